@@ -1,0 +1,1 @@
+"""Stage 1: texts in, cached vectors out."""

@@ -1,0 +1,79 @@
+"""The project's one error tree.
+
+    ManyheadsError                 every error that this project raises on purpose
+    ├── InputError                 the user's input is wrong: one line, exit code 2
+    │   ├── CorpusError            a data file: missing, unreadable, a bad row or value
+    │   ├── SplitError             the rows cannot be split into train, validation, test
+    │   ├── SettingError           an unknown or out-of-range setting, head or layout
+    │   ├── EncoderError           an encoder that cannot be had, or is not what it claims
+    │   ├── CacheError             a cache or run folder that cannot be written or read
+    │   └── DiskSpaceError         what is planned does not fit on the disk
+    └── FaultError                 not the user's doing: exit code 1
+        ├── CorruptShardError      stored bytes that do not match their digest
+        └── BadVectorError         an encoder gave NaN, infinite or all-zero vectors
+
+A message is one line and says the rule, the offending value, the place and the remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class ManyheadsError(Exception):
+    """Root of the tree. ``exit_code`` is the exit code of a command that it ends."""
+
+    exit_code = 1
+
+
+class InputError(ManyheadsError):
+    """The user's input is wrong."""
+
+    exit_code = 2
+
+
+class CorpusError(InputError):
+    """A data file that is missing, unreadable or holds a bad row or value."""
+
+
+class SplitError(InputError):
+    """Rows that cannot be split into train, validation and test."""
+
+
+class SettingError(InputError):
+    """An unknown or out-of-range setting, head or layout."""
+
+
+class EncoderError(InputError):
+    """An encoder that cannot be had, or is not what it claims to be."""
+
+
+class CacheError(InputError):
+    """A cache or run folder that cannot be written or read."""
+
+
+class DiskSpaceError(InputError):
+    """What is planned does not fit on the disk."""
+
+
+class FaultError(ManyheadsError):
+    """A fault that the user did not cause."""
+
+
+class CorruptShardError(FaultError):
+    """Stored bytes that do not match the digest in their name."""
+
+
+class BadVectorError(FaultError):
+    """An encoder gave vectors that must not be stored: NaN, infinite or all zero."""
+
+
+def listed(values: Iterable[object], most: int = 10) -> str:
+    """The values joined by commas for a message; past ``most`` of them, how many more.
+
+    >>> listed([3, 5, 8], most=2)
+    '3, 5 and 1 more'
+    """
+    items = [str(value) for value in values]
+    shown = ", ".join(items[:most])
+    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"

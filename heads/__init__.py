@@ -1,0 +1,1 @@
+"""Stage 2: cached vectors and labels in, trained classifier heads out."""

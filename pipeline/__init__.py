@@ -1,0 +1,1 @@
+"""The two stages composed: commands, experiments, predictions."""
