@@ -1,0 +1,72 @@
+# Every target wraps one command of the installed `manyheads`; `make help` explains.
+.DEFAULT_GOAL := help
+
+PYTHON  ?= python3
+HEAD    ?= logistic
+CACHE   ?= cache
+RUNS    ?= runs
+RUN     ?= latest
+DATA    ?=
+ENCODER ?=
+LAYOUT  ?=
+SEED    ?=
+TEXT    ?=
+ARGS    ?=
+
+MANYHEADS := .venv/bin/manyheads
+ENCODING  := $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(LAYOUT),--layout "$(LAYOUT)") --cache "$(CACHE)"
+CORPUS    := $(if $(DATA),--data "$(DATA)")
+
+export TEXT
+
+.PHONY: help features train predict heads test bench lint clean
+
+help:  ## show this help
+	@echo "make TARGET [VARIABLE=value ...]"
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
+	@echo "Variables:"
+	@echo "  DATA      labelled texts: CSV, TSV, JSON Lines, Parquet (default: examples/emotions.csv)"
+	@echo "  HEAD      the classifier: logistic, cnn, lstm (default: $(HEAD); make heads lists all)"
+	@echo "  ENCODER   a folder or a hub id (default: the embedded all-MiniLM-L6-v2)"
+	@echo "  LAYOUT    pooled or tokens (default: the head's natural one; features: both)"
+	@echo "  CACHE     the feature store (default: $(CACHE))"
+	@echo "  RUNS      where run folders stand (default: $(RUNS))"
+	@echo "  SEED      of the training (default: 0)"
+	@echo "  RUN, TEXT for predict: a run folder (default: the latest) and a text"
+	@echo "  ARGS      more options of the command, such as ARGS=\"--set units=64\""
+
+features: .venv/.runtime  ## encode a corpus once
+	$(MANYHEADS) features $(CORPUS) $(ENCODING) $(ARGS)
+
+train: .venv/.runtime  ## train a head on cached vectors, encoding what is missing
+	$(MANYHEADS) train --head "$(HEAD)" $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+predict: .venv/.runtime  ## label TEXT, or a file of texts in DATA
+	@$(MANYHEADS) predict --run "$(RUN)" --runs "$(RUNS)" --cache "$(CACHE)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),--data "$(DATA)",--text "$$TEXT") $(ARGS)
+
+heads: .venv/.runtime  ## list the heads and their settings
+	@$(MANYHEADS) heads $(ARGS)
+
+test: .venv/.development  ## run the tests
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: .venv/.development  ## style, types and import rules
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: .venv/.development  ## measure speed against the alternatives, in one run
+	.venv/bin/python -m benchmarks $(ARGS)
+
+clean:  ## remove the virtual environment; caches and runs stay
+	rm -rf .venv
+
+.venv/.runtime: pyproject.toml constraints.txt
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+.venv/.development: .venv/.runtime
+	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@

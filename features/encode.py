@@ -1,0 +1,206 @@
+"""The encoding stage: texts without vectors go through the encoder, once, ever.
+
+    plan_encoding(texts, spaces)            pure: what is cached, what is missing, how large
+    check_disk(plan, root)                  refuses what would not fit
+    encode(plan, texts, spaces, load)       windows of missing texts -> committed shards
+
+A window is one unit of work and one commit a space. Windows run in corpus order, so that a
+resumed run cuts the same windows that the killed one would have; once another process is
+seen writing the same space they run in random order, so that the two share the work.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from features.batching import windows
+from features.errors import BadVectorError, DiskSpaceError, listed
+from features.shard import Block
+from features.spec import KEY_BYTES, FeatureSpec, text_keys
+from features.store import Space
+from features.table import POOLED
+
+WINDOW_TEXTS = 2048
+WINDOW_BYTES = 64 * 2**20
+"""A window is some seconds of work, the most that a kill can lose, and a shard of useful size."""
+
+ROW_BYTES = KEY_BYTES + 8
+SPARE_BYTES = 64 * 2**20
+"""Room that the disk must keep beside the vectors: the index, and a window under way."""
+
+OnBatch = Callable[[int, int], None]
+"""Called after every batch with its number of texts and of real tokens."""
+
+
+class Encoder(Protocol):
+    """What this stage asks of an encoder; tests put counting fakes in its place."""
+
+    def encode(
+        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
+    ) -> list[Block]:
+        """One block a spec, each with the vectors of all texts in the order given."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class EncodingPlan:
+    """What one run of the stage will do.
+
+    Attributes:
+        keys: (texts,) ``S16``, the key of every text in corpus order.
+        distinct: different texts among them.
+        missing: positions of the texts to encode: the first of each distinct text that some
+            space lacks, in corpus order.
+        sizes: (missing,) expected stored bytes of each.
+    """
+
+    keys: np.ndarray
+    distinct: int
+    missing: np.ndarray
+    sizes: np.ndarray
+
+    @property
+    def cached(self) -> int:
+        """Distinct texts that every space holds already."""
+        return self.distinct - len(self.missing)
+
+    @property
+    def bytes_needed(self) -> int:
+        """Disk space that the missing vectors will take, estimated from the texts' lengths."""
+        return int(self.sizes.sum())
+
+
+@dataclass(frozen=True)
+class EncodingReport:
+    """What one run of the stage did: texts and tokens it encoded itself, and seconds taken."""
+
+    encoded: int
+    tokens: int
+    seconds: float
+
+
+def plan_encoding(texts: Sequence[str], spaces: Sequence[Space]) -> EncodingPlan:
+    """Compare the texts' keys with what the spaces hold."""
+    keys = text_keys(texts)
+    first = np.sort(np.unique(keys, return_index=True)[1])
+    lacking = np.zeros(len(first), bool)
+    for space in spaces:
+        lacking |= space.missing(keys[first])
+    missing = first[lacking]
+    specs = [space.spec for space in spaces]
+    sizes = np.array([_stored_bytes(texts[row], specs) for row in missing], np.int64)
+    return EncodingPlan(keys, len(first), missing, sizes)
+
+
+def check_disk(plan: EncodingPlan, root: Path) -> None:
+    """Raise ``DiskSpaceError`` where the plan would not fit on the disk of the cache folder."""
+    existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if len(plan.missing) and plan.bytes_needed + SPARE_BYTES > free:
+        raise DiskSpaceError(
+            f"encoding {len(plan.missing):,} texts needs about {_gigabytes(plan.bytes_needed)} "
+            f"in {root}, and {_gigabytes(free)} are free; free some space, choose another disk "
+            "with --cache, or --layout pooled, which stores one vector a text"
+        )
+
+
+def encode(
+    plan: EncodingPlan,
+    texts: Sequence[str],
+    spaces: Sequence[Space],
+    load: Callable[[], Encoder],
+    on_batch: OnBatch = lambda texts, tokens: None,
+) -> EncodingReport:
+    """Encode the plan's missing texts and commit them, window by window.
+
+    Args:
+        texts: the corpus that the plan was made of.
+        load: gives the encoder; called only if something is missing.
+
+    Raises:
+        BadVectorError: after all else was committed, if the encoder gave NaN, infinite or
+            all-zero vectors; it names the texts.
+        DiskSpaceError, CacheError: a commit failed; earlier ones are kept.
+    """
+    start = time.perf_counter()
+    encoded = tokens = 0
+    bad: list[int] = []
+    queue = windows(plan.sizes, WINDOW_TEXTS, WINDOW_BYTES)
+    encoder = load() if queue else None
+    shared = False
+    while queue and encoder is not None:
+        window = queue.pop(random.randrange(len(queue)) if shared else 0)
+        shared |= any([space.refresh() for space in spaces])
+        rows = plan.missing[window]
+        rows = rows[_lacking(plan.keys[rows], spaces)]
+        if not len(rows):
+            continue
+        blocks = encoder.encode(
+            [texts[row] for row in rows], [space.spec for space in spaces], on_batch
+        )
+        sound = np.logical_and.reduce([_sound(block) for block in blocks])
+        bad.extend(rows[~sound].tolist())
+        for space, block in zip(spaces, blocks, strict=True):
+            shared |= not _commit(space, plan.keys[rows], block, sound)
+        encoded += int(sound.sum())
+        tokens += int(blocks[0].tokens.sum())
+    for space in spaces:
+        space.save_index()
+    if bad:
+        raise BadVectorError(_bad_vectors(bad, texts))
+    return EncodingReport(encoded, tokens, time.perf_counter() - start)
+
+
+def _lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
+    lacking: np.ndarray = np.logical_or.reduce([space.missing(keys) for space in spaces])
+    return lacking
+
+
+def _commit(space: Space, keys: np.ndarray, block: Block, sound: np.ndarray) -> bool:
+    """Commit what the space lacks. False where another process had just done the same."""
+    wanted = sound & space.missing(keys)
+    if wanted.all():
+        return space.commit(keys, block)
+    if wanted.any():
+        return space.commit(keys[wanted], block.take(np.flatnonzero(wanted)))
+    return True
+
+
+def _sound(block: Block) -> np.ndarray:
+    """(n,) bool: texts whose vectors are all finite and not zero."""
+    fine = np.isfinite(block.values).all(axis=1) & block.values.any(axis=1)
+    starts = np.cumsum(block.lengths) - block.lengths
+    sound: np.ndarray = np.logical_and.reduceat(fine, starts)
+    return sound
+
+
+def _stored_bytes(text: str, specs: Sequence[FeatureSpec]) -> int:
+    """Expected stored bytes of a text: about 4 ASCII letters a token, or 1 letter of others."""
+    other = 0 if text.isascii() else (len(text.encode("utf-8")) - len(text)) // 2
+    tokens = 2 + max(0, len(text) - other) // 4 + other
+    return sum(
+        ROW_BYTES
+        + spec.bytes_per_vector * (1 if spec.layout == POOLED else min(tokens, spec.max_length))
+        for spec in specs
+    )
+
+
+def _bad_vectors(rows: list[int], texts: Sequence[str]) -> str:
+    shown = "; ".join(f"text {row + 1}: {texts[row][:60]!r}" for row in rows[:3])
+    return (
+        f"the encoder gave NaN, infinite or all-zero vectors for {len(rows)} texts, which were "
+        f"not stored (texts {listed(row + 1 for row in rows)}; {shown}); all others were. Leave "
+        "those texts out, or use float32 with --precision float32"
+    )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"

@@ -1,0 +1,230 @@
+"""Encoders: texts in, vectors of any number of specs out, in one forward pass.
+
+This is the only module of the project that imports transformers, and it is imported only
+when something has to be encoded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from safetensors import SafetensorError
+from torch import Tensor
+
+from features.batching import token_budget_batches
+from features.encode import OnBatch
+from features.errors import EncoderError, listed
+from features.model import EncoderModel
+from features.pooling import POOLINGS
+from features.shard import Block
+from features.spec import FeatureSpec
+from features.table import POOLED
+
+CPU_TOKEN_BUDGET = 2048
+"""Tokens a batch on a processor: DESIGN.md measured 1,000 to 2,000 as the best; the texts
+are sorted, so that a batch of short ones still fills the matrix products."""
+
+GPU_TOKEN_BUDGET = 65_536
+
+
+@dataclass(frozen=True)
+class _Tokenized:
+    """Token ids of texts: as the model sees them, and how many there were before the cut."""
+
+    ids: list[list[int]]
+    types: list[list[int]] | None
+    tokens: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.array([len(ids) for ids in self.ids], dtype=np.int32)
+
+
+class TransformerEncoder:
+    """A transformer on this machine, with its own pooling or sentence-transformers' modules.
+
+    Args:
+        model: which encoder.
+        device: a torch device; None takes a GPU where there is one.
+        token_budget: tokens a batch, padding included; None chooses by device.
+
+    Raises:
+        EncoderError: the model cannot be loaded, or lacks weights.
+    """
+
+    def __init__(
+        self, model: EncoderModel, device: str | None = None, token_budget: int | None = None
+    ) -> None:
+        self.model = model
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        on_gpu = self.device.type != "cpu"
+        self.token_budget = token_budget or (GPU_TOKEN_BUDGET if on_gpu else CPU_TOKEN_BUDGET)
+        self._tokenizer, self._transformer = _load(model)
+        self._transformer.to(self.device)
+        self._modules = _load_modules(model, self.device) if model.pooling == "modules" else []
+
+    def encode(
+        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
+    ) -> list[Block]:
+        """One block a spec, from one forward pass. The specs must agree on the precision."""
+        (precision,) = {spec.precision for spec in specs}
+        tokenized = self._tokenize(texts)
+        lengths = tokenized.lengths
+        blocks = [_empty_block(spec, tokenized) for spec in specs]
+        starts = [np.cumsum(block.lengths) - block.lengths for block in blocks]
+        # Autocast keeps its bfloat16 copies of the weights while the context lasts, but only
+        # of leaves that require a gradient: so they do, and no_grad keeps the tape away.
+        with (
+            torch.no_grad(),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16"),
+        ):
+            for rows in token_budget_batches(lengths, self.token_budget):
+                hidden, mask, cls = self._forward(tokenized, rows)
+                for spec, block, start in zip(specs, blocks, starts, strict=True):
+                    vectors = self._vectors(spec, hidden, mask, cls)
+                    block.values[_places(start[rows], block.lengths[rows])] = vectors
+                on_batch(len(rows), int(lengths[rows].sum()))
+        return blocks
+
+    def _tokenize(self, texts: Sequence[str]) -> _Tokenized:
+        prompted = [self.model.prompt + text for text in texts]
+        whole = self._tokenizer(prompted, return_attention_mask=False, verbose=False)
+        ids, types = whole["input_ids"], whole.get("token_type_ids")
+        tokens = np.array([len(row) for row in ids], dtype=np.int32)
+        long = np.flatnonzero(tokens > self.model.max_length).tolist()
+        if long:
+            cut = self._tokenizer(
+                [prompted[row] for row in long],
+                truncation=True,
+                max_length=self.model.max_length,
+                return_attention_mask=False,
+                verbose=False,
+            )
+            for place, row in enumerate(long):
+                ids[row] = cut["input_ids"][place]
+                if types is not None:
+                    types[row] = cut["token_type_ids"][place]
+        return _Tokenized(ids, types, tokens)
+
+    def _forward(self, tokenized: _Tokenized, rows: np.ndarray) -> tuple[Any, Tensor, Tensor]:
+        """Hidden states of one batch, its mask and where CLS stands (both (B, T) bool)."""
+        tokenizer = self._tokenizer
+        picked = [tokenized.ids[row] for row in rows]
+        ids = _padded(picked, tokenizer.pad_token_id or 0)
+        mask = _padded([[1] * len(row) for row in picked], 0)
+        inputs = {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
+        if tokenized.types is not None:
+            types = [tokenized.types[row] for row in rows]
+            padded = _padded(types, tokenizer.pad_token_type_id)
+            inputs["token_type_ids"] = padded.to(self.device)
+        if self.model.family == "xlnet":
+            # Its memory would carry one batch's hidden states into the next.
+            inputs["use_mems"] = False
+        output = self._transformer(**inputs, output_hidden_states=True, return_dict=True)
+        real = inputs["attention_mask"].bool()
+        return output.hidden_states, real, inputs["input_ids"] == tokenizer.cls_token_id
+
+    def _vectors(self, spec: FeatureSpec, hidden: Any, mask: Tensor, cls: Tensor) -> np.ndarray:
+        """(rows, D) of one batch in the stored dtype: a row a text, or a row a real token."""
+        states = [hidden[layer] for layer in spec.layers]
+        chosen = (states[0] if len(states) == 1 else torch.cat(states, dim=-1)).float()
+        if spec.layout != POOLED:
+            vectors = chosen[mask]
+        elif spec.pooling == "modules":
+            vectors = self._by_modules(chosen, mask)
+        else:
+            vectors = POOLINGS[spec.pooling](chosen, mask, cls)
+        if spec.normalize:
+            vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
+        array: np.ndarray = vectors.float().cpu().numpy()
+        with np.errstate(over="ignore"):  # an overflow becomes infinite; the stage refuses it
+            return array.astype(spec.dtype)
+
+    def _by_modules(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        features: dict[str, Any] = {"token_embeddings": hidden, "attention_mask": mask.long()}
+        with torch.autocast(self.device.type, enabled=False):
+            for module in self._modules:
+                features = module(features)
+        vectors: Tensor = features["sentence_embedding"]
+        return vectors
+
+
+def load_encoder(model: EncoderModel, device: str | None = None) -> TransformerEncoder:
+    """Load an encoder that ``find_model`` described. Raises ``EncoderError``."""
+    return TransformerEncoder(model, device)
+
+
+def _load(model: EncoderModel) -> tuple[Any, Any]:
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    # The Rust tokenizer runs its own threads; torch's threads are not forked here.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            model.transformer, local_files_only=True
+        )
+        transformer, report = transformers.AutoModel.from_pretrained(
+            model.transformer,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        first = (
+            str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        )
+        raise EncoderError(
+            f"the encoder {model.name!r} in {model.transformer} cannot be loaded: {first}; "
+            "copy it again, or choose another with --encoder"
+        ) from error
+    lacking = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if lacking:
+        raise EncoderError(
+            f"the encoder {model.name!r} lacks {len(lacking)} weights ({listed(lacking, 3)}), "
+            "which would be random: save the whole model again with save_pretrained"
+        )
+    # Counted lengths are the whole text's; the cut is made here, where it is counted.
+    tokenizer.model_max_length = 10**9
+    return tokenizer, transformer.eval()
+
+
+def _load_modules(model: EncoderModel, device: torch.device) -> list[Any]:
+    """The modules behind the transformer, in sentence-transformers' own code."""
+    # Imported here alone: 2 seconds, and only models with unusual modules need it.
+    from sentence_transformers import SentenceTransformer
+
+    whole = SentenceTransformer(str(model.folder), device=str(device), local_files_only=True)
+    return list(whole.eval())[1:]
+
+
+def _empty_block(spec: FeatureSpec, tokenized: _Tokenized) -> Block:
+    pooled = spec.layout == POOLED
+    lengths = np.ones(len(tokenized.ids), np.int32) if pooled else tokenized.lengths
+    values = np.empty((int(lengths.sum()), spec.width), dtype=spec.dtype)
+    return Block(tokenized.tokens, lengths, values)
+
+
+def _places(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Rows of the flat values that the texts own: all of the first, all of the second, ..."""
+    before = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+
+
+def _padded(rows: list[list[int]], value: int) -> Tensor:
+    """(B, T) int64: rows of different lengths, filled up with ``value`` on the right.
+
+    On the right for every family, whatever side its tokenizer names: absolute positions
+    (BERT) would shift on the left, relative ones (XLNet) see only the mask.
+    """
+    longest = max(len(row) for row in rows)
+    out = np.full((len(rows), longest), value, dtype=np.int64)
+    for place, row in enumerate(rows):
+        out[place, : len(row)] = row
+    return torch.from_numpy(out)

@@ -1,0 +1,123 @@
+"""Index: where the vectors of every key of a space lie. Pure: bytes in, bytes out.
+
+It is derived from the shards alone, so it can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from features.shard import ShardRows, digest
+from features.spec import KEY_BYTES
+
+DIGEST_HEX = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Where every key of a space lies. Arrays are (n,), sorted by key, keys distinct.
+
+    Attributes:
+        shards: names of the shards, without suffix.
+        keys: ``S16``.
+        shard: int32, position in ``shards``.
+        start: int64, the text's first vector in its shard.
+        length: int32, its number of vectors.
+        tokens: int32, tokens of the whole text before truncation.
+    """
+
+    shards: tuple[str, ...]
+    keys: np.ndarray
+    shard: np.ndarray
+    start: np.ndarray
+    length: np.ndarray
+    tokens: np.ndarray
+
+    @classmethod
+    def empty(cls) -> Index:
+        return cls(
+            (),
+            np.empty(0, f"S{KEY_BYTES}"),
+            np.empty(0, np.int32),
+            np.empty(0, np.int64),
+            np.empty(0, np.int32),
+            np.empty(0, np.int32),
+        )
+
+    def find(self, keys: np.ndarray) -> np.ndarray:
+        """(N,) int64: the position of each key in the index, -1 where it is missing."""
+        if not len(self.keys):
+            return np.full(len(keys), -1, np.int64)
+        position = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[position] == keys, position, -1)
+
+    def with_shard(self, name: str, rows: ShardRows) -> Index:
+        """The index with one more shard. Keys that it knows already keep their place."""
+        starts = np.cumsum(rows.lengths, dtype=np.int64) - rows.lengths
+        fresh = np.full(len(rows.keys), len(self.shards), np.int32)
+        keys = np.concatenate([self.keys, rows.keys])
+        keys, first = np.unique(keys, return_index=True)
+        return Index(
+            (*self.shards, name),
+            keys,
+            np.concatenate([self.shard, fresh])[first],
+            np.concatenate([self.start, starts])[first],
+            np.concatenate([self.length, rows.lengths])[first].astype(np.int32),
+            np.concatenate([self.tokens, rows.tokens])[first].astype(np.int32),
+        )
+
+    def without(self, gone: set[str]) -> Index:
+        """The index without some shards; the numbers of the others are drawn anew."""
+        kept = [number for number, name in enumerate(self.shards) if name not in gone]
+        renumbered = np.full(len(self.shards), -1, np.int32)
+        renumbered[kept] = np.arange(len(kept), dtype=np.int32)
+        rows = np.isin(self.shard, kept)
+        return Index(
+            tuple(self.shards[number] for number in kept),
+            self.keys[rows],
+            renumbered[self.shard[rows]],
+            self.start[rows],
+            self.length[rows],
+            self.tokens[rows],
+        )
+
+    def to_bytes(self) -> bytes:
+        """Arrow IPC bytes with their own digest in front."""
+        key_array = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(KEY_BYTES),
+            len(self.keys),
+            [None, pa.py_buffer(np.ascontiguousarray(self.keys))],
+        )
+        table = pa.table(
+            {
+                "key": key_array,
+                "shard": self.shard,
+                "start": self.start,
+                "length": self.length,
+                "tokens": self.tokens,
+            }
+        ).replace_schema_metadata({"shards": json.dumps(self.shards)})
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        body: bytes = sink.getvalue().to_pybytes()
+        return digest(body).encode("ascii") + body
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Index | None:
+        """The index, or None where the bytes do not match their digest."""
+        body = memoryview(data)[DIGEST_HEX:]
+        if digest(body).encode("ascii") != data[:DIGEST_HEX]:
+            return None
+        table = pa.ipc.open_file(pa.BufferReader(body)).read_all()
+        columns = {name: table[name].combine_chunks() for name in table.column_names}
+        keys = columns.pop("key")
+        return cls(
+            tuple(json.loads(table.schema.metadata[b"shards"])),
+            np.frombuffer(keys.buffers()[1], f"S{KEY_BYTES}", count=len(keys)),
+            **{name: column.to_numpy() for name, column in columns.items()},
+        )

@@ -1,0 +1,175 @@
+"""One shard: an immutable Parquet file of vectors, named by the digest of its bytes.
+
+Columns, one row a text:
+
+    key      fixed_size_binary(16)   BLAKE2b-128 of the text's UTF-8 bytes
+    tokens   int32                   tokens of the whole text, before truncation
+    length   int32                   vectors stored for it
+    vectors  fixed_size_binary(D x itemsize), in a list in the sequence layouts
+
+The spec stands as JSON in the file's metadata under ``manyheads.spec``. The vectors are
+opaque to Parquet and written without compression, dictionary or statistics as one PLAIN
+data page, so their bytes lie in the file in one piece. A reader takes them by memory map
+without decoding; any Parquet reader can decode them too.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from features.errors import CorruptShardError
+from features.spec import KEY_BYTES, FeatureSpec
+from features.table import POOLED
+
+SUFFIX = ".parquet"
+SPEC_METADATA = b"manyheads.spec"
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Vectors of n texts in order: what an encoder gives and a shard holds.
+
+    Attributes:
+        tokens: (n,) int32, tokens of each whole text, before truncation.
+        lengths: (n,) int32, vectors of each text.
+        values: (sum of lengths, D) in the stored dtype.
+    """
+
+    tokens: np.ndarray
+    lengths: np.ndarray
+    values: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Block:
+        """The block of some rows only, in the order given."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        lengths = self.lengths[rows]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        picked = np.repeat(starts[rows], lengths) + within
+        return Block(self.tokens[rows], lengths, self.values[picked])
+
+
+@dataclass(frozen=True, eq=False)
+class ShardRows:
+    """What a shard says of its texts, without the vectors: keys, tokens, lengths, each (n,)."""
+
+    keys: np.ndarray
+    tokens: np.ndarray
+    lengths: np.ndarray
+
+
+def serialize(spec: FeatureSpec, keys: np.ndarray, block: Block) -> bytes:
+    """The bytes of a shard. ``keys`` is (n,) ``S16``; the block holds the same n texts."""
+    width = spec.bytes_per_vector
+    values = np.ascontiguousarray(block.values, dtype=spec.dtype)
+    vectors = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(width), len(values), [None, pa.py_buffer(values)]
+    )
+    if spec.layout != POOLED:
+        offsets = np.concatenate([[0], np.cumsum(block.lengths)])
+        vectors = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), vectors)
+    key_array = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(KEY_BYTES), len(keys), [None, pa.py_buffer(np.ascontiguousarray(keys))]
+    )
+    table = pa.table(
+        {
+            "key": key_array,
+            "tokens": pa.array(block.tokens, pa.int32()),
+            "length": pa.array(block.lengths, pa.int32()),
+            "vectors": vectors,
+        }
+    ).replace_schema_metadata({SPEC_METADATA: spec.to_json()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=max(1, len(keys)),
+        compression="none",
+        use_dictionary=False,
+        write_statistics=False,
+        data_page_size=2**31 - 1,
+        write_batch_size=max(1, len(values)),
+        data_page_version="1.0",
+    )
+    data: bytes = sink.getvalue().to_pybytes()
+    view = memoryview(data)
+    start, _ = _vectors_place(view, width)
+    # The promise on which every reader relies, checked once, while the vectors are at hand.
+    if view[start : start + values.nbytes] != memoryview(values).cast("B"):
+        raise CorruptShardError("Parquet did not write the vectors in one piece")
+    return data
+
+
+def digest(data: bytes | memoryview | mmap.mmap) -> str:
+    """32 hexadecimal digits of the XXH3-128 of a shard's bytes.
+
+    It guards against accidents, at memory speed on every read; it is not a signature.
+    """
+    return xxhash.xxh3_128_hexdigest(data)
+
+
+class Shard:
+    """A shard on disk, mapped into memory and checked against the digest in its name.
+
+    Raises:
+        CorruptShardError: the bytes do not match the name, or are no shard of this format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise CorruptShardError(_corrupt(path, f"cannot be read ({error})")) from error
+        if digest(self._bytes) != path.name.removesuffix(SUFFIX):
+            raise CorruptShardError(_corrupt(path, "does not match the digest in its name"))
+
+    def rows(self) -> ShardRows:
+        """Keys, tokens and lengths of its texts."""
+        table = pq.read_table(pa.BufferReader(self._bytes), columns=["key", "tokens", "length"])
+        keys = table["key"].combine_chunks()
+        raw = np.frombuffer(keys.buffers()[1], dtype=f"S{KEY_BYTES}")
+        start = keys.offset
+        return ShardRows(
+            raw[start : start + len(keys)],
+            table["tokens"].to_numpy(),
+            table["length"].to_numpy(),
+        )
+
+    def spec(self) -> FeatureSpec:
+        """The spec that its metadata holds."""
+        metadata = pq.read_schema(pa.BufferReader(self._bytes)).metadata or {}
+        if SPEC_METADATA not in metadata:
+            raise CorruptShardError(_corrupt(self.path, "holds no feature spec"))
+        return FeatureSpec.from_dict(json.loads(metadata[SPEC_METADATA]))
+
+    def vectors(self, width: int) -> np.ndarray:
+        """All vectors, not copied: a read-only (rows,) view of raw bytes, void of ``width``."""
+        start, rows = _vectors_place(memoryview(self._bytes), width)
+        return np.frombuffer(self._bytes, dtype=f"V{width}", count=rows, offset=start)
+
+
+def _vectors_place(data: memoryview, width: int) -> tuple[int, int]:
+    """Where the vectors begin and how many they are.
+
+    They are the last bytes of the last column's only page: behind them in the page stands
+    nothing, before them only its header and, in the sequence layouts, the list's levels.
+    """
+    column = pq.read_metadata(pa.BufferReader(data)).row_group(0).column(3)
+    rows = int(column.num_values)
+    return int(column.data_page_offset + column.total_compressed_size - rows * width), rows
+
+
+def _corrupt(path: Path, finding: str) -> str:
+    return (
+        f"the shard {path} {finding}; delete that file: its texts are encoded again "
+        "on the next run, nothing else is lost"
+    )

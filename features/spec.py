@@ -1,0 +1,134 @@
+"""FeatureSpec: what a space of vectors is, its fingerprint, and the key of a text.
+
+Two vectors may be compared, mixed or reused only if their specs are equal. The fingerprint
+names the folder that holds them, so everything that changes a vector stands in the spec and
+nothing else does: no path, no model name, no moving revision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from features.errors import SettingError, listed
+from features.table import POOLED, TOKENS
+
+FORMAT = 1
+"""Version of the shard format and of every rule that turns a text into stored bytes."""
+
+KEY_BYTES = 16
+LAYOUTS = (POOLED, TOKENS)
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Everything that changes a vector.
+
+    Attributes:
+        weights: digest of the weights and of the configuration that shapes them.
+        tokenizer: digest of the tokenizer's files.
+        layout: ``pooled`` (one vector a text) or ``tokens`` (one a token, special ones too).
+        layers: hidden states taken, 0 being the embeddings; several are concatenated.
+        pooling: ``mean``, ``cls``, ``max``, ``last``, ``modules`` (the sentence-transformers
+            model's own), or ``none`` in the tokens layout.
+        normalize: whether a pooled vector is scaled to Euclidean length 1.
+        prompt: text put before every text.
+        max_length: tokens seen, special ones included; the rest is cut off.
+        width: D, features a vector.
+        dtype: stored NumPy type, ``float16`` or ``float32``.
+        precision: type of the matrix products, ``float32`` or ``bfloat16`` (autocast).
+        format: ``FORMAT`` at the time of writing.
+    """
+
+    weights: str
+    tokenizer: str
+    layout: str
+    layers: tuple[int, ...]
+    pooling: str
+    normalize: bool
+    prompt: str
+    max_length: int
+    width: int
+    dtype: str
+    precision: str
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted names, no spaces, ASCII. The fingerprint hashes this."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FeatureSpec:
+        """The spec that ``to_json`` described. Unknown names raise ``SettingError``."""
+        known = {field.name for field in fields(cls)}
+        if set(values) != known:
+            odd = listed(sorted(set(values) ^ known))
+            raise SettingError(
+                f"a feature spec has other fields than this version writes ({odd}): it was "
+                "written by another version of manyheads; encode again with this one"
+            )
+        return cls(**{**values, "layers": tuple(values["layers"])})
+
+    @property
+    def fingerprint(self) -> str:
+        """24 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.to_json().encode("ascii")).hexdigest()[:24]
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """Stored bytes of one vector."""
+        return self.width * np.dtype(self.dtype).itemsize
+
+
+def text_key(text: str) -> bytes:
+    """The 16-byte BLAKE2b hash of the exact UTF-8 bytes of a text."""
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=KEY_BYTES).digest()
+
+
+def text_keys(texts: Iterable[str]) -> np.ndarray:
+    """(N,) array of ``S16``: the key of each text, in order."""
+    return np.array([text_key(text) for text in texts], dtype=f"S{KEY_BYTES}")
+
+
+def parse_layers(layers: str | None, depth: int) -> tuple[int, ...] | None:
+    """Layers from a comma-separated option; negative numbers count from the last layer.
+
+    Raises:
+        SettingError: not whole numbers, or none of the model's layers 0 to ``depth``.
+    """
+    if layers is None:
+        return None
+    try:
+        numbers = [int(part) for part in layers.split(",")]
+    except ValueError:
+        raise SettingError(
+            f"--layers takes whole numbers joined by commas, such as 4 or 3,4; got {layers!r}"
+        ) from None
+    return check_layers(numbers, depth)
+
+
+def check_layers(layers: Sequence[int], depth: int) -> tuple[int, ...]:
+    """The layers with negative ones resolved. Raises ``SettingError`` outside 0 to ``depth``."""
+    resolved = tuple(layer if layer >= 0 else depth + 1 + layer for layer in layers)
+    for given, layer in zip(layers, resolved, strict=True):
+        if not 0 <= layer <= depth:
+            raise SettingError(
+                f"layer {given} does not exist: this encoder has layers 0 (embeddings) to "
+                f"{depth} (last)"
+            )
+    if len(set(resolved)) < len(resolved):
+        raise SettingError(f"a layer is named twice in {listed(layers)}")
+    return resolved
+
+
+def check_layout(layout: str) -> str:
+    """The layout itself. Raises ``SettingError`` for an unknown one, naming the known."""
+    if layout not in LAYOUTS:
+        raise SettingError(f"unknown layout {layout!r}; the layouts are {listed(LAYOUTS)}")
+    return layout

@@ -1,0 +1,62 @@
+"""Standardised inputs: what stands between the cached vectors and every sequence head.
+
+Hidden states of a transformer have a few features many times larger than the rest; without
+standardising them a head learns those first and the others late.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from features.table import FeatureTable
+
+# Vectors turned into float64 at a time while measuring.
+CHUNK = 1 << 15
+
+# A feature that hardly varies carries rounding noise; it is not blown up beyond this.
+LEAST_DEVIATION = 1e-4
+
+
+class Standardize(torch.nn.Module):
+    """(x - center) * scale at real positions, zero elsewhere; both (D,) float32 buffers."""
+
+    center: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) of any float dtype and (B, T) bool -> (B, T, D) float32."""
+        return ((x - self.center) * self.scale).masked_fill(~mask[:, :, None], 0.0)
+
+    def measure(self, table: FeatureTable, rows: np.ndarray) -> None:
+        """Set both buffers from all vectors of ``rows``: mean and deviation per feature."""
+        center, deviation = statistics(table, rows)
+        self.center.copy_(torch.from_numpy(center))
+        self.scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, LEAST_DEVIATION)))
+
+
+def statistics(table: FeatureTable, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each feature over all vectors of ``rows``.
+
+    Returns:
+        (D,), (D,) float64.
+    """
+    chosen = np.zeros(len(table), dtype=bool)
+    chosen[rows] = True
+    vectors = np.flatnonzero(np.repeat(chosen, table.lengths))
+    # Sums are taken around one of the vectors: a large mean would swamp a small deviation.
+    around = table.values[vectors[0]].astype(np.float64)
+    total = np.zeros(table.width)
+    squares = np.zeros(table.width)
+    for start in range(0, len(vectors), CHUNK):
+        part = table.values[vectors[start : start + CHUNK]].astype(np.float64) - around
+        total += part.sum(axis=0)
+        squares += np.einsum("nd,nd->d", part, part)
+    mean = total / len(vectors)
+    variance = np.maximum(squares / len(vectors) - mean**2, 0.0)
+    return around + mean, np.sqrt(variance)

@@ -1,0 +1,234 @@
+"""Multinomial logistic regression on pooled vectors: the convex optimum, C by validation.
+
+The objective is scikit-learn's, divided by n C:
+
+    mean cross-entropy(x W' + b, y) + ||W||^2 / (2 n C)        (b is not penalised)
+
+It is minimised by L-BFGS in coordinates in which its curvature is nearly round. At the
+starting point the Hessian is close to a S + I / (n C), S being the second moment of x and a
+the mean of p (1 - p) (after Böhning, Multinomial logistic regression algorithm, Annals of
+the Institute of Statistical Mathematics, 1992). In the eigenvectors of S that is diagonal, so
+one rotation of the data and a scale a coordinate suffice. Measured on real vectors this
+takes a twelfth of the evaluations of plain L-BFGS at C = 1, and the gap grows with C.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import Field, field_validator
+
+from features.table import FeatureTable
+from heads.base import EpochRecord, Fitted, Head, HeadSettings, OnEpoch, Problem
+from heads.inputs import LEAST_DEVIATION, statistics
+from heads.metrics import accuracy, log_loss
+
+# Corrections that L-BFGS remembers; more did not pay on any data set tried.
+MEMORY = 10
+
+
+class LogisticSettings(HeadSettings):
+    """Settings of ``logistic``."""
+
+    c: tuple[float, ...] = Field(
+        (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0),
+        min_length=1,
+        description="inverse regularisations to choose from by validation accuracy",
+    )
+    standardize: bool = Field(
+        True, description="scale every feature to deviation 1 before it is penalised"
+    )
+    patience: int = Field(
+        3, ge=1, description="values of c in a row without a better validation before it stops"
+    )
+    tolerance: float = Field(
+        1e-4, gt=0, le=1, description="largest gradient entry (preconditioned) at the optimum"
+    )
+    max_iterations: int = Field(1000, ge=1, description="most L-BFGS steps for each value of c")
+
+    @field_validator("c")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if min(value) <= 0:
+            raise ValueError(f"every value must be greater than 0, not {min(value)}")
+        return tuple(sorted(set(value)))
+
+
+class LogisticHead(Head):
+    """x (B, 1, D) -> logits (B, C); over more than one position, of their mean."""
+
+    def __init__(self, settings: LogisticSettings, width: int, classes: int) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(width, classes)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Head.forward`."""
+        real = x.to(self.linear.weight.dtype).masked_fill(~mask[:, :, None], 0.0)
+        mean = real.sum(1) / mask.sum(1, keepdim=True).clamp_min(1)
+        logits: torch.Tensor = self.linear(mean)
+        return logits
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """Weights (D, C), bias (C,), the objective there and the norm of its gradient."""
+
+    weights: torch.Tensor
+    bias: torch.Tensor
+    loss: float
+    gradient_norm: float
+
+
+class Objective:
+    """The objective for one set of data, ready to be minimised for many values of C.
+
+    Args:
+        x: (n, D) float64, centred.
+        y: (n,) int64 in 0..classes-1.
+        classes: C.
+    """
+
+    def __init__(self, x: torch.Tensor, y: torch.Tensor, classes: int) -> None:
+        self.y = y
+        self.classes = classes
+        moments, self.rotation = torch.linalg.eigh(x.T @ x / len(x))
+        self.moments = moments.clamp_min(0.0)[:, None]
+        self.rotated = x @ self.rotation
+
+    def start(self) -> Optimum:
+        """All weights zero: the optimum as C goes to 0, but for the bias."""
+        width = self.rotated.shape[1]
+        zeros = self.rotated.new_zeros
+        return Optimum(zeros(width, self.classes), zeros(self.classes), np.inf, np.inf)
+
+    def minimize(
+        self, c: float, start: Optimum, tolerance: float, max_iterations: int
+    ) -> Optimum:
+        """The optimum for one C, from a start near it."""
+        penalty = 1.0 / (c * len(self.y))
+        weights = self.rotation.T @ start.weights
+        probabilities = torch.softmax(self.rotated @ weights + start.bias, dim=1)
+        curvature = (probabilities * (1.0 - probabilities)).mean().clamp_min(1e-12)
+        scale = (curvature * self.moments + penalty).rsqrt()
+        bias_scale = curvature.rsqrt()
+        # The unknowns: weights = scale * v, bias = bias_scale * u.
+        v = (weights / scale).requires_grad_()
+        u = (start.bias / bias_scale).requires_grad_()
+        optimizer = torch.optim.LBFGS(
+            [v, u],
+            max_iter=max_iterations,
+            max_eval=2 * max_iterations,
+            tolerance_grad=tolerance,
+            tolerance_change=0.0,
+            history_size=MEMORY,
+            line_search_fn="strong_wolfe",
+        )
+
+        def closure() -> torch.Tensor:
+            optimizer.zero_grad()
+            w = scale * v
+            logits = torch.addmm(bias_scale * u, self.rotated, w)
+            loss = torch.nn.functional.cross_entropy(logits, self.y)
+            loss = loss + penalty / 2 * w.square().sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
+        loss = float(closure().detach())
+        # The rotation keeps lengths: this is the gradient's norm in the original coordinates.
+        slopes = [_gradient(v) / scale, _gradient(u) / bias_scale]
+        norm = float(torch.cat([slope.flatten() for slope in slopes]).norm())
+        weights = self.rotation @ (scale * v).detach()
+        return Optimum(weights, (bias_scale * u).detach(), loss, norm)
+
+
+def _gradient(parameter: torch.Tensor) -> torch.Tensor:
+    assert parameter.grad is not None  # closure() has just run backward
+    return parameter.grad
+
+
+def fit_logistic(
+    settings: LogisticSettings, problem: Problem, seed: int, on_epoch: OnEpoch | None = None
+) -> Fitted:
+    """Walk up the values of C, each from the optimum of the one before; keep the best.
+
+    Best is the highest validation accuracy, ties broken by the lower validation loss. The
+    optimum is unique, so the seed plays no part.
+    """
+    rows, labels = problem.train, torch.from_numpy(problem.labels[problem.train])
+    center, scale = _center_and_scale(settings, problem)
+    train = (_vectors(problem.table, rows) - center) * scale
+    validation = (_vectors(problem.table, problem.validation) - center) * scale
+    objective = Objective(train, labels, problem.classes)
+    optimum = objective.start()
+    history: list[EpochRecord] = []
+    best, best_optimum, best_key = 0, optimum, (-np.inf, -np.inf)
+    for c in settings.c:
+        started = time.perf_counter()
+        optimum = objective.minimize(c, optimum, settings.tolerance, settings.max_iterations)
+        epoch = len(history) + 1
+        record = _record(epoch, c, optimum, train, validation, problem, started)
+        history.append(record)
+        if on_epoch is not None:
+            on_epoch(record)
+        key = (record.validation_accuracy, -record.validation_loss)
+        if key > best_key:
+            best, best_optimum, best_key = epoch, optimum, key
+        elif epoch - best >= settings.patience:
+            break
+    return Fitted(_state(best_optimum, center, scale), tuple(history), best)
+
+
+def _vectors(table: FeatureTable, rows: np.ndarray) -> torch.Tensor:
+    """(n, D) float64; in the pooled layout text i owns vector i."""
+    return torch.from_numpy(table.values[rows].astype(np.float64))
+
+
+def _center_and_scale(
+    settings: LogisticSettings, problem: Problem
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(D,), (D,) float64. Centring moves only the bias, and rounds the curvature."""
+    center, deviation = statistics(problem.table, problem.train)
+    if settings.standardize:
+        scale = 1.0 / np.maximum(deviation, LEAST_DEVIATION)
+    else:
+        scale = np.ones_like(deviation)
+    return torch.from_numpy(center), torch.from_numpy(scale)
+
+
+def _record(
+    epoch: int,
+    c: float,
+    optimum: Optimum,
+    train: torch.Tensor,
+    validation: torch.Tensor,
+    problem: Problem,
+    started: float,
+) -> EpochRecord:
+    seen = (train @ optimum.weights + optimum.bias).numpy()
+    held_out = (validation @ optimum.weights + optimum.bias).numpy()
+    train_labels = problem.labels[problem.train]
+    validation_labels = problem.labels[problem.validation]
+    return EpochRecord(
+        epoch=epoch,
+        train_loss=log_loss(seen, train_labels),
+        train_accuracy=accuracy(seen.argmax(axis=1), train_labels),
+        validation_loss=log_loss(held_out, validation_labels),
+        validation_accuracy=accuracy(held_out.argmax(axis=1), validation_labels),
+        learning_rate=c,
+        seconds=time.perf_counter() - started,
+        gradient_norm=optimum.gradient_norm,
+    )
+
+
+def _state(optimum: Optimum, center: torch.Tensor, scale: torch.Tensor) -> dict[str, np.ndarray]:
+    """The weights of :class:`LogisticHead`, for vectors as they stand in the table."""
+    weights = optimum.weights * scale[:, None]
+    bias = optimum.bias - center @ weights
+    return {
+        "linear.weight": np.ascontiguousarray(weights.T.float().numpy()),
+        "linear.bias": bias.float().numpy(),
+    }

@@ -1,0 +1,120 @@
+"""What a command was asked to do: frozen settings, checked at construction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from features.corpus import Columns
+from features.errors import SettingError, listed
+from features.model import EMBEDDED
+from features.spec import PRECISIONS
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
+
+DTYPES = ("float16", "float32")
+
+
+@dataclass(frozen=True)
+class VectorConfig:
+    """Which vectors: the encoder and what is taken from it.
+
+    Attributes:
+        encoder: the embedded encoder's name, a folder, or a hub id.
+        layers: hidden states of the sequence layouts, comma-separated; None: two thirds up.
+        cache: the folder of the feature store.
+        dtype: stored NumPy type.
+        precision: of the encoder's matrix products; ``auto`` is bfloat16 where it is faster.
+    """
+
+    encoder: str = EMBEDDED
+    layers: str | None = None
+    cache: Path = Path("cache")
+    dtype: str = "float16"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        _one_of("dtype", self.dtype, DTYPES)
+        _one_of("precision", self.precision, ("auto", *PRECISIONS))
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which labelled texts, and how they are split.
+
+    Attributes:
+        data: the file.
+        columns: its columns.
+        skip_empty: leave out rows without a text or label instead of refusing the file.
+        split_seed: chooses which rows are held out where the file does not say. It is not
+            the training seed, so that runs with other seeds stay comparable.
+    """
+
+    data: Path = EXAMPLE
+    columns: Columns = Columns()
+    skip_empty: bool = False
+    split_seed: int = 0
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """One whole experiment; everything needed to repeat it.
+
+    Attributes:
+        head: name of the head.
+        layout: layout of the vectors; None takes the head's natural one.
+        settings: the head's settings that differ from its defaults, as text or values.
+        seed: reaches every random choice of the training.
+        runs: the folder that run folders are made in.
+    """
+
+    data: DataConfig = field(default_factory=DataConfig)
+    vectors: VectorConfig = field(default_factory=VectorConfig)
+    head: str = "logistic"
+    layout: str | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    seed: int = 0
+    runs: Path = Path("runs")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**31:
+            raise SettingError(f"--seed must lie between 0 and {2**31 - 1}; got {self.seed}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; paths become absolute, so that the run can be repeated."""
+        values: dict[str, Any] = _plain(asdict(self))
+        if Path(self.vectors.encoder).is_dir():
+            values["vectors"]["encoder"] = str(Path(self.vectors.encoder).absolute())
+        return values
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+    """``["units=64", "dropout=0.2"]`` -> a dict. The last of two equal names wins.
+
+    Raises:
+        SettingError: a pair without ``=`` or without a name.
+    """
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise SettingError(f"--set takes NAME=VALUE, such as units=64; got {pair!r}")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def _one_of(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise SettingError(f"--{name} must be one of {listed(choices)}; got {value!r}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value.absolute())
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

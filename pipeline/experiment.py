@@ -1,0 +1,138 @@
+"""One whole experiment: labelled texts + encoder + head -> a run folder.
+
+read_corpus -> make_split -> ensure_vectors -> fit -> score -> run folder
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from features.corpus import Corpus, read_corpus
+from features.encode import Encoder
+from features.model import EncoderModel
+from features.splits import Split, make_split
+from features.table import FeatureTable
+from heads.base import EpochRecord
+from heads.registry import check_layout, head_type, make_settings
+from heads.trained import TrainedHead, fit
+from pipeline import baselines
+from pipeline.config import DataConfig, ExperimentConfig
+from pipeline.record import Record, write_record
+from pipeline.results import Evaluation, ExperimentResult, Score, score
+from pipeline.runs import new_run, run_name
+from pipeline.vectors import ensure_vectors, say, with_pooled
+
+
+def run_experiment(
+    config: ExperimentConfig, load: Callable[[EncoderModel], Encoder] | None = None
+) -> ExperimentResult:
+    """Train and score one head and write its run folder.
+
+    Args:
+        load: gives the encoder when something is missing; None loads the model itself.
+
+    Raises:
+        InputError: anything wrong with what the user gave; see ``features.errors``.
+        FaultError: a corrupt cache, or vectors or a loss that are not finite.
+    """
+    settings = make_settings(config.head, config.settings)
+    layout = config.layout or head_type(config.head).layouts[0]
+    check_layout(config.head, layout)
+    corpus, split = read_split(config.data)
+    labels = split.label_ids(corpus.labels or ())
+    described = config.to_dict()
+    with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
+        vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
+        table = vectors.table(layout)
+        start = time.perf_counter()
+        trained = fit(
+            config.head,
+            settings,
+            table,
+            labels,
+            split.train,
+            split.validation,
+            split.classes,
+            config.seed,
+            _say_epoch,
+        )
+        training = time.perf_counter() - start
+        evaluations = _evaluate(trained, table, labels, split)
+        validation, test = (score(side.labels, side.predicted) for side in evaluations)
+        result = ExperimentResult(
+            run=run.final,
+            head=config.head,
+            layout=layout,
+            encoded=vectors.report.encoded,
+            truncated=int(vectors.truncated.sum()),
+            validation=validation,
+            test=test,
+            baselines=_score_baselines(corpus.texts, labels, split),
+            epochs=len(trained.history),
+            best_epoch=trained.best_epoch,
+            parameters=trained.parameters,
+            seconds={
+                "encoding": round(vectors.report.seconds, 3),
+                "training": round(training, 3),
+            },
+            notes=split.notes,
+        )
+        write_record(
+            run.folder,
+            Record(described, corpus, split, vectors.space(layout).spec, trained, evaluations),
+            result,
+        )
+    return replace(result, run=run.final)
+
+
+def read_split(data: DataConfig) -> tuple[Corpus, Split]:
+    """The labelled texts of a data configuration, and their split; says both on stderr."""
+    corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
+    split = make_split(
+        corpus.labels or (),
+        corpus.texts,
+        corpus.splits,
+        seed=data.split_seed,
+        rows=corpus.rows,
+    )
+    say(
+        f"{corpus.name}: {len(corpus):,} texts, {len(split.classes)} classes; "
+        f"{len(split.train):,} to train, {len(split.validation):,} to validate, "
+        f"{len(split.test):,} to test"
+    )
+    if corpus.skipped:
+        say(f"note: {corpus.skipped:,} rows without a text or label were left out")
+    for note in split.notes:
+        say(f"note: {note}")
+    return corpus, split
+
+
+def _evaluate(
+    trained: TrainedHead, table: FeatureTable, labels: np.ndarray, split: Split
+) -> tuple[Evaluation, Evaluation]:
+    def side(name: str, rows: np.ndarray) -> Evaluation:
+        return Evaluation(name, rows, labels[rows], trained.predict_proba(table, rows))
+
+    return side("validation", split.validation), side("test", split.test)
+
+
+def _score_baselines(
+    texts: Sequence[str], labels: np.ndarray, split: Split
+) -> dict[str, Score]:
+    truth = labels[split.test]
+    most = baselines.majority(labels, split.train, split.test)
+    words = baselines.tfidf_logistic(texts, labels, split.train, split.test)
+    return {"majority": score(truth, most), "tfidf_logistic": score(truth, words)}
+
+
+def _say_epoch(record: EpochRecord) -> None:
+    say(
+        f"epoch {record.epoch:>3}: loss {record.train_loss:.3f} training, "
+        f"{record.validation_loss:.3f} validation; accuracy {record.train_accuracy:.1%}, "
+        f"{record.validation_accuracy:.1%}; {record.seconds:.1f} s"
+    )

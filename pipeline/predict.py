@@ -1,0 +1,207 @@
+"""Prediction: a trained run labels new texts, through the same cache."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.corpus import Columns, read_corpus
+from features.encode import Encoder
+from features.errors import EncoderError, SettingError, listed
+from features.model import EncoderModel, find_model
+from features.spec import FeatureSpec
+from features.table import POOLED
+from heads.checkpoint import load as load_head
+from pipeline.config import VectorConfig
+from pipeline.runs import CONFIG, find_run, read_json
+from pipeline.vectors import ensure_vectors, say, with_pooled
+
+OUTPUTS = (".csv", ".parquet", ".jsonl")
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Labels for texts.
+
+    Attributes:
+        run: the run that gave them.
+        texts: N texts.
+        classes: C labels.
+        probabilities: (N, C) float32, each row summing to 1.
+        truncated: (N,) bool, texts longer than the encoder sees.
+    """
+
+    run: Path
+    texts: Sequence[str]
+    classes: tuple[str, ...]
+    probabilities: np.ndarray
+    truncated: np.ndarray
+
+    @property
+    def labels(self) -> list[str]:
+        """N labels, the most probable of each text."""
+        return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
+
+    @property
+    def probability_columns(self) -> list[str]:
+        """C column names, ``probability:<label>``, which no other column can collide with."""
+        return [f"probability:{name}" for name in self.classes]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        return {
+            "run": str(self.run),
+            "predictions": [
+                {
+                    "text": text,
+                    "label": label,
+                    "probabilities": dict(zip(self.classes, map(_rounded, row), strict=True)),
+                }
+                for text, label, row in zip(
+                    self.texts, self.labels, self.probabilities.tolist(), strict=True
+                )
+            ],
+        }
+
+    def to_text(self) -> str:
+        """For people: each text's label and its three most probable classes."""
+        lines = []
+        for text, row in zip(self.texts, self.probabilities, strict=True):
+            best = np.argsort(-row, kind="stable")[:3]
+            shares = ", ".join(f"{self.classes[i]} {row[i]:.1%}" for i in best)
+            lines.append(f"{self.classes[best[0]]}\t({shares})\t{' '.join(text.split())[:80]}")
+        return "\n".join(lines)
+
+
+def predict(
+    run: str,
+    runs: Path,
+    cache: Path,
+    texts: Sequence[str],
+    *,
+    encoder: str | None = None,
+    load: Callable[[EncoderModel], Encoder] | None = None,
+) -> Predictions:
+    """Label texts with a finished run.
+
+    Args:
+        run: a run folder, its name, or ``latest``.
+        cache: the feature store; new texts are added to it.
+        texts: N texts, none empty.
+        encoder: where the run's encoder lies now; None takes the place it was trained with.
+        load: gives the encoder when something is missing; None loads the model itself.
+
+    Raises:
+        CacheError: no such run, or a damaged one.
+        EncoderError: the encoder is gone, or is not the one that the run was trained on.
+    """
+    folder = find_run(run, runs)
+    config = read_json(folder / CONFIG)
+    spec = FeatureSpec.from_dict(config["resolved"]["spec"])
+    head = load_head(folder)
+    model = find_model(encoder or config["vectors"]["encoder"])
+    _check_encoder(model, spec, folder)
+    wanted = VectorConfig(
+        encoder=model.name,
+        layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
+        cache=cache,
+        dtype=spec.dtype,
+        precision=spec.precision,
+    )
+    vectors = ensure_vectors(texts, wanted, with_pooled(spec.layout), model=model, load=load)
+    probabilities = head.predict_proba(vectors.table(spec.layout), np.arange(len(texts)))
+    truncated = vectors.truncated
+    if truncated.any():
+        say(
+            f"warning: {int(truncated.sum()):,} of {len(texts):,} texts are longer than the "
+            f"encoder's {model.max_length} tokens; the rest of each is not seen"
+        )
+    return Predictions(folder, texts, head.classes, probabilities, truncated)
+
+
+def read_texts(path: Path, column: str, skip_empty: bool) -> Sequence[str]:
+    """The texts of a file, which needs no labels. Raises ``CorpusError``."""
+    columns = Columns(text=column, label=None, split=None)
+    return read_corpus(path, columns, labels=False, skip_empty=skip_empty).texts
+
+
+def check_output(path: Path) -> None:
+    """Refuse an output that cannot be written, before any work is done.
+
+    Raises:
+        SettingError: an unknown suffix, or no such folder.
+    """
+    if path.suffix not in OUTPUTS:
+        raise SettingError(f"--output must end in one of {listed(OUTPUTS)}; got {str(path)!r}")
+    if not path.absolute().parent.is_dir():
+        raise SettingError(
+            f"--output {str(path)!r}: there is no folder {path.absolute().parent}"
+        )
+
+
+def write_predictions(predictions: Predictions, path: Path) -> None:
+    """Write text, label and one probability a class; the suffix names the format.
+
+    Raises:
+        SettingError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        WRITERS[path.suffix](predictions, temporary)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise SettingError(f"--output {path} cannot be written ({error.strerror})") from error
+
+
+def _check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
+    """Vectors of another encoder would be labelled without a word, and wrongly."""
+    layers = None if spec.layout == POOLED else spec.layers
+    same_size = max(spec.layers) <= model.depth
+    own = model.spec(
+        spec.layout, layers if same_size else None, dtype=spec.dtype, precision=spec.precision
+    )
+    differing = [f.name for f in fields(spec) if getattr(own, f.name) != getattr(spec, f.name)]
+    if differing:
+        raise EncoderError(
+            f"the encoder {model.name!r} is not the one that the run {folder} was trained on: "
+            f"{listed(differing)} differ; pass the right one with --encoder, or train again"
+        )
+
+
+def _write_csv(predictions: Predictions, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label", *predictions.probability_columns])
+        rows = predictions.probabilities.tolist()
+        for text, label, row in zip(predictions.texts, predictions.labels, rows, strict=True):
+            writer.writerow([text, label, *map(_rounded, row)])
+
+
+def _write_parquet(predictions: Predictions, path: Path) -> None:
+    columns: dict[str, Any] = {"text": list(predictions.texts), "label": predictions.labels}
+    for place, name in enumerate(predictions.probability_columns):
+        columns[name] = predictions.probabilities[:, place]
+    pq.write_table(pa.table(columns), path)
+
+
+def _write_jsonl(predictions: Predictions, path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in predictions.to_dict()["predictions"]:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+WRITERS = {".csv": _write_csv, ".parquet": _write_parquet, ".jsonl": _write_jsonl}
+"""How predictions are written, by suffix."""
+
+
+def _rounded(probability: float) -> float:
+    return round(probability, 6)

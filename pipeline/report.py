@@ -1,0 +1,37 @@
+"""Results for people: the table that ends a training run."""
+
+from __future__ import annotations
+
+from pipeline.progress import duration
+from pipeline.results import ExperimentResult, Score
+
+BASELINE_NAMES = {"majority": "majority class", "tfidf_logistic": "TF-IDF + logistic"}
+
+
+def result_text(result: ExperimentResult) -> str:
+    """The table of one experiment and what it cost."""
+    rows = [
+        ("validation", result.head, result.validation),
+        ("test", result.head, result.test),
+        *(("test", BASELINE_NAMES[name], each) for name, each in result.baselines.items()),
+    ]
+    lines = [
+        f"{'':<11}{'':<20}{'accuracy':>9}{'macro-F1':>10}   95 % interval of accuracy",
+        *(_row(side, name, each) for side, name, each in rows),
+        "",
+        f"{result.encoded:,} texts encoded in {duration(result.seconds['encoding'])}; "
+        f"{result.parameters:,} parameters trained in {duration(result.seconds['training'])}, "
+        f"best of {result.epochs} records: {result.best_epoch}",
+    ]
+    if result.truncated:
+        lines.append(f"{result.truncated:,} texts are longer than the encoder sees")
+    lines.append(f"run: {result.run}")
+    return "\n".join(lines)
+
+
+def _row(side: str, name: str, score: Score) -> str:
+    low, high = score.accuracy_interval
+    return (
+        f"{side:<11}{name:<20}{score.accuracy:>9.1%}{score.macro_f1:>10.1%}"
+        f"   {low:.1%} to {high:.1%}"
+    )

@@ -1,0 +1,172 @@
+"""Run folders: written under a temporary name, renamed when complete, found again by name."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import secrets
+import shutil
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from features.errors import CacheError, ManyheadsError, listed
+
+CONFIG = "config.json"
+METRICS = "metrics.json"
+HISTORY = "history.jsonl"
+PREDICTIONS = "predictions.parquet"
+ENVIRONMENT = "environment.json"
+FAILURE = "failure.json"
+LATEST = "latest"
+
+PACKAGES = (
+    "manyheads",
+    "numpy",
+    "pyarrow",
+    "scikit-learn",
+    "sentence-transformers",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+
+
+def run_name(head: str, config: dict[str, Any], now: datetime) -> str:
+    """``20261121-083000-lstm-1f2e3d``: when, what, and a short hash of the configuration."""
+    text = json.dumps(config, sort_keys=True, default=str)
+    short = hashlib.sha256(text.encode("utf-8")).hexdigest()[:6]
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{head}-{short}"
+
+
+@dataclass
+class OpenRun:
+    """A run folder while it is written; ``final`` is where it stands once complete."""
+
+    folder: Path
+    final: Path
+
+
+@contextmanager
+def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
+    """A folder to fill; it takes its name when the block ends, however many start at once.
+
+    If the block raises, the folder is kept as ``<name>-failed`` with the reason in it.
+
+    Raises:
+        CacheError: the folder of runs cannot be written.
+    """
+    folder = runs / f".tmp-{name}-{secrets.token_hex(3)}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise CacheError(
+            f"the folder of runs {runs} cannot be written ({error.strerror}); choose another "
+            "with --runs, or change its permissions"
+        ) from error
+    run = OpenRun(folder, runs / name)
+    try:
+        yield run
+    except BaseException as error:
+        write_json(folder / FAILURE, _failure(error))
+        _settle(folder, runs / f"{name}-failed")
+        raise
+    run.final = _settle(folder, run.final)
+
+
+def _failure(error: BaseException) -> dict[str, str]:
+    failure = {"error": type(error).__name__, "message": str(error)}
+    if not isinstance(error, ManyheadsError):
+        failure["traceback"] = "".join(traceback.format_exception(error))
+    return failure
+
+
+def _settle(folder: Path, wanted: Path) -> Path:
+    """Rename to the wanted name, or to the first free one with a number behind it."""
+    final = wanted
+    number = 2
+    while True:
+        try:
+            # A rename replaces an empty folder without a word, so look first; a full one
+            # that another process makes in between refuses the rename.
+            if not final.exists():
+                return folder.rename(final)
+        except OSError:
+            if not final.exists():
+                raise
+        final = wanted.with_name(f"{wanted.name}-{number}")
+        number += 1
+
+
+def find_run(run: str, runs: Path) -> Path:
+    """The folder of a finished run: a path, a name under ``runs``, or ``latest``.
+
+    Raises:
+        CacheError: no such run, or one that failed.
+    """
+    if run == LATEST:
+        finished = sorted(path.parent for path in runs.glob(f"[!.]*/{METRICS}"))
+        if not finished:
+            raise CacheError(
+                f"no finished run in {runs}; train one with: manyheads train --head lstm"
+            )
+        return max(finished, key=lambda path: (path / METRICS).stat().st_mtime_ns)
+    for folder in (Path(run), runs / run):
+        if (folder / METRICS).is_file():
+            return folder
+        if (folder / FAILURE).is_file():
+            message = read_json(folder / FAILURE)["message"]
+            raise CacheError(f"the run {folder} failed ({message}); train it again")
+    known = sorted(path.parent.name for path in runs.glob(f"[!.]*/{METRICS}"))
+    have = f"the runs in {runs} are {listed(known[-5:])}" if known else f"{runs} holds no runs"
+    raise CacheError(f"no run {run!r}; {have}")
+
+
+def environment() -> dict[str, Any]:
+    """What the run ran on, for ``environment.json``."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "arguments": sys.argv[1:],
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as indented JSON, non-ASCII letters as they are."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file of a run folder. Raises ``CacheError`` if it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CacheError(f"cannot read {path} ({error}); train the run again") from error
+
+
+def remove_temporary(runs: Path, older_than: float) -> None:
+    """Remove folders of runs that were killed, if last written before a time (seconds)."""
+    for folder in runs.glob(".tmp-*"):
+        if folder.stat().st_mtime < older_than:
+            shutil.rmtree(folder, ignore_errors=True)

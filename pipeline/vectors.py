@@ -1,0 +1,153 @@
+"""From texts to cached vectors: the plan line, the encoding, and what there is afterwards.
+
+Imports no torch: a warm run never pays for it. The encoder's module is imported when the
+first text has to be encoded, here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.encode import (
+    Encoder,
+    EncodingPlan,
+    EncodingReport,
+    check_disk,
+    encode,
+    plan_encoding,
+)
+from features.model import EncoderModel, find_model
+from features.processor import gains_from_bfloat16
+from features.spec import parse_layers
+from features.store import FeatureStore, Space
+from features.table import POOLED, FeatureTable
+from pipeline.config import VectorConfig
+from pipeline.progress import Progress
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The cached vectors of some texts, in every layout asked for.
+
+    Attributes:
+        model: the encoder.
+        spaces: one a layout.
+        plan: what there was to do.
+        report: what was done.
+    """
+
+    model: EncoderModel
+    spaces: tuple[Space, ...]
+    plan: EncodingPlan
+    report: EncodingReport
+
+    def space(self, layout: str) -> Space:
+        """The space of one of the layouts."""
+        return next(space for space in self.spaces if space.spec.layout == layout)
+
+    def table(self, layout: str) -> FeatureTable:
+        """The vectors of all texts, in their order."""
+        return self.space(layout).table(self.plan.keys)
+
+    @property
+    def tokens(self) -> np.ndarray:
+        """(N,) int32: tokens of every whole text, before truncation."""
+        return self.spaces[0].tokens(self.plan.keys)
+
+    @property
+    def truncated(self) -> np.ndarray:
+        """(N,) bool: texts longer than the encoder sees."""
+        long: np.ndarray = self.tokens > self.spaces[0].spec.max_length
+        return long
+
+
+def say(text: str) -> None:
+    """One line for people, on stderr: stdout is for results."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def open_spaces(
+    config: VectorConfig, layouts: Sequence[str], model: EncoderModel
+) -> tuple[Space, ...]:
+    """The spaces that a configuration names, one a layout.
+
+    Raises:
+        SettingError: an unknown layout or layer.
+        CacheError: a cache folder that cannot be read.
+    """
+    precision = config.precision
+    if precision == "auto":
+        precision = "bfloat16" if gains_from_bfloat16() else "float32"
+    layers = parse_layers(config.layers, model.depth)
+    store = FeatureStore(config.cache)
+    specs = [
+        model.spec(name, layers, dtype=config.dtype, precision=precision) for name in layouts
+    ]
+    return tuple(store.space(spec) for spec in specs)
+
+
+def ensure_vectors(
+    texts: Sequence[str],
+    config: VectorConfig,
+    layouts: Sequence[str],
+    *,
+    model: EncoderModel | None = None,
+    load: Callable[[EncoderModel], Encoder] | None = None,
+) -> Vectors:
+    """Cache the vectors of texts in some layouts, encoding only those that are missing.
+
+    Args:
+        texts: N texts.
+        layouts: without repeats.
+        model: a description at hand; None looks the configured encoder up.
+        load: gives the encoder when something is missing; None loads the model itself.
+
+    Raises:
+        InputError: an encoder, cache folder, layer or layout that will not do, or too
+            little disk.
+        BadVectorError: the encoder gave vectors that must not be stored.
+    """
+    model = model or find_model(config.encoder)
+    spaces = open_spaces(config, layouts, model)
+    plan = plan_encoding(texts, spaces)
+    say(plan_line(plan))
+    if len(plan.missing):
+        FeatureStore(config.cache).prepare()
+        check_disk(plan, config.cache)
+    progress = Progress("encoding", len(plan.missing), "texts")
+    report = encode(
+        plan,
+        texts,
+        spaces,
+        lambda: (load or _load_encoder)(model),
+        lambda count, tokens: progress.advance(count),
+    )
+    progress.finish()
+    return Vectors(model, spaces, plan, report)
+
+
+def plan_line(plan: EncodingPlan) -> str:
+    """The one line before encoding: texts, distinct, cached, to encode, disk needed."""
+    counts = f"plan: {len(plan.keys):,} texts, {plan.distinct:,} distinct"
+    if not len(plan.missing):
+        return f"{counts}: 0 of {plan.distinct:,} texts encoded, all cached"
+    return (
+        f"{counts}, {plan.cached:,} cached, {len(plan.missing):,} to encode, "
+        f"about {plan.bytes_needed / 1e6:,.0f} MB of disk"
+    )
+
+
+def with_pooled(layout: str) -> tuple[str, ...]:
+    """The layout and pooled, which one more forward pass would cost and which takes no room."""
+    return (layout,) if layout == POOLED else (POOLED, layout)
+
+
+def _load_encoder(model: EncoderModel) -> Encoder:
+    encoder: Encoder = importlib.import_module("features.encoder").load_encoder(model)
+    return encoder

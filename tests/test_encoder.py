@@ -1,0 +1,163 @@
+"""Vectors agree with the reference libraries, and never depend on their neighbours."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from sentence_transformers import SentenceTransformer
+
+from features.encoder import TransformerEncoder, load_encoder
+from features.errors import EncoderError
+from features.model import EMBEDDED, find_model
+from tests.fakes import SENTENCES
+
+TOLERANCE = 1e-5
+FAMILIES = ["bert", "roberta", "xlnet"]
+
+
+def quiet(texts: int, tokens: int) -> None:
+    """Nobody watches the progress."""
+
+
+def alone(folder: Path, text: str, layer: int, most: int | None = None) -> np.ndarray:
+    """(T, D): one text through plain transformers, without any padding."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    inputs = tokenizer(text, return_tensors="pt", truncation=most is not None, max_length=most)
+    with torch.no_grad():
+        return model(**inputs, output_hidden_states=True).hidden_states[layer][0].numpy()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_mixed_batch_gives_what_each_text_gives_alone(
+    tiny_models: dict[str, Path], family: str, side: str
+) -> None:
+    model = find_model(str(tiny_models[family]))
+    encoder = TransformerEncoder(model, device="cpu", token_budget=10_000)
+    encoder._tokenizer.padding_side = side
+    specs = [
+        model.spec("tokens", (1,), dtype="float32"),
+        model.spec("pooled", dtype="float32"),
+        model.spec("tokens", (0, 2), dtype="float32"),
+    ]
+    one, pooled, joined = encoder.encode(SENTENCES, specs, quiet)
+    ends = np.cumsum(one.lengths)
+    largest = 0.0
+    for row, text in enumerate(SENTENCES):
+        own = slice(ends[row] - one.lengths[row], ends[row])
+        first, middle, last = (alone(tiny_models[family], text, layer) for layer in (0, 1, 2))
+        for got, expected in (
+            (one.values[own], middle),
+            (pooled.values[row], last.mean(axis=0)),
+            (joined.values[own], np.concatenate([first, last], axis=1)),
+        ):
+            assert got.shape == expected.shape
+            largest = max(largest, float(np.abs(got - expected).max()))
+    print(f"{family}, padded {side}: largest difference {largest:.2e}")
+    assert largest < TOLERANCE
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_budget_and_order_do_not_change_vectors(
+    tiny_models: dict[str, Path], family: str
+) -> None:
+    model = find_model(str(tiny_models[family]))
+    spec = model.spec("pooled", dtype="float32")
+    (whole,) = TransformerEncoder(model, "cpu", 10_000).encode(SENTENCES, [spec], quiet)
+    (single,) = TransformerEncoder(model, "cpu", 1).encode(SENTENCES[::-1], [spec], quiet)
+    assert np.abs(whole.values - single.values[::-1]).max() < TOLERANCE
+
+
+def test_long_texts_are_cut_and_counted_whole(tiny_models: dict[str, Path]) -> None:
+    model = find_model(str(tiny_models["bert"]))
+    assert model.max_length == 32
+    text = " ".join(SENTENCES)
+    (block,) = load_encoder(model, "cpu").encode(
+        ["rain", text], [model.spec("tokens", (2,), dtype="float32")], quiet
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_models["bert"])
+    assert block.lengths[1] == 32
+    assert block.tokens[1] == len(tokenizer(text, verbose=False)["input_ids"]) > 32
+    expected = alone(tiny_models["bert"], text, 2, most=32)
+    assert np.abs(block.values[block.lengths[0] :] - expected).max() < TOLERANCE
+
+
+def test_embedded_encoder_agrees_with_both_libraries() -> None:
+    model = find_model(EMBEDDED)
+    texts = [*SENTENCES, "word " * 600]
+    reference = SentenceTransformer(str(model.folder), device="cpu").encode(texts)
+    specs = [model.spec("pooled", dtype="float32"), model.spec("tokens", (6,), dtype="float32")]
+    pooled, tokens = load_encoder(model, "cpu").encode(texts, specs, quiet)
+    difference = float(np.abs(pooled.values - reference).max())
+    token_difference = float(
+        np.abs(tokens.values[: tokens.lengths[0]] - alone(model.folder, texts[0], 6)).max()
+    )
+    print(f"largest difference: pooled {difference:.2e}, tokens {token_difference:.2e}")
+    assert difference < TOLERANCE
+    assert token_difference < TOLERANCE
+    assert tokens.lengths[-1] == 256
+    assert tokens.tokens[-1] == 602
+
+
+def test_bfloat16_stays_close_to_float32() -> None:
+    model = find_model(EMBEDDED)
+    encoder = load_encoder(model, "cpu")
+    vectors = [
+        encoder.encode(SENTENCES, [model.spec("pooled", precision=precision)], quiet)[
+            0
+        ].values.astype(np.float32)
+        for precision in ("float32", "bfloat16")
+    ]
+    norms = np.linalg.norm(vectors[0], axis=1) * np.linalg.norm(vectors[1], axis=1)
+    cosine = float(((vectors[0] * vectors[1]).sum(axis=1) / norms).min())
+    print(f"smallest cosine {cosine:.6f}")
+    assert cosine > 0.9999
+
+
+def test_modules_that_only_sentence_transformers_knows(tmp_path: Path) -> None:
+    from sentence_transformers import models
+
+    folder = find_model(EMBEDDED).folder
+    torch.manual_seed(0)
+    transformer = models.Transformer(str(folder))
+    whole = SentenceTransformer(
+        modules=[transformer, models.Pooling(384, "mean"), models.Dense(384, 10)], device="cpu"
+    )
+    whole.save(str(tmp_path / "dense"), create_model_card=False)
+    model = find_model(str(tmp_path / "dense"))
+    assert (model.pooling, model.pooled_width) == ("modules", 10)
+    (block,) = load_encoder(model, "cpu").encode(
+        SENTENCES, [model.spec("pooled", dtype="float32")], quiet
+    )
+    assert np.abs(block.values - whole.encode(SENTENCES)).max() < TOLERANCE
+
+
+def test_a_model_without_all_its_weights_is_refused(
+    tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    folder = tmp_path / "broken"
+    shutil.copytree(tiny_models["bert"], folder)
+    weights = load_file(folder / "model.safetensors")
+    dropped = next(name for name in weights if "query.weight" in name)
+    del weights[dropped]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(EncoderError, match=r"lacks 1 weights.*random"):
+        load_encoder(find_model(str(folder)), "cpu")
+
+
+def test_damaged_weights_are_one_clear_line(
+    tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(tiny_models["bert"], folder)
+    (folder / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        load_encoder(find_model(str(folder)), "cpu")
