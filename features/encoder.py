@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from features.batching import token_budget_batches
-from features.encode import OnBatch
+from features.encoding import OnBatch
 from features.errors import EncoderError, listed
 from features.model import EncoderModel
 from features.pooling import POOLINGS

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from features.corpus import Corpus, read_corpus
-from features.encode import Encoder
+from features.encoding import Encoder
 from features.model import EncoderModel
 from features.splits import Split, make_split
 from features.table import FeatureTable

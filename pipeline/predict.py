@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.corpus import Columns, read_corpus
-from features.encode import Encoder
+from features.encoding import Encoder
 from features.errors import EncoderError, SettingError, listed
 from features.model import EncoderModel, find_model
 from features.spec import FeatureSpec

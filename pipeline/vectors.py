@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.encode import (
+from features.encoding import (
     Encoder,
     EncodingPlan,
     EncodingReport,
