@@ -22,6 +22,7 @@ from features.encoding import OnBatch
 from features.errors import EncoderError, listed
 from features.model import EncoderModel
 from features.pooling import POOLINGS
+from features.precision import encoder_dtype
 from features.shard import Block
 from features.spec import FeatureSpec
 from features.table import POOLED
@@ -144,7 +145,7 @@ class TransformerEncoder:
             vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
         array: np.ndarray = vectors.float().cpu().numpy()
         with np.errstate(over="ignore"):  # an overflow becomes infinite; the stage refuses it
-            return array.astype(spec.dtype)
+            return array.astype(encoder_dtype(spec.dtype))
 
     def _by_modules(self, hidden: Tensor, mask: Tensor) -> Tensor:
         features: dict[str, Any] = {"token_embeddings": hidden, "attention_mask": mask.long()}
@@ -207,7 +208,7 @@ def _load_modules(model: EncoderModel, device: torch.device) -> list[Any]:
 def _empty_block(spec: FeatureSpec, tokenized: _Tokenized) -> Block:
     pooled = spec.layout == POOLED
     lengths = np.ones(len(tokenized.ids), np.int32) if pooled else tokenized.lengths
-    values = np.empty((int(lengths.sum()), spec.width), dtype=spec.dtype)
+    values = np.empty((int(lengths.sum()), spec.width), encoder_dtype(spec.dtype))
     return Block(tokenized.tokens, lengths, values)
 
 

@@ -22,7 +22,9 @@ from typing import Protocol
 import numpy as np
 
 from features.batching import windows
+from features.card import touch
 from features.errors import BadVectorError, DiskSpaceError, listed
+from features.precision import LARGEST
 from features.shard import Block
 from features.spec import KEY_BYTES, FeatureSpec, text_keys
 from features.store import Space
@@ -136,6 +138,10 @@ def encode(
     queue = windows(plan.sizes, WINDOW_TEXTS, WINDOW_BYTES)
     encoder = load() if queue else None
     shared = False
+    for space in spaces:
+        if queue:
+            space.sweep()
+        touch(space.folder)
     while queue and encoder is not None:
         window = queue.pop(random.randrange(len(queue)) if shared else 0)
         shared |= any([space.refresh() for space in spaces])
@@ -146,7 +152,9 @@ def encode(
         blocks = encoder.encode(
             [texts[row] for row in rows], [space.spec for space in spaces], on_batch
         )
-        sound = np.logical_and.reduce([_sound(block) for block in blocks])
+        sound = np.logical_and.reduce(
+            [_sound(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
+        )
         bad.extend(rows[~sound].tolist())
         for space, block in zip(spaces, blocks, strict=True):
             shared |= not _commit(space, plan.keys[rows], block, sound)
@@ -174,9 +182,10 @@ def _commit(space: Space, keys: np.ndarray, block: Block, sound: np.ndarray) -> 
     return True
 
 
-def _sound(block: Block) -> np.ndarray:
-    """(n,) bool: texts whose vectors are all finite and not zero."""
-    fine = np.isfinite(block.values).all(axis=1) & block.values.any(axis=1)
+def _sound(block: Block, spec: FeatureSpec) -> np.ndarray:
+    """(n,) bool: texts whose vectors are all finite, as stored too, and not zero."""
+    largest = np.abs(block.values).max(axis=1)  # NaN where one is, and then no comparison holds
+    fine = (largest > 0) & (largest <= LARGEST[spec.dtype])
     starts = np.cumsum(block.lengths) - block.lengths
     sound: np.ndarray = np.logical_and.reduceat(fine, starts)
     return sound
