@@ -61,6 +61,12 @@ def test_a_large_unit_is_taken_where_that_comes_nearer() -> None:
         assert sizes[drawn].sum() == expected
 
 
+def test_the_smallest_unit_is_taken_where_none_fits() -> None:
+    sizes = np.array([20, 20, 6, 20])
+    drawn = draw(sizes, np.zeros(4, np.int64), 5 / 66, 1, np.random.default_rng(0))
+    assert drawn.tolist() == [2]
+
+
 @pytest.mark.parametrize("leave", [1, 2])
 def test_some_units_always_stay(leave: int) -> None:
     sizes, strata = np.ones(8, np.int64), np.repeat([0, 1], [3, 5])
