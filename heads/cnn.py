@@ -57,18 +57,19 @@ class Convolutions(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, D), zero at padding -> (B, T, K F) without the bias, kernel by kernel."""
+        steps = x.shape[1]
+        widest = max(self.kernels)
+        before = (widest - 1) // 2
+        x = torch.nn.functional.pad(x, (0, 0, before, widest // 2))
         taps = torch.split(torch.nn.functional.linear(x, self.weight), self.filters, dim=2)
         sums = []
         first = 0
         for kernel in self.kernels:
-            before = (kernel - 1) // 2
-            total = taps[first + before]
-            for tap in range(kernel):
-                shift = before - tap
-                if shift != 0:
-                    # Moves the tap along T by ``shift``: cut at one end, zeros at the other.
-                    moved = torch.nn.functional.pad(taps[first + tap], (0, 0, shift, -shift))
-                    total = total + moved
+            start = before - (kernel - 1) // 2
+            total = taps[first][:, start : start + steps]
+            for tap in range(1, kernel):
+                shifted = taps[first + tap][:, start + tap : start + tap + steps]
+                total = total + shifted
             sums.append(total)
             first += kernel
         return torch.cat(sums, dim=2)

@@ -136,7 +136,7 @@ class Objective:
             loss.backward()  # type: ignore[no-untyped-call]
             return loss.detach()
 
-        optimizer.step(closure)
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
         loss = float(closure())
         # The rotation keeps lengths: this is the gradient's norm in the original coordinates.
         slopes = [_gradient(v) / scale, _gradient(u) / bias_scale]

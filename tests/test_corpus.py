@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.corpus import Columns, Corpus, corpus_batches, folded, read_corpus
@@ -245,6 +245,7 @@ def test_folding_keeps_different_texts_apart() -> None:
     assert len({folded(t) for t in ("a b", "ab", "a-b", "á b", "a b.", "")}) == 6
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_folding_is_idempotent_and_its_fast_path_changes_nothing(text: str) -> None:
     once = folded(text)
@@ -256,6 +257,7 @@ def test_folding_is_idempotent_and_its_fast_path_changes_nothing(text: str) -> N
 cells = st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(cells, cells), min_size=1), st.sampled_from([",", "\t"]))
 def test_delimited_round_trip_with_true_line_numbers(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], delimiter: str
@@ -276,6 +278,7 @@ def test_delimited_round_trip_with_true_line_numbers(
         list(corpus_batches(path))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(cells, cells), min_size=1), st.booleans())
 def test_json_lines_round_trip(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], escaped: bool

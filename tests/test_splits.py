@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.corpus import folded
@@ -359,6 +359,7 @@ def test_uneven_arguments_are_a_fault() -> None:
             make_split(**{"labels": labels, "texts": texts, **uneven})
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(7, 60), min_size=2, max_size=8),
     seed=st.integers(0, 2**32),
@@ -381,6 +382,7 @@ def test_shares_of_single_rows_are_exact(
         assert abs(counts["validation"][label] - 0.2 * (size - tested)) < 1
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from("abc"), st.integers(0, 30)), min_size=12, max_size=80
