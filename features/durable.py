@@ -12,20 +12,18 @@ writes it again.
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from features.errors import CacheError, DiskSpaceError
 
-try:
-    import fcntl
-except ImportError:  # not a POSIX system: age alone decides
-    fcntl = None  # type: ignore[assignment]
-
+fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 TEMPORARY_PREFIX = ".tmp-"
 LOCK_NAME = ".maintenance"
 ABANDONED_SECONDS = 24 * 3600.0

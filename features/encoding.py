@@ -32,7 +32,7 @@ from features.table import POOLED
 
 WINDOW_TEXTS = 2048
 WINDOW_BYTES = 64 * 2**20
-"""A window is some seconds of work, the most that a kill can lose, and a shard of useful size."""
+"""A window is some seconds of work, all that a kill can lose, and a shard of useful size."""
 
 ROW_BYTES = KEY_BYTES + 8
 SPARE_BYTES = 64 * 2**20
@@ -144,7 +144,8 @@ def encode(
         touch(space.folder)
     while queue and encoder is not None:
         window = queue.pop(random.randrange(len(queue)) if shared else 0)
-        shared |= any([space.refresh() for space in spaces])
+        for space in spaces:
+            shared |= space.refresh()
         rows = plan.missing[window]
         rows = rows[_lacking(plan.keys[rows], spaces)]
         if not len(rows):
@@ -192,7 +193,7 @@ def _sound(block: Block, spec: FeatureSpec) -> np.ndarray:
 
 
 def _stored_bytes(text: str, specs: Sequence[FeatureSpec]) -> int:
-    """Expected stored bytes of a text: about 4 ASCII letters a token, or 1 letter of others."""
+    """Expected stored bytes of a text: 4 ASCII letters a token, or 1 letter of others."""
     other = 0 if text.isascii() else (len(text.encode("utf-8")) - len(text)) // 2
     tokens = 2 + max(0, len(text) - other) // 4 + other
     return sum(
@@ -205,9 +206,9 @@ def _stored_bytes(text: str, specs: Sequence[FeatureSpec]) -> int:
 def _bad_vectors(rows: list[int], texts: Sequence[str]) -> str:
     shown = "; ".join(f"text {row + 1}: {texts[row][:60]!r}" for row in rows[:3])
     return (
-        f"the encoder gave NaN, infinite or all-zero vectors for {len(rows)} texts, which were "
-        f"not stored (texts {listed(row + 1 for row in rows)}; {shown}); all others were. Leave "
-        "those texts out, or use float32 with --precision float32"
+        f"the encoder gave NaN, infinite or all-zero vectors for {len(rows)} texts, which "
+        f"were not stored (texts {listed((row + 1 for row in rows), 100)}; {shown}); all "
+        "others were. Leave those texts out, or use float32 with --precision float32"
     )
 
 

@@ -84,7 +84,10 @@ class Index:
             (*self.shards, *(name for name, _ in added)),
             (*self.texts, *(len(rows.keys) for rows in parts)),
             np.insert(self.keys, place, keys[fresh]),
-            merged(self.shard, [np.full(len(r.keys), n) for r, n in zip(parts, numbers, strict=True)]),
+            merged(
+                self.shard,
+                [np.full(len(r.keys), n) for r, n in zip(parts, numbers, strict=True)],
+            ),
             merged(self.start, starts),
             merged(self.length, [r.lengths for r in parts]),
             merged(self.tokens, [r.tokens for r in parts]),

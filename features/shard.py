@@ -92,7 +92,7 @@ def serialize_stored(spec: FeatureSpec, stored: StoredRows) -> bytes:
     """The bytes of a shard, of vectors that stand in their stored form already."""
     width = spec.bytes_per_vector
     keys, values = stored.rows.keys, np.ascontiguousarray(stored.vectors)
-    raw = memoryview(values.view(np.uint8))
+    raw = values.data.cast("B")
     vectors = pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(width), len(values), [None, pa.py_buffer(raw)]
     )
@@ -165,7 +165,9 @@ class Shard:
         try:
             table = pq.read_table(pa.BufferReader(self._bytes), columns=columns)
         except (pa.ArrowException, OSError) as error:
-            raise CorruptShardError(_corrupt(self.path, "is no shard of this project")) from error
+            raise CorruptShardError(
+                _corrupt(self.path, "is no shard of this project")
+            ) from error
         if table.column_names != columns or table.schema.field("key").type != pa.binary(
             KEY_BYTES
         ):
