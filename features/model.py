@@ -89,6 +89,13 @@ class EncoderModel:
     tokenizer: str
 
     @property
+    def label(self) -> str:
+        """Its name in ``space.json``: a folder's absolute path, else the name as given."""
+        if self.name in EMBEDDED_NAMES:
+            return EMBEDDED
+        return str(self.folder) if Path(self.name).expanduser().is_dir() else self.name
+
+    @property
     def sequence_layer(self) -> int:
         """The default layer of sequence layouts: two thirds up.
 

@@ -20,9 +20,10 @@ from typing import Any, NoReturn
 
 from features.corpus import Columns
 from features.errors import InputError, ManyheadsError, SettingError
+from features.precision import STORED_DTYPES
 from features.spec import LAYOUTS, PRECISIONS
+from pipeline import cache_options
 from pipeline.config import (
-    DTYPES,
     EXAMPLE,
     DataConfig,
     ExperimentConfig,
@@ -35,10 +36,11 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command gave: the object for ``--json``, the text for people."""
+    """What a command gave: the object for ``--json``, the text for people, the exit code."""
 
     json: dict[str, Any]
     text: str
+    exit_code: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader went away (a pipe into head); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return 0
+    return answer.exit_code
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -145,7 +147,10 @@ def _vector_options(parser: argparse.ArgumentParser) -> None:
         help="of the encoder's matrix products (default: auto, bfloat16 where it is faster)",
     )
     group.add_argument(
-        "--dtype", choices=DTYPES, default=VectorConfig.dtype, help="stored (default: float16)"
+        "--dtype",
+        choices=STORED_DTYPES,
+        default=VectorConfig.dtype,
+        help="stored (default: float16)",
     )
     _cache_option(group)
 
@@ -299,10 +304,25 @@ def _heads(parsed: argparse.Namespace) -> Answer:
     return Answer(listing.heads_dict(), listing.heads_text())
 
 
+def _answered_by(module: str) -> Callable[[argparse.Namespace], Answer]:
+    """A command whose module has ``run``: parsed arguments -> to_dict, to_text, exit_code."""
+
+    def run(parsed: argparse.Namespace) -> Answer:
+        result = importlib.import_module(module).run(parsed)
+        return Answer(result.to_dict(), result.to_text(), result.exit_code)
+
+    return run
+
+
 COMMANDS = {
     "features": Command("encode a corpus once, for every head", _features_options, _features),
     "train": Command("train and score a head on cached vectors", _train_options, _train),
     "predict": Command("label texts with a trained run", _predict_options, _predict),
     "heads": Command("list the heads and their settings", _no_options, _heads),
+    "verify": Command(
+        "check every file of the cache",
+        cache_options.verify_options,
+        _answered_by("pipeline.verification"),
+    ),
 }
 """Every command, by name."""

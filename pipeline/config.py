@@ -10,11 +10,10 @@ from typing import Any
 from features.corpus import Columns
 from features.errors import SettingError, listed
 from features.model import EMBEDDED
+from features.precision import STORED_DTYPES
 from features.spec import PRECISIONS
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
-
-DTYPES = ("float16", "float32")
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class VectorConfig:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        _one_of("dtype", self.dtype, DTYPES)
+        _one_of("dtype", self.dtype, STORED_DTYPES)
         _one_of("precision", self.precision, ("auto", *PRECISIONS))
 
 

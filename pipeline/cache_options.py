@@ -1,0 +1,50 @@
+"""Options of the commands that look after a cache. Imports nothing but argparse's needs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pipeline.config import VectorConfig
+
+
+def verify_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads verify``."""
+    _cache_option(parser)
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="move what is bad to CACHE/quarantine; the next run encodes just that again",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="texts to encode again and compare with what is stored",
+    )
+    _text_column_option(parser)
+    parser.add_argument(
+        "--encoder",
+        metavar="NAME",
+        help="a folder or a hub id: also find spaces that it filled with other weights",
+    )
+    parser.add_argument(
+        "--sample",
+        type=int,
+        metavar="N",
+        help="texts of --data to compare in each space of that encoder (default: 64)",
+    )
+
+
+def _cache_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=VectorConfig.cache,
+        metavar="FOLDER",
+        help="the feature store (default: cache)",
+    )
+
+
+def _text_column_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
