@@ -139,8 +139,7 @@ def encode(
     encoder = load() if queue else None
     shared = False
     for space in spaces:
-        if queue:
-            space.sweep()
+        space.sweep()
         touch(space.folder)
     while queue and encoder is not None:
         window = queue.pop(random.randrange(len(queue)) if shared else 0)

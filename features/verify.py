@@ -146,6 +146,9 @@ def _verify_space(root: Path, folder: Path, on_shard: OnShard) -> Iterator[Findi
             yield _finding(root, FOREIGN_FILE, path, "does not belong to a space")
     for path in abandoned(folder):
         yield _stale(root, path)
+    if not os.path.lexists(folder / SPACE_NAME) and not shards:
+        yield _finding(root, STALE_TEMPORARY, folder, "no shard was committed to it")
+        return
     try:
         read_card(folder)
     except (OSError, ValueError) as error:
@@ -236,6 +239,9 @@ def _mend_space(root: Path, folder: Path) -> list[Path]:
     """Write the card and the index of a space anew; move one that says nothing any more."""
     sweep(folder)
     spec = _spec_of(folder)
+    if spec is None and not any(folder.iterdir()):
+        folder.rmdir()
+        return []
     if spec is None:
         return _quarantine(root, Path(folder.name))
     try:
