@@ -147,20 +147,22 @@ class Space:
             CacheError: the folder cannot be written.
         """
         rows = ShardRows(keys, block.tokens, block.lengths)
-        return self.commit_bytes(serialize(self.spec, keys, block), rows)
+        data = serialize(self.spec, keys, block)
+        fresh = not (self.folder / f"{digest(data)}{SUFFIX}").exists()
+        self.commit_bytes(data, rows)
+        return fresh
 
-    def commit_bytes(self, data: bytes, rows: ShardRows) -> bool:
-        """Commit a shard that was serialized already; otherwise as ``commit``."""
+    def commit_bytes(self, data: bytes, rows: ShardRows) -> str:
+        """Commit a shard that was serialized already, and return its name."""
         name = digest(data)
         if not (self.folder / SPACE_NAME).exists():
             make_folder(self.folder)
             put(self.folder, SPACE_NAME, SpaceCard(self.spec, self.model).to_bytes())
-        fresh = not (self.folder / f"{name}{SUFFIX}").exists()
-        if fresh:
+        if not (self.folder / f"{name}{SUFFIX}").exists():
             put(self.folder, f"{name}{SUFFIX}", data)
         if name not in self._index.shards:
             self._index = self._index.with_shard(name, rows)
-        return fresh
+        return name
 
     def sweep(self) -> int:
         """Remove what writers that died left behind; how many files that were."""

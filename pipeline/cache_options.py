@@ -36,6 +36,33 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def cache_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads cache`` and ``manyheads compact``."""
+    _cache_option(parser)
+
+
+def collect_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads collect``."""
+    _cache_option(parser)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="all data sets that are still needed; texts in none of them go",
+    )
+    _text_column_option(parser)
+    parser.add_argument(
+        "--older-than",
+        metavar="DATE",
+        help="such as 2026-01-31: spaces last used before that day go whole",
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="do it; without it only what would go is shown"
+    )
+
+
 def _cache_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache",

@@ -304,11 +304,11 @@ def _heads(parsed: argparse.Namespace) -> Answer:
     return Answer(listing.heads_dict(), listing.heads_text())
 
 
-def _answered_by(module: str) -> Callable[[argparse.Namespace], Answer]:
-    """A command whose module has ``run``: parsed arguments -> to_dict, to_text, exit_code."""
+def _answered_by(module: str, function: str = "run") -> Callable[[argparse.Namespace], Answer]:
+    """A command answered elsewhere: parsed arguments -> to_dict, to_text, exit_code."""
 
     def run(parsed: argparse.Namespace) -> Answer:
-        result = importlib.import_module(module).run(parsed)
+        result = getattr(importlib.import_module(module), function)(parsed)
         return Answer(result.to_dict(), result.to_text(), result.exit_code)
 
     return run
@@ -323,6 +323,21 @@ COMMANDS = {
         "check every file of the cache",
         cache_options.verify_options,
         _answered_by("pipeline.verification"),
+    ),
+    "cache": Command(
+        "list what the cache holds",
+        cache_options.cache_options,
+        _answered_by("pipeline.housekeeping", "run_cache"),
+    ),
+    "compact": Command(
+        "join small shards of the cache",
+        cache_options.cache_options,
+        _answered_by("pipeline.housekeeping", "run_compact"),
+    ),
+    "collect": Command(
+        "remove from the cache what no data set needs",
+        cache_options.collect_options,
+        _answered_by("pipeline.housekeeping", "run_collect"),
     ),
 }
 """Every command, by name."""

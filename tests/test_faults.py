@@ -70,7 +70,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     report = json.loads(driver.stdout)
