@@ -184,7 +184,8 @@ def _commit(space: Space, keys: np.ndarray, block: Block, sound: np.ndarray) -> 
 
 def _sound(block: Block, spec: FeatureSpec) -> np.ndarray:
     """(n,) bool: texts whose vectors are all finite, as stored too, and not zero."""
-    largest = np.abs(block.values).max(axis=1)  # NaN where one is, and then no comparison holds
+    # NaN where one is, and then no comparison holds.
+    largest = np.abs(block.values).max(axis=1).astype(np.float64)
     fine = (largest > 0) & (largest <= LARGEST[spec.dtype])
     starts = np.cumsum(block.lengths) - block.lengths
     sound: np.ndarray = np.logical_and.reduceat(fine, starts)

@@ -100,6 +100,11 @@ class Space:
         tokens: np.ndarray = self._index.tokens[self._found(keys)]
         return tokens
 
+    def lengths(self, keys: np.ndarray) -> np.ndarray:
+        """(N,) int32: how many vectors each text has here; all must be cached."""
+        lengths: np.ndarray = self._index.length[self._found(keys)]
+        return lengths
+
     @property
     def index(self) -> Index:
         """Where every key lies, as of the last look."""

@@ -36,6 +36,19 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def export_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads export`` beside those of the data and the encoder."""
+    parser.add_argument(
+        "--format",
+        default="npy",
+        metavar="NAME",
+        help="npy, arrow, parquet or hf, a Hugging Face data set folder (default: npy)",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PATH", help="the file or folder to write"
+    )
+
+
 def cache_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads cache`` and ``manyheads compact``."""
     _cache_option(parser)

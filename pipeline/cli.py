@@ -187,6 +187,13 @@ def _features_options(parser: argparse.ArgumentParser) -> None:
     _layout_option(parser, "all, from one forward pass")
 
 
+def _export_options(parser: argparse.ArgumentParser) -> None:
+    cache_options.export_options(parser)
+    _layout_option(parser, "pooled")
+    _data_options(parser)
+    _vector_options(parser)
+
+
 def _train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", default="logistic", help="see: manyheads heads")
     parser.add_argument(
@@ -265,6 +272,13 @@ def _features(parsed: argparse.Namespace) -> Answer:
     return Answer(result.to_dict(), result.to_text())
 
 
+def _export(parsed: argparse.Namespace) -> Answer:
+    result = importlib.import_module("pipeline.exporting").run_export(
+        _data_config(parsed), _vector_config(parsed), parsed.layout, parsed.format, parsed.out
+    )
+    return Answer(result.to_dict(), result.to_text())
+
+
 def _train(parsed: argparse.Namespace) -> Answer:
     config = ExperimentConfig(
         data=_data_config(parsed),
@@ -319,6 +333,7 @@ COMMANDS = {
     "train": Command("train and score a head on cached vectors", _train_options, _train),
     "predict": Command("label texts with a trained run", _predict_options, _predict),
     "heads": Command("list the heads and their settings", _no_options, _heads),
+    "export": Command("write vectors for other tools", _export_options, _export),
     "verify": Command(
         "check every file of the cache",
         cache_options.verify_options,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from features.encoding import OnBatch
+from features.precision import encoder_dtype
 from features.shard import Block
 from features.spec import FeatureSpec
 from features.table import POOLED
@@ -64,5 +65,5 @@ class CountingEncoder:
         return Block(
             np.array([len(text.split()) for text in texts], np.int32),
             np.array([len(values) for values in rows], np.int32),
-            np.concatenate(rows),
+            np.concatenate(rows).astype(encoder_dtype(spec.dtype)),
         )
