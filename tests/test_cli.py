@@ -162,10 +162,8 @@ def test_same_seed_same_weights_other_seed_other_weights(
     run: Run, data: Path, encoder: Path
 ) -> None:
     def weights(seed: int) -> bytes:
-        out = run(
-            "train", "--head", "cnn", "--data", data, "--encoder", encoder, *QUICK, "--seed", seed,
-            "--json",
-        )  # fmt: skip
+        common = ("--data", data, "--encoder", encoder, *QUICK, "--seed", seed)
+        out = run("train", "--head", "cnn", *common, "--json")
         return (Path(out.json["run"]) / "head.safetensors").read_bytes()
 
     first = weights(1)
