@@ -9,8 +9,8 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from benchmarks.measure import Result, in_turn
-from features.encoding import encode, plan_encoding
 from features.encoder import load_encoder
+from features.encoding import encode, plan_encoding
 from features.model import find_model
 from features.processor import gains_from_bfloat16
 from features.store import FeatureStore
@@ -20,7 +20,7 @@ GOALS = {"float32": (1.2, 0.99999), "bfloat16": (1.9, 0.9999)}
 
 
 def run(texts: Sequence[str], rounds: int) -> list[Result]:
-    """Encode the texts with both libraries; ours plans, encodes and commits to a fresh store."""
+    """Encode the texts with both; ours plans, encodes and commits to a fresh store."""
     model = find_model()
     encoder = load_encoder(model, "cpu")
     theirs = SentenceTransformer(str(model.folder), device="cpu")

@@ -42,14 +42,14 @@ class Result:
             figures = f"{self.ours:.2f} s (goal: at most {self.goal} s, {verdict})"
         else:
             figures = (
-                f"{self.ratio:.2f} times as fast: {self.ours:.3f} s against {self.theirs:.3f} s "
-                f"(goal {self.goal}, {verdict})"
+                f"{self.ratio:.2f} times as fast, {self.ours:.3f} s against "
+                f"{self.theirs:.3f} s (goal {self.goal}, {verdict})"
             )
         return f"{self.name}: {figures}" + (f"; {notes}" if notes else "")
 
 
 def in_turn(rounds: int, *sides: Callable[[], object]) -> list[float]:
-    """Median seconds of each side, measured in turn so that a slow moment hits all of them."""
+    """Median seconds of each side, in turn: a slow moment hits all of them."""
     seconds: list[list[float]] = [[] for _ in sides]
     for _ in range(rounds):
         for times, side in zip(seconds, sides, strict=True):
