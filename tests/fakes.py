@@ -42,7 +42,7 @@ def _tokenizer(
     return tokenizer
 
 
-def save_bert(folder: Path) -> Path:
+def save_bert(folder: Path, seed: int = 0) -> Path:
     """A BERT of 2 layers and width 16 with a real tokenizer; pads on the right."""
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=_tokenizer(
@@ -62,7 +62,7 @@ def save_bert(folder: Path) -> Path:
         intermediate_size=32,
         max_position_embeddings=32,
     )
-    return _save(folder, transformers.BertModel, config, tokenizer)
+    return _save(folder, transformers.BertModel, config, tokenizer, seed)
 
 
 def save_roberta(folder: Path) -> Path:
@@ -109,8 +109,8 @@ def save_xlnet(folder: Path) -> Path:
     return _save(folder, transformers.XLNetModel, config, tokenizer)
 
 
-def _save(folder: Path, kind: type, config: object, tokenizer: object) -> Path:
-    torch.manual_seed(0)
+def _save(folder: Path, kind: type, config: object, tokenizer: object, seed: int = 0) -> Path:
+    torch.manual_seed(seed)
     kind(config).eval().save_pretrained(folder)  # type: ignore[attr-defined]
     tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]
     return folder
