@@ -34,6 +34,7 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="texts of --data to compare in each space of that encoder (default: 64)",
     )
+    trust_option(parser)
 
 
 def export_options(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +74,15 @@ def collect_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--yes", action="store_true", help="do it; without it only what would go is shown"
+    )
+
+
+def trust_option(group: argparse._ActionsContainer) -> None:
+    """The one switch that lets code run which comes with a model."""
+    group.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run the Python code that comes with the encoder: only if you have read it",
     )
 
 

@@ -152,6 +152,7 @@ def _vector_options(parser: argparse.ArgumentParser) -> None:
         default=VectorConfig.dtype,
         help="stored (default: float16)",
     )
+    cache_options.trust_option(group)
     _cache_option(group)
 
 
@@ -237,6 +238,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder", metavar="NAME", help="where the run's encoder is now, if it was moved"
     )
+    cache_options.trust_option(parser)
     _runs_option(parser)
     _cache_option(parser)
 
@@ -263,6 +265,7 @@ def _vector_config(parsed: argparse.Namespace) -> VectorConfig:
         cache=parsed.cache,
         dtype=parsed.dtype,
         precision=parsed.precision,
+        trust_remote_code=parsed.trust_remote_code,
     )
 
 
@@ -304,7 +307,12 @@ def _predict(parsed: argparse.Namespace) -> Answer:
         parsed.data, parsed.text_column, parsed.skip_empty
     )
     predictions = predicting.predict(
-        parsed.run, parsed.runs, parsed.cache, texts, encoder=parsed.encoder
+        parsed.run,
+        parsed.runs,
+        parsed.cache,
+        texts,
+        encoder=parsed.encoder,
+        trust_remote_code=parsed.trust_remote_code,
     )
     if not parsed.output:
         return Answer(predictions.to_dict(), predictions.to_text())

@@ -9,7 +9,7 @@ from typing import Any
 
 from features.corpus import Columns
 from features.errors import SettingError, listed
-from features.model import EMBEDDED
+from features.location import EMBEDDED
 from features.precision import STORED_DTYPES
 from features.spec import PRECISIONS
 
@@ -26,6 +26,7 @@ class VectorConfig:
         cache: the folder of the feature store.
         dtype: stored NumPy type.
         precision: of the encoder's matrix products; ``auto`` is bfloat16 where it is faster.
+        trust_remote_code: run the Python code that comes with the encoder.
     """
 
     encoder: str = EMBEDDED
@@ -33,6 +34,7 @@ class VectorConfig:
     cache: Path = Path("cache")
     dtype: str = "float16"
     precision: str = "auto"
+    trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
         _one_of("dtype", self.dtype, STORED_DTYPES)

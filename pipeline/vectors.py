@@ -113,7 +113,7 @@ def ensure_vectors(
             little disk.
         BadVectorError: the encoder gave vectors that must not be stored.
     """
-    model = model or find_model(config.encoder)
+    model = model or find_model(config.encoder, config.trust_remote_code)
     spaces = open_spaces(config, layouts, model)
     plan = plan_encoding(texts, spaces)
     say(plan_line(plan))

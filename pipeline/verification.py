@@ -12,7 +12,8 @@ from features.card import space_folders
 from features.corpus import Columns, read_corpus
 from features.encoding import Encoder
 from features.errors import CacheError, CorruptShardError, SettingError
-from features.model import EMBEDDED, EncoderModel, find_model
+from features.location import EMBEDDED
+from features.model import EncoderModel, find_model
 from features.sampling import cards, changed_models, compare_sample
 from features.shard import SUFFIX
 from features.store import FeatureStore
@@ -93,6 +94,7 @@ def run(parsed: argparse.Namespace) -> Verification:
         text_column=parsed.text_column,
         encoder=parsed.encoder,
         sample=parsed.sample or SAMPLE,
+        trust_remote_code=parsed.trust_remote_code,
     )
 
 
@@ -104,6 +106,7 @@ def verify(
     text_column: str = "text",
     encoder: str | None = None,
     sample: int = SAMPLE,
+    trust_remote_code: bool = False,
     load: Callable[[EncoderModel], Encoder] = load_encoder,
 ) -> Verification:
     """Verify a cache; compare with an encoder where data or an encoder are named.
@@ -113,13 +116,14 @@ def verify(
         data: texts to encode again; None compares nothing.
         encoder: whose spaces to look at; None with ``data`` is the embedded one.
         sample: texts to compare in each space.
+        trust_remote_code: run the Python code that comes with the encoder.
 
     Raises:
         InputError: a cache, data file or encoder that cannot be had.
     """
     if not cache.is_dir():
         raise CacheError(f"there is no cache folder {cache}; name it with --cache")
-    model = find_model(encoder or EMBEDDED) if data or encoder else None
+    model = find_model(encoder or EMBEDDED, trust_remote_code) if data or encoder else None
     columns = Columns(text=text_column, label=None, split=None)
     texts = read_corpus(data, columns, labels=False).texts if data else ()
     total = sum(len(list(folder.glob(f"*{SUFFIX}"))) for folder in space_folders(cache))
