@@ -20,9 +20,10 @@ from typing import Any, NoReturn
 
 from features.corpus import Columns
 from features.errors import InputError, ManyheadsError, SettingError
+from features.precision import STORED_DTYPES
 from features.spec import LAYOUTS, PRECISIONS
+from pipeline import cache_options
 from pipeline.config import (
-    DTYPES,
     EXAMPLE,
     DataConfig,
     ExperimentConfig,
@@ -35,10 +36,11 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command gave: the object for ``--json``, the text for people."""
+    """What a command gave: the object for ``--json``, the text for people, the exit code."""
 
     json: dict[str, Any]
     text: str
+    exit_code: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader went away (a pipe into head); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return 0
+    return answer.exit_code
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -145,8 +147,12 @@ def _vector_options(parser: argparse.ArgumentParser) -> None:
         help="of the encoder's matrix products (default: auto, bfloat16 where it is faster)",
     )
     group.add_argument(
-        "--dtype", choices=DTYPES, default=VectorConfig.dtype, help="stored (default: float16)"
+        "--dtype",
+        choices=STORED_DTYPES,
+        default=VectorConfig.dtype,
+        help="stored (default: float16)",
     )
+    cache_options.trust_option(group)
     _cache_option(group)
 
 
@@ -180,6 +186,13 @@ def _features_options(parser: argparse.ArgumentParser) -> None:
     _data_options(parser)
     _vector_options(parser)
     _layout_option(parser, "all, from one forward pass")
+
+
+def _export_options(parser: argparse.ArgumentParser) -> None:
+    cache_options.export_options(parser)
+    _layout_option(parser, "pooled")
+    _data_options(parser)
+    _vector_options(parser)
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
@@ -225,6 +238,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder", metavar="NAME", help="where the run's encoder is now, if it was moved"
     )
+    cache_options.trust_option(parser)
     _runs_option(parser)
     _cache_option(parser)
 
@@ -251,12 +265,20 @@ def _vector_config(parsed: argparse.Namespace) -> VectorConfig:
         cache=parsed.cache,
         dtype=parsed.dtype,
         precision=parsed.precision,
+        trust_remote_code=parsed.trust_remote_code,
     )
 
 
 def _features(parsed: argparse.Namespace) -> Answer:
     encoding = importlib.import_module("pipeline.encoding")
     result = encoding.run_features(_data_config(parsed), _vector_config(parsed), parsed.layout)
+    return Answer(result.to_dict(), result.to_text())
+
+
+def _export(parsed: argparse.Namespace) -> Answer:
+    result = importlib.import_module("pipeline.exporting").run_export(
+        _data_config(parsed), _vector_config(parsed), parsed.layout, parsed.format, parsed.out
+    )
     return Answer(result.to_dict(), result.to_text())
 
 
@@ -285,7 +307,12 @@ def _predict(parsed: argparse.Namespace) -> Answer:
         parsed.data, parsed.text_column, parsed.skip_empty
     )
     predictions = predicting.predict(
-        parsed.run, parsed.runs, parsed.cache, texts, encoder=parsed.encoder
+        parsed.run,
+        parsed.runs,
+        parsed.cache,
+        texts,
+        encoder=parsed.encoder,
+        trust_remote_code=parsed.trust_remote_code,
     )
     if not parsed.output:
         return Answer(predictions.to_dict(), predictions.to_text())
@@ -299,10 +326,41 @@ def _heads(parsed: argparse.Namespace) -> Answer:
     return Answer(listing.heads_dict(), listing.heads_text())
 
 
+def _answered_by(module: str, function: str = "run") -> Callable[[argparse.Namespace], Answer]:
+    """A command answered elsewhere: parsed arguments -> to_dict, to_text, exit_code."""
+
+    def run(parsed: argparse.Namespace) -> Answer:
+        result = getattr(importlib.import_module(module), function)(parsed)
+        return Answer(result.to_dict(), result.to_text(), result.exit_code)
+
+    return run
+
+
 COMMANDS = {
     "features": Command("encode a corpus once, for every head", _features_options, _features),
     "train": Command("train and score a head on cached vectors", _train_options, _train),
     "predict": Command("label texts with a trained run", _predict_options, _predict),
     "heads": Command("list the heads and their settings", _no_options, _heads),
+    "export": Command("write vectors for other tools", _export_options, _export),
+    "verify": Command(
+        "check every file of the cache",
+        cache_options.verify_options,
+        _answered_by("pipeline.verification"),
+    ),
+    "cache": Command(
+        "list what the cache holds",
+        cache_options.cache_options,
+        _answered_by("pipeline.housekeeping", "run_cache"),
+    ),
+    "compact": Command(
+        "join small shards of the cache",
+        cache_options.cache_options,
+        _answered_by("pipeline.housekeeping", "run_compact"),
+    ),
+    "collect": Command(
+        "remove from the cache what no data set needs",
+        cache_options.collect_options,
+        _answered_by("pipeline.housekeeping", "run_collect"),
+    ),
 }
 """Every command, by name."""

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from features.corpus import Corpus, read_corpus
-from features.encode import Encoder
+from features.encoding import Encoder
 from features.model import EncoderModel
 from features.splits import Split, make_split
 from features.table import FeatureTable
