@@ -201,3 +201,19 @@ def test_int8_shards_are_joined_bit_for_bit(tmp_path: Path) -> None:
 
 def test_the_target_bounds_memory() -> None:
     assert compact_module.TARGET_BYTES <= 256 * 2**20
+
+
+@pytest.mark.parametrize("layout", ["pooled", "tokens"])
+def test_a_corpus_of_many_short_texts_is_joined_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    """Arrow cuts pages by rows as well as by size; a shard must stay in one."""
+    monkeypatch.setattr(stage, "WINDOW_TEXTS", 2048)
+    texts = [f"{i} " + "w " * (i % 60) for i in range(40_000)]
+    space = FeatureStore(tmp_path).space(spec(layout, max_length=99), "fake")
+    encode(plan_encoding(texts, [space]), texts, [space], CountingEncoder)
+    done = compact(FeatureStore(tmp_path).space(space.spec))
+    assert (done.shards_before, done.shards_after) == (20, 3)
+    table = space.table(text_keys(texts))
+    for row in range(0, 40_000, 999):
+        assert np.array_equal(table.sequence(row), fake_vectors(texts[row], layout, 99))
