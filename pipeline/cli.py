@@ -186,6 +186,7 @@ def _features_options(parser: argparse.ArgumentParser) -> None:
     _data_options(parser)
     _vector_options(parser)
     _layout_option(parser, "all, from one forward pass")
+    cache_options.certify_option(parser)
 
 
 def _export_options(parser: argparse.ArgumentParser) -> None:
@@ -270,6 +271,11 @@ def _vector_config(parsed: argparse.Namespace) -> VectorConfig:
 
 
 def _features(parsed: argparse.Namespace) -> Answer:
+    if parsed.certify is not None:
+        certificate = importlib.import_module("pipeline.certification").certify(
+            _data_config(parsed), _vector_config(parsed), parsed.layout, parsed.certify
+        )
+        return Answer(certificate.to_dict(), certificate.to_text())
     encoding = importlib.import_module("pipeline.encoding")
     result = encoding.run_features(_data_config(parsed), _vector_config(parsed), parsed.layout)
     return Answer(result.to_dict(), result.to_text())
