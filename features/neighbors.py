@@ -229,8 +229,6 @@ def _cells(base: np.ndarray) -> faiss.Index:
     index.train(base)
     index.add(base)
     index.nprobe = PROBES
-    index.own_fields = False
-    index.coarse = quantizer  # keeps the quantizer alive as long as the index
     return index
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -71,7 +72,7 @@ def letters(spaced: str) -> str:
     """``words`` without their spaces, save those between digits: ``1 5`` is not ``15``."""
     parts = spaced.split(" ")
     joined = [parts[0]]
-    for before, part in zip(parts, parts[1:], strict=False):
+    for before, part in pairwise(parts):
         gap = before[-1:].isdigit() and part[:1].isdigit()
         joined.append(f" {part}" if gap else part)
     return "".join(joined)
@@ -223,6 +224,6 @@ def _slices(sizes: np.ndarray) -> Iterator[slice]:
     """Slices over 0..N of about ``CHUNK_CHARACTERS`` in all each."""
     chunk = np.cumsum(sizes) // CHUNK_CHARACTERS
     cuts = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(sizes)]
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in pairwise(cuts):
         if stop > start:
             yield slice(start, stop)
