@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -50,4 +52,4 @@ def windows(sizes: np.ndarray, most_texts: int, most_size: int) -> list[slice]:
         total += size
     if len(sizes):
         cuts.append(len(sizes))
-    return [slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [slice(a, b) for a, b in pairwise(cuts)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class Corpus:
     labels: tuple[str, ...] | None = None
     splits: tuple[str, ...] | None = None
     path: Path | None = None
-    rows: Sequence[int] = field(default=())
+    rows: Sequence[int] = ()
     skipped: int = 0
 
     def __post_init__(self) -> None:

@@ -30,7 +30,7 @@ from features.table import POOLED
 
 WINDOW_TEXTS = 2048
 WINDOW_BYTES = 64 * 2**20
-"""A window is some seconds of work, the most that a kill can lose, and a shard of useful size."""
+"""A window is some seconds of work, all that a kill can lose, and a shard of useful size."""
 
 ROW_BYTES = KEY_BYTES + 8
 SPARE_BYTES = 64 * 2**20
@@ -138,7 +138,8 @@ def encode(
     shared = False
     while queue and encoder is not None:
         window = queue.pop(random.randrange(len(queue)) if shared else 0)
-        shared |= any([space.refresh() for space in spaces])
+        for space in spaces:
+            shared |= space.refresh()
         rows = plan.missing[window]
         rows = rows[_lacking(plan.keys[rows], spaces)]
         if not len(rows):
@@ -183,7 +184,7 @@ def _sound(block: Block) -> np.ndarray:
 
 
 def _stored_bytes(text: str, specs: Sequence[FeatureSpec]) -> int:
-    """Expected stored bytes of a text: about 4 ASCII letters a token, or 1 letter of others."""
+    """Expected stored bytes of a text: 4 ASCII letters a token, or 1 letter of others."""
     other = 0 if text.isascii() else (len(text.encode("utf-8")) - len(text)) // 2
     tokens = 2 + max(0, len(text) - other) // 4 + other
     return sum(

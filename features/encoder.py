@@ -118,7 +118,10 @@ class TransformerEncoder:
         picked = [tokenized.ids[row] for row in rows]
         ids = _padded(picked, tokenizer.pad_token_id or 0)
         mask = _padded([[1] * len(row) for row in picked], 0)
-        inputs = {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
+        inputs: dict[str, Any] = {
+            "input_ids": ids.to(self.device),
+            "attention_mask": mask.to(self.device),
+        }
         if tokenized.types is not None:
             types = [tokenized.types[row] for row in rows]
             padded = _padded(types, tokenizer.pad_token_type_id)
@@ -127,8 +130,8 @@ class TransformerEncoder:
             # Its memory would carry one batch's hidden states into the next.
             inputs["use_mems"] = False
         output = self._transformer(**inputs, output_hidden_states=True, return_dict=True)
-        real = inputs["attention_mask"].bool()
-        return output.hidden_states, real, inputs["input_ids"] == tokenizer.cls_token_id
+        cls: Tensor = inputs["input_ids"] == tokenizer.cls_token_id
+        return output.hidden_states, inputs["attention_mask"].bool(), cls
 
     def _vectors(self, spec: FeatureSpec, hidden: Any, mask: Tensor, cls: Tensor) -> np.ndarray:
         """(rows, D) of one batch in the stored dtype: a row a text, or a row a real token."""
@@ -214,7 +217,8 @@ def _empty_block(spec: FeatureSpec, tokenized: _Tokenized) -> Block:
 def _places(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Rows of the flat values that the texts own: all of the first, all of the second, ..."""
     before = np.cumsum(lengths) - lengths
-    return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    places: np.ndarray = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    return places
 
 
 def _padded(rows: list[list[int]], value: int) -> Tensor:

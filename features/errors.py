@@ -10,7 +10,8 @@
     │   └── DiskSpaceError         what is planned does not fit on the disk
     └── FaultError                 not the user's doing: exit code 1
         ├── CorruptShardError      stored bytes that do not match their digest
-        └── BadVectorError         an encoder gave NaN, infinite or all-zero vectors
+        ├── BadVectorError         an encoder gave NaN, infinite or all-zero vectors
+        └── DivergedError          training whose loss became NaN or infinite
 
 A message is one line and says the rule, the offending value, the place and the remedy.
 """
@@ -66,6 +67,10 @@ class CorruptShardError(FaultError):
 
 class BadVectorError(FaultError):
     """An encoder gave vectors that must not be stored: NaN, infinite or all zero."""
+
+
+class DivergedError(FaultError):
+    """Training whose loss became NaN or infinite."""
 
 
 def listed(values: Iterable[object], most: int = 10) -> str:

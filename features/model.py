@@ -230,7 +230,7 @@ def _from_hub(name: str) -> Path:
 
 
 def _read_modules(folder: Path) -> list[dict[str, Any]]:
-    """sentence-transformers' list of modules, in order; empty for a plain transformers model."""
+    """sentence-transformers' modules, in order; none for a plain transformers model."""
     path = folder / "modules.json"
     if not path.exists():
         return []

@@ -14,7 +14,7 @@ BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def flags_in(cpuinfo: str) -> frozenset[str]:
-    """The feature flags that a Linux ``/proc/cpuinfo`` lists (x86 ``flags``, Arm ``Features``)."""
+    """The flags that a Linux ``/proc/cpuinfo`` lists (x86 ``flags``, Arm ``Features``)."""
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):

@@ -68,7 +68,7 @@ class ShardRows:
 def serialize(spec: FeatureSpec, keys: np.ndarray, block: Block) -> bytes:
     """The bytes of a shard. ``keys`` is (n,) ``S16``; the block holds the same n texts."""
     width = spec.bytes_per_vector
-    values = np.ascontiguousarray(block.values, dtype=spec.dtype)
+    values: np.ndarray = np.ascontiguousarray(block.values, dtype=spec.dtype)
     vectors = pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(width), len(values), [None, pa.py_buffer(values)]
     )
@@ -102,7 +102,7 @@ def serialize(spec: FeatureSpec, keys: np.ndarray, block: Block) -> bytes:
     view = memoryview(data)
     start, _ = _vectors_place(view, width)
     # The promise on which every reader relies, checked once, while the vectors are at hand.
-    if view[start : start + values.nbytes] != memoryview(values).cast("B"):
+    if view[start : start + values.nbytes] != memoryview(values.tobytes()):
         raise CorruptShardError("Parquet did not write the vectors in one piece")
     return data
 

@@ -114,7 +114,7 @@ def parse_layers(layers: str | None, depth: int) -> tuple[int, ...] | None:
 
 
 def check_layers(layers: Sequence[int], depth: int) -> tuple[int, ...]:
-    """The layers with negative ones resolved. Raises ``SettingError`` outside 0 to ``depth``."""
+    """The layers, negative ones resolved. Raises ``SettingError`` outside 0 to ``depth``."""
     resolved = tuple(layer if layer >= 0 else depth + 1 + layer for layer in layers)
     for given, layer in zip(layers, resolved, strict=True):
         if not 0 <= layer <= depth:

@@ -88,7 +88,8 @@ class Space:
 
     def tokens(self, keys: np.ndarray) -> np.ndarray:
         """(N,) int32: tokens of each whole text, before truncation; all must be cached."""
-        return self._index.tokens[self._found(keys)]
+        tokens: np.ndarray = self._index.tokens[self._found(keys)]
+        return tokens
 
     def refresh(self) -> bool:
         """Take in the shards that other processes committed or removed since the last look.
@@ -241,7 +242,7 @@ class Space:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskSpaceError(
                     f"the disk of the cache folder {self.folder} is full; what was committed "
-                    "is kept: free some space, or choose another disk with --cache, and run again"
+                    "is kept: free some space or choose another disk with --cache, then run again"
                 ) from error
             raise CacheError(
                 f"the cache folder {self.folder} cannot be written ({error.strerror}); choose "

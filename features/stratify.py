@@ -90,8 +90,7 @@ def _targets(rows: np.ndarray, share: float, rng: np.random.Generator) -> list[i
     Who is rounded up goes by the largest remainder (ties by chance), so that the sum is the
     share of all rows, rounded.
     """
-    # 0.2 * 35 is 7.000000000000001, which must not round up to 8.
-    exact = np.round(share * rows, 9)
+    exact = share * rows
     low = np.maximum(np.floor(exact), 1)
     room = np.maximum(np.ceil(exact), 1) - low
     total = np.clip(round(share * float(rows.sum())), low.sum(), (low + room).sum())

@@ -29,10 +29,10 @@ class HeadSettings(BaseModel):
 class TrainingSettings(HeadSettings):
     """What every head that learns by gradient steps shares."""
 
-    learning_rate: float = Field(
-        2e-3, gt=0, le=1e3, description="peak step size of AdamW"
+    learning_rate: float = Field(2e-3, gt=0, le=1e3, description="peak step size of AdamW")
+    weight_decay: float = Field(
+        1e-2, ge=0, le=10, description="decoupled weight decay of AdamW"
     )
-    weight_decay: float = Field(1e-2, ge=0, le=10, description="decoupled weight decay of AdamW")
     batch_size: int = Field(64, ge=1, le=65536, description="texts a step")
     epochs: int = Field(20, ge=1, le=10_000, description="most passes over the training texts")
     patience: int = Field(
@@ -45,10 +45,16 @@ class TrainingSettings(HeadSettings):
         "cosine", description="how the step size goes on after the warm-up"
     )
     averaging: float = Field(
-        0.99, ge=0, lt=1, description="decay a step of the averaged weights that are kept; 0: off"
+        0.99,
+        ge=0,
+        lt=1,
+        description="decay a step of the averaged weights that are kept; 0: off",
     )
     clip: float = Field(
-        1.0, ge=0, le=1e6, description="largest norm of the gradient, longer ones are cut; 0: off"
+        1.0,
+        ge=0,
+        le=1e6,
+        description="largest norm of the gradient, longer ones are cut; 0: off",
     )
     label_smoothing: float = Field(
         0.1, ge=0, lt=1, description="share of each target spread evenly over all classes"

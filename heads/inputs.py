@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from features.errors import BadVectorError
 from features.table import FeatureTable
+from heads.base import Head
 
 # Vectors turned into float64 at a time while measuring.
 CHUNK = 1 << 15
@@ -30,8 +32,12 @@ class Standardize(torch.nn.Module):
         self.register_buffer("scale", torch.ones(width))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) of any float dtype and (B, T) bool -> (B, T, D) float32."""
-        return ((x - self.center) * self.scale).masked_fill(~mask[:, :, None], 0.0)
+        """(B, T, D) float and (B, T) bool -> (B, T, D): float16 is widened to float32."""
+        if x.dtype == torch.float16:
+            x = x.float()
+        scale = self.scale.to(x.dtype)
+        shift = (-self.center * self.scale).to(x.dtype)
+        return torch.addcmul(shift, x, scale).masked_fill(~mask[:, :, None], 0.0)
 
     def measure(self, table: FeatureTable, rows: np.ndarray) -> None:
         """Set both buffers from all vectors of ``rows``: mean and deviation per feature."""
@@ -40,11 +46,26 @@ class Standardize(torch.nn.Module):
         self.scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, LEAST_DEVIATION)))
 
 
+class SequenceHead(Head):
+    """A head over the vectors of a text in their order.
+
+    Args:
+        width: D.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inputs = Standardize(width)
+
+
 def statistics(table: FeatureTable, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each feature over all vectors of ``rows``.
 
     Returns:
         (D,), (D,) float64.
+
+    Raises:
+        BadVectorError: a vector holds NaN or an infinite value.
     """
     chosen = np.zeros(len(table), dtype=bool)
     chosen[rows] = True
@@ -54,7 +75,16 @@ def statistics(table: FeatureTable, rows: np.ndarray) -> tuple[np.ndarray, np.nd
     total = np.zeros(table.width)
     squares = np.zeros(table.width)
     for start in range(0, len(vectors), CHUNK):
-        part = table.values[vectors[start : start + CHUNK]].astype(np.float64) - around
+        part = table.values[vectors[start : start + CHUNK]].astype(np.float64)
+        bad = ~np.isfinite(part).all(axis=1)
+        if bad.any():
+            vector = vectors[start + int(bad.argmax())]
+            text = int(np.searchsorted(table.offsets, vector, side="right")) - 1
+            raise BadVectorError(
+                f"vectors must be finite, but text {text} of the table holds NaN or infinity: "
+                "encode its corpus again into a fresh cache"
+            )
+        part -= around
         total += part.sum(axis=0)
         squares += np.einsum("nd,nd->d", part, part)
     mean = total / len(vectors)

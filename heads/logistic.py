@@ -131,13 +131,13 @@ class Objective:
             optimizer.zero_grad()
             w = scale * v
             logits = torch.addmm(bias_scale * u, self.rotated, w)
-            loss = torch.nn.functional.cross_entropy(logits, self.y)
+            loss: torch.Tensor = torch.nn.functional.cross_entropy(logits, self.y)
             loss = loss + penalty / 2 * w.square().sum()
             loss.backward()  # type: ignore[no-untyped-call]
-            return loss
+            return loss.detach()
 
         optimizer.step(closure)  # type: ignore[no-untyped-call]
-        loss = float(closure().detach())
+        loss = float(closure())
         # The rotation keeps lengths: this is the gradient's norm in the original coordinates.
         slopes = [_gradient(v) / scale, _gradient(u) / bias_scale]
         norm = float(torch.cat([slope.flatten() for slope in slopes]).norm())
@@ -214,17 +214,19 @@ def _record(
     validation_labels = problem.labels[problem.validation]
     return EpochRecord(
         epoch=epoch,
-        train_loss=log_loss(seen, train_labels),
-        train_accuracy=accuracy(seen.argmax(axis=1), train_labels),
-        validation_loss=log_loss(held_out, validation_labels),
-        validation_accuracy=accuracy(held_out.argmax(axis=1), validation_labels),
+        train_loss=log_loss(train_labels, seen),
+        train_accuracy=accuracy(train_labels, seen.argmax(axis=1)),
+        validation_loss=log_loss(validation_labels, held_out),
+        validation_accuracy=accuracy(validation_labels, held_out.argmax(axis=1)),
         learning_rate=c,
         seconds=time.perf_counter() - started,
         gradient_norm=optimum.gradient_norm,
     )
 
 
-def _state(optimum: Optimum, center: torch.Tensor, scale: torch.Tensor) -> dict[str, np.ndarray]:
+def _state(
+    optimum: Optimum, center: torch.Tensor, scale: torch.Tensor
+) -> dict[str, np.ndarray]:
     """The weights of :class:`LogisticHead`, for vectors as they stand in the table."""
     weights = optimum.weights * scale[:, None]
     bias = optimum.bias - center @ weights

@@ -1,88 +1,54 @@
-"""How good the logits are: accuracy with its interval, macro-F1, confusion, log loss.
+"""How good predictions are: accuracy with its interval, macro-F1, confusion, log loss.
 
-Labels are ids. Those of classes that training never saw are C or larger: no logit stands for
-them, so they always score as errors.
+Labels and predictions are class ids, both (n,) int64, n at least 1, the truth first. Labels
+of classes that training never saw have ids from C up: no logit stands for them, so they
+always score as errors.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 RESAMPLES = 2000
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What one set of texts scored.
-
-    Attributes:
-        accuracy: share of right answers, in [0, 1].
-        macro_f1: see :func:`macro_f1`.
-        accuracy_interval: lower and upper end of the 95 % bootstrap interval.
-        log_loss: see :func:`log_loss`; None if no label is known in training.
-        texts: how many.
-    """
-
-    accuracy: float
-    macro_f1: float
-    accuracy_interval: tuple[float, float]
-    log_loss: float | None
-    texts: int
-
-
-def score(logits: np.ndarray, labels: np.ndarray, seed: int = 0) -> Scores:
-    """All scores of (n, C) logits against (n,) int labels; n at least 1."""
-    predicted = logits.argmax(axis=1)
-    known = bool(np.any(labels < logits.shape[1]))
-    return Scores(
-        accuracy=accuracy(predicted, labels),
-        macro_f1=macro_f1(predicted, labels),
-        accuracy_interval=accuracy_interval(predicted == labels, seed),
-        log_loss=log_loss(logits, labels) if known else None,
-        texts=len(labels),
-    )
-
-
-def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
-    """Share of equal ids, both (n,) int; n at least 1."""
+def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Share of right predictions, in [0, 1]."""
     return float(np.mean(predicted == labels))
 
 
-def macro_f1(predicted: np.ndarray, labels: np.ndarray) -> float:
-    """Mean F1 over the classes that occur among ``labels`` or ``predicted``, both (n,) int.
+def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean over classes of F1 = 2 hits / (occurrences among labels and predictions).
 
-    This is scikit-learn's default: F1 = 2 hits / (occurrences among both). A class that
-    training never saw counts as 0.
+    As in scikit-learn, over the classes that occur among either. One that training never
+    saw counts as 0.
     """
-    classes = int(max(predicted.max(), labels.max())) + 1
+    classes = int(max(labels.max(), predicted.max())) + 1
     hits = np.bincount(labels[predicted == labels], minlength=classes)
-    occurrences = np.bincount(labels, minlength=classes) + np.bincount(
-        predicted, minlength=classes
-    )
-    occurring = occurrences > 0
-    return float(np.mean(2.0 * hits[occurring] / occurrences[occurring]))
+    truths = np.bincount(labels, minlength=classes)
+    answers = np.bincount(predicted, minlength=classes)
+    occurring = truths + answers > 0
+    return float(np.mean(2.0 * hits[occurring] / (truths + answers)[occurring]))
 
 
-def confusion(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Counts of (true, predicted) pairs.
-
-    Returns:
-        (R, C) int64, R = C or, if labels unknown in training occur, the largest id + 1.
-    """
-    rows = max(classes, int(labels.max(initial=0)) + 1)
-    pairs = np.bincount(labels * classes + predicted, minlength=rows * classes)
-    return pairs.reshape(rows, classes)
-
-
-def log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Mean cross-entropy in nats over the labels below C; NaN if there is none.
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts of pairs: (classes, classes) int64, rows the truth, columns the predictions.
 
     Args:
-        logits: (n, C) float.
-        labels: (n,) int.
+        classes: how many ids there are, those unknown in training included.
+
+    Raises:
+        ValueError: an id is not below ``classes``.
     """
+    highest = int(max(labels.max(), predicted.max()))
+    if highest >= classes:
+        raise ValueError(f"ids must be below classes = {classes}, but {highest} occurs")
+    pairs = np.bincount(labels * classes + predicted, minlength=classes * classes)
+    return pairs.reshape(classes, classes)
+
+
+def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Mean cross-entropy in nats of (n, C) logits, over the labels below C; NaN if none is."""
     known = np.flatnonzero(labels < logits.shape[1])
     if len(known) == 0:
         return float("nan")
@@ -92,22 +58,25 @@ def log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def accuracy_interval(
-    correct: np.ndarray, seed: int, resamples: int = RESAMPLES, confidence: float = 0.95
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the accuracy (Efron, 1979).
+    """Percentile bootstrap interval of the accuracy (Efron, Annals of Statistics, 1979).
 
     n draws with replacement from n answers of which k are right hold Binomial(n, k / n) right
     ones, so each resample is one draw of that, exactly.
 
     Args:
-        correct: (n,) bool, n at least 1.
         seed: same seed, same interval.
         resamples: how many.
         confidence: share of the resamples inside the interval.
     """
-    count = len(correct)
     random = np.random.default_rng(seed)
-    means = random.binomial(count, float(np.mean(correct)), size=resamples) / count
+    count = len(labels)
+    rights = random.binomial(count, accuracy(labels, predicted), size=resamples)
     tail = (1.0 - confidence) / 2
-    lower, upper = np.quantile(means, [tail, 1.0 - tail])
+    lower, upper = np.quantile(rights / count, [tail, 1.0 - tail])
     return float(lower), float(upper)

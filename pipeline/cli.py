@@ -69,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = make_parser().parse_args(arguments)
         answer = COMMANDS[parsed.command].run(parsed)
-        print(json.dumps(answer.json, ensure_ascii=False) if parsed.json else answer.text)
+        shown = json.dumps(answer.json, ensure_ascii=False) if parsed.json else answer.text
+        sys.stdout.write(shown + "\n")
         sys.stdout.flush()
     except ManyheadsError as error:
         kind = "error" if isinstance(error, InputError) else "fault"

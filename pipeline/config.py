@@ -53,7 +53,7 @@ class DataConfig:
     """
 
     data: Path = EXAMPLE
-    columns: Columns = Columns()
+    columns: Columns = field(default_factory=Columns)
     skip_empty: bool = False
     split_seed: int = 0
 

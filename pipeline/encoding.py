@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from features.corpus import read_corpus
@@ -63,7 +63,8 @@ class FeaturesResult:
 def run_features(data: DataConfig, vectors: VectorConfig, layout: str | None) -> FeaturesResult:
     """Encode a corpus in one layout, or by default in all, from one forward pass."""
     start = time.perf_counter()
-    corpus = read_corpus(data.data, data.columns, labels=False, skip_empty=data.skip_empty)
+    columns = replace(data.columns, label=None, split=None)
+    corpus = read_corpus(data.data, columns, labels=False, skip_empty=data.skip_empty)
     layouts = LAYOUTS if layout is None else (layout,)
     result = ensure_vectors(corpus.texts, vectors, layouts)
     return FeaturesResult(result, time.perf_counter() - start)

@@ -68,6 +68,10 @@ CSV = {
     ),
     "mark, then not UTF-8": (b"\xef\xbb\xbf" + LATIN1, [":3:", "0xe9 at offset 23"]),
     "UTF-8 cut short": (b"text,label\na,\xf0\x9f\x99", [":2:", "byte 0xf0 at offset 13"]),
+    "not UTF-8 after wider characters": (
+        b"text,label\n\xc3\xa9\xe2\x82\xac\xff,x\n",
+        [":2:", "byte 0xff at offset 16"],
+    ),
     "encoded surrogate": (b"text,label\n\xed\xa0\x80,x\n", [":2:", "byte 0xed at offset 11"]),
     "UTF-16": ("text,label\na,x\n".encode("utf-16"), ["UTF-16", "iconv -f UTF-16"]),
     "packed": (PACKED, ["gzip data", "add .gz"]),
@@ -79,6 +83,10 @@ CSV = {
             "from 1",
             "--skip-empty",
         ],
+    ),
+    "empty label after a long row": (
+        b'text,label\n"a\n\nb",x\n"c\n",\n',
+        ["(column 'label') in 1 row: 2 (line 5)"],
     ),
     "empty label": (
         b"text,label\na,\nb,y\n",
@@ -136,6 +144,7 @@ JSON = {
         b'{"text": "ok \\ud83d\\ude00", "label": "x"}\n{"text": "\\uD83d!", "label": "x"}\n',
         [":2:", "lone surrogate in 'text'", r"'\ud83d!'", "drop it"],
     ),
+    "lone surrogate, small": (b'{"text": "\\udc00"}\n', [":1:", "lone surrogate in 'text'"]),
     "missing label": (
         b'{"text": "a", "label": "x"}\n\n{"text": "b", "label": null}\n{"text": "c"}\n',
         ["empty label", "in 2 rows: 2 (line 3), 3 (line 4)"],

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.corpus import folded
@@ -76,6 +76,13 @@ def test_the_smallest_class_that_can_be_split_has_one_row_on_each_side() -> None
     labels, texts = rows_of(a=3, b=3)
     counts = per_class(make_split(labels, texts), labels)
     assert counts == {side: {"a": 1, "b": 1} for side in ("train", "validation", "test")}
+
+
+def test_one_row_of_each_small_class_raises_no_other() -> None:
+    # Eight classes give a row each, one more than 15 % of 49 rows: nobody is rounded up.
+    labels, texts = rows_of(a=8, b=8, c=8, d=8, e=8, f=3, g=3, h=3)
+    counts = per_class(make_split(labels, texts), labels)
+    assert counts["test"] == dict.fromkeys("abcdefgh", 1)
 
 
 def test_rare_classes_stay_in_training_and_are_named() -> None:
@@ -171,6 +178,7 @@ def test_official_sides_are_respected_exactly() -> None:
 def test_a_missing_validation_side_is_cut_from_training() -> None:
     labels, texts = rows_of(a=50, b=60)
     cells = ["train"] * 100 + ["test"] * 10
+    texts[105] = texts[106]  # copies inside the test side concern nobody
     split = make_split(labels, texts, cells)
     assert split.test.tolist() == list(range(100, 110))
     counts = per_class(split, labels)
@@ -179,6 +187,13 @@ def test_a_missing_validation_side_is_cut_from_training() -> None:
         "The split column has no validation rows: 20% of the rows left to training, 20, were "
         "cut for it.",
     )
+
+
+def test_rare_classes_are_counted_where_the_cut_is_made() -> None:
+    labels, texts = rows_of(a=50, b=50, rare=10)
+    split = make_split(labels, texts, ["train"] * 102 + ["test"] * 8)
+    assert "whole: 'rare' (2 rows)." in split.notes[-1]
+    assert len(split.test) == 8
 
 
 def test_a_missing_test_side_is_cut_from_training() -> None:
@@ -344,6 +359,7 @@ def test_uneven_arguments_are_a_fault() -> None:
             make_split(**{"labels": labels, "texts": texts, **uneven})
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(7, 60), min_size=2, max_size=8),
     seed=st.integers(0, 2**32),
@@ -366,6 +382,7 @@ def test_shares_of_single_rows_are_exact(
         assert abs(counts["validation"][label] - 0.2 * (size - tested)) < 1
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from("abc"), st.integers(0, 30)), min_size=12, max_size=80

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.stratify import draw, ids_of, joined, majority
@@ -20,6 +20,7 @@ def test_ids_follow_first_appearance() -> None:
 pairs = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=40)
 
 
+@settings(deadline=None)
 @given(pairs)
 def test_joined_units_are_the_connected_components(rows: list[tuple[int, int]]) -> None:
     first, second = (ids_of(column) for column in zip(*rows, strict=True))
@@ -32,6 +33,7 @@ def test_joined_units_are_the_connected_components(rows: list[tuple[int, int]]) 
     assert units.tolist() == ids_of(labels.tolist()).tolist()
 
 
+@settings(deadline=None)
 @given(pairs)
 def test_majority_against_counting(rows: list[tuple[int, int]]) -> None:
     units, classes = ids_of(unit for unit, _ in rows), np.array([c for _, c in rows])
@@ -61,6 +63,12 @@ def test_a_large_unit_is_taken_where_that_comes_nearer() -> None:
         assert sizes[drawn].sum() == expected
 
 
+def test_the_smallest_unit_is_taken_where_none_fits() -> None:
+    sizes = np.array([20, 20, 6, 20])
+    drawn = draw(sizes, np.zeros(4, np.int64), 5 / 66, 1, np.random.default_rng(0))
+    assert drawn.tolist() == [2]
+
+
 @pytest.mark.parametrize("leave", [1, 2])
 def test_some_units_always_stay(leave: int) -> None:
     sizes, strata = np.ones(8, np.int64), np.repeat([0, 1], [3, 5])
@@ -81,6 +89,7 @@ def test_every_unit_is_drawn_about_equally_often() -> None:
     assert np.all(np.abs(times - 180) < 56)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 9), min_size=4, max_size=60),
     st.floats(0.05, 0.5),

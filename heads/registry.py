@@ -1,0 +1,144 @@
+"""The heads by name, and settings from what a user typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, get_origin
+
+from pydantic import ValidationError
+
+from features.errors import SettingError, listed
+from features.table import POOLED, TOKENS
+from heads.base import HeadSettings, HeadType
+from heads.cnn import CnnHead, CnnSettings
+from heads.logistic import LogisticHead, LogisticSettings, fit_logistic
+from heads.lstm import LstmHead, LstmSettings
+from heads.training import fit_by_steps
+
+SENTENCES = "sentences"
+
+HEADS: dict[str, HeadType] = {
+    head.name: head
+    for head in (
+        HeadType(
+            name="logistic",
+            settings=LogisticSettings,
+            layouts=(POOLED,),
+            summary=(
+                "the best linear classifier of one vector a text; the first thing to try",
+                "a second or two; (D + 1) C parameters; never gets stuck, needs no tuning",
+            ),
+            build=LogisticHead,
+            fit=fit_logistic,
+        ),
+        HeadType(
+            name="cnn",
+            settings=CnnSettings,
+            layouts=(TOKENS, SENTENCES),
+            summary=(
+                "finds telling words and short phrases anywhere; usually the most accurate",
+                "about ten seconds for 5,000 short texts; time grows with the text's length",
+            ),
+            build=CnnHead,
+            fit=partial(fit_by_steps, CnnHead),
+        ),
+        HeadType(
+            name="lstm",
+            settings=LstmSettings,
+            layouts=(TOKENS, SENTENCES),
+            summary=(
+                "reads the vectors in order, forwards and backwards; for where order matters",
+                "two to three times the time of cnn, since its steps wait for one another",
+            ),
+            build=LstmHead,
+            fit=partial(fit_by_steps, LstmHead),
+        ),
+    )
+}
+
+
+def head_type(name: str) -> HeadType:
+    """The head of that name.
+
+    Raises:
+        SettingError: there is none; the message lists those there are.
+    """
+    if name not in HEADS:
+        raise SettingError(f"no head is called {name!r}; choose one of: {listed(HEADS)}")
+    return HEADS[name]
+
+
+def check_layout(name: str, layout: str) -> None:
+    """Refuse a layout that the head does not take.
+
+    Raises:
+        SettingError: no such head, or not for this layout.
+    """
+    layouts = head_type(name).layouts
+    if layout in layouts:
+        return
+    reason = ""
+    if layout == POOLED:
+        reason = (
+            f" (a pooled vector has no time axis: over it {name} would only be a multi-layer "
+            "perceptron)"
+        )
+    raise SettingError(
+        f"head {name} does not take the layout {layout!r}{reason}; it takes: {listed(layouts)}"
+    )
+
+
+def make_settings(name: str, overrides: Mapping[str, object]) -> HeadSettings:
+    """Settings of a head: its defaults, but for the overrides.
+
+    Args:
+        name: of the head.
+        overrides: values by setting. Strings are read as the setting's type, sequences from
+            values joined by commas: ``{"units": "64"}``, ``{"kernels": "2,3,4"}``.
+
+    Raises:
+        SettingError: no such head or setting (the message lists those there are), or a value
+            that is out of range.
+    """
+    settings = head_type(name).settings
+    known = settings.model_fields
+    for setting in overrides:
+        if setting not in known:
+            choices = listed(known, len(known))
+            raise SettingError(
+                f"head {name} has no setting {setting!r}; choose from: {choices}"
+            )
+    values = {setting: _split(settings, setting, overrides[setting]) for setting in overrides}
+    try:
+        return settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingError(_explain(name, settings, overrides, error)) from error
+
+
+def _split(settings: type[HeadSettings], setting: str, value: object) -> object:
+    """Text for a sequence setting is cut at its commas; all else stays."""
+    sequence = get_origin(settings.model_fields[setting].annotation) is tuple
+    if isinstance(value, str) and sequence:
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _explain(
+    name: str,
+    settings: type[HeadSettings],
+    overrides: Mapping[str, Any],
+    error: ValidationError,
+) -> str:
+    """One line about the first fault: the setting, the rule, the value, the remedy."""
+    fault = error.errors(include_url=False)[0]
+    setting = str(fault["loc"][0])
+    field = settings.model_fields[setting]
+    rule = fault["msg"].removeprefix("Value error, ")
+    rule = rule[0].lower() + rule[1:]
+    default = field.default
+    example = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    return (
+        f"setting {setting} of {name} is {overrides[setting]!r}: {rule} "
+        f"({field.description}); for example --set {setting}={example}"
+    )

@@ -1,0 +1,121 @@
+"""TrainedHead: what training gives and everything later needs; and ``fit``, which makes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from features.errors import SettingError
+from features.table import FeatureTable
+from heads.base import EpochRecord, Head, HeadSettings, OnEpoch, Problem
+from heads.inference import compute_logits
+from heads.registry import check_layout, head_type
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedHead:
+    """A classifier over the vectors of one space.
+
+    Attributes:
+        head: its name in the registry.
+        settings: what it was trained with.
+        classes: the C labels, in the order of the logits.
+        layout: that of the tables it takes.
+        width: D of the tables it takes.
+        state: the best weights by name, float32.
+        history: one record an epoch; for ``logistic``, one a value of C tried.
+        best_epoch: the record whose weights these are, from 1.
+    """
+
+    head: str
+    settings: HeadSettings
+    classes: tuple[str, ...]
+    layout: str
+    width: int
+    state: dict[str, np.ndarray]
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned; measured statistics are not among them."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+    @cached_property
+    def module(self) -> Head:
+        """The head with its weights, in evaluation mode."""
+        with torch.device("meta"):  # no memory and no random numbers for weights soon replaced
+            head = head_type(self.head).build(self.settings, self.width, len(self.classes))
+        state = {name: torch.from_numpy(value.copy()) for name, value in self.state.items()}
+        head.load_state_dict(state, assign=True)
+        return head.eval()
+
+    def logits(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
+        """(n, C) float32 logits of (n,) int64 ``rows`` of a table, in their order.
+
+        Raises:
+            SettingError: the table's layout or width is not that of training.
+        """
+        if (table.layout, table.width) != (self.layout, self.width):
+            raise SettingError(
+                f"this {self.head} head takes {self.layout} vectors of width {self.width}, not "
+                f"{table.layout} vectors of width {table.width}: use the encoder and layout "
+                "that it was trained with"
+            )
+        if len(rows) == 0:
+            return np.zeros((0, len(self.classes)), dtype=np.float32)
+        return compute_logits(self.module, table, rows)
+
+    def predict_proba(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
+        """(n, C) float32 probabilities: the softmax of :meth:`logits`."""
+        logits = self.logits(table, rows)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+        return probabilities
+
+
+def fit(
+    head: str,
+    settings: HeadSettings,
+    table: FeatureTable,
+    labels: np.ndarray,
+    train: np.ndarray,
+    validation: np.ndarray,
+    classes: tuple[str, ...],
+    seed: int,
+    on_epoch: OnEpoch | None = None,
+) -> TrainedHead:
+    """Train a head.
+
+    Args:
+        head: its name in the registry.
+        settings: from :func:`heads.registry.make_settings` for that name.
+        table: vectors of N texts, in a layout that the head takes.
+        labels: (N,) int64 class ids.
+        train: (n,) int64 rows to learn from; their labels are below C.
+        validation: (m,) int64 rows to choose by; m at least 1.
+        classes: the C labels, in the order of their ids.
+        seed: decides everything random.
+        on_epoch: called with every record of the history as it comes.
+
+    Raises:
+        SettingError: no such head, or not for this layout.
+        BadVectorError: a training vector is not finite.
+        DivergedError: the loss became NaN or infinite.
+    """
+    check_layout(head, table.layout)
+    problem = Problem(table, labels, train, validation, len(classes))
+    fitted = head_type(head).fit(settings, problem, seed, on_epoch)
+    return TrainedHead(
+        head=head,
+        settings=settings,
+        classes=classes,
+        layout=table.layout,
+        width=table.width,
+        state=fitted.state,
+        history=fitted.history,
+        best_epoch=fitted.best_epoch,
+    )

@@ -1,0 +1,216 @@
+"""Learning by gradient steps: fit -> epoch -> step. No I/O, no global randomness disturbed.
+
+Same problem, settings and seed on the same machine: the same weights, bit for bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from features.errors import DivergedError
+from heads.base import EpochRecord, Fitted, OnEpoch, Problem, TrainingSettings
+from heads.batches import Batch, batches, plan
+from heads.inference import compute_logits
+from heads.inputs import SequenceHead
+from heads.losses import balanced_weights, cross_entropy
+from heads.metrics import accuracy, log_loss
+
+
+def fit_by_steps(
+    build: Callable[[Any, int, int], SequenceHead],
+    settings: TrainingSettings,
+    problem: Problem,
+    seed: int,
+    on_epoch: OnEpoch | None = None,
+) -> Fitted:
+    """Train a head until validation stops improving; give the best weights seen.
+
+    Best is the highest validation accuracy, ties broken by the lower validation loss.
+
+    Args:
+        build: (settings, D, C) -> untrained head.
+        settings: of that head.
+        problem: what to learn.
+        seed: decides initial weights, order of the texts and dropout.
+        on_epoch: called after every epoch.
+
+    Raises:
+        BadVectorError: a training vector is not finite.
+        DivergedError: the loss became NaN or infinite.
+    """
+    with seeded(seed, 0):
+        head = build(settings, problem.table.width, problem.classes)
+    head.inputs.measure(problem.table, problem.train)
+    trainer = Trainer(head, settings, problem, seed)
+    history: list[EpochRecord] = []
+    best, best_key, best_state = 0, (-math.inf, -math.inf), head.state_dict()
+    for epoch in range(1, settings.epochs + 1):
+        record = trainer.epoch(epoch)
+        history.append(record)
+        if on_epoch is not None:
+            on_epoch(record)
+        key = (record.validation_accuracy, -record.validation_loss)
+        if key > best_key:
+            best, best_key = epoch, key
+            best_state = copy.deepcopy(trainer.kept.state_dict())
+        elif epoch - best >= settings.patience:
+            break
+    state = {name: value.numpy() for name, value in best_state.items()}
+    return Fitted(state, tuple(history), best)
+
+
+@contextmanager
+def seeded(seed: int, epoch: int) -> Iterator[None]:
+    """Torch's global generator seeded inside, as it was before outside.
+
+    Each epoch has its own stream, so that what a caller draws between two does not matter.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+        yield
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step gave: sums over the batch, and the gradient's norm before clipping."""
+
+    loss: float
+    right: int
+    gradient_norm: float
+
+
+class Trainer:
+    """The state of one training: weights, their average, the optimiser, the step count.
+
+    Attributes:
+        head: the weights that take steps.
+        kept: the weights to keep: the average over steps, or those of ``head``.
+    """
+
+    def __init__(
+        self, head: SequenceHead, settings: TrainingSettings, problem: Problem, seed: int
+    ) -> None:
+        self.head = head
+        self.kept = copy.deepcopy(head) if settings.averaging else head
+        self.settings = settings
+        self.problem = problem
+        self.seed = seed
+        self.bfloat16 = use_bfloat16(settings.precision)
+        self.labels = torch.from_numpy(problem.labels)
+        self.class_weights = (
+            torch.from_numpy(balanced_weights(problem.labels[problem.train], problem.classes))
+            if settings.class_weights == "balanced"
+            else None
+        )
+        self.optimizer = torch.optim.AdamW(
+            head.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        lengths = problem.table.lengths[problem.train]
+        self.steps = settings.epochs * len(plan(lengths, settings.batch_size))
+        self.done = 0
+
+    def epoch(self, epoch: int) -> EpochRecord:
+        """One pass over the training texts, then one over the validation texts."""
+        started = time.perf_counter()
+        train, validation = self.problem.train, self.problem.validation
+        random = np.random.default_rng([self.seed, epoch])
+        with seeded(self.seed, epoch):
+            self.head.train()
+            steps = [
+                self.step(batch, epoch)
+                for _, batch in batches(
+                    self.problem.table, train, self.settings.batch_size, random
+                )
+            ]
+        logits = compute_logits(self.kept, self.problem.table, validation)
+        labels = self.problem.labels[validation]
+        return EpochRecord(
+            epoch=epoch,
+            train_loss=sum(step.loss for step in steps) / len(train),
+            train_accuracy=sum(step.right for step in steps) / len(train),
+            validation_loss=log_loss(labels, logits),
+            validation_accuracy=accuracy(labels, logits.argmax(axis=1)),
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            seconds=time.perf_counter() - started,
+            gradient_norm=sum(step.gradient_norm for step in steps) / len(steps),
+        )
+
+    def step(self, batch: Batch, epoch: int) -> Step:
+        """One batch: forward, loss, backward, clip, AdamW, average."""
+        self.done += 1
+        size = step_size(self.settings, self.done, self.steps)
+        self.optimizer.param_groups[0]["lr"] = size
+        labels = self.labels[torch.from_numpy(batch.rows)]
+        x = batch.x.bfloat16() if self.bfloat16 else batch.x
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            logits = self.head(x, batch.mask).float()
+        smoothing = self.settings.label_smoothing
+        loss = cross_entropy(logits, labels, smoothing, self.class_weights)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = self._clip()
+        if not (math.isfinite(float(loss.detach())) and math.isfinite(norm)):
+            raise self._diverged(float(loss.detach()), norm, epoch)
+        self.optimizer.step()
+        self._average()
+        return Step(
+            loss=float(cross_entropy(logits.detach(), labels)) * len(labels),
+            right=int((logits.argmax(dim=1) == labels).sum()),
+            gradient_norm=norm,
+        )
+
+    def _clip(self) -> float:
+        most = self.settings.clip or math.inf
+        return float(torch.nn.utils.clip_grad_norm_(self.head.parameters(), most))
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the kept weights towards the present ones, faster in the first steps."""
+        if self.kept is self.head:
+            return
+        decay = min(self.settings.averaging, (1 + self.done) / (10 + self.done))
+        pairs = zip(self.kept.parameters(), self.head.parameters(), strict=True)
+        for kept, present in pairs:
+            kept.lerp_(present, 1.0 - decay)
+
+    def _diverged(self, loss: float, norm: float, epoch: int) -> DivergedError:
+        rate = self.settings.learning_rate
+        return DivergedError(
+            f"the loss must stay finite, but is {loss} with a gradient of norm {norm} at step "
+            f"{self.done} (epoch {epoch}): lower learning_rate, now {rate:g}, for example "
+            f"--set learning_rate={rate / 10:g}"
+        )
+
+
+def step_size(settings: TrainingSettings, step: int, steps: int) -> float:
+    """The step size at step 1..steps: a linear warm-up, then constant or a half cosine to 0.
+
+    The cosine is that of Loshchilov and Hutter, SGDR, 2017, without restarts.
+    """
+    warmup = settings.warmup * steps
+    if step < warmup:
+        return settings.learning_rate * step / warmup
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    progress = (step - warmup) / (steps - warmup + 1)
+    return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def use_bfloat16(precision: str) -> bool:
+    """Whether matrix products of training run in bfloat16; auto: if the CPU multiplies it."""
+    if precision == "auto":
+        cpu = torch.cpu
+        return bool(cpu._is_amx_tile_supported() or cpu._is_avx512_bf16_supported())
+    return precision == "bfloat16"

@@ -1,0 +1,72 @@
+"""Run folders: whole or failed with a reason, never in between; found again by name."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from features.errors import CacheError, CorpusError
+from pipeline.runs import METRICS, find_run, new_run, run_name, write_json
+
+
+def finish(runs: Path, name: str) -> Path:
+    with new_run(runs, name) as run:
+        write_json(run.folder / METRICS, {})
+    return run.final
+
+
+def test_a_name_says_when_what_and_which() -> None:
+    now = datetime(2026, 11, 21, 8, 30, 5, tzinfo=UTC)
+    name = run_name("lstm", {"seed": 1}, now)
+    assert name.startswith("20261121-083005-lstm-")
+    assert len(name) == len("20261121-083005-lstm-123456")
+    assert name != run_name("lstm", {"seed": 2}, now)
+
+
+def test_a_run_appears_when_it_is_complete(tmp_path: Path) -> None:
+    with new_run(tmp_path, "one") as run:
+        write_json(run.folder / METRICS, {})
+        assert not (tmp_path / "one").exists()
+    assert run.final == tmp_path / "one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one"]
+
+
+def test_equal_names_do_not_meet(tmp_path: Path) -> None:
+    assert [finish(tmp_path, "one").name for _ in range(3)] == ["one", "one-2", "one-3"]
+
+
+def test_a_failed_run_says_why(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError), new_run(tmp_path, "one"):
+        raise CorpusError("row 3 is empty")
+    failure = json.loads((tmp_path / "one-failed" / "failure.json").read_text())
+    assert failure == {"error": "CorpusError", "message": "row 3 is empty"}
+    with pytest.raises(CacheError, match=r"failed \(row 3 is empty\)"):
+        find_run("one-failed", tmp_path)
+    with pytest.raises(ZeroDivisionError), new_run(tmp_path, "two"):
+        1 / 0  # noqa: B018
+    assert "Traceback" in json.loads((tmp_path / "two-failed" / "failure.json").read_text())[
+        "traceback"
+    ]
+
+
+def test_finding_runs(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    with pytest.raises(CacheError, match="no finished run"):
+        find_run("latest", runs)
+    with pytest.raises(CacheError, match=r"no run 'x'.*holds no runs"):
+        find_run("x", runs)
+    one, two = finish(runs, "one"), finish(runs, "two")
+    assert find_run("latest", runs) == two
+    assert find_run("one", runs) == one
+    assert find_run(str(one), Path("elsewhere")) == one
+    with pytest.raises(CacheError, match=r"no run 'three'; the runs in .* are one, two"):
+        find_run("three", runs)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CacheError, match=r"cannot be written.*--runs"):
+        finish(tmp_path / "file", "one")
