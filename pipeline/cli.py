@@ -229,6 +229,29 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     _cache_option(parser)
 
 
+def _audit_options(parser: argparse.ArgumentParser) -> None:
+    _data_options(parser)
+    _vector_options(parser)
+    parser.add_argument(
+        "--page",
+        type=Path,
+        metavar="FILE",
+        help="write the findings with their texts as one HTML page that needs no network",
+    )
+    parser.add_argument(
+        "--write-clean",
+        type=Path,
+        metavar="FILE",
+        help="write the corpus with the remedies, and what was done to each row; "
+        ".csv, .tsv, .jsonl or .parquet",
+    )
+    parser.add_argument(
+        "--remedies",
+        metavar="KIND[,KIND]",
+        help="findings that --write-clean acts on (default: those that are safe unread)",
+    )
+
+
 def _no_options(parser: argparse.ArgumentParser) -> None:
     """``heads`` takes none."""
 
@@ -294,6 +317,12 @@ def _predict(parsed: argparse.Namespace) -> Answer:
     return Answer(answer, f"{len(texts):,} texts labelled: {parsed.output}")
 
 
+def _audit(parsed: argparse.Namespace) -> Answer:
+    auditing = importlib.import_module("pipeline.audit")
+    result = auditing.run_audit(_data_config(parsed), _vector_config(parsed))
+    return Answer(result.to_dict(), result.to_text())
+
+
 def _heads(parsed: argparse.Namespace) -> Answer:
     listing = importlib.import_module("pipeline.listing")
     return Answer(listing.heads_dict(), listing.heads_text())
@@ -303,6 +332,7 @@ COMMANDS = {
     "features": Command("encode a corpus once, for every head", _features_options, _features),
     "train": Command("train and score a head on cached vectors", _train_options, _train),
     "predict": Command("label texts with a trained run", _predict_options, _predict),
+    "audit": Command("find what is wrong with a corpus", _audit_options, _audit),
     "heads": Command("list the heads and their settings", _no_options, _heads),
 }
 """Every command, by name."""
