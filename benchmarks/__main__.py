@@ -21,7 +21,9 @@ def main() -> int:
     """Run all comparisons and print a line each, or one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--data", type=Path, default=EXAMPLE, help="texts to encode")
-    parser.add_argument("--rounds", type=int, default=3, help="measured in turn; the median counts")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="measured in turn; the median counts"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     corpus = read_corpus(options.data, labels=False)

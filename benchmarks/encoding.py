@@ -20,7 +20,7 @@ GOALS = {"float32": (1.2, 0.99999), "bfloat16": (1.9, 0.9999)}
 
 
 def run(texts: Sequence[str], rounds: int) -> list[Result]:
-    """Encode the texts with both libraries; ours plans, encodes and commits to a fresh store."""
+    """Encode the texts with both; ours plans, encodes and commits to a fresh store."""
     model = find_model()
     encoder = load_encoder(model, "cpu")
     theirs = SentenceTransformer(str(model.folder), device="cpu")

@@ -49,7 +49,7 @@ class Result:
 
 
 def in_turn(rounds: int, *sides: Callable[[], object]) -> list[float]:
-    """Median seconds of each side, measured in turn so that a slow moment hits all of them."""
+    """Median seconds of each side, in turn: a slow moment hits all of them."""
     seconds: list[list[float]] = [[] for _ in sides]
     for _ in range(rounds):
         for times, side in zip(seconds, sides, strict=True):

@@ -51,12 +51,16 @@ def token_shards(rounds: int) -> Result:
         del table
         ours, theirs = in_turn(rounds, lambda: space.table(keys), lambda: np.load(path))
     notes = {"GB": size / 1e9, "GB/s": size / ours / 1e9, "np.load GB/s": size / theirs / 1e9}
-    return Result("reading token shards against np.load of the same bytes", ours, theirs, 0.6, notes)
+    return Result(
+        "reading token shards against np.load of the same bytes", ours, theirs, 0.6, notes
+    )
 
 
 def warm_features(rounds: int, texts: int = 20_000, goal: float = 1.5) -> Result:
     """A fully cached ``manyheads features``, as a command: start, read, plan, report."""
-    corpus = [f"a made-up text about nothing, number {i}, of usual length" for i in range(texts)]
+    corpus = [
+        f"a made-up text about nothing, number {i}, of usual length" for i in range(texts)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         cache, data = Path(folder) / "cache", Path(folder) / "data.csv"
         for space in open_spaces(VectorConfig(cache=cache), ("pooled", "tokens"), find_model()):
@@ -67,7 +71,16 @@ def warm_features(rounds: int, texts: int = 20_000, goal: float = 1.5) -> Result
             "import sys; from pipeline.cli import main; code = main(); "
             "sys.exit(code or 9 * ('torch' in sys.modules))"
         )
-        command = [sys.executable, "-c", code, "features", "--data", str(data), "--cache", str(cache)]
+        command = [
+            sys.executable,
+            "-c",
+            code,
+            "features",
+            "--data",
+            str(data),
+            "--cache",
+            str(cache),
+        ]
         seconds = []
         for _ in range(rounds):
             start = time.perf_counter()

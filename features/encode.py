@@ -198,7 +198,7 @@ def _bad_vectors(rows: list[int], texts: Sequence[str]) -> str:
     shown = "; ".join(f"text {row + 1}: {texts[row][:60]!r}" for row in rows[:3])
     return (
         f"the encoder gave NaN, infinite or all-zero vectors for {len(rows)} texts, which were "
-        f"not stored (texts {listed(row + 1 for row in rows)}; {shown}); all others were. Leave "
+        f"not stored (texts {listed(row + 1 for row in rows)}; {shown}); all others were. Take "
         "those texts out, or use float32 with --precision float32"
     )
 

@@ -242,7 +242,7 @@ class Space:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskSpaceError(
                     f"the disk of the cache folder {self.folder} is full; what was committed "
-                    "is kept: free some space or choose another disk with --cache, then run again"
+                    "is kept: free some space or choose another with --cache, then run again"
                 ) from error
             raise CacheError(
                 f"the cache folder {self.folder} cannot be written ({error.strerror}); choose "

@@ -124,28 +124,30 @@ class Trainer:
     def epoch(self, epoch: int) -> EpochRecord:
         """One pass over the training texts, then one over the validation texts."""
         started = time.perf_counter()
-        train, validation = self.problem.train, self.problem.validation
-        random = np.random.default_rng([self.seed, epoch])
-        with seeded(self.seed, epoch):
-            self.head.train()
-            steps = [
-                self.step(batch, epoch)
-                for _, batch in batches(
-                    self.problem.table, train, self.settings.batch_size, random
-                )
-            ]
+        steps = self.learn(epoch)
+        texts = len(self.problem.train)
+        validation = self.problem.validation
         logits = compute_logits(self.kept, self.problem.table, validation)
         labels = self.problem.labels[validation]
         return EpochRecord(
             epoch=epoch,
-            train_loss=sum(step.loss for step in steps) / len(train),
-            train_accuracy=sum(step.right for step in steps) / len(train),
+            train_loss=sum(step.loss for step in steps) / texts,
+            train_accuracy=sum(step.right for step in steps) / texts,
             validation_loss=log_loss(labels, logits),
             validation_accuracy=accuracy(labels, logits.argmax(axis=1)),
             learning_rate=self.optimizer.param_groups[0]["lr"],
             seconds=time.perf_counter() - started,
             gradient_norm=sum(step.gradient_norm for step in steps) / len(steps),
         )
+
+    def learn(self, epoch: int) -> list[Step]:
+        """One pass over the training texts."""
+        random = np.random.default_rng([self.seed, epoch])
+        size = self.settings.batch_size
+        parts = batches(self.problem.table, self.problem.train, size, random)
+        with seeded(self.seed, epoch):
+            self.head.train()
+            return [self.step(batch, epoch) for _, batch in parts]
 
     def step(self, batch: Batch, epoch: int) -> Step:
         """One batch: forward, loss, backward, clip, AdamW, average."""

@@ -148,7 +148,7 @@ def save_roberta(folder: Path) -> Path:
 
 
 def save_xlnet(folder: Path) -> Path:
-    """An XLNet of 2 layers and width 16: pads on the left, CLS last with a segment of its own."""
+    """An XLNet of 2 layers and width 16: pads on the left, CLS last in a segment of its own."""
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=_tokenizer(
             ["<unk>", "<pad>", "<sep>", "<cls>"], "$A:0 <sep>:0 <cls>:2", {"unk": "<unk>"}

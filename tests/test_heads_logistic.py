@@ -63,7 +63,7 @@ def test_gradient_vanishes_at_the_optimum() -> None:
     print(f"gradient norm by hand {norm:.1e}, reported {optimum.gradient_norm:.1e}")
     assert norm < 1e-8
     assert optimum.gradient_norm < 1e-8
-    assert optimum.loss == pytest.approx(float(loss), abs=1e-12)
+    assert optimum.loss == pytest.approx(loss.item(), abs=1e-12)
 
 
 def test_standardising_is_the_fit_of_standardised_vectors() -> None:

@@ -128,7 +128,7 @@ def test_one_product_is_conv1d_forwards_and_backwards(kernel: int, steps: int) -
     (expected * direction).sum().backward()
     gradient = ours.weight.grad[rows].view(kernel, filters, WIDTH).permute(1, 2, 0)
     largest = max(
-        float((got - expected).abs().max()),
+        float((got - expected).detach().abs().max()),
         float((gradient - oracle.weight.grad).abs().max()),
     )
     print(f"largest difference: {largest:.1e}")
@@ -206,7 +206,7 @@ def test_initial_weights_are_bounded_as_those_of_conv1d() -> None:
     ours = Convolutions(16, 50, (1, 4))
     for rows, kernel in ((slice(0, 50), 1), (slice(50, 250), 4)):
         bound = 1 / np.sqrt(16 * kernel)
-        assert 0.9 * bound < float(ours.weight[rows].abs().max()) <= bound
+        assert 0.9 * bound < float(ours.weight[rows].detach().abs().max()) <= bound
 
 
 def test_statistics_are_those_of_the_training_vectors_only() -> None:

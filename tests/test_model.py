@@ -73,7 +73,7 @@ def test_specs_of_a_model(bert: Path) -> None:
     assert model.spec("tokens").layers == (1,)
     with pytest.raises(SettingError, match=r"layer 3 does not exist.*0 .*to 2"):
         model.spec("tokens", (3,))
-    with pytest.raises(SettingError, match="unknown layout 'words'.*pooled, tokens"):
+    with pytest.raises(SettingError, match=r"unknown layout 'words'.*pooled, tokens"):
         model.spec("words")
 
 

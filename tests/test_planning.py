@@ -58,7 +58,7 @@ def test_fingerprint_is_the_hash_of_canonical_json_and_every_field_changes_it() 
 
 def test_spec_of_another_version_is_refused() -> None:
     values = json.loads(spec().to_json())
-    with pytest.raises(SettingError, match="windowing.*encode again"):
+    with pytest.raises(SettingError, match=r"windowing.*encode again"):
         FeatureSpec.from_dict({**values, "windowing": 1})
 
 
@@ -108,7 +108,7 @@ def test_windows_are_neighbours_without_gaps(sizes: list[int], texts: int, size:
 def test_windows_of_a_rest_are_the_windows_that_were_left(
     sizes: list[int], data: st.DataObject
 ) -> None:
-    """A resumed run cuts the batches that the killed one would have: same vectors, bit by bit."""
+    """A resumed run cuts the batches that the killed one would have: same vectors."""
     cuts = windows(np.array(sizes), 5, 80)
     done = data.draw(st.integers(0, len(cuts) - 1))
     start = cuts[done].start

@@ -23,7 +23,8 @@ def test_a_line_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(3.21, "3.2 s"), (59.4, "59 s"), (75, "1 min 15 s"), (7300, "2 h 1 min")]
+    ("seconds", "text"),
+    [(3.21, "3.2 s"), (59.4, "59 s"), (75, "1 min 15 s"), (7300, "2 h 1 min")],
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -47,9 +47,10 @@ def test_a_failed_run_says_why(tmp_path: Path) -> None:
         find_run("one-failed", tmp_path)
     with pytest.raises(ZeroDivisionError), new_run(tmp_path, "two"):
         1 / 0  # noqa: B018
-    assert "Traceback" in json.loads((tmp_path / "two-failed" / "failure.json").read_text())[
-        "traceback"
-    ]
+    assert (
+        "Traceback"
+        in json.loads((tmp_path / "two-failed" / "failure.json").read_text())["traceback"]
+    )
 
 
 def test_finding_runs(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""Metrics by hand and against scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
+
+from heads import metrics
+
+TRUTH = np.array([0, 0, 1, 1, 2, 3])
+ANSWERS = np.array([0, 1, 1, 1, 0, 2])
+
+
+def test_by_hand() -> None:
+    assert metrics.accuracy(TRUTH, ANSWERS) == 3 / 6
+    # Class 0: 1 hit, 2 + 2 occurrences. Class 1: 2 hits, 2 + 3. Class 2: none. Class 3: none.
+    assert metrics.macro_f1(TRUTH, ANSWERS) == pytest.approx((2 / 4 + 4 / 5 + 0 + 0) / 4)
+    expected = [[1, 1, 0, 0], [0, 2, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0]]
+    assert metrics.confusion(TRUTH, ANSWERS, 4).tolist() == expected
+
+
+def test_a_class_that_training_never_saw_scores_as_an_error() -> None:
+    logits = np.array([[4.0, 0.0], [0.0, 4.0], [4.0, 0.0]])
+    labels = np.array([0, 1, 2])
+    predicted = logits.argmax(axis=1)
+    assert metrics.accuracy(labels, predicted) == pytest.approx(2 / 3)
+    assert metrics.macro_f1(labels, predicted) == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert metrics.log_loss(labels, logits) == pytest.approx(np.log1p(np.exp(-4.0)))
+    assert np.isnan(metrics.log_loss(labels + 2, logits))
+    with pytest.raises(ValueError, match="must be below classes = 2, but 2 occurs"):
+        metrics.confusion(labels, predicted, 2)
+
+
+@given(pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1))
+def test_as_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    labels, predicted = np.array(pairs).T
+    f1 = oracle.f1_score(labels, predicted, average="macro", zero_division=0.0)
+    assert metrics.macro_f1(labels, predicted) == pytest.approx(f1, abs=1e-12)
+    assert metrics.accuracy(labels, predicted) == oracle.accuracy_score(labels, predicted)
+    matrix = oracle.confusion_matrix(labels, predicted, labels=range(7))
+    assert np.array_equal(metrics.confusion(labels, predicted, 7), matrix)
+
+
+def test_log_loss_as_scikit_learn_and_without_overflow() -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(50, 4)) * 5
+    labels = np.arange(50) % 4
+    powers = np.exp(logits)
+    expected = oracle.log_loss(labels, powers / powers.sum(axis=1, keepdims=True))
+    assert metrics.log_loss(labels, logits) == pytest.approx(expected, abs=1e-12)
+    large = np.array([[1e4, 0.0]], dtype=np.float32)
+    assert metrics.log_loss(np.array([1]), large) == pytest.approx(1e4)
+
+
+def test_interval_is_the_bootstrap_of_drawn_answers() -> None:
+    labels = np.zeros(400, dtype=np.int64)
+    predicted = (np.arange(400) % 5 == 0).astype(np.int64)  # 80 % right
+    lower, upper = metrics.accuracy_interval(labels, predicted, seed=1)
+    random = np.random.default_rng(2)
+    draws = (predicted == labels)[random.integers(0, 400, size=(4000, 400))].mean(axis=1)
+    expected = np.quantile(draws, [0.025, 0.975])
+    print(f"largest difference: {np.abs(np.array([lower, upper]) - expected).max():.1e}")
+    assert np.abs(np.array([lower, upper]) - expected).max() < 0.005
+    assert (lower, upper) == metrics.accuracy_interval(labels, predicted, seed=1)
+
+
+def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+    covered = 0
+    for trial in range(300):
+        right = random.random(500) < 0.7
+        labels = np.zeros(500, dtype=np.int64)
+        lower, upper = metrics.accuracy_interval(labels, (~right).astype(np.int64), seed=trial)
+        covered += lower <= 0.7 <= upper
+    print(f"covered: {covered / 300:.3f}")
+    assert 0.91 <= covered / 300 <= 0.98
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_interval_of_all_alike_is_a_point(right: bool) -> None:
+    labels = np.ones(10, dtype=np.int64)
+    share = float(right)
+    assert metrics.accuracy_interval(labels, labels * right) == (share, share)
