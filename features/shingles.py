@@ -84,7 +84,7 @@ def gram_matrix(spaced: Sequence[str]) -> csr_matrix:
     hashes = _hashes(codes, GRAM)
     text_of = np.repeat(np.arange(len(spaced)), np.diff(starts))[: len(hashes)]
     inside = np.arange(len(hashes)) + GRAM <= starts[text_of + 1]
-    keys = np.unique(
+    keys = _distinct(
         (text_of[inside].astype(np.uint64) << np.uint64(22)) | (hashes[inside] >> np.uint64(42))
     )
     rows = (keys >> np.uint64(22)).astype(np.int64)
@@ -189,10 +189,18 @@ def _paired(text_of: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.nda
     for size in np.unique(counts).tolist():
         members = text_of[begins[counts == size][:, None] + np.arange(size)].astype(np.uint64)
         one, other = np.triu_indices(size, 1)
-        keys.append(np.unique((members[:, one] << np.uint64(32)) | members[:, other]))
-    pairs = np.unique(np.concatenate(keys))
+        keys.append(((members[:, one] << np.uint64(32)) | members[:, other]).ravel())
+    pairs = _distinct(np.concatenate(keys))
     first = (pairs >> np.uint64(32)).astype(np.int64)
     return first, (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+def _distinct(keys: np.ndarray) -> np.ndarray:
+    """The distinct values, sorted. np.unique hashes, which is slower on these keys."""
+    ordered = np.sort(keys)
+    fresh = np.ones(len(ordered), bool)
+    fresh[1:] = ordered[1:] != ordered[:-1]
+    return ordered[fresh]
 
 
 def _codes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
