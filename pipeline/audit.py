@@ -92,7 +92,8 @@ class AuditResult:
             else "no split column"
         )
         lines = [
-            f"{self.corpus.name}: {facts['texts']:,} texts, {facts['labels']:,} labels, {split}",
+            f"{self.corpus.name}: {facts['texts']:,} texts, {facts['labels']:,} labels, "
+            f"{split}",
             f"{len(self.findings)} kinds of findings in {duration(self.seconds)}; "
             f"search among neighbours: {self.search}",
         ]

@@ -24,6 +24,7 @@ from features.spec import LAYOUTS, PRECISIONS
 from pipeline.config import (
     DTYPES,
     EXAMPLE,
+    SPLITS,
     DataConfig,
     ExperimentConfig,
     VectorConfig,
@@ -31,6 +32,9 @@ from pipeline.config import (
 )
 
 INTERRUPTED = 130
+
+NO_COLUMN = "none"
+"""In place of a column's name: there is none, or it is not to be read."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,8 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
         "--split-column",
         default="split",
         metavar="NAME",
-        help="holds train, validation or test a row, if there is one (default: split)",
+        help="holds train, validation or test a row, if there is one (default: split); "
+        "none: leave it unread",
     )
     group.add_argument(
         "--skip-empty", action="store_true", help="leave out rows without a text or label"
@@ -199,6 +204,18 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="of the split, where the data has no split column (default: 0)",
     )
+    parser.add_argument(
+        "--split",
+        default=DataConfig.split,
+        metavar="RULE",
+        help=f"one of {', '.join(SPLITS)}: what a split made here keeps on one side, "
+        "near-copies (default) or only texts that are equal but for case and spacing",
+    )
+    parser.add_argument(
+        "--group-column",
+        metavar="NAME",
+        help="rows with equal values there stay on one side, such as one author's",
+    )
     _layout_option(parser, "the head's natural one")
     _runs_option(parser)
     _data_options(parser)
@@ -260,10 +277,14 @@ def _data_config(parsed: argparse.Namespace) -> DataConfig:
     return DataConfig(
         data=parsed.data,
         columns=Columns(
-            text=parsed.text_column, label=parsed.label_column, split=parsed.split_column
+            text=parsed.text_column,
+            label=parsed.label_column,
+            split=None if parsed.split_column == NO_COLUMN else parsed.split_column,
+            group=getattr(parsed, "group_column", None),
         ),
         skip_empty=parsed.skip_empty,
-        split_seed=getattr(parsed, "split_seed", 0),
+        split_seed=getattr(parsed, "split_seed", DataConfig.split_seed),
+        split=getattr(parsed, "split", DataConfig.split),
     )
 
 

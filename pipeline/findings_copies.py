@@ -51,7 +51,7 @@ def copy_findings(evidence: Evidence) -> list[Finding]:
 
 
 def across(evidence: Evidence) -> list[Pairing]:
-    """Rows of a later side that repeat a text of an earlier one (training, validation, test)."""
+    """Rows that repeat a text of an earlier side (of training, validation, test)."""
     return _pairings(evidence.copies, evidence.side, _earlier_side)
 
 
@@ -184,8 +184,8 @@ def _within(evidence: Evidence, pairing: Pairing) -> Finding:
             f"({MEANINGS[pairing.level]})"
         ),
         remedy=(
-            "a random split would put copies on both sides; manyheads train keeps them together "
-            "by default. To count each text once: --write-clean"
+            "a random split would put copies on both sides; manyheads train keeps them "
+            "together by default. To count each text once: --write-clean"
         ),
         examples=_examples(evidence, pairing),
         positions=tuple(pairing.rows.tolist()),

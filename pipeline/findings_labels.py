@@ -39,7 +39,7 @@ def label_findings(evidence: Evidence) -> list[Finding]:
 
 
 def conflicting(evidence: Evidence) -> np.ndarray:
-    """(n,) int64 rows whose text stands, but for case and punctuation, under other labels too."""
+    """(n,) int64 rows whose text, punctuation and case aside, has other labels too."""
     classes = ids_of(evidence.labels)
     pairs = np.unique(np.stack([evidence.copies.folded, classes]), axis=1)
     labels_of = np.bincount(pairs[0])
@@ -108,8 +108,8 @@ def _errors(evidence: Evidence) -> list[Finding]:
             count=count,
             share=count / len(classes),
             message=(
-                f"{many(count, 'label is', 'labels are')} suspected: a model that never saw the "
-                "text is surer of another class than it usually is of that class's own texts"
+                f"{many(count, 'label is', 'labels are')} suspected: a model that never saw "
+                "the text is surer of another class than it usually is of that class's own texts"
             ),
             remedy=(
                 "read them in this order, most suspected first, and correct what is wrong; "
@@ -197,7 +197,8 @@ def _unseen(evidence: Evidence) -> list[Finding]:
             share=len(rows) / max(1, held_out),
             message=(
                 f"{many(len(rows), 'held-out text has', 'held-out texts have')} one of "
-                f"{many(len(unseen), 'label')} that training lacks, and can only score as errors"
+                f"{many(len(unseen), 'label')} that training lacks, and can only score as "
+                "errors"
             ),
             remedy="add training texts of these labels, or take them out of the held-out sides",
             examples=tuple(

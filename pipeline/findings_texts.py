@@ -19,7 +19,9 @@ LIKE_NON_ANSWER = 0.8
 """Cosine from which a short text with other labels' company counts as the same non-answer."""
 
 EMPTY_WORDS = frozenset(
-    ["na", "n a", "none", "null", "nil", "nan", "nothing", "blank", "empty", "unknown", "no answer", "no response", "no comment", "no comments", "not applicable", "not available", "no idea", "i don t know", "dont know", "don t know", "test", "asdf", "xxx", "tbd", "todo", "removed", "deleted"]
+    """na;n a;none;null;nil;nan;nothing;blank;empty;unknown;test;asdf;xxx;tbd;todo;removed
+    deleted;no answer;no response;no comment;no comments;not applicable;not available
+    no idea;i don t know;dont know;don t know""".replace("\n    ", ";").split(";")
 )
 """What people and exports write where there is no text, as ``words`` gives it."""
 
@@ -120,7 +122,8 @@ def _non_answers(evidence: Evidence, rows: np.ndarray) -> Finding:
 def _outliers(evidence: Evidence, answers: np.ndarray) -> Finding:
     closest = evidence.copies.nearest
     low, high = np.quantile(closest, [0.25, 0.75])
-    far = closest < low - OUTLIER_SPREAD * max(float(high - low), 0.01)
+    fence = float(low - OUTLIER_SPREAD * max(float(high - low), 0.01))
+    far = closest < fence
     far[answers] = False
     rows = np.flatnonzero(far)
     rows = rows[np.argsort(closest[rows], kind="stable")]
@@ -129,9 +132,9 @@ def _outliers(evidence: Evidence, answers: np.ndarray) -> Finding:
         count=len(rows),
         share=len(rows) / len(closest),
         message=(
-            f"{many(len(rows), 'text is', 'texts are')} far from every other: the nearest has a "
-            f"cosine below {low - OUTLIER_SPREAD * max(float(high - low), 0.01):.2f}, half of all "
-            f"lie above {float(np.median(closest)):.2f}"
+            f"{many(len(rows), 'text is', 'texts are')} far from every other: the nearest has "
+            f"a cosine below {fence:.2f}, while half of all texts have one above "
+            f"{float(np.median(closest)):.2f}"
         ),
         remedy="read them: other languages, garbage and wrong fields show up here; drop those",
         examples=tuple(
@@ -187,8 +190,8 @@ def _truncation(evidence: Evidence) -> Finding:
         count=len(rows),
         share=len(rows) / len(tokens),
         message=(
-            f"{many(len(rows), 'text is', 'texts are')} longer than the encoder's {most} tokens; "
-            f"{unseen:.1%} of all tokens are never seen"
+            f"{many(len(rows), 'text is', 'texts are')} longer than the encoder's {most} "
+            f"tokens; {unseen:.1%} of all tokens are never seen"
         ),
         remedy="take an encoder with a longer window, or put what matters first",
         examples=tuple(
