@@ -34,7 +34,7 @@ from pipeline.config import (
 INTERRUPTED = 130
 
 NO_COLUMN = "none"
-"""In place of a column's name: there is none, or it is not to be read."""
+"""In place of a name: there is no such column or file, or it is not wanted."""
 
 
 @dataclass(frozen=True)
@@ -252,8 +252,9 @@ def _audit_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--page",
         type=Path,
+        default=Path("audit.html"),
         metavar="FILE",
-        help="write the findings with their texts as one HTML page that needs no network",
+        help="the findings with their texts as one HTML page (default: audit.html; or none)",
     )
     parser.add_argument(
         "--write-clean",
@@ -339,9 +340,24 @@ def _predict(parsed: argparse.Namespace) -> Answer:
 
 
 def _audit(parsed: argparse.Namespace) -> Answer:
-    auditing = importlib.import_module("pipeline.audit")
-    result = auditing.run_audit(_data_config(parsed), _vector_config(parsed))
-    return Answer(result.to_dict(), result.to_text())
+    cleaning = importlib.import_module("pipeline.clean")
+    remedies = cleaning.check_remedies(parsed.remedies)
+    if parsed.write_clean:
+        cleaning.check_target(parsed.write_clean)
+    data = _data_config(parsed)
+    result = importlib.import_module("pipeline.audit").run_audit(data, _vector_config(parsed))
+    files: dict[str, str] = {}
+    if str(parsed.page) != NO_COLUMN:
+        importlib.import_module("pipeline.audit_page").write_page(result, parsed.page)
+        files["page"] = str(parsed.page)
+    if parsed.write_clean:
+        plan = cleaning.plan_cleaning(result.evidence, result.findings, remedies)
+        kept, dropped = cleaning.write_clean(
+            result.evidence, plan, data.columns, parsed.write_clean
+        )
+        files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
+    shown = "".join(f"\n{name}: {path}" for name, path in files.items())
+    return Answer({**result.to_dict(), **files}, f"{result.to_text()}\n{shown}")
 
 
 def _heads(parsed: argparse.Namespace) -> Answer:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ SURPRISE = 0.2
 COVERED, COVERED_ODD = 0.35, 0.15
 FIXED_PLACE = 0.95
 
+SPACED = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+$")
 DIGITS = re.compile(r"\d+")
 EDGES = "\"'`.,;:!?()[]{}<>*-"
 LONGEST = 40
@@ -122,6 +123,24 @@ def marks(text: str) -> set[tuple[str, str]]:
     found = {(WORD, word) for word in words}
     found |= {(START, " ".join(words[:n])) for n in range(1, min(STARTS, len(words)) + 1)}
     return found | {(END, word) for word in words[-1:]}
+
+
+def without(text: str, found: Sequence[Giveaway]) -> tuple[str, list[str]]:
+    """A text without its giveaways, spacing elsewhere kept; and what was taken out."""
+    pieces = SPACED.findall(text)
+    shapes = [DIGITS.sub("0", folded(piece.strip()))[:LONGEST] for piece in pieces]
+    plain = [shape.strip(EDGES) or shape for shape in shapes]
+    gone: set[int] = set()
+    for one in found:
+        size = one.token.count(" ") + 1
+        spans = {
+            WORD: [range(i, i + 1) for i, word in enumerate(plain) if word == one.token],
+            START: [range(size)] if " ".join(plain[:size]) == one.token else [],
+            END: [range(len(plain) - 1, len(plain))] if plain[-1:] == [one.token] else [],
+        }[one.where]
+        gone |= {i for span in spans for i in span}
+    kept = "".join(piece for i, piece in enumerate(pieces) if i not in gone)
+    return kept.strip() if gone else text, [pieces[i].strip() for i in sorted(gone)]
 
 
 def _judged(
