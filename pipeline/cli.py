@@ -240,6 +240,16 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
         help=".csv, .parquet or .jsonl, with a probability a class (default: the terminal)",
     )
     parser.add_argument(
+        "--explain",
+        nargs="?",
+        type=int,
+        const=3,
+        default=0,
+        metavar="N",
+        help="show the N nearest training texts with their labels (default: 3); in a file, "
+        ".jsonl only",
+    )
+    parser.add_argument(
         "--encoder", metavar="NAME", help="where the run's encoder is now, if it was moved"
     )
     _runs_option(parser)
@@ -326,11 +336,18 @@ def _predict(parsed: argparse.Namespace) -> Answer:
         predicting.check_output(parsed.output)
     if parsed.text and not all(text.strip() for text in parsed.text):
         raise SettingError("--text is empty; give a text to label")
+    if parsed.explain < 0:
+        raise SettingError(f"--explain takes how many texts, 1 or more; got {parsed.explain}")
     texts = parsed.text or predicting.read_texts(
         parsed.data, parsed.text_column, parsed.skip_empty
     )
     predictions = predicting.predict(
-        parsed.run, parsed.runs, parsed.cache, texts, encoder=parsed.encoder
+        parsed.run,
+        parsed.runs,
+        parsed.cache,
+        texts,
+        encoder=parsed.encoder,
+        explain=parsed.explain,
     )
     if not parsed.output:
         return Answer(predictions.to_dict(), predictions.to_text())

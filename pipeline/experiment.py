@@ -50,7 +50,8 @@ def run_experiment(
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
         table = vectors.table(layout)
-        copies = find_copies(corpus.texts, vectors.table(POOLED).values)
+        pooled = vectors.table(POOLED).values
+        copies = find_copies(corpus.texts, pooled)
         split = split_corpus(corpus, config.data, copies)
         labels = split.label_ids(corpus.labels or ())
         start = time.perf_counter()
@@ -91,7 +92,15 @@ def run_experiment(
         )
         write_record(
             run.folder,
-            Record(described, corpus, split, vectors.space(layout).spec, trained, evaluations),
+            Record(
+                described,
+                corpus,
+                split,
+                vectors.space(layout).spec,
+                trained,
+                evaluations,
+                pooled,
+            ),
             result,
         )
     return replace(result, run=run.final)
