@@ -92,3 +92,33 @@ def plant_copies(
         left = [i for i in left if i not in set(chosen)]
         planted += [(i, kind, make(texts[i])) for i in chosen]
     return [(i, k, t) for i, k, t in planted if t.strip() and (k == "exact" or t != texts[i])]
+
+
+def flip_labels(
+    labels: Sequence[str], share: float, rng: np.random.Generator
+) -> tuple[list[str], set[int]]:
+    """The labels with a share of them changed to another class at random; and which rows."""
+    names = sorted(set(labels))
+    flipped = rng.permutation(len(labels))[: round(share * len(labels))].tolist()
+    changed = list(labels)
+    for row in flipped:
+        others = [name for name in names if name != labels[row]]
+        changed[row] = others[int(rng.integers(len(others)))]
+    return changed, set(flipped)
+
+
+def plant_token(
+    texts: Sequence[str], rows: Sequence[int], where: str, token: str, rng: np.random.Generator
+) -> list[str]:
+    """The texts with a token put into some rows: at the ``start``, the ``end`` or ``anywhere``.
+
+    ``#`` in the token stands for a number that differs from row to row.
+    """
+    changed = list(texts)
+    for row in rows:
+        words = changed[row].split(" ")
+        places = {"start": 0, "end": len(words), "anywhere": int(rng.integers(len(words) + 1))}
+        number = str(int(rng.integers(1000, 9999)))
+        words.insert(places[where], token.replace("#", number))
+        changed[row] = " ".join(words)
+    return changed

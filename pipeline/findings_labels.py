@@ -109,7 +109,7 @@ def _errors(evidence: Evidence) -> list[Finding]:
             share=count / len(classes),
             message=(
                 f"{many(count, 'label is', 'labels are')} suspected: a model that never saw "
-                "the text is surer of another class than of that class's own texts on average"
+                "the text all but rules the label out and prefers another"
             ),
             remedy=(
                 "read them in this order, most suspected first, and correct what is wrong; "

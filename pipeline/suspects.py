@@ -1,8 +1,10 @@
-"""Suspected label errors by confident learning (Northcutt et al., JAIR 2021).
+"""Suspected label errors, after confident learning (Northcutt et al., JAIR 2021).
 
 A logistic model that never saw a text gives its classes' probabilities. A label is suspected
-where another class is more probable than that class is, on average, for its own texts, and
-more probable than the label given.
+where another class is more probable and the label given has less than ``UNLIKELY`` of the
+probability that it has, on average, for its own texts. The confident joint of the paper asks
+the other class to reach its own average instead; on planted flips that found less (75 % for
+98 % on banking77) at lower precision (53 % for 60 %).
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from features.neighbors import unit
 
 FOLDS = 5
 INVERSE_REGULARISATION = 10.0
+
+UNLIKELY = 0.05
 
 LEARNED_MOST = 16_000
 """Texts that one fold's model learns from: more hardly change it, and cost in proportion."""
@@ -75,7 +79,7 @@ def out_of_fold(
 
 
 def suspected(probabilities: np.ndarray, labels: np.ndarray) -> Suspects:
-    """The rows whose label confident learning suspects.
+    """The rows whose label is suspected.
 
     Args:
         probabilities: (N, C) out of fold.
@@ -85,9 +89,7 @@ def suspected(probabilities: np.ndarray, labels: np.ndarray) -> Suspects:
     own = probabilities[every, labels]
     counts = np.bincount(labels, minlength=probabilities.shape[1])
     usual = np.bincount(labels, weights=own, minlength=len(counts)) / np.maximum(counts, 1)
-    confident = np.where(probabilities >= usual, probabilities, 0.0)
-    best = confident.argmax(axis=1)
-    other = probabilities[every, best]
-    rows = np.flatnonzero((confident[every, best] > own) & (best != labels))
+    best = probabilities.argmax(axis=1)
+    rows = np.flatnonzero((best != labels) & (own < UNLIKELY * usual[labels]))
     rows = rows[np.argsort(own[rows], kind="stable")]
-    return Suspects(rows, best[rows], own[rows], other[rows])
+    return Suspects(rows, best[rows], own[rows], probabilities[rows, best[rows]])
