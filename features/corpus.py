@@ -24,8 +24,8 @@ DEFAULT_SPLIT = "split"
 class Columns:
     """Names of the columns to read.
 
-    ``label`` or ``split`` may be None: the column is then not read. A split column with
-    the default name may be missing; one that was named otherwise must exist.
+    ``label``, ``split`` or ``group`` may be None: the column is then not read. A split
+    column with the default name may be missing; one that was named otherwise must exist.
 
     Raises:
         SettingError: one column is named twice, or by an empty name.
@@ -34,6 +34,7 @@ class Columns:
     text: str = "text"
     label: str | None = "label"
     split: str | None = DEFAULT_SPLIT
+    group: str | None = None
 
     def __post_init__(self) -> None:
         names = [getattr(self, role.name) for role in fields(self)]
@@ -41,7 +42,8 @@ class Columns:
         if len(set(chosen)) < len(chosen) or "" in chosen:
             raise SettingError(
                 f"a column is named twice, or by nothing: {listed(map(repr, chosen))}; "
-                "choose different ones with --text-column, --label-column, --split-column"
+                "choose different ones with --text-column, --label-column, --split-column, "
+                "--group-column"
             )
 
 
@@ -54,6 +56,7 @@ class CorpusBatch:
     splits: list[str] | None
     rows: list[int]
     skipped: int
+    groups: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Corpus:
         path: the file, None for a corpus made in memory.
         rows: number of each text's data row in the file, from 1, as ``range`` or tuple.
         skipped: rows left out because their text or label was empty.
+        groups: N cells of the group column, verbatim; None without one. Rows of one group
+            belong together: one author, one company, one thread.
     """
 
     texts: tuple[str, ...]
@@ -75,11 +80,12 @@ class Corpus:
     path: Path | None = None
     rows: Sequence[int] = ()
     skipped: int = 0
+    groups: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.rows) == 0:
             object.__setattr__(self, "rows", range(1, len(self.texts) + 1))
-        for name in ("labels", "splits", "rows"):
+        for name in ("labels", "splits", "rows", "groups"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.texts):
                 raise ValueError(f"{len(self.texts)} texts, but {len(values)} {name}")
@@ -142,6 +148,7 @@ def read_corpus(
         path=path,
         rows=tuple(row for batch in batches for row in batch.rows) if skipped else (),
         skipped=skipped,
+        groups=_joined([batch.groups for batch in batches]),
     )
 
 
@@ -167,6 +174,7 @@ def corpus_batches(
         texts = read[columns.text]
         found = read.get(columns.label or "")
         splits = read.get(columns.split or "")
+        groups = read.get(columns.group or "")
         bad = empty.rows_without(columns.text, "text", texts, batch)
         if labels and found is not None:
             bad |= empty.rows_without(columns.label or "", "label", found, batch)
@@ -177,6 +185,7 @@ def corpus_batches(
             splits=None if splits is None else [splits[i] for i in kept],
             rows=[batch.first + i for i in kept],
             skipped=len(bad),
+            groups=None if groups is None else [groups[i] for i in kept],
         )
     if not skip_empty:
         empty.refuse()
@@ -213,6 +222,8 @@ def _wanted(columns: Columns, labels: bool) -> list[Wanted]:
     if columns.split is not None:
         named = columns.split != DEFAULT_SPLIT
         wanted.append(Wanted(columns.split, "--split-column", required=named))
+    if columns.group is not None:
+        wanted.append(Wanted(columns.group, "--group-column"))
     return wanted
 
 

@@ -99,7 +99,7 @@ def make_split(
     names = sorted(set(labels))
     classes = _positions(labels, names)
     copies = ids_of(map(folded, texts))
-    sides, notes = _official(splits, rows)
+    sides, notes = official_sides(splits, rows)
     if splits is not None:
         notes += _repeats_across(sides, copies, rows)
     shares = {TEST: test, VALIDATION: validation}
@@ -143,10 +143,14 @@ def _group_ids(groups: Sequence[Hashable] | np.ndarray) -> np.ndarray:
     return ids_of(groups.tolist() if isinstance(groups, np.ndarray) else groups)
 
 
-def _official(
+def official_sides(
     splits: Sequence[str] | None, rows: Sequence[int]
 ) -> tuple[np.ndarray, list[str]]:
-    """(N,) int8 sides that a split column gives, all training without one; and notes."""
+    """(N,) int8 sides that a split column gives, all training without one; and notes.
+
+    Raises:
+        SplitError: an empty or unknown value, or all rows marked as test.
+    """
     if splits is None:
         return np.full(len(rows), TRAINING, np.int8), []
     _refuse_unknown(splits, rows)

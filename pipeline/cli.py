@@ -15,21 +15,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
-from features.corpus import Columns
 from features.errors import InputError, ManyheadsError, SettingError
-from features.precision import STORED_DTYPES
-from features.spec import LAYOUTS, PRECISIONS
-from pipeline import cache_options
-from pipeline.config import (
-    EXAMPLE,
-    DataConfig,
-    ExperimentConfig,
-    VectorConfig,
-    parse_settings,
-)
+from pipeline import cache_options, options
 
 INTERRUPTED = 130
 
@@ -49,12 +38,12 @@ class Command:
 
     Attributes:
         summary: one line for ``manyheads --help``.
-        options: adds its options to a parser.
+        add_options: adds its options to a parser.
         run: parsed arguments -> answer.
     """
 
     summary: str
-    options: Callable[[argparse.ArgumentParser], None]
+    add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], Answer]
 
 
@@ -97,207 +86,42 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         child = commands.add_parser(name, help=command.summary, description=command.summary)
-        command.options(child)
+        command.add_options(child)
         child.add_argument(
             "--json", action="store_true", help="print one JSON object on stdout, nothing else"
         )
     return parser
 
 
-def _data_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("data")
-    group.add_argument(
-        "--data",
-        type=Path,
-        default=EXAMPLE,
-        metavar="FILE",
-        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz (default: the example)",
-    )
-    group.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
-    group.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
-    group.add_argument(
-        "--split-column",
-        default="split",
-        metavar="NAME",
-        help="holds train, validation or test a row, if there is one (default: split)",
-    )
-    group.add_argument(
-        "--skip-empty", action="store_true", help="leave out rows without a text or label"
-    )
-
-
-def _vector_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("encoder")
-    group.add_argument(
-        "--encoder",
-        default=VectorConfig.encoder,
-        metavar="NAME",
-        help=f"a folder or a hub id (default: {VectorConfig.encoder}, embedded)",
-    )
-    group.add_argument(
-        "--layers",
-        metavar="N[,N]",
-        help="hidden states of the sequence layouts; 0 is the embeddings, -1 the last "
-        "(default: two thirds up)",
-    )
-    group.add_argument(
-        "--precision",
-        choices=("auto", *PRECISIONS),
-        default=VectorConfig.precision,
-        help="of the encoder's matrix products (default: auto, bfloat16 where it is faster)",
-    )
-    group.add_argument(
-        "--dtype",
-        choices=STORED_DTYPES,
-        default=VectorConfig.dtype,
-        help="stored (default: float16)",
-    )
-    cache_options.trust_option(group)
-    _cache_option(group)
-
-
-def _cache_option(group: argparse._ActionsContainer) -> None:
-    group.add_argument(
-        "--cache",
-        type=Path,
-        default=VectorConfig.cache,
-        metavar="FOLDER",
-        help="the feature store (default: cache)",
-    )
-
-
-def _layout_option(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument(
-        "--layout", metavar="NAME", help=f"one of {', '.join(LAYOUTS)} (default: {default})"
-    )
-
-
-def _runs_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--runs",
-        type=Path,
-        default=ExperimentConfig.runs,
-        metavar="FOLDER",
-        help="where run folders stand (default: runs)",
-    )
-
-
-def _features_options(parser: argparse.ArgumentParser) -> None:
-    _data_options(parser)
-    _vector_options(parser)
-    _layout_option(parser, "all, from one forward pass")
-    cache_options.certify_option(parser)
-
-
-def _export_options(parser: argparse.ArgumentParser) -> None:
-    cache_options.export_options(parser)
-    _layout_option(parser, "pooled")
-    _data_options(parser)
-    _vector_options(parser)
-
-
-def _train_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--head", default="logistic", help="see: manyheads heads")
-    parser.add_argument(
-        "--set",
-        action="append",
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help="override a setting of the head; may be repeated",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
-    parser.add_argument(
-        "--split-seed",
-        type=int,
-        default=0,
-        help="of the split, where the data has no split column (default: 0)",
-    )
-    _layout_option(parser, "the head's natural one")
-    _runs_option(parser)
-    _data_options(parser)
-    _vector_options(parser)
-
-
-def _predict_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--run", default="latest", help="a run folder or its name (default: latest)"
-    )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--text", action="append", help="a text; may be repeated")
-    what.add_argument("--data", type=Path, metavar="FILE", help="a file of texts")
-    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
-    parser.add_argument(
-        "--skip-empty", action="store_true", help="leave out rows without a text"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help=".csv, .parquet or .jsonl, with a probability a class (default: the terminal)",
-    )
-    parser.add_argument(
-        "--encoder", metavar="NAME", help="where the run's encoder is now, if it was moved"
-    )
-    cache_options.trust_option(parser)
-    _runs_option(parser)
-    _cache_option(parser)
-
-
-def _no_options(parser: argparse.ArgumentParser) -> None:
-    """``heads`` takes none."""
-
-
-def _data_config(parsed: argparse.Namespace) -> DataConfig:
-    return DataConfig(
-        data=parsed.data,
-        columns=Columns(
-            text=parsed.text_column, label=parsed.label_column, split=parsed.split_column
-        ),
-        skip_empty=parsed.skip_empty,
-        split_seed=getattr(parsed, "split_seed", 0),
-    )
-
-
-def _vector_config(parsed: argparse.Namespace) -> VectorConfig:
-    return VectorConfig(
-        encoder=parsed.encoder,
-        layers=parsed.layers,
-        cache=parsed.cache,
-        dtype=parsed.dtype,
-        precision=parsed.precision,
-        trust_remote_code=parsed.trust_remote_code,
-    )
-
-
 def _features(parsed: argparse.Namespace) -> Answer:
     if parsed.certify is not None:
         certificate = importlib.import_module("pipeline.certification").certify(
-            _data_config(parsed), _vector_config(parsed), parsed.layout, parsed.certify
+            options.data_config(parsed),
+            options.vector_config(parsed),
+            parsed.layout,
+            parsed.certify,
         )
         return Answer(certificate.to_dict(), certificate.to_text())
     encoding = importlib.import_module("pipeline.encoding")
-    result = encoding.run_features(_data_config(parsed), _vector_config(parsed), parsed.layout)
+    result = encoding.run_features(
+        options.data_config(parsed), options.vector_config(parsed), parsed.layout
+    )
     return Answer(result.to_dict(), result.to_text())
 
 
 def _export(parsed: argparse.Namespace) -> Answer:
     result = importlib.import_module("pipeline.exporting").run_export(
-        _data_config(parsed), _vector_config(parsed), parsed.layout, parsed.format, parsed.out
+        options.data_config(parsed),
+        options.vector_config(parsed),
+        parsed.layout,
+        parsed.format,
+        parsed.out,
     )
     return Answer(result.to_dict(), result.to_text())
 
 
 def _train(parsed: argparse.Namespace) -> Answer:
-    config = ExperimentConfig(
-        data=_data_config(parsed),
-        vectors=_vector_config(parsed),
-        head=parsed.head,
-        layout=parsed.layout,
-        settings=parse_settings([pair for group in parsed.set for pair in group]),
-        seed=parsed.seed,
-        runs=parsed.runs,
-    )
+    config = options.experiment_config(parsed)
     result = importlib.import_module("pipeline.experiment").run_experiment(config)
     text = importlib.import_module("pipeline.report").result_text(result)
     return Answer(result.to_dict(), text)
@@ -309,6 +133,8 @@ def _predict(parsed: argparse.Namespace) -> Answer:
         predicting.check_output(parsed.output)
     if parsed.text and not all(text.strip() for text in parsed.text):
         raise SettingError("--text is empty; give a text to label")
+    if parsed.explain < 0:
+        raise SettingError(f"--explain takes how many texts, 1 or more; got {parsed.explain}")
     texts = parsed.text or predicting.read_texts(
         parsed.data, parsed.text_column, parsed.skip_empty
     )
@@ -319,12 +145,36 @@ def _predict(parsed: argparse.Namespace) -> Answer:
         texts,
         encoder=parsed.encoder,
         trust_remote_code=parsed.trust_remote_code,
+        explain=parsed.explain,
     )
     if not parsed.output:
         return Answer(predictions.to_dict(), predictions.to_text())
     predicting.write_predictions(predictions, parsed.output)
     answer = {"run": str(predictions.run), "texts": len(texts), "output": str(parsed.output)}
     return Answer(answer, f"{len(texts):,} texts labelled: {parsed.output}")
+
+
+def _audit(parsed: argparse.Namespace) -> Answer:
+    cleaning = importlib.import_module("pipeline.clean")
+    remedies = cleaning.check_remedies(parsed.remedies)
+    if parsed.write_clean:
+        cleaning.check_target(parsed.write_clean)
+    data = options.data_config(parsed)
+    result = importlib.import_module("pipeline.audit").run_audit(
+        data, options.vector_config(parsed)
+    )
+    files: dict[str, str] = {}
+    if str(parsed.page) != options.NO_COLUMN:
+        importlib.import_module("pipeline.audit_page").write_page(result, parsed.page)
+        files["page"] = str(parsed.page)
+    if parsed.write_clean:
+        plan = cleaning.plan_cleaning(result.evidence, result.findings, remedies)
+        kept, dropped = cleaning.write_clean(
+            result.evidence, plan, data.columns, parsed.write_clean
+        )
+        files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
+    shown = "".join(f"\n{name}: {path}" for name, path in files.items())
+    return Answer({**result.to_dict(), **files}, f"{result.to_text()}\n{shown}")
 
 
 def _heads(parsed: argparse.Namespace) -> Answer:
@@ -343,11 +193,14 @@ def _answered_by(module: str, function: str = "run") -> Callable[[argparse.Names
 
 
 COMMANDS = {
-    "features": Command("encode a corpus once, for every head", _features_options, _features),
-    "train": Command("train and score a head on cached vectors", _train_options, _train),
-    "predict": Command("label texts with a trained run", _predict_options, _predict),
-    "heads": Command("list the heads and their settings", _no_options, _heads),
-    "export": Command("write vectors for other tools", _export_options, _export),
+    "features": Command(
+        "encode a corpus once, for every head", options.features_options, _features
+    ),
+    "train": Command("train and score a head on cached vectors", options.train_options, _train),
+    "predict": Command("label texts with a trained run", options.predict_options, _predict),
+    "audit": Command("find what is wrong with a corpus", options.audit_options, _audit),
+    "heads": Command("list the heads and their settings", options.no_options, _heads),
+    "export": Command("write vectors for other tools", options.export_options, _export),
     "verify": Command(
         "check every file of the cache",
         cache_options.verify_options,

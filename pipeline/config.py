@@ -15,6 +15,10 @@ from features.spec import PRECISIONS
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
 
+NEAR, RANDOM = "near", "random"
+SPLITS = (NEAR, RANDOM)
+"""What a split made here keeps on one side: near-copies, or only texts that fold alike."""
+
 
 @dataclass(frozen=True)
 class VectorConfig:
@@ -51,12 +55,17 @@ class DataConfig:
         skip_empty: leave out rows without a text or label instead of refusing the file.
         split_seed: chooses which rows are held out where the file does not say. It is not
             the training seed, so that runs with other seeds stay comparable.
+        split: ``near`` keeps near-copies on one side, ``random`` only exact ones.
     """
 
     data: Path = EXAMPLE
     columns: Columns = field(default_factory=Columns)
     skip_empty: bool = False
     split_seed: int = 0
+    split: str = NEAR
+
+    def __post_init__(self) -> None:
+        _one_of("split", self.split, SPLITS)
 
 
 @dataclass(frozen=True)

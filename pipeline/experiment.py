@@ -1,6 +1,6 @@
 """One whole experiment: labelled texts + encoder + head -> a run folder.
 
-read_corpus -> make_split -> ensure_vectors -> fit -> score -> run folder
+read_corpus -> ensure_vectors -> find_copies -> split -> fit -> score -> run folder
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from functools import partial
 
 import numpy as np
 
-from features.corpus import Corpus, read_corpus
+from features.copies import find_copies
 from features.encoding import Encoder
 from features.model import EncoderModel
-from features.splits import Split, make_split
-from features.table import FeatureTable
+from features.splits import Split
+from features.table import POOLED, FeatureTable
 from heads.base import EpochRecord
 from heads.registry import check_layout, head_type, make_settings
 from heads.trained import TrainedHead, fit
 from pipeline import baselines
-from pipeline.config import DataConfig, ExperimentConfig
+from pipeline.config import ExperimentConfig
+from pipeline.findings_copies import leaked
+from pipeline.partition import read_labelled, split_corpus
 from pipeline.record import Record, write_record
 from pipeline.results import Evaluation, ExperimentResult, Score, score
 from pipeline.runs import new_run, run_name
@@ -44,12 +46,15 @@ def run_experiment(
     settings = make_settings(config.head, config.settings)
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
-    corpus, split = read_split(config.data)
-    labels = split.label_ids(corpus.labels or ())
+    corpus = read_labelled(config.data)
     described = config.to_dict()
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
         table = vectors.table(layout)
+        pooled = vectors.table(POOLED).values
+        copies = find_copies(corpus.texts, pooled)
+        split = split_corpus(corpus, config.data, copies)
+        labels = split.label_ids(corpus.labels or ())
         start = time.perf_counter()
         trained = fit(
             config.head,
@@ -65,6 +70,7 @@ def run_experiment(
         training = time.perf_counter() - start
         evaluations = _evaluate(trained, table, labels, split)
         validation, test = (score(side.labels, side.predicted) for side in evaluations)
+        copied = leaked(copies, split.train, split.test)
         result = ExperimentResult(
             run=run.final,
             head=config.head,
@@ -82,35 +88,23 @@ def run_experiment(
                 "training": round(training, 3),
             },
             notes=split.notes,
+            copied=int(copied.sum()),
+            test_without_copies=_score_some(evaluations[1], ~copied),
         )
         write_record(
             run.folder,
-            Record(described, corpus, split, vectors.space(layout).spec, trained, evaluations),
+            Record(
+                described,
+                corpus,
+                split,
+                vectors.space(layout).spec,
+                trained,
+                evaluations,
+                pooled,
+            ),
             result,
         )
     return replace(result, run=run.final)
-
-
-def read_split(data: DataConfig) -> tuple[Corpus, Split]:
-    """The labelled texts of a data configuration, and their split; says both on stderr."""
-    corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
-    split = make_split(
-        corpus.labels or (),
-        corpus.texts,
-        corpus.splits,
-        seed=data.split_seed,
-        rows=corpus.rows,
-    )
-    say(
-        f"{corpus.name}: {len(corpus):,} texts, {len(split.classes)} classes; "
-        f"{len(split.train):,} to train, {len(split.validation):,} to validate, "
-        f"{len(split.test):,} to test"
-    )
-    if corpus.skipped:
-        say(f"note: {corpus.skipped:,} rows without a text or label were left out")
-    for note in split.notes:
-        say(f"note: {note}")
-    return corpus, split
 
 
 def _evaluate(
@@ -120,6 +114,13 @@ def _evaluate(
         return Evaluation(name, rows, labels[rows], trained.predict_proba(table, rows))
 
     return side("validation", split.validation), side("test", split.test)
+
+
+def _score_some(evaluation: Evaluation, chosen: np.ndarray) -> Score | None:
+    """The score of some of the texts of a side; None of none."""
+    if not chosen.any():
+        return None
+    return score(evaluation.labels[chosen], evaluation.predicted[chosen])
 
 
 def _score_baselines(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from features.spec import FeatureSpec
 from features.table import POOLED
 from heads.checkpoint import load as load_head
 from pipeline.config import VectorConfig
+from pipeline.explain import TRAINING, Neighbor, read_training, training_vectors
 from pipeline.runs import CONFIG, find_run, read_json
-from pipeline.vectors import ensure_vectors, say, with_pooled
+from pipeline.vectors import Vectors, ensure_vectors, say, with_pooled
 
 OUTPUTS = (".csv", ".parquet", ".jsonl")
 
@@ -37,6 +38,7 @@ class Predictions:
         classes: C labels.
         probabilities: (N, C) float32, each row summing to 1.
         truncated: (N,) bool, texts longer than the encoder sees.
+        neighbors: for each text the training texts nearest to it; empty if not asked for.
     """
 
     run: Path
@@ -44,6 +46,7 @@ class Predictions:
     classes: tuple[str, ...]
     probabilities: np.ndarray
     truncated: np.ndarray
+    neighbors: Sequence[tuple[Neighbor, ...]] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -64,9 +67,14 @@ class Predictions:
                     "text": text,
                     "label": label,
                     "probabilities": dict(zip(self.classes, map(_rounded, row), strict=True)),
+                    **({"neighbors": list(map(asdict, near))} if self.neighbors else {}),
                 }
-                for text, label, row in zip(
-                    self.texts, self.labels, self.probabilities.tolist(), strict=True
+                for text, label, row, near in zip(
+                    self.texts,
+                    self.labels,
+                    self.probabilities.tolist(),
+                    self.neighbors or [()] * len(self.texts),
+                    strict=True,
                 )
             ],
         }
@@ -74,10 +82,16 @@ class Predictions:
     def to_text(self) -> str:
         """For people: each text's label and its three most probable classes."""
         lines = []
-        for text, row in zip(self.texts, self.probabilities, strict=True):
+        near = self.neighbors or [()] * len(self.texts)
+        for text, row, neighbors in zip(self.texts, self.probabilities, near, strict=True):
             best = np.argsort(-row, kind="stable")[:3]
             shares = ", ".join(f"{self.classes[i]} {row[i]:.1%}" for i in best)
             lines.append(f"{self.classes[best[0]]}\t({shares})\t{' '.join(text.split())[:80]}")
+            lines += [
+                f"    {each.similarity:.2f} [{each.label}] {' '.join(each.text.split())[:80]} "
+                f"(training row {each.row:,})"
+                for each in neighbors
+            ]
         return "\n".join(lines)
 
 
@@ -89,6 +103,7 @@ def predict(
     *,
     encoder: str | None = None,
     trust_remote_code: bool = False,
+    explain: int = 0,
     load: Callable[[EncoderModel], Encoder] | None = None,
 ) -> Predictions:
     """Label texts with a finished run.
@@ -99,6 +114,7 @@ def predict(
         texts: N texts, none empty.
         encoder: where the run's encoder lies now; None takes the place it was trained with.
         trust_remote_code: run the Python code that comes with it; a run cannot ask for that.
+        explain: how many of the nearest training texts to give for each text.
         load: gives the encoder when something is missing; None loads the model itself.
 
     Raises:
@@ -126,7 +142,14 @@ def predict(
             f"warning: {int(truncated.sum()):,} of {len(texts):,} texts are longer than the "
             f"encoder's {model.max_length} tokens; the rest of each is not seen"
         )
-    return Predictions(folder, texts, head.classes, probabilities, truncated)
+    neighbors = _explained(vectors, folder, explain) if explain else ()
+    return Predictions(folder, texts, head.classes, probabilities, truncated, neighbors)
+
+
+def _explained(vectors: Vectors, folder: Path, k: int) -> Sequence[tuple[Neighbor, ...]]:
+    training = read_training(folder / TRAINING)
+    base = training_vectors(training, vectors.space(POOLED))
+    return training.neighbors(vectors.table(POOLED).values, base, min(k, len(base)))
 
 
 def read_texts(path: Path, column: str, skip_empty: bool) -> Sequence[str]:

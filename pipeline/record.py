@@ -19,6 +19,14 @@ from heads import metrics
 from heads.checkpoint import save
 from heads.registry import head_type
 from heads.trained import TrainedHead
+from pipeline.explain import (
+    ERRORS,
+    TRAINING,
+    TrainingTexts,
+    error_list,
+    write_errors,
+    write_training,
+)
 from pipeline.plots import draw_confusion, draw_curves
 from pipeline.results import Evaluation, ExperimentResult
 from pipeline.runs import (
@@ -45,6 +53,7 @@ class Record:
         spec: of the vectors that the head was trained on.
         trained: the head.
         evaluations: predictions on validation and on test.
+        pooled: (N, D) pooled vectors of the corpus, to tell which texts are near.
     """
 
     config: dict[str, Any]
@@ -53,6 +62,7 @@ class Record:
     spec: FeatureSpec
     trained: TrainedHead
     evaluations: tuple[Evaluation, Evaluation]
+    pooled: np.ndarray
 
 
 def write_record(folder: Path, record: Record, result: ExperimentResult) -> None:
@@ -62,6 +72,7 @@ def write_record(folder: Path, record: Record, result: ExperimentResult) -> None
     _write_history(folder / HISTORY, record)
     _write_events(folder, record, result)
     _write_predictions(folder / PREDICTIONS, record)
+    _write_neighbors(folder, record)
     save(record.trained, folder)
     _draw(folder, record, result)
     write_json(folder / METRICS, result.to_dict())
@@ -122,6 +133,14 @@ def _write_predictions(path: Path, record: Record) -> None:
         columns["predicted"] += [record.split.classes[i] for i in evaluation.predicted]
         columns["confidence"] += evaluation.probabilities.max(axis=1).tolist()
     pq.write_table(pa.table(columns), path)
+
+
+def _write_neighbors(folder: Path, record: Record) -> None:
+    """The training texts, for ``predict --explain``; the test errors with those nearest."""
+    split, test = record.split, record.evaluations[1]
+    write_training(folder / TRAINING, TrainingTexts.of(record.corpus, split.train))
+    errors = error_list(record.corpus, split.train, test, split.classes, record.pooled)
+    write_errors(folder / ERRORS, errors)
 
 
 def _draw(folder: Path, record: Record, result: ExperimentResult) -> None:

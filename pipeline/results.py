@@ -11,6 +11,8 @@ import numpy as np
 
 from heads import metrics
 
+Z_95 = 1.96
+
 
 @dataclass(frozen=True)
 class Score:
@@ -77,6 +79,8 @@ class ExperimentResult:
         parameters: trained numbers of the head.
         seconds: ``encoding`` and ``training``.
         notes: what a user must know about the split.
+        copied: test texts with a copy or near-copy among the training texts.
+        test_without_copies: the head's score on all other test texts; None if there are none.
     """
 
     run: Path
@@ -92,6 +96,22 @@ class ExperimentResult:
     parameters: int
     seconds: Mapping[str, float]
     notes: tuple[str, ...]
+    copied: int = 0
+    test_without_copies: Score | None = None
+
+    @property
+    def flattered(self) -> bool:
+        """Whether copies raise or lower the test accuracy beyond noise.
+
+        Two-proportion z test, 95 %, of the copied test texts against the others.
+        """
+        rest = self.test_without_copies
+        if not self.copied or rest is None:
+            return False
+        right = self.test.accuracy * self.test.texts - rest.accuracy * rest.texts
+        shared = self.test.accuracy * (1 - self.test.accuracy)
+        noise = (shared * (1 / self.copied + 1 / rest.texts)) ** 0.5
+        return bool(abs(right / self.copied - rest.accuracy) > Z_95 * noise)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: what ``--json`` prints and ``metrics.json`` holds."""
