@@ -88,6 +88,16 @@ def test_verify_fix_and_encode_again(run: Run, data: Path, encoder: Path) -> Non
     assert "quarantine" in text
 
 
+def test_what_is_cut_off_is_counted(run: Run, encoder: Path, tmp_path: Path) -> None:
+    texts = [f"rain {i}" for i in range(9)] + ["one two three four " * 40]
+    data = data_file(tmp_path / "long.csv", texts)
+    _, report, _ = run("features", "--data", data, "--encoder", encoder, "--json")
+    assert report["truncated"] == 1
+    assert 0.5 < report["tokens_cut_share"] < 1
+    _, text, _ = run("features", "--data", data, "--encoder", encoder)
+    assert f"{report['tokens_cut_share']:.1%} of all tokens are cut off" in text
+
+
 def test_cache_compact_collect(run: Run, data: Path, encoder: Path, tmp_path: Path) -> None:
     more = data_file(tmp_path / "more.csv", [f"rain {i}" for i in range(10)])
     for file in (data, more):
