@@ -87,7 +87,8 @@ def encode(
 
     Args:
         texts: N texts; repeats cost nothing.
-        layout: ``pooled`` (one vector a text) or ``tokens`` (one a token).
+        layout: ``pooled`` (one vector a text), ``tokens`` (one a token) or ``sentences``
+            (one pooled vector a sentence).
         layers: hidden states of the tokens layout, 0 being the embeddings and -1 the last;
             None takes the one two thirds up.
         dtype: stored form: ``float16``, ``float32`` or ``int8``.

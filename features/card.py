@@ -10,7 +10,7 @@ import json
 import os
 import re
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import CacheError, SettingError
@@ -34,7 +34,7 @@ class SpaceCard:
 
     def to_bytes(self) -> bytes:
         """JSON: ``{"model": ..., "spec": {...}}``."""
-        values = {"model": self.model, "spec": asdict(self.spec)}
+        values = {"model": self.model, "spec": self.spec.to_dict()}
         return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode("ascii")
 
     @classmethod

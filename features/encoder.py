@@ -23,9 +23,11 @@ from features.errors import EncoderError, listed
 from features.model import EncoderModel
 from features.pooling import POOLINGS
 from features.precision import encoder_dtype
+from features.segments import SPARE_TOKENS, windows
+from features.sentences import SentenceEncoder
 from features.shard import Block
 from features.spec import FeatureSpec
-from features.table import POOLED
+from features.table import POOLED, SENTENCES
 
 CPU_TOKEN_BUDGET = 2048
 """Tokens a batch on a processor: DESIGN.md measured 1,000 to 2,000 as the best; the texts
@@ -69,11 +71,28 @@ class TransformerEncoder:
         self._tokenizer, self._transformer = _load(model)
         self._transformer.to(self.device)
         self._modules = _load_modules(model, self.device) if model.pooling == "modules" else []
+        self._sentences = SentenceEncoder(self._pooled, self._fitted)
 
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec, from one forward pass. The specs must agree on the precision."""
+        """One block a spec; they must agree on the precision.
+
+        All layouts of whole texts come from one forward pass, sentences from one of their own.
+        """
+        whole = [spec for spec in specs if spec.layout != SENTENCES]
+        done = dict(zip(whole, self._encode_whole(texts, whole, on_batch), strict=True))
+        for spec in specs:
+            if spec.layout == SENTENCES:
+                done[spec] = self._sentences.encode(texts, spec)
+                on_batch(0 if whole else len(texts), int(done[spec].tokens.sum()))
+        return [done[spec] for spec in specs]
+
+    def _encode_whole(
+        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
+    ) -> list[Block]:
+        if not specs:
+            return []
         (precision,) = {spec.precision for spec in specs}
         tokenized = self._tokenize(texts)
         lengths = tokenized.lengths
@@ -95,6 +114,34 @@ class TransformerEncoder:
         for block, start in zip(blocks, starts, strict=True):
             block.values[_places(start[empty], block.lengths[empty])] = np.nan
         return blocks
+
+    def _pooled(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
+        (block,) = self._encode_whole(texts, [spec], lambda count, tokens: None)
+        return block
+
+    def _fitted(self, texts: Sequence[str]) -> list[list[str]]:
+        """Each text as pieces that the encoder sees whole: itself, or overlapping windows."""
+        prompted = [self.model.prompt + text for text in texts]
+        ids = self._tokenizer(prompted, return_attention_mask=False, verbose=False)["input_ids"]
+        specials = self._tokenizer.num_special_tokens_to_add() + SPARE_TOKENS
+        prompt = len(self._tokenizer.tokenize(self.model.prompt)) if self.model.prompt else 0
+        most = max(1, self.model.max_length - specials - prompt)
+        return [
+            [text]
+            if len(row) <= self.model.max_length
+            else windows(text, self._places(text), most)
+            for text, row in zip(texts, ids, strict=True)
+        ]
+
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        """Where each token begins and ends, in characters."""
+        if not self._tokenizer.is_fast:
+            return [(place, place + 1) for place in range(len(text))]
+        return list(
+            self._tokenizer(
+                text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            )["offset_mapping"]
+        )
 
     def _tokenize(self, texts: Sequence[str]) -> _Tokenized:
         prompted = [self.model.prompt + text for text in texts]

@@ -28,11 +28,14 @@ from features.precision import LARGEST
 from features.shard import Block
 from features.spec import KEY_BYTES, FeatureSpec, text_keys
 from features.store import Space
-from features.table import POOLED
+from features.table import POOLED, SENTENCES
 
 WINDOW_TEXTS = 2048
 WINDOW_BYTES = 64 * 2**20
 """A window is some seconds of work, all that a kill can lose, and a shard of useful size."""
+
+SENTENCE_TOKENS = 20
+"""Tokens of a sentence, about; only to estimate the disk space needed."""
 
 ROW_BYTES = KEY_BYTES + 8
 SPARE_BYTES = 64 * 2**20
@@ -197,10 +200,16 @@ def _stored_bytes(text: str, specs: Sequence[FeatureSpec]) -> int:
     other = 0 if text.isascii() else (len(text.encode("utf-8")) - len(text)) // 2
     tokens = 2 + max(0, len(text) - other) // 4 + other
     return sum(
-        ROW_BYTES
-        + spec.bytes_per_vector * (1 if spec.layout == POOLED else min(tokens, spec.max_length))
-        for spec in specs
+        ROW_BYTES + spec.bytes_per_vector * _expected_vectors(spec, tokens) for spec in specs
     )
+
+
+def _expected_vectors(spec: FeatureSpec, tokens: int) -> int:
+    if spec.layout == POOLED:
+        return 1
+    if spec.layout == SENTENCES:
+        return 1 + tokens // SENTENCE_TOKENS
+    return min(tokens, spec.max_length)
 
 
 def _bad_vectors(rows: list[int], texts: Sequence[str]) -> str:

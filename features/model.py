@@ -14,8 +14,9 @@ from typing import Any
 
 from features.errors import EncoderError, listed
 from features.location import EMBEDDED, EMBEDDED_NAMES, EMBEDDED_SHA256, locate
+from features.segments import SEGMENTATION
 from features.spec import FeatureSpec, check_layers, check_layout
-from features.table import POOLED
+from features.table import POOLED, SENTENCES
 
 LONGEST_WITHOUT_LIMIT = 512
 """Tokens seen by models that state no limit of their own, such as XLNet."""
@@ -111,13 +112,14 @@ class EncoderModel:
         """The spec of this model's vectors in a layout.
 
         Args:
-            layers: hidden states of a sequence layout; None takes ``sequence_layer``. The
-                pooled layout always pools the last layer, as the model was trained to.
+            layers: hidden states of the tokens layout; None takes ``sequence_layer``. The
+                other layouts always pool the last layer, as the model was trained to.
 
         Raises:
             SettingError: an unknown layout or layer.
         """
-        pooled = check_layout(layout) == POOLED
+        cut = check_layout(layout) == SENTENCES
+        pooled = layout == POOLED or cut
         own = check_layers(
             (self.depth,) if pooled else layers or (self.sequence_layer,), self.depth
         )
@@ -133,6 +135,7 @@ class EncoderModel:
             width=self.pooled_width if pooled else self.width * len(own),
             dtype=dtype,
             precision=precision,
+            segmentation=SEGMENTATION if cut else "",
         )
 
 

@@ -17,13 +17,15 @@ import numpy as np
 
 from features.errors import SettingError, listed
 from features.precision import vector_bytes
-from features.table import POOLED, TOKENS
+from features.table import POOLED, SENTENCES, TOKENS
 
 FORMAT = 1
 """Version of the shard format and of every rule that turns a text into stored bytes."""
 
 KEY_BYTES = 16
-LAYOUTS = (POOLED, TOKENS)
+LAYOUTS = (POOLED, TOKENS, SENTENCES)
+DEFAULT_LAYOUTS = (POOLED, TOKENS)
+"""Those that one forward pass gives; sentences are passed through by themselves."""
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -34,7 +36,8 @@ class FeatureSpec:
     Attributes:
         weights: digest of the weights and of the configuration that shapes them.
         tokenizer: digest of the tokenizer's files.
-        layout: ``pooled`` (one vector a text) or ``tokens`` (one a token, special ones too).
+        layout: ``pooled`` (one vector a text), ``tokens`` (one a token, special ones too) or
+            ``sentences`` (one pooled vector a sentence).
         layers: hidden states taken, 0 being the embeddings; several are concatenated.
         pooling: ``mean``, ``cls``, ``max``, ``last``, ``modules`` (the sentence-transformers
             model's own), or ``none`` in the tokens layout.
@@ -45,6 +48,7 @@ class FeatureSpec:
         dtype: stored form, one of ``precision.STORED_DTYPES``.
         precision: type of the matrix products, ``float32`` or ``bfloat16`` (autocast).
         format: ``FORMAT`` at the time of writing.
+        segmentation: how texts are cut into sentences; '' and left out in other layouts.
     """
 
     weights: str
@@ -59,15 +63,24 @@ class FeatureSpec:
     dtype: str
     precision: str
     format: int = FORMAT
+    segmentation: str = ""
 
     def to_json(self) -> str:
         """Canonical JSON: sorted names, no spaces, ASCII. The fingerprint hashes this."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its fields by name, for ``from_dict``; what does not apply is left out."""
+        values = asdict(self)
+        if not self.segmentation:
+            del values["segmentation"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureSpec:
         """The spec that ``to_json`` described. Unknown names raise ``SettingError``."""
         known = {field.name for field in fields(cls)}
+        values = {"segmentation": "", **values}
         if set(values) != known:
             odd = listed(sorted(set(values) ^ known))
             raise SettingError(

@@ -12,6 +12,7 @@ import numpy as np
 
 POOLED = "pooled"
 TOKENS = "tokens"
+SENTENCES = "sentences"
 
 
 @dataclass(frozen=True, eq=False)

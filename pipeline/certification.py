@@ -25,7 +25,7 @@ from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES, pack, unpack, vector_bytes
 from features.processor import gains_from_bfloat16
 from features.shard import Block
-from features.spec import LAYOUTS, FeatureSpec, parse_layers
+from features.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import Progress, duration
 from pipeline.vectors import load_encoder
@@ -120,7 +120,7 @@ def certify(
     labels = [corpus.labels[row] for row in rows] if corpus.labels else None
     model = find_model(vectors.encoder, vectors.trust_remote_code)
     layers = parse_layers(vectors.layers, model.depth)
-    layouts = LAYOUTS if layout is None else (layout,)
+    layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
     precision = vectors.precision
     if precision == "auto":
         precision = "bfloat16" if gains_from_bfloat16() else "float32"

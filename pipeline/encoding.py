@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from features.corpus import read_corpus
-from features.spec import LAYOUTS
+from features.spec import DEFAULT_LAYOUTS
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import duration
 from pipeline.vectors import Vectors, ensure_vectors
@@ -66,6 +66,6 @@ def run_features(data: DataConfig, vectors: VectorConfig, layout: str | None) ->
     start = time.perf_counter()
     columns = replace(data.columns, label=None, split=None)
     corpus = read_corpus(data.data, columns, labels=False, skip_empty=data.skip_empty)
-    layouts = LAYOUTS if layout is None else (layout,)
+    layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
     result = ensure_vectors(corpus.texts, vectors, layouts)
     return FeaturesResult(result, time.perf_counter() - start)

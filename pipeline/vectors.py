@@ -25,7 +25,7 @@ from features.model import EncoderModel, find_model
 from features.processor import gains_from_bfloat16
 from features.spec import parse_layers
 from features.store import FeatureStore, Space
-from features.table import POOLED, FeatureTable
+from features.table import POOLED, SENTENCES, FeatureTable
 from pipeline.config import VectorConfig
 from pipeline.progress import Progress
 
@@ -62,15 +62,20 @@ class Vectors:
     @property
     def truncated(self) -> np.ndarray:
         """(N,) bool: texts longer than the encoder sees."""
-        long: np.ndarray = self.tokens > self.spaces[0].spec.max_length
-        return long
+        return self._beyond > 0
 
     @property
     def cut_share(self) -> float:
         """Share of all tokens, in [0, 1], that the encoder does not see."""
-        tokens = self.tokens.astype(np.int64)
-        cut = np.maximum(tokens - self.spaces[0].spec.max_length, 0)
-        return float(cut.sum() / max(1, tokens.sum()))
+        return float(self._beyond.sum() / max(1, int(self.tokens.sum(dtype=np.int64))))
+
+    @property
+    def _beyond(self) -> np.ndarray:
+        """(N,) int64: tokens of each text that are cut off; sentences leave none out."""
+        if self.spaces[-1].spec.layout == SENTENCES:
+            return np.zeros(len(self.plan.keys), np.int64)
+        limit = self.spaces[0].spec.max_length
+        return np.maximum(self.tokens.astype(np.int64) - limit, 0)
 
 
 def say(text: str) -> None:
