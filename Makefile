@@ -11,6 +11,8 @@ ENCODER ?=
 LAYOUT  ?=
 SEED    ?=
 TEXT    ?=
+OUT     ?= vectors.npy
+FORMAT  ?= npy
 ARGS    ?=
 
 MANYHEADS := .venv/bin/manyheads
@@ -19,7 +21,7 @@ CORPUS    := $(if $(DATA),--data "$(DATA)")
 
 export TEXT
 
-.PHONY: help features train predict heads test bench lint clean
+.PHONY: help features train predict heads export verify cache compact collect test bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -33,6 +35,7 @@ help:  ## show this help
 	@echo "  RUNS      where run folders stand (default: $(RUNS))"
 	@echo "  SEED      of the training (default: 0)"
 	@echo "  RUN, TEXT for predict: a run folder (default: the latest) and a text"
+	@echo "  OUT, FORMAT for export: where to write, and npy, arrow, parquet or hf"
 	@echo "  ARGS      more options of the command, such as ARGS=\"--set units=64\""
 
 features: .venv/.runtime  ## encode a corpus once
@@ -46,6 +49,21 @@ predict: .venv/.runtime  ## label TEXT, or a file of texts in DATA
 
 heads: .venv/.runtime  ## list the heads and their settings
 	@$(MANYHEADS) heads $(ARGS)
+
+export: .venv/.runtime  ## write the vectors of DATA to OUT, in FORMAT: npy, arrow, parquet or hf
+	$(MANYHEADS) export $(CORPUS) $(ENCODING) --format "$(FORMAT)" --out "$(OUT)" $(ARGS)
+
+verify: .venv/.runtime  ## check every file of the cache; ARGS=--fix moves away what is bad
+	@$(MANYHEADS) verify --cache "$(CACHE)" $(CORPUS) $(if $(ENCODER),--encoder "$(ENCODER)") $(ARGS)
+
+cache: .venv/.runtime  ## list what the cache holds
+	@$(MANYHEADS) cache --cache "$(CACHE)" $(ARGS)
+
+compact: .venv/.runtime  ## join small shards of the cache
+	@$(MANYHEADS) compact --cache "$(CACHE)" $(ARGS)
+
+collect: .venv/.runtime  ## show what no DATA needs; ARGS=--yes removes it from the cache
+	@$(MANYHEADS) collect --cache "$(CACHE)" $(CORPUS) $(ARGS)
 
 test: .venv/.development  ## run the tests
 	.venv/bin/python -m pytest $(ARGS)

@@ -161,7 +161,7 @@ def score_flips(corpus: Corpus, evidence: Evidence, rng: np.random.Generator) ->
                 evidence.max_length,
             )
         )
-        suspects = [f.positions for f in found if f.kind == "label_errors"][0]
+        suspects = next(f.positions for f in found if f.kind == "label_errors")
         first = suspects[: round(0.02 * len(labels))]
         hits = len(flipped & set(suspects))
         line(f"flips {share:.0%}: all", hits / len(suspects), hits / len(flipped), len(flipped))

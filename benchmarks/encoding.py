@@ -9,8 +9,8 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from benchmarks.measure import Result, in_turn
-from features.encode import encode, plan_encoding
 from features.encoder import load_encoder
+from features.encoding import encode, plan_encoding
 from features.model import find_model
 from features.processor import gains_from_bfloat16
 from features.store import FeatureStore

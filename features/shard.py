@@ -5,7 +5,7 @@ Columns, one row a text:
     key      fixed_size_binary(16)   BLAKE2b-128 of the text's UTF-8 bytes
     tokens   int32                   tokens of the whole text, before truncation
     length   int32                   vectors stored for it
-    vectors  fixed_size_binary(D x itemsize), in a list in the sequence layouts
+    vectors  fixed_size_binary(bytes a vector), in a list in the sequence layouts
 
 The spec stands as JSON in the file's metadata under ``manyheads.spec``. The vectors are
 opaque to Parquet and written without compression, dictionary or statistics as one PLAIN
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +26,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from features.errors import CorruptShardError
+from features.errors import CorruptShardError, SettingError
+from features.precision import pack
 from features.spec import KEY_BYTES, FeatureSpec
 from features.table import POOLED
 
 SUFFIX = ".parquet"
+NAME = re.compile(r"[0-9a-f]{32}")
 SPEC_METADATA = b"manyheads.spec"
 
 
@@ -40,7 +43,8 @@ class Block:
     Attributes:
         tokens: (n,) int32, tokens of each whole text, before truncation.
         lengths: (n,) int32, vectors of each text.
-        values: (sum of lengths, D) in the stored dtype.
+        values: (sum of lengths, D) of ``precision.encoder_dtype``: the stored type, or
+            float32 for int8.
     """
 
     tokens: np.ndarray
@@ -65,15 +69,35 @@ class ShardRows:
     lengths: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class StoredRows:
+    """What a shard holds of n texts, in its stored form.
+
+    Attributes:
+        rows: keys, tokens and lengths.
+        vectors: (sum of lengths,) void, one item the bytes of one vector.
+    """
+
+    rows: ShardRows
+    vectors: np.ndarray
+
+
 def serialize(spec: FeatureSpec, keys: np.ndarray, block: Block) -> bytes:
     """The bytes of a shard. ``keys`` is (n,) ``S16``; the block holds the same n texts."""
+    rows = ShardRows(keys, block.tokens, block.lengths)
+    return serialize_stored(spec, StoredRows(rows, pack(block.values, spec.dtype)))
+
+
+def serialize_stored(spec: FeatureSpec, stored: StoredRows) -> bytes:
+    """The bytes of a shard, of vectors that stand in their stored form already."""
     width = spec.bytes_per_vector
-    values: np.ndarray = np.ascontiguousarray(block.values, dtype=spec.dtype)
+    keys, values = stored.rows.keys, np.ascontiguousarray(stored.vectors)
+    raw = values.data.cast("B")
     vectors = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(width), len(values), [None, pa.py_buffer(values)]
+        pa.binary(width), len(values), [None, pa.py_buffer(raw)]
     )
     if spec.layout != POOLED:
-        offsets = np.concatenate([[0], np.cumsum(block.lengths)])
+        offsets = np.concatenate([[0], np.cumsum(stored.rows.lengths)])
         vectors = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), vectors)
     key_array = pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(KEY_BYTES), len(keys), [None, pa.py_buffer(np.ascontiguousarray(keys))]
@@ -81,8 +105,8 @@ def serialize(spec: FeatureSpec, keys: np.ndarray, block: Block) -> bytes:
     table = pa.table(
         {
             "key": key_array,
-            "tokens": pa.array(block.tokens, pa.int32()),
-            "length": pa.array(block.lengths, pa.int32()),
+            "tokens": pa.array(stored.rows.tokens, pa.int32()),
+            "length": pa.array(stored.rows.lengths, pa.int32()),
             "vectors": vectors,
         }
     ).replace_schema_metadata({SPEC_METADATA: spec.to_json()})
@@ -102,7 +126,7 @@ def serialize(spec: FeatureSpec, keys: np.ndarray, block: Block) -> bytes:
     view = memoryview(data)
     start, _ = _vectors_place(view, width)
     # The promise on which every reader relies, checked once, while the vectors are at hand.
-    if view[start : start + values.nbytes] != memoryview(values.tobytes()):
+    if view[start : start + len(raw)] != raw:
         raise CorruptShardError("Parquet did not write the vectors in one piece")
     return data
 
@@ -120,6 +144,7 @@ class Shard:
 
     Raises:
         CorruptShardError: the bytes do not match the name, or are no shard of this format.
+        FileNotFoundError: it was removed, by a compaction or by hand.
     """
 
     def __init__(self, path: Path) -> None:
@@ -127,6 +152,8 @@ class Shard:
         try:
             with path.open("rb") as file:
                 self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except FileNotFoundError:
+            raise
         except (OSError, ValueError) as error:
             raise CorruptShardError(_corrupt(path, f"cannot be read ({error})")) from error
         if digest(self._bytes) != path.name.removesuffix(SUFFIX):
@@ -134,7 +161,17 @@ class Shard:
 
     def rows(self) -> ShardRows:
         """Keys, tokens and lengths of its texts."""
-        table = pq.read_table(pa.BufferReader(self._bytes), columns=["key", "tokens", "length"])
+        columns = ["key", "tokens", "length"]
+        try:
+            table = pq.read_table(pa.BufferReader(self._bytes), columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            raise CorruptShardError(
+                _corrupt(self.path, "is no shard of this project")
+            ) from error
+        if table.column_names != columns or table.schema.field("key").type != pa.binary(
+            KEY_BYTES
+        ):
+            raise CorruptShardError(_corrupt(self.path, "lacks the columns of a shard"))
         keys = table["key"].combine_chunks()
         raw = np.frombuffer(keys.buffers()[1], dtype=f"S{KEY_BYTES}")
         start = keys.offset
@@ -146,10 +183,11 @@ class Shard:
 
     def spec(self) -> FeatureSpec:
         """The spec that its metadata holds."""
-        metadata = pq.read_schema(pa.BufferReader(self._bytes)).metadata or {}
-        if SPEC_METADATA not in metadata:
-            raise CorruptShardError(_corrupt(self.path, "holds no feature spec"))
-        return FeatureSpec.from_dict(json.loads(metadata[SPEC_METADATA]))
+        try:
+            metadata = pq.read_schema(pa.BufferReader(self._bytes)).metadata or {}
+            return FeatureSpec.from_dict(json.loads(metadata[SPEC_METADATA]))
+        except (pa.ArrowException, OSError, LookupError, ValueError, SettingError) as error:
+            raise CorruptShardError(_corrupt(self.path, "holds no feature spec")) from error
 
     def vectors(self, width: int) -> np.ndarray:
         """All vectors, not copied: a read-only (rows,) view of raw bytes, void of ``width``."""
@@ -170,6 +208,6 @@ def _vectors_place(data: memoryview, width: int) -> tuple[int, int]:
 
 def _corrupt(path: Path, finding: str) -> str:
     return (
-        f"the shard {path} {finding}; delete that file: its texts are encoded again "
-        "on the next run, nothing else is lost"
+        f"the shard {path} {finding}; run 'manyheads verify --fix' on this cache, or delete "
+        "that file: its texts are encoded again on the next run, nothing else is lost"
     )

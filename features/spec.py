@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from features.errors import SettingError, listed
+from features.precision import vector_bytes
 from features.table import POOLED, TOKENS
 
 FORMAT = 1
@@ -41,7 +42,7 @@ class FeatureSpec:
         prompt: text put before every text.
         max_length: tokens seen, special ones included; the rest is cut off.
         width: D, features a vector.
-        dtype: stored NumPy type, ``float16`` or ``float32``.
+        dtype: stored form, one of ``precision.STORED_DTYPES``.
         precision: type of the matrix products, ``float32`` or ``bfloat16`` (autocast).
         format: ``FORMAT`` at the time of writing.
     """
@@ -83,7 +84,7 @@ class FeatureSpec:
     @property
     def bytes_per_vector(self) -> int:
         """Stored bytes of one vector."""
-        return self.width * np.dtype(self.dtype).itemsize
+        return vector_bytes(self.dtype, self.width)
 
 
 def text_key(text: str) -> bytes:

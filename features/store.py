@@ -1,34 +1,36 @@
 """FeatureStore: which texts' vectors exist, where they lie, and how new ones are committed.
 
-    CACHE/<fingerprint>/space.json          the spec, for people and tools
+    CACHE/<fingerprint>/space.json          the spec and the encoder's name, for people
     CACHE/<fingerprint>/<digest>.parquet    immutable shards
     CACHE/<fingerprint>/index.arrow         derived; may be deleted at any time
 
 A shard appears by an atomic rename after fsync: its existence is its commit. There is no
 lock, so any number of processes can write side by side. The index is trusted only with its
 own digest and only for shards that exist; for all others the shards themselves are read.
+A shard may vanish under a reader, joined into a larger one by ``compact``: the reader looks
+at the folder once more and finds the texts where they are now.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from features.errors import CacheError, DiskSpaceError
+from features.card import SPACE_NAME, SpaceCard, touch
+from features.durable import make_folder, put, sweep
+from features.errors import CacheError, CorruptShardError
 from features.index import Index
-from features.shard import SUFFIX, Block, Shard, ShardRows, digest, serialize
+from features.precision import unpack
+from features.shard import NAME, SUFFIX, Block, Shard, ShardRows, digest, serialize
 from features.spec import FeatureSpec
 from features.table import FeatureTable
 
 INDEX_NAME = "index.arrow"
-SPACE_NAME = "space.json"
-TEMPORARY_PREFIX = ".tmp-"
+READ_ATTEMPTS = 4
 READERS = max(2, min(4, os.cpu_count() or 1))
 """Threads that read shards: hashing and copying release the interpreter lock."""
 
@@ -43,9 +45,13 @@ class FeatureStore:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
-    def space(self, spec: FeatureSpec) -> Space:
-        """The space of one spec, opened at its present state."""
-        return Space(self.root / spec.fingerprint, spec)
+    def space(self, spec: FeatureSpec, model: str = "") -> Space:
+        """The space of one spec, opened at its present state.
+
+        Args:
+            model: the encoder's name, for people; kept when the space is new.
+        """
+        return Space(self.root / spec.fingerprint, spec, model)
 
     def prepare(self) -> None:
         """Make the cache folder and prove that it can be written, before any work is done.
@@ -71,17 +77,20 @@ class Space:
     Args:
         folder: ``CACHE/<fingerprint>``; need not exist yet.
         spec: what a vector here is.
+        model: the encoder's name, for people; kept when the space is new.
     """
 
-    def __init__(self, folder: Path, spec: FeatureSpec) -> None:
+    def __init__(self, folder: Path, spec: FeatureSpec, model: str = "") -> None:
         self.folder = folder
         self.spec = spec
+        self.model = model
         self._index = self._saved_index() or Index.empty()
         self.refresh()
 
     def missing(self, keys: np.ndarray) -> np.ndarray:
         """(N,) bool: which keys have no vector here."""
-        return self._index.find(keys) < 0
+        lacking: np.ndarray = self._index.find(keys) < 0
+        return lacking
 
     def __len__(self) -> int:
         return len(self._index.keys)
@@ -91,20 +100,43 @@ class Space:
         tokens: np.ndarray = self._index.tokens[self._found(keys)]
         return tokens
 
+    def lengths(self, keys: np.ndarray) -> np.ndarray:
+        """(N,) int32: how many vectors each text has here; all must be cached."""
+        lengths: np.ndarray = self._index.length[self._found(keys)]
+        return lengths
+
+    @property
+    def index(self) -> Index:
+        """Where every key lies, as of the last look."""
+        return self._index
+
     def refresh(self) -> bool:
         """Take in the shards that other processes committed or removed since the last look.
 
         Returns:
             Whether there were any: another process is at work in this space.
         """
-        present = self._shard_names()
-        known = set(self._index.shards)
-        if known - present:
-            self._index = self._index.without(known - present)
-        for name in sorted(present - known):
-            rows = Shard(self.folder / f"{name}{SUFFIX}").rows()
-            self._index = self._index.with_shard(name, rows)
-        return present != known
+        present = self.shard_names()
+        gone = set(self._index.shards) - present
+        if gone:
+            self._index = self._index.without(gone)
+        added = []
+        for name in sorted(present - set(self._index.shards)):
+            try:
+                added.append((name, self._rows(name)))
+            except FileNotFoundError:  # removed since the listing
+                continue
+        self._index = self._index.with_shards(added)
+        return bool(added or gone)
+
+    def _rows(self, name: str) -> ShardRows:
+        shard = Shard(self.folder / f"{name}{SUFFIX}")
+        if shard.spec() != self.spec:
+            raise CorruptShardError(
+                f"the shard {shard.path} belongs to another space: it was moved here by hand; "
+                "run 'manyheads verify --fix' on this cache, or move it back"
+            )
+        return shard.rows()
 
     def commit(self, keys: np.ndarray, block: Block) -> bool:
         """Write texts' vectors as one shard; when this returns, they survive a power cut.
@@ -119,24 +151,36 @@ class Space:
             DiskSpaceError: the disk is full. What was committed before stays.
             CacheError: the folder cannot be written.
         """
-        data = serialize(self.spec, keys, block)
-        name = digest(data)
-        if not self.folder.exists():
-            self._make_folder()
-        fresh = not (self.folder / f"{name}{SUFFIX}").exists()
-        if fresh:
-            self._put(f"{name}{SUFFIX}", data)
         rows = ShardRows(keys, block.tokens, block.lengths)
-        self._index = self._index.with_shard(name, rows)
+        data = serialize(self.spec, keys, block)
+        fresh = not (self.folder / f"{digest(data)}{SUFFIX}").exists()
+        self.commit_bytes(data, rows)
         return fresh
+
+    def commit_bytes(self, data: bytes, rows: ShardRows) -> str:
+        """Commit a shard that was serialized already, and return its name."""
+        name = digest(data)
+        if not (self.folder / SPACE_NAME).exists():
+            make_folder(self.folder)
+            put(self.folder, SPACE_NAME, SpaceCard(self.spec, self.model).to_bytes())
+        if not (self.folder / f"{name}{SUFFIX}").exists():
+            put(self.folder, f"{name}{SUFFIX}", data)
+        if name not in self._index.shards:
+            self._index = self._index.with_shard(name, rows)
+        return name
+
+    def sweep(self) -> int:
+        """Remove what writers that died left behind; how many files that were."""
+        return sweep(self.folder)
 
     def save_index(self) -> None:
         """Write the derived index, so that the next run need not read the shards' keys."""
+        self.refresh()
         saved = self._saved_index()
-        if self._index.shards and (
-            saved is None or set(saved.shards) != set(self._index.shards)
-        ):
-            self._put(INDEX_NAME, self._index.to_bytes())
+        if saved is None and not self._index.shards:
+            return
+        if saved is None or set(saved.shards) != set(self._index.shards):
+            put(self.folder, INDEX_NAME, self._index.to_bytes())
 
     def table(self, keys: np.ndarray) -> FeatureTable:
         """The vectors of texts, in the order of their keys; every shard's digest is checked.
@@ -146,8 +190,22 @@ class Space:
 
         Raises:
             CorruptShardError: a shard does not match its digest.
+            CacheError: some text is not cached.
         """
-        found = self._found(keys)
+        touch(self.folder)
+        for _ in range(READ_ATTEMPTS):
+            found = self._found(keys)
+            try:
+                return self._read(found)
+            except FileNotFoundError:
+                self.refresh()
+        raise CacheError(
+            f"shards of {self.folder} vanish while they are read: another process is removing "
+            "them; run again when it has finished"
+        )
+
+    def _read(self, found: np.ndarray) -> FeatureTable:
+        """The table of texts by their places in the index."""
         lengths = self._index.length[found].astype(np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         width = self.spec.bytes_per_vector
@@ -160,7 +218,7 @@ class Space:
 
         with ThreadPoolExecutor(READERS) as pool:
             list(pool.map(fill, np.unique(shard_of).tolist()))
-        values = raw.view(self.spec.dtype).reshape(-1, self.spec.width)
+        values = unpack(raw, self.spec.dtype, self.spec.width)
         return FeatureTable(values, offsets, self.spec.layout)
 
     def _copy_runs(
@@ -188,16 +246,22 @@ class Space:
     def _found(self, keys: np.ndarray) -> np.ndarray:
         found = self._index.find(keys)
         if len(found) and found.min() < 0:
-            raise KeyError(f"{int((found < 0).sum())} of {len(keys)} texts are not cached")
+            raise CacheError(
+                f"{int((found < 0).sum())} of {len(keys)} texts have no vectors in "
+                f"{self.folder}; encode them first (manyheads features), or run again if they "
+                "were removed meanwhile"
+            )
         return found
 
-    def _shard_names(self) -> set[str]:
+    def shard_names(self) -> set[str]:
+        """Names of the shards that exist now. Raises ``CacheError``: cannot be read."""
         try:
             with os.scandir(self.folder) as entries:
                 return {
                     entry.name.removesuffix(SUFFIX)
                     for entry in entries
-                    if entry.name.endswith(SUFFIX) and not entry.name.startswith(".")
+                    if entry.name.endswith(SUFFIX)
+                    and NAME.fullmatch(entry.name.removesuffix(SUFFIX))
                 }
         except FileNotFoundError:
             return set()
@@ -212,49 +276,3 @@ class Space:
             return Index.from_bytes((self.folder / INDEX_NAME).read_bytes())
         except OSError:
             return None
-
-    def _make_folder(self) -> None:
-        self._guarded(lambda: self.folder.mkdir(parents=True, exist_ok=True))
-        self._put(SPACE_NAME, (self.spec.to_json() + "\n").encode("ascii"))
-
-    def _put(self, name: str, data: bytes) -> None:
-        """Make a file appear whole or not at all, durable before it appears."""
-        temporary = self.folder / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
-
-        def write() -> None:
-            try:
-                with temporary.open("xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(self.folder / name)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-            _sync_folder(self.folder)
-
-        self._guarded(write)
-
-    def _guarded(self, write: Callable[[], None]) -> None:
-        try:
-            write()
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskSpaceError(
-                    f"the disk of the cache folder {self.folder} is full; what was committed "
-                    "is kept: free some space or choose another with --cache, then run again"
-                ) from error
-            raise CacheError(
-                f"the cache folder {self.folder} cannot be written ({error.strerror}); choose "
-                "another with --cache, or change its permissions"
-            ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable. Only POSIX lets a folder be synced."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -155,6 +155,7 @@ class HeadType:
         settings: the class of its settings.
         layouts: those it takes, the natural one first.
         summary: two lines: what it is for; what it costs.
+        step: what one record of its history is, for people.
         build: (settings, D, C) -> untrained Head. Its settings are of ``settings``' class.
         fit: (settings, problem, seed, on_epoch) -> Fitted.
     """
@@ -165,3 +166,4 @@ class HeadType:
     summary: tuple[str, str]
     build: Callable[[Any, int, int], Head]
     fit: Callable[[Any, Problem, int, OnEpoch | None], Fitted]
+    step: str = "epoch"

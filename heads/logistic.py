@@ -34,12 +34,13 @@ class LogisticSettings(HeadSettings):
     """Settings of ``logistic``."""
 
     c: tuple[float, ...] = Field(
-        (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0),
+        (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
         min_length=1,
         description="inverse regularisations to choose from by validation accuracy",
     )
+    # Over 8 splits of trec6 and isear validation saw no difference, so the plain objective.
     standardize: bool = Field(
-        True, description="scale every feature to deviation 1 before it is penalised"
+        False, description="scale every feature to deviation 1 before it is penalised"
     )
     patience: int = Field(
         3, ge=1, description="values of c in a row without a better validation before it stops"

@@ -31,6 +31,7 @@ HEADS: dict[str, HeadType] = {
             ),
             build=LogisticHead,
             fit=fit_logistic,
+            step="value of c",
         ),
         HeadType(
             name="cnn",

@@ -12,7 +12,7 @@ from typing import Any
 
 from features.copies import find_copies
 from features.corpus import Corpus, read_corpus
-from features.encode import Encoder
+from features.encoding import Encoder
 from features.model import EncoderModel
 from features.neighbors import EXACT_MOST
 from features.splits import SIDES, official_sides

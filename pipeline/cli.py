@@ -15,34 +15,21 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
-from features.corpus import Columns
 from features.errors import InputError, ManyheadsError, SettingError
-from features.spec import LAYOUTS, PRECISIONS
-from pipeline.config import (
-    DTYPES,
-    EXAMPLE,
-    SPLITS,
-    DataConfig,
-    ExperimentConfig,
-    VectorConfig,
-    parse_settings,
-)
+from pipeline import cache_options, options
 
 INTERRUPTED = 130
-
-NO_COLUMN = "none"
-"""In place of a name: there is no such column or file, or it is not wanted."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command gave: the object for ``--json``, the text for people."""
+    """What a command gave: the object for ``--json``, the text for people, the exit code."""
 
     json: dict[str, Any]
     text: str
+    exit_code: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,12 +38,12 @@ class Command:
 
     Attributes:
         summary: one line for ``manyheads --help``.
-        options: adds its options to a parser.
+        add_options: adds its options to a parser.
         run: parsed arguments -> answer.
     """
 
     summary: str
-    options: Callable[[argparse.ArgumentParser], None]
+    add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], Answer]
 
 
@@ -87,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader went away (a pipe into head); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return 0
+    return answer.exit_code
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -99,232 +86,34 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         child = commands.add_parser(name, help=command.summary, description=command.summary)
-        command.options(child)
+        command.add_options(child)
         child.add_argument(
             "--json", action="store_true", help="print one JSON object on stdout, nothing else"
         )
     return parser
 
 
-def _data_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("data")
-    group.add_argument(
-        "--data",
-        type=Path,
-        default=EXAMPLE,
-        metavar="FILE",
-        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz (default: the example)",
-    )
-    group.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
-    group.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
-    group.add_argument(
-        "--split-column",
-        default="split",
-        metavar="NAME",
-        help="holds train, validation or test a row, if there is one (default: split); "
-        "none: leave it unread",
-    )
-    group.add_argument(
-        "--skip-empty", action="store_true", help="leave out rows without a text or label"
-    )
-
-
-def _vector_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("encoder")
-    group.add_argument(
-        "--encoder",
-        default=VectorConfig.encoder,
-        metavar="NAME",
-        help=f"a folder or a hub id (default: {VectorConfig.encoder}, embedded)",
-    )
-    group.add_argument(
-        "--layers",
-        metavar="N[,N]",
-        help="hidden states of the sequence layouts; 0 is the embeddings, -1 the last "
-        "(default: two thirds up)",
-    )
-    group.add_argument(
-        "--precision",
-        choices=("auto", *PRECISIONS),
-        default=VectorConfig.precision,
-        help="of the encoder's matrix products (default: auto, bfloat16 where it is faster)",
-    )
-    group.add_argument(
-        "--dtype", choices=DTYPES, default=VectorConfig.dtype, help="stored (default: float16)"
-    )
-    _cache_option(group)
-
-
-def _cache_option(group: argparse._ActionsContainer) -> None:
-    group.add_argument(
-        "--cache",
-        type=Path,
-        default=VectorConfig.cache,
-        metavar="FOLDER",
-        help="the feature store (default: cache)",
-    )
-
-
-def _layout_option(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument(
-        "--layout", metavar="NAME", help=f"one of {', '.join(LAYOUTS)} (default: {default})"
-    )
-
-
-def _runs_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--runs",
-        type=Path,
-        default=ExperimentConfig.runs,
-        metavar="FOLDER",
-        help="where run folders stand (default: runs)",
-    )
-
-
-def _features_options(parser: argparse.ArgumentParser) -> None:
-    _data_options(parser)
-    _vector_options(parser)
-    _layout_option(parser, "all, from one forward pass")
-
-
-def _train_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--head", default="logistic", help="see: manyheads heads")
-    parser.add_argument(
-        "--set",
-        action="append",
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help="override a setting of the head; may be repeated",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
-    parser.add_argument(
-        "--split-seed",
-        type=int,
-        default=0,
-        help="of the split, where the data has no split column (default: 0)",
-    )
-    parser.add_argument(
-        "--split",
-        default=DataConfig.split,
-        metavar="RULE",
-        help=f"one of {', '.join(SPLITS)}: what a split made here keeps on one side, "
-        "near-copies (default) or only texts that are equal but for case and spacing",
-    )
-    parser.add_argument(
-        "--group-column",
-        metavar="NAME",
-        help="rows with equal values there stay on one side, such as one author's",
-    )
-    _layout_option(parser, "the head's natural one")
-    _runs_option(parser)
-    _data_options(parser)
-    _vector_options(parser)
-
-
-def _predict_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--run", default="latest", help="a run folder or its name (default: latest)"
-    )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--text", action="append", help="a text; may be repeated")
-    what.add_argument("--data", type=Path, metavar="FILE", help="a file of texts")
-    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
-    parser.add_argument(
-        "--skip-empty", action="store_true", help="leave out rows without a text"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help=".csv, .parquet or .jsonl, with a probability a class (default: the terminal)",
-    )
-    parser.add_argument(
-        "--explain",
-        nargs="?",
-        type=int,
-        const=3,
-        default=0,
-        metavar="N",
-        help="show the N nearest training texts with their labels (default: 3); in a file, "
-        ".jsonl only",
-    )
-    parser.add_argument(
-        "--encoder", metavar="NAME", help="where the run's encoder is now, if it was moved"
-    )
-    _runs_option(parser)
-    _cache_option(parser)
-
-
-def _audit_options(parser: argparse.ArgumentParser) -> None:
-    _data_options(parser)
-    _vector_options(parser)
-    parser.add_argument(
-        "--page",
-        type=Path,
-        default=Path("audit.html"),
-        metavar="FILE",
-        help="the findings with their texts as one HTML page (default: audit.html; or none)",
-    )
-    parser.add_argument(
-        "--write-clean",
-        type=Path,
-        metavar="FILE",
-        help="write the corpus with the remedies, and what was done to each row; "
-        ".csv, .tsv, .jsonl or .parquet",
-    )
-    parser.add_argument(
-        "--remedies",
-        metavar="KIND[,KIND]",
-        help="findings that --write-clean acts on (default: those that are safe unread)",
-    )
-
-
-def _no_options(parser: argparse.ArgumentParser) -> None:
-    """``heads`` takes none."""
-
-
-def _data_config(parsed: argparse.Namespace) -> DataConfig:
-    return DataConfig(
-        data=parsed.data,
-        columns=Columns(
-            text=parsed.text_column,
-            label=parsed.label_column,
-            split=None if parsed.split_column == NO_COLUMN else parsed.split_column,
-            group=getattr(parsed, "group_column", None),
-        ),
-        skip_empty=parsed.skip_empty,
-        split_seed=getattr(parsed, "split_seed", DataConfig.split_seed),
-        split=getattr(parsed, "split", DataConfig.split),
-    )
-
-
-def _vector_config(parsed: argparse.Namespace) -> VectorConfig:
-    return VectorConfig(
-        encoder=parsed.encoder,
-        layers=parsed.layers,
-        cache=parsed.cache,
-        dtype=parsed.dtype,
-        precision=parsed.precision,
-    )
-
-
 def _features(parsed: argparse.Namespace) -> Answer:
     encoding = importlib.import_module("pipeline.encoding")
-    result = encoding.run_features(_data_config(parsed), _vector_config(parsed), parsed.layout)
+    result = encoding.run_features(
+        options.data_config(parsed), options.vector_config(parsed), parsed.layout
+    )
+    return Answer(result.to_dict(), result.to_text())
+
+
+def _export(parsed: argparse.Namespace) -> Answer:
+    result = importlib.import_module("pipeline.exporting").run_export(
+        options.data_config(parsed),
+        options.vector_config(parsed),
+        parsed.layout,
+        parsed.format,
+        parsed.out,
+    )
     return Answer(result.to_dict(), result.to_text())
 
 
 def _train(parsed: argparse.Namespace) -> Answer:
-    config = ExperimentConfig(
-        data=_data_config(parsed),
-        vectors=_vector_config(parsed),
-        head=parsed.head,
-        layout=parsed.layout,
-        settings=parse_settings([pair for group in parsed.set for pair in group]),
-        seed=parsed.seed,
-        runs=parsed.runs,
-    )
+    config = options.experiment_config(parsed)
     result = importlib.import_module("pipeline.experiment").run_experiment(config)
     text = importlib.import_module("pipeline.report").result_text(result)
     return Answer(result.to_dict(), text)
@@ -347,6 +136,7 @@ def _predict(parsed: argparse.Namespace) -> Answer:
         parsed.cache,
         texts,
         encoder=parsed.encoder,
+        trust_remote_code=parsed.trust_remote_code,
         explain=parsed.explain,
     )
     if not parsed.output:
@@ -361,10 +151,12 @@ def _audit(parsed: argparse.Namespace) -> Answer:
     remedies = cleaning.check_remedies(parsed.remedies)
     if parsed.write_clean:
         cleaning.check_target(parsed.write_clean)
-    data = _data_config(parsed)
-    result = importlib.import_module("pipeline.audit").run_audit(data, _vector_config(parsed))
+    data = options.data_config(parsed)
+    result = importlib.import_module("pipeline.audit").run_audit(
+        data, options.vector_config(parsed)
+    )
     files: dict[str, str] = {}
-    if str(parsed.page) != NO_COLUMN:
+    if str(parsed.page) != options.NO_COLUMN:
         importlib.import_module("pipeline.audit_page").write_page(result, parsed.page)
         files["page"] = str(parsed.page)
     if parsed.write_clean:
@@ -382,11 +174,44 @@ def _heads(parsed: argparse.Namespace) -> Answer:
     return Answer(listing.heads_dict(), listing.heads_text())
 
 
+def _answered_by(module: str, function: str = "run") -> Callable[[argparse.Namespace], Answer]:
+    """A command answered elsewhere: parsed arguments -> to_dict, to_text, exit_code."""
+
+    def run(parsed: argparse.Namespace) -> Answer:
+        result = getattr(importlib.import_module(module), function)(parsed)
+        return Answer(result.to_dict(), result.to_text(), result.exit_code)
+
+    return run
+
+
 COMMANDS = {
-    "features": Command("encode a corpus once, for every head", _features_options, _features),
-    "train": Command("train and score a head on cached vectors", _train_options, _train),
-    "predict": Command("label texts with a trained run", _predict_options, _predict),
-    "audit": Command("find what is wrong with a corpus", _audit_options, _audit),
-    "heads": Command("list the heads and their settings", _no_options, _heads),
+    "features": Command(
+        "encode a corpus once, for every head", options.features_options, _features
+    ),
+    "train": Command("train and score a head on cached vectors", options.train_options, _train),
+    "predict": Command("label texts with a trained run", options.predict_options, _predict),
+    "audit": Command("find what is wrong with a corpus", options.audit_options, _audit),
+    "heads": Command("list the heads and their settings", options.no_options, _heads),
+    "export": Command("write vectors for other tools", options.export_options, _export),
+    "verify": Command(
+        "check every file of the cache",
+        cache_options.verify_options,
+        _answered_by("pipeline.verification"),
+    ),
+    "cache": Command(
+        "list what the cache holds",
+        cache_options.cache_options,
+        _answered_by("pipeline.housekeeping", "run_cache"),
+    ),
+    "compact": Command(
+        "join small shards of the cache",
+        cache_options.cache_options,
+        _answered_by("pipeline.housekeeping", "run_compact"),
+    ),
+    "collect": Command(
+        "remove from the cache what no data set needs",
+        cache_options.collect_options,
+        _answered_by("pipeline.housekeeping", "run_collect"),
+    ),
 }
 """Every command, by name."""

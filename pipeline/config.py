@@ -9,12 +9,11 @@ from typing import Any
 
 from features.corpus import Columns
 from features.errors import SettingError, listed
-from features.model import EMBEDDED
+from features.location import EMBEDDED
+from features.precision import STORED_DTYPES
 from features.spec import PRECISIONS
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
-
-DTYPES = ("float16", "float32")
 
 NEAR, RANDOM = "near", "random"
 SPLITS = (NEAR, RANDOM)
@@ -31,6 +30,7 @@ class VectorConfig:
         cache: the folder of the feature store.
         dtype: stored NumPy type.
         precision: of the encoder's matrix products; ``auto`` is bfloat16 where it is faster.
+        trust_remote_code: run the Python code that comes with the encoder.
     """
 
     encoder: str = EMBEDDED
@@ -38,9 +38,10 @@ class VectorConfig:
     cache: Path = Path("cache")
     dtype: str = "float16"
     precision: str = "auto"
+    trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
-        _one_of("dtype", self.dtype, DTYPES)
+        _one_of("dtype", self.dtype, STORED_DTYPES)
         _one_of("precision", self.precision, ("auto", *PRECISIONS))
 
 

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 
 from features.copies import find_copies
-from features.encode import Encoder
+from features.encoding import Encoder
 from features.model import EncoderModel
 from features.splits import Split
 from features.table import POOLED, FeatureTable
@@ -64,7 +65,7 @@ def run_experiment(
             split.validation,
             split.classes,
             config.seed,
-            _say_epoch,
+            partial(_say_epoch, head_type(config.head).step),
         )
         training = time.perf_counter() - start
         evaluations = _evaluate(trained, table, labels, split)
@@ -131,9 +132,9 @@ def _score_baselines(
     return {"majority": score(truth, most), "tfidf_logistic": score(truth, words)}
 
 
-def _say_epoch(record: EpochRecord) -> None:
+def _say_epoch(step: str, record: EpochRecord) -> None:
     say(
-        f"epoch {record.epoch:>3}: loss {record.train_loss:.3f} training, "
+        f"{step} {record.epoch:>3}: loss {record.train_loss:.3f} training, "
         f"{record.validation_loss:.3f} validation; accuracy {record.train_accuracy:.1%}, "
         f"{record.validation_accuracy:.1%}; {record.seconds:.1f} s"
     )

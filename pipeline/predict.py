@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.corpus import Columns, read_corpus
-from features.encode import Encoder
+from features.encoding import Encoder
 from features.errors import EncoderError, SettingError, listed
 from features.model import EncoderModel, find_model
 from features.spec import FeatureSpec
@@ -102,6 +102,7 @@ def predict(
     texts: Sequence[str],
     *,
     encoder: str | None = None,
+    trust_remote_code: bool = False,
     explain: int = 0,
     load: Callable[[EncoderModel], Encoder] | None = None,
 ) -> Predictions:
@@ -112,6 +113,7 @@ def predict(
         cache: the feature store; new texts are added to it.
         texts: N texts, none empty.
         encoder: where the run's encoder lies now; None takes the place it was trained with.
+        trust_remote_code: run the Python code that comes with it; a run cannot ask for that.
         explain: how many of the nearest training texts to give for each text.
         load: gives the encoder when something is missing; None loads the model itself.
 
@@ -123,7 +125,7 @@ def predict(
     config = read_json(folder / CONFIG)
     spec = FeatureSpec.from_dict(config["resolved"]["spec"])
     head = load_head(folder)
-    model = find_model(encoder or config["vectors"]["encoder"])
+    model = find_model(encoder or config["vectors"]["encoder"], trust_remote_code)
     _check_encoder(model, spec, folder)
     wanted = VectorConfig(
         encoder=model.name,

@@ -17,6 +17,7 @@ from features.spec import FeatureSpec
 from features.splits import Split
 from heads import metrics
 from heads.checkpoint import save
+from heads.registry import head_type
 from heads.trained import TrainedHead
 from pipeline.explain import (
     ERRORS,
@@ -149,7 +150,7 @@ def _draw(folder: Path, record: Record, result: ExperimentResult) -> None:
         f"{result.head} on {record.corpus.name}: test accuracy {score.accuracy:.1%} "
         f"({low:.1%} to {high:.1%})"
     )
-    step = "value of C tried" if result.head == "logistic" else "epoch"
+    step = head_type(result.head).step
     draw_curves(record.trained.history, result.best_epoch, title, step, folder / "curves.png")
     test = record.evaluations[1]
     truth, matrix = _confusion(record, test)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heads.registry import head_type
 from pipeline.progress import duration
 from pipeline.results import ExperimentResult, Score
 
@@ -10,6 +11,7 @@ BASELINE_NAMES = {"majority": "majority class", "tfidf_logistic": "TF-IDF + logi
 
 def result_text(result: ExperimentResult) -> str:
     """The table of one experiment and what it cost."""
+    step = head_type(result.head).step
     rest = result.test_without_copies
     rows = [
         ("validation", result.head, result.validation),
@@ -25,7 +27,7 @@ def result_text(result: ExperimentResult) -> str:
         _copies_line(result),
         f"{result.encoded:,} texts encoded in {duration(result.seconds['encoding'])}; "
         f"{result.parameters:,} parameters trained in {duration(result.seconds['training'])}, "
-        f"best of {result.epochs} records: {result.best_epoch}",
+        f"best {step}: {result.best_epoch} of {result.epochs}",
     ]
     if result.truncated:
         lines.append(f"{result.truncated:,} texts are longer than the encoder sees")

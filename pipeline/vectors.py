@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.encode import (
+from features.encoding import (
     Encoder,
     EncodingPlan,
     EncodingReport,
@@ -89,7 +89,7 @@ def open_spaces(
     specs = [
         model.spec(name, layers, dtype=config.dtype, precision=precision) for name in layouts
     ]
-    return tuple(store.space(spec) for spec in specs)
+    return tuple(store.space(spec, model.label) for spec in specs)
 
 
 def ensure_vectors(
@@ -113,7 +113,7 @@ def ensure_vectors(
             little disk.
         BadVectorError: the encoder gave vectors that must not be stored.
     """
-    model = model or find_model(config.encoder)
+    model = model or find_model(config.encoder, config.trust_remote_code)
     spaces = open_spaces(config, layouts, model)
     plan = plan_encoding(texts, spaces)
     say(plan_line(plan))
@@ -125,7 +125,7 @@ def ensure_vectors(
         plan,
         texts,
         spaces,
-        lambda: (load or _load_encoder)(model),
+        lambda: (load or load_encoder)(model),
         lambda count, tokens: progress.advance(count),
     )
     progress.finish()
@@ -148,6 +148,7 @@ def with_pooled(layout: str) -> tuple[str, ...]:
     return (layout,) if layout == POOLED else (POOLED, layout)
 
 
-def _load_encoder(model: EncoderModel) -> Encoder:
+def load_encoder(model: EncoderModel) -> Encoder:
+    """Load an encoder; imports torch. Raises ``EncoderError``."""
     encoder: Encoder = importlib.import_module("features.encoder").load_encoder(model)
     return encoder

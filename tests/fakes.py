@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import tokenizers
 import torch
 import transformers
 from tokenizers import models, pre_tokenizers, processors, trainers
 
-from features.encode import OnBatch
-from features.shard import Block
-from features.spec import FeatureSpec
-from features.table import POOLED
+from tests.counting import WIDTH, CountingEncoder, fake_vectors, spec
 
-WIDTH = 4
+__all__ = ["SENTENCES", "WIDTH", "CountingEncoder", "fake_vectors", "spec"]
 
 SENTENCES = [
     "a cat sat on the mat",
@@ -27,60 +23,6 @@ SENTENCES = [
     "she laughed out loud",
     "one two three four five six seven eight nine ten eleven twelve",
 ]
-
-
-def spec(layout: str = POOLED, **changes: object) -> FeatureSpec:
-    """A spec for the counting encoder."""
-    values: dict[str, object] = {
-        "weights": "w",
-        "tokenizer": "t",
-        "layout": layout,
-        "layers": (1,),
-        "pooling": "mean",
-        "normalize": False,
-        "prompt": "",
-        "max_length": 8,
-        "width": WIDTH,
-        "dtype": "float16",
-        "precision": "float32",
-    }
-    return FeatureSpec(**{**values, **changes})  # type: ignore[arg-type]
-
-
-def fake_vectors(text: str, layout: str, most: int) -> np.ndarray:
-    """(T, 4): T is 1 when pooled, else the number of words up to ``most``.
-
-    Row t holds the text's length, t + 1, its first letter's code, and 1.
-    """
-    count = 1 if layout == POOLED else min(most, len(text.split()))
-    rows = [[len(text), t + 1, ord(text[0]) % 512, 1] for t in range(count)]
-    return np.array(rows, dtype=np.float16)
-
-
-class CountingEncoder:
-    """Remembers every text it was given; vectors as ``fake_vectors`` says."""
-
-    def __init__(self, bad: Sequence[str] = ()) -> None:
-        self.seen: list[str] = []
-        self.bad = set(bad)
-
-    def encode(
-        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
-    ) -> list[Block]:
-        self.seen.extend(texts)
-        on_batch(len(texts), sum(len(text.split()) for text in texts))
-        return [self._block(texts, spec) for spec in specs]
-
-    def _block(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
-        rows = [fake_vectors(text, spec.layout, spec.max_length) for text in texts]
-        for text, values in zip(texts, rows, strict=True):
-            if text in self.bad:
-                values[-1, 0] = np.nan
-        return Block(
-            np.array([len(text.split()) for text in texts], np.int32),
-            np.array([len(values) for values in rows], np.int32),
-            np.concatenate(rows),
-        )
 
 
 def _tokenizer(
@@ -100,7 +42,7 @@ def _tokenizer(
     return tokenizer
 
 
-def save_bert(folder: Path) -> Path:
+def save_bert(folder: Path, seed: int = 0) -> Path:
     """A BERT of 2 layers and width 16 with a real tokenizer; pads on the right."""
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=_tokenizer(
@@ -120,7 +62,7 @@ def save_bert(folder: Path) -> Path:
         intermediate_size=32,
         max_position_embeddings=32,
     )
-    return _save(folder, transformers.BertModel, config, tokenizer)
+    return _save(folder, transformers.BertModel, config, tokenizer, seed)
 
 
 def save_roberta(folder: Path) -> Path:
@@ -167,8 +109,8 @@ def save_xlnet(folder: Path) -> Path:
     return _save(folder, transformers.XLNetModel, config, tokenizer)
 
 
-def _save(folder: Path, kind: type, config: object, tokenizer: object) -> Path:
-    torch.manual_seed(0)
+def _save(folder: Path, kind: type, config: object, tokenizer: object, seed: int = 0) -> Path:
+    torch.manual_seed(seed)
     kind(config).eval().save_pretrained(folder)  # type: ignore[attr-defined]
     tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]
     return folder

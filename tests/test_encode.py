@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import encode as stage
-from features.encode import EncodingReport, check_disk, encode, plan_encoding
+from features import encoding as stage
+from features.encoding import EncodingReport, check_disk, encode, plan_encoding
 from features.errors import BadVectorError, DiskSpaceError
 from features.store import FeatureStore, Space
 from tests.fakes import CountingEncoder, fake_vectors, spec
@@ -118,8 +118,8 @@ def test_a_plan_that_does_not_fit_is_refused_with_the_numbers(
 CHILD = """
     import sys, time
     from pathlib import Path
-    from features import encode as stage
-    from features.encode import encode, plan_encoding
+    from features import encoding as stage
+    from features.encoding import encode, plan_encoding
     from features.store import FeatureStore
     from tests.fakes import CountingEncoder, spec
     from tests.test_encode import spaces

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,8 +13,11 @@ import transformers
 from sentence_transformers import SentenceTransformer
 
 from features.encoder import TransformerEncoder, load_encoder
-from features.errors import EncoderError
-from features.model import EMBEDDED, find_model
+from features.encoding import encode, plan_encoding
+from features.errors import BadVectorError, EncoderError
+from features.location import EMBEDDED
+from features.model import find_model
+from features.store import FeatureStore
 from tests.fakes import SENTENCES
 
 TOLERANCE = 1e-5
@@ -161,3 +165,66 @@ def test_damaged_weights_are_one_clear_line(
     (folder / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(EncoderError, match="cannot be loaded"):
         load_encoder(find_model(str(folder)), "cpu")
+
+
+CUSTOM_CODE = """
+from pathlib import Path
+from transformers import BertConfig, BertModel
+
+class OddConfig(BertConfig):
+    model_type = "odd"
+
+class OddModel(BertModel):
+    config_class = OddConfig
+
+Path({marker!r}).write_text("this code ran")
+"""
+
+
+def test_code_that_comes_with_a_model_runs_only_when_asked_for(
+    tiny_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules")
+    )
+    folder, marker = tmp_path / "odd", tmp_path / "marker"
+    shutil.copytree(tiny_models["bert"], folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {
+        "model_type": "odd",
+        "auto_map": {"AutoConfig": "odd_code.OddConfig", "AutoModel": "odd_code.OddModel"},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "odd_code.py").write_text(CUSTOM_CODE.format(marker=str(marker)))
+    with pytest.raises(EncoderError, match=r"not run: pass --trust-remote-code"):
+        load_encoder(find_model(str(folder)), "cpu")
+    assert not marker.exists()
+    trusted = find_model(str(folder), trust_remote_code=True)
+    (block,) = load_encoder(trusted, "cpu").encode(SENTENCES, [trusted.spec("pooled")], quiet)
+    assert marker.exists()
+    assert len(block.values) == len(SENTENCES)
+    (folder / "odd_code.py").write_text("# other code\n")
+    changed = find_model(str(folder), trust_remote_code=True)
+    assert len({m.weights for m in (find_model(str(folder)), trusted, changed)}) == 3
+
+
+def test_a_text_without_any_token_is_named_and_not_stored(
+    tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    """A tokenizer without special tokens gives none for a text that it strips to nothing."""
+    folder = tmp_path / "bare"
+    shutil.copytree(tiny_models["bert"], folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["post_processor"] = None
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    model = find_model(str(folder))
+    texts = ["rain", "\u3000", "dogs bark"]
+    encoder = load_encoder(model, "cpu")
+    spaces = [
+        FeatureStore(tmp_path / "cache").space(model.spec(x)) for x in ("pooled", "tokens")
+    ]
+    with pytest.raises(BadVectorError, match=r"1 texts.*texts 2;"):
+        encode(plan_encoding(texts, spaces), texts, spaces, lambda: encoder)
+    plan = plan_encoding(texts, spaces)
+    assert plan.missing.tolist() == [1]
+    assert len(spaces[1].table(plan.keys[[0, 2]])) == 2

@@ -71,7 +71,7 @@ def test_standardising_is_the_fit_of_standardised_vectors() -> None:
     stretched = (problem.table.values * np.logspace(-2, 2, 8) + 3).astype(np.float32)
     table = FeatureTable(stretched, problem.table.offsets, POOLED)
     skewed = Problem(table, problem.labels, problem.train, problem.validation, problem.classes)
-    settings = LogisticSettings(c=(0.1,), tolerance=1e-9)
+    settings = LogisticSettings(c=(0.1,), standardize=True, tolerance=1e-9)
     one = fit_logistic(settings, problem, seed=0)
     two = fit_logistic(settings, skewed, seed=0)
     difference = abs(one.history[0].validation_loss - two.history[0].validation_loss)

@@ -12,7 +12,8 @@ import pytest
 
 from features import model as model_module
 from features.errors import EncoderError, SettingError
-from features.model import EMBEDDED, EncoderModel, find_model
+from features.location import EMBEDDED
+from features.model import EncoderModel, find_model
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_the_embedded_encoder() -> None:
 def test_embedded_weights_that_are_not_the_official_ones(
     bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_module, "_locate", lambda name: bert)
+    monkeypatch.setattr(model_module, "locate", lambda name, trust: bert)
     with pytest.raises(EncoderError, match=r"official SHA-256 53aa51.*force-reinstall"):
         find_model(EMBEDDED)
 

@@ -22,7 +22,9 @@ from typing import Protocol
 import numpy as np
 
 from features.batching import windows
+from features.card import touch
 from features.errors import BadVectorError, DiskSpaceError, listed
+from features.precision import LARGEST
 from features.shard import Block
 from features.spec import KEY_BYTES, FeatureSpec, text_keys
 from features.store import Space
@@ -136,6 +138,9 @@ def encode(
     queue = windows(plan.sizes, WINDOW_TEXTS, WINDOW_BYTES)
     encoder = load() if queue else None
     shared = False
+    for space in spaces:
+        space.sweep()
+        touch(space.folder)
     while queue and encoder is not None:
         window = queue.pop(random.randrange(len(queue)) if shared else 0)
         for space in spaces:
@@ -147,7 +152,9 @@ def encode(
         blocks = encoder.encode(
             [texts[row] for row in rows], [space.spec for space in spaces], on_batch
         )
-        sound = np.logical_and.reduce([_sound(block) for block in blocks])
+        sound = np.logical_and.reduce(
+            [_sound(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
+        )
         bad.extend(rows[~sound].tolist())
         for space, block in zip(spaces, blocks, strict=True):
             shared |= not _commit(space, plan.keys[rows], block, sound)
@@ -175,9 +182,11 @@ def _commit(space: Space, keys: np.ndarray, block: Block, sound: np.ndarray) -> 
     return True
 
 
-def _sound(block: Block) -> np.ndarray:
-    """(n,) bool: texts whose vectors are all finite and not zero."""
-    fine = np.isfinite(block.values).all(axis=1) & block.values.any(axis=1)
+def _sound(block: Block, spec: FeatureSpec) -> np.ndarray:
+    """(n,) bool: texts whose vectors are all finite, as stored too, and not zero."""
+    # NaN where one is, and then no comparison holds.
+    largest = np.abs(block.values).max(axis=1).astype(np.float64)
+    fine = (largest > 0) & (largest <= LARGEST[spec.dtype])
     starts = np.cumsum(block.lengths) - block.lengths
     sound: np.ndarray = np.logical_and.reduceat(fine, starts)
     return sound
@@ -197,9 +206,9 @@ def _stored_bytes(text: str, specs: Sequence[FeatureSpec]) -> int:
 def _bad_vectors(rows: list[int], texts: Sequence[str]) -> str:
     shown = "; ".join(f"text {row + 1}: {texts[row][:60]!r}" for row in rows[:3])
     return (
-        f"the encoder gave NaN, infinite or all-zero vectors for {len(rows)} texts, which were "
-        f"not stored (texts {listed(row + 1 for row in rows)}; {shown}); all others were. Take "
-        "those texts out, or use float32 with --precision float32"
+        f"the encoder gave NaN, infinite or all-zero vectors for {len(rows)} texts, which "
+        f"were not stored (texts {listed((row + 1 for row in rows), 100)}; {shown}); all "
+        "others were. Leave those texts out, or use float32 with --precision float32"
     )
 
 

@@ -1,0 +1,119 @@
+"""The stage in two calls, for Python: ``load_encoder`` and ``encode``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from features.encoding import Encoder, OnBatch, check_disk, plan_encoding
+from features.encoding import encode as encode_missing
+from features.errors import SettingError, listed
+from features.location import EMBEDDED
+from features.model import EncoderModel, find_model
+from features.precision import STORED_DTYPES
+from features.processor import gains_from_bfloat16
+from features.shard import Block
+from features.spec import PRECISIONS, FeatureSpec
+from features.store import FeatureStore
+from features.table import POOLED, FeatureTable
+
+
+class Described(Protocol):
+    """An encoder that says which model it is, before anything of it is loaded."""
+
+    model: EncoderModel
+
+    def encode(
+        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
+    ) -> list[Block]:
+        """One block a spec, as ``features.encoding.Encoder``."""
+        ...
+
+
+class LazyEncoder:
+    """An encoder that is loaded when the first text has to be encoded, and only then.
+
+    Args:
+        model: which one.
+        device: a torch device such as ``cuda:1``; None takes a GPU where there is one.
+    """
+
+    def __init__(self, model: EncoderModel, device: str | None = None) -> None:
+        self.model = model
+        self._device = device
+        self._loaded: Encoder | None = None
+
+    def encode(
+        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
+    ) -> list[Block]:
+        """One block a spec, from one forward pass. Raises ``EncoderError``: cannot load."""
+        if self._loaded is None:
+            # Imported here alone: torch and transformers cost seconds.
+            module = importlib.import_module("features.encoder")
+            self._loaded = module.load_encoder(self.model, self._device)
+        return self._loaded.encode(texts, specs, on_batch)
+
+
+def load_encoder(
+    name: str | Path = EMBEDDED, *, device: str | None = None, trust_remote_code: bool = False
+) -> LazyEncoder:
+    """Find an encoder; it is loaded when the first text has to be encoded.
+
+    Args:
+        name: the embedded encoder's name, a folder, or a hub id.
+        device: a torch device; None takes a GPU where there is one.
+        trust_remote_code: run the Python code that comes with the model.
+
+    Raises:
+        EncoderError: not to be had here, or not an encoder.
+    """
+    return LazyEncoder(find_model(str(name), trust_remote_code), device)
+
+
+def encode(
+    texts: Sequence[str],
+    encoder: Described,
+    store: FeatureStore,
+    *,
+    layout: str = POOLED,
+    layers: Sequence[int] | None = None,
+    dtype: str = "float16",
+    precision: str = "auto",
+    on_batch: Callable[[int, int], None] = lambda texts, tokens: None,
+) -> FeatureTable:
+    """The vectors of texts, in their order; only texts that the store lacks are encoded.
+
+    Args:
+        texts: N texts; repeats cost nothing.
+        layout: ``pooled`` (one vector a text) or ``tokens`` (one a token).
+        layers: hidden states of the tokens layout, 0 being the embeddings and -1 the last;
+            None takes the one two thirds up.
+        dtype: stored form: ``float16``, ``float32`` or ``int8``.
+        precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
+        on_batch: called after every batch with its number of texts and of tokens.
+
+    Returns:
+        A table of N texts; ``values`` is (rows, D) in the stored dtype (float16 for int8).
+
+    Raises:
+        SettingError: an unknown layout, layer, dtype or precision.
+        EncoderError, CacheError, DiskSpaceError: the encoder or the cache cannot be used.
+        BadVectorError: NaN, infinite or zero vectors; all other texts were stored.
+    """
+    for value, known in ((dtype, STORED_DTYPES), (precision, ("auto", *PRECISIONS))):
+        if value not in known:
+            raise SettingError(f"unknown value {value!r}; choose one of {listed(known)}")
+    if precision == "auto":
+        precision = "bfloat16" if gains_from_bfloat16() else "float32"
+    model = encoder.model
+    chosen = tuple(layers) if layers is not None else None
+    spec = model.spec(layout, chosen, dtype=dtype, precision=precision)
+    space = store.space(spec, model.label)
+    plan = plan_encoding(texts, [space])
+    if len(plan.missing):
+        store.prepare()
+        check_disk(plan, store.root)
+    encode_missing(plan, texts, [space], lambda: encoder, on_batch)
+    return space.table(plan.keys)

@@ -1,0 +1,137 @@
+"""Compact: small shards of a space joined into large ones.
+
+    commit the joined shard  ->  remove the shards it was made of  ->  write the index
+
+A crash between two steps leaves texts that are stored twice and nothing else; the next
+compaction removes the copies. Readers and writers go on meanwhile: a reader whose shard
+vanishes looks at the folder again and finds the texts in the joined one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.durable import exclusive, sync_folder, writing
+from features.shard import SUFFIX, Shard, ShardRows, StoredRows, serialize_stored
+from features.store import Space
+
+TARGET_BYTES = 128 * 2**20
+"""Size of a joined shard: few files for a large corpus, and bounded memory while joining."""
+
+SMALL = 0.5
+"""A shard below this share of the target is joined with others."""
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What a compaction did to one space: shards before and after, copies of texts removed."""
+
+    shards_before: int
+    shards_after: int
+    copies: int
+
+
+def compact(
+    space: Space, target: int = TARGET_BYTES, on_shard: Callable[[], None] = lambda: None
+) -> Compaction:
+    """Join the small shards of a space, in the order in which they came.
+
+    Args:
+        target: bytes of a joined shard at the most.
+        on_shard: called after every shard that was joined.
+
+    Raises:
+        CacheError: another process is tidying, or the folder cannot be written.
+        DiskSpaceError: no room for a joined shard beside its parts; nothing is lost.
+        CorruptShardError: a shard does not match its digest.
+    """
+    with exclusive(space.folder.parent):
+        space.refresh()
+        before = len(space.index.shards)
+        copies = sum(space.index.texts) - len(space)
+        for group in plan(space, target):
+            rewrite(space, group, np.ones(len(space), bool))
+            for _ in group:
+                on_shard()
+        space.save_index()
+        return Compaction(before, len(space.index.shards), copies)
+
+
+def plan(space: Space, target: int) -> list[list[str]]:
+    """Which shards are joined with which: pure but for the sizes of the files.
+
+    Shards that hold a text a second time are rewritten in any case.
+    """
+    placed = np.bincount(space.index.shard, minlength=len(space.index.shards))
+    groups: list[list[str]] = [[]]
+    total = 0
+    doubled: set[str] = set()
+    for name, held, texts in zip(space.index.shards, placed, space.index.texts, strict=True):
+        size = _size(space, name)
+        if held < texts:
+            doubled.add(name)
+        elif size >= SMALL * target:
+            continue
+        if groups[-1] and total + size > target:
+            groups.append([])
+            total = 0
+        groups[-1].append(name)
+        total += size
+    return [group for group in groups if len(group) > 1 or doubled & set(group)]
+
+
+def rewrite(space: Space, names: list[str], keep: np.ndarray) -> None:
+    """Replace some shards by one with those of their texts that are placed there and kept.
+
+    Args:
+        keep: (n,) bool over the index of the space.
+    """
+    stored = [part for name in names if (part := _kept(space, name, keep)) is not None]
+    fresh = ""
+    if stored:
+        rows = ShardRows(
+            *(
+                np.concatenate([getattr(part.rows, column) for part in stored])
+                for column in ("keys", "tokens", "lengths")
+            )
+        )
+        vectors = np.concatenate([part.vectors for part in stored])
+        data = serialize_stored(space.spec, StoredRows(rows, vectors))
+        fresh = space.commit_bytes(data, rows)
+    with writing(space.folder):
+        for name in names:
+            if name != fresh:
+                (space.folder / f"{name}{SUFFIX}").unlink(missing_ok=True)
+        sync_folder(space.folder)
+
+
+def _kept(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:
+    """What a shard gives to the new one, in its own order; None for nothing."""
+    shard = Shard(space.folder / f"{name}{SUFFIX}")
+    rows = shard.rows()
+    found = space.index.find(rows.keys)
+    here = space.index.shards.index(name)
+    starts = np.cumsum(rows.lengths, dtype=np.int64) - rows.lengths
+    chosen = np.flatnonzero(
+        (space.index.shard[found] == here) & (space.index.start[found] == starts) & keep[found]
+    )
+    if not len(chosen):
+        return None
+    vectors = shard.vectors(space.spec.bytes_per_vector)
+    if len(chosen) < len(found):
+        lengths = rows.lengths[chosen]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        vectors = vectors[np.repeat(starts[chosen], lengths) + within]
+    return StoredRows(
+        ShardRows(rows.keys[chosen], rows.tokens[chosen], rows.lengths[chosen]), vectors
+    )
+
+
+def _size(space: Space, name: str) -> int:
+    try:
+        return (space.folder / f"{name}{SUFFIX}").stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,186 @@
+"""Durable files: they appear whole or not at all, and what appeared survives a power cut.
+
+    .tmp-<token>  --write, fsync-->  --rename-->  <name>  --fsync of the folder
+
+A writer holds a lock of the kernel on its temporary file. The kernel drops it when the
+writer dies, however it dies, so ``sweep`` can tell a leftover from a file under way without
+process ids or clocks, and no lock outlives its holder. Where a file system has no such locks
+(or keeps them to one machine), age decides, and a writer whose temporary file was swept
+writes it again.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from features.errors import CacheError, DiskSpaceError
+
+fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
+TEMPORARY_PREFIX = ".tmp-"
+LOCK_NAME = ".maintenance"
+ABANDONED_SECONDS = 24 * 3600.0
+"""Age from which a temporary file counts as left over where locks cannot tell."""
+
+ATTEMPTS = 3
+FULL = (errno.ENOSPC, errno.EDQUOT)
+BUSY = (errno.EWOULDBLOCK, errno.EACCES)
+
+
+def put(folder: Path, name: str, data: bytes | memoryview) -> None:
+    """Make the file ``folder/name`` appear whole or not at all, durable before it appears.
+
+    Raises:
+        DiskSpaceError: the disk is full.
+        CacheError: the folder cannot be written.
+    """
+    with writing(folder):
+        for attempt in range(ATTEMPTS):
+            try:
+                _put(folder, name, memoryview(data))
+                break
+            except FileNotFoundError:
+                # Swept by a machine that could not see the lock: once more.
+                if attempt == ATTEMPTS - 1 or not folder.is_dir():
+                    raise
+        sync_folder(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, durably. Raises as ``put`` does."""
+    with writing(folder):
+        above = [parent for parent in folder.absolute().parents if not parent.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for parent in {folder.absolute().parent, *(path.parent for path in above)}:
+            sync_folder(parent)
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """Temporary files in a folder whose writers are gone."""
+    return [path for path in _temporaries(folder) if _take(path, lambda: None)]
+
+
+def sweep(folder: Path) -> int:
+    """Remove the temporary files that dead writers left in a folder; how many they were."""
+    count = 0
+    for path in _temporaries(folder):
+        count += _take(path, lambda path=path: path.unlink(missing_ok=True))  # type: ignore[misc]
+    return count
+
+
+@contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """Hold the one place of those who remove files in a cache: compact, collect, verify --fix.
+
+    Encoding and reading need no lock and go on meanwhile.
+
+    Raises:
+        CacheError: another process holds it.
+    """
+    with writing(root):
+        descriptor = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if _lock(descriptor) is False:
+            raise CacheError(
+                f"another process is tidying the cache {root} (compact, collect or verify "
+                "--fix); wait until it has finished and run again"
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the system raises over writing in a folder into the project's errors."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise DiskSpaceError(
+                f"the disk of the cache folder {folder} is full; what was committed is kept: "
+                "free some space or choose another disk with --cache, then run again"
+            ) from error
+        raise CacheError(
+            f"the cache folder {folder} cannot be written ({error.strerror or error}); choose "
+            "another with --cache, or change its permissions"
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and removals in a folder durable. Only POSIX lets a folder be synced."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _put(folder: Path, name: str, data: memoryview) -> None:
+    temporary = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        try:
+            _lock(descriptor, wait=True)
+            while data:
+                data = data[os.write(descriptor, data) :]
+            os.fsync(descriptor)
+            if os.name != "posix":  # Windows renames no open file
+                os.close(descriptor)
+                descriptor = -1
+            os.replace(temporary, folder / name)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _temporaries(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(
+                Path(entry.path) for entry in entries if entry.name.startswith(TEMPORARY_PREFIX)
+            )
+    except FileNotFoundError:
+        return []
+
+
+def _take(path: Path, act: Callable[[], object]) -> bool:
+    """Do something while no writer can hold the file. False, nothing done: one may."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False  # renamed or swept meanwhile
+    try:
+        locked = _lock(descriptor)
+        if locked is None:
+            locked = time.time() - os.fstat(descriptor).st_mtime > ABANDONED_SECONDS
+        if locked:
+            act()
+        return locked
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, wait: bool = False) -> bool | None:
+    """Whether the lock was got; None where this file system has none."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        return True
+    except OSError as error:
+        return False if error.errno in BUSY else None

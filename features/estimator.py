@@ -1,0 +1,111 @@
+"""FeatureEncoder: the cache as a scikit-learn transformer.
+
+The only module of ``features`` that imports scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from features.api import LazyEncoder, encode, load_encoder
+from features.errors import SettingError
+from features.location import EMBEDDED
+from features.store import FeatureStore
+
+
+class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Texts -> pooled vectors, through the cache: folds, grids and reruns encode nothing twice.
+
+    The encoder is frozen, so ``fit`` learns nothing and looks at no label: used inside a
+    Pipeline it cannot leak from one fold to another.
+
+    Args:
+        encoder: the embedded encoder's name, a folder, or a hub id.
+        cache: the folder of the feature store.
+        dtype: stored form: ``float16``, ``float32`` or ``int8``.
+        precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
+        device: a torch device; None takes a GPU where there is one.
+        trust_remote_code: run the Python code that comes with the encoder.
+
+    Attributes:
+        n_features_out_: D, after ``fit``.
+    """
+
+    def __init__(
+        self,
+        encoder: str | Path = EMBEDDED,
+        *,
+        cache: str | Path = "cache",
+        dtype: str = "float16",
+        precision: str = "auto",
+        device: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> None:
+        self.encoder = encoder
+        self.cache = cache
+        self.dtype = dtype
+        self.precision = precision
+        self.device = device
+        self.trust_remote_code = trust_remote_code
+
+    def fit(self, X: Iterable[str], y: Any = None) -> FeatureEncoder:
+        """Look the encoder up; nothing is learnt. Raises ``EncoderError``, ``SettingError``."""
+        _texts(X)
+        self.encoder_ = self._find()
+        self.n_features_out_ = self.encoder_.model.pooled_width
+        return self
+
+    def transform(self, X: Iterable[str]) -> np.ndarray:
+        """(N, D) float32: the pooled vectors of N texts.
+
+        Raises:
+            SettingError: something that is no text.
+            ManyheadsError: as ``features.encode``.
+        """
+        encoder = getattr(self, "encoder_", None) or self._find()
+        store = FeatureStore(self.cache)
+        table = encode(_texts(X), encoder, store, dtype=self.dtype, precision=self.precision)
+        return table.values.astype(np.float32)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """(D,) names ``vector0`` to ``vector<D - 1>``."""
+        width = self._find().model.pooled_width
+        return np.array([f"vector{i}" for i in range(width)], dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.requires_fit = False
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings only: a copy in another process finds the encoder again."""
+        state = dict(super().__getstate__())
+        state.pop("encoder_", None)
+        return state
+
+    def _find(self) -> LazyEncoder:
+        return load_encoder(
+            self.encoder, device=self.device, trust_remote_code=self.trust_remote_code
+        )
+
+
+def _texts(X: Iterable[str]) -> Sequence[str]:
+    if isinstance(X, str):
+        raise SettingError(
+            "FeatureEncoder takes a list of texts; got one text: put it in a list"
+        )
+    texts = np.asarray(X, dtype=object).ravel().tolist() if hasattr(X, "__array__") else list(X)
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise SettingError(
+                f"FeatureEncoder takes texts; row {row + 1} is {type(text).__name__} "
+                f"{text!r}: pass one column of strings, without missing values"
+            )
+    return texts

@@ -1,0 +1,209 @@
+"""Export: the vectors of a corpus, in its order, in the forms that other tools read.
+
+    npy      (rows, D) array; for the sequence layouts PATH.offsets.npy beside it, (N + 1,)
+             int64: text i owns the rows offsets[i]:offsets[i + 1]
+    arrow    Arrow IPC file: the corpus' columns, and vectors as fixed_size_list
+    parquet  the same columns as conventional Parquet, in float32, which every reader takes
+    hf       a Hugging Face data set folder for ``datasets.load_from_disk``
+
+Everything is written in slices of the corpus, under a temporary name, and renamed when
+complete.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.batching import windows
+from features.corpus import Corpus
+from features.errors import InputError, SettingError, listed
+from features.precision import table_dtype
+from features.spec import FeatureSpec, text_keys
+from features.store import Space
+from features.table import POOLED, FeatureTable
+
+SLICE_TEXTS = 8192
+SLICE_BYTES = 64 * 2**20
+SUFFIXES = {"npy": ".npy", "arrow": ".arrow", "parquet": ".parquet", "hf": ""}
+"""What the name of an export ends in, by format; ``hf`` is a folder."""
+
+FORMATS = tuple(SUFFIXES)
+VECTORS = "vectors"
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written: the files or the folder, and the shape of all vectors."""
+
+    paths: tuple[Path, ...]
+    texts: int
+    rows: int
+    width: int
+    dtype: str
+
+
+def check_export(path: Path, form: str) -> None:
+    """Refuse an export that cannot succeed, before anything is encoded.
+
+    Raises:
+        SettingError: an unknown format, a suffix of another one, or no folder to write to.
+    """
+    if form not in FORMATS:
+        raise SettingError(f"unknown format {form!r}; the formats are {listed(FORMATS)}")
+    if form != "hf" and path.suffix != SUFFIXES[form]:
+        raise SettingError(f"--out {path} must end in {SUFFIXES[form]} for the format {form}")
+    if not path.absolute().parent.is_dir():
+        raise SettingError(f"--out {path}: there is no folder {path.parent}; make it first")
+    if form == "hf" and path.exists():
+        raise SettingError(f"--out {path} exists; an hf data set is a new folder: name another")
+
+
+def export(space: Space, corpus: Corpus, path: Path, form: str) -> Export:
+    """Write the vectors of a corpus, all of which are cached, in corpus order.
+
+    Raises:
+        SettingError: see ``check_export``.
+        InputError: the file cannot be written.
+        CacheError, CorruptShardError: the vectors cannot be read.
+    """
+    check_export(path, form)
+    if form == "npy":
+        return _export_npy(space, corpus, path)
+    dtype = "float32" if form == "parquet" else table_dtype(space.spec.dtype)
+    schema = arrow_schema(corpus, space.spec, dtype)
+    with _appearing(path) as temporary:
+        if form == "parquet":
+            with pq.ParquetWriter(temporary, schema) as writer:
+                rows = _write_batches(writer, space, corpus, schema)
+        elif form == "arrow":
+            with pa.ipc.new_file(temporary, schema) as writer:
+                rows = _write_batches(writer, space, corpus, schema)
+        else:
+            rows = _write_hf(temporary, space, corpus, schema)
+    return Export((path,), len(corpus), rows, space.spec.width, dtype)
+
+
+def arrow_schema(corpus: Corpus, spec: FeatureSpec, dtype: str) -> pa.Schema:
+    """text, label and split where the corpus has them, and the vectors."""
+    vector = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), spec.width)
+    names = ["text"] + [n for n in ("label", "split") if getattr(corpus, f"{n}s") is not None]
+    fields = [pa.field(name, pa.string()) for name in names]
+    fields.append(pa.field(VECTORS, vector if spec.layout == POOLED else pa.list_(vector)))
+    return pa.schema(fields).with_metadata({"manyheads.spec": spec.to_json()})
+
+
+def slices(space: Space, corpus: Corpus) -> Iterator[tuple[slice, FeatureTable]]:
+    """The corpus cut into runs of neighbours with their vectors, a bounded size each."""
+    keys = text_keys(corpus.texts)
+    sizes = space.lengths(keys).astype(np.int64) * space.spec.bytes_per_vector
+    for run in windows(sizes, SLICE_TEXTS, SLICE_BYTES):
+        yield run, space.table(keys[run])
+
+
+def _write_batches(writer: Any, space: Space, corpus: Corpus, schema: pa.Schema) -> int:
+    rows = 0
+    for run, table in slices(space, corpus):
+        writer.write_batch(_batch(run, table, corpus, schema))
+        rows += len(table.values)
+    return rows
+
+
+def _batch(
+    run: slice, table: FeatureTable, corpus: Corpus, schema: pa.Schema
+) -> pa.RecordBatch:
+    vector = schema.field(VECTORS).type
+    if table.layout != POOLED:
+        vector = vector.value_type
+    values = np.ascontiguousarray(table.values, dtype=vector.value_type.to_pandas_dtype())
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), type=vector)
+    if table.layout != POOLED:
+        vectors = pa.ListArray.from_arrays(pa.array(table.offsets, pa.int32()), vectors)
+    columns = [getattr(corpus, f"{name}s")[run] for name in schema.names if name != VECTORS]
+    arrays = [pa.array(column, pa.string()) for column in columns]
+    return pa.RecordBatch.from_arrays([*arrays, vectors], schema=schema)
+
+
+def _export_npy(space: Space, corpus: Corpus, path: Path) -> Export:
+    lengths = space.lengths(text_keys(corpus.texts))
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    shape, dtype = (int(offsets[-1]), space.spec.width), table_dtype(space.spec.dtype)
+    paths = [path]
+    with _appearing(path) as temporary:
+        out = np.lib.format.open_memmap(temporary, "w+", dtype=np.dtype(dtype), shape=shape)
+        for run, table in slices(space, corpus):
+            out[offsets[run.start] : offsets[run.stop]] = table.values
+        out.flush()
+    if space.spec.layout != POOLED:
+        paths.append(path.with_suffix(".offsets.npy"))
+        with _appearing(paths[1]) as temporary:
+            np.lib.format.open_memmap(
+                temporary, "w+", dtype=np.dtype(np.int64), shape=offsets.shape
+            )[:] = offsets
+    return Export(tuple(paths), len(corpus), shape[0], shape[1], dtype)
+
+
+def _write_hf(folder: Path, space: Space, corpus: Corpus, schema: pa.Schema) -> int:
+    """The folder that ``datasets.Dataset.save_to_disk`` writes, of plain Arrow and JSON."""
+    folder.mkdir()
+    name = "data-00000-of-00001.arrow"
+    kinds = {field.name: hf_feature(field.type) for field in schema}
+    marked = schema.with_metadata({"huggingface": json.dumps({"info": {"features": kinds}})})
+    with pa.ipc.new_stream(folder / name, marked) as writer:
+        rows = _write_batches(writer, space, corpus, marked)
+    state: dict[str, Any] = {
+        "_data_files": [{"filename": name}],
+        "_fingerprint": corpus.digest[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": None,
+    }
+    info = {"citation": "", "description": "", "features": kinds, "homepage": "", "license": ""}
+    (folder / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
+    (folder / "dataset_info.json").write_text(json.dumps(info, indent=2), encoding="utf-8")
+    return rows
+
+
+def hf_feature(kind: pa.DataType) -> dict[str, Any]:
+    """An Arrow type as ``datasets`` describes it in ``dataset_info.json``.
+
+    "Sequence" is read by all its versions; "List", its name since version 4, is not.
+    """
+    if pa.types.is_fixed_size_list(kind):
+        inner = hf_feature(kind.value_type)
+        return {"feature": inner, "length": kind.list_size, "_type": "Sequence"}
+    if pa.types.is_list(kind):
+        return {"feature": hf_feature(kind.value_type), "_type": "Sequence"}
+    name = "float16" if pa.types.is_float16(kind) else "float32"
+    return {"dtype": "string" if pa.types.is_string(kind) else name, "_type": "Value"}
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """A temporary path that takes the place of ``path`` when all went well."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"the export {path} cannot be written ({error.strerror or error}); choose another "
+            "place with --out"
+        ) from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,79 @@
+"""What a cache holds: one line of facts a space."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from features.card import SPACE_NAME, SpaceCard, read_card, space_folders
+from features.store import FeatureStore, Space
+
+
+@dataclass(frozen=True)
+class SpaceFacts:
+    """One space of a cache.
+
+    Attributes:
+        folder: where it lies; the name is the fingerprint.
+        card: its spec and the encoder's name.
+        texts: distinct texts that it has vectors of.
+        shards: its files of vectors.
+        size: bytes of all its files.
+        last_use: when it was last read or written.
+    """
+
+    folder: Path
+    card: SpaceCard
+    texts: int
+    shards: int
+    size: int
+    last_use: datetime
+
+
+def inventory(root: Path) -> list[SpaceFacts]:
+    """The facts of all spaces of a cache whose card can be read, last used first.
+
+    Raises:
+        CacheError: the cache cannot be read.
+        CorruptShardError: a shard that no index knows cannot be read; see ``verify``.
+    """
+    facts = [facts_of(space) for space in open_all(root)]
+    return sorted(facts, key=lambda one: one.last_use, reverse=True)
+
+
+def open_all(root: Path) -> Iterator[Space]:
+    """Every space of a cache whose card can be read, by fingerprint."""
+    for folder in space_folders(root):
+        try:
+            card = read_card(folder)
+        except (OSError, ValueError):
+            continue
+        yield FeatureStore(root).space(card.spec, card.model)
+
+
+def facts_of(space: Space) -> SpaceFacts:
+    """The facts of one space."""
+    used = (space.folder / SPACE_NAME).stat().st_mtime
+    return SpaceFacts(
+        folder=space.folder,
+        card=SpaceCard(space.spec, space.model),
+        texts=len(space),
+        shards=len(space.index.shards),
+        size=folder_size(space.folder),
+        last_use=datetime.fromtimestamp(used, UTC),
+    )
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files below a folder; 0 where there is none."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(parent) / name).stat().st_size
+            except FileNotFoundError:  # renamed or removed meanwhile
+                continue
+    return total

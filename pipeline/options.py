@@ -1,0 +1,263 @@
+"""Command-line options: what each command takes, and the settings that they become."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from features.corpus import Columns
+from features.precision import STORED_DTYPES
+from features.spec import LAYOUTS, PRECISIONS
+from pipeline import cache_options
+from pipeline.config import (
+    EXAMPLE,
+    SPLITS,
+    DataConfig,
+    ExperimentConfig,
+    VectorConfig,
+    parse_settings,
+)
+
+NO_COLUMN = "none"
+"""In place of a name: there is no such column or file, or it is not wanted."""
+
+
+def data_options(parser: argparse.ArgumentParser) -> None:
+    """Which labelled texts."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--data",
+        type=Path,
+        default=EXAMPLE,
+        metavar="FILE",
+        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz (default: the example)",
+    )
+    group.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
+    group.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
+    group.add_argument(
+        "--split-column",
+        default="split",
+        metavar="NAME",
+        help="holds train, validation or test a row, if there is one (default: split); "
+        "none: leave it unread",
+    )
+    group.add_argument(
+        "--skip-empty", action="store_true", help="leave out rows without a text or label"
+    )
+
+
+def vector_options(parser: argparse.ArgumentParser) -> None:
+    """Which vectors of them."""
+    group = parser.add_argument_group("encoder")
+    group.add_argument(
+        "--encoder",
+        default=VectorConfig.encoder,
+        metavar="NAME",
+        help=f"a folder or a hub id (default: {VectorConfig.encoder}, embedded)",
+    )
+    group.add_argument(
+        "--layers",
+        metavar="N[,N]",
+        help="hidden states of the sequence layouts; 0 is the embeddings, -1 the last "
+        "(default: two thirds up)",
+    )
+    group.add_argument(
+        "--precision",
+        choices=("auto", *PRECISIONS),
+        default=VectorConfig.precision,
+        help="of the encoder's matrix products (default: auto, bfloat16 where it is faster)",
+    )
+    group.add_argument(
+        "--dtype",
+        choices=STORED_DTYPES,
+        default=VectorConfig.dtype,
+        help="stored (default: float16)",
+    )
+    cache_options.trust_option(group)
+    cache_option(group)
+
+
+def cache_option(group: argparse._ActionsContainer) -> None:
+    """Where the feature store is."""
+    group.add_argument(
+        "--cache",
+        type=Path,
+        default=VectorConfig.cache,
+        metavar="FOLDER",
+        help="the feature store (default: cache)",
+    )
+
+
+def layout_option(parser: argparse.ArgumentParser, default: str) -> None:
+    """The layout; ``default`` says in words what is taken without it."""
+    parser.add_argument(
+        "--layout", metavar="NAME", help=f"one of {', '.join(LAYOUTS)} (default: {default})"
+    )
+
+
+def runs_option(parser: argparse.ArgumentParser) -> None:
+    """Where run folders stand."""
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=ExperimentConfig.runs,
+        metavar="FOLDER",
+        help="where run folders stand (default: runs)",
+    )
+
+
+def features_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads features``."""
+    data_options(parser)
+    vector_options(parser)
+    layout_option(parser, "all, from one forward pass")
+
+
+def export_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads export``."""
+    cache_options.export_options(parser)
+    layout_option(parser, "pooled")
+    data_options(parser)
+    vector_options(parser)
+
+
+def train_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads train``."""
+    parser.add_argument("--head", default="logistic", help="see: manyheads heads")
+    parser.add_argument(
+        "--set",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="override a setting of the head; may be repeated",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    parser.add_argument(
+        "--split-seed",
+        type=int,
+        default=0,
+        help="of the split, where the data has no split column (default: 0)",
+    )
+    parser.add_argument(
+        "--split",
+        default=DataConfig.split,
+        metavar="RULE",
+        help=f"one of {', '.join(SPLITS)}: what a split made here keeps on one side, "
+        "near-copies (default) or only texts that are equal but for case and spacing",
+    )
+    parser.add_argument(
+        "--group-column",
+        metavar="NAME",
+        help="rows with equal values there stay on one side, such as one author's",
+    )
+    layout_option(parser, "the head's natural one")
+    runs_option(parser)
+    data_options(parser)
+    vector_options(parser)
+
+
+def predict_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads predict``."""
+    parser.add_argument(
+        "--run", default="latest", help="a run folder or its name (default: latest)"
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--text", action="append", help="a text; may be repeated")
+    what.add_argument("--data", type=Path, metavar="FILE", help="a file of texts")
+    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
+    parser.add_argument(
+        "--skip-empty", action="store_true", help="leave out rows without a text"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=".csv, .parquet or .jsonl, with a probability a class (default: the terminal)",
+    )
+    parser.add_argument(
+        "--explain",
+        nargs="?",
+        type=int,
+        const=3,
+        default=0,
+        metavar="N",
+        help="show the N nearest training texts with their labels (default: 3); in a file, "
+        ".jsonl only",
+    )
+    parser.add_argument(
+        "--encoder", metavar="NAME", help="where the run's encoder is now, if it was moved"
+    )
+    cache_options.trust_option(parser)
+    runs_option(parser)
+    cache_option(parser)
+
+
+def audit_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads audit``."""
+    data_options(parser)
+    vector_options(parser)
+    parser.add_argument(
+        "--page",
+        type=Path,
+        default=Path("audit.html"),
+        metavar="FILE",
+        help="the findings with their texts as one HTML page (default: audit.html; or none)",
+    )
+    parser.add_argument(
+        "--write-clean",
+        type=Path,
+        metavar="FILE",
+        help="write the corpus with the remedies, and what was done to each row; "
+        ".csv, .tsv, .jsonl or .parquet",
+    )
+    parser.add_argument(
+        "--remedies",
+        metavar="KIND[,KIND]",
+        help="findings that --write-clean acts on (default: those that are safe unread)",
+    )
+
+
+def no_options(parser: argparse.ArgumentParser) -> None:
+    """``heads`` takes none."""
+
+
+def data_config(parsed: argparse.Namespace) -> DataConfig:
+    """The data that ``data_options`` describe."""
+    return DataConfig(
+        data=parsed.data,
+        columns=Columns(
+            text=parsed.text_column,
+            label=parsed.label_column,
+            split=None if parsed.split_column == NO_COLUMN else parsed.split_column,
+            group=getattr(parsed, "group_column", None),
+        ),
+        skip_empty=parsed.skip_empty,
+        split_seed=getattr(parsed, "split_seed", DataConfig.split_seed),
+        split=getattr(parsed, "split", DataConfig.split),
+    )
+
+
+def vector_config(parsed: argparse.Namespace) -> VectorConfig:
+    """The vectors that ``vector_options`` describe."""
+    return VectorConfig(
+        encoder=parsed.encoder,
+        layers=parsed.layers,
+        cache=parsed.cache,
+        dtype=parsed.dtype,
+        precision=parsed.precision,
+        trust_remote_code=parsed.trust_remote_code,
+    )
+
+
+def experiment_config(parsed: argparse.Namespace) -> ExperimentConfig:
+    """The experiment that the options of ``train`` describe."""
+    return ExperimentConfig(
+        data=data_config(parsed),
+        vectors=vector_config(parsed),
+        head=parsed.head,
+        layout=parsed.layout,
+        settings=parse_settings([pair for group in parsed.set for pair in group]),
+        seed=parsed.seed,
+        runs=parsed.runs,
+    )

@@ -1,0 +1,203 @@
+"""Compact and collect tidy without losing anything, whoever reads or dies meanwhile."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features import compact as compact_module
+from features import durable
+from features import encoding as stage
+from features.collect import collect, plan_collection
+from features.compact import compact
+from features.encoding import encode, plan_encoding
+from features.errors import CacheError
+from features.inventory import inventory
+from features.spec import text_keys
+from features.store import FeatureStore, Space
+from features.verify import STALE_INDEX, verify_cache
+from tests.counting import CountingEncoder, fake_vectors, spec
+
+TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(40)]
+
+
+@pytest.fixture(autouse=True)
+def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "WINDOW_TEXTS", 8)
+
+
+def opened(root: Path, layout: str = "tokens", dtype: str = "float16") -> Space:
+    return FeatureStore(root).space(spec(layout, dtype=dtype), "fake")
+
+
+def fill(root: Path, layout: str = "tokens", texts: list[str] = TEXTS) -> CountingEncoder:
+    encoder, space = CountingEncoder(), opened(root, layout)
+    encode(plan_encoding(texts, [space]), texts, [space], lambda: encoder)
+    return encoder
+
+
+def assert_holds(space: Space, texts: list[str] = TEXTS) -> None:
+    table = space.table(text_keys(texts))
+    for row, text in enumerate(texts):
+        assert np.array_equal(table.sequence(row), fake_vectors(text, space.spec.layout, 8))
+    assert space.tokens(text_keys(texts)).tolist() == [len(text.split()) for text in texts]
+
+
+def shards(root: Path) -> list[Path]:
+    return sorted(root.glob("*/*.parquet"))
+
+
+@pytest.mark.parametrize("layout", ["pooled", "tokens"])
+def test_compact_joins_and_readers_survive(tmp_path: Path, layout: str) -> None:
+    fill(tmp_path, layout)
+    reader = opened(tmp_path, layout)
+    done = compact(opened(tmp_path, layout))
+    assert (done.shards_before, done.shards_after, done.copies) == (5, 1, 0)
+    assert len(shards(tmp_path)) == 1
+    assert_holds(reader)
+    assert_holds(opened(tmp_path, layout))
+    assert fill(tmp_path, layout).seen == []
+    assert verify_cache(tmp_path) == []
+    assert compact(opened(tmp_path, layout)).shards_after == 1
+
+
+def test_compact_keeps_to_the_target_and_leaves_large_shards_alone(tmp_path: Path) -> None:
+    fill(tmp_path)
+    sizes = [path.stat().st_size for path in shards(tmp_path)]
+    done = compact(opened(tmp_path), target=2 * max(sizes) + 1)
+    assert done.shards_after == 3
+    assert_holds(opened(tmp_path))
+    assert compact(opened(tmp_path), target=max(sizes)).shards_after == 3
+
+
+def test_texts_stored_twice_are_stored_once_afterwards(tmp_path: Path) -> None:
+    space = opened(tmp_path)
+    for some in (TEXTS[:8], TEXTS[4:12], TEXTS[8:16]):
+        (block,) = CountingEncoder().encode(some, [space.spec], lambda *_: None)
+        space.commit(text_keys(some), block)
+    done = compact(opened(tmp_path))
+    assert (done.shards_before, done.shards_after, done.copies) == (3, 1, 8)
+    assert opened(tmp_path).index.texts == (16,)
+    assert_holds(opened(tmp_path), TEXTS[:16])
+
+
+@pytest.mark.parametrize("name", ["open", "write", "fsync", "replace"])
+def test_compact_dies_at_every_call_and_loses_nothing(tmp_path: Path, name: str) -> None:
+    class Died(BaseException):
+        """Nobody catches it, as nobody catches a kill."""
+
+    real, k = getattr(os, name), 0
+    while True:
+        k += 1
+        root, count = tmp_path / str(k), 0
+        fill(root)
+
+        def call(*args, kth=k, **kwargs):  # type: ignore[no-untyped-def]
+            nonlocal count
+            count += 1
+            if count == kth:
+                raise Died
+            return real(*args, **kwargs)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(durable.os, name, call)
+            try:
+                compact(opened(root))
+                break
+            except Died:
+                pass
+        assert {finding.kind for finding in verify_cache(root)} <= {STALE_INDEX}
+        assert_holds(opened(root))
+        assert fill(root).seen == []
+        compact(opened(root))
+        assert sum(opened(root).index.texts) == len(TEXTS)
+        assert_holds(opened(root))
+    assert k > 2
+
+
+def test_a_kill_before_the_old_shards_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path)
+    reader = opened(tmp_path)
+    monkeypatch.setattr(Path, "unlink", lambda *args, **kwargs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        compact(opened(tmp_path))
+    monkeypatch.undo()
+    assert len(shards(tmp_path)) == 6
+    reader.refresh()  # knows both now
+    assert_holds(reader)
+    assert compact(opened(tmp_path)).shards_after == 1
+    assert_holds(reader)
+    assert verify_cache(tmp_path) == []
+
+
+def test_a_reader_gives_up_on_shards_that_keep_vanishing(tmp_path: Path) -> None:
+    fill(tmp_path)
+    reader = opened(tmp_path)
+    for path in shards(tmp_path):
+        path.unlink()
+    with pytest.raises(CacheError, match=r"40 of 40 texts have no vectors.*run again"):
+        reader.table(text_keys(TEXTS))
+
+
+def test_collect_keeps_what_the_data_sets_need(tmp_path: Path) -> None:
+    fill(tmp_path, "tokens")
+    fill(tmp_path, "pooled", TEXTS[:16])
+    keep = np.unique(text_keys(TEXTS[4:20]))
+    removals = plan_collection(tmp_path, keep, None)
+    assert {(r.space.card.spec.layout, r.texts) for r in removals} == {
+        ("tokens", 24),
+        ("pooled", 4),
+    }
+    before = [path.read_bytes() for path in shards(tmp_path)]
+    assert before == [path.read_bytes() for path in shards(tmp_path)], "a plan touches nothing"
+    reader = opened(tmp_path)
+    collect(tmp_path, removals, keep)
+    assert_holds(reader, TEXTS[4:20])
+    for layout, texts in (("tokens", TEXTS[4:20]), ("pooled", TEXTS[4:16])):
+        assert len(opened(tmp_path, layout)) == len(texts)
+        assert_holds(opened(tmp_path, layout), texts)
+    assert verify_cache(tmp_path) == []
+    assert plan_collection(tmp_path, keep, None) == []
+    assert fill(tmp_path).seen == TEXTS[:4] + TEXTS[20:]
+
+
+def test_collect_removes_spaces_that_nobody_used_for_long(tmp_path: Path) -> None:
+    fill(tmp_path, "tokens")
+    fill(tmp_path, "pooled")
+    old = opened(tmp_path, "pooled").folder
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    os.utime(old / "space.json", (long_ago.timestamp(),) * 2)
+    facts = inventory(tmp_path)
+    assert [f.card.spec.layout for f in facts] == ["tokens", "pooled"]
+    assert facts[1].last_use == long_ago
+    assert (facts[0].texts, facts[0].shards, facts[0].card.model) == (40, 5, "fake")
+    (removal,) = plan_collection(tmp_path, None, long_ago + timedelta(days=1))
+    assert removal.whole
+    collect(tmp_path, [removal], None)
+    assert not old.exists()
+    assert [f.card.spec.layout for f in inventory(tmp_path)] == ["tokens"]
+    assert_holds(opened(tmp_path))
+    assert datetime.now(UTC) - inventory(tmp_path)[0].last_use < timedelta(minutes=5)
+
+
+def test_int8_shards_are_joined_bit_for_bit(tmp_path: Path) -> None:
+    space = opened(tmp_path, dtype="int8")
+    rng = np.random.default_rng(0)
+    for start in range(0, 40, 8):
+        some = TEXTS[start : start + 8]
+        (block,) = CountingEncoder().encode(some, [space.spec], lambda *_: None)
+        block.values[:] = rng.standard_normal(block.values.shape)
+        space.commit(text_keys(some), block)
+    before = space.table(text_keys(TEXTS)).values
+    compact(opened(tmp_path, dtype="int8"))
+    assert np.array_equal(space.table(text_keys(TEXTS)).values, before)
+
+
+def test_the_target_bounds_memory() -> None:
+    assert compact_module.TARGET_BYTES <= 256 * 2**20
