@@ -82,7 +82,8 @@ def measure(count: int) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     kinds = Counter({f.kind: f.count for f in found})
     print(
-        f"{count:>9,} texts: {seconds:6.1f} s ({searched:.1f} s of it copies), peak {peak:.2f} GB, "
+        f"{count:>9,} texts: {seconds:6.1f} s ({searched:.1f} s of it copies), "
+        f"peak {peak:.2f} GB, "
         f"recall exact {len(planted['exact'] & exact) / len(planted['exact']):.1%}, "
         f"near {len(planted['near'] & near) / len(planted['near']):.1%}, "
         f"search {'exact' if copies.recall == 1 else f'recall {copies.recall:.1%}'}; "
