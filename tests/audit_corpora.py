@@ -14,9 +14,42 @@ from pipeline.findings import Evidence
 
 WIDTH = 64
 
-NOUNS = "harbour violin tractor glacier lantern pepper compass orchard magnet saddle".split()
-VERBS = "repaired painted carried measured forgot borrowed followed watched buried sold".split()
-PLACES = "Lisbon Oslo Dakar Quito Perth Kyoto Malmo Tunis Hanoi Cusco".split()
+NOUNS = [
+    "harbour",
+    "violin",
+    "tractor",
+    "glacier",
+    "lantern",
+    "pepper",
+    "compass",
+    "orchard",
+    "magnet",
+    "saddle",
+]
+VERBS = [
+    "repaired",
+    "painted",
+    "carried",
+    "measured",
+    "forgot",
+    "borrowed",
+    "followed",
+    "watched",
+    "buried",
+    "sold",
+]
+PLACES = [
+    "Lisbon",
+    "Oslo",
+    "Dakar",
+    "Quito",
+    "Perth",
+    "Kyoto",
+    "Malmo",
+    "Tunis",
+    "Hanoi",
+    "Cusco",
+]
 
 
 def sentence(number: int) -> str:
