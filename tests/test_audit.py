@@ -128,7 +128,7 @@ def test_remedies_act_and_say_so() -> None:
 
 def test_unknown_remedies_are_listed() -> None:
     assert check_remedies(None) == DEFAULT
-    with pytest.raises(SettingError, match="'magic'.*giveaways"):
+    with pytest.raises(SettingError, match=r"'magic'.*giveaways"):
         check_remedies("non_answers,magic")
 
 

@@ -134,7 +134,7 @@ def test_giveaways_of_every_kind() -> None:
         ("zq_0", "c"),
     }
     assert all(g.precision == 1 for g in found)
-    shorter, removed = without(f"Ref-9: keep this, zq_4 and\n brindle, that", found)
+    shorter, removed = without("Ref-9: keep this, zq_4 and\n brindle, that", found)
     assert removed == ["Ref-9:", "zq_4", "brindle,"]
     assert shorter.split() == ["keep", "this,", "and", "that"]
 
