@@ -21,7 +21,7 @@ CORPUS    := $(if $(DATA),--data "$(DATA)")
 
 export TEXT
 
-.PHONY: help features train predict heads export verify cache compact collect test bench lint clean
+.PHONY: help features audit train predict heads export verify cache compact collect test bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -40,6 +40,9 @@ help:  ## show this help
 
 features: .venv/.runtime  ## encode a corpus once
 	$(MANYHEADS) features $(CORPUS) $(ENCODING) $(ARGS)
+
+audit: .venv/.runtime  ## find copies, leaks, label errors and more in DATA; writes audit.html
+	$(MANYHEADS) audit $(CORPUS) $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(ARGS)
 
 train: .venv/.runtime  ## train a head on cached vectors, encoding what is missing
 	$(MANYHEADS) train --head "$(HEAD)" $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -26,6 +26,7 @@ from pipeline.audit import audit
 from pipeline.config import VectorConfig
 from pipeline.findings import Evidence
 from pipeline.findings_copies import across
+from pipeline.findings_labels import label_findings
 from pipeline.findings_texts import non_answers
 from pipeline.giveaways import giveaways
 from pipeline.vectors import ensure_vectors
@@ -151,7 +152,7 @@ def score_flips(corpus: Corpus, evidence: Evidence, rng: np.random.Generator) ->
     for share in FLIPPED:
         labels, flipped = flip_labels(corpus.labels or (), share, rng)
         changed = Corpus(corpus.texts, tuple(labels), corpus.splits)
-        found = audit(
+        found = label_findings(
             Evidence(
                 changed,
                 evidence.sides,

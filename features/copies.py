@@ -36,7 +36,7 @@ SHARED = 0.6
 ALIKE, CHANGED = 0.42, 0.25
 """Below that, the least similarity, and the largest share of words that may be changed."""
 
-CONTAINED, CONTAINED_SHARE, CONTAINED_LETTERS = 0.93, 0.2, 18
+CONTAINED, CONTAINED_SHARE, CONTAINED_LETTERS = 0.93, 0.3, 18
 """A part: so much of it is in the whole, it is so much of the whole, and so long."""
 
 

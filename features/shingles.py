@@ -28,6 +28,8 @@ CHUNK_CHARACTERS = 4_000_000
 
 RUN, WINDOW, COMMON = 10, 6, 24
 UNSPACED_RUN = 5
+MARKS = 24
+SHARED_MARKS = 0.15
 UNSPACED = "\u2e80"
 
 KEPT = "#%&@"
@@ -142,7 +144,8 @@ def shared_runs(spaced: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
     Each text is thinned to the smallest hash of every window of ``WINDOW`` runs, so that two
     texts with ``RUN + WINDOW - 1`` letters in common share one for certain (Schleimer et al.,
-    Winnowing, SIGMOD 2003). Runs that more than ``COMMON`` texts have pair nobody.
+    Winnowing, SIGMOD 2003). Of these a text keeps its ``MARKS`` rarest; runs that more than
+    ``COMMON`` texts have pair nobody, and two texts pair only with a fair share in common.
 
     Returns:
         (P,), (P,) int64 rows, the first one the smaller; each pair once.
@@ -154,7 +157,7 @@ def shared_runs(spaced: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     text_of = np.concatenate([part[0] for part in parts])
     hashes = np.concatenate([part[1] for part in parts])
     order = np.lexsort((text_of, hashes))
-    return _paired(text_of[order], hashes[order])
+    return _paired(*_rarest(text_of[order], hashes[order]))
 
 
 def _thinned(spaced: Sequence[str], part: range, run: int) -> tuple[np.ndarray, np.ndarray]:
@@ -176,23 +179,57 @@ def _thinned(spaced: Sequence[str], part: range, run: int) -> tuple[np.ndarray, 
     return (text_of[chosen] + part.start).astype(np.int32), hashes[chosen]
 
 
-def _paired(text_of: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of texts with an equal hash; sorted by hash, then text."""
-    if len(hashes):
-        fresh = np.ones(len(hashes), bool)
-        fresh[1:] = (hashes[1:] != hashes[:-1]) | (text_of[1:] != text_of[:-1])
-        text_of, hashes = text_of[fresh], hashes[fresh]
-    _, begins, counts = np.unique(hashes, return_index=True, return_counts=True)
+def _rarest(text_of: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ``MARKS`` rarest runs of each text among those that ``COMMON`` texts or fewer share.
+
+    Args:
+        text_of, hashes: (F,) sorted by hash, then text.
+
+    Returns:
+        The same, of those that are left, in the same order.
+    """
+    fresh = np.ones(len(hashes), bool)
+    fresh[1:] = (hashes[1:] != hashes[:-1]) | (text_of[1:] != text_of[:-1])
+    text_of, hashes = text_of[fresh], hashes[fresh]
+    counts = _run_lengths(hashes)
     usable = (counts > 1) & (counts <= COMMON)
-    begins, counts = begins[usable], counts[usable]
+    text_of, hashes, counts = text_of[usable], hashes[usable], counts[usable]
+    # Ties go by the hash, so that two copies choose alike.
+    order = np.lexsort((hashes, counts, text_of))
+    begins = np.searchsorted(text_of[order], text_of[order], side="left")
+    kept = np.sort(order[np.arange(len(order)) - begins < MARKS])
+    return text_of[kept], hashes[kept]
+
+
+def _run_lengths(ordered: np.ndarray) -> np.ndarray:
+    """(F,) int64: how often each value of a sorted array occurs."""
+    ends = np.flatnonzero(np.diff(ordered)) + 1
+    lengths = np.diff(np.concatenate([[0], ends, [len(ordered)]]))
+    return np.repeat(lengths, lengths)
+
+
+def _paired(text_of: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of texts that share ``SHARED_MARKS`` or more of their marks.
+
+    Args:
+        text_of, hashes: (F,) marks of the texts, sorted by hash, then text.
+    """
+    begins = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]])[: len(hashes)])
+    counts = np.diff(np.concatenate([begins, [len(hashes)]]))
     keys = [np.zeros(0, np.uint64)]
-    for size in np.unique(counts).tolist():
+    for size in np.unique(counts[counts > 1]).tolist():
         members = text_of[begins[counts == size][:, None] + np.arange(size)].astype(np.uint64)
         one, other = np.triu_indices(size, 1)
         keys.append(((members[:, one] << np.uint64(32)) | members[:, other]).ravel())
-    pairs = _distinct(np.concatenate(keys))
+    every = np.sort(np.concatenate(keys))
+    shared = _run_lengths(every)
+    fresh = np.concatenate([[True], every[1:] != every[:-1]])[: len(every)]
+    pairs, shared = every[fresh], shared[fresh]
     first = (pairs >> np.uint64(32)).astype(np.int64)
-    return first, (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    second = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    marks = np.bincount(text_of, minlength=int(second.max(initial=0)) + 1)
+    enough = shared >= SHARED_MARKS * np.minimum(marks[first], marks[second])
+    return first[enough], second[enough]
 
 
 def _distinct(keys: np.ndarray) -> np.ndarray:

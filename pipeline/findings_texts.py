@@ -15,8 +15,9 @@ REPEATED = 3
 """Rows with the same short text from which it may be a non-answer."""
 
 SHORT_WORDS = 8
-LIKE_NON_ANSWER = 0.8
-"""Cosine from which a short text with other labels' company counts as the same non-answer."""
+LIKE_NON_ANSWER, LIKE_IN_BRACKETS = 0.8, 0.7
+"""Cosine from which a short text says the same as a non-answer; and where both stand whole in
+brackets, which coders put around what is not the answer itself."""
 
 EMPTY_WORDS = frozenset(
     """na;n a;none;null;nil;nan;nothing;blank;empty;unknown;test;asdf;xxx;tbd;todo;removed
@@ -59,10 +60,28 @@ def non_answers(evidence: Evidence) -> np.ndarray:
     found[empty] = True
     if seeds:
         others = np.flatnonzero(short & ~found)
-        base = unit(evidence.vectors[np.array(seeds)])
-        similarity, _ = nearest(unit(evidence.vectors[others]), base, 1)
-        found[others[similarity[:, 0] >= LIKE_NON_ANSWER]] = True
+        found[_alike(evidence, np.array(seeds), others, LIKE_NON_ANSWER)] = True
+        brackets = np.array([_bracketed(text) for text in evidence.texts])
+        inside = [row for row in seeds if brackets[row]]
+        others = np.flatnonzero(brackets & ~found)
+        if inside and len(others):
+            found[_alike(evidence, np.array(inside), others, LIKE_IN_BRACKETS)] = True
     return np.flatnonzero(found)
+
+
+def _alike(
+    evidence: Evidence, seeds: np.ndarray, others: np.ndarray, threshold: float
+) -> np.ndarray:
+    """Those of the other rows whose vector is near one of the seeds'."""
+    base = unit(evidence.vectors[seeds])
+    similarity, _ = nearest(unit(evidence.vectors[others]), base, 1)
+    alike: np.ndarray = others[similarity[:, 0] >= threshold]
+    return alike
+
+
+def _bracketed(text: str) -> bool:
+    bare = text.strip()
+    return bare[:1] + bare[-1:] in ("[]", "()", "{}", "<>")
 
 
 def _says(text: str) -> bool:

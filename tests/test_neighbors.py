@@ -1,0 +1,97 @@
+"""Exact pairs and neighbours against a slow oracle; the fast paths against the exact one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from features import neighbors
+from features.neighbors import close_pairs, nearest, unit
+
+
+def vectors(count: int, width: int = 24, seed: int = 0) -> np.ndarray:
+    """Unit vectors in loose clusters, some of them equal."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((max(1, count // 10), width))
+    made = centres[rng.integers(len(centres), size=count)]
+    made = made + 0.5 * rng.standard_normal((count, width))
+    made[count // 2] = made[0]
+    return unit(made.astype(np.float16))
+
+
+def oracle(x: np.ndarray, threshold: float) -> set[tuple[int, int]]:
+    return {
+        (i, j)
+        for i in range(len(x))
+        for j in range(i + 1, len(x))
+        if float(x[i] @ x[j]) >= threshold
+    }
+
+
+def found(pairs: neighbors.ClosePairs) -> set[tuple[int, int]]:
+    return set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2048, 4096), (7, 5), (16, 16), (5, 64)])
+def test_every_pair_is_found_whatever_the_blocks(
+    monkeypatch: pytest.MonkeyPatch, rows: int, columns: int
+) -> None:
+    monkeypatch.setattr(neighbors, "ROWS", rows)
+    monkeypatch.setattr(neighbors, "COLUMNS", columns)
+    x = vectors(100)
+    pairs = close_pairs(x, 0.7, most=10**6)
+    assert found(pairs) == oracle(x, 0.7)
+    assert pairs.recall == 1.0
+    products = x @ x.T
+    np.fill_diagonal(products, -1)
+    difference = float(np.abs(pairs.nearest - products.max(axis=1)).max())
+    print("largest difference", difference)
+    assert difference < 1e-5
+
+
+def test_the_bfloat16_filter_loses_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = vectors(300, width=64)
+    exact = close_pairs(x, 0.7, most=10**6)
+    monkeypatch.setattr(neighbors, "FILTER_LEAST", 0)
+    monkeypatch.setattr(neighbors, "gains_from_bfloat16", lambda: True)
+    monkeypatch.setattr(neighbors, "ROWS", 64)
+    monkeypatch.setattr(neighbors, "COLUMNS", 96)
+    filtered = close_pairs(x, 0.7, most=10**6)
+    assert found(filtered) == found(exact)
+    difference = float(np.abs(filtered.nearest - exact.nearest).max())
+    print("largest difference", difference)
+    assert difference < neighbors.FILTER_MARGIN
+
+
+def test_of_too_many_pairs_the_closest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbors, "ROWS", 50)
+    x = vectors(200)
+    kept = close_pairs(x, 0.2, most=40)
+    everything = close_pairs(x, 0.2, most=10**6)
+    assert len(kept.first) < len(everything.first)
+    assert (0, 100) in found(kept)
+
+
+def test_beyond_the_exact_size_the_recall_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = vectors(3000)
+    exact = close_pairs(x, 0.9, most=10**6)
+    monkeypatch.setattr(neighbors, "EXACT_MOST", 1000)
+    near = close_pairs(x, 0.9, most=10**6)
+    assert found(near) <= found(exact)
+    share = len(found(near)) / len(found(exact))
+    assert near.recall == pytest.approx(share, abs=0.1)
+    assert near.recall > 0.8
+
+
+def test_nearest_gives_the_nearest_first() -> None:
+    base = unit(np.array([[1, 0], [0, 1], [1, 1], [-1, 0]], np.float32))
+    similarity, rows = nearest(unit(np.array([[2, 0.1]], np.float32)), base, 3)
+    assert rows.tolist() == [[0, 2, 1]]
+    assert similarity[0, 0] == pytest.approx(2 / np.hypot(2, 0.1))
+    assert nearest(base, base, 9)[1].shape == (4, 4)
+
+
+def test_a_lone_vector_has_no_neighbour() -> None:
+    pairs = close_pairs(unit(np.ones((1, 3), np.float32)), 0.5, most=10)
+    assert found(pairs) == set()
+    assert pairs.nearest.tolist() == [-1.0]
