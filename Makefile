@@ -30,7 +30,7 @@ help:  ## show this help
 	@echo "  DATA      labelled texts: CSV, TSV, JSON Lines, Parquet (default: examples/emotions.csv)"
 	@echo "  HEAD      the classifier: logistic, cnn, lstm (default: $(HEAD); make heads lists all)"
 	@echo "  ENCODER   a folder or a hub id (default: the embedded all-MiniLM-L6-v2)"
-	@echo "  LAYOUT    pooled or tokens (default: the head's natural one; features: both)"
+	@echo "  LAYOUT    pooled, tokens or sentences (default: the head's natural one; features: the first two)"
 	@echo "  CACHE     the feature store (default: $(CACHE))"
 	@echo "  RUNS      where run folders stand (default: $(RUNS))"
 	@echo "  SEED      of the training (default: 0)"
