@@ -11,6 +11,7 @@ from heads.base import Head
 from heads.cnn import CnnHead, CnnSettings, Convolutions
 from heads.inputs import SequenceHead, Standardize, statistics
 from heads.lstm import LstmHead, LstmSettings
+from heads.registry import head_type, make_settings
 from tests.heads_fakes import make_table
 
 WIDTH = 5
