@@ -13,10 +13,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from benchmarks import encoding, heads, reading
 from benchmarks.measure import Result
-from features.table import TOKENS
+from features.copies import find_copies
+from features.table import POOLED, TOKENS
 from heads.base import Problem
 from pipeline.config import EXAMPLE, DataConfig, VectorConfig
-from pipeline.experiment import read_split
+from pipeline.partition import read_labelled, split_corpus
 from pipeline.runs import environment
 from pipeline.vectors import ensure_vectors
 
@@ -45,8 +46,13 @@ def main() -> int:
 
 def run(data: Path, cache: Path, rounds: int) -> list[Result]:
     """All comparisons: encoding and heads on the data, reading on made-up vectors."""
-    corpus, split = read_split(DataConfig(data=data))
-    table = ensure_vectors(corpus.texts, VectorConfig(cache=cache), (TOKENS,)).table(TOKENS)
+    config = DataConfig(data=data)
+    corpus = read_labelled(config)
+    vectors = ensure_vectors(corpus.texts, VectorConfig(cache=cache), (POOLED, TOKENS))
+    table = vectors.table(TOKENS)
+    split = split_corpus(
+        corpus, config, find_copies(corpus.texts, vectors.table(POOLED).values)
+    )
     labels = split.label_ids(corpus.labels or ())
     problem = Problem(table, labels, split.train, split.validation, len(split.classes))
     return [

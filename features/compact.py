@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.durable import exclusive, sync_folder, writing
-from features.shard import SUFFIX, Shard, ShardRows, StoredRows, serialize_stored
+from features.shard import MOST_TEXTS, SUFFIX, Shard, ShardRows, StoredRows, serialize_stored
 from features.store import Space
 
 TARGET_BYTES = 128 * 2**20
@@ -40,7 +40,7 @@ def compact(
     """Join the small shards of a space, in the order in which they came.
 
     Args:
-        target: bytes of a joined shard at the most.
+        target: bytes of a joined shard at the most; it also holds ``MOST_TEXTS`` at the most.
         on_shard: called after every shard that was joined.
 
     Raises:
@@ -67,19 +67,20 @@ def plan(space: Space, target: int) -> list[list[str]]:
     """
     placed = np.bincount(space.index.shard, minlength=len(space.index.shards))
     groups: list[list[str]] = [[]]
-    total = 0
+    total = count = 0
     doubled: set[str] = set()
     for name, held, texts in zip(space.index.shards, placed, space.index.texts, strict=True):
         size = _size(space, name)
         if held < texts:
             doubled.add(name)
-        elif size >= SMALL * target:
+        elif size >= SMALL * target or texts >= SMALL * MOST_TEXTS:
             continue
-        if groups[-1] and total + size > target:
+        if groups[-1] and (total + size > target or count + texts > MOST_TEXTS):
             groups.append([])
-            total = 0
+            total = count = 0
         groups[-1].append(name)
         total += size
+        count += texts
     return [group for group in groups if len(group) > 1 or doubled & set(group)]
 
 

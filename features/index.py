@@ -17,6 +17,9 @@ from features.spec import KEY_BYTES
 
 DIGEST_HEX = 32
 
+FORMAT = "2"
+"""Version of the index file; one of another version is drawn anew from the shards."""
+
 
 @dataclass(frozen=True, eq=False)
 class Index:
@@ -133,7 +136,9 @@ class Index:
                 "length": self.length,
                 "tokens": self.tokens,
             }
-        ).replace_schema_metadata({"shards": json.dumps([self.shards, self.texts])})
+        ).replace_schema_metadata(
+            {"format": FORMAT, "shards": json.dumps([self.shards, self.texts])}
+        )
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
@@ -142,11 +147,13 @@ class Index:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Index | None:
-        """The index, or None where the bytes do not match their digest."""
+        """The index, or None where the bytes are damaged or another version wrote them."""
         body = memoryview(data)[DIGEST_HEX:]
         if digest(body).encode("ascii") != data[:DIGEST_HEX]:
             return None
         table = pa.ipc.open_file(pa.BufferReader(body)).read_all()
+        if (table.schema.metadata or {}).get(b"format") != FORMAT.encode("ascii"):
+            return None
         columns = {name: table[name].combine_chunks() for name in table.column_names}
         keys = columns.pop("key")
         shards, texts = json.loads(table.schema.metadata[b"shards"])

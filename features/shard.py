@@ -33,6 +33,9 @@ from features.table import POOLED
 
 SUFFIX = ".parquet"
 NAME = re.compile(r"[0-9a-f]{32}")
+MOST_TEXTS = 16_384
+"""Texts a shard at the most: Arrow begins a new page at 20,000 rows, whatever its size."""
+
 SPEC_METADATA = b"manyheads.spec"
 
 

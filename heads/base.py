@@ -62,6 +62,9 @@ class TrainingSettings(HeadSettings):
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: each class weighs inversely to its frequency"
     )
+    input_dropout: float = Field(
+        0.2, ge=0, lt=1, description="share of features dropped from all vectors of a text"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of matrix products in training; auto: bfloat16 if the CPU gains"
     )

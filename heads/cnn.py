@@ -24,7 +24,7 @@ class CnnSettings(TrainingSettings):
     )
     filters: int = Field(128, ge=1, le=8192, description="filters of each convolution")
     dropout: float = Field(
-        0.5, ge=0, lt=1, description="share of pooled features dropped in training"
+        0.3, ge=0, lt=1, description="share of pooled features dropped in training"
     )
 
 
@@ -79,7 +79,7 @@ class CnnHead(SequenceHead):
     """Convolutions, ReLU, the maximum over real positions, dropout, one dense layer."""
 
     def __init__(self, settings: CnnSettings, width: int, classes: int) -> None:
-        super().__init__(width)
+        super().__init__(width, settings.input_dropout)
         self.convolutions = Convolutions(width, settings.filters, settings.kernels)
         self.dropout = torch.nn.Dropout(settings.dropout)
         pooled = settings.filters * len(settings.kernels)
@@ -87,7 +87,7 @@ class CnnHead(SequenceHead):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """See :meth:`Head.forward`."""
-        sums = self.convolutions(self.inputs(x, mask))
+        sums = self.convolutions(self.prepare(x, mask))
         # Adding the bias and ReLU both keep the order, so they can wait until after the
         # maximum, where they cost a T-th.
         nowhere = torch.zeros_like(mask, dtype=sums.dtype).masked_fill(~mask, -torch.inf)

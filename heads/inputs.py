@@ -51,11 +51,22 @@ class SequenceHead(Head):
 
     Args:
         width: D.
+        input_dropout: share of features that training drops, the same ones from all vectors
+            of a text (spatial dropout: Tompson et al., 2015, arXiv:1411.4280).
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, input_dropout: float) -> None:
         super().__init__()
         self.inputs = Standardize(width)
+        self.input_dropout = torch.nn.Dropout(input_dropout)
+
+    def prepare(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T, D), (B, T) -> (B, T, D) standardised, zero at padding, features dropped."""
+        x = self.inputs(x, mask)
+        if not self.training:
+            return x
+        kept: torch.Tensor = self.input_dropout(torch.ones_like(x[:, :1]))
+        return x * kept
 
 
 def statistics(table: FeatureTable, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -38,7 +38,7 @@ class LstmHead(SequenceHead):
     """LSTM layers, pooling over real positions, dropout, one dense layer."""
 
     def __init__(self, settings: LstmSettings, width: int, classes: int) -> None:
-        super().__init__(width)
+        super().__init__(width, settings.input_dropout)
         self.pooling = settings.pooling
         self.dropout = torch.nn.Dropout(settings.dropout)
         directions = 2 if settings.bidirectional else 1
@@ -51,7 +51,7 @@ class LstmHead(SequenceHead):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """See :meth:`Head.forward`."""
-        x, lengths = to_front(self.inputs(x, mask), mask)
+        x, lengths = to_front(self.prepare(x, mask), mask)
         backwards = reversal(lengths, x.shape[1])
         states: list[torch.Tensor] = []
         for layer in self.layers:

@@ -77,6 +77,18 @@ def collect_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def certify_option(parser: argparse.ArgumentParser) -> None:
+    """``manyheads features --certify``."""
+    parser.add_argument(
+        "--certify",
+        type=int,
+        nargs="?",
+        const=1000,
+        metavar="N",
+        help="store nothing; measure on N texts what each stored form costs (default: 1000)",
+    )
+
+
 def trust_option(group: argparse._ActionsContainer) -> None:
     """The one switch that lets code run which comes with a model."""
     group.add_argument(

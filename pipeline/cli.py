@@ -94,6 +94,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _features(parsed: argparse.Namespace) -> Answer:
+    if parsed.certify is not None:
+        certificate = importlib.import_module("pipeline.certification").certify(
+            options.data_config(parsed),
+            options.vector_config(parsed),
+            parsed.layout,
+            parsed.certify,
+        )
+        return Answer(certificate.to_dict(), certificate.to_text())
     encoding = importlib.import_module("pipeline.encoding")
     result = encoding.run_features(
         options.data_config(parsed), options.vector_config(parsed), parsed.layout

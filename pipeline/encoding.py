@@ -29,6 +29,7 @@ class FeaturesResult:
             "encoded": self.vectors.report.encoded,
             "cached": plan.distinct - self.vectors.report.encoded,
             "truncated": int(self.vectors.truncated.sum()),
+            "tokens_cut_share": round(self.vectors.cut_share, 6),
             "seconds": round(self.seconds, 3),
             "spaces": [
                 {
@@ -52,7 +53,7 @@ class FeaturesResult:
         if facts["truncated"]:
             lines.append(
                 f"{facts['truncated']:,} texts are longer than the encoder's {limit} tokens; "
-                "the rest of each is not seen"
+                f"{facts['tokens_cut_share']:.1%} of all tokens are cut off and not seen"
             )
         for space in facts["spaces"]:
             layers = ",".join(map(str, space["layers"]))

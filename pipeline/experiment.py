@@ -90,6 +90,7 @@ def run_experiment(
             notes=split.notes,
             copied=int(copied.sum()),
             test_without_copies=_score_some(evaluations[1], ~copied),
+            tokens_cut_share=round(vectors.cut_share, 6),
         )
         write_record(
             run.folder,

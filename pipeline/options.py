@@ -111,6 +111,7 @@ def features_options(parser: argparse.ArgumentParser) -> None:
     data_options(parser)
     vector_options(parser)
     layout_option(parser, "all, from one forward pass")
+    cache_options.certify_option(parser)
 
 
 def export_options(parser: argparse.ArgumentParser) -> None:

@@ -30,7 +30,10 @@ def result_text(result: ExperimentResult) -> str:
         f"best {step}: {result.best_epoch} of {result.epochs}",
     ]
     if result.truncated:
-        lines.append(f"{result.truncated:,} texts are longer than the encoder sees")
+        lines.append(
+            f"{result.truncated:,} texts are longer than the encoder sees: "
+            f"{result.tokens_cut_share:.1%} of all tokens are cut off"
+        )
     lines.append(f"run: {result.run}")
     return "\n".join(lines)
 

@@ -73,6 +73,7 @@ class ExperimentResult:
         head, layout: what was trained on what.
         encoded: texts that had to be encoded; the others were cached.
         truncated: texts longer than the encoder sees.
+        tokens_cut_share: share of all tokens, in [0, 1], that it does not see therefore.
         validation, test: the head's scores.
         baselines: test scores of what it must beat, by name.
         epochs, best_epoch: passes made, and the one whose weights were kept.
@@ -98,6 +99,7 @@ class ExperimentResult:
     notes: tuple[str, ...]
     copied: int = 0
     test_without_copies: Score | None = None
+    tokens_cut_share: float = 0.0
 
     @property
     def flattered(self) -> bool:

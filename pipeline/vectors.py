@@ -65,6 +65,13 @@ class Vectors:
         long: np.ndarray = self.tokens > self.spaces[0].spec.max_length
         return long
 
+    @property
+    def cut_share(self) -> float:
+        """Share of all tokens, in [0, 1], that the encoder does not see."""
+        tokens = self.tokens.astype(np.int64)
+        cut = np.maximum(tokens - self.spaces[0].spec.max_length, 0)
+        return float(cut.sum() / max(1, tokens.sum()))
+
 
 def say(text: str) -> None:
     """One line for people, on stderr: stdout is for results."""

@@ -88,6 +88,16 @@ def test_verify_fix_and_encode_again(run: Run, data: Path, encoder: Path) -> Non
     assert "quarantine" in text
 
 
+def test_what_is_cut_off_is_counted(run: Run, encoder: Path, tmp_path: Path) -> None:
+    texts = [f"rain {i}" for i in range(9)] + ["one two three four " * 40]
+    data = data_file(tmp_path / "long.csv", texts)
+    _, report, _ = run("features", "--data", data, "--encoder", encoder, "--json")
+    assert report["truncated"] == 1
+    assert 0.5 < report["tokens_cut_share"] < 1
+    _, text, _ = run("features", "--data", data, "--encoder", encoder)
+    assert f"{report['tokens_cut_share']:.1%} of all tokens are cut off" in text
+
+
 def test_cache_compact_collect(run: Run, data: Path, encoder: Path, tmp_path: Path) -> None:
     more = data_file(tmp_path / "more.csv", [f"rain {i}" for i in range(10)])
     for file in (data, more):
@@ -129,6 +139,39 @@ def test_export(run: Run, data: Path, encoder: Path) -> None:
     code, out, err = run("export", "--data", data, "--out", "out.npz")
     assert (code, out) == (2, "")
     assert ".npy" in err
+
+
+def test_certify_measures_every_form_and_stores_nothing(
+    run: Run, encoder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "labelled.csv"
+    rows = [[f"the cat sat {i} times", "cats"] for i in range(20)]
+    rows += [[f"nobody expected rain number {i}", "rain"] for i in range(20)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["text", "label"], *rows])
+    common = ("--data", path, "--encoder", encoder, "--precision", "float32", "--certify")
+    _, report, _ = run("features", *common, "30", "--json")
+    assert report["texts"] == 30
+    costs = {(cost["layout"], cost["dtype"]): cost for cost in report["costs"]}
+    assert set(costs) == {
+        (layout, dtype)
+        for layout in ("pooled", "tokens")
+        for dtype in ("float32", "float16", "int8")
+    }
+    for layout in ("pooled", "tokens"):
+        exact, half, eighth = (costs[layout, d] for d in ("float32", "float16", "int8"))
+        assert exact["smallest_cosine"] == pytest.approx(1, abs=1e-6)
+        assert exact["accuracy_change"] == 0
+        assert half["smallest_cosine"] > 0.99999
+        assert 0.999 < eighth["smallest_cosine"] <= eighth["mean_cosine"] < 1
+        assert exact["bytes_per_text"] > half["bytes_per_text"] > eighth["bytes_per_text"]
+        assert 0.5 < exact["accuracy"] <= 1
+    assert costs["pooled", "int8"]["bytes_per_text"] == 16 + 8 + 4 + 16
+    assert not Path("cache").exists()
+    _, text, _ = run("features", *common)
+    assert "smallest cosine" in text
+    code, _, err = run("features", *common, "1")
+    assert (code, err.count("\n")) == (2, 1)
 
 
 @pytest.mark.parametrize(

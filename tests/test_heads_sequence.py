@@ -11,6 +11,7 @@ from heads.base import Head
 from heads.cnn import CnnHead, CnnSettings, Convolutions
 from heads.inputs import SequenceHead, Standardize, statistics
 from heads.lstm import LstmHead, LstmSettings
+from heads.registry import head_type, make_settings
 from tests.heads_fakes import make_table
 
 WIDTH = 5
@@ -235,3 +236,15 @@ def test_standardised_inputs_keep_a_constant_feature_finite() -> None:
     assert got.dtype == torch.float32
     assert float(got[0, :, 1].abs().max()) < 1e-3
     assert float(got[0, :, 0].std(correction=0)) == pytest.approx(1.0, abs=1e-2)
+
+
+def test_input_dropout_takes_a_feature_from_all_vectors_of_a_text() -> None:
+    head = head_type("cnn").build(make_settings("cnn", {"input_dropout": "0.5"}), 64, 3)
+    x = torch.ones(8, 5, 64)
+    mask = torch.ones(8, 5, dtype=torch.bool)
+    torch.manual_seed(0)
+    prepared = head.train().prepare(x, mask)
+    assert set(prepared.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(prepared, prepared[:, :1].expand_as(prepared))
+    assert 0.3 < float((prepared == 0).float().mean()) < 0.7
+    assert torch.equal(head.eval().prepare(x, mask), x)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -201,3 +203,81 @@ def test_int8_shards_are_joined_bit_for_bit(tmp_path: Path) -> None:
 
 def test_the_target_bounds_memory() -> None:
     assert compact_module.TARGET_BYTES <= 256 * 2**20
+
+
+@pytest.mark.parametrize("layout", ["pooled", "tokens"])
+def test_a_corpus_of_many_short_texts_is_joined_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    """Arrow cuts pages by rows as well as by size; a shard must stay in one."""
+    monkeypatch.setattr(stage, "WINDOW_TEXTS", 2048)
+    texts = [f"{i} " + "w " * (i % 60) for i in range(40_000)]
+    space = FeatureStore(tmp_path).space(spec(layout, max_length=99), "fake")
+    encode(plan_encoding(texts, [space]), texts, [space], CountingEncoder)
+    done = compact(FeatureStore(tmp_path).space(space.spec))
+    assert (done.shards_before, done.shards_after) == (20, 3)
+    table = space.table(text_keys(texts))
+    for row in range(0, 40_000, 999):
+        assert np.array_equal(table.sequence(row), fake_vectors(texts[row], layout, 99))
+
+
+def test_writers_readers_and_compactions_side_by_side(tmp_path: Path) -> None:
+    """Two processes encode the same texts while a third joins shards and this one reads."""
+    texts = [f"text number {i} " + "word " * (i % 7) for i in range(600)]
+    children = []
+    for role in ("write", "write", "compact"):
+        command = [sys.executable, "-c", SIDE_BY_SIDE, role, str(tmp_path)]
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        children.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
+    reader, read = opened(tmp_path), 0
+    while any(child.poll() is None for child in children[:2]):
+        reader.refresh()
+        some = [text for text in texts[::7] if not reader.missing(text_keys([text]))[0]]
+        if some:
+            assert_holds(reader, some)
+            read += 1
+    (tmp_path / "stop").touch()
+    for child in children:
+        _, err = child.communicate(timeout=60)
+        assert child.returncode == 0, err.decode()
+    compactions = int((tmp_path / "stop").read_text())
+    (tmp_path / "stop").unlink()
+    print(f"{read} reads and {compactions} compactions meanwhile")
+    assert min(read, compactions) >= 1
+    compact(opened(tmp_path))
+    assert verify_cache(tmp_path) == []
+    assert len(opened(tmp_path)) == len(texts)
+    assert_holds(reader, texts)
+
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SIDE_BY_SIDE = """
+import sys, time
+from pathlib import Path
+from features import encoding as stage
+from features.compact import compact
+from features.encoding import encode, plan_encoding
+from features.store import FeatureStore
+from tests.counting import CountingEncoder, spec
+
+role, root = sys.argv[1], Path(sys.argv[2])
+space = FeatureStore(root).space(spec("tokens"), "fake")
+if role == "write":
+    class Slow(CountingEncoder):
+        def encode(self, texts, specs, on_batch):
+            time.sleep(0.02)
+            return super().encode(texts, specs, on_batch)
+
+    stage.WINDOW_TEXTS = 5
+    texts = [f"text number {i} " + "word " * (i % 7) for i in range(600)]
+    encode(plan_encoding(texts, [space]), texts, [space], Slow)
+else:
+    joined = 0
+    while not (root / "stop").exists():
+        space.refresh()
+        if len(space.index.shards) > 5:
+            compact(space)
+            joined += 1
+        time.sleep(0.02)
+    (root / "stop").write_text(str(joined))
+"""

@@ -135,7 +135,7 @@ def test_a_deleted_shard_is_missing_again(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("harm", ["delete", "garble", "truncate", "stale"])
+@pytest.mark.parametrize("harm", ["delete", "garble", "truncate", "stale", "other version"])
 def test_the_index_is_only_derived(tmp_path: Path, harm: str) -> None:
     space = filled(tmp_path, texts=TEXTS[:2])
     space.save_index()
@@ -149,6 +149,9 @@ def test_the_index_is_only_derived(tmp_path: Path, harm: str) -> None:
         path.write_bytes(old[:-20] + bytes(20))
     elif harm == "truncate":
         path.write_bytes(old[:40])
+    elif harm == "other version":
+        body = old[32:].replace(b"format", b"tamrof")
+        path.write_bytes(digest(body).encode() + body)
     else:
         path.write_bytes(old)
     reopened = FeatureStore(tmp_path).space(spec("tokens"))
