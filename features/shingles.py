@@ -6,6 +6,7 @@ are hashed into ``BUCKETS`` and computed for many texts at once, in flat arrays.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ SHARED_MARKS = 0.15
 UNSPACED = "\u2e80"
 
 KEPT = "#%&@"
+OUTER_SPACE = re.compile(r"(?<!\d) | (?!\d)")
+"""A space that does not stand between two digits."""
 
 
 class _Punctuation(dict[int, str | None]):
@@ -72,12 +75,7 @@ def words(text: str) -> str:
 
 def letters(spaced: str) -> str:
     """``words`` without their spaces, save those between digits: ``1 5`` is not ``15``."""
-    parts = spaced.split(" ")
-    joined = [parts[0]]
-    for before, part in pairwise(parts):
-        gap = before[-1:].isdigit() and part[:1].isdigit()
-        joined.append(f" {part}" if gap else part)
-    return "".join(joined)
+    return OUTER_SPACE.sub("", spaced)
 
 
 def gram_matrix(spaced: Sequence[str]) -> csr_matrix:
