@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,11 +20,11 @@ from heads.base import Problem
 from pipeline.config import EXAMPLE, DataConfig, VectorConfig
 from pipeline.partition import read_labelled, split_corpus
 from pipeline.runs import environment
-from pipeline.vectors import ensure_vectors
+from pipeline.vectors import ensure_vectors, say
 
 
 def main() -> int:
-    """Run all comparisons and print a line each, or one JSON object."""
+    """Run all comparisons: a line each on stderr, with --json one object on stdout."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--data", type=Path, default=EXAMPLE, help="labelled texts")
     parser.add_argument("--cache", type=Path, default=VectorConfig.cache, help="feature store")
@@ -32,19 +33,19 @@ def main() -> int:
     )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    results = run(options.data, options.cache, options.rounds)
+    facts = environment()
+    say(f"{facts['processor']}, {facts['cores']} cores; {options.data.name}")
+    results = []
+    for result in run(options.data, options.cache, options.rounds):
+        say(result.line())
+        results.append(result)
     if options.json:
         rows = [{**asdict(result), "ratio": result.ratio} for result in results]
-        sys.stdout.write(json.dumps({"results": rows, "environment": environment()}) + "\n")
-    else:
-        facts = environment()
-        print(f"{facts['processor']}, {facts['cores']} cores; {options.data.name}")
-        for result in results:
-            print(result.line())
+        sys.stdout.write(json.dumps({"results": rows, "environment": facts}) + "\n")
     return 0 if all(result.reached for result in results) else 1
 
 
-def run(data: Path, cache: Path, rounds: int) -> list[Result]:
+def run(data: Path, cache: Path, rounds: int) -> Iterator[Result]:
     """All comparisons: encoding and heads on the data, reading on made-up vectors."""
     config = DataConfig(data=data)
     corpus = read_labelled(config)
@@ -55,12 +56,10 @@ def run(data: Path, cache: Path, rounds: int) -> list[Result]:
     )
     labels = split.label_ids(corpus.labels or ())
     problem = Problem(table, labels, split.train, split.validation, len(split.classes))
-    return [
-        *encoding.run(corpus.texts, rounds),
-        reading.token_shards(rounds),
-        reading.warm_features(rounds),
-        *heads.run(problem),
-    ]
+    yield from encoding.run(corpus.texts, rounds)
+    yield reading.token_shards(rounds)
+    yield reading.warm_features(rounds)
+    yield from heads.run(problem)
 
 
 sys.exit(main())

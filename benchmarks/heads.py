@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from heads.registry import head_type, make_settings
 from heads.training import Trainer
 
 GOALS = {"cnn": 2.2, "lstm": 1.8}
-EPOCHS = 10
+EPOCHS = 6
 
 
 class PlainCnn(torch.nn.Module):
@@ -168,9 +169,9 @@ def compare(name: str, problem: Problem, epochs: int = EPOCHS) -> Result:
     return Result(title, own, plain, GOALS[name], notes)
 
 
-def run(problem: Problem, epochs: int = EPOCHS) -> list[Result]:
+def run(problem: Problem, epochs: int = EPOCHS) -> Iterator[Result]:
     """Both heads."""
-    return [compare(name, problem, epochs) for name in PLAIN]
+    return (compare(name, problem, epochs) for name in PLAIN)
 
 
 def read_problem(folder: Path) -> Problem:
@@ -209,7 +210,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     problem = read_problem(options.features) if options.features else made_up_problem()
-    results = run(problem, options.epochs)
+    results = list(run(problem, options.epochs))
     if options.json:
         rows = [{**asdict(result), "ratio": result.ratio} for result in results]
         sys.stdout.write(json.dumps({"results": rows}) + "\n")
