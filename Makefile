@@ -84,7 +84,7 @@ clean:  ## remove the virtual environment; caches and runs stay
 	rm -rf .venv
 
 .venv/.runtime: pyproject.toml constraints.txt
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet -c constraints.txt -e .
 	@touch $@
 
