@@ -18,7 +18,7 @@ from features.encoding import Encoder
 from features.model import EncoderModel
 from features.splits import Split
 from features.table import POOLED, FeatureTable
-from heads.base import EpochRecord
+from heads.base import EpochRecord, HeadSettings
 from heads.registry import check_layout, head_type, make_settings
 from heads.trained import TrainedHead, fit
 from pipeline import baselines
@@ -55,19 +55,7 @@ def run_experiment(
         copies = find_copies(corpus.texts, pooled)
         split = split_corpus(corpus, config.data, copies)
         labels = split.label_ids(corpus.labels or ())
-        start = time.perf_counter()
-        trained = fit(
-            config.head,
-            settings,
-            table,
-            labels,
-            split.train,
-            split.validation,
-            split.classes,
-            config.seed,
-            partial(_say_epoch, head_type(config.head).step),
-        )
-        training = time.perf_counter() - start
+        trained, training = _train(config, settings, table, labels, split)
         evaluations = _evaluate(trained, table, labels, split)
         validation, test = (score(side.labels, side.predicted) for side in evaluations)
         copied = leaked(copies, split.train, split.test)
@@ -92,20 +80,33 @@ def run_experiment(
             test_without_copies=_score_some(evaluations[1], ~copied),
             tokens_cut_share=round(vectors.cut_share, 6),
         )
-        write_record(
-            run.folder,
-            Record(
-                described,
-                corpus,
-                split,
-                vectors.space(layout).spec,
-                trained,
-                evaluations,
-                pooled,
-            ),
-            result,
-        )
+        spec = vectors.space(layout).spec
+        record = Record(described, corpus, split, spec, trained, evaluations, pooled)
+        write_record(run.folder, record, result)
     return replace(result, run=run.final)
+
+
+def _train(
+    config: ExperimentConfig,
+    settings: HeadSettings,
+    table: FeatureTable,
+    labels: np.ndarray,
+    split: Split,
+) -> tuple[TrainedHead, float]:
+    """The trained head, and the seconds that took."""
+    start = time.perf_counter()
+    trained = fit(
+        config.head,
+        settings,
+        table,
+        labels,
+        split.train,
+        split.validation,
+        split.classes,
+        config.seed,
+        partial(_say_epoch, head_type(config.head).step),
+    )
+    return trained, time.perf_counter() - start
 
 
 def _evaluate(
