@@ -9,14 +9,12 @@ from typing import Any, get_origin
 from pydantic import ValidationError
 
 from features.errors import SettingError, listed
-from features.table import POOLED, TOKENS
+from features.table import POOLED, SENTENCES, TOKENS
 from heads.base import HeadSettings, HeadType
 from heads.cnn import CnnHead, CnnSettings
 from heads.logistic import LogisticHead, LogisticSettings, fit_logistic
 from heads.lstm import LstmHead, LstmSettings
 from heads.training import fit_by_steps
-
-SENTENCES = "sentences"
 
 HEADS: dict[str, HeadType] = {
     head.name: head

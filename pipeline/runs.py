@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import secrets
-import shutil
 import sys
 import traceback
 from collections.abc import Iterator
@@ -163,10 +162,3 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CacheError(f"cannot read {path} ({error}); train the run again") from error
-
-
-def remove_temporary(runs: Path, older_than: float) -> None:
-    """Remove folders of runs that were killed, if last written before a time (seconds)."""
-    for folder in runs.glob(".tmp-*"):
-        if folder.stat().st_mtime < older_than:
-            shutil.rmtree(folder, ignore_errors=True)
