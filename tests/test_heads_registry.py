@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from features.errors import SettingError
-from features.table import POOLED, TOKENS
-from heads.registry import HEADS, SENTENCES, check_layout, head_type, make_settings
+from features.table import POOLED, SENTENCES, TOKENS
+from heads.registry import HEADS, check_layout, head_type, make_settings
 
 
 def refusal(name: str, overrides: dict[str, object]) -> str:
