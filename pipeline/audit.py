@@ -13,12 +13,13 @@ from typing import Any
 from features.copies import find_copies
 from features.corpus import Corpus, read_corpus
 from features.encoding import Encoder
+from features.errors import SettingError
 from features.model import EncoderModel
 from features.neighbors import EXACT_MOST
 from features.splits import SIDES, official_sides
 from features.table import POOLED
 from pipeline.config import DataConfig, VectorConfig
-from pipeline.findings import Evidence, Example, Finder, Finding, Place
+from pipeline.findings import EXAMPLES, Evidence, Example, Finder, Finding, Place
 from pipeline.findings_copies import copy_findings
 from pipeline.findings_labels import label_findings
 from pipeline.findings_texts import text_findings
@@ -106,15 +107,19 @@ def run_audit(
     data: DataConfig,
     vectors: VectorConfig,
     load: Callable[[EncoderModel], Encoder] | None = None,
+    examples: int = EXAMPLES,
 ) -> AuditResult:
     """Audit a corpus, encoding only texts that are not cached.
 
     Args:
         load: gives the encoder when something is missing; None loads the model itself.
+        examples: most examples to keep of each finding, at least 1.
 
     Raises:
         InputError: anything wrong with what the user gave.
     """
+    if examples < 1:
+        raise SettingError(f"--examples must be at least 1; got {examples}")
     corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
     sides = None if corpus.splits is None else official_sides(corpus.splits, corpus.rows)[0]
     encoded = ensure_vectors(corpus.texts, vectors, (POOLED,), load=load)
@@ -127,6 +132,7 @@ def run_audit(
         vectors=pooled,
         tokens=encoded.tokens,
         max_length=encoded.space(POOLED).spec.max_length,
+        examples=examples,
     )
     return AuditResult(evidence, audit(evidence), time.perf_counter() - start)
 

@@ -161,7 +161,7 @@ def _audit(parsed: argparse.Namespace) -> Answer:
         cleaning.check_target(parsed.write_clean)
     data = options.data_config(parsed)
     result = importlib.import_module("pipeline.audit").run_audit(
-        data, options.vector_config(parsed)
+        data, options.vector_config(parsed), examples=parsed.examples
     )
     files: dict[str, str] = {}
     if str(parsed.page) != options.NO_COLUMN:

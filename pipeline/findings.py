@@ -15,7 +15,7 @@ from features.copies import Copies
 from features.corpus import Corpus
 
 EXAMPLES = 10
-"""Examples kept of each finding."""
+"""Examples kept of each finding, where nobody asks for more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,7 @@ class Evidence:
         vectors: (N, D) pooled vectors, float16 or float32.
         tokens: (N,) tokens of each whole text.
         max_length: tokens of a text that the encoder sees.
+        examples: most examples to keep of each finding.
     """
 
     corpus: Corpus
@@ -37,6 +38,7 @@ class Evidence:
     vectors: np.ndarray
     tokens: np.ndarray
     max_length: int
+    examples: int = EXAMPLES
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -92,7 +94,7 @@ class Finding:
         count: how many rows (or classes, or tokens) it concerns.
         share: that count's share of what it was counted among, in [0, 1].
         message: one sentence for people, with the numbers.
-        examples: some cases, at most ``EXAMPLES``.
+        examples: some cases, at most ``Evidence.examples``.
         remedy: what to do about it.
         positions: the rows concerned, as positions in the corpus.
     """
@@ -132,10 +134,12 @@ def place(evidence: Evidence, position: int) -> Place:
     )
 
 
-def spread(count: int, most: int = EXAMPLES) -> list[int]:
+def spread(count: int, most: int) -> list[int]:
     """``most`` indices evenly spread over 0..count-1, or all: examples from best to worst."""
     if count <= most:
         return list(range(count))
+    if most == 1:
+        return [0]
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 

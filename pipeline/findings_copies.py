@@ -201,5 +201,5 @@ def _examples(evidence: Evidence, pairing: Pairing) -> tuple[Example, ...]:
             place(evidence, int(pairing.partners[i])),
             float(pairing.overlap[i]),
         )
-        for i in order[spread(len(order))].tolist()
+        for i in order[spread(len(order), evidence.examples)].tolist()
     )

@@ -10,7 +10,7 @@ from features.errors import listed
 from features.shingles import letters, words
 from features.splits import FEWEST_UNITS
 from features.stratify import ids_of
-from pipeline.findings import EXAMPLES, Evidence, Example, Finding, many, place, spread
+from pipeline.findings import Evidence, Example, Finding, many, place, spread
 from pipeline.suspects import out_of_fold, suspected
 
 UNEVEN = 10.0
@@ -51,7 +51,7 @@ def _conflicts(evidence: Evidence) -> list[Finding]:
     rows = conflicting(evidence)
     texts = np.unique(copies.folded[rows])
     examples = []
-    for group in texts[spread(len(texts))].tolist():
+    for group in texts[spread(len(texts), evidence.examples)].tolist():
         members = np.flatnonzero(copies.folded == group).tolist()
         other = next(i for i in members if labels[i] != labels[members[0]])
         counts = Counter(labels[i] for i in members)
@@ -94,7 +94,7 @@ def _errors(evidence: Evidence) -> list[Finding]:
             f"{evidence.labels[row]} ({own:.0%})",
         )
         for row, suggested, own, other in zip(
-            suspects.rows[:EXAMPLES].tolist(),
+            suspects.rows[: evidence.examples].tolist(),
             suspects.suggested.tolist(),
             suspects.own.tolist(),
             suspects.other.tolist(),
@@ -128,7 +128,7 @@ def _imbalance(evidence: Evidence) -> list[Finding]:
         return []
     examples = [
         Example(None, note=f"{label}: {many(n, 'row')} ({n / len(evidence.labels):.1%})")
-        for label, n in counts.most_common(EXAMPLES)
+        for label, n in counts.most_common(evidence.examples)
     ]
     return [
         Finding(
@@ -174,7 +174,7 @@ def _small(evidence: Evidence) -> list[Finding]:
             remedy="add texts, merge the class with a kindred one, or leave it out",
             examples=tuple(
                 Example(None, note=f"{label}: {many(n, 'separate text')}")
-                for label, n in list(small.items())[:EXAMPLES]
+                for label, n in list(small.items())[: evidence.examples]
             ),
             positions=tuple(rows),
         )
@@ -202,7 +202,8 @@ def _unseen(evidence: Evidence) -> list[Finding]:
             ),
             remedy="add training texts of these labels, or take them out of the held-out sides",
             examples=tuple(
-                Example(place(evidence, i), note=evidence.labels[i]) for i in rows[:EXAMPLES]
+                Example(place(evidence, i), note=evidence.labels[i])
+                for i in rows[: evidence.examples]
             ),
             positions=tuple(rows),
         )
@@ -230,7 +231,7 @@ def _variants(evidence: Evidence) -> list[Finding]:
                 Example(
                     None, note=listed(f"{label!r}: {many(counts[label], 'row')}" for label in g)
                 )
-                for g in groups[:EXAMPLES]
+                for g in groups[: evidence.examples]
             ),
             positions=tuple(i for i, label in enumerate(evidence.labels) if label in names),
         )

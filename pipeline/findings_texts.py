@@ -9,7 +9,7 @@ import numpy as np
 
 from features.neighbors import nearest, unit
 from features.shingles import words
-from pipeline.findings import EXAMPLES, Evidence, Example, Finding, many, place, spread
+from pipeline.findings import Evidence, Example, Finding, many, place, spread
 
 REPEATED = 3
 """Rows with the same short text from which it may be a non-answer."""
@@ -132,7 +132,7 @@ def _non_answers(evidence: Evidence, rows: np.ndarray) -> Finding:
                 place(evidence, first[text]),
                 note=f"{many(count, 'row')} under {many(len(labels_of[text]), 'label')}",
             )
-            for text, count in texts.most_common(EXAMPLES)
+            for text, count in texts.most_common(evidence.examples)
         ),
         positions=tuple(rows.tolist()),
     )
@@ -158,7 +158,7 @@ def _outliers(evidence: Evidence, answers: np.ndarray) -> Finding:
         remedy="read them: other languages, garbage and wrong fields show up here; drop those",
         examples=tuple(
             Example(place(evidence, row), note=f"nearest text: cosine {closest[row]:.2f}")
-            for row in rows[:EXAMPLES].tolist()
+            for row in rows[: evidence.examples].tolist()
         ),
         positions=tuple(rows.tolist()),
     )
@@ -181,7 +181,8 @@ def _foreign(evidence: Evidence) -> Finding:
         ),
         remedy="check that the encoder knows the language, or drop them",
         examples=tuple(
-            Example(place(evidence, rows[i]), note=scripts[rows[i]]) for i in spread(len(rows))
+            Example(place(evidence, rows[i]), note=scripts[rows[i]])
+            for i in spread(len(rows), evidence.examples)
         ),
         positions=tuple(rows),
     )
@@ -215,7 +216,7 @@ def _truncation(evidence: Evidence) -> Finding:
         remedy="take an encoder with a longer window, or put what matters first",
         examples=tuple(
             Example(place(evidence, row), note=f"{tokens[row]:,} tokens")
-            for row in rows[:EXAMPLES].tolist()
+            for row in rows[: evidence.examples].tolist()
         ),
         positions=tuple(rows.tolist()),
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.corpus import folded
-from pipeline.findings import EXAMPLES, Evidence, Example, Finding, many, place
+from pipeline.findings import Evidence, Example, Finding, many, place
 
 SAMPLE = 20_000
 LEAST_TEXTS = 10
@@ -65,7 +65,7 @@ def giveaway_findings(evidence: Evidence) -> list[Finding]:
     tokens: dict[tuple[str, str], Giveaway] = {(g.where, g.token): g for g in found}
     rows = [i for i, text in enumerate(evidence.texts) if tokens.keys() & marks(text)]
     examples = []
-    for one in found[:EXAMPLES]:
+    for one in found[: evidence.examples]:
         shown = next(
             i
             for i in rows

@@ -206,6 +206,13 @@ def audit_options(parser: argparse.ArgumentParser) -> None:
         help="the findings with their texts as one HTML page (default: audit.html; or none)",
     )
     parser.add_argument(
+        "--examples",
+        type=int,
+        default=10,
+        metavar="N",
+        help="most examples of each finding on the page and in --json (default: 10)",
+    )
+    parser.add_argument(
         "--write-clean",
         type=Path,
         metavar="FILE",

@@ -80,6 +80,24 @@ def test_the_command_gives_findings_a_page_and_a_clean_corpus(
     assert "page" not in again
 
 
+def test_examples_are_as_many_as_asked_for(
+    capsys: pytest.CaptureFixture[str], leaky: Path, common: list[object]
+) -> None:
+    asked = ["audit", "--data", leaky, *common, "--page", "none", "--examples"]
+    for most in (1, 2, 1000):
+        found = command(capsys, *asked, most)["findings"]
+        shown = {f["kind"]: len(f["examples"]) for f in found}
+        assert max(shown.values()) <= most
+    assert [f["count"] for f in found if f["kind"].endswith("across_splits")] == [1, 1, 1]
+    assert all(
+        len(f["examples"]) == f["count"]
+        for f in found
+        if f["kind"].endswith("_copies_across_splits")
+    ), "all of them, where that many are asked for"
+    assert main([str(each) for each in (*asked, 0)]) == 2
+    assert "--examples must be at least 1; got 0" in capsys.readouterr().err
+
+
 class Tags(html.parser.HTMLParser):
     """Gathers tags and attributes."""
 
