@@ -12,11 +12,11 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from heads.base import TrainingSettings
+from heads.base import SequenceSettings
 from heads.inputs import SequenceHead
 
 
-class CnnSettings(TrainingSettings):
+class CnnSettings(SequenceSettings):
     """Settings of ``cnn``."""
 
     kernels: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
@@ -79,15 +79,15 @@ class CnnHead(SequenceHead):
     """Convolutions, ReLU, the maximum over real positions, dropout, one dense layer."""
 
     def __init__(self, settings: CnnSettings, width: int, classes: int) -> None:
-        super().__init__(width, settings.input_dropout)
+        super().__init__(width, settings.input_dropout, settings.max_vectors)
         self.convolutions = Convolutions(width, settings.filters, settings.kernels)
         self.dropout = torch.nn.Dropout(settings.dropout)
         pooled = settings.filters * len(settings.kernels)
         self.output = torch.nn.Linear(pooled, classes)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """See :meth:`Head.forward`."""
-        sums = self.convolutions(self.prepare(x, mask))
+    def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See :meth:`SequenceHead.classify`."""
+        sums = self.convolutions(x)
         # Adding the bias and ReLU both keep the order, so they can wait until after the
         # maximum, where they cost a T-th.
         nowhere = torch.zeros_like(mask, dtype=sums.dtype).masked_fill(~mask, -torch.inf)

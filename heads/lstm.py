@@ -13,11 +13,11 @@ from typing import Literal
 import torch
 from pydantic import Field
 
-from heads.base import TrainingSettings
+from heads.base import SequenceSettings
 from heads.inputs import SequenceHead
 
 
-class LstmSettings(TrainingSettings):
+class LstmSettings(SequenceSettings):
     """Settings of ``lstm``."""
 
     units: int = Field(96, ge=1, le=4096, description="LSTM units a direction and layer")
@@ -38,7 +38,7 @@ class LstmHead(SequenceHead):
     """LSTM layers, pooling over real positions, dropout, one dense layer."""
 
     def __init__(self, settings: LstmSettings, width: int, classes: int) -> None:
-        super().__init__(width, settings.input_dropout)
+        super().__init__(width, settings.input_dropout, settings.max_vectors)
         self.pooling = settings.pooling
         self.dropout = torch.nn.Dropout(settings.dropout)
         directions = 2 if settings.bidirectional else 1
@@ -49,9 +49,9 @@ class LstmHead(SequenceHead):
         )
         self.output = torch.nn.Linear(wide, classes)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """See :meth:`Head.forward`."""
-        x, lengths = to_front(self.prepare(x, mask), mask)
+    def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See :meth:`SequenceHead.classify`."""
+        x, lengths = to_front(x, mask)
         backwards = reversal(lengths, x.shape[1])
         states: list[torch.Tensor] = []
         for layer in self.layers:

@@ -135,9 +135,13 @@ def _explain(
     field = settings.model_fields[setting]
     rule = fault["msg"].removeprefix("Value error, ")
     rule = rule[0].lower() + rule[1:]
-    default = field.default
-    example = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    example = field.examples[0] if field.examples else as_text(field.default)
     return (
         f"setting {setting} of {name} is {overrides[setting]!r}: {rule} "
         f"({field.description}); for example --set {setting}={example}"
     )
+
+
+def as_text(value: object) -> str:
+    """A setting's value as one would type it."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
