@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -176,7 +177,7 @@ class Trainer:
         if self.kept is self.head:
             return
         decay = min(self.settings.averaging, (1 + self.done) / (10 + self.done))
-        pairs = zip(self.kept.parameters(), self.head.parameters(), strict=True)
+        pairs = zip(_numbers(self.kept), _numbers(self.head), strict=True)
         for kept, present in pairs:
             kept.lerp_(present, 1.0 - decay)
 
@@ -187,6 +188,11 @@ class Trainer:
             f"{self.done} (epoch {epoch}): lower learning_rate, now {rate:g}, for example "
             f"--set learning_rate={rate / 10:g}"
         )
+
+
+def _numbers(head: SequenceHead) -> Iterator[torch.Tensor]:
+    """Weights, and the statistics that a head measures as it learns."""
+    return chain(head.parameters(), head.buffers())
 
 
 def _class_weights(settings: TrainingSettings, problem: Problem) -> torch.Tensor | None:
