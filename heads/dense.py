@@ -21,10 +21,14 @@ ACTIVATIONS = {
 }
 
 
+Units = tuple[Annotated[int, Field(ge=1, le=65536)], ...]
+"""How many units each of several layers has."""
+
+
 class DenseSettings(HeadSettings):
     """Settings of the dense layers before the output layer."""
 
-    dense: tuple[Annotated[int, Field(ge=1, le=65536)], ...] = Field(
+    dense: Units = Field(
         (),
         max_length=64,
         description="units of dense layers before the last one; empty: none",

@@ -39,6 +39,11 @@ def hide(x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     return x + torch.zeros_like(real, dtype=x.dtype).masked_fill(~real, -torch.inf)
 
 
+def mean_of(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(B, T, D), zero at padding, and (B, T) -> (B, D)."""
+    return x.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp_min(1)
+
+
 def pool_windows(x: torch.Tensor, width: int) -> torch.Tensor:
     """Maxima of windows side by side: (B, T, F) -> (B, T / width rounded up, F).
 

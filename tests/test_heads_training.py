@@ -15,7 +15,7 @@ from heads.base import EpochRecord, Problem
 from heads.batches import batches, gather
 from heads.cnn import CnnHead, CnnSettings
 from heads.inference import compute_logits
-from heads.registry import make_settings
+from heads.registry import HEADS, head_type, make_settings
 from heads.trained import TrainedHead, fit
 from heads.training import fit_by_steps
 from tests.heads_fakes import cluster_problem, make_table, marker_problem
@@ -24,7 +24,8 @@ CLASSES = ("a", "b", "c")
 
 
 def train(name: str, seed: int = 0, **overrides: object) -> tuple[TrainedHead, Problem]:
-    problem = cluster_problem() if name == "logistic" else marker_problem()
+    pooled = head_type(name).layouts == (POOLED,)
+    problem = cluster_problem() if pooled else marker_problem()
     settings = make_settings(name, overrides)
     trained = fit(
         name,
@@ -40,7 +41,7 @@ def train(name: str, seed: int = 0, **overrides: object) -> tuple[TrainedHead, P
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("name", ["cnn", "lstm"])
+@pytest.mark.parametrize("name", ["cnn", "lstm", "cnn_lstm"])
 def test_a_learnable_problem_is_learnt(name: str, precision: str) -> None:
     trained, problem = train(name, precision=precision, batch_size=16)
     predicted = trained.logits(problem.table, problem.validation).argmax(axis=1)
@@ -55,9 +56,9 @@ def test_logistic_learns_too() -> None:
     assert np.mean(predicted == problem.labels[problem.validation]) > 0.95
 
 
-@pytest.mark.parametrize("name", ["logistic", "cnn", "lstm"])
+@pytest.mark.parametrize("name", HEADS)
 def test_same_seed_same_weights_bit_for_bit(name: str) -> None:
-    overrides: dict[str, object] = {} if name == "logistic" else {"epochs": 3}
+    overrides: dict[str, object] = {} if name in ("logistic", "knn") else {"epochs": 3}
     first, _ = train(name, seed=5, **overrides)
     torch.manual_seed(99)  # what happened before must not matter
     torch.rand(7)
