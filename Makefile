@@ -29,7 +29,7 @@ help:  ## show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
 	@echo "Variables:"
 	@echo "  DATA      labelled texts: CSV, TSV, JSON Lines, Parquet (default: examples/emotions.csv)"
-	@echo "  HEAD      the classifier: logistic, cnn, lstm, ... (default: logistic; make heads lists all)"
+	@echo "  HEAD      the classifier: logistic, cnn, lstm ... (default: logistic; make heads lists all)"
 	@echo "  PRESET    a system that people described, such as A1 or B3 (make heads lists all)"
 	@echo "  ENCODER   a folder or a hub id (default: the embedded all-MiniLM-L6-v2)"
 	@echo "  LAYOUT    pooled, tokens or sentences (default: the head's natural one; features: the first two)"
