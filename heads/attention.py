@@ -15,6 +15,7 @@ from pydantic import Field
 
 from heads.base import SequenceSettings
 from heads.dense import DenseSettings, DenseStack
+from heads.dropout import Dropout
 from heads.inputs import SequenceHead
 from heads.positions import hide, mean_of
 
@@ -55,7 +56,7 @@ class AttentionHead(SequenceHead):
         self.scale = 1 / math.sqrt(width)
         wide = settings.values or width
         parts = (settings.queries if settings.combine == "concat" else 1) + self.mean + self.max
-        self.dropout = torch.nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.dense = DenseStack(settings, wide * parts, settings.dropout)
         self.output = torch.nn.Linear(self.dense.width, classes)
 

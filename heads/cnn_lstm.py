@@ -15,6 +15,7 @@ from pydantic import Field
 from heads.base import SequenceSettings
 from heads.cnn import Convolutions
 from heads.dense import DenseSettings, DenseStack
+from heads.dropout import Dropout
 from heads.inputs import SequenceHead
 from heads.normal import BatchNorm
 from heads.positions import Pooling, hide, pool_states, pool_windows, reversal, to_front
@@ -61,12 +62,12 @@ class CnnLstmHead(SequenceHead):
         directions = 2 if settings.bidirectional else 1
         self.convolutions = Convolutions(width, filters, settings.kernels)
         self.norm = BatchNorm(maps) if settings.batch_norm else None
-        self.layer_dropout = torch.nn.Dropout(settings.layer_dropout)
+        self.layer_dropout = Dropout(settings.layer_dropout)
         self.lstms = torch.nn.ModuleList(
             Layer(maps // self.branches, settings.units, directions, settings)
             for _ in range(self.branches)
         )
-        self.dropout = torch.nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         wide = settings.units * directions * self.branches
         self.dense = DenseStack(settings, wide, settings.dropout)
         self.output = torch.nn.Linear(self.dense.width, classes)

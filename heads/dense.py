@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 
 from heads.base import HeadSettings
+from heads.dropout import Dropout
 from heads.initial import DenseInitial, initialize_dense
 from heads.normal import BatchNorm
 
@@ -73,7 +74,7 @@ class DenseStack(torch.nn.Module):
         widths = [width, *settings.dense]
         self.width = widths[-1]
         self.activation = ACTIVATIONS[settings.dense_activation]()
-        self.dropout = torch.nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = torch.nn.ModuleList(
             torch.nn.Linear(before, after) for before, after in pairwise(widths)
         )

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from heads.base import SequenceSettings, TrainingSettings
 from heads.dense import DenseSettings, DenseStack, Units
+from heads.dropout import Dropout
 from heads.inputs import SequenceHead
 from heads.positions import hide, mean_of
 
@@ -47,7 +48,7 @@ class MeanMaxHead(SequenceHead):
 
     def __init__(self, settings: MeanMaxSettings, width: int, classes: int) -> None:
         super().__init__(width, settings.input_dropout, settings.max_vectors)
-        self.dropout = torch.nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.dense = DenseStack(settings, 2 * width, settings.dropout)
         self.output = torch.nn.Linear(self.dense.width, classes)
 

@@ -64,8 +64,10 @@ class Layer(torch.nn.Module):
         if not (self.training and self.recurrent_dropout):
             states: torch.Tensor = lstm(x)[0]
             return states
-        ones = x.new_ones(x.shape[0], lstm.hidden_size, dtype=torch.float32)
-        return run_steps(lstm, x, torch.dropout(ones, self.recurrent_dropout, train=True))
+        kept = (
+            torch.rand(x.shape[0], lstm.hidden_size, device=x.device) >= self.recurrent_dropout
+        )
+        return run_steps(lstm, x, kept.float() / (1 - self.recurrent_dropout))
 
 
 def run_steps(lstm: torch.nn.LSTM, x: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:

@@ -150,7 +150,8 @@ class Trainer:
         size = step_size(self.settings, self.done, self.steps)
         self.optimizer.param_groups[0]["lr"] = size
         labels = self.labels[torch.from_numpy(batch.rows)]
-        x = batch.x.bfloat16() if self.bfloat16 else batch.x
+        # By way of float32: torch turns float16 into bfloat16 at less than half the speed.
+        x = batch.x.float().bfloat16() if self.bfloat16 else batch.x
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
             logits = self.head(x, batch.mask).float()
         loss = self.loss(logits, labels)

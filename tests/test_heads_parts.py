@@ -9,6 +9,7 @@ import torch
 from features.errors import SettingError
 from heads.cnn import CnnHead, CnnSettings
 from heads.dense import ACTIVATIONS, DenseSettings, DenseStack
+from heads.dropout import Dropout
 from heads.initial import initialize_lstm
 from heads.normal import BatchNorm
 from heads.positions import hide, pool_windows
@@ -57,6 +58,19 @@ def test_dropout_comes_after_normalisation() -> None:
     kept = got[~zeros].detach() / 2
     assert float(kept.mean()) == pytest.approx(0.0, abs=0.02)
     assert float(kept.std()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_dropout_is_unbiased_and_off_in_evaluation() -> None:
+    torch.manual_seed(0)
+    dropout, x = Dropout(0.25), torch.ones(1000, 50, dtype=torch.bfloat16, requires_grad=True)
+    got = dropout(x)
+    assert got.dtype == torch.bfloat16
+    assert got.float().unique().tolist() == pytest.approx([0.0, 4 / 3], rel=0.01)
+    assert float((got == 0).float().mean()) == pytest.approx(0.25, abs=0.01)
+    got.sum().backward()
+    assert torch.equal(x.grad, got)
+    assert dropout.eval()(x) is x
+    assert Dropout(0.0)(x) is x
 
 
 def test_initial_weights_by_name() -> None:
