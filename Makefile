@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 
 PYTHON  ?= python3
-HEAD    ?= logistic
+HEAD    ?=
+PRESET  ?=
 CACHE   ?= cache
 RUNS    ?= runs
 RUN     ?= latest
@@ -28,7 +29,8 @@ help:  ## show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
 	@echo "Variables:"
 	@echo "  DATA      labelled texts: CSV, TSV, JSON Lines, Parquet (default: examples/emotions.csv)"
-	@echo "  HEAD      the classifier: logistic, cnn, lstm (default: $(HEAD); make heads lists all)"
+	@echo "  HEAD      the classifier: logistic, cnn, lstm ... (default: logistic; make heads lists all)"
+	@echo "  PRESET    a system that people described, such as A1 or B3 (make heads lists all)"
 	@echo "  ENCODER   a folder or a hub id (default: the embedded all-MiniLM-L6-v2)"
 	@echo "  LAYOUT    pooled, tokens or sentences (default: the head's natural one; features: the first two)"
 	@echo "  CACHE     the feature store (default: $(CACHE))"
@@ -45,7 +47,7 @@ audit: .venv/.runtime  ## find copies, leaks, label errors and more in DATA; wri
 	$(MANYHEADS) audit $(CORPUS) $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(ARGS)
 
 train: .venv/.runtime  ## train a head on cached vectors, encoding what is missing
-	$(MANYHEADS) train --head "$(HEAD)" $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(MANYHEADS) train $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 predict: .venv/.runtime  ## label TEXT, or a file of texts in DATA
 	@$(MANYHEADS) predict --run "$(RUN)" --runs "$(RUNS)" --cache "$(CACHE)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),--data "$(DATA)",--text "$$TEXT") $(ARGS)

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measure import Result, in_turn
 from features.table import TOKENS, FeatureTable
+from heads.attention import AttentionSettings
 from heads.base import Problem, TrainingSettings
 from heads.cnn import CnnSettings
 from heads.inference import compute_logits
@@ -32,7 +33,7 @@ from heads.lstm import LstmSettings
 from heads.registry import head_type, make_settings
 from heads.training import Trainer
 
-GOALS = {"cnn": 2.2, "lstm": 1.8}
+GOALS = {"cnn": 2.2, "lstm": 1.8, "attention": 2.0}
 EPOCHS = 6
 
 
@@ -74,7 +75,23 @@ class PlainLstm(torch.nn.Module):
         return self.output(self.dropout(states.amax(dim=1)))
 
 
-PLAIN = {"cnn": PlainCnn, "lstm": PlainLstm}
+class PlainAttention(torch.nn.Module):
+    """Softmax-weighted means by several queries over real positions, dropout, dense."""
+
+    def __init__(self, settings: AttentionSettings, width: int, classes: int) -> None:
+        super().__init__()
+        self.scores = torch.nn.Linear(width, settings.queries)
+        self.dropout = torch.nn.Dropout(settings.dropout)
+        self.output = torch.nn.Linear(width * settings.queries, classes)
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        padding = (torch.arange(x.shape[1]) >= lengths[:, None])[:, :, None]
+        scores = self.scores(x).masked_fill(padding, -torch.inf)
+        found = torch.einsum("btq,btd->bqd", torch.softmax(scores, dim=1), x)
+        return self.output(self.dropout(found.flatten(1)))
+
+
+PLAIN = {"cnn": PlainCnn, "lstm": PlainLstm, "attention": PlainAttention}
 
 
 class Texts(Dataset[tuple[torch.Tensor, int]]):
@@ -170,7 +187,7 @@ def compare(name: str, problem: Problem, epochs: int = EPOCHS) -> Result:
 
 
 def run(problem: Problem, epochs: int = EPOCHS) -> Iterator[Result]:
-    """Both heads."""
+    """All of them."""
     return (compare(name, problem, epochs) for name in PLAIN)
 
 

@@ -15,9 +15,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from features.table import FeatureTable
+from heads.weights import RULES as WEIGHT_RULES
+from heads.weights import parse_weights
 
 
 class HeadSettings(BaseModel):
@@ -29,9 +31,13 @@ class HeadSettings(BaseModel):
 class TrainingSettings(HeadSettings):
     """What every head that learns by gradient steps shares."""
 
-    learning_rate: float = Field(2e-3, gt=0, le=1e3, description="peak step size of AdamW")
+    optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = Field(
+        "adamw", description="rule of the steps; rmsprop with the constants of Keras"
+    )
+    learning_rate: float = Field(2e-3, gt=0, le=1e3, description="peak step size")
+    momentum: float = Field(0.9, ge=0, lt=1, description="share of the last step; of sgd alone")
     weight_decay: float = Field(
-        1e-2, ge=0, le=10, description="decoupled weight decay of AdamW"
+        1e-2, ge=0, le=10, description="decoupled weight decay; of adamw and sgd alone"
     )
     batch_size: int = Field(64, ge=1, le=65536, description="texts a step")
     epochs: int = Field(20, ge=1, le=10_000, description="most passes over the training texts")
@@ -39,10 +45,12 @@ class TrainingSettings(HeadSettings):
         5, ge=1, le=10_000, description="epochs without a better validation before it stops"
     )
     warmup: float = Field(
-        0.1, ge=0, le=1, description="share of all steps in which the step size rises from 0"
+        0.1, ge=0, le=1, description="share of all steps in which the step size rises"
     )
-    schedule: Literal["cosine", "constant"] = Field(
-        "cosine", description="how the step size goes on after the warm-up"
+    schedule: Literal["cosine", "one_cycle", "constant"] = Field(
+        "cosine",
+        description="how the step size goes on after the warm-up; one_cycle: rises along a "
+        "cosine too, from a 25th",
     )
     averaging: float = Field(
         0.99,
@@ -56,11 +64,24 @@ class TrainingSettings(HeadSettings):
         le=1e6,
         description="largest norm of the gradient, longer ones are cut; 0: off",
     )
+    loss: Literal["cross_entropy", "focal", "hardest"] = Field(
+        "cross_entropy",
+        description="of the steps; the history always shows the ordinary cross-entropy",
+    )
+    focal_gamma: float = Field(
+        2.0, ge=0, le=20, description="loss=focal: how much less easy texts count"
+    )
+    hardest: int = Field(
+        16, ge=1, description="loss=hardest: only this many texts of a batch count"
+    )
     label_smoothing: float = Field(
         0.1, ge=0, lt=1, description="share of each target spread evenly over all classes"
     )
-    class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: each class weighs inversely to its frequency"
+    class_weights: str = Field(
+        "none",
+        description="balanced: each class weighs inversely to its frequency; or label=weight "
+        "pairs joined by commas, other classes 1",
+        examples=["balanced"],
     )
     input_dropout: float = Field(
         0.2, ge=0, lt=1, description="share of features dropped from all vectors of a text"
@@ -69,13 +90,35 @@ class TrainingSettings(HeadSettings):
         "auto", description="of matrix products in training; auto: bfloat16 if the CPU gains"
     )
 
+    @field_validator("class_weights")
+    @classmethod
+    def _weights(cls, value: str) -> str:
+        if value not in WEIGHT_RULES:
+            parse_weights(value)
+        return value
+
+
+class SequenceSettings(TrainingSettings):
+    """What every head over the vectors of a text in their order shares."""
+
+    max_vectors: int = Field(
+        0,
+        ge=0,
+        description="vectors seen of a text, the first ones, ever after too; 0: all",
+    )
+
 
 class Head(torch.nn.Module):
     """A classifier over the vectors of one text.
 
+    Attributes:
+        max_vectors: how many vectors of a text are seen at the most; 0: all.
+
     ``forward`` keeps no Python state and does not branch on values, so that the parameters
     of several heads of one shape can be stacked and trained together.
     """
+
+    max_vectors: int = 0
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Logits of a batch; never a softmax.
@@ -101,6 +144,7 @@ class Problem:
         train: (n,) int64 rows of the table to learn from.
         validation: (m,) int64 rows to choose by.
         classes: C, the number of classes.
+        names: their C labels, for weights given by label; may be left out.
     """
 
     table: FeatureTable
@@ -108,6 +152,7 @@ class Problem:
     train: np.ndarray
     validation: np.ndarray
     classes: int
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

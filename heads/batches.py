@@ -77,10 +77,14 @@ def _within_budget(rows: np.ndarray, lengths: np.ndarray, most: int) -> Iterator
         yield rows[start : start + size]
 
 
-def gather(table: FeatureTable, rows: np.ndarray) -> Batch:
-    """The vectors of ``rows`` of a table as one padded batch, in the order of ``rows``."""
+def gather(table: FeatureTable, rows: np.ndarray, most: int = 0) -> Batch:
+    """The vectors of ``rows`` of a table as one padded batch, in the order of ``rows``.
+
+    Args:
+        most: only the first so many vectors of each text are taken; 0: all.
+    """
     starts = table.offsets[rows][:, None]
-    lengths = table.offsets[rows + 1][:, None] - starts
+    lengths = seen_lengths(table, rows, most)[:, None]
     steps = np.arange(int(lengths.max()))
     mask = steps < lengths
     # Past the end of a text the last vector is taken, so that no index leaves the table.
@@ -95,12 +99,22 @@ def batches(
     rows: np.ndarray,
     batch_size: int,
     random: np.random.Generator | None = None,
+    most: int = 0,
 ) -> Iterator[tuple[np.ndarray, Batch]]:
     """Batches over ``rows`` of a table, each row once.
+
+    Args:
+        batch_size, random: as :func:`plan` takes them.
+        most: only the first so many vectors of each text are taken; 0: all.
 
     Yields:
         (positions, batch): ``rows[positions]`` are the rows of the batch.
     """
-    lengths = table.offsets[rows + 1] - table.offsets[rows]
-    for positions in plan(lengths, batch_size, random):
-        yield positions, gather(table, rows[positions])
+    for positions in plan(seen_lengths(table, rows, most), batch_size, random):
+        yield positions, gather(table, rows[positions], most)
+
+
+def seen_lengths(table: FeatureTable, rows: np.ndarray, most: int = 0) -> np.ndarray:
+    """(n,) int64: how many vectors of each of ``rows`` are taken: up to ``most``; 0: all."""
+    lengths: np.ndarray = table.offsets[rows + 1] - table.offsets[rows]
+    return np.minimum(lengths, most) if most else lengths

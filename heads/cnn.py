@@ -7,25 +7,45 @@ taps of all kernels are ONE product, D -> sum of filters x kernel, followed by s
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from heads.base import TrainingSettings
+from heads.base import SequenceSettings
+from heads.dense import DenseSettings, DenseStack
 from heads.inputs import SequenceHead
+from heads.normal import BatchNorm
+from heads.positions import hide, pool_windows, to_front
 
 
-class CnnSettings(TrainingSettings):
+class CnnSettings(DenseSettings, SequenceSettings):
     """Settings of ``cnn``."""
 
     kernels: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
         (1, 2, 3), min_length=1, description="widths of the parallel convolutions, in vectors"
     )
     filters: int = Field(128, ge=1, le=8192, description="filters of each convolution")
-    dropout: float = Field(
-        0.3, ge=0, lt=1, description="share of pooled features dropped in training"
+    padding: Literal["same", "valid"] = Field(
+        "same", description="valid: only windows inside the text, if it is as long as one"
     )
+    batch_norm: bool = Field(False, description="batch normalisation of the convolutions")
+    pooling: Literal["max", "flatten"] = Field(
+        "max",
+        description="max: over the whole text; flatten: of windows of pool vectors, side by "
+        "side, over max_vectors",
+    )
+    pool: int = Field(2, ge=1, le=4096, description="pooling=flatten: vectors a window")
+    dropout: float = Field(
+        0.3, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
+    )
+
+    @field_validator("pooling")
+    @classmethod
+    def _fixed_length(cls, value: str, info: ValidationInfo) -> str:
+        if value == "flatten" and not info.data.get("max_vectors"):
+            raise ValueError("flatten takes texts of one length, so set max_vectors as well")
+        return value
 
 
 class Convolutions(torch.nn.Module):
@@ -76,22 +96,53 @@ class Convolutions(torch.nn.Module):
 
 
 class CnnHead(SequenceHead):
-    """Convolutions, ReLU, the maximum over real positions, dropout, one dense layer."""
+    """Convolutions, ReLU, maxima over real positions, dropout, dense layers."""
 
     def __init__(self, settings: CnnSettings, width: int, classes: int) -> None:
-        super().__init__(width, settings.input_dropout)
+        super().__init__(width, settings.input_dropout, settings.max_vectors)
+        self.valid = settings.padding == "valid"
+        self.pool = settings.pool if settings.pooling == "flatten" else 0
         self.convolutions = Convolutions(width, settings.filters, settings.kernels)
+        maps = settings.filters * len(settings.kernels)
+        self.norm = BatchNorm(maps) if settings.batch_norm else None
         self.dropout = torch.nn.Dropout(settings.dropout)
-        pooled = settings.filters * len(settings.kernels)
-        self.output = torch.nn.Linear(pooled, classes)
+        windows = math.ceil(settings.max_vectors / self.pool) if self.pool else 1
+        self.dense = DenseStack(settings, maps * windows, settings.dropout)
+        self.output = torch.nn.Linear(self.dense.width, classes)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """See :meth:`Head.forward`."""
-        sums = self.convolutions(self.prepare(x, mask))
-        # Adding the bias and ReLU both keep the order, so they can wait until after the
-        # maximum, where they cost a T-th.
-        nowhere = torch.zeros_like(mask, dtype=sums.dtype).masked_fill(~mask, -torch.inf)
-        highest = (sums + nowhere[:, :, None]).amax(dim=1)
-        pooled = torch.relu(highest + self.convolutions.bias)
-        logits: torch.Tensor = self.output(self.dropout(pooled))
+    def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See :meth:`SequenceHead.classify`."""
+        if self.pool:
+            x, mask = self._fixed_length(x, mask)
+        where = self._inside(mask) if self.valid else mask[:, :, None]
+        maps = self.convolutions(x)
+        if self.norm is not None:
+            maps = self.norm(maps + self.convolutions.bias, where)
+        maps = hide(maps, where)
+        pooled = pool_windows(maps, self.pool).flatten(1) if self.pool else maps.amax(dim=1)
+        if self.norm is None:
+            # Adding the bias and ReLU both keep the order, so they can wait until after the
+            # maximum, where they cost a T-th.
+            pooled = pooled + self.convolutions.bias.repeat(pooled.shape[1] // maps.shape[2])
+        logits: torch.Tensor = self.output(self.dense(self.dropout(torch.relu(pooled))))
         return logits
+
+    def _fixed_length(
+        self, x: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The real positions of each text in front, and max_vectors positions in all."""
+        x, lengths = to_front(x, mask)
+        x = torch.nn.functional.pad(x, (0, 0, 0, self.max_vectors))[:, : self.max_vectors]
+        return x, torch.arange(self.max_vectors, device=x.device) < lengths
+
+    def _inside(self, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T) -> (B, T, K F): where the window of each kernel lies inside the text.
+
+        A text shorter than a kernel keeps the windows that ``same`` gives it.
+        """
+        place = (mask.cumsum(dim=1) - 1)[:, :, None]
+        length = mask.sum(dim=1)[:, None, None]
+        kernels = torch.tensor(self.convolutions.kernels, device=mask.device)
+        first, last = place - (kernels - 1) // 2, place + kernels // 2
+        inside = (first >= 0) & (last < length) | (length < kernels)
+        return (inside & mask[:, :, None]).repeat_interleave(self.convolutions.filters, dim=2)

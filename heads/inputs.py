@@ -39,26 +39,42 @@ class Standardize(torch.nn.Module):
         shift = (-self.center * self.scale).to(x.dtype)
         return torch.addcmul(shift, x, scale).masked_fill(~mask[:, :, None], 0.0)
 
-    def measure(self, table: FeatureTable, rows: np.ndarray) -> None:
-        """Set both buffers from all vectors of ``rows``: mean and deviation per feature."""
-        center, deviation = statistics(table, rows)
+    def measure(self, table: FeatureTable, rows: np.ndarray, most: int = 0) -> None:
+        """Set both buffers from the vectors of ``rows``: mean and deviation per feature.
+
+        Args:
+            most: only the first so many vectors of each text count; 0: all.
+        """
+        center, deviation = statistics(table, rows, most)
         self.center.copy_(torch.from_numpy(center))
         self.scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, LEAST_DEVIATION)))
 
 
 class SequenceHead(Head):
-    """A head over the vectors of a text in their order.
+    """A head over the standardised vectors of a text; subclasses define ``classify``.
 
     Args:
         width: D.
         input_dropout: share of features that training drops, the same ones from all vectors
             of a text (spatial dropout: Tompson et al., 2015, arXiv:1411.4280).
+        max_vectors: only the first so many vectors of each text are seen; 0: all.
     """
 
-    def __init__(self, width: int, input_dropout: float) -> None:
+    def __init__(self, width: int, input_dropout: float, max_vectors: int = 0) -> None:
         super().__init__()
         self.inputs = Standardize(width)
         self.input_dropout = torch.nn.Dropout(input_dropout)
+        self.max_vectors = max_vectors
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Head.forward`."""
+        if self.max_vectors:
+            mask = mask & (mask.cumsum(dim=1) <= self.max_vectors)
+        return self.classify(self.prepare(x, mask), mask)
+
+    def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) standardised, zero at padding, and (B, T) -> (B, C) logits."""
+        raise NotImplementedError
 
     def prepare(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, D), (B, T) -> (B, T, D) standardised, zero at padding, features dropped."""
@@ -69,8 +85,13 @@ class SequenceHead(Head):
         return x * kept
 
 
-def statistics(table: FeatureTable, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each feature over all vectors of ``rows``.
+def statistics(
+    table: FeatureTable, rows: np.ndarray, most: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each feature over the vectors of ``rows``.
+
+    Args:
+        most: only the first so many vectors of each text count; 0: all.
 
     Returns:
         (D,), (D,) float64.
@@ -80,7 +101,10 @@ def statistics(table: FeatureTable, rows: np.ndarray) -> tuple[np.ndarray, np.nd
     """
     chosen = np.zeros(len(table), dtype=bool)
     chosen[rows] = True
-    vectors = np.flatnonzero(np.repeat(chosen, table.lengths))
+    seen = np.repeat(chosen, table.lengths)
+    if most:
+        seen &= np.arange(len(seen)) - np.repeat(table.offsets[:-1], table.lengths) < most
+    vectors = np.flatnonzero(seen)
     # Sums are taken around one of the vectors: a large mean would swamp a small deviation.
     around = table.values[vectors[0]].astype(np.float64)
     total = np.zeros(table.width)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+
 import torch
+
+from heads.base import TrainingSettings
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""(B, C) logits and (B,) int64 labels -> scalar float32."""
 
 
 def cross_entropy(
@@ -29,17 +35,71 @@ def cross_entropy(
     )
 
 
-def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Weights inverse to the frequency of each class, of mean 1 over the labels.
+def focal(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    gamma: float,
+    label_smoothing: float = 0.0,
+    class_weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Cross-entropy with each text scaled by (1 - p)^gamma, p the probability of its label.
+
+    Lin et al., Focal loss for dense object detection, 2017, arXiv:1708.02002. With gamma 0 it
+    is :func:`cross_entropy`; shapes and weighted mean are as there.
+    """
+    each = _each(logits, labels, label_smoothing, class_weights)
+    right = torch.log_softmax(logits.float(), dim=1).gather(1, labels[:, None])[:, 0]
+    # 1 - p by expm1, and never quite 0: the slope of a root is infinite there.
+    missing = (-torch.expm1(right)).clamp_min(1e-8)
+    total = len(labels) if class_weights is None else class_weights[labels].sum()
+    return (missing**gamma * each).sum() / total
+
+
+def hardest(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    count: int,
+    label_smoothing: float = 0.0,
+    class_weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Mean of the ``count`` largest cross-entropies of a batch; of all if it has fewer.
+
+    Online hard example mining (Shrivastava et al., 2016, arXiv:1604.03540). Class weights
+    scale each text's cross-entropy before the largest are chosen, and are divided by nothing.
+    """
+    each = _each(logits, labels, label_smoothing, class_weights)
+    return each.topk(min(count, len(labels))).values.mean()
+
+
+def make_loss(settings: TrainingSettings, class_weights: torch.Tensor | None) -> Loss:
+    """The loss that training steps descend.
 
     Args:
-        labels: (n,) int64 in 0..classes-1.
-
-    Returns:
-        (C,) float32, n / (classes present x count); 0 for a class without labels.
+        class_weights: (C,) float32, see :func:`heads.weights.class_weights`; None: all 1.
     """
-    counts = np.bincount(labels, minlength=classes)
-    present = counts > 0
-    weights = np.zeros(classes, dtype=np.float32)
-    weights[present] = len(labels) / (present.sum() * counts[present])
-    return weights
+    smoothing = settings.label_smoothing
+
+    def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if settings.loss == "focal":
+            return focal(logits, labels, settings.focal_gamma, smoothing, class_weights)
+        if settings.loss == "hardest":
+            return hardest(logits, labels, settings.hardest, smoothing, class_weights)
+        return cross_entropy(logits, labels, smoothing, class_weights)
+
+    return loss
+
+
+def _each(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    label_smoothing: float,
+    class_weights: torch.Tensor | None,
+) -> torch.Tensor:
+    """(B,) float32 cross-entropies, each times the weight of its label."""
+    return torch.nn.functional.cross_entropy(
+        logits.float(),
+        labels,
+        weight=class_weights,
+        label_smoothing=label_smoothing,
+        reduction="none",
+    )

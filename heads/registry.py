@@ -10,10 +10,14 @@ from pydantic import ValidationError
 
 from features.errors import SettingError, listed
 from features.table import POOLED, SENTENCES, TOKENS
+from heads.attention import AttentionHead, AttentionSettings
 from heads.base import HeadSettings, HeadType
 from heads.cnn import CnnHead, CnnSettings
+from heads.cnn_lstm import CnnLstmHead, CnnLstmSettings
+from heads.knn import KnnHead, KnnSettings, fit_knn
 from heads.logistic import LogisticHead, LogisticSettings, fit_logistic
 from heads.lstm import LstmHead, LstmSettings
+from heads.pooled import MeanMaxHead, MeanMaxSettings, MlpHead, MlpSettings
 from heads.training import fit_by_steps
 
 HEADS: dict[str, HeadType] = {
@@ -52,6 +56,62 @@ HEADS: dict[str, HeadType] = {
             ),
             build=LstmHead,
             fit=partial(fit_by_steps, LstmHead),
+        ),
+        HeadType(
+            name="cnn_lstm",
+            settings=CnnLstmSettings,
+            layouts=(TOKENS, SENTENCES),
+            summary=(
+                "phrases first, then their order; with wide windows for texts of any length",
+                "between cnn and lstm; a window of w vectors makes the LSTM w times shorter",
+            ),
+            build=CnnLstmHead,
+            fit=partial(fit_by_steps, CnnLstmHead),
+        ),
+        HeadType(
+            name="attention",
+            settings=AttentionSettings,
+            layouts=(TOKENS, SENTENCES),
+            summary=(
+                "learned queries weigh the vectors; for a few telling ones in long texts",
+                "less than cnn for each epoch; queries x D x C parameters and little more",
+            ),
+            build=AttentionHead,
+            fit=partial(fit_by_steps, AttentionHead),
+        ),
+        HeadType(
+            name="meanmax",
+            settings=MeanMaxSettings,
+            layouts=(TOKENS, SENTENCES),
+            summary=(
+                "a linear layer over mean and maximum of the vectors; what order must beat",
+                "the cheapest over sequences; (2 D + 1) C parameters",
+            ),
+            build=MeanMaxHead,
+            fit=partial(fit_by_steps, MeanMaxHead),
+        ),
+        HeadType(
+            name="mlp",
+            settings=MlpSettings,
+            layouts=(POOLED,),
+            summary=(
+                "dense layers over one vector a text; where logistic is too simple",
+                "a few seconds; (D + 1) units and more parameters, overfits small data",
+            ),
+            build=MlpHead,
+            fit=partial(fit_by_steps, MlpHead),
+        ),
+        HeadType(
+            name="knn",
+            settings=KnnSettings,
+            layouts=(POOLED,),
+            summary=(
+                "the nearest training texts vote; shows what the vectors know untrained",
+                "no training; it stores a vector a training text and compares with all of them",
+            ),
+            build=KnnHead,
+            fit=fit_knn,
+            step="value of k",
         ),
     )
 }
@@ -135,9 +195,13 @@ def _explain(
     field = settings.model_fields[setting]
     rule = fault["msg"].removeprefix("Value error, ")
     rule = rule[0].lower() + rule[1:]
-    default = field.default
-    example = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    example = field.examples[0] if field.examples else as_text(field.default)
     return (
         f"setting {setting} of {name} is {overrides[setting]!r}: {rule} "
         f"({field.description}); for example --set {setting}={example}"
     )
+
+
+def as_text(value: object) -> str:
+    """A setting's value as one would type it."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -102,12 +102,12 @@ def fit(
         on_epoch: called with every record of the history as it comes.
 
     Raises:
-        SettingError: no such head, or not for this layout.
+        SettingError: no such head, not for this layout, or weights for unknown classes.
         BadVectorError: a training vector is not finite.
         DivergedError: the loss became NaN or infinite.
     """
     check_layout(head, table.layout)
-    problem = Problem(table, labels, train, validation, len(classes))
+    problem = Problem(table, labels, train, validation, len(classes), classes)
     fitted = head_type(head).fit(settings, problem, seed, on_epoch)
     return TrainedHead(
         head=head,

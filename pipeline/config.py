@@ -12,6 +12,7 @@ from features.errors import SettingError, listed
 from features.location import EMBEDDED
 from features.precision import STORED_DTYPES
 from features.spec import PRECISIONS
+from heads.presets import check_head, find_preset
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
 
@@ -74,8 +75,10 @@ class ExperimentConfig:
 
     Attributes:
         head: name of the head.
+        preset: name of a preset of that head, or None.
         layout: layout of the vectors; None takes the head's natural one.
-        settings: the head's settings that differ from its defaults, as text or values.
+        settings: those of the head that differ from its defaults, or from the preset, as text
+            or values.
         seed: reaches every random choice of the training.
         runs: the folder that run folders are made in.
     """
@@ -83,6 +86,7 @@ class ExperimentConfig:
     data: DataConfig = field(default_factory=DataConfig)
     vectors: VectorConfig = field(default_factory=VectorConfig)
     head: str = "logistic"
+    preset: str | None = None
     layout: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
@@ -91,6 +95,13 @@ class ExperimentConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
             raise SettingError(f"--seed must lie between 0 and {2**31 - 1}; got {self.seed}")
+        if self.preset is not None:
+            check_head(self.head, self.preset)
+
+    def overrides(self, classes: int) -> dict[str, object]:
+        """What differs from the head's defaults for C ``classes``: the preset first."""
+        preset = find_preset(self.preset).overrides(classes) if self.preset else {}
+        return {**preset, **self.settings}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; paths become absolute, so that the run can be repeated."""

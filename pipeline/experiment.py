@@ -43,7 +43,7 @@ def run_experiment(
         InputError: anything wrong with what the user gave; see ``features.errors``.
         FaultError: a corrupt cache, or vectors or a loss that are not finite.
     """
-    settings = make_settings(config.head, config.settings)
+    make_settings(config.head, config.overrides(classes=2))  # refused before any work
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
     corpus = read_labelled(config.data)
@@ -54,6 +54,7 @@ def run_experiment(
         pooled = vectors.table(POOLED).values
         copies = find_copies(corpus.texts, pooled)
         split = split_corpus(corpus, config.data, copies)
+        settings = make_settings(config.head, config.overrides(len(split.classes)))
         labels = split.label_ids(corpus.labels or ())
         trained, training = _train(config, settings, table, labels, split)
         evaluations = _evaluate(trained, table, labels, split)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from heads.registry import HEADS
+from heads.base import HeadSettings, HeadType, TrainingSettings
+from heads.dense import DenseSettings
+from heads.presets import PRESETS
+from heads.recurrence import RecurrentSettings
+from heads.registry import HEADS, as_text
+
+GROUPS: dict[str, type[HeadSettings]] = {
+    "training": TrainingSettings,
+    "dense layers": DenseSettings,
+    "LSTM layers": RecurrentSettings,
+}
+"""Settings that several heads share; for people they are shown once."""
 
 
 def heads_dict() -> dict[str, Any]:
-    """Every head with its layouts, its summary and its settings, for ``--json``."""
+    """Every head with its layouts, summary and settings, and every preset, for ``--json``."""
     return {
         "heads": [
             {
@@ -21,22 +32,46 @@ def heads_dict() -> dict[str, Any]:
                 },
             }
             for head in HEADS.values()
-        ]
+        ],
+        "presets": [
+            {"name": preset.name, "head": preset.head, "what": preset.what}
+            for preset in PRESETS.values()
+        ],
     }
 
 
 def heads_text() -> str:
-    """The same for people."""
+    """The same for people: what several heads share stands once, at the end."""
     lines = []
-    for head in heads_dict()["heads"]:
-        lines += [f"{head['name']}  (layouts: {', '.join(head['layouts'])})"]
-        lines += [f"  {line}" for line in head["summary"]]
-        for name, setting in head["settings"].items():
-            default = setting["default"]
-            shown = ",".join(map(str, default)) if isinstance(default, list) else str(default)
-            lines.append(f"    {name:<18} {shown:<12} {setting['description']}")
-        lines.append("")
-    return "\n".join(lines).rstrip()
+    for head in HEADS.values():
+        groups = {name: each for name, each in GROUPS.items() if _has(head, each)}
+        lines += [f"{head.name}  (layouts: {', '.join(head.layouts)})"]
+        lines += [f"  {line}" for line in head.summary]
+        lines += _setting_lines(head.settings, besides=tuple(groups.values()))
+        lines += [f"    and settings of: {', '.join(groups)}", ""] if groups else [""]
+    for name, group in GROUPS.items():
+        lines += [f"settings of {name}", *_setting_lines(group), ""]
+    lines.append("presets, for manyheads train --preset NAME")
+    lines += [f"  {each.name}  {each.head:<9} {each.what}" for each in PRESETS.values()]
+    return "\n".join(lines)
+
+
+def _has(head: HeadType, group: type[HeadSettings]) -> bool:
+    return issubclass(head.settings, group)
+
+
+def _setting_lines(
+    settings: type[HeadSettings], besides: tuple[type[HeadSettings], ...] = ()
+) -> list[str]:
+    """A line a setting, but for those that are the same in one of ``besides``."""
+    return [
+        f"    {name:<18} {as_text(field.default) or '-':<13} {field.description}"
+        for name, field in settings.model_fields.items()
+        if not any(
+            name in group.model_fields and group.model_fields[name].default == field.default
+            for group in besides
+        )
+    ]
 
 
 def _plain(value: object) -> object:

@@ -8,6 +8,7 @@ from pathlib import Path
 from features.corpus import Columns
 from features.precision import STORED_DTYPES
 from features.spec import LAYOUTS, PRECISIONS
+from heads.presets import find_preset
 from pipeline import cache_options
 from pipeline.config import (
     EXAMPLE,
@@ -124,14 +125,22 @@ def export_options(parser: argparse.ArgumentParser) -> None:
 
 def train_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads train``."""
-    parser.add_argument("--head", default="logistic", help="see: manyheads heads")
+    parser.add_argument(
+        "--head",
+        help=f"see: manyheads heads (default: the preset's, or {ExperimentConfig.head})",
+    )
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="a system that people described: a head and its settings; see: manyheads heads",
+    )
     parser.add_argument(
         "--set",
         action="append",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="override a setting of the head; may be repeated",
+        help="override a setting of the head or preset; may be repeated",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
     parser.add_argument(
@@ -260,10 +269,12 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
 
 def experiment_config(parsed: argparse.Namespace) -> ExperimentConfig:
     """The experiment that the options of ``train`` describe."""
+    preset = find_preset(parsed.preset) if parsed.preset else None
     return ExperimentConfig(
         data=data_config(parsed),
         vectors=vector_config(parsed),
-        head=parsed.head,
+        head=parsed.head or (preset.head if preset else ExperimentConfig.head),
+        preset=preset.name if preset else None,
         layout=parsed.layout,
         settings=parse_settings([pair for group in parsed.set for pair in group]),
         seed=parsed.seed,

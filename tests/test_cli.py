@@ -234,9 +234,14 @@ def test_an_official_split_with_labels_that_training_lacks(
 
 def test_heads_lists_every_head_and_setting(run: Run) -> None:
     listing = run("heads", "--json").json["heads"]
-    assert [head["name"] for head in listing] == ["logistic", "cnn", "lstm"]
+    names = [head["name"] for head in listing]
+    assert names[:3] == ["logistic", "cnn", "lstm"]
+    assert len(names) == len(set(names)) == 8
     assert all(len(head["summary"]) == 2 and head["settings"] for head in listing)
     text = run("heads").out
+    presets = run("heads", "--json").json["presets"]
+    assert [preset["name"] for preset in presets][:2] == ["A1", "A2"]
+    assert all(preset["what"] in text and preset["head"] in names for preset in presets)
     for head in listing:
         for name in head["settings"]:
             assert name in text

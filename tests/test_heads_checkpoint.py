@@ -19,14 +19,17 @@ from tests.heads_fakes import cluster_problem, make_table, marker_problem
 CLASSES = ("joy", "Ärger", "fear, or worse\n")
 
 
-@pytest.fixture(scope="module", params=["logistic", "cnn", "lstm"])
+@pytest.fixture(scope="module", params=["logistic", "cnn", "lstm", "cnn_lstm", "knn"])
 def trained(request: pytest.FixtureRequest) -> TrainedHead:
     return train(request.param)
 
 
 def train(name: str) -> TrainedHead:
-    problem = cluster_problem(60) if name == "logistic" else marker_problem(60)
-    overrides: dict[str, object] = {} if name == "logistic" else {"epochs": 2}
+    pooled = name in ("logistic", "knn")
+    problem = cluster_problem(60) if pooled else marker_problem(60)
+    overrides: dict[str, object] = {} if pooled else {"epochs": 2}
+    if name == "cnn_lstm":
+        overrides |= {"batch_norm": True, "dense": (5,), "dense_norm": True, "filters": 4}
     if name == "cnn":
         overrides |= {"kernels": (1, 2), "filters": 4}
     settings = make_settings(name, overrides)
@@ -52,7 +55,7 @@ def test_round_trip(trained: TrainedHead, tmp_path: Path) -> None:
     for name, value in trained.state.items():
         assert np.array_equal(again.state[name], value)
         assert again.state[name].dtype == value.dtype
-    lengths = [1] * 9 if trained.head == "logistic" else [3, 1, 4, 1, 5, 9, 2, 6, 5]
+    lengths = [1] * 9 if trained.layout == "pooled" else [3, 1, 4, 1, 5, 9, 2, 6, 5]
     table = make_table(lengths)
     table = replace(table, layout=trained.layout)
     rows = np.array([5, 0, 3])

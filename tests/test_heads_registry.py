@@ -22,10 +22,16 @@ def test_natural_layouts() -> None:
         "logistic": POOLED,
         "cnn": TOKENS,
         "lstm": TOKENS,
+        "cnn_lstm": TOKENS,
+        "attention": TOKENS,
+        "meanmax": TOKENS,
+        "mlp": POOLED,
+        "knn": POOLED,
     }
     check_layout("lstm", SENTENCES)
     check_layout("cnn", TOKENS)
     check_layout("logistic", POOLED)
+    check_layout("meanmax", SENTENCES)
 
 
 def test_an_unknown_head_lists_the_known_ones() -> None:
@@ -33,7 +39,7 @@ def test_an_unknown_head_lists_the_known_ones() -> None:
         head_type("svm")
 
 
-@pytest.mark.parametrize("name", ["cnn", "lstm"])
+@pytest.mark.parametrize("name", ["cnn", "lstm", "cnn_lstm", "attention", "meanmax"])
 def test_a_pooled_vector_has_no_time_axis(name: str) -> None:
     with pytest.raises(SettingError, match=r"no time axis.*takes: tokens, sentences"):
         check_layout(name, POOLED)
@@ -98,6 +104,15 @@ def test_an_unknown_setting_lists_the_choices() -> None:
         ("cnn", "kernels", "0,2", "greater than or equal to 1"),
         ("cnn", "dropout", "1", "dropout of cnn is '1': input should be less than 1"),
         ("cnn", "precision", "float16", "'auto', 'float32' or 'bfloat16'"),
+        ("cnn", "pooling", "flatten", "so set max_vectors as well"),
+        ("cnn", "padding", "full", "'same' or 'valid'"),
+        ("lstm", "dense", "0", "greater than or equal to 1"),
+        ("lstm", "dense_activation", "swish", "'relu', 'elu', 'tanh', 'sigmoid' or 'gelu'"),
+        ("lstm", "recurrent_dropout", "1", "should be less than 1"),
+        ("lstm", "optimizer", "lion", "'adamw', 'adam', 'rmsprop' or 'sgd'"),
+        ("lstm", "hardest", "0", "greater than or equal to 1"),
+        ("cnn_lstm", "pool", "0", "greater than or equal to 1"),
+        ("knn", "k", "0,1", "greater than or equal to 1"),
         ("logistic", "c", "0,1", "c of logistic is '0,1': every value must be greater than 0"),
     ],
 )

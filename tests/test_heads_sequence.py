@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,28 @@ CLASSES = 4
 LENGTHS = (1, 2, 7, 4, 7)
 TOLERANCE = 1e-5
 
+
+def case(name: str, **settings: object) -> Callable[[], Head]:
+    """Builds a small head of that name, untrained."""
+    return lambda: head_type(name).build(make_settings(name, settings), WIDTH, CLASSES)
+
+
 BUILDERS = {
+    "cnn valid": case("cnn", kernels=(2, 3), filters=4, padding="valid"),
+    "cnn flatten": case("cnn", kernels=(3,), filters=4, max_vectors=5, pooling="flatten"),
+    "cnn norm": case("cnn", kernels=(1, 4), filters=4, batch_norm=True, dense=(6,)),
+    "cnn_lstm parallel": case("cnn_lstm", filters=4, units=3, dense=(5,)),
+    "cnn_lstm sequential": case(
+        "cnn_lstm", form="sequential", filters=0, kernels=(3,), pool=3, batch_norm=True
+    ),
+    "cnn_lstm both ways": case("cnn_lstm", filters=4, bidirectional=True, pooling="mean"),
+    "lstm last dense": case(
+        "lstm", pooling="last", dense=(6, 5), dense_norm=True, recurrent_dropout=0.3
+    ),
+    "attention": case("attention", queries=3),
+    "attention values": case("attention", values=4, combine="mean", beside="both"),
+    "meanmax": case("meanmax", dense=(4,)),
+    "meanmax first": case("meanmax", max_vectors=3),
     "cnn": lambda: CnnHead(CnnSettings(kernels=(1, 2, 3, 6), filters=8), WIDTH, CLASSES),
     "cnn wide": lambda: CnnHead(CnnSettings(kernels=(9,), filters=3), WIDTH, CLASSES),
     **{

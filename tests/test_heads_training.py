@@ -11,21 +11,21 @@ import torch
 from features.errors import BadVectorError, DivergedError, FaultError, SettingError
 from features.table import POOLED, FeatureTable
 from heads import training
-from heads.base import EpochRecord, Problem, TrainingSettings
+from heads.base import EpochRecord, Problem
 from heads.batches import batches, gather
 from heads.cnn import CnnHead, CnnSettings
 from heads.inference import compute_logits
-from heads.losses import balanced_weights, cross_entropy
-from heads.registry import make_settings
+from heads.registry import HEADS, head_type, make_settings
 from heads.trained import TrainedHead, fit
-from heads.training import fit_by_steps, step_size
+from heads.training import fit_by_steps
 from tests.heads_fakes import cluster_problem, make_table, marker_problem
 
 CLASSES = ("a", "b", "c")
 
 
 def train(name: str, seed: int = 0, **overrides: object) -> tuple[TrainedHead, Problem]:
-    problem = cluster_problem() if name == "logistic" else marker_problem()
+    pooled = head_type(name).layouts == (POOLED,)
+    problem = cluster_problem() if pooled else marker_problem()
     settings = make_settings(name, overrides)
     trained = fit(
         name,
@@ -41,7 +41,7 @@ def train(name: str, seed: int = 0, **overrides: object) -> tuple[TrainedHead, P
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("name", ["cnn", "lstm"])
+@pytest.mark.parametrize("name", ["cnn", "lstm", "cnn_lstm"])
 def test_a_learnable_problem_is_learnt(name: str, precision: str) -> None:
     trained, problem = train(name, precision=precision, batch_size=16)
     predicted = trained.logits(problem.table, problem.validation).argmax(axis=1)
@@ -56,9 +56,9 @@ def test_logistic_learns_too() -> None:
     assert np.mean(predicted == problem.labels[problem.validation]) > 0.95
 
 
-@pytest.mark.parametrize("name", ["logistic", "cnn", "lstm"])
+@pytest.mark.parametrize("name", HEADS)
 def test_same_seed_same_weights_bit_for_bit(name: str) -> None:
-    overrides: dict[str, object] = {} if name == "logistic" else {"epochs": 3}
+    overrides: dict[str, object] = {} if name in ("logistic", "knn") else {"epochs": 3}
     first, _ = train(name, seed=5, **overrides)
     torch.manual_seed(99)  # what happened before must not matter
     torch.rand(7)
@@ -222,37 +222,6 @@ def test_gradients_are_cut() -> None:
     assert step.gradient_norm > 1e-3
     grads = [parameter.grad.flatten() for parameter in trainer.head.parameters()]
     assert float(torch.cat(grads).norm()) == pytest.approx(1e-3, rel=1e-3)
-
-
-def test_step_sizes_by_hand() -> None:
-    cosine = TrainingSettings(learning_rate=1.0, warmup=0.2, schedule="cosine")
-    sizes = [step_size(cosine, step, 10) for step in range(1, 11)]
-    assert sizes[:2] == [0.5, 1.0]
-    assert sizes[2:] == sorted(sizes[2:], reverse=True)
-    assert sizes[5] == pytest.approx(0.5 * (1 + np.cos(np.pi * 4 / 9)))
-    assert 0 < sizes[-1] < 0.05
-    constant = TrainingSettings(learning_rate=1.0, warmup=0.0, schedule="constant")
-    assert [step_size(constant, step, 10) for step in (1, 5, 10)] == [1.0, 1.0, 1.0]
-
-
-def test_cross_entropy_by_hand() -> None:
-    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    labels = torch.tensor([0, 1])
-    logs = torch.log_softmax(logits, dim=1)
-    plain = -(logs[0, 0] + logs[1, 1]) / 2
-    assert float(cross_entropy(logits, labels)) == pytest.approx(float(plain))
-    smooth = 0.7 * plain - 0.3 * logs.mean()
-    assert float(cross_entropy(logits, labels, 0.3)) == pytest.approx(float(smooth))
-    weights = torch.tensor([3.0, 1.0, 1.0])
-    weighted = -(3 * logs[0, 0] + logs[1, 1]) / 4
-    got = cross_entropy(logits, labels, class_weights=weights)
-    assert float(got) == pytest.approx(float(weighted))
-    assert cross_entropy(logits.bfloat16(), labels).dtype == torch.float32
-
-
-def test_balanced_weights_by_hand() -> None:
-    weights = balanced_weights(np.array([0, 0, 0, 1, 3, 3]), 4)
-    assert weights.tolist() == pytest.approx([6 / 9, 2.0, 0.0, 1.0])
 
 
 def test_class_weights_raise_the_recall_of_a_rare_class() -> None:

@@ -1,0 +1,77 @@
+"""Learned queries that look for telling vectors: weighted means over the real positions.
+
+A self-attentive sentence embedding (Lin et al., 2017, arXiv:1703.03130) with the scores linear
+in the vectors, which have been through the layers of a transformer already. Scores and values
+of all queries are one product.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import Field
+
+from heads.base import SequenceSettings
+from heads.dense import DenseSettings, DenseStack
+from heads.dropout import Dropout
+from heads.inputs import SequenceHead
+from heads.positions import hide, mean_of
+
+
+class AttentionSettings(DenseSettings, SequenceSettings):
+    """Settings of ``attention``."""
+
+    queries: int = Field(8, ge=1, le=1024, description="learned queries")
+    values: int = Field(
+        0,
+        ge=0,
+        le=8192,
+        description="ReLU features that each vector becomes before pooling; 0: as it is",
+    )
+    combine: Literal["concat", "mean"] = Field(
+        "concat", description="how the results of the queries are put together"
+    )
+    beside: Literal["none", "mean", "max", "both"] = Field(
+        "none", description="plain poolings of the same features beside the queries"
+    )
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
+    )
+
+
+class AttentionHead(SequenceHead):
+    """Softmax-weighted means by several queries, dropout, dense layers."""
+
+    def __init__(self, settings: AttentionSettings, width: int, classes: int) -> None:
+        super().__init__(width, settings.input_dropout, settings.max_vectors)
+        self.queries = settings.queries
+        self.combine = settings.combine
+        self.mean = settings.beside in ("mean", "both")
+        self.max = settings.beside in ("max", "both")
+        self.values = settings.values
+        # The queries come first, then the value features, so that both are one product.
+        self.projection = torch.nn.Linear(width, settings.queries + settings.values)
+        self.scale = 1 / math.sqrt(width)
+        wide = settings.values or width
+        parts = (settings.queries if settings.combine == "concat" else 1) + self.mean + self.max
+        self.dropout = Dropout(settings.dropout)
+        self.dense = DenseStack(settings, wide * parts, settings.dropout)
+        self.output = torch.nn.Linear(self.dense.width, classes)
+
+    def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See :meth:`SequenceHead.classify`."""
+        real = mask[:, :, None]
+        projected = self.projection(x)
+        scores = projected[:, :, : self.queries].float()
+        values = torch.relu(projected[:, :, self.queries :]) if self.values else x
+        weights = torch.softmax(hide(scores, real), dim=1)
+        found = weights.transpose(1, 2).to(values.dtype) @ values  # (B, queries, features)
+        parts = [found.flatten(1) if self.combine == "concat" else found.mean(dim=1)]
+        if self.mean:
+            parts.append(mean_of(values.masked_fill(~real, 0.0), mask))
+        if self.max:
+            parts.append(hide(values, real).amax(dim=1))
+        logits: torch.Tensor = self.output(self.dense(self.dropout(torch.cat(parts, dim=1))))
+        return logits

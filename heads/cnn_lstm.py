@@ -1,0 +1,95 @@
+"""Convolutions, maxima of windows, then LSTMs over what is left of the text.
+
+After windows of ten vectors a text of 3,000 is 300 steps long, which an LSTM can learn. In the
+parallel form each kernel has an LSTM of its own; in the sequential form one LSTM reads the
+maps of all kernels.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+
+from heads.base import SequenceSettings
+from heads.cnn import Convolutions
+from heads.dense import DenseSettings, DenseStack
+from heads.dropout import Dropout
+from heads.inputs import SequenceHead
+from heads.normal import BatchNorm
+from heads.positions import Pooling, hide, pool_states, pool_windows, reversal, to_front
+from heads.recurrence import Layer, RecurrentSettings
+
+
+class CnnLstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):
+    """Settings of ``cnn_lstm``."""
+
+    form: Literal["parallel", "sequential"] = Field(
+        "parallel", description="parallel: an LSTM for each kernel; sequential: one over all"
+    )
+    kernels: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
+        (2, 3, 6), min_length=1, description="widths of the convolutions, in vectors"
+    )
+    filters: int = Field(
+        100, ge=0, le=8192, description="filters of each convolution; 0: as wide as the vectors"
+    )
+    batch_norm: bool = Field(False, description="batch normalisation of the convolutions")
+    pool: int = Field(2, ge=1, le=4096, description="vectors of a window, whose maximum stays")
+    units: int = Field(80, ge=1, le=4096, description="units of each LSTM")
+    bidirectional: bool = Field(False, description="read the windows backwards too")
+    pooling: Pooling = Field(
+        "last", description="of the states over real windows; last: where each direction ends"
+    )
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
+    )
+    layer_dropout: float = Field(
+        0.3, ge=0, lt=1, description="share of the maps dropped before the LSTMs"
+    )
+
+
+class CnnLstmHead(SequenceHead):
+    """Convolutions, ReLU, maxima of windows, dropout, LSTMs, dropout, dense layers."""
+
+    def __init__(self, settings: CnnLstmSettings, width: int, classes: int) -> None:
+        super().__init__(width, settings.input_dropout, settings.max_vectors)
+        self.pool = settings.pool
+        self.pooling = settings.pooling
+        filters = settings.filters or width
+        maps = filters * len(settings.kernels)
+        self.branches = len(settings.kernels) if settings.form == "parallel" else 1
+        directions = 2 if settings.bidirectional else 1
+        self.convolutions = Convolutions(width, filters, settings.kernels)
+        self.norm = BatchNorm(maps) if settings.batch_norm else None
+        self.layer_dropout = Dropout(settings.layer_dropout)
+        self.lstms = torch.nn.ModuleList(
+            Layer(maps // self.branches, settings.units, directions, settings)
+            for _ in range(self.branches)
+        )
+        self.dropout = Dropout(settings.dropout)
+        wide = settings.units * directions * self.branches
+        self.dense = DenseStack(settings, wide, settings.dropout)
+        self.output = torch.nn.Linear(self.dense.width, classes)
+
+    def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See :meth:`SequenceHead.classify`."""
+        x, lengths = to_front(x, mask)
+        real = (torch.arange(x.shape[1], device=x.device) < lengths)[:, :, None]
+        maps = self.convolutions(x)
+        if self.norm is not None:
+            maps = self.norm(maps + self.convolutions.bias, real)
+        maps = pool_windows(hide(maps, real), self.pool)
+        if self.norm is None:
+            maps = maps + self.convolutions.bias
+        # A window without a real vector is minus infinity, so ReLU makes it the 0 of padding.
+        maps = self.layer_dropout(torch.relu(maps))
+        windows = torch.div(lengths + self.pool - 1, self.pool, rounding_mode="floor")
+        backwards = reversal(windows, maps.shape[1])
+        pooled = [
+            pool_states(states, windows, self.pooling)
+            for lstm, each in zip(self.lstms, maps.chunk(self.branches, dim=2), strict=True)
+            for states in lstm(each, backwards)
+        ]
+        logits: torch.Tensor = self.output(self.dense(self.dropout(torch.cat(pooled, dim=1))))
+        return logits

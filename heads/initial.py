@@ -1,0 +1,38 @@
+"""Initial weights by name, where a source asks for others than torch's own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+Initial = Literal["default", "orthogonal"]
+DenseInitial = Literal["default", "orthogonal", "he_uniform", "normal"]
+
+
+def initialize_dense(layer: torch.nn.Linear, how: DenseInitial, deviation: float) -> None:
+    """Draw the weights of a dense layer anew; its biases become 0.
+
+    Args:
+        how: ``orthogonal`` (Saxe et al., 2014, arXiv:1312.6120), ``he_uniform`` (He et al.,
+            2015, arXiv:1502.01852), ``normal`` around 0, or ``default``: as torch drew them.
+        deviation: standard deviation of ``normal``.
+    """
+    if how == "default":
+        return
+    torch.nn.init.zeros_(layer.bias)
+    if how == "orthogonal":
+        torch.nn.init.orthogonal_(layer.weight)
+    elif how == "he_uniform":
+        torch.nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+    else:
+        torch.nn.init.normal_(layer.weight, std=deviation)
+
+
+def initialize_lstm(lstm: torch.nn.LSTM, how: Initial) -> None:
+    """Make the input and recurrent weights of each gate orthogonal, or leave torch's own."""
+    if how == "default":
+        return
+    for weight in lstm.all_weights[0][:2]:
+        for gate in weight.chunk(4):
+            torch.nn.init.orthogonal_(gate)

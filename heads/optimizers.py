@@ -1,0 +1,69 @@
+"""Optimisers and step sizes by name: settings -> torch.optim, and how its step size moves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+
+from heads.base import TrainingSettings
+
+# Of Smith and Topin, Super-convergence, 2018, as torch.optim.lr_scheduler.OneCycleLR has them:
+# the first step size is a 25th of the peak, the last a 10,000th of the first.
+FIRST, LAST = 1 / 25, 1 / 250_000
+
+# The constants of keras.optimizers.RMSprop; torch's own are 0.99 and 1e-8.
+DECAY, EPSILON = 0.9, 1e-7
+
+
+def make_optimizer(
+    settings: TrainingSettings, parameters: Iterable[torch.nn.Parameter]
+) -> torch.optim.Optimizer:
+    """The optimiser that the settings name, over these parameters."""
+    rate = settings.learning_rate
+    if settings.optimizer == "adamw":
+        decay = settings.weight_decay
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=rate, fused=True)
+    if settings.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=rate, alpha=DECAY, eps=EPSILON)
+    return torch.optim.SGD(
+        parameters,
+        lr=rate,
+        momentum=settings.momentum,
+        # Without an adaptive scale, decay in the gradient and decoupled decay are the same.
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+def step_size(settings: TrainingSettings, step: int, steps: int) -> float:
+    """The step size at step 1..steps: a warm-up, then constant or a half cosine down.
+
+    ``cosine`` is that of Loshchilov and Hutter, SGDR, 2017, without restarts, after a linear
+    warm-up; ``one_cycle`` that of Smith and Topin, which rises along a half cosine.
+    """
+    if settings.schedule == "one_cycle":
+        return settings.learning_rate * _one_cycle(settings.warmup, step, steps)
+    warmup = settings.warmup * steps
+    if step < warmup:
+        return settings.learning_rate * step / warmup
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    progress = (step - warmup) / (steps - warmup + 1)
+    return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def _one_cycle(warmup: float, step: int, steps: int) -> float:
+    """Share of the peak at step 1..steps."""
+    peak = max(warmup * steps, 1.0)
+    if step <= peak:
+        return _between(FIRST, 1.0, (step - 1) / (peak - 1)) if peak > 1 else 1.0
+    return _between(1.0, LAST, (step - peak) / (steps - peak))
+
+
+def _between(start: float, end: float, progress: float) -> float:
+    """From start to end along a half cosine."""
+    return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * progress))

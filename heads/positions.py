@@ -1,0 +1,66 @@
+"""Real positions of a batch: brought to the front, reversed, pooled, apart from padding."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+Pooling = Literal["last", "max", "mean"]
+
+
+def to_front(x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Real positions moved to the front, in order, wherever the padding stands.
+
+    Args:
+        x: (B, T, D).
+        mask: (B, T) bool.
+
+    Returns:
+        (B, T, D) and (B, 1) int64 lengths.
+    """
+    order = torch.argsort(mask.logical_not().to(torch.uint8), dim=1, stable=True)
+    return take(x, order), mask.sum(dim=1, keepdim=True)
+
+
+def reversal(lengths: torch.Tensor, steps: int) -> torch.Tensor:
+    """(B, 1) lengths -> (B, steps) indices that reverse each text and leave its padding."""
+    position = torch.arange(steps, device=lengths.device)
+    return torch.where(position < lengths, lengths - 1 - position, position)
+
+
+def take(x: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    """x (B, T, D) at the positions (B, S) of ``order`` -> (B, S, D)."""
+    return x.gather(1, order[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+def hide(x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """(B, T, F) with minus infinity where bool (B, T, 1) or (B, T, F) ``real`` is False."""
+    return x + torch.zeros_like(real, dtype=x.dtype).masked_fill(~real, -torch.inf)
+
+
+def mean_of(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(B, T, D), zero at padding, and (B, T) -> (B, D)."""
+    return x.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp_min(1)
+
+
+def pool_windows(x: torch.Tensor, width: int) -> torch.Tensor:
+    """Maxima of windows side by side: (B, T, F) -> (B, T / width rounded up, F).
+
+    The last window may be shorter, so that no position is lost. Hidden positions win nowhere:
+    a window without a real one gives minus infinity.
+    """
+    missing = -x.shape[1] % width
+    x = torch.nn.functional.pad(x, (0, 0, 0, missing), value=-torch.inf)
+    return x.reshape(x.shape[0], -1, width, x.shape[2]).amax(dim=2)
+
+
+def pool_states(states: torch.Tensor, lengths: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+    """(B, T, U) states of one direction, in the order it ran, (B, 1) lengths -> (B, U)."""
+    if pooling == "last":
+        return take(states, (lengths - 1).clamp_min(0))[:, 0]
+    padding = (torch.arange(states.shape[1], device=lengths.device) >= lengths)[:, :, None]
+    if pooling == "max":
+        # No state is below -1, the infimum of o tanh(c).
+        return states.masked_fill(padding, -1.0).amax(dim=1)
+    return states.masked_fill(padding, 0.0).sum(dim=1) / lengths.clamp_min(1)

@@ -1,0 +1,277 @@
+"""Systems that people described in public, each as a head and its settings.
+
+Each is its source's recipe with the embedding layer left out, since the vectors come from the
+encoder: same layers, sizes, dropout, optimiser, batch size and epochs. ``what`` says what a
+source leaves open. This project's own habits (warm-up, averaged weights, clipping, smoothing,
+input dropout) are off; standardised inputs, the best epoch by validation and early stopping
+stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from features.errors import SettingError, listed
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One system.
+
+    Attributes:
+        name: what ``--preset`` takes.
+        head: the head that it is a case of.
+        what: one line for people.
+        settings: values by setting; a function gets the number of classes.
+    """
+
+    name: str
+    head: str
+    what: str
+    settings: Mapping[str, Any]
+
+    def overrides(self, classes: int) -> dict[str, object]:
+        """The settings for C ``classes``."""
+        return {
+            setting: value(classes) if callable(value) else value
+            for setting, value in self.settings.items()
+        }
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of that name, in upper or lower case.
+
+    Raises:
+        SettingError: there is none; the message lists those there are.
+    """
+    if name.upper() not in PRESETS:
+        raise SettingError(
+            f"no preset is called {name!r}; choose one of: {listed(PRESETS, len(PRESETS))}"
+        )
+    return PRESETS[name.upper()]
+
+
+def check_head(head: str, preset: str) -> None:
+    """Refuse a preset of another head.
+
+    Raises:
+        SettingError: no such preset, or it is one of another head.
+    """
+    needed = find_preset(preset).head
+    if head != needed:
+        raise SettingError(
+            f"preset {preset} is one of head {needed}, not {head}: leave --head out"
+        )
+
+
+_PLAIN = {
+    "learning_rate": 1e-3,
+    "schedule": "constant",
+    "warmup": 0.0,
+    "averaging": 0.0,
+    "clip": 0.0,
+    "label_smoothing": 0.0,
+    "weight_decay": 0.0,
+    "input_dropout": 0.0,
+}
+_RMSPROP = {**_PLAIN, "optimizer": "rmsprop"}
+_ADAM = {**_PLAIN, "optimizer": "adam"}
+
+# An LSTM that is read at its last real position and loses nothing on the way.
+_LSTM = {
+    "bidirectional": False,
+    "pooling": "last",
+    "dropout": 0.0,
+    "layer_dropout": 0.0,
+}
+
+
+def _together(*rates: float) -> float:
+    """The rate of one dropout that does what several do one after another."""
+    kept = 1.0
+    for rate in rates:
+        kept *= 1 - rate
+    return round(1 - kept, 6)
+
+
+def _quarter(classes: int) -> int:
+    return max(1, classes // 4)
+
+
+_JOBS = {**_ADAM, **_LSTM, "units": 100, "batch_size": 100, "epochs": 50}
+_NEWS = {**_ADAM, **_LSTM, "units": 128}
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "A1",
+            "cnn",
+            "parallel kernels 2 and 6, global maximum, a dense layer",
+            {
+                **_RMSPROP,
+                "kernels": (2, 6),
+                "filters": 100,
+                "dropout": 0.6,
+                "dense": (270,),
+                "batch_size": 64,
+                "epochs": 15,
+            },
+        ),
+        Preset(
+            "A2",
+            "lstm",
+            "last state of an LSTM, a dense layer",
+            {
+                **_RMSPROP,
+                **_LSTM,
+                "units": 120,
+                "dropout": 0.5,
+                "dense": (550,),
+                "dense_activation": "elu",
+                "batch_size": 60,
+                "epochs": 20,
+            },
+        ),
+        Preset(
+            "A3",
+            "cnn_lstm",
+            "kernels 2, 3 and 6, each with its own maxima of pairs and LSTM, a dense layer",
+            {
+                **_RMSPROP,
+                "form": "parallel",
+                "kernels": (2, 3, 6),
+                "filters": 100,
+                "pool": 2,
+                "layer_dropout": 0.6,
+                "units": 80,
+                "pooling": "last",
+                "dropout": 0.6,
+                "dense": (270,),
+                "batch_size": 64,
+                "epochs": 20,
+            },
+        ),
+        Preset(
+            "A4",
+            "lstm",
+            "two small LSTM layers, no dense one; units 8, then try 16 and 32 (open: dropout "
+            "between, here 0.2; batch; epochs)",
+            {
+                **_ADAM,
+                **_LSTM,
+                "units": 8,
+                "layers": 2,
+                "layer_dropout": 0.2,
+                "recurrent_dropout": 0.2,
+                "batch_size": 64,
+                "epochs": 20,
+            },
+        ),
+        Preset(
+            "A5",
+            "cnn",
+            "one kernel, batch normalisation, maxima of pairs, flattened: the middle of what "
+            "its search covers, no search (open: batch; 180 vectors for T = 179)",
+            {
+                **_ADAM,
+                "max_vectors": 180,
+                "kernels": (7,),
+                "filters": 256,
+                "batch_norm": True,
+                "pooling": "flatten",
+                "pool": 2,
+                "dropout": 0.4,
+                "dense": (160,),
+                "batch_size": 64,
+                "epochs": 5,
+            },
+        ),
+        Preset(
+            "B1",
+            "lstm",
+            "an LSTM with spatial, input and recurrent dropout",
+            # Spatial dropout and the dropout of a Keras LSTM both take a feature from all
+            # vectors of a text.
+            {**_JOBS, "input_dropout": _together(0.2, 0.2), "recurrent_dropout": 0.2},
+        ),
+        Preset(
+            "B2",
+            "lstm",
+            "an LSTM and two dense layers (open: optimiser, here Adam)",
+            {**_JOBS, "dropout": 0.5, "dense": (128, 64), "dense_init": "he_uniform"},
+        ),
+        Preset(
+            "B3",
+            "lstm",
+            "an LSTM and three sigmoid layers, each normalised (open: optimiser, here Adam)",
+            {
+                **_JOBS,
+                "input_dropout": _together(0.4, 0.4),
+                "recurrent_dropout": 0.4,
+                "dense": (128, 64, 32),
+                "dense_activation": "sigmoid",
+                "dense_norm": True,
+                "dense_init": "normal",
+                "dense_std": (0.039, 0.55, 0.55),
+            },
+        ),
+        Preset(
+            "B4",
+            "lstm",
+            "the least: an LSTM of C // 4 units (open: optimiser, here Adam)",
+            {**_JOBS, "units": _quarter},
+        ),
+        Preset(
+            "B5",
+            "lstm",
+            "B4 that learns from the 16 hardest texts of each batch of 128 (open: the head)",
+            {
+                **_JOBS,
+                "units": _quarter,
+                "loss": "hardest",
+                "hardest": 16,
+                "batch_size": 128,
+                "epochs": 100,
+            },
+        ),
+        Preset(
+            "C1",
+            "lstm",
+            "an LSTM with orthogonal first weights (open: all else; here 128 units, Adam)",
+            {**_NEWS, "init": "orthogonal"},
+        ),
+        Preset(
+            "C2",
+            "lstm",
+            "an LSTM over the first 50 vectors of each text (open: all else, as C1)",
+            {**_NEWS, "max_vectors": 50},
+        ),
+        Preset(
+            "C4",
+            "cnn_lstm",
+            "a convolution, batch normalisation, maxima of ten vectors, an LSTM (open: all "
+            "else, as C1; pool=20 for 3,000 words)",
+            {
+                **_ADAM,
+                "form": "sequential",
+                "kernels": (3,),
+                "filters": 0,
+                "batch_norm": True,
+                "pool": 10,
+                "layer_dropout": 0.0,
+                "units": 128,
+                "pooling": "last",
+                "dropout": 0.0,
+            },
+        ),
+        Preset(
+            "C5",
+            "lstm",
+            "two LSTM layers (open: all else, as C1)",
+            {**_NEWS, "layers": 2},
+        ),
+    )
+}

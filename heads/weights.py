@@ -1,0 +1,89 @@
+"""Class weights: how much each class counts in the loss, by a rule or by label=weight."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+
+from features.errors import SettingError, listed
+
+NONE, BALANCED = "none", "balanced"
+RULES = (NONE, BALANCED)
+
+# A label may hold commas and equals signs: it ends before "=number" with a comma or the end.
+PAIR = re.compile(r"\s*(?P<label>.+?)\s*=\s*(?P<weight>[0-9.eE+-]+)\s*(?:,|$)")
+
+
+def class_weights(rule: str, labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray | None:
+    """The weights of C classes.
+
+    Args:
+        rule: ``none``, ``balanced``, or pairs such as ``joy=2,fear=0.5``; others weigh 1.
+        labels: (n,) int64 class ids of the training texts.
+        names: the C labels.
+
+    Returns:
+        (C,) float32, or None where all weigh the same.
+
+    Raises:
+        SettingError: a pair names no class.
+    """
+    if rule == NONE:
+        return None
+    if rule == BALANCED:
+        return balanced_weights(labels, len(names))
+    given = parse_weights(rule)
+    unknown = [label for label in given if label not in names]
+    if unknown:
+        raise SettingError(
+            f"class_weights names {unknown[0]!r}, which is no class; they are: {listed(names)}"
+        )
+    return np.array([given.get(name, 1.0) for name in names], dtype=np.float32)
+
+
+def parse_weights(pairs: str) -> dict[str, float]:
+    """``"joy=2,fear=0.5"`` -> weights by label.
+
+    Raises:
+        ValueError: text that is no such pair, a weight that is not finite and positive, or a
+            label given twice.
+    """
+    weights: dict[str, float] = {}
+    place = 0
+    while place < len(pairs) or not weights:
+        match = PAIR.match(pairs, place)
+        if match is None:
+            raise ValueError(f"must be none, balanced or label=weight, not {pairs[place:]!r}")
+        label, weight = match["label"], _number(match["weight"])
+        if not (math.isfinite(weight) and weight > 0):
+            raise ValueError(f"a weight must be a number above 0, not {match['weight']!r}")
+        if label in weights:
+            raise ValueError(f"the label {label!r} is given twice")
+        weights[label] = weight
+        place = match.end()
+    return weights
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Weights inverse to the frequency of each class, of mean 1 over the labels.
+
+    Args:
+        labels: (n,) int64 in 0..classes-1.
+
+    Returns:
+        (C,) float32, n / (classes present x count); 0 for a class without labels.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    present = counts > 0
+    weights = np.zeros(classes, dtype=np.float32)
+    weights[present] = len(labels) / (present.sum() * counts[present])
+    return weights
