@@ -34,7 +34,7 @@ def write_events(folder: Path, outcome: Outcome, errors: Sequence[Mapping[str, A
             _write_curves(writer, trial)
             test = outcome.test.score() if kept else trial.test.score()
             _write_score(writer, test, trial.trained.best_epoch)
-            if kept:
+            if kept and errors:
                 writer.add_text("errors", errors_table(errors[:SHOWN_ERRORS]))
 
 
