@@ -20,6 +20,7 @@ from scipy.optimize import minimize_scalar
 from heads.metrics import accuracy, log_loss
 
 BINS = 15
+DRAWS = 200
 LEAST, MOST = 0.1, 10.0
 """Temperatures looked at: some hundred texts say nothing about any beyond."""
 
@@ -55,15 +56,26 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS)
         bins: B, 1 or more.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
-    places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    texts = np.bincount(places, minlength=bins)
-    with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of an empty bin
-        return Reliability(
-            texts,
-            np.bincount(places, weights=confidence, minlength=bins) / texts,
-            np.bincount(places, weights=right, minlength=bins) / texts,
-        )
+    return _binned(confidence, probabilities.argmax(axis=1) == labels, bins)
+
+
+def error_by_chance(probabilities: np.ndarray, bins: int = BINS, seed: int = 0) -> float:
+    """The mean expected calibration error of these confidences if each were exactly true.
+
+    Some texts a bin are never right in just the share that they are sure of, so the error of
+    a sample is above 0 even then (Bröcker and Smith, Increasing the reliability of
+    reliability diagrams, Weather and Forecasting, 2007). Drawn ``DRAWS`` times.
+
+    Args:
+        probabilities: (n, C), each row summing to 1.
+        bins: B, 1 or more.
+        seed: of the draws.
+    """
+    random = np.random.default_rng(seed)
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    draws = random.random((DRAWS, len(confidence))) < confidence
+    errors = [_binned(confidence, right, bins).error for right in draws]
+    return float(np.mean(errors))
 
 
 def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
@@ -91,3 +103,14 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
         options={"xatol": 1e-4},
     )
     return math.exp(float(found.x))
+
+
+def _binned(confidence: np.ndarray, right: np.ndarray, bins: int) -> Reliability:
+    places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    texts = np.bincount(places, minlength=bins)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of an empty bin
+        return Reliability(
+            texts,
+            np.bincount(places, weights=confidence, minlength=bins) / texts,
+            np.bincount(places, weights=right, minlength=bins) / texts,
+        )

@@ -16,7 +16,7 @@ from features.corpus import Corpus
 from features.encoding import Encoder
 from features.model import EncoderModel
 from features.table import POOLED
-from heads.calibration import BINS, reliability
+from heads.calibration import BINS, error_by_chance, reliability
 from heads.registry import check_layout, head_type, make_settings
 from pipeline import baselines
 from pipeline.breakdown import by_length, by_truncation, class_scores, collapse
@@ -109,6 +109,7 @@ def _result(
             temperature=first.trained.temperature,
             error_before=reliability(test.labels, test.plain).error,
             error_after=reliability(test.labels, test.probabilities).error,
+            error_by_chance=error_by_chance(test.probabilities),
             bins=BINS,
         ),
         by_length=by_length(test, vectors.tokens),

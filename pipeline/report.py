@@ -25,7 +25,7 @@ def result_text(result: ExperimentResult) -> str:
     rows = [
         ("validation", result.head, result.validation),
         ("test", result.head, result.test),
-        *([("uncopied", result.head, rest)] if rest else []),
+        *([("uncopied", result.head, rest)] if rest and result.copied else []),
         *(("test", BASELINE_NAMES[name], each) for name, each in result.baselines.items()),
     ]
     blocks = [
@@ -153,8 +153,11 @@ def _share(value: float | None) -> str:
 def _parts(result: ExperimentResult) -> Iterator[str]:
     """Accuracy by length and by truncation, where it differs beyond noise."""
     if result.by_length and result.by_length.differ:
-        shown = ", ".join(f"{_part(part)} {_tokens(part)}" for part in result.by_length.parts)
-        yield f"accuracy changes with length: {shown}"
+        longest = result.by_length.parts[-1].tokens[1]
+        shown = ", ".join(
+            f"{part.accuracy:.1%} from {part.tokens[0]:,}" for part in result.by_length.parts
+        )
+        yield f"accuracy changes with length: {shown} to {longest:,} tokens"
     if result.by_truncation and result.by_truncation.differ:
         whole, cut = result.by_truncation.parts
         yield (
@@ -166,11 +169,6 @@ def _parts(result: ExperimentResult) -> Iterator[str]:
 def _part(part: Part) -> str:
     low, high = part.accuracy_interval
     return f"{part.accuracy:.1%} ({low:.1%} to {high:.1%})"
-
-
-def _tokens(part: Part) -> str:
-    low, high = part.tokens
-    return f"for {low:,} tokens" if low == high else f"for {low:,} to {high:,} tokens"
 
 
 def _copies_line(result: ExperimentResult) -> str:
@@ -188,7 +186,8 @@ def _calibration(result: ExperimentResult) -> Iterator[str]:
     if found is not None:
         yield (
             f"expected calibration error on test: {found.error_before:.1%} as trained, "
-            f"{found.error_after:.1%} at the temperature of predict, {found.temperature:.2f}"
+            f"{found.error_after:.1%} at the temperature of predict, {found.temperature:.2f}; "
+            f"{found.error_by_chance:.1%} is chance"
         )
 
 

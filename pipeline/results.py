@@ -23,12 +23,14 @@ class Calibration:
         temperature: what the head in the run folder divides its logits by.
         error_before, error_after: expected calibration error on test, in [0, 1], without and
             with the temperature; with folds, each text by the temperature of its fold's head.
+        error_by_chance: the mean error of as many texts if these probabilities were true.
         bins: of the confidence, of equal width.
     """
 
     temperature: float
     error_before: float
     error_after: float
+    error_by_chance: float
     bins: int
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heads.calibration import LEAST, MOST, fit_temperature, reliability
+from heads.calibration import LEAST, MOST, error_by_chance, fit_temperature, reliability
 from heads.metrics import log_loss
 from heads.trained import softmax
 
@@ -43,6 +43,17 @@ def test_a_confidence_on_an_edge_belongs_below_it() -> None:
         0,
         1,
     ]
+
+
+def test_chance_is_the_error_of_true_probabilities() -> None:
+    labels, logits = drawn(20_000, 3)
+    parts = [slice(i * 200, (i + 1) * 200) for i in range(100)]
+    measured = [reliability(labels[part], softmax(logits[part])).error for part in parts]
+    said = [error_by_chance(softmax(logits[part])) for part in parts]
+    print(f"measured {np.mean(measured):.4f}, said {np.mean(said):.4f}")
+    assert np.mean(said) == pytest.approx(np.mean(measured), rel=0.05)
+    assert error_by_chance(softmax(logits)) < np.mean(said) / 5
+    assert error_by_chance(np.array([[1.0, 0.0]])) == 0.0
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0.34, 1.0)), min_size=1))

@@ -239,6 +239,19 @@ def test_events_hold_curves_and_errors_that_mean_nothing_but_themselves(
     assert "loss/train" in EventAccumulator(str(other)).Reload().Tags()["scalars"]
 
 
+def test_a_head_that_learned_nothing_is_said_to_have_collapsed(
+    capsys: pytest.CaptureFixture[str], common: tuple[object, ...]
+) -> None:
+    held_down = (*common, "--set", "c=0.000001")
+    result = command(capsys, *held_down, "--seeds", 2)
+    assert result["collapse"]["predicted_share"] == 1.0
+    assert result["collapse"]["label_share"] == pytest.approx(1 / 3, abs=0.1)
+    assert [trial["collapsed"] for trial in result["trials"]] == [True, True]
+    assert main([str(each) for each in held_down]) == 0
+    assert capsys.readouterr().out.startswith("The head has collapsed: it predicts '")
+    assert command(capsys, *common)["collapse"] is None
+
+
 def test_the_table_names_both_sources_of_chance(
     capsys: pytest.CaptureFixture[str], common: tuple[object, ...]
 ) -> None:

@@ -92,13 +92,13 @@ def test_a_label_commands_no_terminal_and_breaks_no_line() -> None:
 
 def test_length_and_truncation_are_told_where_they_matter() -> None:
     telling = result_text(replace(PLAIN, by_length=parts(True), by_truncation=parts(True)))
-    assert "90.0% (85.0% to 94.0%) for 3 to 9 tokens" in telling
+    assert "with length: 90.0% from 3, 60.0% from 10 to 99 tokens" in telling
     assert "100 whole texts, 60.0% (50.0% to 70.0%) of 100 truncated ones" in telling
     silent = result_text(replace(PLAIN, by_length=parts(False), by_truncation=parts(False)))
     assert "changes with" not in silent
 
 
 def test_calibration_before_and_after() -> None:
-    found = Calibration(0.71, 0.081, 0.023, 15)
+    found = Calibration(0.71, 0.081, 0.023, 0.012, 15)
     text = result_text(replace(PLAIN, calibration=found))
-    assert "8.1% as trained, 2.3% at the temperature of predict, 0.71" in text
+    assert "8.1% as trained, 2.3% at the temperature of predict, 0.71; 1.2% is chance" in text
