@@ -240,15 +240,19 @@ def test_events_hold_curves_and_errors_that_mean_nothing_but_themselves(
 
 
 def test_a_head_that_learned_nothing_is_said_to_have_collapsed(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...]
+    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
 ) -> None:
+    with data.open("a", newline="", encoding="utf-8") as file:
+        for number in range(40):
+            csv.writer(file).writerow([f"cat {number * 13} laughed {number}", "good", "many"])
     held_down = (*common, "--set", "c=0.000001")
     result = command(capsys, *held_down, "--seeds", 2)
     assert result["collapse"]["predicted_share"] == 1.0
-    assert result["collapse"]["label_share"] == pytest.approx(1 / 3, abs=0.1)
+    assert result["collapse"]["label"] == "good"
+    assert result["collapse"]["label_share"] == pytest.approx(0.6, abs=0.1)
     assert [trial["collapsed"] for trial in result["trials"]] == [True, True]
     assert main([str(each) for each in held_down]) == 0
-    assert capsys.readouterr().out.startswith("The head has collapsed: it predicts '")
+    assert capsys.readouterr().out.startswith("The head has collapsed: it predicts 'good'")
     assert command(capsys, *common)["collapse"] is None
 
 
