@@ -113,22 +113,25 @@ def accuracy_interval(
 
 
 def mean_interval(
-    shares: np.ndarray, seed: int = 0, resamples: int = RESAMPLES, confidence: float = 0.95
+    values: np.ndarray, seed: int = 0, resamples: int = RESAMPLES, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval, over texts, of the mean of a value of each text.
+    """Percentile bootstrap interval of the mean of (n,) values, one a text.
 
-    Few distinct values occur, such as the shares of five heads that label a text rightly, so
-    a resample is one multinomial draw of how often each of them occurs.
+    For what is not plainly right or wrong, such as the share of five heads that label a text
+    rightly. A resample is one multinomial draw of how often each distinct value occurs.
 
     Args:
-        shares: (n,) floats.
         seed, resamples, confidence: as for ``accuracy_interval``.
     """
     random = np.random.default_rng(seed)
-    values, counts = np.unique(shares, return_counts=True)
-    draws = random.multinomial(len(shares), counts / len(shares), size=resamples)
+    distinct, counts = np.unique(values, return_counts=True)
+    shares = counts / len(values)
+    means = [
+        random.multinomial(len(values), shares) @ distinct / len(values)
+        for _ in range(resamples)
+    ]
     tail = (1.0 - confidence) / 2
-    lower, upper = np.quantile(draws @ values / len(shares), [tail, 1.0 - tail])
+    lower, upper = np.quantile(means, [tail, 1.0 - tail])
     return float(lower), float(upper)
 
 

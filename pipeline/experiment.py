@@ -58,7 +58,7 @@ def run_experiment(
             splits = fold_corpus(corpus, config.data, copies, config.folds)
         else:
             splits = (split_corpus(corpus, config.data, copies),)
-        outcome = run_trials(config, settings, table, labels, splits)
+        outcome = run_trials(config, table, labels, splits)
         result = _result(config, layout, corpus, vectors, copies, outcome)
         result = replace(result, run=run.final)
         spec = vectors.space(layout).spec

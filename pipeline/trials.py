@@ -14,11 +14,12 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from features.errors import DivergedError
 from features.splits import Split
 from features.table import FeatureTable
-from heads.base import EpochRecord, HeadSettings
+from heads.base import EpochRecord
 from heads.calibration import fit_temperature
-from heads.registry import head_type
+from heads.registry import head_type, make_settings
 from heads.trained import TrainedHead, fit, softmax
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation import Evaluation, pooled
@@ -151,12 +152,16 @@ class Outcome:
 
 def run_trials(
     config: ExperimentConfig,
-    settings: HeadSettings,
     table: FeatureTable,
     labels: Sequence[str],
     splits: Sequence[Split],
 ) -> Outcome:
     """Train every seed on every split.
+
+    Args:
+        table: vectors of N texts.
+        labels: N labels.
+        splits: of those texts; each of them one fold.
 
     Raises:
         BadVectorError, DivergedError: as ``heads.trained.fit``.
@@ -168,11 +173,15 @@ def run_trials(
     on_epoch = partial(_say_epoch, head_type(config.head).step) if single else None
     trials = []
     for fold, split in enumerate(splits, start=1):
+        settings = make_settings(config.head, config.overrides(len(split.classes)))
         ids = split.label_ids(labels)
         learned = ids, split.train, split.validation, split.classes
         for seed in seeds:
             start = time.perf_counter()
-            trained = fit(config.head, settings, table, *learned, seed, on_epoch)
+            try:
+                trained = fit(config.head, settings, table, *learned, seed, on_epoch)
+            except DivergedError as error:
+                raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
             seconds = time.perf_counter() - start
             trained, validation, test = _evaluate(trained, table, ids, split, names, truth)
             trials.append(Trial(fold, seed, split, trained, validation, test, seconds))

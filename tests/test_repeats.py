@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from features.errors import DivergedError
 from heads.checkpoint import load
+from pipeline import trials
 from pipeline.cli import main
 
 WORDS = {
@@ -268,6 +270,24 @@ def test_the_table_names_both_sources_of_chance(
     assert "the run holds the head of fold 1" in out
     assert "precision" in out
     assert "calibration error" in out
+
+
+def test_a_training_that_diverges_is_named(
+    capsys: pytest.CaptureFixture[str],
+    common: tuple[object, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit = trials.fit
+
+    def sometimes(*arguments: Any) -> Any:
+        if arguments[7] == 8:
+            raise DivergedError("the loss must stay finite")
+        return fit(*arguments)
+
+    monkeypatch.setattr(trials, "fit", sometimes)
+    assert main([str(each) for each in (*common, "--seeds", 2, "--seed", 7)]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "fault: fold 1, seed 8: the loss must stay finite"
 
 
 @pytest.mark.parametrize(
