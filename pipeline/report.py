@@ -13,6 +13,13 @@ from pipeline.spread import Estimate, Spread
 
 BASELINE_NAMES = {"majority": "majority class", "tfidf_logistic": "TF-IDF + logistic"}
 
+SIMPLEST = "logistic"
+COLLAPSE_REMEDY = {
+    False: f"Lower learning_rate, or see whether --head {SIMPLEST} learns these labels.",
+    True: "See with manyheads audit whether the texts tell these labels at all.",
+}
+"""What to do about a collapse; by whether the head is the simplest."""
+
 SHOWN_CLASSES, WORST_CLASSES = 10, 5
 """Up to so many classes all are shown, of more the worst."""
 
@@ -57,7 +64,7 @@ def _collapse_first(result: ExperimentResult) -> Iterator[str]:
         yield (
             f"The head has collapsed: it predicts '{_named(found.label)}' for "
             f"{found.predicted_share:.1%} of the test texts, where {found.label_share:.1%} are "
-            "right. Lower learning_rate, or see whether --head logistic learns these labels."
+            f"right. {COLLAPSE_REMEDY[result.head == SIMPLEST]}"
         )
     elif fallen:
         yield (

@@ -51,6 +51,10 @@ def test_a_collapse_comes_before_every_score() -> None:
     assert "collapsed" in first
     assert "'news' for 99.0%" in first
     assert "20.0%" in first
+    assert "--head logistic" in first
+    simplest = result_text(replace(fallen, head="logistic")).splitlines()[0]
+    assert "--head logistic" not in simplest
+    assert "manyheads audit" in simplest
     assert "collapsed" not in result_text(PLAIN)
 
 
