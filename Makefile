@@ -11,6 +11,8 @@ DATA    ?=
 ENCODER ?=
 LAYOUT  ?=
 SEED    ?=
+SEEDS   ?=
+FOLDS   ?=
 TEXT    ?=
 OUT     ?= vectors.npy
 FORMAT  ?= npy
@@ -36,6 +38,8 @@ help:  ## show this help
 	@echo "  CACHE     the feature store (default: $(CACHE))"
 	@echo "  RUNS      where run folders stand (default: $(RUNS))"
 	@echo "  SEED      of the training (default: 0)"
+	@echo "  SEEDS     how many seeds to train with; reports mean and spread (default: 1)"
+	@echo "  FOLDS     deal the texts into so many folds and test each once (default: one split)"
 	@echo "  RUN, TEXT for predict: a run folder (default: the latest) and a text"
 	@echo "  OUT, FORMAT for export: where to write, and npy, arrow, parquet or hf"
 	@echo "  ARGS      more options of the command, such as ARGS=\"--set units=64\""
@@ -47,7 +51,7 @@ audit: .venv/.runtime  ## find copies, leaks, label errors and more in DATA; wri
 	$(MANYHEADS) audit $(CORPUS) $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(ARGS)
 
 train: .venv/.runtime  ## train a head on cached vectors, encoding what is missing
-	$(MANYHEADS) train $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(MANYHEADS) train $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FOLDS),--folds $(FOLDS)) $(ARGS)
 
 predict: .venv/.runtime  ## label TEXT, or a file of texts in DATA
 	@$(MANYHEADS) predict --run "$(RUN)" --runs "$(RUNS)" --cache "$(CACHE)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),--data "$(DATA)",--text "$$TEXT") $(ARGS)

@@ -15,9 +15,11 @@ import errno
 import importlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +64,31 @@ def make_folder(folder: Path) -> None:
             sync_folder(parent)
 
 
+@contextmanager
+def temporary_folder(folder: Path, name: str) -> Iterator[Path]:
+    """A new folder inside another that ``sweep`` spares while the block runs.
+
+    Who fills it renames it; what is left under its temporary name is a leftover.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path, descriptor = _locked_folder(folder, name)
+    try:
+        yield path
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
 def abandoned(folder: Path) -> list[Path]:
     """Temporary files in a folder whose writers are gone."""
     return [path for path in _temporaries(folder) if _take(path, lambda: None)]
 
 
 def sweep(folder: Path) -> int:
-    """Remove the temporary files that dead writers left in a folder; how many they were."""
-    count = 0
-    for path in _temporaries(folder):
-        count += _take(path, lambda path=path: path.unlink(missing_ok=True))  # type: ignore[misc]
-    return count
+    """Remove the temporary files and folders that dead writers left; how many they were."""
+    return sum(_take(path, partial(_remove, path)) for path in _temporaries(folder))
 
 
 @contextmanager
@@ -146,6 +162,21 @@ def _put(folder: Path, name: str, data: memoryview) -> None:
             os.close(descriptor)
 
 
+def _locked_folder(folder: Path, name: str) -> tuple[Path, int]:
+    """A new folder and the descriptor that locks it; -1 where there are no locks."""
+    while True:
+        path = folder / f"{TEMPORARY_PREFIX}{name}-{secrets.token_hex(3)}"
+        path.mkdir(parents=True)
+        if fcntl is None:
+            return path, -1
+        with suppress(FileNotFoundError):  # swept before it was locked: once more
+            descriptor = os.open(path, os.O_RDONLY)
+            _lock(descriptor, wait=True)
+            if path.exists():
+                return path, descriptor
+            os.close(descriptor)
+
+
 def _temporaries(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
@@ -154,6 +185,13 @@ def _temporaries(folder: Path) -> list[Path]:
             )
     except FileNotFoundError:
         return []
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _take(path: Path, act: Callable[[], object]) -> bool:

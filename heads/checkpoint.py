@@ -11,19 +11,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
 
-from features.errors import CacheError, SettingError
+from features.errors import CacheError, SettingError, listed
 from heads.base import EpochRecord
 from heads.registry import make_settings
 from heads.trained import TrainedHead
 
 WEIGHTS = "head.safetensors"
 DESCRIPTION = "head.json"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
+"""Versions that can be read. 1 had no temperature: its probabilities were the plain softmax."""
 
 
 class Description(BaseModel):
@@ -39,6 +41,7 @@ class Description(BaseModel):
     width: int
     history: tuple[EpochRecord, ...]
     best_epoch: int
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
     weights_digest: str
 
 
@@ -58,6 +61,7 @@ def save(trained: TrainedHead, folder: Path) -> None:
         width=trained.width,
         history=trained.history,
         best_epoch=trained.best_epoch,
+        temperature=trained.temperature,
         weights_digest=_digest(weights),
     )
     try:
@@ -92,6 +96,7 @@ def load(folder: Path) -> TrainedHead:
             state=read_tensors(weights),
             history=description.history,
             best_epoch=description.best_epoch,
+            temperature=description.temperature,
         )
         _ = trained.module  # built now, so that weights that do not fit are found now
     except (SafetensorError, SettingError, RuntimeError) as error:
@@ -107,10 +112,11 @@ def _read_description(path: Path) -> Description:
     try:
         values = json.loads(_read(path))
         version = values["version"]
-        if version != VERSION:
+        if version not in READABLE:
             raise CacheError(
-                f"{path} is of format version {version}, this program reads {VERSION}: predict "
-                "with the manyheads that trained it, or train again"
+                f"{path} is of format version {version}, this program reads "
+                f"{listed(READABLE)}: predict with the manyheads that trained it, or train "
+                "again"
             )
         return Description.model_validate(values)
     except (ValueError, KeyError, TypeError) as error:

@@ -28,6 +28,8 @@ class TrainedHead:
         state: the best weights by name, float32.
         history: one record an epoch; for ``logistic``, one a value of C tried.
         best_epoch: the record whose weights these are, from 1.
+        temperature: what the logits are divided by before the softmax, above 0, so that
+            probabilities are as sure as they are right; it changes no prediction.
     """
 
     head: str
@@ -38,6 +40,7 @@ class TrainedHead:
     state: dict[str, np.ndarray]
     history: tuple[EpochRecord, ...]
     best_epoch: int
+    temperature: float = 1.0
 
     @property
     def parameters(self) -> int:
@@ -70,11 +73,16 @@ class TrainedHead:
         return compute_logits(self.module, table, rows)
 
     def predict_proba(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-        """(n, C) float32 probabilities: the softmax of :meth:`logits`."""
-        logits = self.logits(table, rows)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
-        return probabilities
+        """(n, C) float32 probabilities: the softmax of :meth:`logits` / ``temperature``."""
+        return softmax(self.logits(table, rows), self.temperature)
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """(n, C) float32 probabilities of (n, C) float32 logits divided by a temperature."""
+    scaled = (logits - logits.max(axis=1, keepdims=True)) / np.float32(temperature)
+    powers = np.exp(scaled)
+    probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def fit(

@@ -80,6 +80,8 @@ class ExperimentConfig:
         settings: those of the head that differ from its defaults, or from the preset, as text
             or values.
         seed: reaches every random choice of the training.
+        seeds: how many trainings, with ``seed``, ``seed`` + 1, and so on.
+        folds: how many folds the texts are dealt into, each tested once; 0: one split.
         runs: the folder that run folders are made in.
     """
 
@@ -90,11 +92,21 @@ class ExperimentConfig:
     layout: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
+    seeds: int = 1
+    folds: int = 0
     runs: Path = Path("runs")
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
             raise SettingError(f"--seed must lie between 0 and {2**31 - 1}; got {self.seed}")
+        if not 1 <= self.seeds <= 2**31 - self.seed:
+            raise SettingError(
+                f"--seeds is how many trainings to run, 1 or more; got {self.seeds}"
+            )
+        if self.folds < 0 or self.folds == 1:
+            raise SettingError(
+                f"--folds must be 2 or more, or 0 for one split; got {self.folds}"
+            )
         if self.preset is not None:
             check_head(self.head, self.preset)
 

@@ -1,34 +1,34 @@
 """One whole experiment: labelled texts + encoder + head -> a run folder.
 
-read_corpus -> ensure_vectors -> find_copies -> split -> fit -> score -> run folder
+read_corpus -> ensure_vectors -> find_copies -> split or folds -> trials -> scores -> run folder
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 
 import numpy as np
 
-from features.copies import find_copies
+from features.copies import Copies, find_copies
+from features.corpus import Corpus
 from features.encoding import Encoder
 from features.model import EncoderModel
-from features.splits import Split
-from features.table import POOLED, FeatureTable
-from heads.base import EpochRecord, HeadSettings
+from features.table import POOLED
+from heads.calibration import BINS, error_by_chance, reliability
 from heads.registry import check_layout, head_type, make_settings
-from heads.trained import TrainedHead, fit
 from pipeline import baselines
+from pipeline.breakdown import by_length, by_truncation, class_scores, collapse
 from pipeline.config import ExperimentConfig
+from pipeline.evaluation import Evaluation, Score, score
 from pipeline.findings_copies import leaked
-from pipeline.partition import read_labelled, split_corpus
+from pipeline.partition import fold_corpus, read_labelled, split_corpus
 from pipeline.record import Record, write_record
-from pipeline.results import Evaluation, ExperimentResult, Score, score
+from pipeline.results import Calibration, ExperimentResult, TrialScore
 from pipeline.runs import new_run, run_name
-from pipeline.vectors import ensure_vectors, say, with_pooled
+from pipeline.trials import Outcome, Trial, run_trials
+from pipeline.vectors import Vectors, ensure_vectors, with_pooled
 
 
 def run_experiment(
@@ -46,77 +46,91 @@ def run_experiment(
     make_settings(config.head, config.overrides(classes=2))  # refused before any work
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
-    corpus = read_labelled(config.data)
+    corpus = read_labelled(config.data, config.folds)
+    labels = corpus.labels or ()
     described = config.to_dict()
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
         table = vectors.table(layout)
         pooled = vectors.table(POOLED).values
         copies = find_copies(corpus.texts, pooled)
-        split = split_corpus(corpus, config.data, copies)
-        settings = make_settings(config.head, config.overrides(len(split.classes)))
-        labels = split.label_ids(corpus.labels or ())
-        trained, training = _train(config, settings, table, labels, split)
-        evaluations = _evaluate(trained, table, labels, split)
-        validation, test = (score(side.labels, side.predicted) for side in evaluations)
-        copied = leaked(copies, split.train, split.test)
-        result = ExperimentResult(
-            run=run.final,
-            head=config.head,
-            layout=layout,
-            encoded=vectors.report.encoded,
-            truncated=int(vectors.truncated.sum()),
-            validation=validation,
-            test=test,
-            baselines=_score_baselines(corpus.texts, labels, split),
-            epochs=len(trained.history),
-            best_epoch=trained.best_epoch,
-            parameters=trained.parameters,
-            seconds={
-                "encoding": round(vectors.report.seconds, 3),
-                "training": round(training, 3),
-            },
-            notes=split.notes,
-            copied=int(copied.sum()),
-            test_without_copies=_score_some(evaluations[1], ~copied),
-            tokens_cut_share=round(vectors.cut_share, 6),
-        )
+        if config.folds:
+            splits = fold_corpus(corpus, config.data, copies, config.folds)
+        else:
+            splits = (split_corpus(corpus, config.data, copies),)
+        outcome = run_trials(config, table, labels, splits)
+        result = _result(config, layout, corpus, vectors, copies, outcome)
+        result = replace(result, run=run.final)
         spec = vectors.space(layout).spec
-        record = Record(described, corpus, split, spec, trained, evaluations, pooled)
-        write_record(run.folder, record, result)
+        write_record(run.folder, Record(described, corpus, spec, outcome, pooled), result)
     return replace(result, run=run.final)
 
 
-def _train(
+def _result(
     config: ExperimentConfig,
-    settings: HeadSettings,
-    table: FeatureTable,
-    labels: np.ndarray,
-    split: Split,
-) -> tuple[TrainedHead, float]:
-    """The trained head, and the seconds that took."""
-    start = time.perf_counter()
-    trained = fit(
-        config.head,
-        settings,
-        table,
-        labels,
-        split.train,
-        split.validation,
-        split.classes,
-        config.seed,
-        partial(_say_epoch, head_type(config.head).step),
+    layout: str,
+    corpus: Corpus,
+    vectors: Vectors,
+    copies: Copies,
+    outcome: Outcome,
+) -> ExperimentResult:
+    """Everything that is measured; the run folder is filled in later."""
+    first, test, names = outcome.first, outcome.test, outcome.names
+    copied = np.concatenate(
+        [leaked(copies, trial.split.train, trial.split.test) for trial in outcome.kept]
     )
-    return trained, time.perf_counter() - start
+    return ExperimentResult(
+        run=config.runs,
+        head=config.head,
+        layout=layout,
+        encoded=vectors.report.encoded,
+        truncated=int(vectors.truncated.sum()),
+        validation=outcome.validation.score(),
+        test=test.score(),
+        baselines=_score_baselines(corpus.texts, outcome),
+        epochs=len(first.trained.history),
+        best_epoch=first.trained.best_epoch,
+        parameters=first.trained.parameters,
+        seconds={
+            "encoding": round(vectors.report.seconds, 3),
+            "training": round(sum(trial.seconds for trial in outcome.trials), 3),
+        },
+        notes=first.split.notes,
+        copied=int(copied.sum()),
+        test_without_copies=_score_some(test, ~copied),
+        tokens_cut_share=round(vectors.cut_share, 6),
+        seeds=config.seeds,
+        folds=config.folds,
+        trials=tuple(_trial_score(trial, outcome) for trial in outcome.trials),
+        over_seeds=outcome.over_seeds,
+        over_folds=outcome.over_folds,
+        classes=class_scores(test, names.all),
+        calibration=Calibration(
+            temperature=first.trained.temperature,
+            error_before=reliability(test.labels, test.plain).error,
+            error_after=reliability(test.labels, test.probabilities).error,
+            error_by_chance=error_by_chance(test.probabilities),
+            bins=BINS,
+        ),
+        by_length=by_length(test, vectors.tokens),
+        by_truncation=by_truncation(test, vectors.tokens, vectors.truncated),
+        collapse=collapse(test, names.classes),
+    )
 
 
-def _evaluate(
-    trained: TrainedHead, table: FeatureTable, labels: np.ndarray, split: Split
-) -> tuple[Evaluation, Evaluation]:
-    def side(name: str, rows: np.ndarray) -> Evaluation:
-        return Evaluation(name, rows, labels[rows], trained.predict_proba(table, rows))
-
-    return side("validation", split.validation), side("test", split.test)
+def _trial_score(trial: Trial, outcome: Outcome) -> TrialScore:
+    return TrialScore(
+        fold=trial.fold,
+        seed=trial.seed,
+        kept=trial in outcome.kept,
+        validation=trial.validation.score(),
+        test=trial.test.score(),
+        temperature=trial.trained.temperature,
+        epochs=len(trial.trained.history),
+        best_epoch=trial.trained.best_epoch,
+        collapsed=collapse(trial.test, outcome.names.classes) is not None,
+        seconds=round(trial.seconds, 3),
+    )
 
 
 def _score_some(evaluation: Evaluation, chosen: np.ndarray) -> Score | None:
@@ -126,18 +140,16 @@ def _score_some(evaluation: Evaluation, chosen: np.ndarray) -> Score | None:
     return score(evaluation.labels[chosen], evaluation.predicted[chosen])
 
 
-def _score_baselines(
-    texts: Sequence[str], labels: np.ndarray, split: Split
-) -> dict[str, Score]:
-    truth = labels[split.test]
-    most = baselines.majority(labels, split.train, split.test)
-    words = baselines.tfidf_logistic(texts, labels, split.train, split.test)
-    return {"majority": score(truth, most), "tfidf_logistic": score(truth, words)}
-
-
-def _say_epoch(step: str, record: EpochRecord) -> None:
-    say(
-        f"{step} {record.epoch:>3}: loss {record.train_loss:.3f} training, "
-        f"{record.validation_loss:.3f} validation; accuracy {record.train_accuracy:.1%}, "
-        f"{record.validation_accuracy:.1%}; {record.seconds:.1f} s"
-    )
+def _score_baselines(texts: Sequence[str], outcome: Outcome) -> dict[str, Score]:
+    """Scores on all test texts; with folds, of a baseline trained on each, pooled."""
+    labels = outcome.labels
+    splits = [trial.split for trial in outcome.kept]
+    truth = outcome.test.labels
+    most = [baselines.majority(labels, split.train, split.test) for split in splits]
+    words = [
+        baselines.tfidf_logistic(texts, labels, split.train, split.test) for split in splits
+    ]
+    return {
+        "majority": score(truth, np.concatenate(most)),
+        "tfidf_logistic": score(truth, np.concatenate(words)),
+    }

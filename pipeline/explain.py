@@ -21,7 +21,7 @@ from features.errors import CacheError
 from features.neighbors import nearest, unit
 from features.spec import text_keys
 from features.store import Space
-from pipeline.results import Evaluation
+from pipeline.evaluation import Evaluation
 
 TRAINING = "training.parquet"
 ERRORS = "errors.jsonl"

@@ -144,6 +144,21 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
     parser.add_argument(
+        "--seeds",
+        type=int,
+        default=ExperimentConfig.seeds,
+        metavar="N",
+        help="train with N seeds, --seed and those after it, and report mean and spread "
+        "(default: 1)",
+    )
+    parser.add_argument(
+        "--folds",
+        type=int,
+        default=ExperimentConfig.folds,
+        metavar="K",
+        help="deal the texts into K folds and test each once (default: one split)",
+    )
+    parser.add_argument(
         "--split-seed",
         type=int,
         default=0,
@@ -278,5 +293,7 @@ def experiment_config(parsed: argparse.Namespace) -> ExperimentConfig:
         layout=parsed.layout,
         settings=parse_settings([pair for group in parsed.set for pair in group]),
         seed=parsed.seed,
+        seeds=parsed.seeds,
+        folds=parsed.folds,
         runs=parsed.runs,
     )

@@ -5,13 +5,17 @@ Near-copies stay on one side of every split that is made here, so the vectors co
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 
 from features.copies import Copies
 from features.corpus import Corpus, read_corpus
-from features.splits import Split, make_split
+from features.errors import SplitError, listed
+from features.folds import make_folds
+from features.rows import clipped
+from features.splits import TEST, Split, make_split, official_sides
 from features.stratify import ids_of, joined
 from pipeline.config import NEAR, DataConfig
 from pipeline.vectors import say
@@ -20,14 +24,21 @@ LARGE_SHARE = 0.05
 """Of all rows; a cluster of near-copies that is larger is named."""
 
 
-def read_labelled(data: DataConfig) -> Corpus:
+def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
     """The labelled texts of a data configuration; a split of them must be possible.
+
+    Args:
+        folds: how many the texts will be dealt into; 0: one split.
 
     Raises:
         CorpusError, SplitError: as ``read_corpus`` and ``make_split``, before any encoding.
     """
     corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
-    _split(corpus, data, None if corpus.groups is None else ids_of(corpus.groups))
+    groups = None if corpus.groups is None else ids_of(corpus.groups)
+    if folds:
+        _deal(corpus, data, groups, folds)
+    else:
+        _split(corpus, data, groups)
     if corpus.skipped:
         say(f"note: {corpus.skipped:,} rows without a text or label were left out")
     return corpus
@@ -53,6 +64,31 @@ def split_corpus(corpus: Corpus, data: DataConfig, copies: Copies) -> Split:
     return split
 
 
+def fold_corpus(
+    corpus: Corpus, data: DataConfig, copies: Copies, folds: int
+) -> tuple[Split, ...]:
+    """One split a fold, said on stderr: every text tests once, a part of the others validates.
+
+    Rows that a split column marks as test take no part: who tries heads by folds keeps them
+    for the last word.
+
+    Raises:
+        SplitError: too little is left to deal once copies and groups stay together.
+    """
+    splits = _deal(corpus, data, group_ids(corpus, copies, data.split), folds)
+    notes = _fold_notes(corpus, splits)
+    if data.split == NEAR:
+        notes += _cluster_notes(corpus, copies)
+    sizes = [len(split.test) for split in splits]
+    say(
+        f"{corpus.name}: {sum(sizes):,} texts in {folds} folds of {min(sizes):,} to "
+        f"{max(sizes):,}"
+    )
+    for note in notes:
+        say(f"note: {note}")
+    return tuple(replace(split, notes=tuple(notes)) for split in splits)
+
+
 def group_ids(corpus: Corpus, copies: Copies, rule: str) -> np.ndarray | None:
     """(N,) int64 ids of rows that stay together, or None where only exact copies do.
 
@@ -75,6 +111,57 @@ def _split(corpus: Corpus, data: DataConfig, groups: np.ndarray | None) -> Split
         seed=data.split_seed,
         rows=corpus.rows,
     )
+
+
+def _deal(
+    corpus: Corpus, data: DataConfig, groups: np.ndarray | None, folds: int
+) -> list[Split]:
+    """One split a fold, of the rows that no split column marks as test."""
+    sides, _ = official_sides(corpus.splits, corpus.rows)
+    pool = np.flatnonzero(sides != TEST)
+    texts = [corpus.texts[row] for row in pool.tolist()]
+    labels = [(corpus.labels or ())[row] for row in pool.tolist()]
+    rows = [corpus.rows[row] for row in pool.tolist()]
+    units = None if groups is None else groups[pool]
+    fold_of = make_folds(labels, texts, folds, units, data.split_seed)
+    splits = []
+    for fold in range(folds):
+        cells = np.where(fold_of == fold, "test", "train").tolist()
+        try:
+            split = make_split(labels, texts, cells, units, data.split_seed, rows=rows)
+        except SplitError as error:
+            raise SplitError(f"fold {fold + 1} of {folds} cannot be made: {error}") from error
+        train, validation, test = pool[split.train], pool[split.validation], pool[split.test]
+        splits.append(Split(train, validation, test, split.classes, split.unseen, ()))
+    return splits
+
+
+def _fold_notes(corpus: Corpus, splits: list[Split]) -> list[str]:
+    """How the folds were made, and which texts can only score as errors."""
+    tested = sum(len(split.test) for split in splits)
+    notes = [
+        f"{len(splits)} folds: each of {tested:,} texts is tested once, by a head that saw "
+        "neither it nor its copies; in each fold 20 % of the others validate."
+    ]
+    if tested < len(corpus):
+        notes.append(
+            f"{len(corpus) - tested:,} rows that the split column marks as test take no part "
+            "in the folds; --split-column none deals them out too."
+        )
+    labels = corpus.labels or ()
+    lost = Counter(
+        labels[row]
+        for split in splits
+        for row in split.test.tolist()
+        if labels[row] not in split.classes
+    )
+    if lost:
+        shown = listed(f"{clipped(name)} ({count:,})" for name, count in sorted(lost.items()))
+        notes.append(
+            f"{sum(lost.values()):,} texts are tested in a fold whose training lacks their "
+            f"label and can only score as errors: {shown}."
+        )
+    return notes
 
 
 def _cluster_notes(corpus: Corpus, copies: Copies) -> list[str]:

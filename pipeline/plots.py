@@ -1,8 +1,9 @@
-"""curves.png and confusion.png: readable with 2 classes and with 100."""
+"""curves.png, calibration.png and confusion.png: readable with 2 classes and with 100."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -16,9 +17,10 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from heads.base import EpochRecord
+from heads.calibration import Reliability
 
 DPI = 120
-TRAIN, VALIDATION, BEST = "#3b6ea8", "#d1662d", "#555555"
+TRAIN, VALIDATION, BEST, STOP = "#3b6ea8", "#d1662d", "#555555", "#999999"
 
 SIZES = ((12, 0.62, 9.0), (30, 0.42, 7.5), (100, 0.22, 5.5))
 """Up to so many classes: inches a cell of the confusion matrix, and points of its letters."""
@@ -28,28 +30,101 @@ CONTRAST = 0.4
 
 LONGEST_NAME = 34
 
+FEW_TEXTS = 10
+"""Fewer than that in a bin of confidence are drawn small."""
 
-def draw_curves(
-    history: Sequence[EpochRecord], best_epoch: int, title: str, step: str, path: Path
-) -> None:
-    """Loss and accuracy of training and validation over the epochs, the best one marked.
+
+@dataclass(frozen=True)
+class Curve:
+    """One training to draw: its history, its best epoch, and whether its head was kept."""
+
+    history: Sequence[EpochRecord]
+    best_epoch: int
+    kept: bool
+
+
+def draw_curves(curves: Sequence[Curve], title: str, step: str, path: Path) -> None:
+    """Loss and accuracy of training and validation over the epochs of every training.
+
+    The one that was kept is drawn strong, its best epoch and its end marked; the others are
+    light.
 
     Args:
+        curves: one of them is the one that was kept.
         step: what a record is: ``epoch``, or the value tried.
     """
     figure, (losses, accuracies) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-    epochs = [record.epoch for record in history]
     for axes, name in ((losses, "loss"), (accuracies, "accuracy")):
-        train = [getattr(record, f"train_{name}") for record in history]
-        validation = [getattr(record, f"validation_{name}") for record in history]
-        axes.plot(epochs, train, color=TRAIN, marker=".", label="training")
-        axes.plot(epochs, validation, color=VALIDATION, marker=".", label="validation")
-        axes.axvline(best_epoch, color=BEST, linestyle=":", label=f"best, {step} {best_epoch}")
+        for curve in sorted(curves, key=lambda curve: curve.kept):
+            _draw_curve(axes, curve, name, step)
         axes.set(xlabel=step, ylabel=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.suptitle(title)
+    others = len(curves) - 1
+    figure.suptitle(f"{title}; light: {others} other trainings" if others else title)
+    _save(figure, path)
+
+
+def _draw_curve(axes: Axes, curve: Curve, name: str, step: str) -> None:
+    epochs = [record.epoch for record in curve.history]
+    for side, colour in (("train", TRAIN), ("validation", VALIDATION)):
+        values = [getattr(record, f"{side}_{name}") for record in curve.history]
+        if not curve.kept:
+            axes.plot(epochs, values, color=colour, alpha=0.25, linewidth=1)
+            continue
+        label = "training" if side == "train" else side
+        axes.plot(epochs, values, color=colour, marker=".", label=label)
+        if side == "validation":
+            best = values[curve.best_epoch - 1]
+            axes.plot(curve.best_epoch, best, "o", color=colour, markersize=8, mfc="none")
+    if curve.kept:
+        best_label = f"best, {step} {curve.best_epoch}"
+        axes.axvline(curve.best_epoch, color=BEST, linestyle=":", label=best_label)
+        axes.axvline(epochs[-1], color=STOP, linewidth=1, label=f"stop, {step} {epochs[-1]}")
+
+
+def draw_calibration(
+    plain: Reliability,
+    scaled: Reliability,
+    temperatures: Sequence[float],
+    title: str,
+    path: Path,
+) -> None:
+    """Accuracy over confidence on test, before and after the temperature, and the texts a bin.
+
+    Points on the diagonal are as sure as they are right; below it they are too sure.
+
+    Args:
+        temperatures: of every head that predicted.
+    """
+    figure, (upper, lower) = plt.subplots(
+        2, 1, figsize=(6, 7), sharex=True, layout="constrained", height_ratios=(3, 1)
+    )
+    low, high = min(temperatures), max(temperatures)
+    some = f"temperature {low:.2f}" if low == high else f"temperatures {low:.2f} to {high:.2f}"
+    upper.plot([0, 1], [0, 1], color=BEST, linestyle=":", label="as sure as right")
+    sides = ((plain, TRAIN, "as trained"), (scaled, VALIDATION, f"with {some}"))
+    width = 1 / len(plain.texts)
+    for place, (bins, colour, name) in enumerate(sides):
+        # The accuracy of a few texts says nothing: a small point, and no line to it.
+        many = bins.texts >= FEW_TEXTS
+        upper.plot(
+            bins.confidence[many],
+            bins.accuracy[many],
+            color=colour,
+            marker="o",
+            label=f"{name}: error {bins.error:.1%}",
+        )
+        upper.plot(bins.confidence[~many], bins.accuracy[~many], ".", color=colour, alpha=0.5)
+        left = (np.arange(len(bins.texts)) + 0.25 + 0.5 * place) * width
+        lower.bar(left, bins.texts, 0.45 * width, color=colour)
+    upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
+    lower.set(xlabel="confidence", ylabel="texts")
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center")
+    figure.suptitle(title, fontsize=10)
     _save(figure, path)
 
 

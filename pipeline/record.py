@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from torch.utils.tensorboard import SummaryWriter
 
 from features.corpus import Corpus
 from features.spec import FeatureSpec
-from features.splits import Split
 from heads import metrics
+from heads.calibration import reliability
 from heads.checkpoint import save
 from heads.registry import head_type
-from heads.trained import TrainedHead
+from pipeline.breakdown import CLASSES, write_classes
+from pipeline.events import write_events
 from pipeline.explain import (
     ERRORS,
     TRAINING,
@@ -27,8 +27,8 @@ from pipeline.explain import (
     write_errors,
     write_training,
 )
-from pipeline.plots import draw_confusion, draw_curves
-from pipeline.results import Evaluation, ExperimentResult
+from pipeline.plots import Curve, draw_calibration, draw_confusion, draw_curves
+from pipeline.results import ExperimentResult
 from pipeline.runs import (
     CONFIG,
     ENVIRONMENT,
@@ -38,6 +38,7 @@ from pipeline.runs import (
     environment,
     write_json,
 )
+from pipeline.trials import Outcome
 
 DRAWN_CLASSES = 100
 """Classes that a confusion matrix can show; with more, those with the most errors are drawn."""
@@ -49,41 +50,45 @@ class Record:
 
     Attributes:
         config: the experiment's configuration as plain values.
-        corpus, split: the data, and who trained, validated and tested.
-        spec: of the vectors that the head was trained on.
-        trained: the head.
-        evaluations: predictions on validation and on test.
+        corpus: the data.
+        spec: of the vectors that the heads were trained on.
+        outcome: every training; the folder holds the head of ``outcome.first``.
         pooled: (N, D) pooled vectors of the corpus, to tell which texts are near.
     """
 
     config: dict[str, Any]
     corpus: Corpus
-    split: Split
     spec: FeatureSpec
-    trained: TrainedHead
-    evaluations: tuple[Evaluation, Evaluation]
+    outcome: Outcome
     pooled: np.ndarray
 
 
 def write_record(folder: Path, record: Record, result: ExperimentResult) -> None:
     """Fill a run folder. ``metrics.json`` comes last: its existence means the rest is there."""
+    first = record.outcome.first
+    errors = _errors(record)
     write_json(folder / CONFIG, _config(record))
     write_json(folder / ENVIRONMENT, environment())
-    _write_history(folder / HISTORY, record)
-    _write_events(folder, record, result)
+    _write_history(folder / HISTORY, record.outcome)
+    write_events(folder, record.outcome, errors)
     _write_predictions(folder / PREDICTIONS, record)
-    _write_neighbors(folder, record)
-    save(record.trained, folder)
+    write_classes(folder / CLASSES, result.classes)
+    write_training(folder / TRAINING, TrainingTexts.of(record.corpus, first.split.train))
+    write_errors(folder / ERRORS, errors)
+    save(first.trained, folder)
     _draw(folder, record, result)
     write_json(folder / METRICS, result.to_dict())
 
 
 def _config(record: Record) -> dict[str, Any]:
-    split = record.split
+    """The configuration, and what it came to for the head that is kept."""
+    first = record.outcome.first
+    split = first.split
     return {
         **record.config,
         "resolved": {
-            "settings": record.trained.settings.model_dump(mode="json"),
+            "settings": first.trained.settings.model_dump(mode="json"),
+            "seed": first.seed,
             "spec": asdict(record.spec),
             "fingerprint": record.spec.fingerprint,
             "corpus_digest": record.corpus.digest,
@@ -97,84 +102,92 @@ def _config(record: Record) -> dict[str, Any]:
     }
 
 
-def _write_history(path: Path, record: Record) -> None:
-    lines = [json.dumps(asdict(epoch)) + "\n" for epoch in record.trained.history]
+def _write_history(path: Path, outcome: Outcome) -> None:
+    """One line an epoch of every training."""
+    lines = [
+        json.dumps({"fold": trial.fold, "seed": trial.seed, **asdict(epoch)}) + "\n"
+        for trial in outcome.trials
+        for epoch in trial.trained.history
+    ]
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def _write_events(folder: Path, record: Record, result: ExperimentResult) -> None:
-    """TensorBoard events: ``tensorboard --logdir runs`` compares all runs."""
-    with SummaryWriter(str(folder)) as writer:
-        for epoch in record.trained.history:
-            for side in ("train", "validation"):
-                for name in ("loss", "accuracy"):
-                    value = getattr(epoch, f"{side}_{name}")
-                    writer.add_scalar(f"{name}/{side}", value, epoch.epoch)
-            writer.add_scalar("learning_rate", epoch.learning_rate, epoch.epoch)
-            writer.add_scalar("gradient_norm", epoch.gradient_norm, epoch.epoch)
-        writer.add_scalar("test/accuracy", result.test.accuracy, result.best_epoch)
-        writer.add_scalar("test/macro_f1", result.test.macro_f1, result.best_epoch)
-
-
 def _write_predictions(path: Path, record: Record) -> None:
-    """One row a held-out text: its data row, side, true and predicted label, confidence."""
+    """One row a held-out text: its data row, side, true and predicted label, confidence, fold.
+
+    They come from the kept head of each fold, so with folds every text has one row on test.
+    """
     labels = record.corpus.labels or ()
+    classes = record.outcome.names.classes
     columns: dict[str, list[Any]] = {
-        "row": [],
-        "side": [],
-        "label": [],
-        "predicted": [],
-        "confidence": [],
+        name: [] for name in ("row", "side", "label", "predicted", "confidence", "fold")
     }
-    for evaluation in record.evaluations:
-        columns["row"] += [record.corpus.rows[row] for row in evaluation.rows]
-        columns["side"] += [evaluation.side] * len(evaluation.rows)
-        columns["label"] += [labels[row] for row in evaluation.rows]
-        columns["predicted"] += [record.split.classes[i] for i in evaluation.predicted]
-        columns["confidence"] += evaluation.probabilities.max(axis=1).tolist()
+    for trial in record.outcome.kept:
+        for evaluation in (trial.validation, trial.test):
+            columns["row"] += [record.corpus.rows[row] for row in evaluation.rows]
+            columns["side"] += [evaluation.side] * len(evaluation.rows)
+            columns["label"] += [labels[row] for row in evaluation.rows]
+            columns["predicted"] += [classes[i] for i in evaluation.predicted]
+            columns["confidence"] += evaluation.probabilities.max(axis=1).tolist()
+            columns["fold"] += [trial.fold] * len(evaluation.rows)
     pq.write_table(pa.table(columns), path)
 
 
-def _write_neighbors(folder: Path, record: Record) -> None:
-    """The training texts, for ``predict --explain``; the test errors with those nearest."""
-    split, test = record.split, record.evaluations[1]
-    write_training(folder / TRAINING, TrainingTexts.of(record.corpus, split.train))
-    errors = error_list(record.corpus, split.train, test, split.classes, record.pooled)
-    write_errors(folder / ERRORS, errors)
+def _errors(record: Record) -> list[dict[str, Any]]:
+    """Every test text labelled wrongly, the surest first, with what its head learned nearby."""
+    classes = record.outcome.names.classes
+    errors = [
+        error
+        for trial in record.outcome.kept
+        for error in error_list(
+            record.corpus, trial.split.train, trial.test, classes, record.pooled
+        )
+    ]
+    return sorted(errors, key=lambda error: -error["confidence"])
 
 
 def _draw(folder: Path, record: Record, result: ExperimentResult) -> None:
     score = result.test
     low, high = score.accuracy_interval
+    what = f"accuracy over {result.folds} folds" if result.folds else "test accuracy"
     title = (
-        f"{result.head} on {record.corpus.name}: test accuracy {score.accuracy:.1%} "
+        f"{result.head} on {record.corpus.name}: {what} {score.accuracy:.1%} "
         f"({low:.1%} to {high:.1%})"
     )
-    step = head_type(result.head).step
-    draw_curves(record.trained.history, result.best_epoch, title, step, folder / "curves.png")
-    test = record.evaluations[1]
-    truth, matrix = _confusion(record, test)
-    drawn, title = _most_confused(matrix, len(record.split.classes), title)
-    rows = np.concatenate([drawn, np.arange(len(record.split.classes), len(truth))])
+    outcome = record.outcome
+    curves = [
+        Curve(trial.trained.history, trial.trained.best_epoch, trial is outcome.first)
+        for trial in outcome.trials
+    ]
+    draw_curves(curves, title, head_type(result.head).step, folder / "curves.png")
+    test = outcome.test
+    draw_calibration(
+        reliability(test.labels, test.plain),
+        reliability(test.labels, test.probabilities),
+        [trial.trained.temperature for trial in outcome.kept],
+        title,
+        folder / "calibration.png",
+    )
+    truth, matrix = _confusion(outcome)
+    classes = outcome.names.classes
+    drawn, title = _most_confused(matrix, len(classes), title)
+    rows = np.concatenate([drawn, np.arange(len(classes), len(truth))])
     draw_confusion(
         matrix[np.ix_(rows, drawn)],
         [truth[row] for row in rows],
-        [record.split.classes[column] for column in drawn],
+        [classes[column] for column in drawn],
         title,
         folder / "confusion.png",
     )
 
 
-def _confusion(record: Record, test: Evaluation) -> tuple[list[str], np.ndarray]:
+def _confusion(outcome: Outcome) -> tuple[list[str], np.ndarray]:
     """Names of the rows, and (rows, C) counts. Labels that training lacks come last."""
-    classes = record.split.classes
-    labels = record.corpus.labels or ()
-    names = {int(i): labels[row] for i, row in zip(test.labels, test.rows, strict=True)}
-    unseen = sorted(i for i in names if i >= len(classes))
-    places = {i: place for place, i in enumerate([*range(len(classes)), *unseen])}
-    truth = np.array([places[int(i)] for i in test.labels], dtype=np.int64)
-    counts = metrics.confusion(truth, test.predicted, len(classes) + len(unseen))
-    return [*classes, *(names[i] for i in unseen)], counts[:, : len(classes)]
+    test, names = outcome.test, outcome.names
+    known = len(names.classes)
+    counts = metrics.confusion(test.labels, test.predicted, len(names.all))[:, :known]
+    rows = [i for i in range(len(names.all)) if i < known or counts[i].any()]
+    return [names.all[i] for i in rows], counts[rows]
 
 
 def _most_confused(matrix: np.ndarray, classes: int, title: str) -> tuple[np.ndarray, str]:

@@ -1,41 +1,51 @@
-"""Results for people: the table that ends a training run."""
+"""Results for people: the table that ends a training run, and what must be said before it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from heads.registry import head_type
+from pipeline.breakdown import ClassScore, Part
+from pipeline.evaluation import Score
 from pipeline.progress import duration
-from pipeline.results import ExperimentResult, Score
+from pipeline.results import ExperimentResult
+from pipeline.spread import Estimate, Spread
 
 BASELINE_NAMES = {"majority": "majority class", "tfidf_logistic": "TF-IDF + logistic"}
+
+SIMPLEST = "logistic"
+COLLAPSE_REMEDY = {
+    False: f"Lower learning_rate, or see whether --head {SIMPLEST} learns these labels.",
+    True: "See with manyheads audit whether the texts tell these labels at all.",
+}
+"""What to do about a collapse; by whether the head is the simplest."""
+
+SHOWN_CLASSES, WORST_CLASSES = 10, 5
+"""Up to so many classes all are shown, of more the worst."""
+
+LONGEST_NAME = 28
 
 
 def result_text(result: ExperimentResult) -> str:
     """The table of one experiment and what it cost."""
-    step = head_type(result.head).step
     rest = result.test_without_copies
     rows = [
         ("validation", result.head, result.validation),
         ("test", result.head, result.test),
-        *([("uncopied", result.head, rest)] if rest else []),
+        *([("uncopied", result.head, rest)] if rest and result.copied else []),
         *(("test", BASELINE_NAMES[name], each) for name, each in result.baselines.items()),
     ]
-    lines = [
-        *_copies_first(result),
-        f"{'':<11}{'':<20}{'accuracy':>9}{'macro-F1':>10}   95 % interval of accuracy",
-        *(_row(side, name, each) for side, name, each in rows),
-        "",
-        _copies_line(result),
-        f"{result.encoded:,} texts encoded in {duration(result.seconds['encoding'])}; "
-        f"{result.parameters:,} parameters trained in {duration(result.seconds['training'])}, "
-        f"best {step}: {result.best_epoch} of {result.epochs}",
+    blocks = [
+        [*_collapse_first(result), *_copies_first(result)],
+        [
+            f"{'':<11}{'':<20}{'accuracy':>9}{'macro-F1':>10}   95 % interval of accuracy",
+            *(_row(side, name, each) for side, name, each in rows),
+        ],
+        _repeats(result),
+        _classes(result.classes),
+        [*_parts(result), _copies_line(result), *_calibration(result), *_cost(result)],
     ]
-    if result.truncated:
-        lines.append(
-            f"{result.truncated:,} texts are longer than the encoder sees: "
-            f"{result.tokens_cut_share:.1%} of all tokens are cut off"
-        )
-    lines.append(f"run: {result.run}")
-    return "\n".join(lines)
+    return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 def _row(side: str, name: str, score: Score) -> str:
@@ -46,19 +56,126 @@ def _row(side: str, name: str, score: Score) -> str:
     )
 
 
-def _copies_first(result: ExperimentResult) -> list[str]:
+def _collapse_first(result: ExperimentResult) -> Iterator[str]:
+    """What must be said before any score: the head predicts one class for everything."""
+    fallen = sum(trial.collapsed for trial in result.trials)
+    if result.collapse:
+        found = result.collapse
+        yield (
+            f"The head has collapsed: it predicts '{_named(found.label)}' for "
+            f"{found.predicted_share:.1%} of the test texts, where {found.label_share:.1%} are "
+            f"right. {COLLAPSE_REMEDY[result.head == SIMPLEST]}"
+        )
+    elif fallen:
+        yield (
+            f"{fallen} of {len(result.trials)} trainings have collapsed: they predict one "
+            "class for almost every text. The head is not stable with these settings."
+        )
+
+
+def _copies_first(result: ExperimentResult) -> Iterator[str]:
     """What must be said before any score: copies in training change it beyond noise."""
     rest = result.test_without_copies
     if not result.flattered or rest is None:
-        return []
+        return
     low, high = rest.accuracy_interval
     verb = "flatter" if rest.accuracy < result.test.accuracy else "harm"
-    return [
+    yield (
         f"Copies {verb} this test: {result.copied:,} of {result.test.texts:,} test texts have "
         f"a near-copy in training. Without them the accuracy is {rest.accuracy:.1%} "
-        f"({low:.1%} to {high:.1%}), not {result.test.accuracy:.1%}; see manyheads audit.",
-        "",
+        f"({low:.1%} to {high:.1%}), not {result.test.accuracy:.1%}; see manyheads audit."
+    )
+
+
+def _repeats(result: ExperimentResult) -> list[str]:
+    """Mean and spread over seeds and over folds, and which head is kept."""
+    lines = []
+    if result.over_seeds:
+        lines += _spread(f"over {result.seeds} seeds", "seeds", result.over_seeds)
+    if result.over_folds:
+        lines += _spread(f"over {result.folds} folds", "folds", result.over_folds)
+    if not lines:
+        return []
+    kept = next(trial for trial in result.trials if trial.kept)
+    best = f"the best of {result.seeds} seeds on validation" if result.seeds > 1 else ""
+    if result.folds:
+        lines += [
+            "test above: every text once, by a head that did not learn from it"
+            + (f",\n{best}" if best else ""),
+            f"the run holds the head of fold 1, seed {kept.seed}",
+        ]
+    else:
+        lines.append(f"above and in the run: seed {kept.seed}, {best}")
+    return lines
+
+
+def _spread(name: str, others: str, spread: Spread) -> list[str]:
+    low, high = spread.texts_interval
+    return [
+        f"{f'test, {name}':<31}{'mean':>9}{'deviation':>11}   95 % interval of the mean",
+        f"{_estimate('accuracy', spread.accuracy)} (other {others})",
+        f"{'':<54}{low:.1%} to {high:.1%} (other test texts)",
+        f"{_estimate('macro-F1', spread.macro_f1)} (other {others})",
     ]
+
+
+def _estimate(name: str, estimate: Estimate) -> str:
+    low, high = estimate.interval
+    return (
+        f"{name:<31}{estimate.mean:>9.1%}{estimate.deviation:>11.1%}   {low:.1%} to {high:.1%}"
+    )
+
+
+def _classes(scores: Sequence[ClassScore]) -> list[str]:
+    """The classes; of many the worst ones."""
+    occurring = [each for each in scores if each.f1 is not None]
+    if not occurring:
+        return []
+    name = "class, on test"
+    shown = occurring
+    if len(occurring) > SHOWN_CLASSES:
+        shown = sorted(occurring, key=lambda each: (each.f1, -each.support))[:WORST_CLASSES]
+        name = f"the worst {WORST_CLASSES} of {len(occurring)} classes"
+    return [
+        f"{name:<31}{'precision':>9}{'recall':>10}{'F1':>8}{'texts':>8}",
+        *(
+            f"{_named(each.label):<31}{_share(each.precision):>9}{_share(each.recall):>10}"
+            f"{_share(each.f1):>8}{each.support:>8,}"
+            for each in shown
+        ),
+    ]
+
+
+def _named(label: str) -> str:
+    """A label on one line, cut where it is long, with nothing that a terminal obeys."""
+    flat = "".join(letter if letter.isprintable() else " " for letter in label)
+    flat = " ".join(flat.split())
+    return flat if len(flat) <= LONGEST_NAME else flat[: LONGEST_NAME - 3] + "..."
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _parts(result: ExperimentResult) -> Iterator[str]:
+    """Accuracy by length and by truncation, where it differs beyond noise."""
+    if result.by_length and result.by_length.differ:
+        longest = result.by_length.parts[-1].tokens[1]
+        shown = ", ".join(
+            f"{part.accuracy:.1%} from {part.tokens[0]:,}" for part in result.by_length.parts
+        )
+        yield f"accuracy changes with length: {shown} to {longest:,} tokens"
+    if result.by_truncation and result.by_truncation.differ:
+        whole, cut = result.by_truncation.parts
+        yield (
+            f"accuracy changes with truncation: {_part(whole)} of {whole.texts:,} whole texts, "
+            f"{_part(cut)} of {cut.texts:,} truncated ones"
+        )
+
+
+def _part(part: Part) -> str:
+    low, high = part.accuracy_interval
+    return f"{part.accuracy:.1%} ({low:.1%} to {high:.1%})"
 
 
 def _copies_line(result: ExperimentResult) -> str:
@@ -69,3 +186,28 @@ def _copies_line(result: ExperimentResult) -> str:
         f"{result.copied:,} of {result.test.texts:,} test texts have a near-copy in training; "
         f"uncopied: the other {left:,}"
     )
+
+
+def _calibration(result: ExperimentResult) -> Iterator[str]:
+    found = result.calibration
+    if found is not None:
+        yield (
+            f"expected calibration error on test: {found.error_before:.1%} as trained, "
+            f"{found.error_after:.1%} at the temperature of predict, {found.temperature:.2f}; "
+            f"{found.error_by_chance:.1%} is chance"
+        )
+
+
+def _cost(result: ExperimentResult) -> Iterator[str]:
+    step = head_type(result.head).step
+    yield (
+        f"{result.encoded:,} texts encoded in {duration(result.seconds['encoding'])}; "
+        f"{result.parameters:,} parameters trained in {duration(result.seconds['training'])}, "
+        f"best {step}: {result.best_epoch} of {result.epochs}"
+    )
+    if result.truncated:
+        yield (
+            f"{result.truncated:,} texts are longer than the encoder sees: "
+            f"{result.tokens_cut_share:.1%} of all tokens are cut off"
+        )
+    yield f"run: {result.run}"

@@ -1,4 +1,4 @@
-"""What an experiment gave: scores, predictions, and the whole result."""
+"""What an experiment gave: the whole result, as plain values."""
 
 from __future__ import annotations
 
@@ -9,59 +9,55 @@ from typing import Any
 
 import numpy as np
 
-from heads import metrics
-
-Z_95 = 1.96
+from heads.metrics import differ
+from pipeline.breakdown import ClassScore, Collapse, Parts
+from pipeline.evaluation import Score
+from pipeline.spread import Spread
 
 
 @dataclass(frozen=True)
-class Score:
-    """How good predictions are.
+class Calibration:
+    """Whether the test probabilities are as sure as they are right.
 
     Attributes:
-        accuracy: share of texts labelled rightly, in [0, 1].
-        macro_f1: mean of the classes' F1 measures, in [0, 1].
-        accuracy_interval: 95 % bootstrap interval of the accuracy.
-        texts: how many texts were scored.
+        temperature: what the head in the run folder divides its logits by.
+        error_before, error_after: expected calibration error on test, in [0, 1], without and
+            with the temperature; with folds, each text by the temperature of its fold's head.
+        error_by_chance: the mean error of as many texts if these probabilities were true.
+        bins: of the confidence, of equal width.
     """
 
-    accuracy: float
-    macro_f1: float
-    accuracy_interval: tuple[float, float]
-    texts: int
+    temperature: float
+    error_before: float
+    error_after: float
+    error_by_chance: float
+    bins: int
 
 
-def score(labels: np.ndarray, predicted: np.ndarray) -> Score:
-    """Score predictions against true class ids, both (n,) int64."""
-    return Score(
-        accuracy=metrics.accuracy(labels, predicted),
-        macro_f1=metrics.macro_f1(labels, predicted),
-        accuracy_interval=metrics.accuracy_interval(labels, predicted),
-        texts=len(labels),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Predictions of one side of the split.
+@dataclass(frozen=True)
+class TrialScore:
+    """What one training gave.
 
     Attributes:
-        side: ``validation`` or ``test``.
-        rows: (n,) positions of its texts in the corpus.
-        labels: (n,) true class ids; those from C up are labels that training lacks.
-        probabilities: (n, C) float32.
+        fold, seed: which; without folds, fold 1.
+        kept: whether it is the one of its fold that validates best.
+        validation, test: its scores.
+        temperature: fitted on its validation texts.
+        epochs, best_epoch: passes made, and the one whose weights were kept.
+        collapsed: whether it predicts one class for almost every text.
+        seconds: of the training.
     """
 
-    side: str
-    rows: np.ndarray
-    labels: np.ndarray
-    probabilities: np.ndarray
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """(n,) int64: the most probable class of each text."""
-        ids: np.ndarray = self.probabilities.argmax(axis=1)
-        return ids
+    fold: int
+    seed: int
+    kept: bool
+    validation: Score
+    test: Score
+    temperature: float
+    epochs: int
+    best_epoch: int
+    collapsed: bool
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -74,14 +70,24 @@ class ExperimentResult:
         encoded: texts that had to be encoded; the others were cached.
         truncated: texts longer than the encoder sees.
         tokens_cut_share: share of all tokens, in [0, 1], that it does not see therefore.
-        validation, test: the head's scores.
+        validation, test: scores of the head that is kept; with folds, of every fold's kept
+            head on the texts that it did not learn from, pooled.
         baselines: test scores of what it must beat, by name.
         epochs, best_epoch: passes made, and the one whose weights were kept.
         parameters: trained numbers of the head.
-        seconds: ``encoding`` and ``training``.
+        seconds: ``encoding`` and ``training``, of all trainings together.
         notes: what a user must know about the split.
         copied: test texts with a copy or near-copy among the training texts.
         test_without_copies: the head's score on all other test texts; None if there are none.
+        seeds, folds: how many trainings a split, and how many folds; 0 without.
+        trials: every training.
+        over_seeds: test scores over the seeds; None of one seed.
+        over_folds: test scores over the folds; None without folds.
+        classes: the test scores of each class.
+        calibration: of the test probabilities.
+        by_length: the test texts in parts by their tokens.
+        by_truncation: whole and truncated test texts; None where one of the two lacks.
+        collapse: the class that is predicted for almost every text; None where all is well.
     """
 
     run: Path
@@ -100,6 +106,16 @@ class ExperimentResult:
     copied: int = 0
     test_without_copies: Score | None = None
     tokens_cut_share: float = 0.0
+    seeds: int = 1
+    folds: int = 0
+    trials: tuple[TrialScore, ...] = ()
+    over_seeds: Spread | None = None
+    over_folds: Spread | None = None
+    classes: tuple[ClassScore, ...] = ()
+    calibration: Calibration | None = None
+    by_length: Parts | None = None
+    by_truncation: Parts | None = None
+    collapse: Collapse | None = None
 
     @property
     def flattered(self) -> bool:
@@ -110,10 +126,9 @@ class ExperimentResult:
         rest = self.test_without_copies
         if not self.copied or rest is None:
             return False
-        right = self.test.accuracy * self.test.texts - rest.accuracy * rest.texts
-        shared = self.test.accuracy * (1 - self.test.accuracy)
-        noise = (shared * (1 / self.copied + 1 / rest.texts)) ** 0.5
-        return bool(abs(right / self.copied - rest.accuracy) > Z_95 * noise)
+        others = rest.accuracy * rest.texts
+        copied = self.test.accuracy * self.test.texts - others
+        return differ(np.array([copied, others]), np.array([self.copied, rest.texts]))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: what ``--json`` prints and ``metrics.json`` holds."""

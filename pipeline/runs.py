@@ -7,16 +7,16 @@ import importlib.metadata
 import json
 import os
 import platform
-import secrets
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from features.durable import sweep, temporary_folder
 from features.errors import CacheError, ManyheadsError, listed
 
 CONFIG = "config.json"
@@ -58,27 +58,29 @@ class OpenRun:
 def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
     """A folder to fill; it takes its name when the block ends, however many start at once.
 
-    If the block raises, the folder is kept as ``<name>-failed`` with the reason in it.
+    If the block raises, the folder is kept as ``<name>-failed`` with the reason in it. What a
+    run left that was killed before it could say why is removed by the next.
 
     Raises:
         CacheError: the folder of runs cannot be written.
     """
-    folder = runs / f".tmp-{name}-{secrets.token_hex(3)}"
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise CacheError(
-            f"the folder of runs {runs} cannot be written ({error.strerror}); choose another "
-            "with --runs, or change its permissions"
-        ) from error
-    run = OpenRun(folder, runs / name)
-    try:
-        yield run
-    except BaseException as error:
-        write_json(folder / FAILURE, _failure(error))
-        _settle(folder, runs / f"{name}-failed")
-        raise
-    run.final = _settle(folder, run.final)
+    with ExitStack() as stack:
+        try:
+            sweep(runs)
+            folder = stack.enter_context(temporary_folder(runs, name))
+        except OSError as error:
+            raise CacheError(
+                f"the folder of runs {runs} cannot be written ({error.strerror}); choose "
+                "another with --runs, or change its permissions"
+            ) from error
+        run = OpenRun(folder, runs / name)
+        try:
+            yield run
+        except BaseException as error:
+            write_json(folder / FAILURE, _failure(error))
+            _settle(folder, runs / f"{name}-failed")
+            raise
+        run.final = _settle(folder, run.final)
 
 
 def _failure(error: BaseException) -> dict[str, str]:

@@ -15,7 +15,8 @@ from pipeline.audit import AuditResult, audit
 from pipeline.audit_page import page
 from pipeline.clean import DEFAULT, KEPT, REMEDIES, check_remedies, plan_cleaning
 from pipeline.cli import main
-from pipeline.results import ExperimentResult, Score
+from pipeline.evaluation import Score
+from pipeline.results import ExperimentResult
 from tests.audit_corpora import evidence, sentence
 
 ATTACK = "<script>alert('x')</script><img src=http://evil.example/x onerror=go()>"

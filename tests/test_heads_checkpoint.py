@@ -46,9 +46,19 @@ def train(name: str) -> TrainedHead:
 
 
 def test_round_trip(trained: TrainedHead, tmp_path: Path) -> None:
+    trained = replace(trained, temperature=0.7)
     save(trained, tmp_path)
     again = load(tmp_path)
-    for name in ("head", "settings", "classes", "layout", "width", "history", "best_epoch"):
+    for name in (
+        "head",
+        "settings",
+        "classes",
+        "layout",
+        "width",
+        "history",
+        "best_epoch",
+        "temperature",
+    ):
         assert getattr(again, name) == getattr(trained, name), name
     assert again.parameters == trained.parameters
     assert again.state.keys() == trained.state.keys()
@@ -119,8 +129,16 @@ def edit(folder: Path, **changes: object) -> None:
 
 
 def test_another_version_is_named(saved: Path) -> None:
-    edit(saved, version=2)
-    assert "format version 2, this program reads 1" in refusal(saved)
+    edit(saved, version=3)
+    assert "format version 3, this program reads 1, 2" in refusal(saved)
+
+
+def test_a_head_from_before_temperatures_is_read(saved: Path) -> None:
+    path = saved / DESCRIPTION
+    values = json.loads(path.read_text())
+    del values["temperature"]
+    path.write_text(json.dumps({**values, "version": 1}))
+    assert load(saved).temperature == 1.0
 
 
 @pytest.mark.parametrize(
@@ -142,7 +160,15 @@ def test_a_description_of_another_head_is_noticed(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"surprise": 1}, {"history": [{"epoch": 1}]}, {"width": "x"}]
+    "changes",
+    [
+        {"surprise": 1},
+        {"history": [{"epoch": 1}]},
+        {"width": "x"},
+        {"temperature": 0.0},
+        {"temperature": -1.0},
+        {"temperature": float("inf")},
+    ],
 )
 def test_a_description_of_another_form_is_noticed(
     saved: Path, changes: dict[str, object]
@@ -173,3 +199,18 @@ def test_probabilities_are_the_softmax_of_the_logits(trained: TrainedHead) -> No
     assert np.allclose(probabilities, powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
     assert probabilities.dtype == np.float32
     assert trained.predict_proba(table, rows[:0]).shape == (0, 3)
+
+
+def test_a_temperature_softens_probabilities_and_changes_no_prediction(
+    trained: TrainedHead,
+) -> None:
+    table = replace(make_table([1, 1, 1]), layout=trained.layout)
+    rows = np.arange(3)
+    logits = trained.logits(table, rows)
+    powers = np.exp(logits / 2.0)
+    softer = replace(trained, temperature=2.0).predict_proba(table, rows)
+    assert np.allclose(softer, powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
+    assert softer.dtype == np.float32
+    assert np.all(softer.max(axis=1) < trained.predict_proba(table, rows).max(axis=1))
+    assert np.array_equal(softer.argmax(axis=1), logits.argmax(axis=1))
+    assert np.array_equal(replace(trained, temperature=2.0).logits(table, rows), logits)

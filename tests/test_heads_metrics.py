@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics as oracle
 
 from heads import metrics
@@ -42,6 +43,19 @@ def test_as_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     assert metrics.accuracy(labels, predicted) == oracle.accuracy_score(labels, predicted)
     matrix = oracle.confusion_matrix(labels, predicted, labels=range(7))
     assert np.array_equal(metrics.confusion(labels, predicted, 7), matrix)
+
+
+@given(pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1))
+def test_class_counts_as_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    labels, predicted = np.array(pairs).T
+    counts = metrics.class_counts(labels, predicted, 7)
+    _, _, f1, support = oracle.precision_recall_fscore_support(
+        labels, predicted, labels=range(7), zero_division=0.0
+    )
+    assert np.array_equal(counts.truths, support)
+    occurring = counts.truths + counts.answers > 0
+    assert np.allclose(counts.f1[occurring], f1[occurring], atol=1e-12)
+    assert np.all(np.isnan(counts.f1[~occurring]))
 
 
 def test_log_loss_as_scikit_learn_and_without_overflow() -> None:
@@ -84,3 +98,30 @@ def test_interval_of_all_alike_is_a_point(right: bool) -> None:
     labels = np.ones(10, dtype=np.int64)
     share = float(right)
     assert metrics.accuracy_interval(labels, labels * right) == (share, share)
+
+
+def test_interval_of_a_mean_is_the_bootstrap_over_texts() -> None:
+    random = np.random.default_rng(3)
+    shares = random.integers(0, 6, size=300) / 5
+    lower, upper = metrics.mean_interval(shares, seed=1)
+    draws = shares[random.integers(0, 300, size=(4000, 300))].mean(axis=1)
+    expected = np.quantile(draws, [0.025, 0.975])
+    assert np.abs(np.array([lower, upper]) - expected).max() < 0.006
+    assert metrics.mean_interval(np.full(9, 0.4)) == (pytest.approx(0.4), pytest.approx(0.4))
+
+
+def test_differing_is_pearsons_test() -> None:
+    right, texts = np.array([50, 70, 65]), np.array([100, 100, 100])
+    # By hand: expected 61.67 a group, variance 23.64, statistic (136.1 + 69.4 + 11.1) / 23.64.
+    assert stats.chi2.sf(216.67 / 23.64, df=2) == pytest.approx(0.0102, abs=1e-4)
+    assert metrics.differ(right, texts, level=0.011)
+    assert not metrics.differ(right, texts, level=0.010)
+    assert not metrics.differ(np.array([9, 9]), np.array([9, 9]))
+    assert not metrics.differ(np.array([9]), np.array([10]))
+
+
+def test_groups_that_do_not_differ_are_rarely_said_to() -> None:
+    random = np.random.default_rng(0)
+    texts = np.array([60, 90, 120, 80])
+    found = sum(metrics.differ(random.binomial(texts, 0.7), texts) for _ in range(1000))
+    assert 25 <= found <= 80  # 5 %

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from features import durable
 from features.errors import CacheError, CorpusError
 from pipeline.runs import METRICS, find_run, new_run, run_name, write_json
+
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def finish(runs: Path, name: str) -> Path:
@@ -51,6 +56,62 @@ def test_a_failed_run_says_why(tmp_path: Path) -> None:
         "Traceback"
         in json.loads((tmp_path / "two-failed" / "failure.json").read_text())["traceback"]
     )
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from pipeline.runs import new_run
+with new_run(Path(sys.argv[1]), "one") as run:
+    (run.folder / "inner").mkdir()
+    (run.folder / "inner" / "file").write_text("half")
+    print(run.folder, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_run_left_is_removed_and_what_runs_is_not(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    folders, processes = [], []
+    for _ in range(2):
+        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        processes.append(process)
+        folders.append(Path(process.stdout.readline().strip()))
+    assert all(folder.is_dir() for folder in folders)
+    try:
+        processes[0].kill()
+        processes[0].wait()
+        finish(tmp_path, "two")
+        assert not folders[0].exists()
+        assert (folders[1] / "inner" / "file").read_text() == "half"
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    with new_run(tmp_path, "three") as run:
+        finish(tmp_path, "four")
+        assert run.folder.is_dir()
+        assert not folders[1].exists()
+
+
+def test_a_folder_swept_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    lock = durable._lock
+
+    def late(descriptor: int, wait: bool = False) -> bool | None:
+        if wait and not taken:
+            taken.extend(tmp_path.iterdir())
+            taken[0].rmdir()
+        return lock(descriptor, wait)
+
+    monkeypatch.setattr(durable, "_lock", late)
+    run = finish(tmp_path, "one")
+    assert len(taken) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    assert (run / METRICS).is_file()
 
 
 def test_finding_runs(tmp_path: Path) -> None:

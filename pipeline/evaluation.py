@@ -1,0 +1,86 @@
+"""Predictions of some texts beside their labels, and the score of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from heads import metrics
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good predictions are.
+
+    Attributes:
+        accuracy: share of texts labelled rightly, in [0, 1].
+        macro_f1: mean of the classes' F1 measures, in [0, 1].
+        accuracy_interval: 95 % bootstrap interval of the accuracy.
+        texts: how many texts were scored.
+    """
+
+    accuracy: float
+    macro_f1: float
+    accuracy_interval: tuple[float, float]
+    texts: int
+
+
+def score(labels: np.ndarray, predicted: np.ndarray) -> Score:
+    """Score predictions against true class ids, both (n,) int64."""
+    return Score(
+        accuracy=metrics.accuracy(labels, predicted),
+        macro_f1=metrics.macro_f1(labels, predicted),
+        accuracy_interval=metrics.accuracy_interval(labels, predicted),
+        texts=len(labels),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Predictions of one side of the split.
+
+    Attributes:
+        side: ``validation`` or ``test``.
+        rows: (n,) positions of its texts in the corpus.
+        labels: (n,) true class ids; those from C up are labels that training lacks.
+        probabilities: (n, C) float32, as ``predict`` gives them.
+        plain: (n, C) float32, before the temperature.
+    """
+
+    side: str
+    rows: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+    plain: np.ndarray
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """(n,) int64: the most probable class of each text."""
+        ids: np.ndarray = self.probabilities.argmax(axis=1)
+        return ids
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """(n,) bool: the texts labelled rightly."""
+        hits: np.ndarray = self.predicted == self.labels
+        return hits
+
+    def score(self) -> Score:
+        """The score of all its texts."""
+        return score(self.labels, self.predicted)
+
+
+def pooled(parts: Sequence[Evaluation]) -> Evaluation:
+    """Evaluations of one side, one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return Evaluation(
+        parts[0].side,
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("rows", "labels", "probabilities", "plain")
+        ),
+    )
