@@ -50,9 +50,10 @@ def pool_windows(x: torch.Tensor, width: int) -> torch.Tensor:
     The last window may be shorter, so that no position is lost. Hidden positions win nowhere:
     a window without a real one gives minus infinity.
     """
-    missing = -x.shape[1] % width
-    x = torch.nn.functional.pad(x, (0, 0, 0, missing), value=-torch.inf)
-    return x.reshape(x.shape[0], -1, width, x.shape[2]).amax(dim=2)
+    # Padded by as much whatever T is, then cut: that way T may stay free in an exported model.
+    x = torch.nn.functional.pad(x, (0, 0, 0, width - 1), value=-torch.inf)
+    whole = x[:, : x.shape[1] // width * width]
+    return whole.reshape(x.shape[0], -1, width, x.shape[2]).amax(dim=2)
 
 
 def pool_states(states: torch.Tensor, lengths: torch.Tensor, pooling: Pooling) -> torch.Tensor:
