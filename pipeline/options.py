@@ -74,6 +74,19 @@ def vector_options(parser: argparse.ArgumentParser) -> None:
         default=VectorConfig.dtype,
         help="stored (default: float16)",
     )
+    group.add_argument(
+        "--max-tokens",
+        type=int,
+        metavar="N",
+        help="see up to N tokens of a text, through overlapping windows joined into one "
+        "sequence (default: cut at the encoder's limit)",
+    )
+    group.add_argument(
+        "--language",
+        default=VectorConfig.language,
+        metavar="CODE",
+        help="whose rules end the sentences of that layout, such as de or zh (default: en)",
+    )
     cache_options.trust_option(group)
     cache_option(group)
 
@@ -279,6 +292,8 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
         dtype=parsed.dtype,
         precision=parsed.precision,
         trust_remote_code=parsed.trust_remote_code,
+        max_tokens=parsed.max_tokens,
+        language=parsed.language,
     )
 
 
