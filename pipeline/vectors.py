@@ -141,7 +141,21 @@ def ensure_vectors(
         BadVectorError: the encoder gave vectors that must not be stored.
     """
     model = model or find_model(config.encoder, config.trust_remote_code)
-    spaces = open_spaces(config, layouts, model)
+    return fill(texts, config, open_spaces(config, layouts, model), model, load)
+
+
+def fill(
+    texts: Sequence[str],
+    config: VectorConfig,
+    spaces: tuple[Space, ...],
+    model: EncoderModel,
+    load: Callable[[EncoderModel], Encoder] | None = None,
+) -> Vectors:
+    """Cache the vectors of texts in some spaces of one encoder, from one forward pass.
+
+    Raises:
+        InputError, BadVectorError: as ``ensure_vectors``.
+    """
     plan = plan_encoding(texts, spaces)
     say(plan_line(plan))
     if len(plan.missing):
