@@ -20,7 +20,7 @@ from features.batching import token_budget_batches
 from features.encoding import OnBatch
 from features.errors import EncoderError, listed
 from features.model import EncoderModel
-from features.pieces import Frame, Pieces, joined, whole, windowed
+from features.pieces import Frame, Pieces, joined, windowed
 from features.pooling import POOLINGS
 from features.precision import encoder_dtype
 from features.segments import SPARE_TOKENS, windows
@@ -67,12 +67,12 @@ class TransformerEncoder:
 
         All layouts of whole texts come from one forward pass, sentences from one of their own.
         """
-        rest = [spec for spec in specs if spec.layout != SENTENCES]
-        done = dict(zip(rest, self._encode_whole(texts, rest, on_batch), strict=True))
+        whole = [spec for spec in specs if spec.layout != SENTENCES]
+        done = dict(zip(whole, self._encode_whole(texts, whole, on_batch), strict=True))
         for spec in specs:
             if spec.layout == SENTENCES:
                 done[spec] = self._sentences.encode(texts, spec)
-                on_batch(0 if rest else len(texts), int(done[spec].tokens.sum()))
+                on_batch(0 if whole else len(texts), int(done[spec].tokens.sum()))
         return [done[spec] for spec in specs]
 
     def _encode_whole(
@@ -135,8 +135,8 @@ class TransformerEncoder:
     def _tokenize(self, texts: Sequence[str], most: int = 0) -> Pieces:
         """The texts as the model sees them: cut, or with ``most`` above 0 in windows."""
         prompted = [self.model.prompt + text for text in texts]
-        batch = self._tokenizer(prompted, return_attention_mask=False, verbose=False)
-        ids, types = batch["input_ids"], batch.get("token_type_ids")
+        whole = self._tokenizer(prompted, return_attention_mask=False, verbose=False)
+        ids, types = whole["input_ids"], whole.get("token_type_ids")
         tokens = np.array([len(row) for row in ids], dtype=np.int32)
         long = np.flatnonzero(tokens > self.model.max_length).tolist()
         if long and not most:
@@ -156,7 +156,7 @@ class TransformerEncoder:
             ids[row] = [self._tokenizer.pad_token_id or 0]
             if types is not None:
                 types[row] = [0]
-        pieces = whole(ids, types, tokens)
+        pieces = Pieces.uncut(ids, types, tokens)
         if long and most:
             frame = self._frame(prompted[long[0]])
             pieces = windowed(pieces, frame, self.model.max_length, most)

@@ -1,6 +1,6 @@
 """Pieces: the token ids that an encoder sees, mostly one row a text; windows of a long one.
 
-ids of whole texts -> whole | windowed -> forward passes -> a block a piece -> joined
+ids of whole texts -> uncut | windowed -> forward passes -> a block a piece -> joined
 """
 
 from __future__ import annotations
@@ -53,6 +53,12 @@ class Pieces:
     first: np.ndarray
     last: np.ndarray
 
+    @classmethod
+    def uncut(cls, ids: Ids, types: Ids | None, tokens: np.ndarray) -> Pieces:
+        """Every text as one piece, all of whose places give vectors."""
+        ends = np.array([len(row) for row in ids], np.int64)
+        return cls(ids, types, tokens, np.arange(len(ids)), np.zeros_like(ends), ends)
+
     @property
     def lengths(self) -> np.ndarray:
         """(m,) int32: tokens of each piece."""
@@ -64,16 +70,22 @@ class Pieces:
         return np.diff(self.text, prepend=-1) > 0
 
     def block(self, spec: FeatureSpec, dtype: str) -> Block:
-        """A block with room for the vectors of every piece."""
+        """A block with room for the vectors that every piece gives."""
         kept = np.ones(len(self.ids)) if spec.layout == POOLED else self.last - self.first
         lengths = kept.astype(np.int32)
         return Block(lengths, lengths, np.empty((int(lengths.sum()), spec.width), dtype))
 
 
-def whole(ids: Ids, types: Ids | None, tokens: np.ndarray) -> Pieces:
-    """Every text as one piece."""
-    ends = np.array([len(row) for row in ids], np.int64)
-    return Pieces(ids, types, tokens, np.arange(len(ids)), np.zeros_like(ends), ends)
+@dataclass(frozen=True)
+class _Window:
+    """Parts of a row of token ids that make one window, and the places of it that are kept."""
+
+    parts: tuple[slice, ...]
+    first: int
+    last: int
+
+    def of(self, row: Sequence[int]) -> list[int]:
+        return [entry for part in self.parts for entry in row[part]]
 
 
 def windowed(pieces: Pieces, frame: Frame, at_once: int, most: int) -> Pieces:
@@ -83,41 +95,42 @@ def windowed(pieces: Pieces, frame: Frame, at_once: int, most: int) -> Pieces:
     come from the first window alone and the tail from the last.
 
     Args:
-        pieces: of ``whole``, not cut.
+        pieces: whole texts, each one piece.
         at_once: tokens that the encoder sees, the frame included.
         most: tokens of a text that are seen at all, special ones included.
     """
-    ids: Ids = []
-    types: Ids = []
-    text, first, last = [], [], []
-    before = frame.head + frame.prompt
-    for row, all_ids in enumerate(pieces.ids):
-        parts, places = [all_ids], [(0, len(all_ids))]
-        own = [] if pieces.types is None else [pieces.types[row]]
-        if len(all_ids) > at_once:
-            seen = min(len(all_ids), most) - before - frame.tail
-            cuts = joined_windows(seen, at_once - before - frame.tail)
-            places = [
-                (before + cut.first - cut.start, before + cut.last - cut.start) for cut in cuts
-            ]
-            places[0] = (0, places[0][1])
-            places[-1] = (places[-1][0], places[-1][1] + frame.tail)
-            spans = [(before + cut.start, before + cut.stop) for cut in cuts]
-            parts = [_framed(all_ids, before, frame.tail, *span) for span in spans]
-            own = [_framed(kinds, before, frame.tail, *span) for kinds in own for span in spans]
-        ids += parts
-        types += own
-        text += [row] * len(parts)
-        first += [place[0] for place in places]
-        last += [place[1] for place in places]
+    cut = [
+        (row, window)
+        for row, length in enumerate(pieces.lengths.tolist())
+        for window in _windows(length, frame, at_once, most)
+    ]
     return Pieces(
-        ids,
-        None if pieces.types is None else types,
-        pieces.tokens,
-        np.array(text, np.int64),
-        np.array(first, np.int64),
-        np.array(last, np.int64),
+        ids=[window.of(pieces.ids[row]) for row, window in cut],
+        types=pieces.types and [window.of(pieces.types[row]) for row, window in cut],
+        tokens=pieces.tokens,
+        text=np.array([row for row, _ in cut], np.int64),
+        first=np.array([window.first for _, window in cut], np.int64),
+        last=np.array([window.last for _, window in cut], np.int64),
     )
+
+
+def _windows(length: int, frame: Frame, at_once: int, most: int) -> list[_Window]:
+    if length <= at_once:
+        return [_Window((slice(length),), 0, length)]
+    before, tail = frame.head + frame.prompt, frame.tail
+    cuts = joined_windows(min(length, most) - before - tail, at_once - before - tail)
+    return [
+        _Window(
+            parts=(
+                slice(before),
+                slice(before + cut.start, before + cut.stop),
+                slice(length - tail, length),
+            ),
+            first=0 if cut is cuts[0] else before + cut.first - cut.start,
+            last=before + cut.last - cut.start + (tail if cut is cuts[-1] else 0),
+        )
+        for cut in cuts
+    ]
 
 
 def joined(block: Block, pieces: Pieces, spec: FeatureSpec) -> Block:
@@ -140,8 +153,3 @@ def joined(block: Block, pieces: Pieces, spec: FeatureSpec) -> Block:
     cut = lengths > 1
     values[cut] = means[cut]
     return Block(pieces.tokens, np.ones(len(starts), np.int32), values)
-
-
-def _framed(row: Sequence[int], before: int, tail: int, start: int, stop: int) -> list[int]:
-    """A part of a row between its first and its last entries."""
-    return [*row[:before], *row[start:stop], *row[len(row) - tail :]]

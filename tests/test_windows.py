@@ -110,7 +110,11 @@ def test_windows_are_those_that_plain_transformers_gives_alone(
         encoder.model.spec("tokens", (1,), dtype="float32", max_tokens=most),
         encoder.model.spec("pooled", dtype="float32", max_tokens=most),
     ]
-    sequence, pooled = encoder.encode(["rain", LONG, SENTENCES[2]], specs, quiet)
+    done: list[int] = []
+    sequence, pooled = encoder.encode(
+        ["rain", LONG, SENTENCES[2]], specs, lambda texts, tokens: done.append(texts)
+    )
+    assert sum(done) == 3, "progress counts texts, not windows"
     whole = int(sequence.tokens[1])
     assert whole > 61
     assert sequence.lengths[1] == min(whole, most)
