@@ -57,9 +57,11 @@ class FeaturesResult:
                 f"tokens and were seen through overlapping windows, up to {spec.limit} tokens"
             )
         if facts["truncated"]:
-            whose = "--max-tokens" if spec.max_tokens else "the encoder's"
+            limit = f"the encoder's {spec.limit} tokens"
+            if spec.max_tokens:
+                limit = f"the {spec.limit} tokens of --max-tokens"
             lines.append(
-                f"{facts['truncated']:,} texts are longer than {whose} {spec.limit} tokens; "
+                f"{facts['truncated']:,} texts are longer than {limit}; "
                 f"{facts['tokens_cut_share']:.1%} of all tokens are cut off and not seen"
             )
         for space in facts["spaces"]:

@@ -155,10 +155,11 @@ def _reason(comparison: Comparison) -> str:
     """Why the recommended layer is recommended, to the end of the sentence."""
     chosen, best, default = comparison.recommended, comparison.best, comparison.default
     if chosen is not best:
+        low, high = chosen.difference_interval
         return (
             f", the default: layer {best.layer} scores "
             f"{-chosen.difference * 100:.1f} points more, which is within noise "
-            f"({_points(chosen)})."
+            f"({-high * 100:+.1f} to {-low * 100:+.1f})."
         )
     if chosen.layer == default:
         return ", the default: no layer scores more."

@@ -265,7 +265,7 @@ def test_every_command_honours_windows(
     assert main(["features", *common, *far]) == 0
     text = capsys.readouterr().out
     assert "30 texts are longer than the encoder's 32 tokens and were seen through" in text
-    assert "30 texts are longer than --max-tokens 64 tokens" in text
+    assert "30 texts are longer than the 64 tokens of --max-tokens" in text
     all_seen = ask(capsys, "features", *common, "--max-tokens", "4096")
     assert (all_seen["windowed"], all_seen["truncated"]) == (30, 0)
     quick = ["--head", "cnn", "--split", "random", "--set", "epochs=1"]
