@@ -136,7 +136,10 @@ def advice(comparison: Comparison, head: str, texts: int) -> list[str]:
             f"({_points(pooled)}) and needs one vector a text: take it where it is as good."
         )
     elif pooled.difference > 0:
-        lines.append(f"logistic on pooled vectors scores {margin} more: take that.")
+        lines.append(
+            f"logistic on pooled vectors scores {margin} more ({_points(pooled)}): try it "
+            f"first; {head} may need more texts or epochs than this."
+        )
     else:
         lines.append(f"logistic on pooled vectors scores {margin} less ({_points(pooled)}).")
     if default not in [one.layer for one in comparison.layers]:
@@ -147,6 +150,8 @@ def advice(comparison: Comparison, head: str, texts: int) -> list[str]:
         lines.append(
             f"{texts:,} validation texts tell layers apart from about {noise:.0f} points on; "
             "raise --sample and --seeds to see finer."
+            if noise
+            else "The heads answered alike: train longer, as with --set epochs=20."
         )
     return lines
 

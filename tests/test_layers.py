@@ -286,6 +286,11 @@ def test_one_layer_alone_is_no_comparison() -> None:
     assert not any("tell layers apart" in line for line in words)
 
 
+def test_heads_that_learned_nothing_are_called_alike() -> None:
+    words = advice(compare({1: rights(0.1), 2: rights(0.1)}, rights(0.1), 1), "cnn", 200)
+    assert words[-1] == "The heads answered alike: train longer, as with --set epochs=20."
+
+
 def test_the_interval_of_a_mean_is_that_of_an_accuracy() -> None:
     right = rights(0.7)[0]
     low, high = accuracy_interval(np.ones(200, np.int64), right.astype(np.int64))
