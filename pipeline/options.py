@@ -149,6 +149,21 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     )
     settings_option(parser, "head or preset")
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=ExperimentConfig.seeds,
+        metavar="N",
+        help="train with N seeds, --seed and those after it, and report mean and spread "
+        "(default: 1)",
+    )
+    parser.add_argument(
+        "--folds",
+        type=int,
+        default=ExperimentConfig.folds,
+        metavar="K",
+        help="deal the texts into K folds and test each once (default: one split)",
+    )
     split_options(parser)
     layout_option(parser, "the head's natural one")
     runs_option(parser)
@@ -170,21 +185,6 @@ def settings_option(parser: argparse.ArgumentParser, whose: str) -> None:
 
 def split_options(parser: argparse.ArgumentParser) -> None:
     """How the data is split where it does not say."""
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        default=ExperimentConfig.seeds,
-        metavar="N",
-        help="train with N seeds, --seed and those after it, and report mean and spread "
-        "(default: 1)",
-    )
-    parser.add_argument(
-        "--folds",
-        type=int,
-        default=ExperimentConfig.folds,
-        metavar="K",
-        help="deal the texts into K folds and test each once (default: one split)",
-    )
     parser.add_argument(
         "--split-seed",
         type=int,
