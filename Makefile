@@ -51,7 +51,7 @@ audit: .venv/.runtime  ## find copies, leaks, label errors and more in DATA; wri
 	$(MANYHEADS) audit $(CORPUS) $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(ARGS)
 
 layers: .venv/.runtime  ## compare the encoder's layers on a sample of DATA; writes layers.png
-	$(MANYHEADS) layers $(CORPUS) $(if $(filter-out file,$(origin HEAD)),--head "$(HEAD)") $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+	$(MANYHEADS) layers $(CORPUS) $(if $(HEAD),--head "$(HEAD)") $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 train: .venv/.runtime  ## train a head on cached vectors, encoding what is missing
 	$(MANYHEADS) train $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FOLDS),--folds $(FOLDS)) $(ARGS)
