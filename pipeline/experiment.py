@@ -52,7 +52,7 @@ def run_experiment(
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
         table = vectors.table(layout)
-        pooled = vectors.table(POOLED).values
+        pooled = (table if layout == POOLED else vectors.table(POOLED)).values
         copies = find_copies(corpus.texts, pooled)
         if config.folds:
             splits = fold_corpus(corpus, config.data, copies, config.folds)

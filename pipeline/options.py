@@ -102,6 +102,17 @@ def cache_option(group: argparse._ActionsContainer) -> None:
     )
 
 
+def memory_option(group: argparse._ActionsContainer) -> None:
+    """How much memory vectors may take."""
+    group.add_argument(
+        "--memory",
+        type=float,
+        metavar="GB",
+        help="that the vectors may take; more are read from a file in the cache, with the same "
+        "results (default: half of what is available)",
+    )
+
+
 def layout_option(parser: argparse.ArgumentParser, default: str) -> None:
     """The layout; ``default`` says in words what is taken without it."""
     parser.add_argument(
@@ -229,7 +240,12 @@ def layers_options(parser: argparse.ArgumentParser) -> None:
     settings_option(parser, "head")
     split_options(parser)
     data_options(parser)
+<<<<<<< HEAD
     vector_options(parser, "all are compared")
+=======
+    vector_options(parser)
+    memory_option(parser)
+>>>>>>> memory
 
 
 def predict_options(parser: argparse.ArgumentParser) -> None:
@@ -266,6 +282,7 @@ def predict_options(parser: argparse.ArgumentParser) -> None:
     cache_options.trust_option(parser)
     runs_option(parser)
     cache_option(parser)
+    memory_option(parser)
 
 
 def audit_options(parser: argparse.ArgumentParser) -> None:
@@ -329,8 +346,12 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
         dtype=parsed.dtype,
         precision=parsed.precision,
         trust_remote_code=parsed.trust_remote_code,
+<<<<<<< HEAD
         max_tokens=parsed.max_tokens,
         language=parsed.language,
+=======
+        memory=getattr(parsed, "memory", None),
+>>>>>>> memory
     )
 
 
