@@ -34,14 +34,11 @@ class VectorConfig:
         dtype: stored NumPy type.
         precision: of the encoder's matrix products; ``auto`` is bfloat16 where it is faster.
         trust_remote_code: run the Python code that comes with the encoder.
-<<<<<<< HEAD
         max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
             encoder's limit.
         language: whose rules end the sentences of that layout.
-=======
         memory: GB that the vectors of a table may take of it; None: half of what is available.
             It changes no result: beyond it the table is read from a file.
->>>>>>> memory
     """
 
     encoder: str = EMBEDDED
@@ -50,19 +47,14 @@ class VectorConfig:
     dtype: str = "float16"
     precision: str = "auto"
     trust_remote_code: bool = False
-<<<<<<< HEAD
     max_tokens: int | None = None
     language: str = LANGUAGE
-=======
     memory: float | None = None
->>>>>>> memory
 
     def __post_init__(self) -> None:
         _one_of("dtype", self.dtype, STORED_DTYPES)
         _one_of("precision", self.precision, ("auto", *PRECISIONS))
-<<<<<<< HEAD
         check_language(self.language)
-=======
         if self.memory is not None and not 0 <= self.memory < math.inf:
             raise SettingError(f"--memory takes gigabytes, 0 or more; got {self.memory:g}")
 
@@ -70,7 +62,6 @@ class VectorConfig:
     def memory_bytes(self) -> int | None:
         """``memory`` in bytes."""
         return None if self.memory is None else int(self.memory * 1e9)
->>>>>>> memory
 
 
 @dataclass(frozen=True)

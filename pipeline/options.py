@@ -180,6 +180,7 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     runs_option(parser)
     data_options(parser)
     vector_options(parser)
+    memory_option(parser)
 
 
 def settings_option(parser: argparse.ArgumentParser, whose: str) -> None:
@@ -240,12 +241,7 @@ def layers_options(parser: argparse.ArgumentParser) -> None:
     settings_option(parser, "head")
     split_options(parser)
     data_options(parser)
-<<<<<<< HEAD
     vector_options(parser, "all are compared")
-=======
-    vector_options(parser)
-    memory_option(parser)
->>>>>>> memory
 
 
 def predict_options(parser: argparse.ArgumentParser) -> None:
@@ -346,12 +342,9 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
         dtype=parsed.dtype,
         precision=parsed.precision,
         trust_remote_code=parsed.trust_remote_code,
-<<<<<<< HEAD
         max_tokens=parsed.max_tokens,
         language=parsed.language,
-=======
         memory=getattr(parsed, "memory", None),
->>>>>>> memory
     )
 
 

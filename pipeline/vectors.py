@@ -157,7 +157,7 @@ def ensure_vectors(
 
 
 def fill(
-    texts: Sequence[str],
+    texts: Iterable[str],
     config: VectorConfig,
     spaces: tuple[Space, ...],
     model: EncoderModel,
