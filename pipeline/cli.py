@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from features.errors import InputError, ManyheadsError, SettingError
-from pipeline import cache_options, options
+from pipeline import cache_options, model_options, options
 
 INTERRUPTED = 130
 
@@ -150,7 +150,12 @@ def _predict(parsed: argparse.Namespace) -> Answer:
     if not parsed.output:
         return Answer(predictions.to_dict(), predictions.to_text())
     predicting.write_predictions(predictions, parsed.output)
-    answer = {"run": str(predictions.run), "texts": len(texts), "output": str(parsed.output)}
+    answer = {
+        "run": str(predictions.run),
+        "texts": len(texts),
+        "truncated": int(predictions.truncated.sum()),
+        "output": str(parsed.output),
+    }
     return Answer(answer, f"{len(texts):,} texts labelled: {parsed.output}")
 
 
@@ -201,6 +206,11 @@ COMMANDS = {
     "audit": Command("find what is wrong with a corpus", options.audit_options, _audit),
     "heads": Command("list the heads and their settings", options.no_options, _heads),
     "export": Command("write vectors for other tools", options.export_options, _export),
+    "export-model": Command(
+        "write a trained run as one folder: ONNX, weights, labels, model card",
+        model_options.export_model_options,
+        _answered_by("pipeline.model_folder"),
+    ),
     "verify": Command(
         "check every file of the cache",
         cache_options.verify_options,

@@ -185,7 +185,9 @@ def train_options(parser: argparse.ArgumentParser) -> None:
 def predict_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads predict``."""
     parser.add_argument(
-        "--run", default="latest", help="a run folder or its name (default: latest)"
+        "--run",
+        default="latest",
+        help="a run folder, its name, or a model folder (default: latest)",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", action="append", help="a text; may be repeated")
