@@ -103,32 +103,31 @@ def _import_onnxscript() -> Any:
         ) from error
 
 
-class OnnxLstm(torch.nn.Module):
-    """ONNX's LSTM operator in place of one ``torch.nn.LSTM`` layer and direction.
+class OnnxLstm(torch.nn.LSTM):
+    """ONNX's LSTM operator in place of one ``torch.nn.LSTM`` layer and direction, batch first.
 
     torch unrolls an LSTM while it exports, for the one length of its example.
     """
 
     inputs: torch.Tensor
     recurrence: torch.Tensor
-    bias: torch.Tensor
+    biases: torch.Tensor
 
     def __init__(self, lstm: torch.nn.LSTM) -> None:
-        super().__init__()
-        self.units = lstm.hidden_size
+        super().__init__(lstm.input_size, lstm.hidden_size, batch_first=True, device="meta")
         of = {name: _onnx_gates(value) for name, value in lstm.named_parameters()}
         self.register_buffer("inputs", of["weight_ih_l0"][None])
         self.register_buffer("recurrence", of["weight_hh_l0"][None])
-        self.register_buffer("bias", torch.cat([of["bias_ih_l0"], of["bias_hh_l0"]])[None])
+        self.register_buffer("biases", torch.cat([of["bias_ih_l0"], of["bias_hh_l0"]])[None])
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def forward(self, x: torch.Tensor, hx: None = None) -> tuple[torch.Tensor, None]:  # type: ignore[override]
         """(B, T, D) -> the states (B, T, U), and nothing in place of the last ones."""
         states = torch.onnx.ops.symbolic(
             "LSTM",
-            (x.transpose(0, 1), self.inputs, self.recurrence, self.bias),
-            {"hidden_size": self.units},
+            (x.transpose(0, 1), self.inputs, self.recurrence, self.biases),
+            {"hidden_size": self.hidden_size},
             dtype=torch.float32,
-            shape=(x.shape[1], 1, x.shape[0], self.units),
+            shape=(x.shape[1], 1, x.shape[0], self.hidden_size),
             version=14,
         )
         return states[:, 0].transpose(0, 1), None

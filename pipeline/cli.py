@@ -201,6 +201,11 @@ COMMANDS = {
     "features": Command(
         "encode a corpus once, for every head", options.features_options, _features
     ),
+    "lr-range": Command(
+        "find the learning rate to train a head with",
+        model_options.lr_range_options,
+        _answered_by("pipeline.lr_range"),
+    ),
     "train": Command("train and score a head on cached vectors", options.train_options, _train),
     "predict": Command("label texts with a trained run", options.predict_options, _predict),
     "audit": Command("find what is wrong with a corpus", options.audit_options, _audit),

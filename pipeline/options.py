@@ -134,6 +134,23 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a system that people described: a head and its settings; see: manyheads heads",
     )
+    set_option(parser)
+    parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    split_options(parser)
+    layout_option(parser, "the head's natural one")
+    runs_option(parser)
+    data_options(parser)
+    vector_options(parser)
+
+
+def head_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """Which head, and its settings."""
+    parser.add_argument("--head", default=default, help="see: manyheads heads")
+    set_option(parser)
+
+
+def set_option(parser: argparse.ArgumentParser) -> None:
+    """Settings of the head."""
     parser.add_argument(
         "--set",
         action="append",
@@ -142,7 +159,10 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="override a setting of the head or preset; may be repeated",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+
+
+def split_options(parser: argparse.ArgumentParser) -> None:
+    """How the data is split where it does not say."""
     parser.add_argument(
         "--seeds",
         type=int,
@@ -176,10 +196,6 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="rows with equal values there stay on one side, such as one author's",
     )
-    layout_option(parser, "the head's natural one")
-    runs_option(parser)
-    data_options(parser)
-    vector_options(parser)
 
 
 def predict_options(parser: argparse.ArgumentParser) -> None:
@@ -293,9 +309,14 @@ def experiment_config(parsed: argparse.Namespace) -> ExperimentConfig:
         head=parsed.head or (preset.head if preset else ExperimentConfig.head),
         preset=preset.name if preset else None,
         layout=parsed.layout,
-        settings=parse_settings([pair for group in parsed.set for pair in group]),
+        settings=settings(parsed),
         seed=parsed.seed,
         seeds=parsed.seeds,
         folds=parsed.folds,
         runs=parsed.runs,
     )
+
+
+def settings(parsed: argparse.Namespace) -> dict[str, str]:
+    """The head's settings that ``--set`` names."""
+    return parse_settings([pair for group in parsed.set for pair in group])
