@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -264,6 +265,14 @@ def test_what_is_wrong_is_said(
         model.fit(X, y)  # type: ignore[arg-type]
     if issubclass(error, ArrayError | SettingError):
         assert "\n" not in str(caught.value)
+
+
+def test_the_example_of_the_documentation_runs() -> None:
+    text = (REPOSITORY / "docs" / "models.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(block, names)  # the page's own code, as a reader would run it
+    assert names["search"].best_params_.keys() == {"headclassifier__settings__filters"}  # type: ignore[attr-defined]
 
 
 def test_prediction_wants_a_fit_and_the_same_kind_of_vectors() -> None:
