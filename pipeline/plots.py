@@ -132,26 +132,6 @@ def draw_calibration(
     _save(figure, path)
 
 
-def draw_range(test: RangeTest, title: str, path: Path) -> None:
-    """Loss over learning rate, on a logarithmic axis, with the suggestion marked."""
-    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
-    axes.plot(test.rates, test.losses, ".", color=TRAIN, alpha=0.35, label="loss of a batch")
-    axes.plot(test.rates, test.smoothed, color=TRAIN, label="smoothed")
-    low = test.smoothed.argmin()
-    axes.plot(test.rates[low], test.smoothed[low], "o", color=BEST, label="lowest")
-    axes.axvline(test.suggestion, color=VALIDATION, label=f"suggestion: {test.suggestion:.2g}")
-    # A loss that has diverged may be anything; what matters lies around the first one.
-    highest = DRAWN_LOSS * max(test.smoothed[0], test.smoothed[low])
-    if test.diverged_at is not None:
-        axes.axvline(test.diverged_at, color=BEST, linestyle=":", label="diverged")
-    axes.set_ylim(0, min(highest, 1.05 * test.losses.max()))
-    axes.set(xscale="log", xlabel="learning rate", ylabel="cross-entropy")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    axes.set_title(title, fontsize=10)
-    _save(figure, path)
-
-
 def draw_confusion(
     matrix: np.ndarray, truth: Sequence[str], classes: Sequence[str], title: str, path: Path
 ) -> None:
@@ -173,6 +153,26 @@ def draw_confusion(
     bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 4 / size[1]), pad=0.02)
     bar.set_label("share of the true label's texts", fontsize=9)
     axes.set_title(title, fontsize=11 if rows <= SIZES[1][0] else 18)
+    _save(figure, path)
+
+
+def draw_range(test: RangeTest, title: str, path: Path) -> None:
+    """Loss over learning rate, on a logarithmic axis, with the suggestion marked."""
+    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
+    axes.plot(test.rates, test.losses, ".", color=TRAIN, alpha=0.35, label="loss of a batch")
+    axes.plot(test.rates, test.smoothed, color=TRAIN, label="smoothed")
+    low = test.smoothed.argmin()
+    axes.plot(test.rates[low], test.smoothed[low], "o", color=BEST, label="lowest")
+    axes.axvline(test.suggestion, color=VALIDATION, label=f"suggestion: {test.suggestion:.2g}")
+    # A loss that has diverged may be anything; what matters lies around the first one.
+    highest = DRAWN_LOSS * max(test.smoothed[0], test.smoothed[low])
+    if test.diverged_at is not None:
+        axes.axvline(test.diverged_at, color=BEST, linestyle=":", label="diverged")
+    axes.set_ylim(0, min(highest, 1.05 * test.losses.max()))
+    axes.set(xscale="log", xlabel="learning rate", ylabel="cross-entropy")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    axes.set_title(title, fontsize=10)
     _save(figure, path)
 
 
