@@ -104,9 +104,10 @@ def range_test(
         steps = min(max(trainer.steps // settings.epochs, LEAST_STEPS), MOST_STEPS)
     trainer.rates = np.geomspace(lowest, highest, steps)
     losses, averages, diverged = _run(trainer)
-    if diverged and len(losses) < FEWEST:
+    if diverged and len(losses) < FEWEST // 2:
         raise SettingError(
-            f"the loss diverged after {len(losses)} steps: start lower than {lowest:g}"
+            f"the loss diverged after {len(losses)} steps, too few to judge by: start lower than "
+            f"{lowest:g}, or take more steps than {steps}"
         )
     rates, smoothed = trainer.rates[: len(losses)], np.array(averages)
     diverged_at = float(rates[-1]) if diverged else None

@@ -22,13 +22,17 @@ from features.errors import SettingError
 from features.model import EncoderModel
 from features.table import POOLED
 from heads.base import Problem
+from heads.presets import find_preset
 from heads.range_test import RangeTest, check_range, range_test
 from heads.registry import check_layout, head_type, make_settings
 from pipeline import options
-from pipeline.config import DataConfig, VectorConfig
+from pipeline.config import ExperimentConfig, VectorConfig
 from pipeline.partition import read_labelled, split_corpus
 from pipeline.progress import duration
-from pipeline.vectors import ensure_vectors, say, with_pooled
+from pipeline.vectors import ensure_vectors, with_pooled
+
+HEAD = "cnn"
+"""The head that is tested where none is named."""
 
 ROWS_A_DECADE = 2
 """Lines of the table for people."""
@@ -39,32 +43,20 @@ class LrRangeConfig:
     """What to test.
 
     Attributes:
-        data: labelled texts and how they are split.
-        vectors: the encoder.
-        head: name of the head.
-        layout: of the vectors; None takes the head's natural one.
-        settings: those of the head that differ from its defaults, as text.
-        seed: of the training.
+        training: the training that the learning rate is for.
         lowest, highest: the first and the last step size.
         steps: how many; None: about an epoch.
         plot: the PNG file to draw; None: none.
     """
 
-    data: DataConfig
-    vectors: VectorConfig
-    head: str
-    layout: str | None
-    settings: dict[str, str]
-    seed: int
+    training: ExperimentConfig
     lowest: float
     highest: float
     steps: int | None
     plot: Path | None
 
     def __post_init__(self) -> None:
-        check_range(self.head, self.lowest, self.highest, self.steps)
-        if not 0 <= self.seed < 2**31:
-            raise SettingError(f"--seed must lie between 0 and {2**31 - 1}; got {self.seed}")
+        check_range(self.training.head, self.lowest, self.highest, self.steps)
         if self.plot is not None:
             _check_plot(self.plot)
 
@@ -90,7 +82,7 @@ class LrRange:
         """The object that ``--json`` prints."""
         test = self.test
         return {
-            "head": self.config.head,
+            "head": self.config.training.head,
             "suggestion": test.suggestion,
             "lowest_loss_at": test.lowest_loss_at,
             "diverged_at": test.diverged_at,
@@ -131,20 +123,19 @@ class LrRange:
 
 def run(parsed: argparse.Namespace) -> LrRange:
     """``manyheads lr-range``."""
-    return run_lr_range(
-        LrRangeConfig(
-            data=options.data_config(parsed),
-            vectors=options.vector_config(parsed),
-            head=parsed.head,
-            layout=parsed.layout,
-            settings=options.settings(parsed),
-            seed=parsed.seed,
-            lowest=parsed.lowest,
-            highest=parsed.highest,
-            steps=parsed.steps,
-            plot=None if str(parsed.plot) == options.NO_COLUMN else parsed.plot,
-        )
+    preset = find_preset(parsed.preset) if parsed.preset else None
+    training = ExperimentConfig(
+        data=options.data_config(parsed),
+        vectors=options.vector_config(parsed),
+        head=parsed.head or (preset.head if preset else HEAD),
+        preset=preset.name if preset else None,
+        layout=parsed.layout,
+        settings=options.settings(parsed),
+        seed=parsed.seed,
     )
+    plot = None if str(parsed.plot) == options.NO_COLUMN else parsed.plot
+    config = LrRangeConfig(training, parsed.lowest, parsed.highest, parsed.steps, plot)
+    return run_lr_range(config)
 
 
 def run_lr_range(
@@ -159,32 +150,37 @@ def run_lr_range(
         InputError: anything wrong with what the user gave; see ``features.errors``.
         FaultError: a corrupt cache, or vectors that are not finite.
     """
-    settings = make_settings(config.head, config.settings)
-    layout = config.layout or head_type(config.head).layouts[0]
-    check_layout(config.head, layout)
-    corpus = read_labelled(config.data)
-    vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
+    training = config.training
+    make_settings(training.head, training.overrides(classes=2))  # refused before any work
+    layout = training.layout or head_type(training.head).layouts[0]
+    check_layout(training.head, layout)
+    corpus = read_labelled(training.data)
+    vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
     copies = find_copies(corpus.texts, vectors.table(POOLED).values)
-    split = split_corpus(corpus, config.data, copies)
-    labels = split.label_ids(corpus.labels or ())
+    split = split_corpus(corpus, training.data, copies)
     problem = Problem(
-        vectors.table(layout), labels, split.train, split.validation, len(split.classes)
+        vectors.table(layout),
+        split.label_ids(corpus.labels or ()),
+        split.train,
+        split.validation,
+        len(split.classes),
+        split.classes,
     )
-    say(f"range test of {config.head}: {config.lowest:g} to {config.highest:g}")
+    settings = make_settings(training.head, training.overrides(len(split.classes)))
     start = time.perf_counter()
     test = range_test(
-        config.head,
+        training.head,
         settings,
         problem,
-        config.seed,
+        training.seed,
         config.lowest,
         config.highest,
         config.steps,
     )
     seconds = time.perf_counter() - start
     if config.plot:
-        _draw(test, f"{config.head} on {corpus.name}", config.plot)
-    return LrRange(config, test, _command(config, test.suggestion), seconds)
+        _draw(test, f"{training.head} on {corpus.name}", config.plot)
+    return LrRange(config, test, _command(training, test.suggestion), seconds)
 
 
 def _shown(rates: np.ndarray) -> list[int]:
@@ -194,17 +190,18 @@ def _shown(rates: np.ndarray) -> list[int]:
     return sorted({*firsts, len(rates) - 1})
 
 
-def _command(config: LrRangeConfig, rate: float) -> str:
+def _command(training: ExperimentConfig, rate: float) -> str:
     """The command that trains with it, on the same data and vectors."""
     default = VectorConfig()
-    words = ["manyheads", "train", "--head", config.head, "--data", str(config.data.data)]
-    if config.vectors.encoder != default.encoder:
-        words += ["--encoder", config.vectors.encoder]
-    if config.vectors.layers is not None:
-        words += ["--layers", config.vectors.layers]
-    if config.layout is not None:
-        words += ["--layout", config.layout]
-    settings = {**config.settings, "learning_rate": f"{rate:.2g}"}
+    words = ["manyheads", "train", "--data", str(training.data.data)]
+    words += ["--preset", training.preset] if training.preset else ["--head", training.head]
+    if training.vectors.encoder != default.encoder:
+        words += ["--encoder", training.vectors.encoder]
+    if training.vectors.layers is not None:
+        words += ["--layers", training.vectors.layers]
+    if training.layout is not None:
+        words += ["--layout", training.layout]
+    settings = {**training.settings, "learning_rate": f"{rate:.2g}"}
     words += ["--set", *(f"{name}={value}" for name, value in settings.items())]
     return shlex.join(words)
 

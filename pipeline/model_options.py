@@ -25,7 +25,7 @@ def export_model_options(parser: argparse.ArgumentParser) -> None:
 
 def lr_range_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads lr-range``."""
-    options.head_options(parser, "cnn")
+    options.preset_options(parser, "cnn")
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
     parser.add_argument(
         "--lowest",

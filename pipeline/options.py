@@ -125,16 +125,7 @@ def export_options(parser: argparse.ArgumentParser) -> None:
 
 def train_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads train``."""
-    parser.add_argument(
-        "--head",
-        help=f"see: manyheads heads (default: the preset's, or {ExperimentConfig.head})",
-    )
-    parser.add_argument(
-        "--preset",
-        metavar="NAME",
-        help="a system that people described: a head and its settings; see: manyheads heads",
-    )
-    set_option(parser)
+    preset_options(parser, ExperimentConfig.head)
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
     split_options(parser)
     layout_option(parser, "the head's natural one")
@@ -143,14 +134,16 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     vector_options(parser)
 
 
-def head_options(parser: argparse.ArgumentParser, default: str) -> None:
-    """Which head, and its settings."""
-    parser.add_argument("--head", default=default, help="see: manyheads heads")
-    set_option(parser)
-
-
-def set_option(parser: argparse.ArgumentParser) -> None:
-    """Settings of the head."""
+def preset_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """Which head or preset, and its settings; ``default`` is the head without either."""
+    parser.add_argument(
+        "--head", help=f"see: manyheads heads (default: the preset's, or {default})"
+    )
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="a system that people described: a head and its settings; see: manyheads heads",
+    )
     parser.add_argument(
         "--set",
         action="append",

@@ -100,7 +100,7 @@ def test_a_loss_that_is_not_finite_ends_it_too(monkeypatch: pytest.MonkeyPatch) 
     assert found.diverged_at == found.rates[-1] < 1e37
     assert np.isfinite(found.losses).all()
     with pytest.raises(
-        SettingError, match=r"diverged after \d+ steps.* start lower than 1e\+35"
+        SettingError, match=r"diverged after \d+ steps, .* lower than 1e\+35"
     ):
         range_test("cnn", settings, marker_problem(), 0, 1e35, 1e37, 80)
 
@@ -160,6 +160,10 @@ def test_the_command_and_the_command_that_it_gives(run: Run, data: Path, encoder
     told = run("lr-range", *other, "--plot", "none", "--steps", "20", "--highest", "0.1")
     assert told.code == 0
     assert "plot:" not in told.out
+    preset = run("lr-range", *common[:4], "--preset", "A1", "--steps", "20", "--json").json
+    assert preset["head"] == "cnn"
+    assert "--preset A1" in preset["command"]
+    assert run(*shlex.split(preset["command"])[1:], "--set", "epochs=1").code == 0
     assert "suggested peak learning rate: " in told.out
     assert "manyheads train --head lstm" in told.out
 
@@ -177,6 +181,8 @@ def test_the_command_and_the_command_that_it_gives(run: Run, data: Path, encoder
         (("--layout", "pooled"), "no time axis"),
         (("--set", "unitz=3"), "no setting 'unitz'"),
         (("--data", "nowhere.csv"), "no such file"),
+        (("--preset", "Z9"), "no preset is called 'Z9'"),
+        (("--preset", "B3", "--head", "cnn"), "preset B3 is one of head"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_encoded(
