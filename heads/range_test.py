@@ -106,8 +106,8 @@ def range_test(
     losses, averages, diverged = _run(trainer)
     if diverged and len(losses) < FEWEST // 2:
         raise SettingError(
-            f"the loss diverged after {len(losses)} steps, too few to judge by: start lower than "
-            f"{lowest:g}, or take more steps than {steps}"
+            f"the loss diverged after {len(losses)} steps, too few to judge by: start lower "
+            f"than {lowest:g}, or take more steps than {steps}"
         )
     rates, smoothed = trainer.rates[: len(losses)], np.array(averages)
     diverged_at = float(rates[-1]) if diverged else None

@@ -42,7 +42,8 @@ class Facts:
     Attributes:
         config: of the experiment, as ``config.json`` holds it.
         metrics: its results, as ``metrics.json`` holds them.
-        counts: texts of each label, by side: ``train``, ``validation``, ``test``.
+        counts: texts of each label, by side of the head's own split: ``train``,
+            ``validation``, ``test``.
     """
 
     config: Mapping[str, Any]
@@ -54,14 +55,18 @@ def read_facts(folder: Path) -> Facts:
     """What a run folder says of itself. Raises ``CacheError`` if it is damaged."""
     try:
         trained = pq.read_table(folder / TRAINING, columns=["label"])
-        held_out = pq.read_table(folder / PREDICTIONS, columns=["side", "label"]).to_pylist()
+        held_out = pq.read_table(folder / PREDICTIONS, columns=["side", "label", "fold"])
     except (OSError, pa.ArrowException) as error:
         raise CacheError(
             f"the run {folder} is damaged ({error}): train it again, then export it"
         ) from error
+    rows = held_out.to_pylist()
+    first = min(row["fold"] for row in rows)  # whose head the run folder holds
     counts = {"train": Counter(trained.column("label").to_pylist())}
     for side in ("validation", "test"):
-        counts[side] = Counter(row["label"] for row in held_out if row["side"] == side)
+        counts[side] = Counter(
+            row["label"] for row in rows if row["side"] == side and row["fold"] == first
+        )
     return Facts(read_json(folder / CONFIG), read_json(folder / METRICS), counts)
 
 
@@ -128,9 +133,31 @@ def _results(head: TrainedHead, facts: Facts) -> list[str]:
     return [
         table(("side", "model", "accuracy", "95 % interval", "macro-F1", "texts"), cells),
         "The intervals say how far the accuracy would move with other texts of the same kind "
-        f"(bootstrap). It is one training, of seed {facts.config['seed']}; other seeds move it "
-        "too.",
+        f"(bootstrap). {_repeats(facts)}",
     ]
+
+
+def _repeats(facts: Facts) -> str:
+    """How far another training would move the score, as far as the run knows."""
+    metrics = facts.metrics
+    seed = facts.config["resolved"]["seed"]
+    parts = []
+    if metrics["over_folds"]:
+        parts.append(
+            f"The scores are those of {metrics['folds']} heads, each on the texts of its fold, "
+            "which it did not learn from; this folder holds the first of them."
+        )
+    if metrics["over_seeds"]:
+        spread = metrics["over_seeds"]["accuracy"]
+        low, high = spread["interval"]
+        parts.append(
+            f"Over {metrics['seeds']} seeds the mean test accuracy is {spread['mean']:.1%}, "
+            f"95 % interval {low:.1%} to {high:.1%}; this head, of seed {seed}, is the one that "
+            "validates best."
+        )
+    else:
+        parts.append(f"The head is of seed {seed}; another seed would move the score too.")
+    return " ".join(parts)
 
 
 def _scores(score: Mapping[str, Any]) -> tuple[str, str, str, str]:
@@ -148,8 +175,14 @@ def _data(head: TrainedHead, facts: Facts) -> list[str]:
     digest = facts.config["resolved"]["corpus_digest"]
     train, validation, test = (f"{sum(counts[side].values()):,}" for side in counts)
     labels = [*head.classes, *sorted(set(counts["test"]) - set(head.classes))]
+    found = {each["label"]: each["f1"] for each in facts.metrics["classes"]}
     rows = [
-        (escape(label), *(f"{counts[side][label]:,}" for side in counts)) for label in labels
+        (
+            escape(label),
+            *(f"{counts[side][label]:,}" for side in counts),
+            f"{found[label]:.1%}" if found.get(label) is not None else "",
+        )
+        for label in labels
     ]
     notes = [f"- {escape(note)}" for note in facts.metrics["notes"]]
     return [
@@ -157,13 +190,13 @@ def _data(head: TrainedHead, facts: Facts) -> list[str]:
         f"{validation} to validate and choose by, {test} to test. The sides are those of the "
         f"file where it names them, else drawn with `--split {data['split']} --split-seed "
         f"{data['split_seed']}`.",
-        table(("label", "training", "validation", "test"), rows),
+        table(("label", "training", "validation", "test", "F1 on test"), rows),
         *(["\n".join(notes)] if notes else []),
     ]
 
 
 def _limits(head: TrainedHead, spec: FeatureSpec, encoder: str, facts: Facts) -> str:
-    fitted = "no temperature was fitted" if head.temperature == 1.0 else "fitted on validation"
+    measured = facts.metrics["calibration"]
     items = [
         f"**Length.** {_length(head, spec, facts)}",
         f"**Near-copies.** {_copies(facts)}",
@@ -172,7 +205,9 @@ def _limits(head: TrainedHead, spec: FeatureSpec, encoder: str, facts: Facts) ->
         f"**Answers.** Always one of the {len(head.classes)} labels, even for a text that "
         "belongs to none of them.",
         "**Probabilities.** The softmax of the logits divided by the temperature, "
-        f"{head.temperature:g} ({fitted}).",
+        f"{head.temperature:.4g}, which validation chose. Their expected calibration error on "
+        f"test is {measured['error_after']:.1%}; as many texts would give "
+        f"{measured['error_by_chance']:.1%} by chance if every probability were true.",
         f"**Vectors.** Those of {escape(encoder)}, fingerprint `{spec.fingerprint}`, described "
         "in `model.json`; over any others the head answers without a word, and wrongly.",
     ]

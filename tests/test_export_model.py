@@ -205,7 +205,9 @@ def card_says_what_it_must(folder: Path, result: dict) -> None:  # type: ignore[
     assert (copied if result["copied"] else "No test text has a near-copy") in card
     assert "**Languages.** Not recorded" in card
     assert str(Path.cwd()) not in card
-    rows = re.findall(r"^\| (?:bad|go).* \| (\d+) \| (\d+) \| (\d+) \|$", card, re.MULTILINE)
+    rows = re.findall(
+        r"^\| (?:bad|go).* \| (\d+) \| (\d+) \| (\d+) \| [\d.]+% \|$", card, re.MULTILINE
+    )
     assert np.array(rows, dtype=int).sum() == 80
     for note in result["notes"]:
         assert escape(note) in card
@@ -226,6 +228,18 @@ def the_code_of_the_card_predicts_the_same(
         assert found == pytest.approx(prediction["probabilities"], abs=1e-5)
 
 
+def test_the_card_tells_of_seeds_and_folds(run: Run, data: Path, encoder: Path) -> None:
+    common = ("train", "--data", data, "--encoder", encoder, "--json")
+    result = run(*common, "--seeds", "2", "--folds", "2").json
+    assert run("export-model", "--out", "m").code == 0
+    card = Path("m/README.md").read_text(encoding="utf-8")
+    mean = result["over_seeds"]["accuracy"]["mean"]
+    assert "the scores are those of 2 heads" in card.lower()
+    assert f"Over 2 seeds the mean test accuracy is {mean:.1%}" in card
+    rows = re.findall(r"^\| .* \| (\d+) \| (\d+) \| (\d+) \| .* \|$", card, re.MULTILINE)
+    assert np.array(rows, dtype=int).sum() == 80, "the split of the first fold alone"
+
+
 def test_a_temperature_is_kept_and_used(
     run: Run, data: Path, encoder: Path, tmp_path: Path
 ) -> None:
@@ -235,7 +249,10 @@ def test_a_temperature_is_kept_and_used(
     warm = replace(model, head=replace(model.head, temperature=2.5))
     write_model(warm, folder, tmp_path / "warm")
     assert json.loads((tmp_path / "warm" / "model.json").read_text())["temperature"] == 2.5
-    assert "2.5 (fitted on validation)" in (tmp_path / "warm" / "README.md").read_text()
+    assert (
+        "temperature, 2.5, which validation chose"
+        in (tmp_path / "warm" / "README.md").read_text()
+    )
     again = read_model(tmp_path / "warm")
     assert again.head.temperature == 2.5
     assert again.spec == model.spec

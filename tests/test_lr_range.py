@@ -99,9 +99,7 @@ def test_a_loss_that_is_not_finite_ends_it_too(monkeypatch: pytest.MonkeyPatch) 
     found = range_test("cnn", settings, marker_problem(), 0, 1e-3, 1e37, 400)
     assert found.diverged_at == found.rates[-1] < 1e37
     assert np.isfinite(found.losses).all()
-    with pytest.raises(
-        SettingError, match=r"diverged after \d+ steps, .* lower than 1e\+35"
-    ):
+    with pytest.raises(SettingError, match=r"diverged after \d+ steps, .* lower than 1e\+35"):
         range_test("cnn", settings, marker_problem(), 0, 1e35, 1e37, 80)
 
 
