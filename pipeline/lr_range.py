@@ -26,7 +26,7 @@ from heads.presets import find_preset
 from heads.range_test import RangeTest, check_range, range_test
 from heads.registry import check_layout, head_type, make_settings
 from pipeline import options
-from pipeline.config import ExperimentConfig, VectorConfig
+from pipeline.config import EXAMPLE, ExperimentConfig, VectorConfig
 from pipeline.partition import read_labelled, split_corpus
 from pipeline.progress import duration
 from pipeline.vectors import ensure_vectors, with_pooled
@@ -193,8 +193,10 @@ def _shown(rates: np.ndarray) -> list[int]:
 def _command(training: ExperimentConfig, rate: float) -> str:
     """The command that trains with it, on the same data and vectors."""
     default = VectorConfig()
-    words = ["manyheads", "train", "--data", str(training.data.data)]
+    words = ["manyheads", "train"]
     words += ["--preset", training.preset] if training.preset else ["--head", training.head]
+    if training.data.data != EXAMPLE:
+        words += ["--data", str(training.data.data)]
     if training.vectors.encoder != default.encoder:
         words += ["--encoder", training.vectors.encoder]
     if training.vectors.layers is not None:

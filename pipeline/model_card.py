@@ -152,8 +152,8 @@ def _repeats(facts: Facts) -> str:
         low, high = spread["interval"]
         parts.append(
             f"Over {metrics['seeds']} seeds the mean test accuracy is {spread['mean']:.1%}, "
-            f"95 % interval {low:.1%} to {high:.1%}; this head, of seed {seed}, is the one that "
-            "validates best."
+            f"95 % interval {low:.1%} to {high:.1%}; this head, of seed {seed}, is the one "
+            "that validates best."
         )
     else:
         parts.append(f"The head is of seed {seed}; another seed would move the score too.")
