@@ -24,7 +24,7 @@ CORPUS    := $(if $(DATA),--data "$(DATA)")
 
 export TEXT
 
-.PHONY: help features audit lr-range train predict heads export export-model verify cache compact collect test bench lint clean
+.PHONY: help features audit layers lr-range train predict heads export export-model verify cache compact collect test bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -53,7 +53,10 @@ audit: .venv/.runtime  ## find copies, leaks, label errors and more in DATA; wri
 	$(MANYHEADS) audit $(CORPUS) $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(ARGS)
 
 lr-range: .venv/.runtime  ## find the learning rate for HEAD (default here: cnn); writes lr-range.png
-	$(MANYHEADS) lr-range $(if $(filter-out file,$(origin HEAD)),--head "$(HEAD)") $(CORPUS) $(ENCODING) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(MANYHEADS) lr-range $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+layers: .venv/.runtime  ## compare the encoder's layers on a sample of DATA; writes layers.png
+	$(MANYHEADS) layers $(CORPUS) $(if $(HEAD),--head "$(HEAD)") $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 train: .venv/.runtime  ## train a head on cached vectors, encoding what is missing
 	$(MANYHEADS) train $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FOLDS),--folds $(FOLDS)) $(ARGS)

@@ -209,7 +209,7 @@ def _expected_vectors(spec: FeatureSpec, tokens: int) -> int:
         return 1
     if spec.layout == SENTENCES:
         return 1 + tokens // SENTENCE_TOKENS
-    return min(tokens, spec.max_length)
+    return min(tokens, spec.limit)
 
 
 def _bad_vectors(rows: list[int], texts: Sequence[str]) -> str:

@@ -32,6 +32,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         cache: the folder of the feature store.
         dtype: stored form: ``float16``, ``float32`` or ``int8``.
         precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
+        max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
+            encoder's limit.
         device: a torch device; None takes a GPU where there is one.
         trust_remote_code: run the Python code that comes with the encoder.
 
@@ -48,6 +50,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         cache: str | Path = "cache",
         dtype: str = "float16",
         precision: str = "auto",
+        max_tokens: int | None = None,
         device: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
@@ -57,6 +60,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.cache = cache
         self.dtype = dtype
         self.precision = precision
+        self.max_tokens = max_tokens
         self.device = device
         self.trust_remote_code = trust_remote_code
 
@@ -87,6 +91,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             layers=self.layers,
             dtype=self.dtype,
             precision=self.precision,
+            max_tokens=self.max_tokens,
         )
         return table.values.astype(np.float32) if self.layout == POOLED else table
 

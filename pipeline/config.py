@@ -11,6 +11,7 @@ from features.corpus import Columns
 from features.errors import SettingError, listed
 from features.location import EMBEDDED
 from features.precision import STORED_DTYPES
+from features.segments import LANGUAGE, check_language
 from features.spec import PRECISIONS
 from heads.presets import check_head, find_preset
 
@@ -32,6 +33,9 @@ class VectorConfig:
         dtype: stored NumPy type.
         precision: of the encoder's matrix products; ``auto`` is bfloat16 where it is faster.
         trust_remote_code: run the Python code that comes with the encoder.
+        max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
+            encoder's limit.
+        language: whose rules end the sentences of that layout.
     """
 
     encoder: str = EMBEDDED
@@ -40,10 +44,13 @@ class VectorConfig:
     dtype: str = "float16"
     precision: str = "auto"
     trust_remote_code: bool = False
+    max_tokens: int | None = None
+    language: str = LANGUAGE
 
     def __post_init__(self) -> None:
         _one_of("dtype", self.dtype, STORED_DTYPES)
         _one_of("precision", self.precision, ("auto", *PRECISIONS))
+        check_language(self.language)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import CacheError
+from features.segments import language_of
 from features.spec import FeatureSpec
 from features.table import POOLED, SENTENCES, TOKENS
 from heads.trained import TrainedHead
@@ -220,7 +221,7 @@ def _length(head: TrainedHead, spec: FeatureSpec, facts: Facts) -> str:
     if metrics["truncated"]:
         return (
             f"{metrics['truncated']:,} of the {texts:,} texts are longer than the "
-            f"{spec.max_length} tokens that the encoder sees, so that "
+            f"{spec.limit} tokens that the encoder sees, so that "
             f"{metrics['tokens_cut_share']:.1%} of all tokens were not seen. The end of a long "
             "text counts for nothing."
         )
@@ -228,7 +229,7 @@ def _length(head: TrainedHead, spec: FeatureSpec, facts: Facts) -> str:
         return "Texts are read whole, sentence by sentence."
     return (
         "No text of the data was cut; of a longer one the encoder sees the first "
-        f"{spec.max_length} tokens."
+        f"{spec.limit} tokens."
     )
 
 
@@ -247,6 +248,10 @@ def _use(head: TrainedHead, spec: FeatureSpec, encoder: str, folder: str) -> lis
     if head.layout == TOKENS:
         options.append(f"layers={list(spec.layers)}")
     options += [f"dtype={json.dumps(spec.dtype)}", f"precision={json.dumps(spec.precision)}"]
+    if spec.max_tokens:
+        options.append(f"max_tokens={spec.max_tokens}")
+    if head.layout == SENTENCES:
+        options.append(f"language={json.dumps(language_of(spec.segmentation))}")
     encoding = "".join(f"    {option},\n" for option in options)
     return [
         "With manyheads, which checks that the encoder is the right one:",

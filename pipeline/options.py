@@ -47,8 +47,8 @@ def data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def vector_options(parser: argparse.ArgumentParser) -> None:
-    """Which vectors of them."""
+def vector_options(parser: argparse.ArgumentParser, layers: str = "two thirds up") -> None:
+    """Which vectors of them; ``layers`` says in words which are taken without the option."""
     group = parser.add_argument_group("encoder")
     group.add_argument(
         "--encoder",
@@ -60,7 +60,7 @@ def vector_options(parser: argparse.ArgumentParser) -> None:
         "--layers",
         metavar="N[,N]",
         help="hidden states of the sequence layouts; 0 is the embeddings, -1 the last "
-        "(default: two thirds up)",
+        f"(default: {layers})",
     )
     group.add_argument(
         "--precision",
@@ -73,6 +73,19 @@ def vector_options(parser: argparse.ArgumentParser) -> None:
         choices=STORED_DTYPES,
         default=VectorConfig.dtype,
         help="stored (default: float16)",
+    )
+    group.add_argument(
+        "--max-tokens",
+        type=int,
+        metavar="N",
+        help="see up to N tokens of a text, through overlapping windows joined into one "
+        "sequence (default: cut at the encoder's limit)",
+    )
+    group.add_argument(
+        "--language",
+        default=VectorConfig.language,
+        metavar="CODE",
+        help="whose rules end the sentences of that layout, such as de or zh (default: en)",
     )
     cache_options.trust_option(group)
     cache_option(group)
@@ -127,6 +140,21 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads train``."""
     preset_options(parser, ExperimentConfig.head)
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=ExperimentConfig.seeds,
+        metavar="N",
+        help="train with N seeds, --seed and those after it, and report mean and spread "
+        "(default: 1)",
+    )
+    parser.add_argument(
+        "--folds",
+        type=int,
+        default=ExperimentConfig.folds,
+        metavar="K",
+        help="deal the texts into K folds and test each once (default: one split)",
+    )
     split_options(parser)
     layout_option(parser, "the head's natural one")
     runs_option(parser)
@@ -144,33 +172,23 @@ def preset_options(parser: argparse.ArgumentParser, default: str) -> None:
         metavar="NAME",
         help="a system that people described: a head and its settings; see: manyheads heads",
     )
+    settings_option(parser, "head or preset")
+
+
+def settings_option(parser: argparse.ArgumentParser, whose: str) -> None:
+    """Settings of a head that differ from its own."""
     parser.add_argument(
         "--set",
         action="append",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="override a setting of the head or preset; may be repeated",
+        help=f"override a setting of the {whose}; may be repeated",
     )
 
 
 def split_options(parser: argparse.ArgumentParser) -> None:
     """How the data is split where it does not say."""
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        default=ExperimentConfig.seeds,
-        metavar="N",
-        help="train with N seeds, --seed and those after it, and report mean and spread "
-        "(default: 1)",
-    )
-    parser.add_argument(
-        "--folds",
-        type=int,
-        default=ExperimentConfig.folds,
-        metavar="K",
-        help="deal the texts into K folds and test each once (default: one split)",
-    )
     parser.add_argument(
         "--split-seed",
         type=int,
@@ -189,6 +207,33 @@ def split_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="rows with equal values there stay on one side, such as one author's",
     )
+
+
+def layers_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads layers``."""
+    parser.add_argument(
+        "--sample",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="texts at the most, drawn class by class (default: 2000)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=2, metavar="K", help="trainings of each layer (default: 2)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the first one (default: 0)")
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        default=Path("layers.png"),
+        metavar="FILE",
+        help="accuracy by layer as a PNG (default: layers.png; or none)",
+    )
+    parser.add_argument("--head", default="cnn", help="trained on each layer (default: cnn)")
+    settings_option(parser, "head")
+    split_options(parser)
+    data_options(parser)
+    vector_options(parser, "all are compared")
 
 
 def predict_options(parser: argparse.ArgumentParser) -> None:
@@ -290,6 +335,8 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
         dtype=parsed.dtype,
         precision=parsed.precision,
         trust_remote_code=parsed.trust_remote_code,
+        max_tokens=parsed.max_tokens,
+        language=parsed.language,
     )
 
 
