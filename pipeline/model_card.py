@@ -29,6 +29,11 @@ SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&])")
 """Characters that would be markup; a backslash makes each a letter like any other."""
 
 
+REFIT = (
+    " Once chosen, the head learned from the validation texts too; its validation score is from "
+    "before that."
+)
+
 MEANINGS = {
     POOLED: "one vector a text",
     TOKENS: "one vector a token",
@@ -68,7 +73,10 @@ def read_facts(folder: Path) -> Facts:
         counts[side] = Counter(
             row["label"] for row in rows if row["side"] == side and row["fold"] == first
         )
-    return Facts(read_json(folder / CONFIG), read_json(folder / METRICS), counts)
+    metrics = read_json(folder / METRICS)
+    if metrics["refit"]:  # then the head learned from these too, in the end
+        counts["train"] -= counts["validation"]
+    return Facts(read_json(folder / CONFIG), metrics, counts)
 
 
 def model_card(
@@ -190,7 +198,7 @@ def _data(head: TrainedHead, facts: Facts) -> list[str]:
         f"{escape(Path(data['data']).name)}, of digest `{digest}`: {train} texts to train, "
         f"{validation} to validate and choose by, {test} to test. The sides are those of the "
         f"file where it names them, else drawn with `--split {data['split']} --split-seed "
-        f"{data['split_seed']}`.",
+        f"{data['split_seed']}`." + (REFIT if facts.metrics["refit"] else ""),
         table(("label", "training", "validation", "test", "F1 on test"), rows),
         *(["\n".join(notes)] if notes else []),
     ]

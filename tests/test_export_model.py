@@ -122,7 +122,9 @@ def test_a_head_that_onnx_cannot_hold_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kind = HEADS["logistic"]
-    stubborn = HeadType("stubborn", kind.settings, kind.layouts, ("", ""), Stubborn, kind.fit)
+    stubborn = HeadType(
+        "stubborn", kind.settings, kind.layouts, ("", ""), Stubborn, kind.fit, kind.refit
+    )
     monkeypatch.setitem(HEADS, "stubborn", stubborn)
     state = {"output.weight": np.ones((2, 3), "f"), "output.bias": np.ones(2, "f")}
     settings = make_settings("stubborn", {})
