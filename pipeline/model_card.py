@@ -30,8 +30,8 @@ SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&])")
 
 
 REFIT = (
-    " Once chosen, the head learned from the validation texts too; its validation score is from "
-    "before that."
+    " Once chosen, the head learned from the validation texts too; its validation score is "
+    "from before that."
 )
 
 MEANINGS = {
