@@ -14,7 +14,7 @@ SEED    ?=
 SEEDS   ?=
 FOLDS   ?=
 TEXT    ?=
-OUT     ?= vectors.npy
+OUT     ?=
 FORMAT  ?= npy
 ARGS    ?=
 
@@ -24,11 +24,11 @@ CORPUS    := $(if $(DATA),--data "$(DATA)")
 
 export TEXT
 
-.PHONY: help features audit layers train predict heads export verify cache compact collect test bench lint clean
+.PHONY: help features audit layers lr-range train predict heads export export-model verify cache compact collect test bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  %-13s %s\n", $$1, $$2}'
 	@echo "Variables:"
 	@echo "  DATA      labelled texts: CSV, TSV, JSON Lines, Parquet (default: examples/emotions.csv)"
 	@echo "  HEAD      the classifier: logistic, cnn, lstm ... (default: logistic; make heads lists all)"
@@ -40,8 +40,10 @@ help:  ## show this help
 	@echo "  SEED      of the training (default: 0)"
 	@echo "  SEEDS     how many seeds to train with; reports mean and spread (default: 1)"
 	@echo "  FOLDS     deal the texts into so many folds and test each once (default: one split)"
-	@echo "  RUN, TEXT for predict: a run folder (default: the latest) and a text"
-	@echo "  OUT, FORMAT for export: where to write, and npy, arrow, parquet or hf"
+	@echo "  RUN       for predict and export-model: a run folder (default: the latest)"
+	@echo "  TEXT      for predict: a text"
+	@echo "  OUT       for export and export-model: where to write"
+	@echo "  FORMAT    for export: npy, arrow, parquet or hf"
 	@echo "  ARGS      more options of the command, such as ARGS=\"--set units=64\""
 
 features: .venv/.runtime  ## encode a corpus once
@@ -49,6 +51,9 @@ features: .venv/.runtime  ## encode a corpus once
 
 audit: .venv/.runtime  ## find copies, leaks, label errors and more in DATA; writes audit.html
 	$(MANYHEADS) audit $(CORPUS) $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(ARGS)
+
+lr-range: .venv/.runtime  ## find the learning rate for HEAD (default here: cnn); writes lr-range.png
+	$(MANYHEADS) lr-range $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 layers: .venv/.runtime  ## compare the encoder's layers on a sample of DATA; writes layers.png
 	$(MANYHEADS) layers $(CORPUS) $(if $(HEAD),--head "$(HEAD)") $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
@@ -63,7 +68,10 @@ heads: .venv/.runtime  ## list the heads and their settings
 	@$(MANYHEADS) heads $(ARGS)
 
 export: .venv/.runtime  ## write the vectors of DATA to OUT, in FORMAT: npy, arrow, parquet or hf
-	$(MANYHEADS) export $(CORPUS) $(ENCODING) --format "$(FORMAT)" --out "$(OUT)" $(ARGS)
+	$(MANYHEADS) export $(CORPUS) $(ENCODING) --format "$(FORMAT)" --out "$(or $(OUT),vectors.npy)" $(ARGS)
+
+export-model: .venv/.onnx  ## write RUN as one folder, OUT (default: model): ONNX, labels, model card
+	@$(MANYHEADS) export-model "$(RUN)" --runs "$(RUNS)" --out "$(or $(OUT),model)" $(ARGS)
 
 verify: .venv/.runtime  ## check every file of the cache; ARGS=--fix moves away what is bad
 	@$(MANYHEADS) verify --cache "$(CACHE)" $(CORPUS) $(if $(ENCODER),--encoder "$(ENCODER)") $(ARGS)
@@ -95,6 +103,10 @@ clean:  ## remove the virtual environment; caches and runs stay
 .venv/.runtime: pyproject.toml constraints.txt
 	.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+.venv/.onnx: .venv/.runtime
+	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[onnx]"
 	@touch $@
 
 .venv/.development: .venv/.runtime

@@ -5,6 +5,7 @@
     │   ├── CorpusError            a data file: missing, unreadable, a bad row or value
     │   ├── SplitError             the rows cannot be split into train, validation, test
     │   ├── SettingError           an unknown or out-of-range setting, head or layout
+    │   ├── ArrayError             vectors or labels handed over from Python that will not do
     │   ├── EncoderError           an encoder that cannot be had, or is not what it claims
     │   ├── CacheError             a cache or run folder that cannot be written or read
     │   └── DiskSpaceError         what is planned does not fit on the disk
@@ -43,6 +44,10 @@ class SplitError(InputError):
 
 class SettingError(InputError):
     """An unknown or out-of-range setting, head or layout."""
+
+
+class ArrayError(InputError, ValueError):
+    """Vectors or labels that will not do. A ``ValueError`` too, as scikit-learn expects."""
 
 
 class EncoderError(InputError):

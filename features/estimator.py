@@ -16,16 +16,19 @@ from features.api import LazyEncoder, encode, load_encoder
 from features.errors import SettingError
 from features.location import EMBEDDED
 from features.store import FeatureStore
+from features.table import POOLED, FeatureTable
 
 
 class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Texts -> pooled vectors, through the cache: folds, grids and reruns encode nothing twice.
+    """Texts -> vectors, through the cache: folds, grids and reruns encode nothing twice.
 
     The encoder is frozen, so ``fit`` learns nothing and looks at no label: used inside a
     Pipeline it cannot leak from one fold to another.
 
     Args:
         encoder: the embedded encoder's name, a folder, or a hub id.
+        layout: ``pooled``; or ``tokens`` or ``sentences``, for ``heads.HeadClassifier``.
+        layers: hidden states of the tokens layout, as ``features.encode`` takes them.
         cache: the folder of the feature store.
         dtype: stored form: ``float16``, ``float32`` or ``int8``.
         precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
@@ -42,6 +45,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self,
         encoder: str | Path = EMBEDDED,
         *,
+        layout: str = POOLED,
+        layers: Sequence[int] | None = None,
         cache: str | Path = "cache",
         dtype: str = "float16",
         precision: str = "auto",
@@ -50,6 +55,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         trust_remote_code: bool = False,
     ) -> None:
         self.encoder = encoder
+        self.layout = layout
+        self.layers = layers
         self.cache = cache
         self.dtype = dtype
         self.precision = precision
@@ -61,11 +68,14 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Look the encoder up; nothing is learnt. Raises ``EncoderError``, ``SettingError``."""
         _texts(X)
         self.encoder_ = self._find()
-        self.n_features_out_ = self.encoder_.model.pooled_width
+        self.n_features_out_ = self._width(self.encoder_)
         return self
 
-    def transform(self, X: Iterable[str]) -> np.ndarray:
-        """(N, D) float32: the pooled vectors of N texts.
+    def transform(self, X: Iterable[str]) -> np.ndarray | FeatureTable:
+        """The vectors of N texts.
+
+        Returns:
+            (N, D) float32 when pooled; in the sequence layouts a ``FeatureTable`` of N texts.
 
         Raises:
             SettingError: something that is no text.
@@ -77,15 +87,17 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             _texts(X),
             encoder,
             store,
+            layout=self.layout,
+            layers=self.layers,
             dtype=self.dtype,
             precision=self.precision,
             max_tokens=self.max_tokens,
         )
-        return table.values.astype(np.float32)
+        return table.values.astype(np.float32) if self.layout == POOLED else table
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """(D,) names ``vector0`` to ``vector<D - 1>``."""
-        width = self._find().model.pooled_width
+        width = self._width(self._find())
         return np.array([f"vector{i}" for i in range(width)], dtype=object)
 
     def __sklearn_tags__(self) -> Any:
@@ -100,6 +112,10 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         state = dict(super().__getstate__())
         state.pop("encoder_", None)
         return state
+
+    def _width(self, encoder: LazyEncoder) -> int:
+        layers = tuple(self.layers) if self.layers is not None else None
+        return encoder.model.spec(self.layout, layers).width
 
     def _find(self) -> LazyEncoder:
         return load_encoder(

@@ -82,7 +82,7 @@ def export(space: Space, corpus: Corpus, path: Path, form: str) -> Export:
         return _export_npy(space, corpus, path)
     dtype = "float32" if form == "parquet" else table_dtype(space.spec.dtype)
     schema = arrow_schema(corpus, space.spec, dtype)
-    with _appearing(path) as temporary:
+    with appearing(path) as temporary:
         if form == "parquet":
             with pq.ParquetWriter(temporary, schema) as writer:
                 rows = _write_batches(writer, space, corpus, schema)
@@ -139,14 +139,14 @@ def _export_npy(space: Space, corpus: Corpus, path: Path) -> Export:
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     shape, dtype = (int(offsets[-1]), space.spec.width), table_dtype(space.spec.dtype)
     paths = [path]
-    with _appearing(path) as temporary:
+    with appearing(path) as temporary:
         out = np.lib.format.open_memmap(temporary, "w+", dtype=np.dtype(dtype), shape=shape)
         for run, table in slices(space, corpus):
             out[offsets[run.start] : offsets[run.stop]] = table.values
         out.flush()
     if space.spec.layout != POOLED:
         paths.append(path.with_suffix(".offsets.npy"))
-        with _appearing(paths[1]) as temporary:
+        with appearing(paths[1]) as temporary:
             np.lib.format.open_memmap(
                 temporary, "w+", dtype=np.dtype(np.int64), shape=offsets.shape
             )[:] = offsets
@@ -191,7 +191,7 @@ def hf_feature(kind: pa.DataType) -> dict[str, Any]:
 
 
 @contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
+def appearing(path: Path) -> Iterator[Path]:
     """A temporary path that takes the place of ``path`` when all went well."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:

@@ -7,6 +7,7 @@ nothing else of ``features`` but its errors.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,11 @@ class FeatureTable:
         return len(self.offsets) - 1
 
     @property
+    def shape(self) -> tuple[int]:
+        """(N,): a table is indexed by text, as a one-dimensional array is."""
+        return (len(self),)
+
+    @property
     def width(self) -> int:
         """D, the number of features a vector."""
         return int(self.values.shape[1])
@@ -58,3 +64,24 @@ class FeatureTable:
     def sequence(self, row: int) -> np.ndarray:
         """(T, D) view of the vectors of text ``row``."""
         return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    def __getitem__(self, rows: Any) -> FeatureTable | np.ndarray:
+        """Some of the texts, as scikit-learn cuts folds; an array's forms of indices are taken.
+
+        Args:
+            rows: an integer, for the (T, D) vectors of that text; or a slice, (n,) integers or
+                (N,) bool, for a table of those texts in that order.
+
+        Raises:
+            IndexError: a row that is not there.
+        """
+        if isinstance(rows, tuple):  # scikit-learn's array[rows, ...]
+            rows = rows[0]
+        chosen = np.arange(len(self))[rows]
+        if chosen.ndim == 0:
+            return self.sequence(int(chosen))
+        lengths = self.lengths[chosen]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        shifts = np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        values = self.values.take(np.arange(offsets[-1]) + shifts, axis=0)
+        return FeatureTable(values, offsets, self.layout)

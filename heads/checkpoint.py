@@ -51,7 +51,7 @@ def save(trained: TrainedHead, folder: Path) -> None:
     Raises:
         CacheError: the folder cannot be written.
     """
-    weights = tensor_bytes(trained.state)
+    digest = save_weights(trained, folder)
     description = Description(
         version=VERSION,
         head=trained.head,
@@ -62,15 +62,27 @@ def save(trained: TrainedHead, folder: Path) -> None:
         history=trained.history,
         best_epoch=trained.best_epoch,
         temperature=trained.temperature,
-        weights_digest=_digest(weights),
+        weights_digest=digest,
     )
+    _write(folder / DESCRIPTION, (description.model_dump_json(indent=2) + "\n").encode())
+
+
+def save_weights(trained: TrainedHead, folder: Path) -> str:
+    """Write the weights alone into an existing folder; their digest, for a description.
+
+    Raises:
+        CacheError: the folder cannot be written.
+    """
+    weights = tensor_bytes(trained.state)
+    _write(folder / WEIGHTS, weights)
+    return _digest(weights)
+
+
+def _write(path: Path, data: bytes) -> None:
     try:
-        (folder / WEIGHTS).write_bytes(weights)
-        (folder / DESCRIPTION).write_text(
-            description.model_dump_json(indent=2) + "\n", encoding="utf-8"
-        )
+        path.write_bytes(data)
     except OSError as error:
-        raise CacheError(f"the head cannot be written to {folder}: {error}") from error
+        raise CacheError(f"the head cannot be written to {path.parent}: {error}") from error
 
 
 def load(folder: Path) -> TrainedHead:
@@ -79,12 +91,20 @@ def load(folder: Path) -> TrainedHead:
     Raises:
         CacheError: a file is missing, damaged, of another version, or not of the other's run.
     """
-    description = _read_description(folder / DESCRIPTION)
-    weights = _read(folder / WEIGHTS)
+    return assemble(_read_description(folder / DESCRIPTION), folder / WEIGHTS)
+
+
+def assemble(description: Description, path: Path) -> TrainedHead:
+    """The head that a description and a file of weights make together.
+
+    Raises:
+        CacheError: the weights are missing, damaged, or not those of the description.
+    """
+    weights = _read(path)
     if _digest(weights) != description.weights_digest:
         raise CacheError(
-            f"{folder / WEIGHTS} does not match the digest in {DESCRIPTION} beside it: it is "
-            "damaged or from another run; train again"
+            f"{path} does not match the digest in the description beside it: it is damaged or "
+            "from another run; train again"
         )
     try:
         trained = TrainedHead(
@@ -102,7 +122,7 @@ def load(folder: Path) -> TrainedHead:
     except (SafetensorError, SettingError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise CacheError(
-            f"{folder / WEIGHTS} does not hold the head that {DESCRIPTION} describes "
+            f"{path} does not hold the head that the description beside it describes "
             f"({reason}): train again"
         ) from error
     return trained

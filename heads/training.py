@@ -91,15 +91,29 @@ def start(
     problem: Problem,
     seed: int,
 ) -> Trainer:
-    """A head with its first weights and measured inputs, before any step."""
-    with seeded(seed, 0):
-        head = build(settings, problem.table.width, problem.classes)
-    head.inputs.measure(problem.table, problem.train, head.max_vectors)
-    return Trainer(head, settings, problem, seed)
+    """A training before its first step."""
+    return Trainer(initial_head(build, settings, problem, seed), settings, problem, seed)
 
 
 def _arrays(state: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in state.items()}
+
+
+def initial_head(
+    build: Callable[[Any, int, int], SequenceHead],
+    settings: TrainingSettings,
+    problem: Problem,
+    seed: int,
+) -> SequenceHead:
+    """A head as training begins with it: weights by the seed, inputs measured.
+
+    Raises:
+        BadVectorError: a training vector is not finite.
+    """
+    with seeded(seed, 0):
+        head = build(settings, problem.table.width, problem.classes)
+    head.inputs.measure(problem.table, problem.train, head.max_vectors)
+    return head
 
 
 @contextmanager
@@ -167,18 +181,22 @@ class Trainer:
 
     def learn(self, epoch: int) -> list[Step]:
         """One pass over the training texts."""
+        with seeded(self.seed, epoch):
+            self.head.train()
+            return [self.step(batch, epoch) for batch in self.parts(epoch)]
+
+    def parts(self, epoch: int) -> Iterator[Batch]:
+        """The training texts in the batches and the order of an epoch."""
         random = np.random.default_rng([self.seed, epoch])
         size = self.settings.batch_size
         most = self.head.max_vectors
-        parts = batches(self.problem.table, self.problem.train, size, random, most)
-        with seeded(self.seed, epoch):
-            self.head.train()
-            return [self.step(batch, epoch) for _, batch in parts]
+        for _, batch in batches(self.problem.table, self.problem.train, size, random, most):
+            yield batch
 
     def step(self, batch: Batch, epoch: int) -> Step:
         """One batch: forward, loss, backward, clip, optimiser, average."""
         self.done += 1
-        size = step_size(self.settings, self.done, self.steps)
+        size = self.size(self.done)
         self.optimizer.param_groups[0]["lr"] = size
         labels = self.labels[torch.from_numpy(batch.rows)]
         # By way of float32: torch turns float16 into bfloat16 at less than half the speed.
@@ -198,6 +216,10 @@ class Trainer:
             right=int((logits.argmax(dim=1) == labels).sum()),
             gradient_norm=norm,
         )
+
+    def size(self, step: int) -> float:
+        """The step size at step 1..steps."""
+        return step_size(self.settings, step, self.steps)
 
     def _clip(self) -> float:
         most = self.settings.clip or math.inf

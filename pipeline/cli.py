@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from features.errors import InputError, ManyheadsError, SettingError
-from pipeline import cache_options, options
+from pipeline import cache_options, model_options, options
 
 INTERRUPTED = 130
 
@@ -151,7 +151,12 @@ def _predict(parsed: argparse.Namespace) -> Answer:
     if not parsed.output:
         return Answer(predictions.to_dict(), predictions.to_text())
     predicting.write_predictions(predictions, parsed.output)
-    answer = {"run": str(predictions.run), "texts": len(texts), "output": str(parsed.output)}
+    answer = {
+        "run": str(predictions.run),
+        "texts": len(texts),
+        "truncated": int(predictions.truncated.sum()),
+        "output": str(parsed.output),
+    }
     return Answer(answer, f"{len(texts):,} texts labelled: {parsed.output}")
 
 
@@ -213,6 +218,11 @@ COMMANDS = {
     "features": Command(
         "encode a corpus once, for every head", options.features_options, _features
     ),
+    "lr-range": Command(
+        "find the learning rate to train a head with",
+        model_options.lr_range_options,
+        _answered_by("pipeline.lr_range"),
+    ),
     "train": Command("train and score a head on cached vectors", options.train_options, _train),
     "predict": Command("label texts with a trained run", options.predict_options, _predict),
     "audit": Command("find what is wrong with a corpus", options.audit_options, _audit),
@@ -221,6 +231,11 @@ COMMANDS = {
     ),
     "heads": Command("list the heads and their settings", options.no_options, _heads),
     "export": Command("write vectors for other tools", options.export_options, _export),
+    "export-model": Command(
+        "write a trained run as one folder: ONNX, weights, labels, model card",
+        model_options.export_model_options,
+        _answered_by("pipeline.model_folder"),
+    ),
     "verify": Command(
         "check every file of the cache",
         cache_options.verify_options,

@@ -149,16 +149,7 @@ def export_options(parser: argparse.ArgumentParser) -> None:
 
 def train_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads train``."""
-    parser.add_argument(
-        "--head",
-        help=f"see: manyheads heads (default: the preset's, or {ExperimentConfig.head})",
-    )
-    parser.add_argument(
-        "--preset",
-        metavar="NAME",
-        help="a system that people described: a head and its settings; see: manyheads heads",
-    )
-    settings_option(parser, "head or preset")
+    preset_options(parser, ExperimentConfig.head)
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
     parser.add_argument(
         "--seeds",
@@ -181,6 +172,19 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     data_options(parser)
     vector_options(parser)
     memory_option(parser)
+
+
+def preset_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """Which head or preset, and its settings; ``default`` is the head without either."""
+    parser.add_argument(
+        "--head", help=f"see: manyheads heads (default: the preset's, or {default})"
+    )
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="a system that people described: a head and its settings; see: manyheads heads",
+    )
+    settings_option(parser, "head or preset")
 
 
 def settings_option(parser: argparse.ArgumentParser, whose: str) -> None:
@@ -247,7 +251,9 @@ def layers_options(parser: argparse.ArgumentParser) -> None:
 def predict_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads predict``."""
     parser.add_argument(
-        "--run", default="latest", help="a run folder or its name (default: latest)"
+        "--run",
+        default="latest",
+        help="a run folder, its name, or a model folder (default: latest)",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", action="append", help="a text; may be repeated")

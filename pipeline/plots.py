@@ -1,4 +1,4 @@
-"""The plots of a run and of a comparison of layers: readable with 2 classes and with 100."""
+"""Pictures of runs, layers and lr-range: readable with 2 classes and with 100."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from heads.base import EpochRecord
 from heads.calibration import Reliability
+from heads.range_test import RangeTest
 from pipeline.layer_scores import Comparison
 
 DPI = 120
@@ -33,6 +34,9 @@ LONGEST_NAME = 34
 
 FEW_TEXTS = 10
 """Fewer than that in a bin of confidence are drawn small."""
+
+DRAWN_LOSS = 2.5
+"""Times the first loss that lr-range.png shows."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,26 @@ def draw_confusion(
     bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 4 / size[1]), pad=0.02)
     bar.set_label("share of the true label's texts", fontsize=9)
     axes.set_title(title, fontsize=11 if rows <= SIZES[1][0] else 18)
+    _save(figure, path)
+
+
+def draw_range(test: RangeTest, title: str, path: Path) -> None:
+    """Loss over learning rate, on a logarithmic axis, with the suggestion marked."""
+    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
+    axes.plot(test.rates, test.losses, ".", color=TRAIN, alpha=0.35, label="loss of a batch")
+    axes.plot(test.rates, test.smoothed, color=TRAIN, label="smoothed")
+    low = test.smoothed.argmin()
+    axes.plot(test.rates[low], test.smoothed[low], "o", color=BEST, label="lowest")
+    axes.axvline(test.suggestion, color=VALIDATION, label=f"suggestion: {test.suggestion:.2g}")
+    # A loss that has diverged may be anything; what matters lies around the first one.
+    highest = DRAWN_LOSS * max(test.smoothed[0], test.smoothed[low])
+    if test.diverged_at is not None:
+        axes.axvline(test.diverged_at, color=BEST, linestyle=":", label="diverged")
+    axes.set_ylim(0, min(highest, 1.05 * test.losses.max()))
+    axes.set(xscale="log", xlabel="learning rate", ylabel="cross-entropy")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    axes.set_title(title, fontsize=10)
     _save(figure, path)
 
 

@@ -20,13 +20,13 @@ from features.model import EncoderModel, find_model
 from features.segments import language_of
 from features.spec import FeatureSpec
 from features.table import POOLED
-from heads.checkpoint import load as load_head
 from pipeline.config import VectorConfig
 from pipeline.explain import TRAINING, Neighbor, read_training, training_vectors
-from pipeline.runs import CONFIG, find_run, read_json
+from pipeline.model_folder import open_model
 from pipeline.vectors import Vectors, ensure_vectors, say, with_pooled
 
 OUTPUTS = (".csv", ".parquet", ".jsonl")
+LONGEST_SHOWN, DIGITS_SHOWN = 40, 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Predictions:
     """Labels for texts.
 
     Attributes:
-        run: the run that gave them.
+        run: the run or model folder that gave them.
         texts: N texts.
         classes: C labels.
         probabilities: (N, C) float32, each row summing to 1.
@@ -63,6 +63,7 @@ class Predictions:
         """What ``--json`` prints."""
         return {
             "run": str(self.run),
+            "truncated": int(self.truncated.sum()),
             "predictions": [
                 {
                     "text": text,
@@ -111,25 +112,23 @@ def predict(
     """Label texts with a finished run.
 
     Args:
-        run: a run folder, its name, or ``latest``.
+        run: a run folder, its name, ``latest``, or a model folder.
         cache: the feature store; new texts are added to it.
         texts: N texts, none empty.
-        encoder: where the run's encoder lies now; None takes the place it was trained with.
+        encoder: where its encoder lies now; None takes the place it was trained with.
         trust_remote_code: run the Python code that comes with it; a run cannot ask for that.
         explain: how many of the nearest training texts to give for each text.
         memory: GB that the vectors may take of it; None: half of what is available.
         load: gives the encoder when something is missing; None loads the model itself.
 
     Raises:
-        CacheError: no such run, or a damaged one.
+        CacheError: no such run, or a damaged one; or nothing to explain by.
         EncoderError: the encoder is gone, or is not the one that the run was trained on.
     """
-    folder = find_run(run, runs)
-    config = read_json(folder / CONFIG)
-    spec = FeatureSpec.from_dict(config["resolved"]["spec"])
-    head = load_head(folder)
-    model = find_model(encoder or config["vectors"]["encoder"], trust_remote_code)
-    _check_encoder(model, spec, folder)
+    folder, trained = open_model(run, runs)
+    head, spec = trained.head, trained.spec
+    model = find_model(trained.encoder_name(encoder), trust_remote_code)
+    check_encoder(model, spec, folder)
     wanted = VectorConfig(
         encoder=model.name,
         layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
@@ -193,8 +192,12 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
         raise SettingError(f"--output {path} cannot be written ({error.strerror})") from error
 
 
-def _check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
-    """Vectors of another encoder would be labelled without a word, and wrongly."""
+def check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
+    """Vectors of another encoder would be labelled without a word, and wrongly.
+
+    Raises:
+        EncoderError: its vectors are others than those of ``spec``; says in what.
+    """
     layers = None if spec.layout == POOLED else spec.layers
     same_size = max(spec.layers) <= model.depth
     own = model.spec(
@@ -205,12 +208,26 @@ def _check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None
         max_tokens=spec.max_tokens or None,
         language=language_of(spec.segmentation),
     )
-    differing = [f.name for f in fields(spec) if getattr(own, f.name) != getattr(spec, f.name)]
+    differing = [
+        f"{field.name} ({_shown(getattr(own, field.name))}, "
+        f"not {_shown(getattr(spec, field.name))})"
+        for field in fields(spec)
+        if getattr(own, field.name) != getattr(spec, field.name)
+    ]
     if differing:
         raise EncoderError(
-            f"the encoder {model.name!r} is not the one that the run {folder} was trained on: "
-            f"{listed(differing)} differ; pass the right one with --encoder, or train again"
+            f"the encoder {model.name!r} is not the one that {folder} was trained on: it "
+            f"differs in {listed(differing, len(differing))}; pass the right one with "
+            "--encoder, or train again"
         )
+
+
+def _shown(value: object) -> str:
+    """A value of a spec; of a digest only its beginning, which is enough to tell two apart."""
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if not text or " " in text:
+        return repr(text)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:DIGITS_SHOWN]}..."
 
 
 def _write_csv(predictions: Predictions, path: Path) -> None:

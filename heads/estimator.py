@@ -1,0 +1,222 @@
+"""HeadClassifier: the heads as scikit-learn classifiers.
+
+The only module of ``heads`` that imports scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+from features.errors import ArrayError, SettingError
+from features.table import POOLED, TOKENS, FeatureTable
+from heads.registry import check_layout, head_type, make_settings
+from heads.trained import fit
+
+NESTED = "settings__"
+"""What the name of a setting begins with in a grid."""
+
+Vectors = FeatureTable | np.ndarray | Sequence[np.ndarray]
+
+
+class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A head over vectors of texts.
+
+    What is learned from takes three forms: (N, D) pooled vectors; a ``FeatureTable``, as
+    ``FeatureEncoder`` gives for the sequence layouts; or N arrays (T, D), the vectors of a
+    text each.
+
+    Args:
+        head: its name; ``manyheads heads`` lists them.
+        settings: those that differ from the head's defaults. In a grid each is a parameter of
+            its own, ``settings__units`` and its like.
+        validation_fraction: share of the texts, in (0, 1), drawn in equal parts from every
+            class, that training stops and chooses by; the head does not learn from them.
+        random_state: decides which those are and everything random in training. The default
+            makes fits repeatable; None takes another seed every time.
+
+    Attributes:
+        classes_: (C,) the labels, sorted.
+        n_features_in_: D.
+        trained_: the ``heads.trained.TrainedHead``, with its history.
+    """
+
+    def __init__(
+        self,
+        head: str = "logistic",
+        *,
+        settings: Mapping[str, object] | None = None,
+        validation_fraction: float = 0.15,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.head = head
+        self.settings = settings
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+
+    def fit(self, X: Vectors, y: Any) -> HeadClassifier:
+        """Train the head on the vectors of N texts and their (N,) labels.
+
+        Raises:
+            SettingError: no such head or setting, or a head for another layout.
+            ArrayError, ValueError: vectors or labels that will not do; fewer than two classes.
+            BadVectorError: a vector of a sequence is not finite.
+            DivergedError: the loss became NaN or infinite.
+        """
+        if not isinstance(self.settings, Mapping | None):
+            raise SettingError(
+                f"settings takes a dict of settings by name; got {self.settings!r}"
+            )
+        settings = make_settings(self.head, self.settings or {})
+        if not 0 < self.validation_fraction < 1:
+            raise SettingError(
+                "validation_fraction must lie between 0 and 1, both left out; got "
+                f"{self.validation_fraction!r}"
+            )
+        table, y = self._read(X, y)
+        check_layout(self.head, table.layout)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ArrayError(
+                f"{type(self).__name__} needs at least 2 classes to tell apart; the "
+                f"{len(labels)} labels given hold 1 class: {self.classes_[0]!r}"
+            )
+        random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+        train, validation = hold_out(labels, self.validation_fraction, random)
+        self.trained_ = fit(
+            self.head,
+            settings,
+            table,
+            labels.astype(np.int64),
+            train,
+            validation,
+            tuple(map(str, self.classes_)),
+            int(random.integers(2**31)),
+        )
+        return self
+
+    def predict(self, X: Vectors) -> np.ndarray:
+        """(N,) the most probable label of each text. Raises as :meth:`predict_proba`."""
+        best = self.predict_proba(X).argmax(axis=1)
+        labels: np.ndarray = self.classes_[best]
+        return labels
+
+    def predict_proba(self, X: Vectors) -> np.ndarray:
+        """(N, C) float32 probabilities, in the order of ``classes_``.
+
+        Raises:
+            NotFittedError: before :meth:`fit`.
+            SettingError, ArrayError, ValueError: vectors of another form or width than those
+                of :meth:`fit`.
+        """
+        check_is_fitted(self)
+        table, _ = self._read(X)
+        return self.trained_.predict_proba(table, np.arange(len(table)))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments of the constructor; when deep, each given setting by itself too."""
+        params: dict[str, Any] = super().get_params(deep)
+        if deep and isinstance(self.settings, Mapping):
+            params |= {NESTED + name: value for name, value in self.settings.items()}
+        return params
+
+    def set_params(self, **params: Any) -> HeadClassifier:
+        """Change arguments of the constructor; ``settings__NAME`` changes one setting."""
+        inner = {
+            name.removeprefix(NESTED): params.pop(name)
+            for name in list(params)
+            if name.startswith(NESTED)
+        }
+        super().set_params(**params)
+        if inner:
+            self.settings = {**(self.settings or {}), **inner}
+        return self
+
+    def _read(self, X: Vectors, *y: Any) -> tuple[FeatureTable, np.ndarray]:
+        """The vectors as a table, and the labels as (N,); fitting if labels are given."""
+        if not isinstance(X, FeatureTable) and not _holds_sequences(X):
+            # The plain array of scikit-learn, with its own checks and messages.
+            checked = validate_data(self, X, *y, reset=bool(y), dtype=np.float32)
+            vectors, labels = checked if y else (checked, np.empty(0))
+            return FeatureTable(vectors, np.arange(len(vectors) + 1), POOLED), labels
+        table = X if isinstance(X, FeatureTable) else _join(X, self._sequence_layout())
+        if not y:
+            return table, np.empty(0)
+        labels = validate_data(self, "no_validation", *y)
+        check_consistent_length(table, labels)
+        self.n_features_in_ = table.width
+        return table, labels
+
+    def _sequence_layout(self) -> str:
+        layouts = head_type(self.head).layouts
+        return next((layout for layout in layouts if layout != POOLED), TOKENS)
+
+
+def hold_out(
+    labels: np.ndarray, fraction: float, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to learn from and rows to choose by, every class in both in the same proportion.
+
+    The rows are sorted by class, shuffled within each, and every (1 / fraction)-th is held
+    out. At least one is; no class loses its last row to learn from.
+
+    Args:
+        labels: (N,) int64 in 0..C-1, every class present.
+        fraction: share to hold out, in (0, 1).
+
+    Returns:
+        (n,), (m,) int64, together all rows.
+
+    Raises:
+        ArrayError: no class has two rows.
+    """
+    count, sizes = len(labels), np.bincount(labels)
+    if sizes.max() < 2:
+        raise ArrayError(
+            f"a text of some class must be held out to validate by, but each of the {count} "
+            "texts is the only one of its class: give more texts a class"
+        )
+    order = np.lexsort((random.random(count), labels))
+    marks = np.floor((np.arange(count) + random.random()) * fraction)
+    chosen = np.flatnonzero(np.diff(marks, prepend=0) > 0)
+    first = np.cumsum(sizes) - sizes
+    whole = np.bincount(labels[order[chosen]], minlength=len(sizes)) == sizes
+    chosen = np.setdiff1d(chosen, first[whole])
+    if len(chosen) == 0:
+        chosen = first[[sizes.argmax()]]
+    return np.sort(np.delete(order, chosen)), np.sort(order[chosen])
+
+
+def _holds_sequences(X: Any) -> bool:
+    """Whether ``X`` is N arrays (T, D) rather than one (N, D)."""
+    if isinstance(X, np.ndarray) and X.dtype != object:
+        return X.ndim == 3
+    if not isinstance(X, (list, tuple, np.ndarray)) or getattr(X, "ndim", 1) != 1 or not len(X):
+        return False
+    return isinstance(X[0], np.ndarray) and X[0].ndim == 2
+
+
+def _join(sequences: np.ndarray | Sequence[np.ndarray], layout: str) -> FeatureTable:
+    """N arrays (T, D) as a table."""
+    arrays = [np.asarray(each) for each in sequences]
+    width = arrays[0].shape[-1]
+    for row, each in enumerate(arrays):
+        if each.ndim != 2 or len(each) == 0 or each.shape[1] != width:
+            raise ArrayError(
+                f"every text needs an array (T, {width}), T at least 1 and the width that of "
+                f"the first; that of text {row} is of shape {each.shape}"
+            )
+        if each.dtype.kind not in "fiub":
+            raise ArrayError(f"vectors must be numbers; those of text {row} are {each.dtype}")
+    values = np.concatenate(arrays)
+    if values.dtype not in (np.float16, np.float32):
+        values = values.astype(np.float32)
+    offsets = np.concatenate([[0], np.cumsum([len(each) for each in arrays])])
+    return FeatureTable(values, offsets.astype(np.int64), layout)

@@ -1,0 +1,160 @@
+"""Learning-rate range test: from one short run, the step sizes at which a head learns.
+
+Training starts with fresh weights and a step size far too small, which then rises by the same
+factor at every step until the loss diverges (Smith, Cyclical learning rates for training neural
+networks, 2017, arXiv:1506.01186). No I/O.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, cast
+
+import numpy as np
+
+from features.errors import DivergedError, SettingError
+from heads.base import HeadSettings, Problem, TrainingSettings
+from heads.inputs import SequenceHead
+from heads.registry import head_type
+from heads.training import Trainer, initial_head, seeded
+
+LOWEST, HIGHEST = 1e-5, 10.0
+LEAST_STEPS, MOST_STEPS = 100, 500
+"""Without a number of steps it is an epoch, but no fewer than these and no more."""
+
+FEWEST = 20
+
+SMOOTHING = 0.05
+"""Share of all steps over which the loss is averaged, with weights that decay exponentially."""
+
+SHARE = 0.25
+"""Of the step size at the lowest smoothed loss, to train with; docs/learning-rate.md."""
+
+DIVERGED = 4.0
+"""Times its minimum that the smoothed loss reaches when it has diverged."""
+
+
+@dataclass(frozen=True, eq=False)
+class RangeTest:
+    """What a range test saw, n steps long, and what it suggests.
+
+    Attributes:
+        rates: (n,) float64 step sizes, rising.
+        losses: (n,) float64 mean cross-entropy of each step's batch, before the step.
+        smoothed: (n,) float64 the same, averaged over the last steps.
+        diverged_at: the step size at which the loss diverged; None: it did not.
+        suggestion: a peak step size to train with.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    smoothed: np.ndarray
+    diverged_at: float | None
+    suggestion: float
+
+    @property
+    def lowest_loss_at(self) -> float:
+        """The step size of the lowest smoothed loss."""
+        return float(self.rates[self.smoothed.argmin()])
+
+
+class RangeTrainer(Trainer):
+    """A training whose step sizes are given beforehand."""
+
+    rates: np.ndarray
+
+    def size(self, step: int) -> float:
+        """The step size at step 1..n."""
+        return float(self.rates[step - 1])
+
+
+def range_test(
+    head: str,
+    settings: HeadSettings,
+    problem: Problem,
+    seed: int,
+    lowest: float = LOWEST,
+    highest: float = HIGHEST,
+    steps: int | None = None,
+) -> RangeTest:
+    """Train a head for some steps, each larger than the one before by the same factor.
+
+    Args:
+        head: its name in the registry.
+        settings: of that head; all but the learning rate and its schedule count.
+        problem: what to learn; its validation rows are not looked at.
+        seed: decides initial weights, order of the texts and dropout.
+        lowest, highest: the first and the last step size, if nothing diverges before.
+        steps: how many; None: an epoch, but between ``LEAST_STEPS`` and ``MOST_STEPS``.
+
+    Raises:
+        SettingError: a head that takes no such steps, or a range that is none.
+        BadVectorError: a training vector is not finite.
+    """
+    check_range(head, lowest, highest, steps)
+    settings = cast(TrainingSettings, settings).model_copy(update={"averaging": 0.0})
+    build = cast(Callable[[Any, int, int], SequenceHead], head_type(head).build)
+    trainer = RangeTrainer(
+        initial_head(build, settings, problem, seed), settings, problem, seed
+    )
+    if steps is None:
+        steps = min(max(trainer.steps // settings.epochs, LEAST_STEPS), MOST_STEPS)
+    trainer.rates = np.geomspace(lowest, highest, steps)
+    losses, averages, diverged = _run(trainer)
+    if diverged and len(losses) < FEWEST // 2:
+        raise SettingError(
+            f"the loss diverged after {len(losses)} steps, too few to judge by: start lower "
+            f"than {lowest:g}, or take more steps than {steps}"
+        )
+    rates, smoothed = trainer.rates[: len(losses)], np.array(averages)
+    diverged_at = float(rates[-1]) if diverged else None
+    return RangeTest(rates, np.array(losses), smoothed, diverged_at, suggest(rates, smoothed))
+
+
+def check_range(head: str, lowest: float, highest: float, steps: int | None) -> None:
+    """Refuse what cannot be tested. Raises ``SettingError``."""
+    if not issubclass(head_type(head).settings, TrainingSettings):
+        raise SettingError(
+            f"head {head} takes no gradient steps, so there is no learning rate to find: train "
+            "it as it is"
+        )
+    if not 0 < lowest < highest < math.inf:
+        raise SettingError(
+            f"the step sizes must rise from above 0; got {lowest:g} to {highest:g}: for "
+            f"example {LOWEST:g} to {HIGHEST:g}"
+        )
+    if steps is not None and steps < FEWEST:
+        raise SettingError(f"a range test needs at least {FEWEST} steps; got {steps}")
+
+
+def _run(trainer: RangeTrainer) -> tuple[list[float], list[float], bool]:
+    """n losses, n smoothed losses, and whether they diverged at the end."""
+    steps = len(trainer.rates)
+    decay = 1.0 - 1.0 / max(2.0, SMOOTHING * steps)
+    losses: list[float] = []
+    smoothed: list[float] = []
+    total = weight = 0.0
+    for epoch in count(1):
+        with seeded(trainer.seed, epoch):
+            trainer.head.train()
+            for batch in trainer.parts(epoch):
+                try:
+                    loss = trainer.step(batch, epoch).loss / len(batch.rows)
+                except DivergedError:
+                    return losses, smoothed, True
+                total, weight = decay * total + loss, decay * weight + 1.0
+                losses.append(loss)
+                smoothed.append(total / weight)
+                if smoothed[-1] > DIVERGED * min(smoothed):
+                    return losses, smoothed, True
+                if len(losses) == steps:
+                    return losses, smoothed, False
+    raise AssertionError("unreachable: an epoch has at least one batch")
+
+
+def suggest(rates: np.ndarray, smoothed: np.ndarray) -> float:
+    """A peak step size: ``SHARE`` of the one at the lowest smoothed loss."""
+    return max(float(rates[0]), SHARE * float(rates[smoothed.argmin()]))

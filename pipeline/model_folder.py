@@ -1,0 +1,236 @@
+"""A model folder: one trained head by itself, to predict with anywhere.
+
+    head.safetensors   the weights, as in the run folder
+    head.onnx          the same head for any ONNX runtime (see heads.portable)
+    model.json         labels in the order of the logits, temperature, the vectors it takes
+    README.md          the model card
+
+``manyheads predict`` takes such a folder as it takes a run folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from features.errors import CacheError, EncoderError, SettingError
+from features.export import appearing
+from features.spec import FeatureSpec
+from heads import checkpoint
+from heads.checkpoint import WEIGHTS
+from heads.portable import onnx_model
+from heads.trained import TrainedHead
+from pipeline.model_card import CARD, model_card, read_facts
+from pipeline.runs import CONFIG, find_run, read_json, write_json
+
+MODEL = "model.json"
+ONNX = "head.onnx"
+VERSION = 1
+
+
+class EncoderPart(BaseModel):
+    """Which vectors the head takes.
+
+    Attributes:
+        name: of the encoder: the embedded one's, a hub id, or a folder's own name.
+        folder: whether it is the name of a folder, which is somewhere else by now.
+        fingerprint: of the spec.
+        spec: everything that changes a vector, the digests of weights and tokenizer included.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    folder: bool
+    fingerprint: str
+    spec: dict[str, Any]
+
+
+class ModelFile(BaseModel):
+    """What ``model.json`` holds; ``labels`` stand in the order of the logits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int
+    labels: tuple[str, ...]
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+    head: str
+    settings: dict[str, Any]
+    layout: str
+    width: int
+    encoder: EncoderPart
+    sha256: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained head, and what its vectors must be.
+
+    Attributes:
+        head: the head.
+        spec: of the vectors that it was trained on.
+        encoder: where the encoder was at that time.
+        moved: whether that was a folder, and only its own name is known.
+    """
+
+    head: TrainedHead
+    spec: FeatureSpec
+    encoder: str
+    moved: bool = False
+
+    def encoder_name(self, given: str | None) -> str:
+        """Where to look for the encoder: where the user says, or where it was.
+
+        Raises:
+            EncoderError: the user says nothing, and it was a folder on another machine.
+        """
+        if given is None and self.moved:
+            raise EncoderError(
+                f"the model was trained on vectors of an encoder in a folder {self.encoder!r}; "
+                "say where that folder is now with --encoder"
+            )
+        return given or self.encoder
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """What ``manyheads export-model`` reports."""
+
+    folder: Path
+    run: Path
+    head: str
+    labels: int
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that ``--json`` prints."""
+        return {
+            "folder": str(self.folder),
+            "run": str(self.run),
+            "head": self.head,
+            "labels": self.labels,
+            "files": [WEIGHTS, ONNX, MODEL, CARD],
+        }
+
+    def to_text(self) -> str:
+        """For people: what there is now, and where to read on."""
+        return (
+            f"{self.head} with {self.labels} labels: {WEIGHTS}, {ONNX}, {MODEL} and {CARD}, "
+            f"which says how to use them, in {self.folder}"
+        )
+
+
+def run(parsed: argparse.Namespace) -> ExportedModel:
+    """``manyheads export-model``."""
+    check_out(parsed.out)
+    folder = find_run(parsed.run, parsed.runs)
+    model = read_run(folder)
+    write_model(model, folder, parsed.out)
+    return ExportedModel(parsed.out, folder, model.head.head, len(model.head.classes))
+
+
+def check_out(out: Path) -> None:
+    """Refuse a place that a model folder cannot take. Raises ``SettingError``."""
+    if not out.absolute().parent.is_dir():
+        raise SettingError(f"--out {out}: there is no folder {out.parent}; make it first")
+    if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
+        raise SettingError(f"--out {out} exists and is not an empty folder: name another")
+
+
+def read_run(folder: Path) -> Model:
+    """The head of a run folder. Raises ``CacheError`` if it is damaged."""
+    config = read_json(folder / CONFIG)
+    try:
+        spec, encoder = config["resolved"]["spec"], config["vectors"]["encoder"]
+    except (KeyError, TypeError) as error:
+        raise CacheError(
+            f"{folder / CONFIG} is damaged (it lacks {error}): train again"
+        ) from error
+    return Model(checkpoint.load(folder), FeatureSpec.from_dict(spec), encoder)
+
+
+def write_model(model: Model, run_folder: Path, out: Path) -> None:
+    """Write the model folder of a run; it appears whole or not at all.
+
+    Raises:
+        SettingError: ``out`` will not do, or the head cannot be written as ONNX.
+        CacheError: the run folder is damaged.
+        InputError: the folder cannot be written.
+    """
+    check_out(out)
+    onnx = onnx_model(model.head)
+    name, folder = model.encoder, Path(model.encoder).is_absolute()
+    encoder = EncoderPart(
+        name=Path(name).name if folder else name,
+        folder=folder,
+        fingerprint=model.spec.fingerprint,
+        spec=model.spec.to_dict(),
+    )
+    card = model_card(model.head, model.spec, encoder.name, read_facts(run_folder), out.name)
+    with appearing(out) as temporary:
+        temporary.mkdir()
+        digest = checkpoint.save_weights(model.head, temporary)
+        (temporary / ONNX).write_bytes(onnx)
+        (temporary / CARD).write_text(card, encoding="utf-8")
+        described = ModelFile(
+            version=VERSION,
+            labels=model.head.classes,
+            temperature=model.head.temperature,
+            head=model.head.head,
+            settings=model.head.settings.model_dump(mode="json"),
+            layout=model.head.layout,
+            width=model.head.width,
+            encoder=encoder,
+            sha256={WEIGHTS: digest, ONNX: hashlib.sha256(onnx).hexdigest()},
+        )
+        write_json(temporary / MODEL, described.model_dump(mode="json"))
+
+
+def open_model(run: str, runs: Path) -> tuple[Path, Model]:
+    """The head of a run, named as ``find_run`` takes it, or of a model folder.
+
+    Returns:
+        The folder, and what is in it.
+
+    Raises:
+        CacheError: there is none, or it is damaged.
+    """
+    if (Path(run) / MODEL).is_file():
+        return Path(run), read_model(Path(run))
+    folder = find_run(run, runs)
+    return folder, read_run(folder)
+
+
+def read_model(folder: Path) -> Model:
+    """What ``write_model`` wrote. Raises ``CacheError`` if it is damaged."""
+    path = folder / MODEL
+    try:
+        file = ModelFile.model_validate(read_json(path))
+    except ValidationError as error:
+        reason = " ".join(str(error).split())
+        raise CacheError(f"{path} is damaged ({reason}): export the model again") from error
+    if file.version != VERSION:
+        raise CacheError(
+            f"{path} is of format version {file.version}, this program reads {VERSION}: "
+            "predict with the manyheads that wrote it, or export the model again"
+        )
+    description = checkpoint.Description(
+        version=checkpoint.VERSION,
+        head=file.head,
+        settings=file.settings,
+        classes=file.labels,
+        layout=file.layout,
+        width=file.width,
+        history=(),
+        best_epoch=0,
+        temperature=file.temperature,
+        weights_digest=file.sha256.get(WEIGHTS, ""),
+    )
+    head = checkpoint.assemble(description, folder / WEIGHTS)
+    spec = FeatureSpec.from_dict(file.encoder.spec)
+    return Model(head, spec, file.encoder.name, file.encoder.folder)
