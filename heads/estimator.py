@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from features.errors import ArrayError, SettingError
 from features.table import POOLED, TOKENS, FeatureTable
 from heads.registry import check_layout, head_type, make_settings
-from heads.trained import fit
+from heads.trained import fit, refit
 
 NESTED = "settings__"
 """What the name of a setting begins with in a grid."""
@@ -37,7 +37,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings: those that differ from the head's defaults. In a grid each is a parameter of
             its own, ``settings__units`` and its like.
         validation_fraction: share of the texts, in (0, 1), drawn in equal parts from every
-            class, that training stops and chooses by; the head does not learn from them.
+            class, that training stops and chooses by. Then the head learns once more, from all
+            texts; with the setting ``refit=False`` it never learns from them.
         random_state: decides which those are and everything random in training. The default
             makes fits repeatable; None takes another seed every time.
 
@@ -90,16 +91,13 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         train, validation = hold_out(labels, self.validation_fraction, random)
-        self.trained_ = fit(
-            self.head,
-            settings,
-            table,
-            labels.astype(np.int64),
-            train,
-            validation,
-            tuple(map(str, self.classes_)),
-            int(random.integers(2**31)),
-        )
+        seed = int(random.integers(2**31))
+        names = tuple(map(str, self.classes_))
+        ids = labels.astype(np.int64)
+        self.trained_ = fit(self.head, settings, table, ids, train, validation, names, seed)
+        if settings.refit:
+            every = np.arange(len(table))
+            self.trained_ = refit(self.trained_, table, ids, every, seed)
         return self
 
     def predict(self, X: Vectors) -> np.ndarray:

@@ -161,6 +161,14 @@ def _one_of(name: str, value: str, choices: Sequence[str]) -> None:
         raise SettingError(f"--{name} must be one of {listed(choices)}; got {value!r}")
 
 
+def check_plot(path: Path) -> None:
+    """Refuse what cannot become a plot, before any work. Raises ``SettingError``."""
+    if path.suffix != ".png":
+        raise SettingError(f"--plot must end in .png, or be none; got {str(path)!r}")
+    if not path.absolute().parent.is_dir():
+        raise SettingError(f"--plot {path}: there is no folder {path.absolute().parent}")
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value.absolute())

@@ -27,7 +27,7 @@ from features.table import POOLED, TOKENS, FeatureTable
 from heads.base import HeadSettings
 from heads.registry import HEADS, head_type, make_settings
 from heads.trained import fit
-from pipeline.config import DataConfig, VectorConfig
+from pipeline.config import DataConfig, VectorConfig, check_plot
 from pipeline.layer_scores import Comparison, LayerScore, advice, compare, table
 from pipeline.partition import TEST_SHARE, read_labelled, split_corpus
 from pipeline.progress import Progress, duration
@@ -82,7 +82,7 @@ class LayersConfig:
         if not 0 <= self.seed < 2**31 - 100:
             raise SettingError(f"--seed must lie between 0 and {2**31 - 101}; got {self.seed}")
         if self.plot is not None:
-            _check_plot(self.plot)
+            check_plot(self.plot)
 
 
 @dataclass(frozen=True)
@@ -265,13 +265,6 @@ def _answers(
     progress.advance(1)
     right: np.ndarray = predicted == labels[split.validation]
     return right
-
-
-def _check_plot(path: Path) -> None:
-    if path.suffix != ".png":
-        raise SettingError(f"--plot must end in .png, or be none; got {str(path)!r}")
-    if not path.absolute().parent.is_dir():
-        raise SettingError(f"--plot {path}: there is no folder {path.absolute().parent}")
 
 
 def _draw(result: LayersResult, path: Path) -> None:

@@ -26,7 +26,7 @@ from heads.presets import find_preset
 from heads.range_test import RangeTest, check_range, range_test
 from heads.registry import check_layout, head_type, make_settings
 from pipeline import options
-from pipeline.config import EXAMPLE, ExperimentConfig, VectorConfig
+from pipeline.config import EXAMPLE, ExperimentConfig, VectorConfig, check_plot
 from pipeline.partition import read_labelled, split_corpus
 from pipeline.progress import duration
 from pipeline.vectors import ensure_vectors, with_pooled
@@ -58,7 +58,7 @@ class LrRangeConfig:
     def __post_init__(self) -> None:
         check_range(self.training.head, self.lowest, self.highest, self.steps)
         if self.plot is not None:
-            _check_plot(self.plot)
+            check_plot(self.plot)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,13 +206,6 @@ def _command(training: ExperimentConfig, rate: float) -> str:
     settings = {**training.settings, "learning_rate": f"{rate:.2g}"}
     words += ["--set", *(f"{name}={value}" for name, value in settings.items())]
     return shlex.join(words)
-
-
-def _check_plot(path: Path) -> None:
-    if path.suffix != ".png":
-        raise SettingError(f"--plot must end in .png, or be none; got {str(path)!r}")
-    if not path.absolute().parent.is_dir():
-        raise SettingError(f"--plot {path}: there is no folder {path.absolute().parent}")
 
 
 def _draw(test: RangeTest, title: str, path: Path) -> None:

@@ -34,6 +34,11 @@ REFIT = (
     "from before that."
 )
 
+KEPT_VECTORS = (
+    "**Training texts.** The files hold a vector of every training text, from which much of the "
+    "text can be guessed; share them as you would the texts."
+)
+
 MEANINGS = {
     POOLED: "one vector a text",
     TOKENS: "one vector a token",
@@ -219,6 +224,7 @@ def _limits(head: TrainedHead, spec: FeatureSpec, encoder: str, facts: Facts) ->
         f"{measured['error_by_chance']:.1%} by chance if every probability were true.",
         f"**Vectors.** Those of {escape(encoder)}, fingerprint `{spec.fingerprint}`, described "
         "in `model.json`; over any others the head answers without a word, and wrongly.",
+        *([KEPT_VECTORS] if head.head == "knn" else []),
     ]
     return "\n".join(f"- {item}" for item in items)
 
