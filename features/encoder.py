@@ -17,7 +17,7 @@ import transformers
 from safetensors import SafetensorError
 from torch import Tensor
 
-from features.batching import token_budget_batches
+from features.batching import run_batches
 from features.encoding import OnBatch
 from features.errors import EncoderError, listed
 from features.model import EncoderModel
@@ -59,6 +59,9 @@ class TransformerEncoder:
 
     Raises:
         EncoderError: the model cannot be loaded, or lacks weights.
+
+    Attributes:
+        token_budget: halved, and kept so, whenever a batch does not fit in memory.
     """
 
     def __init__(
@@ -79,6 +82,9 @@ class TransformerEncoder:
         """One block a spec; they must agree on the precision.
 
         All layouts of whole texts come from one forward pass, sentences from one of their own.
+
+        Raises:
+            DeviceMemoryError: a text does not fit in memory by itself.
         """
         whole = [spec for spec in specs if spec.layout != SENTENCES]
         done = dict(zip(whole, self._encode_whole(texts, whole, on_batch), strict=True))
@@ -104,12 +110,18 @@ class TransformerEncoder:
             torch.no_grad(),
             torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16"),
         ):
-            for rows in token_budget_batches(lengths, self.token_budget):
+
+            def run(rows: np.ndarray) -> None:
                 hidden, mask, cls = self._forward(tokenized, rows)
                 for spec, block, start in zip(specs, blocks, starts, strict=True):
                     vectors = self._vectors(spec, hidden, mask, cls)
                     block.values[_places(start[rows], block.lengths[rows])] = vectors
                 on_batch(len(rows), int(lengths[rows].sum()))
+
+            def describe(row: int) -> str:
+                return f"a text of {lengths[row]} tokens ({texts[row][:60]!r})"
+
+            self.token_budget = run_batches(lengths, self.token_budget, run, describe)
         empty = np.flatnonzero(tokenized.tokens == 0)
         for block, start in zip(blocks, starts, strict=True):
             block.values[_places(start[empty], block.lengths[empty])] = np.nan

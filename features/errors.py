@@ -7,7 +7,8 @@
     │   ├── SettingError           an unknown or out-of-range setting, head or layout
     │   ├── EncoderError           an encoder that cannot be had, or is not what it claims
     │   ├── CacheError             a cache or run folder that cannot be written or read
-    │   └── DiskSpaceError         what is planned does not fit on the disk
+    │   ├── DiskSpaceError         what is planned does not fit on the disk
+    │   └── DeviceMemoryError      a text does not fit in the memory by itself
     └── FaultError                 not the user's doing: exit code 1
         ├── CorruptShardError      stored bytes that do not match their digest
         ├── BadVectorError         an encoder gave NaN, infinite or all-zero vectors
@@ -55,6 +56,10 @@ class CacheError(InputError):
 
 class DiskSpaceError(InputError):
     """What is planned does not fit on the disk."""
+
+
+class DeviceMemoryError(InputError):
+    """A text that does not fit in the memory of the device by itself."""
 
 
 class FaultError(ManyheadsError):
