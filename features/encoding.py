@@ -85,11 +85,36 @@ class EncodingPlan:
 
 @dataclass(frozen=True)
 class EncodingReport:
-    """What one run of the stage did: texts and tokens it encoded itself, and seconds taken."""
+    """What one run of the stage did.
+
+    Attributes:
+        encoded: texts that it encoded itself.
+        tokens: theirs, before truncation.
+        seconds: taken in all, and of them
+        loading: until the encoder was there.
+        backend: what ran the encoder at the end; '' where it does not say.
+    """
 
     encoded: int
     tokens: int
     seconds: float
+    loading: float = 0.0
+    backend: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """What became of one window.
+
+    Attributes:
+        sound: (n,) bool, texts whose vectors could be stored.
+        tokens: of all its texts, before truncation.
+        shared: another process had just committed the same.
+    """
+
+    sound: np.ndarray
+    tokens: int
+    shared: bool
 
 
 def plan_encoding(texts: Sequence[str], spaces: Sequence[Space]) -> EncodingPlan:
@@ -140,6 +165,7 @@ def encode(
     bad: list[int] = []
     queue = windows(plan.sizes, WINDOW_TEXTS, WINDOW_BYTES)
     encoder = load() if queue else None
+    loading = time.perf_counter() - start
     shared = False
     for space in spaces:
         space.sweep()
@@ -149,30 +175,61 @@ def encode(
         for space in spaces:
             shared |= space.refresh()
         rows = plan.missing[window]
-        rows = rows[_lacking(plan.keys[rows], spaces)]
+        rows = rows[lacking(plan.keys[rows], spaces)]
         if not len(rows):
             continue
-        blocks = encoder.encode(
-            [texts[row] for row in rows], [space.spec for space in spaces], on_batch
+        done = encode_window(
+            [texts[row] for row in rows], plan.keys[rows], spaces, encoder, on_batch
         )
-        sound = np.logical_and.reduce(
-            [_sound(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
-        )
-        bad.extend(rows[~sound].tolist())
-        for space, block in zip(spaces, blocks, strict=True):
-            shared |= not _commit(space, plan.keys[rows], block, sound)
-        encoded += int(sound.sum())
-        tokens += int(blocks[0].tokens.sum())
+        bad.extend(rows[~done.sound].tolist())
+        shared |= done.shared
+        encoded += int(done.sound.sum())
+        tokens += done.tokens
     for space in spaces:
         space.save_index()
-    if bad:
-        raise BadVectorError(_bad_vectors(bad, texts))
-    return EncodingReport(encoded, tokens, time.perf_counter() - start)
+    refuse_bad(bad, texts)
+    seconds = time.perf_counter() - start
+    return EncodingReport(encoded, tokens, seconds, loading, backend_name(encoder))
 
 
-def _lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
-    lacking: np.ndarray = np.logical_or.reduce([space.missing(keys) for space in spaces])
-    return lacking
+def encode_window(
+    texts: Sequence[str],
+    keys: np.ndarray,
+    spaces: Sequence[Space],
+    encoder: Encoder,
+    on_batch: OnBatch,
+) -> Done:
+    """One unit of work: texts that some space lacks -> one commit a space.
+
+    Args:
+        texts: n different texts, at least one.
+        keys: (n,) ``S16``, theirs.
+    """
+    blocks = encoder.encode(texts, [space.spec for space in spaces], on_batch)
+    sound = np.logical_and.reduce(
+        [_sound(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
+    )
+    shared = False
+    for space, block in zip(spaces, blocks, strict=True):
+        shared |= not _commit(space, keys, block, sound)
+    return Done(sound, int(blocks[0].tokens.sum()), shared)
+
+
+def lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
+    """(n,) bool: texts whose vectors some space lacks."""
+    absent: np.ndarray = np.logical_or.reduce([space.missing(keys) for space in spaces])
+    return absent
+
+
+def backend_name(encoder: object) -> str:
+    """What runs an encoder; '' for encoders that have no back end, such as tests'."""
+    return str(getattr(getattr(encoder, "backend", None), "name", ""))
+
+
+def refuse_bad(rows: list[int], texts: Sequence[str]) -> None:
+    """Raise ``BadVectorError`` that names the texts, if there are any."""
+    if rows:
+        raise BadVectorError(_bad_vectors(sorted(rows), texts))
 
 
 def _commit(space: Space, keys: np.ndarray, block: Block, sound: np.ndarray) -> bool:

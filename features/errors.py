@@ -12,6 +12,7 @@
     └── FaultError                 not the user's doing: exit code 1
         ├── CorruptShardError      stored bytes that do not match their digest
         ├── BadVectorError         an encoder gave NaN, infinite or all-zero vectors
+        ├── WorkerError            a process that encoded died, and its texts are missing
         └── DivergedError          training whose loss became NaN or infinite
 
 A message is one line and says the rule, the offending value, the place and the remedy.
@@ -72,6 +73,10 @@ class CorruptShardError(FaultError):
 
 class BadVectorError(FaultError):
     """An encoder gave vectors that must not be stored: NaN, infinite or all zero."""
+
+
+class WorkerError(FaultError):
+    """A process that encoded died before it had committed its texts."""
 
 
 class DivergedError(FaultError):

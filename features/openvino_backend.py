@@ -104,7 +104,9 @@ class OpenVinoBackend:
 
     def _convert(self, names: list[str]) -> Any:
         with warnings.catch_warnings(), torch.no_grad(), torch.autocast("cpu", enabled=False):
-            warnings.simplefilter("ignore")  # what the trace takes as given holds for all batches
+            warnings.simplefilter(
+                "ignore"
+            )  # what the trace takes as given holds for all batches
             return openvino.convert_model(self._module, example_input=_example(names))
 
 

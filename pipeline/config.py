@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from features.corpus import Columns
+from features.devices import parse_devices
 from features.errors import SettingError, listed
 from features.location import EMBEDDED
 from features.precision import STORED_DTYPES
+from features.processor import AUTO, BACKENDS
 from features.spec import PRECISIONS
 from heads.presets import check_head, find_preset
 
@@ -32,6 +34,9 @@ class VectorConfig:
         dtype: stored NumPy type.
         precision: of the encoder's matrix products; ``auto`` is bfloat16 where it is faster.
         trust_remote_code: run the Python code that comes with the encoder.
+        backend: what runs the encoder; ``auto`` takes the faster one.
+        devices: where, a process each, such as ``cpu*2`` or ``cuda:0,cuda:1``; None: a GPU
+            where there is one, in this process.
     """
 
     encoder: str = EMBEDDED
@@ -40,10 +45,15 @@ class VectorConfig:
     dtype: str = "float16"
     precision: str = "auto"
     trust_remote_code: bool = False
+    backend: str = AUTO
+    devices: str | None = None
 
     def __post_init__(self) -> None:
         _one_of("dtype", self.dtype, STORED_DTYPES)
         _one_of("precision", self.precision, ("auto", *PRECISIONS))
+        _one_of("backend", self.backend, BACKENDS)
+        if self.devices is not None:
+            parse_devices(self.devices)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from features.corpus import Columns
 from features.precision import STORED_DTYPES
+from features.processor import BACKENDS
 from features.spec import LAYOUTS, PRECISIONS
 from heads.presets import find_preset
 from pipeline import cache_options
@@ -73,6 +74,18 @@ def vector_options(parser: argparse.ArgumentParser) -> None:
         choices=STORED_DTYPES,
         default=VectorConfig.dtype,
         help="stored (default: float16)",
+    )
+    group.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default=VectorConfig.backend,
+        help="what runs the encoder (default: auto, the faster one of those installed)",
+    )
+    group.add_argument(
+        "--devices",
+        metavar="NAME[,NAME]",
+        help="cpu, cpu*N, cuda, cuda:N: one process each encodes (default: a GPU if there is "
+        "one, in this process)",
     )
     cache_options.trust_option(group)
     cache_option(group)
@@ -279,6 +292,8 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
         dtype=parsed.dtype,
         precision=parsed.precision,
         trust_remote_code=parsed.trust_remote_code,
+        backend=parsed.backend,
+        devices=parsed.devices,
     )
 
 

@@ -1,0 +1,245 @@
+"""Several processes encode side by side, one a device.
+
+    encode_on_devices(plan, texts, spaces, load, devices)      as ``encoding.encode``
+
+The parent only deals out windows of missing texts. Each worker has an encoder of its own,
+encodes its window and commits the shards itself, as a single process would, so the store's
+content is the same. A worker that dies loses the window that it had; the others go on.
+
+Imports no torch: a worker must know its share of the cores before that is imported.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import numpy as np
+
+from features import encoding
+from features.batching import windows
+from features.card import touch
+from features.devices import threads
+from features.encoding import (
+    Encoder,
+    EncodingPlan,
+    EncodingReport,
+    OnBatch,
+    backend_name,
+    encode_window,
+    lacking,
+    refuse_bad,
+)
+from features.errors import ManyheadsError, WorkerError, listed
+from features.store import Space
+
+Load = Callable[[str], Encoder]
+"""Gives the encoder of a device. It is sent to the workers: a module's function, or a
+``functools.partial`` of one."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A worker's message: one more batch is through."""
+
+    texts: int
+    tokens: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Finished:
+    """A worker's message: a window is committed, or at the start, that it is ready.
+
+    Attributes:
+        bad: positions in the window of texts whose vectors were not stored.
+        shared: some of its texts were there already, so another run fills the same space.
+    """
+
+    encoded: int
+    tokens: int
+    bad: np.ndarray
+    backend: str
+    shared: bool = False
+
+
+@dataclass(eq=False)
+class _Worker:
+    """The parent's view of a worker; ``rows`` are the texts of the window it has."""
+
+    device: str
+    process: Any
+    pipe: Connection
+    rows: np.ndarray | None = None
+
+
+def encode_on_devices(
+    plan: EncodingPlan,
+    texts: Sequence[str],
+    spaces: Sequence[Space],
+    load: Load,
+    devices: Sequence[str],
+    on_batch: OnBatch = lambda texts, tokens: None,
+) -> EncodingReport:
+    """Encode the plan's missing texts with a process a device.
+
+    Args:
+        texts: the corpus that the plan was made of.
+        load: called in each worker, with its device.
+        devices: as ``devices.present`` gives them.
+
+    Raises:
+        WorkerError: after all else was committed, if a worker died.
+        ManyheadsError: as ``encoding.encode``.
+    """
+    start = time.perf_counter()
+    queue = windows(plan.sizes, encoding.WINDOW_TEXTS, encoding.WINDOW_BYTES)
+    for space in spaces:
+        space.sweep()
+        touch(space.folder)
+    encoded = tokens = 0
+    bad: list[int] = []
+    lost: list[str] = []
+    loading, backend, shared = 0.0, "", False
+    with _workers(devices[: len(queue)], spaces, load) as crew:
+        while crew:
+            for worker in _speaking(crew):
+                try:
+                    said = worker.pipe.recv()
+                except (EOFError, ConnectionResetError):
+                    crew.remove(worker)
+                    lost.append(_death(worker))
+                    continue
+                if isinstance(said, ManyheadsError):
+                    raise said
+                if isinstance(said, _Batch):
+                    on_batch(said.texts, said.tokens)
+                    continue
+                loading = loading or time.perf_counter() - start
+                backend, shared = said.backend, shared or said.shared
+                encoded += said.encoded
+                tokens += said.tokens
+                if worker.rows is not None:
+                    bad += worker.rows[said.bad].tolist()
+                if queue:
+                    turn = random.randrange(len(queue)) if shared else 0
+                    worker.rows = plan.missing[queue.pop(turn)]
+                    window = [texts[row] for row in worker.rows], plan.keys[worker.rows]
+                    worker.pipe.send(window)
+                else:
+                    crew.remove(worker)
+    for space in spaces:
+        space.save_index()
+    left = int(lacking(plan.keys[plan.missing], spaces).sum()) - len(bad)
+    if left and lost:
+        raise WorkerError(
+            f"{len(lost)} of {len(devices)} workers died ({listed(lost)}) and {left:,} texts "
+            "are not encoded; all others are: run the same command again"
+        )
+    refuse_bad(bad, texts)
+    return EncodingReport(encoded, tokens, time.perf_counter() - start, loading, backend)
+
+
+def _speaking(crew: Sequence[_Worker]) -> list[_Worker]:
+    """Workers that have sent something, or died."""
+    ready = wait([worker.pipe for worker in crew])
+    return [worker for worker in crew if worker.pipe in ready]
+
+
+def _death(worker: _Worker) -> str:
+    worker.process.join()
+    code = worker.process.exitcode
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"{worker.device}: {how}"
+
+
+@contextmanager
+def _workers(
+    devices: Sequence[str], spaces: Sequence[Space], load: Load
+) -> Iterator[list[_Worker]]:
+    """Started workers; those still at work at the end are stopped, and lose their window."""
+    # Not forked: torch's threads and CUDA's state do not survive that.
+    context = multiprocessing.get_context("spawn")
+    places = [(space.folder, space.spec, space.model) for space in spaces]
+    started = []
+    try:
+        for device in devices:
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=_work,
+                args=(theirs, places, load, device, threads(device, devices)),
+                daemon=True,
+            )
+            process.start()
+            theirs.close()
+            started.append(_Worker(device, process, ours))
+        yield list(started)
+    finally:
+        for worker in started:
+            worker.pipe.close()  # an idle worker ends by itself
+        for worker in started:
+            worker.process.join(0.5)
+            worker.process.terminate()
+            worker.process.join()
+
+
+def _work(
+    pipe: Connection, places: Sequence[Any], load: Load, device: str, threads: int
+) -> None:
+    """A worker: windows in, commits done, until the parent closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
+    try:
+        _limit_threads(threads)
+        encoder = load(device)
+        spaces = [Space(*place) for place in places]
+        pipe.send(_Finished(0, 0, np.zeros(0, np.int64), backend_name(encoder)))
+        while True:
+            try:
+                texts, keys = pipe.recv()
+            except EOFError:
+                return
+            pipe.send(_window(texts, keys, spaces, encoder, pipe))
+    except BrokenPipeError:  # the parent is gone
+        return
+    except ManyheadsError as error:
+        pipe.send(error)
+
+
+def _window(
+    texts: list[str], keys: np.ndarray, spaces: list[Space], encoder: Encoder, pipe: Connection
+) -> _Finished:
+    for space in spaces:
+        space.refresh()
+    rows = np.flatnonzero(lacking(keys, spaces))
+    if not len(rows):
+        return _Finished(0, 0, rows, backend_name(encoder), shared=True)
+    done = encode_window(
+        [texts[row] for row in rows],
+        keys[rows],
+        spaces,
+        encoder,
+        lambda texts, tokens: pipe.send(_Batch(texts, tokens)),
+    )
+    return _Finished(
+        int(done.sound.sum()),
+        done.tokens,
+        rows[~done.sound],
+        backend_name(encoder),
+        shared=done.shared or len(rows) < len(keys),
+    )
+
+
+def _limit_threads(count: int) -> None:
+    """Processes on one processor share its cores."""
+    os.environ["OMP_NUM_THREADS"] = str(count)  # read when torch is imported
+    os.environ["RAYON_NUM_THREADS"] = str(count)  # of the tokenizer
+    if "torch" in sys.modules:  # by the script that started all this
+        sys.modules["torch"].set_num_threads(count)
