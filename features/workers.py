@@ -101,7 +101,9 @@ def encode_on_devices(
         ManyheadsError: as ``encoding.encode``.
     """
     start = time.perf_counter()
-    queue = windows(plan.sizes, encoding.WINDOW_TEXTS, encoding.WINDOW_BYTES)
+    fair = -(-len(plan.missing) // len(devices))
+    most = max(1, min(fair, encoding.WINDOW_TEXTS))
+    queue = windows(plan.sizes, most, encoding.WINDOW_BYTES)
     for space in spaces:
         space.sweep()
         touch(space.folder)

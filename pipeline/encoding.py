@@ -10,7 +10,8 @@ from features.corpus import read_corpus
 from features.spec import DEFAULT_LAYOUTS
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import duration
-from pipeline.vectors import Vectors, ensure_vectors
+from pipeline.speed import Speed, measure_speed
+from pipeline.vectors import Vectors, chosen_devices, ensure_vectors
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class FeaturesResult:
 
     vectors: Vectors
     seconds: float
+    speed: Speed | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
@@ -31,6 +33,7 @@ class FeaturesResult:
             "truncated": int(self.vectors.truncated.sum()),
             "tokens_cut_share": round(self.vectors.cut_share, 6),
             "seconds": round(self.seconds, 3),
+            "speed": self.speed and self.speed.to_dict(),
             "spaces": [
                 {
                     "fingerprint": space.spec.fingerprint,
@@ -55,17 +58,27 @@ class FeaturesResult:
                 f"{facts['truncated']:,} texts are longer than the encoder's {limit} tokens; "
                 f"{facts['tokens_cut_share']:.1%} of all tokens are cut off and not seen"
             )
+        if self.speed:
+            lines.append(self.speed.to_text())
         for space in facts["spaces"]:
             layers = ",".join(map(str, space["layers"]))
             lines.append(f"  {space['layout']:<7} layer {layers:<4} {space['folder']}")
         return "\n".join(lines)
 
 
-def run_features(data: DataConfig, vectors: VectorConfig, layout: str | None) -> FeaturesResult:
-    """Encode a corpus in one layout, or by default in all, from one forward pass."""
+def run_features(
+    data: DataConfig, vectors: VectorConfig, layout: str | None, roofline: bool = False
+) -> FeaturesResult:
+    """Encode a corpus in one layout, or by default in all, from one forward pass.
+
+    Args:
+        roofline: compare the speed with what the machine can do at most.
+    """
     start = time.perf_counter()
     columns = replace(data.columns, label=None, split=None)
     corpus = read_corpus(data.data, columns, labels=False, skip_empty=data.skip_empty)
     layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
     result = ensure_vectors(corpus.texts, vectors, layouts)
-    return FeaturesResult(result, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    devices = chosen_devices(vectors) if result.report.encoded else ()
+    return FeaturesResult(result, seconds, measure_speed(result, roofline, devices))

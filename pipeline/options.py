@@ -125,6 +125,11 @@ def features_options(parser: argparse.ArgumentParser) -> None:
     data_options(parser)
     vector_options(parser)
     layout_option(parser, "all, from one forward pass")
+    parser.add_argument(
+        "--roofline",
+        action="store_true",
+        help="say what share of this machine's rate of matrix products the encoder reached",
+    )
     cache_options.certify_option(parser)
 
 
