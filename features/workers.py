@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -78,7 +78,12 @@ class _Worker:
     device: str
     process: Any
     pipe: Connection
-    rows: np.ndarray | None = None
+    rows: np.ndarray
+
+    def give(self, texts: list[str], keys: np.ndarray) -> None:
+        """Send it a window."""
+        with suppress(BrokenPipeError):  # it died just now, as its pipe is about to tell
+            self.pipe.send((texts, keys))
 
 
 def encode_on_devices(
@@ -103,41 +108,29 @@ def encode_on_devices(
     start = time.perf_counter()
     fair = -(-len(plan.missing) // len(devices))
     most = max(1, min(fair, encoding.WINDOW_TEXTS))
-    queue = windows(plan.sizes, most, encoding.WINDOW_BYTES)
+    parts = windows(plan.sizes, most, encoding.WINDOW_BYTES)
     for space in spaces:
         space.sweep()
         touch(space.folder)
-    encoded = tokens = 0
+    done: list[_Finished] = []
     bad: list[int] = []
     lost: list[str] = []
-    loading, backend, shared = 0.0, "", False
-    with _workers(devices[: len(queue)], spaces, load) as crew:
-        while crew:
-            for worker in _speaking(crew):
-                try:
-                    said = worker.pipe.recv()
-                except (EOFError, ConnectionResetError):
-                    crew.remove(worker)
-                    lost.append(_death(worker))
-                    continue
-                if isinstance(said, ManyheadsError):
-                    raise said
-                if isinstance(said, _Batch):
-                    on_batch(said.texts, said.tokens)
-                    continue
-                loading = loading or time.perf_counter() - start
-                backend, shared = said.backend, shared or said.shared
-                encoded += said.encoded
-                tokens += said.tokens
-                if worker.rows is not None:
-                    bad += worker.rows[said.bad].tolist()
-                if queue:
-                    turn = random.randrange(len(queue)) if shared else 0
-                    worker.rows = plan.missing[queue.pop(turn)]
-                    window = [texts[row] for row in worker.rows], plan.keys[worker.rows]
-                    worker.pipe.send(window)
-                else:
-                    crew.remove(worker)
+    loading = 0.0
+    with _workers(devices[: len(parts)], spaces, load) as crew:
+        for worker, said in _messages(crew, lost):
+            if isinstance(said, _Batch):
+                on_batch(said.texts, said.tokens)
+                continue
+            loading = loading or time.perf_counter() - start
+            done.append(said)
+            bad += worker.rows[said.bad].tolist()
+            if not parts:
+                crew.remove(worker)
+                continue
+            shared = any(each.shared for each in done)
+            part = parts.pop(random.randrange(len(parts)) if shared else 0)
+            worker.rows = plan.missing[part]
+            worker.give([texts[row] for row in worker.rows], plan.keys[worker.rows])
     for space in spaces:
         space.save_index()
     left = int(lacking(plan.keys[plan.missing], spaces).sum()) - len(bad)
@@ -147,13 +140,35 @@ def encode_on_devices(
             "are not encoded; all others are: run the same command again"
         )
     refuse_bad(bad, texts)
-    return EncodingReport(encoded, tokens, time.perf_counter() - start, loading, backend)
+    return EncodingReport(
+        encoded=sum(each.encoded for each in done),
+        tokens=sum(each.tokens for each in done),
+        seconds=time.perf_counter() - start,
+        loading=loading,
+        backend=done[-1].backend if done else "",
+    )
 
 
-def _speaking(crew: Sequence[_Worker]) -> list[_Worker]:
-    """Workers that have sent something, or died."""
-    ready = wait([worker.pipe for worker in crew])
-    return [worker for worker in crew if worker.pipe in ready]
+def _messages(
+    crew: list[_Worker], lost: list[str]
+) -> Iterator[tuple[_Worker, _Batch | _Finished]]:
+    """What workers say, until none is left in the crew; those that died go to ``lost``.
+
+    Raises:
+        ManyheadsError: a worker's own.
+    """
+    while crew:
+        ready = wait([worker.pipe for worker in crew])
+        for worker in [worker for worker in crew if worker.pipe in ready]:
+            try:
+                said = worker.pipe.recv()
+            except (EOFError, ConnectionResetError):
+                crew.remove(worker)
+                lost.append(_death(worker))
+                continue
+            if isinstance(said, ManyheadsError):
+                raise said
+            yield worker, said
 
 
 def _death(worker: _Worker) -> str:
@@ -182,7 +197,7 @@ def _workers(
             )
             process.start()
             theirs.close()
-            started.append(_Worker(device, process, ours))
+            started.append(_Worker(device, process, ours, np.zeros(0, np.int64)))
         yield list(started)
     finally:
         for worker in started:
