@@ -37,6 +37,7 @@ FASTER = 1.05
 """Gain that moves a run to the other back end; less is not worth a change."""
 
 TRIALS = 3
+NOTHING = torch.zeros(0)
 
 
 class Backend(Protocol):
@@ -87,7 +88,7 @@ class TorchBackend:
 class FasterBackend:
     """Begins with one back end and tries another once enough was encoded to make it worth.
 
-    Both then run the last batch in turn, and the faster one stays.
+    Both then run the largest batch so far in turn, and the faster one stays.
 
     Args:
         first: needs no preparation.
@@ -99,7 +100,7 @@ class FasterBackend:
         self, first: Backend, prepare: Callable[[], Backend], pays_after: int = PAYS_AFTER
     ) -> None:
         self._chosen, self._prepare = first, prepare
-        self._left, self._last = pays_after, Inputs()
+        self._left, self._largest = pays_after, Inputs()
         self._decided = False
 
     @property
@@ -115,8 +116,10 @@ class FasterBackend:
         with self._chosen.running(layers, precision) as run:
 
             def counted(inputs: Inputs) -> dict[int, Tensor]:
-                self._left -= inputs["input_ids"].numel()
-                self._last = inputs
+                size = inputs["input_ids"].numel()
+                self._left -= size
+                if size >= self._largest.get("input_ids", NOTHING).numel():
+                    self._largest = inputs
                 return run(inputs)
 
             yield counted
@@ -125,8 +128,8 @@ class FasterBackend:
         self._decided = True
         try:
             other = self._prepare()
-            own, others = trial([self._chosen, other], self._last, layers, precision)
-        except EncoderError:  # this model cannot be converted, and nobody asked for it
+            own, others = trial([self._chosen, other], self._largest, layers, precision)
+        except (EncoderError, RuntimeError):  # it does not work here, and nobody asked for it
             return
         if own >= FASTER * others:
             self._chosen = other

@@ -18,11 +18,15 @@ from torch import Tensor
 from features.backends import Inputs, Run
 from features.errors import EncoderError
 from features.processor import OPENVINO
+from features.sampling import LEAST_COSINE
 
 # Its converter reports every use to its makers unless this package is missing, and then does
 # the same without it. What is encoded here is nobody's business.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 openvino = importlib.import_module("openvino")
+
+CHECKED = 4
+"""Texts compared with torch after converting."""
 
 PRECISION_HINTS = {"float32": openvino.Type.f32, "bfloat16": openvino.Type.bf16}
 
@@ -65,20 +69,20 @@ class OpenVinoBackend:
 
     @contextmanager
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
-        """As ``Backend``; the first run converts. Raises ``EncoderError``: that failed."""
+        """As ``Backend``; the first run converts, and compares some texts with torch.
+
+        Raises:
+            EncoderError: the model cannot be converted, or what comes out is not the same.
+        """
         chosen = tuple(layers)
 
         def run(inputs: Inputs) -> dict[int, Tensor]:
-            if (chosen, precision) not in self._requests:
-                self._requests[chosen, precision] = self._compile(inputs, chosen, precision)
-            outputs = self._requests[chosen, precision].infer(
-                [tensor.numpy() for tensor in inputs.values()],
-                share_inputs=True,
-                share_outputs=True,
-            )
-            return {
-                layer: torch.from_numpy(outputs[place]) for place, layer in enumerate(chosen)
-            }
+            request = self._requests.get((chosen, precision))
+            if request is None:
+                request = self._compile(inputs, chosen, precision)
+                self._check(request, inputs, chosen, precision)
+                self._requests[chosen, precision] = request
+            return dict(zip(chosen, _infer(request, inputs), strict=True))
 
         yield run
 
@@ -102,12 +106,36 @@ class OpenVinoBackend:
                 f"({str(error).strip().partition(chr(10))[0]}); pass --backend torch"
             ) from error
 
+    def _check(
+        self, request: Any, inputs: Inputs, layers: tuple[int, ...], precision: str
+    ) -> None:
+        """A trace fixes what depends on its example; other texts show whether it mattered."""
+        few = {name: tensor[:CHECKED].contiguous() for name, tensor in inputs.items()}
+        mask = few["attention_mask"].bool()
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            hidden = self._module(**few)
+        for layer, got in zip(layers, _infer(request, few), strict=True):
+            cosines = torch.nn.functional.cosine_similarity(got, hidden[layer], dim=-1)
+            least = float(cosines[mask].min())
+            if not least >= LEAST_COSINE[precision]:
+                raise EncoderError(
+                    "OpenVINO does not give the hidden states that torch gives for this "
+                    f"encoder (cosine {least:.4f} in layer {layer}); pass --backend torch"
+                )
+
     def _convert(self, names: list[str]) -> Any:
         with warnings.catch_warnings(), torch.no_grad(), torch.autocast("cpu", enabled=False):
             warnings.simplefilter(
                 "ignore"
             )  # what the trace takes as given holds for all batches
             return openvino.convert_model(self._module, example_input=_example(names))
+
+
+def _infer(request: Any, inputs: Inputs) -> list[Tensor]:
+    """Its outputs, which stand in the request's own memory: good until the next call."""
+    arrays = [tensor.numpy() for tensor in inputs.values()]
+    outputs = request.infer(arrays, share_inputs=True, share_outputs=True)
+    return [torch.from_numpy(outputs[place]) for place in range(len(outputs))]
 
 
 def _example(names: list[str]) -> Inputs:

@@ -105,6 +105,31 @@ def test_a_model_that_cannot_be_converted_is_one_clear_line(
     assert len(tried) == 2, "once when asked for, once by itself"
 
 
+def test_a_conversion_that_gives_something_else_is_refused(
+    tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a model whose trace does not hold for other texts."""
+    module = pytest.importorskip("features.openvino_backend")
+    convert = module.openvino.convert_model
+
+    class Other(module.HiddenStates):  # type: ignore[name-defined,misc]
+        def forward(
+            self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+        ) -> tuple[torch.Tensor, ...]:
+            return tuple(super().forward(input_ids.flip(1), attention_mask))
+
+    def converted(own: torch.nn.Module, example_input: Inputs) -> object:
+        return convert(Other(own.transformer, own.options), example_input=example_input)
+
+    monkeypatch.setattr(module.openvino, "convert_model", converted)
+    model = find_model(str(tiny_models["bert"]))
+    encoder = TransformerEncoder(model, "cpu", backend="openvino")
+    with pytest.raises(
+        EncoderError, match=r"does not give .* \(cosine 0\.\d+ in layer 2\); pass"
+    ):
+        encoder.encode(SENTENCES, [model.spec("pooled")], quiet)
+
+
 def test_openvino_that_is_missing_or_on_a_gpu_is_refused_and_auto_takes_torch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
