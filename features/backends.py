@@ -14,6 +14,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any, Protocol
 
 import torch
@@ -47,8 +48,7 @@ class Backend(Protocol):
         name: ``torch`` or ``openvino``.
     """
 
-    @property
-    def name(self) -> str: ...
+    name: str
 
     def running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
         """A forward pass that gives some layers, to be called while the context lasts."""
@@ -88,32 +88,35 @@ class TorchBackend:
 class FasterBackend:
     """Begins with one back end and tries another once enough was encoded to make it worth.
 
-    Both then run the largest batch so far in turn, and the faster one stays.
+    Both then run the largest batch so far in turn, and the faster one stays; so for every
+    choice of layers and precision by itself.
 
     Args:
         first: needs no preparation.
         prepare: gives the other one; its first run may take seconds.
         pays_after: tokens, padding included, that ``first`` encodes before the trial.
+
+    Attributes:
+        name: that of the back end in use.
     """
 
     def __init__(
         self, first: Backend, prepare: Callable[[], Backend], pays_after: int = PAYS_AFTER
     ) -> None:
-        self._chosen, self._prepare = first, prepare
+        self.name = first.name
+        self._first, self._prepare = first, cache(prepare)
+        self._chosen: dict[tuple[tuple[int, ...], str], Backend] = {}
         self._left, self._largest = pays_after, Inputs()
-        self._decided = False
-
-    @property
-    def name(self) -> str:
-        """That of the back end in use."""
-        return self._chosen.name
 
     @contextmanager
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
         """As ``Backend``."""
-        if not self._decided and self._left <= 0:
-            self._decide(layers, precision)
-        with self._chosen.running(layers, precision) as run:
+        work = (tuple(layers), precision)
+        if self._left <= 0 and work not in self._chosen:
+            self._chosen[work] = self._faster(*work)
+        backend = self._chosen.get(work, self._first)
+        self.name = backend.name
+        with backend.running(*work) as run:
 
             def counted(inputs: Inputs) -> dict[int, Tensor]:
                 size = inputs["input_ids"].numel()
@@ -124,15 +127,13 @@ class FasterBackend:
 
             yield counted
 
-    def _decide(self, layers: Sequence[int], precision: str) -> None:
-        self._decided = True
+    def _faster(self, layers: Sequence[int], precision: str) -> Backend:
         try:
             other = self._prepare()
-            own, others = trial([self._chosen, other], self._largest, layers, precision)
+            own, others = trial([self._first, other], self._largest, layers, precision)
         except (EncoderError, RuntimeError):  # it does not work here, and nobody asked for it
-            return
-        if own >= FASTER * others:
-            self._chosen = other
+            return self._first
+        return other if own >= FASTER * others else self._first
 
 
 def trial(

@@ -181,3 +181,6 @@ def test_auto_changes_after_enough_work_and_only_for_the_faster_one(
     with backend.running([1], "float32") as run:
         run(inputs)
     assert other.runs == tried + (chosen == "openvino"), "it is tried once only"
+    with backend.running([1], "bfloat16") as run:
+        run(inputs)
+    assert other.runs > tried + 1, "and once more for other work"

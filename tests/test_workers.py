@@ -97,6 +97,7 @@ def test_a_dead_worker_loses_its_window_and_the_next_run_makes_it_good(tmp_path:
             partial(noted, tmp_path, TEXTS[22], ()),
             TWO,
         )
+    assert WorkerError.exit_code == 1
     again = spaces(tmp_path / "cache")
     plan = plan_encoding(TEXTS, again)
     assert plan.missing.tolist() == [20, 21, 22, 23, 24]
