@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -73,7 +73,7 @@ def load_encoder(
 
 
 def encode(
-    texts: Sequence[str],
+    texts: Iterable[str],
     encoder: Described,
     store: FeatureStore,
     *,
@@ -86,7 +86,8 @@ def encode(
     """The vectors of texts, in their order; only texts that the store lacks are encoded.
 
     Args:
-        texts: N texts; repeats cost nothing.
+        texts: N texts; repeats cost nothing. A list, or a ``CorpusTexts``, which streams them
+            from a file.
         layout: ``pooled`` (one vector a text), ``tokens`` (one a token) or ``sentences``
             (one pooled vector a sentence).
         layers: hidden states of the tokens layout, 0 being the embeddings and -1 the last;

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Vectors:
         """The vectors of all texts, in their order."""
         return self.space(layout).table(self.plan.keys)
 
-    @property
+    @cached_property
     def tokens(self) -> np.ndarray:
         """(N,) int32: tokens of every whole text, before truncation."""
         return self.spaces[0].tokens(self.plan.keys)
@@ -105,7 +106,7 @@ def open_spaces(
 
 
 def ensure_vectors(
-    texts: Sequence[str],
+    texts: Iterable[str],
     config: VectorConfig,
     layouts: Sequence[str],
     *,
@@ -115,14 +116,15 @@ def ensure_vectors(
     """Cache the vectors of texts in some layouts, encoding only those that are missing.
 
     Args:
-        texts: N texts.
+        texts: N texts, the same whenever they are iterated: a list, or ``CorpusTexts``, which
+            reads them from a file.
         layouts: without repeats.
         model: a description at hand; None looks the configured encoder up.
         load: gives the encoder when something is missing; None loads the model itself.
 
     Raises:
-        InputError: an encoder, cache folder, layer or layout that will not do, or too
-            little disk.
+        InputError: an encoder, cache folder, layer or layout that will not do, too little
+            disk, or texts that cannot be read.
         BadVectorError: the encoder gave vectors that must not be stored.
     """
     model = model or find_model(config.encoder, config.trust_remote_code)
