@@ -15,11 +15,14 @@ from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from features.errors import CorpusError, SettingError, listed
 from features.rows import RowBatch, Wanted, clipped, row_batches
 
 DEFAULT_SPLIT = "split"
+
+Cell = TypeVar("Cell")
 
 
 @dataclass(frozen=True)
@@ -179,16 +182,15 @@ def corpus_batches(
         bad = empty.rows_without(columns.text, "text", texts, batch)
         if labels and found is not None:
             bad |= empty.rows_without(columns.label or "", "label", found, batch)
-        kept = [i for i in range(batch.size) if i not in bad]
-        texts_kept += len(kept)
+        texts_kept += batch.size - len(bad)
         rows += batch.size
         yield CorpusBatch(
-            texts=[texts[i] for i in kept],
-            labels=None if found is None else [found[i] for i in kept],
-            splits=None if splits is None else [splits[i] for i in kept],
-            rows=[batch.first + i for i in kept],
+            texts=_without(bad, texts),
+            labels=None if found is None else _without(bad, found),
+            splits=None if splits is None else _without(bad, splits),
+            rows=_without(bad, range(batch.first, batch.first + batch.size)),
             skipped=len(bad),
-            groups=None if groups is None else [groups[i] for i in kept],
+            groups=None if groups is None else _without(bad, groups),
         )
     if not skip_empty:
         empty.refuse()
@@ -272,6 +274,8 @@ def _column(path: Path, batch: RowBatch, name: str, text: bool) -> list[str]:
     values = batch.cells.get(name)
     if values is None:
         return [""] * batch.size
+    if set(map(type, values)) == {str}:  # as in every CSV: nothing to check or to convert
+        return values
     kinds = str if text else (str, int)
     cells = ["" if value is None or value != value else value for value in values]
     for index, value in enumerate(cells):
@@ -282,6 +286,11 @@ def _column(path: Path, batch: RowBatch, name: str, text: bool) -> list[str]:
                 f"of type {type(value).__name__}; it must be {allowed}"
             )
     return [str(value) for value in cells]
+
+
+def _without(bad: set[int], cells: Sequence[Cell]) -> list[Cell]:
+    """The cells whose index is not among ``bad``."""
+    return [cell for i, cell in enumerate(cells) if i not in bad] if bad else list(cells)
 
 
 class _Empty:

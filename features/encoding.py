@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, compress, islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -34,7 +34,7 @@ from features.shard import Block
 from features.spec import KEY_BYTES, FeatureSpec, text_keys
 from features.store import Space
 from features.table import POOLED, SENTENCES
-from features.windows import Window, cut, shuffled
+from features.windows import Window, WorkQueue, cut
 
 WINDOW_TEXTS = 2048
 WINDOW_BYTES = 64 * 2**20
@@ -43,7 +43,7 @@ WINDOW_BYTES = 64 * 2**20
 PLANNED_TEXTS = 4096
 """Texts that planning holds at a time."""
 
-HELD_BYTES = 32 * 2**20
+HELD_BYTES = 16 * 2**20
 """Missing texts that a plan keeps, about: few new ones need no second pass over the corpus."""
 
 BAD_SHOWN = 3
@@ -182,15 +182,17 @@ def encode(
     bad = BadTexts()
     parts = windows(plan.sizes, WINDOW_TEXTS, WINDOW_BYTES)
     encoder = load() if parts else None
-    shared = False
     for space in spaces:
         space.sweep()
         touch(space.folder)
-    in_order = cut(_missing_texts(plan, texts), plan.missing, plan.keys[plan.missing], parts)
-    for planned in shuffled(in_order, lambda: shared):
+    keys = plan.keys[plan.missing]
+    queue = WorkQueue(cut(_missing_texts(plan, texts), plan.missing, keys, parts))
+    for planned in queue:
         for space in spaces:
-            shared |= space.refresh()
-        window = planned.take(_lacking(planned.keys, spaces))
+            queue.shared |= space.refresh()
+        lacking = [space.missing(planned.keys) for space in spaces]
+        chosen = np.logical_or.reduce(lacking)
+        window = planned.take(chosen)
         if encoder is None or not window.texts:
             continue
         blocks = encoder.encode(window.texts, [space.spec for space in spaces], on_batch)
@@ -198,8 +200,8 @@ def encode(
             [_sound(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
         )
         bad.add(window.take(~sound))
-        for space, block in zip(spaces, blocks, strict=True):
-            shared |= not _commit(space, window.keys, block, sound)
+        for space, block, absent in zip(spaces, blocks, lacking, strict=True):
+            queue.shared |= not _commit(space, window.keys, block, sound & absent[chosen])
         encoded += int(sound.sum())
         tokens += int(blocks[0].tokens.sum())
     for space in spaces:
@@ -250,9 +252,8 @@ def _lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
     return lacking
 
 
-def _commit(space: Space, keys: np.ndarray, block: Block, sound: np.ndarray) -> bool:
-    """Commit what the space lacks. False where another process had just done the same."""
-    wanted = sound & space.missing(keys)
+def _commit(space: Space, keys: np.ndarray, block: Block, wanted: np.ndarray) -> bool:
+    """Commit some texts, by (n,) bool. False where another process had just done the same."""
     if wanted.all():
         return space.commit(keys, block)
     if wanted.any():

@@ -1,6 +1,6 @@
 """Windows: the missing texts of a corpus, streamed as units of work.
 
-    texts of the missing rows, in order --cut--> windows --shuffled--> the order of work
+    texts of the missing rows, in order --cut--> windows --WorkQueue--> the order of work
 
 A window is one unit of work: a list of missing texts in, one committed shard a space out. The
 texts of a window stand in memory while it waits, those of the corpus never do.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -72,24 +72,37 @@ def cut(
         yield Window(rows[part], known, some)
 
 
-def shuffled(windows: Iterable[Window], sharing: Callable[[], bool]) -> Iterator[Window]:
-    """The same windows, in their order until work is shared, then at random from those ahead.
+class WorkQueue:
+    """Windows in the order in which to encode them: their own, until work is shared.
 
-    Processes that walk through one corpus in step would encode the same texts. Each looks
-    ahead as far as ``LOOK_AHEAD_BYTES`` of texts reach and takes any window of those.
+    Processes that walk through one corpus in step would encode the same texts. Once others are
+    seen each looks ahead, as far as ``LOOK_AHEAD_BYTES`` of texts reach, and takes any window
+    of those at random.
+
+    Args:
+        windows: in corpus order.
+
+    Attributes:
+        shared: whether others work on the same texts; the caller sets it when it sees them.
     """
-    waiting: list[Window] = []
-    ahead = 0
-    for window in windows:
-        waiting.append(window)
-        ahead += _bytes(window)
-        if sharing() and (ahead < LOOK_AHEAD_BYTES or len(waiting) < LEAST_AHEAD):
-            continue
-        window = waiting.pop(random.randrange(len(waiting)))
-        ahead -= _bytes(window)
-        yield window
-    while waiting:
-        yield waiting.pop(random.randrange(len(waiting)))
+
+    def __init__(self, windows: Iterable[Window]) -> None:
+        self.shared = False
+        self._windows = windows
+
+    def __iter__(self) -> Iterator[Window]:
+        waiting: list[Window] = []
+        ahead = 0
+        for window in self._windows:
+            waiting.append(window)
+            ahead += _bytes(window)
+            if self.shared and (ahead < LOOK_AHEAD_BYTES or len(waiting) < LEAST_AHEAD):
+                continue
+            chosen = waiting.pop(random.randrange(len(waiting)))
+            ahead -= _bytes(chosen)
+            yield chosen
+        while waiting:
+            yield waiting.pop(random.randrange(len(waiting)))
 
 
 def _bytes(window: Window) -> int:

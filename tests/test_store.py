@@ -164,7 +164,8 @@ def test_index_from_its_bytes() -> None:
     index = Index.empty()
     for name, texts in (("s1", ["x", "y"]), ("s2", ["y", "z"])):
         counts = np.array([2, 3], np.int32)
-        index = index.with_shard(name, ShardRows(text_keys(texts), counts * 10, counts))
+        rows = ShardRows(text_keys(texts), counts * 10, counts)
+        index = index.joined(Index.of([(name, rows)]))
     again = Index.from_bytes(index.to_bytes())
     assert again is not None
     assert again.shards == ("s1", "s2")
