@@ -116,14 +116,14 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
         TypeError: an iterator, which would be used up when the texts are encoded.
         Whatever reading the texts raises, such as ``CorpusError`` at a bad row.
     """
-    if iter(texts) is texts:
+    stream = iter(texts)
+    if stream is texts:
         raise TypeError("texts are read again to be encoded: pass a list, not an iterator")
     specs = [space.spec for space in spaces]
     keys, absent = [text_keys(())], [np.zeros(0, bool)]
     sizes = [np.zeros(0, np.int64)]
     held: list[str] = []
     room = HELD_BYTES
-    stream = iter(texts)
     while batch := list(islice(stream, PLANNED_TEXTS)):
         keys.append(text_keys(batch))
         absent.append(_lacking(keys[-1], spaces))
