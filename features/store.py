@@ -24,7 +24,8 @@ from features.card import SPACE_NAME, SpaceCard, touch
 from features.durable import make_folder, put, sweep
 from features.errors import CacheError, CorruptShardError
 from features.index import GrowingIndex, Index
-from features.precision import unpack
+from features.memory import Room
+from features.precision import table_dtype, unpack
 from features.shard import NAME, SUFFIX, Block, Shard, ShardRows, digest, serialize
 from features.spec import FeatureSpec
 from features.table import FeatureTable
@@ -182,21 +183,24 @@ class Space:
             put(self.folder, INDEX_NAME, self.index.to_bytes())
             self._saved_shards = shards
 
-    def table(self, keys: np.ndarray) -> FeatureTable:
+    def table(self, keys: np.ndarray, memory: int | None = None) -> FeatureTable:
         """The vectors of texts, in the order of their keys; every shard's digest is checked.
 
         Args:
             keys: (N,) ``S16``; all must be cached, repeats are allowed.
+            memory: bytes that the vectors may take of it, by default half of what is
+                available; where they are more, ``values`` stands in a nameless file.
 
         Raises:
             CorruptShardError: a shard does not match its digest.
             CacheError: some text is not cached.
+            DiskSpaceError: the vectors fit neither in memory nor on the disk.
         """
         touch(self.folder)
         for _ in range(READ_ATTEMPTS):
             found = self._found(keys)
             try:
-                return self._read(found)
+                return self._read(found, memory)
             except FileNotFoundError:
                 self.refresh()
         raise CacheError(
@@ -204,21 +208,25 @@ class Space:
             "them; run again when it has finished"
         )
 
-    def _read(self, found: np.ndarray) -> FeatureTable:
+    def _read(self, found: np.ndarray, memory: int | None) -> FeatureTable:
         """The table of texts by their places in the index."""
         lengths = self.index.length[found].astype(np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         width = self.spec.bytes_per_vector
-        raw = np.empty(offsets[-1], dtype=f"V{width}")
+        values_size = self.spec.width * np.dtype(table_dtype(self.spec.dtype)).itemsize
+        room = Room(int(offsets[-1]) * max(width, values_size), memory, self.folder)
+        raw = room.empty((int(offsets[-1]),), f"V{width}")
         shard_of = self.index.shard[found]
 
         def fill(number: int) -> None:
             rows = np.flatnonzero(shard_of == number)
             self._copy_runs(raw, number, rows, offsets[rows], found[rows])
+            room.release()
 
         with ThreadPoolExecutor(READERS) as pool:
             list(pool.map(fill, np.unique(shard_of).tolist()))
-        values = unpack(raw, self.spec.dtype, self.spec.width)
+        values = unpack(raw, self.spec.dtype, self.spec.width, room.empty)
+        values.flags.writeable = room.in_memory
         return FeatureTable(values, offsets, self.spec.layout)
 
     def _copy_runs(

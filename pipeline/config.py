@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ class VectorConfig:
         dtype: stored NumPy type.
         precision: of the encoder's matrix products; ``auto`` is bfloat16 where it is faster.
         trust_remote_code: run the Python code that comes with the encoder.
+        memory: GB that the vectors of a table may take of it; None: half of what is available.
+            It changes no result: beyond it the table is read from a file.
     """
 
     encoder: str = EMBEDDED
@@ -40,10 +43,18 @@ class VectorConfig:
     dtype: str = "float16"
     precision: str = "auto"
     trust_remote_code: bool = False
+    memory: float | None = None
 
     def __post_init__(self) -> None:
         _one_of("dtype", self.dtype, STORED_DTYPES)
         _one_of("precision", self.precision, ("auto", *PRECISIONS))
+        if self.memory is not None and not 0 <= self.memory < math.inf:
+            raise SettingError(f"--memory takes gigabytes, 0 or more; got {self.memory:g}")
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """``memory`` in bytes."""
+        return None if self.memory is None else int(self.memory * 1e9)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from features.encoding import (
     encode,
     plan_encoding,
 )
+from features.memory import on_disk
 from features.model import EncoderModel, find_model
 from features.processor import gains_from_bfloat16
 from features.spec import parse_layers
@@ -40,12 +41,15 @@ class Vectors:
         spaces: one a layout.
         plan: what there was to do.
         report: what was done.
+        memory: bytes that the vectors of a table may take of it; None: half of what is
+            available.
     """
 
     model: EncoderModel
     spaces: tuple[Space, ...]
     plan: EncodingPlan
     report: EncodingReport
+    memory: int | None = None
 
     def space(self, layout: str) -> Space:
         """The space of one of the layouts."""
@@ -53,7 +57,13 @@ class Vectors:
 
     def table(self, layout: str) -> FeatureTable:
         """The vectors of all texts, in their order."""
-        return self.space(layout).table(self.plan.keys)
+        table = self.space(layout).table(self.plan.keys, self.memory)
+        if on_disk(table.values):
+            say(
+                f"the {layout} vectors, {table.values.nbytes / 1e9:,.2f} GB, are more than may "
+                "stand in memory: they are read from a file in the cache (see --memory)"
+            )
+        return table
 
     @cached_property
     def tokens(self) -> np.ndarray:
@@ -143,7 +153,7 @@ def ensure_vectors(
         lambda count, tokens: progress.advance(count),
     )
     progress.finish()
-    return Vectors(model, spaces, plan, report)
+    return Vectors(model, spaces, plan, report, config.memory_bytes)
 
 
 def plan_line(plan: EncodingPlan) -> str:

@@ -1,4 +1,4 @@
-"""Texts stream: read twice at the most, never held whole, and never stored under a wrong key."""
+"""Texts stream: read twice at the most, never held whole, never stored under a wrong key."""
 
 from __future__ import annotations
 
