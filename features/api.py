@@ -81,6 +81,7 @@ def encode(
     layers: Sequence[int] | None = None,
     dtype: str = "float16",
     precision: str = "auto",
+    memory: int | None = None,
     on_batch: Callable[[int, int], None] = lambda texts, tokens: None,
 ) -> FeatureTable:
     """The vectors of texts, in their order; only texts that the store lacks are encoded.
@@ -94,6 +95,8 @@ def encode(
             None takes the one two thirds up.
         dtype: stored form: ``float16``, ``float32`` or ``int8``.
         precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
+        memory: bytes that the vectors may take of it, by default half of what is available;
+            where they are more, ``values`` is read from a nameless file in the cache.
         on_batch: called after every batch with its number of texts and of tokens.
 
     Returns:
@@ -118,4 +121,4 @@ def encode(
         store.prepare()
         check_disk(plan, store.root)
     encode_missing(plan, texts, [space], lambda: encoder, on_batch)
-    return space.table(plan.keys)
+    return space.table(plan.keys, memory)
