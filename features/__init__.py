@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from features.api import LazyEncoder, encode, load_encoder
-    from features.corpus import Corpus, read_corpus
+    from features.corpus import Corpus, CorpusTexts, read_corpus
     from features.estimator import FeatureEncoder
     from features.store import FeatureStore
     from features.table import FeatureTable
 
 __all__ = [
     "Corpus",
+    "CorpusTexts",
     "FeatureEncoder",
     "FeatureStore",
     "FeatureTable",
@@ -33,6 +34,7 @@ __all__ = [
 
 _HOMES = {
     "Corpus": "features.corpus",
+    "CorpusTexts": "features.corpus",
     "FeatureEncoder": "features.estimator",
     "FeatureStore": "features.store",
     "FeatureTable": "features.table",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -84,7 +84,7 @@ def load_encoder(
 
 
 def encode(
-    texts: Sequence[str],
+    texts: Iterable[str],
     encoder: Described,
     store: FeatureStore,
     *,
@@ -92,18 +92,22 @@ def encode(
     layers: Sequence[int] | None = None,
     dtype: str = "float16",
     precision: str = "auto",
+    memory: int | None = None,
     on_batch: Callable[[int, int], None] = lambda texts, tokens: None,
 ) -> FeatureTable:
     """The vectors of texts, in their order; only texts that the store lacks are encoded.
 
     Args:
-        texts: N texts; repeats cost nothing.
+        texts: N texts; repeats cost nothing. A list, or a ``CorpusTexts``, which streams them
+            from a file.
         layout: ``pooled`` (one vector a text), ``tokens`` (one a token) or ``sentences``
             (one pooled vector a sentence).
         layers: hidden states of the tokens layout, 0 being the embeddings and -1 the last;
             None takes the one two thirds up.
         dtype: stored form: ``float16``, ``float32`` or ``int8``.
         precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
+        memory: bytes that the vectors may take of it, by default half of what is available;
+            where they are more, ``values`` is read from a nameless file in the cache.
         on_batch: called after every batch with its number of texts and of tokens.
 
     Returns:
@@ -128,4 +132,4 @@ def encode(
         store.prepare()
         check_disk(plan, store.root)
     encode_missing(plan, texts, [space], lambda: encoder, on_batch)
-    return space.table(plan.keys)
+    return space.table(plan.keys, memory)

@@ -1,6 +1,7 @@
 """Corpus: labelled texts, read from a data file and checked row by row.
 
     path -> row_batches (formats) -> corpus_batches (texts, labels, splits) -> read_corpus
+                                                                            -> CorpusTexts
 
 Row numbers in messages and in ``Corpus.rows`` count data rows from 1.
 """
@@ -12,12 +13,16 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from features.errors import CorpusError, SettingError, listed
 from features.rows import RowBatch, Wanted, clipped, row_batches
 
 DEFAULT_SPLIT = "split"
+
+Cell = TypeVar("Cell")
 
 
 @dataclass(frozen=True)
@@ -133,8 +138,6 @@ def read_corpus(
     batches = list(corpus_batches(path, columns, labels, skip_empty))
     texts = tuple(text for batch in batches for text in batch.texts)
     skipped = sum(batch.skipped for batch in batches)
-    if not texts:
-        raise CorpusError(f"{path}: all {skipped} rows have an empty text or label; fill them")
     found = _joined([batch.labels for batch in batches])
     if labels and found and len(set(found)) == 1:
         raise CorpusError(
@@ -161,12 +164,13 @@ def corpus_batches(
 ) -> Iterator[CorpusBatch]:
     """Stream a corpus that need not fit in memory; arguments as in ``read_corpus``.
 
-    Empty cells are reported together, after the last batch. That there is more than one
-    class is not checked.
+    Empty cells are reported together, after the last batch, and so is a file without any
+    text. That there is more than one class is not checked.
     """
     path = _expanded(path)
     empty = _Empty(path)
     names: set[str] | None = None
+    texts_kept = rows = 0
     for batch in row_batches(path, _wanted(columns, labels), size):
         names = set(batch.cells) if names is None else names
         _refuse_late(path, batch, names)
@@ -178,17 +182,41 @@ def corpus_batches(
         bad = empty.rows_without(columns.text, "text", texts, batch)
         if labels and found is not None:
             bad |= empty.rows_without(columns.label or "", "label", found, batch)
-        kept = [i for i in range(batch.size) if i not in bad]
+        texts_kept += batch.size - len(bad)
+        rows += batch.size
         yield CorpusBatch(
-            texts=[texts[i] for i in kept],
-            labels=None if found is None else [found[i] for i in kept],
-            splits=None if splits is None else [splits[i] for i in kept],
-            rows=[batch.first + i for i in kept],
+            texts=_without(bad, texts),
+            labels=None if found is None else _without(bad, found),
+            splits=None if splits is None else _without(bad, splits),
+            rows=_without(bad, range(batch.first, batch.first + batch.size)),
             skipped=len(bad),
-            groups=None if groups is None else [groups[i] for i in kept],
+            groups=None if groups is None else _without(bad, groups),
         )
     if not skip_empty:
         empty.refuse()
+    if not texts_kept:
+        raise CorpusError(f"{path}: all {rows} rows have an empty text or label; fill them")
+
+
+@dataclass(frozen=True)
+class CorpusTexts:
+    """The texts of a data file, read anew at every pass, some rows in memory at a time.
+
+    Attributes:
+        path: the file.
+        column: its column of texts.
+        skip_empty: leave out rows without a text instead of refusing the file.
+    """
+
+    path: Path
+    column: str = Columns.text
+    skip_empty: bool = False
+
+    def __iter__(self) -> Iterator[str]:
+        """The texts in file order. Raises ``CorpusError`` as ``read_corpus`` does."""
+        columns = Columns(self.column, label=None, split=None)
+        batches = corpus_batches(self.path, columns, labels=False, skip_empty=self.skip_empty)
+        return chain.from_iterable(batch.texts for batch in batches)
 
 
 def folded(text: str) -> str:
@@ -246,6 +274,8 @@ def _column(path: Path, batch: RowBatch, name: str, text: bool) -> list[str]:
     values = batch.cells.get(name)
     if values is None:
         return [""] * batch.size
+    if set(map(type, values)) == {str}:  # as in every CSV: nothing to check or to convert
+        return values
     kinds = str if text else (str, int)
     cells = ["" if value is None or value != value else value for value in values]
     for index, value in enumerate(cells):
@@ -256,6 +286,11 @@ def _column(path: Path, batch: RowBatch, name: str, text: bool) -> list[str]:
                 f"of type {type(value).__name__}; it must be {allowed}"
             )
     return [str(value) for value in cells]
+
+
+def _without(bad: set[int], cells: Sequence[Cell]) -> list[Cell]:
+    """The cells whose index is not among ``bad``."""
+    return [cell for i, cell in enumerate(cells) if i not in bad] if bad else list(cells)
 
 
 class _Empty:

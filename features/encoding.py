@@ -1,8 +1,12 @@
 """The encoding stage: texts without vectors go through the encoder, once, ever.
 
-    plan_encoding(texts, spaces)            pure: what is cached, what is missing, how large
+    plan_encoding(texts, spaces)            what is cached, what is missing, how large
     check_disk(plan, root)                  refuses what would not fit
     encode(plan, texts, spaces, load)       windows of missing texts -> committed shards
+
+Texts stream: planning passes over them once and keeps 16 bytes of each; encoding passes over
+them again, and only where it must, so any iterable of texts will do that gives the same texts
+whenever it is iterated: a list, or ``corpus.CorpusTexts``, which reads a file.
 
 A window is one unit of work and one commit a space. Windows run in corpus order, so that a
 resumed run cuts the same windows that the killed one would have; once another process is
@@ -11,11 +15,12 @@ seen writing the same space they run in random order, so that the two share the 
 
 from __future__ import annotations
 
-import random
 import shutil
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -29,10 +34,20 @@ from features.shard import Block
 from features.spec import KEY_BYTES, FeatureSpec, text_keys
 from features.store import Space
 from features.table import POOLED, SENTENCES
+from features.windows import Window, WorkQueue, cut
 
 WINDOW_TEXTS = 2048
 WINDOW_BYTES = 64 * 2**20
 """A window is some seconds of work, all that a kill can lose, and a shard of useful size."""
+
+PLANNED_TEXTS = 4096
+"""Texts that planning holds at a time."""
+
+HELD_BYTES = 16 * 2**20
+"""Missing texts that a plan keeps, about: few new ones need no second pass over the corpus."""
+
+BAD_SHOWN = 3
+"""Texts without sound vectors that a message quotes; of the others it gives the numbers."""
 
 SENTENCE_TOKENS = 20
 """Tokens of a sentence, about; only to estimate the disk space needed."""
@@ -65,12 +80,14 @@ class EncodingPlan:
         missing: positions of the texts to encode: the first of each distinct text that some
             space lacks, in corpus order.
         sizes: (missing,) expected stored bytes of each.
+        held: the first missing texts, up to ``HELD_BYTES``; the others are read again.
     """
 
     keys: np.ndarray
     distinct: int
     missing: np.ndarray
     sizes: np.ndarray
+    held: Sequence[str] = ()
 
     @property
     def cached(self) -> int:
@@ -107,27 +124,52 @@ class Done:
     """What became of one window.
 
     Attributes:
-        sound: (n,) bool, texts whose vectors could be stored.
-        tokens: of all its texts, before truncation.
-        shared: another process had just committed the same.
+        encoded: texts whose vectors were stored.
+        tokens: of all that were encoded, before truncation.
+        bad: the texts whose vectors could not be stored.
+        shared: some of its texts were there already: others fill the same space.
     """
 
-    sound: np.ndarray
+    encoded: int
     tokens: int
+    bad: Window
     shared: bool
 
 
-def plan_encoding(texts: Sequence[str], spaces: Sequence[Space]) -> EncodingPlan:
-    """Compare the texts' keys with what the spaces hold."""
-    keys = text_keys(texts)
-    first = np.sort(np.unique(keys, return_index=True)[1])
-    lacking = np.zeros(len(first), bool)
-    for space in spaces:
-        lacking |= space.missing(keys[first])
-    missing = first[lacking]
+def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan:
+    """Compare the texts' keys with what the spaces hold: one pass over the texts.
+
+    Raises:
+        TypeError: an iterator, which would be used up when the texts are encoded.
+        Whatever reading the texts raises, such as ``CorpusError`` at a bad row.
+    """
+    stream = iter(texts)
+    if stream is texts:
+        raise TypeError("texts are read again to be encoded: pass a list, not an iterator")
     specs = [space.spec for space in spaces]
-    sizes = np.array([_stored_bytes(texts[row], specs) for row in missing], np.int64)
-    return EncodingPlan(keys, len(first), missing, sizes)
+    keys, absent = [text_keys(())], [np.zeros(0, bool)]
+    sizes = [np.zeros(0, np.int64)]
+    held: list[str] = []
+    room = HELD_BYTES
+    while batch := list(islice(stream, PLANNED_TEXTS)):
+        keys.append(text_keys(batch))
+        absent.append(lacking(keys[-1], spaces))
+        wanted = list(compress(batch, absent[-1].tolist()))
+        sizes.append(np.array([_stored_bytes(text, specs) for text in wanted], np.int64))
+        if room > 0:
+            room -= sum(map(sys.getsizeof, wanted))
+            held += wanted
+    every, wanting = np.concatenate(keys), np.concatenate(absent)
+    first = np.zeros(len(every), bool)
+    first[np.unique(every, return_index=True)[1]] = True
+    once = first[wanting]
+    return EncodingPlan(
+        every,
+        int(first.sum()),
+        np.flatnonzero(wanting & first),
+        np.concatenate(sizes)[once],
+        list(compress(held, once.tolist())),
+    )
 
 
 def check_disk(plan: EncodingPlan, root: Path) -> None:
@@ -144,7 +186,7 @@ def check_disk(plan: EncodingPlan, root: Path) -> None:
 
 def encode(
     plan: EncodingPlan,
-    texts: Sequence[str],
+    texts: Iterable[str],
     spaces: Sequence[Space],
     load: Callable[[], Encoder],
     on_batch: OnBatch = lambda texts, tokens: None,
@@ -152,72 +194,68 @@ def encode(
     """Encode the plan's missing texts and commit them, window by window.
 
     Args:
-        texts: the corpus that the plan was made of.
+        texts: the corpus that the plan was made of; iterated unless the plan holds all that
+            is missing.
         load: gives the encoder; called only if something is missing.
 
     Raises:
         BadVectorError: after all else was committed, if the encoder gave NaN, infinite or
             all-zero vectors; it names the texts.
+        CorpusError: the texts are no longer those of the plan; earlier commits are kept.
         DiskSpaceError, CacheError: a commit failed; earlier ones are kept.
     """
     start = time.perf_counter()
     encoded = tokens = 0
-    bad: list[int] = []
-    queue = windows(plan.sizes, WINDOW_TEXTS, WINDOW_BYTES)
-    encoder = load() if queue else None
+    bad = BadTexts()
+    parts = windows(plan.sizes, WINDOW_TEXTS, WINDOW_BYTES)
+    encoder = load() if parts else None
     loading = time.perf_counter() - start
-    shared = False
     for space in spaces:
         space.sweep()
         touch(space.folder)
-    while queue and encoder is not None:
-        window = queue.pop(random.randrange(len(queue)) if shared else 0)
+    queue = WorkQueue(missing_windows(plan, texts, parts))
+    for window in queue:
         for space in spaces:
-            shared |= space.refresh()
-        rows = plan.missing[window]
-        rows = rows[lacking(plan.keys[rows], spaces)]
-        if not len(rows):
+            queue.shared |= space.refresh()
+        if encoder is None:
             continue
-        done = encode_window(
-            [texts[row] for row in rows], plan.keys[rows], spaces, encoder, on_batch
-        )
-        bad.extend(rows[~done.sound].tolist())
-        shared |= done.shared
-        encoded += int(done.sound.sum())
+        done = encode_window(window, spaces, encoder, on_batch)
+        bad.add(done.bad)
+        queue.shared |= done.shared
+        encoded += done.encoded
         tokens += done.tokens
     for space in spaces:
         space.save_index()
-    refuse_bad(bad, texts)
+    bad.refuse()
     seconds = time.perf_counter() - start
     return EncodingReport(encoded, tokens, seconds, loading, backend_name(encoder))
 
 
 def encode_window(
-    texts: Sequence[str],
-    keys: np.ndarray,
-    spaces: Sequence[Space],
-    encoder: Encoder,
-    on_batch: OnBatch,
+    planned: Window, spaces: Sequence[Space], encoder: Encoder, on_batch: OnBatch
 ) -> Done:
-    """One unit of work: texts that some space lacks -> one commit a space.
-
-    Args:
-        texts: n different texts, at least one.
-        keys: (n,) ``S16``, theirs.
-    """
-    blocks = encoder.encode(texts, [space.spec for space in spaces], on_batch)
+    """One unit of work: what some space lacks of a window -> one commit a space."""
+    absent = [space.missing(planned.keys) for space in spaces]
+    chosen = np.logical_or.reduce(absent)
+    window = planned.take(chosen)
+    shared = not chosen.all()
+    if not window.texts:
+        return Done(0, 0, window, shared)
+    blocks = encoder.encode(window.texts, [space.spec for space in spaces], on_batch)
     sound = np.logical_and.reduce(
         [_sound(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
     )
-    shared = False
-    for space, block in zip(spaces, blocks, strict=True):
-        shared |= not _commit(space, keys, block, sound)
-    return Done(sound, int(blocks[0].tokens.sum()), shared)
+    for space, block, missing in zip(spaces, blocks, absent, strict=True):
+        shared |= not _commit(space, window.keys, block, sound & missing[chosen])
+    tokens = int(blocks[0].tokens.sum())
+    return Done(int(sound.sum()), tokens, window.take(~sound), shared)
 
 
 def lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
     """(n,) bool: texts whose vectors some space lacks."""
-    absent: np.ndarray = np.logical_or.reduce([space.missing(keys) for space in spaces])
+    absent = np.zeros(len(keys), bool)
+    for space in spaces:
+        absent |= space.missing(keys)
     return absent
 
 
@@ -226,15 +264,50 @@ def backend_name(encoder: object) -> str:
     return str(getattr(getattr(encoder, "backend", None), "name", ""))
 
 
-def refuse_bad(rows: list[int], texts: Sequence[str]) -> None:
-    """Raise ``BadVectorError`` that names the texts, if there are any."""
-    if rows:
-        raise BadVectorError(_bad_vectors(sorted(rows), texts))
+def missing_windows(
+    plan: EncodingPlan, texts: Iterable[str], parts: Sequence[slice]
+) -> Iterator[Window]:
+    """The plan's missing texts as windows in corpus order, each read when it is asked for."""
+    return cut(_missing_texts(plan, texts), plan.missing, plan.keys[plan.missing], parts)
 
 
-def _commit(space: Space, keys: np.ndarray, block: Block, sound: np.ndarray) -> bool:
-    """Commit what the space lacks. False where another process had just done the same."""
-    wanted = sound & space.missing(keys)
+def _missing_texts(plan: EncodingPlan, texts: Iterable[str]) -> Iterator[str]:
+    """The plan's missing texts in order: those it holds, then a second pass for the rest."""
+    yield from plan.held
+    if len(plan.held) < len(plan.missing):
+        wanted = np.zeros(len(plan.keys), np.uint8)
+        wanted[plan.missing[len(plan.held) :]] = 1
+        yield from compress(texts, wanted.tobytes())
+
+
+class BadTexts:
+    """Texts whose vectors must not be stored, gathered to be named in one message."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.shown: list[str] = []
+
+    def add(self, window: Window) -> None:
+        """More of them."""
+        for row, text in zip(window.rows.tolist(), window.texts, strict=True):
+            self.rows.append(row)
+            if len(self.shown) < BAD_SHOWN:
+                self.shown.append(f"text {row + 1}: {text[:60]!r}")
+
+    def refuse(self) -> None:
+        """Raise ``BadVectorError`` if there was any."""
+        if self.rows:
+            numbers = listed((row + 1 for row in sorted(self.rows)), 100)
+            raise BadVectorError(
+                "the encoder gave NaN, infinite or all-zero vectors for "
+                f"{len(self.rows)} texts, which were not stored (texts "
+                f"{numbers}; {'; '.join(self.shown)}); all "
+                "others were. Leave those texts out, or use float32 with --precision float32"
+            )
+
+
+def _commit(space: Space, keys: np.ndarray, block: Block, wanted: np.ndarray) -> bool:
+    """Commit some texts, by (n,) bool. False where another process had just done the same."""
     if wanted.all():
         return space.commit(keys, block)
     if wanted.any():
@@ -267,15 +340,6 @@ def _expected_vectors(spec: FeatureSpec, tokens: int) -> int:
     if spec.layout == SENTENCES:
         return 1 + tokens // SENTENCE_TOKENS
     return min(tokens, spec.max_length)
-
-
-def _bad_vectors(rows: list[int], texts: Sequence[str]) -> str:
-    shown = "; ".join(f"text {row + 1}: {texts[row][:60]!r}" for row in rows[:3])
-    return (
-        f"the encoder gave NaN, infinite or all-zero vectors for {len(rows)} texts, which "
-        f"were not stored (texts {listed((row + 1 for row in rows), 100)}; {shown}); all "
-        "others were. Leave those texts out, or use float32 with --precision float32"
-    )
 
 
 def _gigabytes(size: int) -> str:

@@ -1,6 +1,7 @@
 """Index: where the vectors of every key of a space lie. Pure: bytes in, bytes out.
 
-It is derived from the shards alone, so it can be deleted at any time.
+It is derived from the shards alone, so it can be deleted at any time. ``GrowingIndex`` is the
+same while shards are added.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,9 @@ from features.shard import ShardRows, digest
 from features.spec import KEY_BYTES
 
 DIGEST_HEX = 32
+
+MOST_RECENT = 1 << 14
+"""Texts of new shards that ``GrowingIndex`` keeps apart, beside a 16th of the others."""
 
 FORMAT = "2"
 """Version of the index file; one of another version is drawn anew from the shards."""
@@ -56,44 +61,76 @@ class Index:
             np.empty(0, np.int32),
         )
 
+    @classmethod
+    def of(cls, added: Sequence[tuple[str, ShardRows]]) -> Index:
+        """The index of some shards; of keys in several of them the first place counts."""
+        if not added:
+            return cls.empty()
+        parts = [rows for _, rows in added]
+        keys, first = np.unique(np.concatenate([r.keys for r in parts]), return_index=True)
+
+        def picked(columns: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+            return np.concatenate(columns)[first].astype(dtype, copy=False)
+
+        return cls(
+            tuple(name for name, _ in added),
+            tuple(len(r.keys) for r in parts),
+            keys,
+            picked([np.full(len(r.keys), n) for n, r in enumerate(parts)], np.int32),
+            picked([np.cumsum(r.lengths, dtype=np.int64) - r.lengths for r in parts], np.int64),
+            picked([r.lengths for r in parts], np.int32),
+            picked([r.tokens for r in parts], np.int32),
+        )
+
     def find(self, keys: np.ndarray) -> np.ndarray:
         """(N,) int64: the position of each key in the index, -1 where it is missing."""
         if not len(self.keys):
             return np.full(len(keys), -1, np.int64)
-        position = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        position = np.minimum(self._place(keys), len(self.keys) - 1)
         return np.where(self.keys[position] == keys, position, -1)
 
-    def with_shard(self, name: str, rows: ShardRows) -> Index:
-        """The index with one more shard. Keys that it knows already keep their place."""
-        return self.with_shards([(name, rows)])
+    def _place(self, keys: np.ndarray) -> np.ndarray:
+        """(N,) int64: how many keys of the index, which must not be empty, are smaller."""
+        beginnings = _beginnings(keys)
+        place = np.searchsorted(self._beginnings, beginnings)
+        at = np.minimum(place, len(self.keys) - 1)
+        alike = (self._beginnings[at] == beginnings) & (self.keys[at] != keys)
+        if alike.any():
+            place[alike] = np.searchsorted(self.keys, keys[alike])
+        return place
 
-    def with_shards(self, added: Sequence[tuple[str, ShardRows]]) -> Index:
-        """The index with more shards; of keys in several of them the first place counts."""
-        if not added:
-            return self
-        parts = [rows for _, rows in added]
-        keys, first = np.unique(np.concatenate([r.keys for r in parts]), return_index=True)
-        fresh = self.find(keys) < 0
-        place = np.searchsorted(self.keys, keys[fresh])
-        numbers = np.arange(len(self.shards), len(self.shards) + len(added))
-        starts = [np.cumsum(r.lengths, dtype=np.int64) - r.lengths for r in parts]
+    @cached_property
+    def _beginnings(self) -> np.ndarray:
+        # Numbers are compared several times as fast as strings of bytes.
+        return _beginnings(self.keys)
 
-        def merged(old: np.ndarray, new: Sequence[np.ndarray]) -> np.ndarray:
-            # Inserted, not sorted again: a commit costs one copy of the index.
-            picked = np.concatenate(new)[first][fresh].astype(old.dtype, copy=False)
-            return np.insert(old, place, picked)
+    def joined(self, other: Index) -> Index:
+        """The index with the shards of another. Keys that it knows keep their place."""
+        if not len(self.keys):
+            place, fresh = np.zeros(len(other.keys), np.int64), np.ones(len(other.keys), bool)
+        else:
+            place = self._place(other.keys)
+            at = np.minimum(place, len(self.keys) - 1)
+            fresh = self.keys[at] != other.keys
+        # Inserted, not sorted again: this costs one copy.
+        inserted = place[fresh] + np.arange(fresh.sum())
+        kept = np.ones(len(self.keys) + len(inserted), bool)
+        kept[inserted] = False
+
+        def merged(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+            out = np.empty(len(kept), old.dtype)
+            out[kept] = old
+            out[inserted] = new[fresh]
+            return out
 
         return Index(
-            (*self.shards, *(name for name, _ in added)),
-            (*self.texts, *(len(rows.keys) for rows in parts)),
-            np.insert(self.keys, place, keys[fresh]),
-            merged(
-                self.shard,
-                [np.full(len(r.keys), n) for r, n in zip(parts, numbers, strict=True)],
-            ),
-            merged(self.start, starts),
-            merged(self.length, [r.lengths for r in parts]),
-            merged(self.tokens, [r.tokens for r in parts]),
+            (*self.shards, *other.shards),
+            (*self.texts, *other.texts),
+            merged(self.keys, other.keys),
+            merged(self.shard, other.shard + np.int32(len(self.shards))),
+            merged(self.start, other.start),
+            merged(self.length, other.length),
+            merged(self.tokens, other.tokens),
         )
 
     def without(self, gone: set[str]) -> Index:
@@ -121,7 +158,7 @@ class Index:
             self.tokens[rows],
         )
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self) -> memoryview:
         """Arrow IPC bytes with their own digest in front."""
         key_array = pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(KEY_BYTES),
@@ -139,14 +176,16 @@ class Index:
         ).replace_schema_metadata(
             {"format": FORMAT, "shards": json.dumps([self.shards, self.texts])}
         )
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-        body: bytes = sink.getvalue().to_pybytes()
-        return digest(body).encode("ascii") + body
+        counted = pa.MockOutputStream()
+        _write(table, counted)
+        # Of the right size from the start: it is not copied again and again as it grows.
+        data = memoryview(bytearray(DIGEST_HEX + counted.size()))
+        _write(table, pa.FixedSizeBufferWriter(pa.py_buffer(data[DIGEST_HEX:])))
+        data[:DIGEST_HEX] = digest(data[DIGEST_HEX:]).encode("ascii")
+        return data
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Index | None:
+    def from_bytes(cls, data: bytes | memoryview) -> Index | None:
         """The index, or None where the bytes are damaged or another version wrote them."""
         body = memoryview(data)[DIGEST_HEX:]
         if digest(body).encode("ascii") != data[:DIGEST_HEX]:
@@ -163,3 +202,57 @@ class Index:
             np.frombuffer(keys.buffers()[1], f"S{KEY_BYTES}", count=len(keys)),
             **{name: column.to_numpy() for name, column in columns.items()},
         )
+
+
+class GrowingIndex:
+    """An index to which shards are added, one after another, while it is asked for keys.
+
+    New shards stand in a small index of their own until they are worth a copy of the large
+    one: the cost of a commit does not grow with what is there already.
+
+    Args:
+        index: what is known at the start.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._settled, self._recent = index, Index.empty()
+
+    @property
+    def whole(self) -> Index:
+        """All of it as one index."""
+        if self._recent.shards:
+            self._settled = self._settled.joined(self._recent)
+            self._recent = Index.empty()
+        return self._settled
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """Names of all shards that it knows."""
+        return (*self._settled.shards, *self._recent.shards)
+
+    def lacks(self, keys: np.ndarray) -> np.ndarray:
+        """(N,) bool: which keys have no place in it."""
+        lacking: np.ndarray = (self._settled.find(keys) < 0) & (self._recent.find(keys) < 0)
+        return lacking
+
+    def add(self, added: Sequence[tuple[str, ShardRows]]) -> None:
+        """Take in shards. Keys that are known keep their place."""
+        if added:
+            self._recent = self._recent.joined(Index.of(added))
+            if len(self._recent.keys) > MOST_RECENT + len(self._settled.keys) // 16:
+                _ = self.whole
+
+    def remove(self, gone: set[str]) -> None:
+        """Forget shards, as ``Index.without`` does."""
+        self._settled = self.whole.without(gone)
+
+
+def _beginnings(keys: np.ndarray) -> np.ndarray:
+    """(n,) uint64: the first half of each key, which orders them nearly as the whole does."""
+    halves = np.ascontiguousarray(keys).view(">u8")[:: KEY_BYTES // 8]
+    return halves.astype(np.uint64)
+
+
+def _write(table: pa.Table, sink: pa.NativeFile) -> None:
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)

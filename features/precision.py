@@ -10,7 +10,12 @@ value is at most half a scale.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+
+Empty = Callable[[tuple[int, ...], str], np.ndarray]
+"""(shape, dtype) -> a new array."""
 
 STORED_DTYPES = ("float16", "float32", "int8")
 SCALE = np.dtype("<f4")
@@ -58,13 +63,17 @@ def pack(values: np.ndarray, dtype: str) -> np.ndarray:
     return raw
 
 
-def unpack(raw: np.ndarray, dtype: str, width: int) -> np.ndarray:
-    """(n,) void of stored bytes -> (n, D) of ``table_dtype``; without a copy unless int8."""
+def unpack(raw: np.ndarray, dtype: str, width: int, empty: Empty = np.empty) -> np.ndarray:
+    """(n,) void of stored bytes -> (n, D) of ``table_dtype``; without a copy unless int8.
+
+    Args:
+        empty: gives the new array for int8.
+    """
     if dtype != "int8":
         values: np.ndarray = raw.view(np.dtype(dtype).newbyteorder("<")).reshape(-1, width)
         return values
     packed = raw.view([("scale", SCALE), ("values", np.int8, (width,))])
-    out = np.empty((len(raw), width), table_dtype(dtype))
+    out = empty((len(raw), width), table_dtype(dtype))
     # In slices: the product passes through float32, which must not double the table's memory.
     for start in range(0, len(raw), 4096):
         part = packed[start : start + 4096]

@@ -107,7 +107,7 @@ def text_key(text: str) -> bytes:
 
 def text_keys(texts: Iterable[str]) -> np.ndarray:
     """(N,) array of ``S16``: the key of each text, in order."""
-    return np.array([text_key(text) for text in texts], dtype=f"S{KEY_BYTES}")
+    return np.fromiter(map(text_key, texts), f"S{KEY_BYTES}")
 
 
 def parse_layers(layers: str | None, depth: int) -> tuple[int, ...] | None:

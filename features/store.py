@@ -23,8 +23,9 @@ import numpy as np
 from features.card import SPACE_NAME, SpaceCard, touch
 from features.durable import make_folder, put, sweep
 from features.errors import CacheError, CorruptShardError
-from features.index import Index
-from features.precision import unpack
+from features.index import GrowingIndex, Index
+from features.memory import Room
+from features.precision import table_dtype, unpack
 from features.shard import NAME, SUFFIX, Block, Shard, ShardRows, digest, serialize
 from features.spec import FeatureSpec
 from features.table import FeatureTable
@@ -84,31 +85,32 @@ class Space:
         self.folder = folder
         self.spec = spec
         self.model = model
-        self._index = self._saved_index() or Index.empty()
+        saved = self._saved_index()
+        self._saved_shards = None if saved is None else set(saved.shards)
+        self._growing = GrowingIndex(saved or Index.empty())
         self.refresh()
 
     def missing(self, keys: np.ndarray) -> np.ndarray:
         """(N,) bool: which keys have no vector here."""
-        lacking: np.ndarray = self._index.find(keys) < 0
-        return lacking
+        return self._growing.lacks(keys)
 
     def __len__(self) -> int:
-        return len(self._index.keys)
+        return len(self.index.keys)
 
     def tokens(self, keys: np.ndarray) -> np.ndarray:
         """(N,) int32: tokens of each whole text, before truncation; all must be cached."""
-        tokens: np.ndarray = self._index.tokens[self._found(keys)]
+        tokens: np.ndarray = self.index.tokens[self._found(keys)]
         return tokens
 
     def lengths(self, keys: np.ndarray) -> np.ndarray:
         """(N,) int32: how many vectors each text has here; all must be cached."""
-        lengths: np.ndarray = self._index.length[self._found(keys)]
+        lengths: np.ndarray = self.index.length[self._found(keys)]
         return lengths
 
     @property
     def index(self) -> Index:
         """Where every key lies, as of the last look."""
-        return self._index
+        return self._growing.whole
 
     def refresh(self) -> bool:
         """Take in the shards that other processes committed or removed since the last look.
@@ -117,16 +119,16 @@ class Space:
             Whether there were any: another process is at work in this space.
         """
         present = self.shard_names()
-        gone = set(self._index.shards) - present
+        gone = set(self._growing.shards) - present
         if gone:
-            self._index = self._index.without(gone)
+            self._growing.remove(gone)
         added = []
-        for name in sorted(present - set(self._index.shards)):
+        for name in sorted(present - set(self._growing.shards)):
             try:
                 added.append((name, self._rows(name)))
             except FileNotFoundError:  # removed since the listing
                 continue
-        self._index = self._index.with_shards(added)
+        self._growing.add(added)
         return bool(added or gone)
 
     def _rows(self, name: str) -> ShardRows:
@@ -165,8 +167,8 @@ class Space:
             put(self.folder, SPACE_NAME, SpaceCard(self.spec, self.model).to_bytes())
         if not (self.folder / f"{name}{SUFFIX}").exists():
             put(self.folder, f"{name}{SUFFIX}", data)
-        if name not in self._index.shards:
-            self._index = self._index.with_shard(name, rows)
+        if name not in self._growing.shards:
+            self._growing.add([(name, rows)])
         return name
 
     def sweep(self) -> int:
@@ -176,27 +178,29 @@ class Space:
     def save_index(self) -> None:
         """Write the derived index, so that the next run need not read the shards' keys."""
         self.refresh()
-        saved = self._saved_index()
-        if saved is None and not self._index.shards:
-            return
-        if saved is None or set(saved.shards) != set(self._index.shards):
-            put(self.folder, INDEX_NAME, self._index.to_bytes())
+        shards = set(self._growing.shards)
+        if shards != (self._saved_shards or set()):
+            put(self.folder, INDEX_NAME, self.index.to_bytes())
+            self._saved_shards = shards
 
-    def table(self, keys: np.ndarray) -> FeatureTable:
+    def table(self, keys: np.ndarray, memory: int | None = None) -> FeatureTable:
         """The vectors of texts, in the order of their keys; every shard's digest is checked.
 
         Args:
             keys: (N,) ``S16``; all must be cached, repeats are allowed.
+            memory: bytes that the vectors may take of it, by default half of what is
+                available; where they are more, ``values`` stands in a nameless file.
 
         Raises:
             CorruptShardError: a shard does not match its digest.
             CacheError: some text is not cached.
+            DiskSpaceError: the vectors fit neither in memory nor on the disk.
         """
         touch(self.folder)
         for _ in range(READ_ATTEMPTS):
             found = self._found(keys)
             try:
-                return self._read(found)
+                return self._read(found, memory)
             except FileNotFoundError:
                 self.refresh()
         raise CacheError(
@@ -204,21 +208,25 @@ class Space:
             "them; run again when it has finished"
         )
 
-    def _read(self, found: np.ndarray) -> FeatureTable:
+    def _read(self, found: np.ndarray, memory: int | None) -> FeatureTable:
         """The table of texts by their places in the index."""
-        lengths = self._index.length[found].astype(np.int64)
+        lengths = self.index.length[found].astype(np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         width = self.spec.bytes_per_vector
-        raw = np.empty(offsets[-1], dtype=f"V{width}")
-        shard_of = self._index.shard[found]
+        values_size = self.spec.width * np.dtype(table_dtype(self.spec.dtype)).itemsize
+        room = Room(int(offsets[-1]) * max(width, values_size), memory, self.folder)
+        raw = room.empty((int(offsets[-1]),), f"V{width}")
+        shard_of = self.index.shard[found]
 
         def fill(number: int) -> None:
             rows = np.flatnonzero(shard_of == number)
             self._copy_runs(raw, number, rows, offsets[rows], found[rows])
+            room.release()
 
         with ThreadPoolExecutor(READERS) as pool:
             list(pool.map(fill, np.unique(shard_of).tolist()))
-        values = unpack(raw, self.spec.dtype, self.spec.width)
+        values = unpack(raw, self.spec.dtype, self.spec.width, room.empty)
+        values.flags.writeable = room.in_memory
         return FeatureTable(values, offsets, self.spec.layout)
 
     def _copy_runs(
@@ -232,9 +240,9 @@ class Space:
             to: (n,) where each text's vectors begin in ``out``.
             found: (n,) where each text stands in the index.
         """
-        shard = Shard(self.folder / f"{self._index.shards[number]}{SUFFIX}")
+        shard = Shard(self.folder / f"{self.index.shards[number]}{SUFFIX}")
         source = shard.vectors(self.spec.bytes_per_vector)
-        start, length = self._index.start[found], self._index.length[found].astype(np.int64)
+        start, length = self.index.start[found], self.index.length[found].astype(np.int64)
         joined = (rows[1:] == rows[:-1] + 1) & (start[1:] == start[:-1] + length[:-1])
         heads = np.flatnonzero(np.concatenate([[True], ~joined]))
         counts = np.add.reduceat(length, heads)
@@ -244,7 +252,7 @@ class Space:
             out[a : a + count] = source[b : b + count]
 
     def _found(self, keys: np.ndarray) -> np.ndarray:
-        found = self._index.find(keys)
+        found = self.index.find(keys)
         if len(found) and found.min() < 0:
             raise CacheError(
                 f"{int((found < 0).sum())} of {len(keys)} texts have no vectors in "

@@ -201,7 +201,7 @@ def _verify_index(
     if index is None:
         yield _finding(root, BAD_INDEX, path, "does not match the digest that it begins with")
         return
-    whole = Index.empty().with_shards(sorted(sound.items()))
+    whole = Index.of(sorted(sound.items()))
     for number, name in enumerate(index.shards):
         if name not in present:
             keys = index.keys[index.shard == number]
@@ -223,7 +223,7 @@ def _agrees(index: Index, name: str, sound: dict[str, ShardRows]) -> bool:
     """Whether all that the index says of a shard is what the shard says."""
     number, rows = index.shards.index(name), sound[name]
     own = np.flatnonzero(index.shard == number)
-    alone = Index.empty().with_shard(name, rows)
+    alone = Index.of([(name, rows)])
     place = alone.find(index.keys[own])
     if index.texts[number] != len(rows.keys) or (place < 0).any():
         return False

@@ -13,23 +13,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
-
-import numpy as np
 
 from features import encoding
 from features.batching import windows
 from features.card import touch
 from features.devices import threads
 from features.encoding import (
+    BadTexts,
+    Done,
     Encoder,
     EncodingPlan,
     EncodingReport,
@@ -37,10 +36,11 @@ from features.encoding import (
     backend_name,
     encode_window,
     lacking,
-    refuse_bad,
+    missing_windows,
 )
 from features.errors import ManyheadsError, WorkerError, listed
 from features.store import Space
+from features.windows import Window, WorkQueue
 
 Load = Callable[[str], Encoder]
 """Gives the encoder of a device. It is sent to the workers: a module's function, or a
@@ -56,39 +56,30 @@ class _Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class _Finished:
-    """A worker's message: a window is committed, or at the start, that it is ready.
+class _Ready:
+    """A worker's message: it waits for a window, and ``done`` is the one before, if any."""
 
-    Attributes:
-        bad: positions in the window of texts whose vectors were not stored.
-        shared: some of its texts were there already, so another run fills the same space.
-    """
-
-    encoded: int
-    tokens: int
-    bad: np.ndarray
+    done: Done | None
     backend: str
-    shared: bool = False
 
 
 @dataclass(eq=False)
 class _Worker:
-    """The parent's view of a worker; ``rows`` are the texts of the window it has."""
+    """The parent's view of a worker."""
 
     device: str
     process: Any
     pipe: Connection
-    rows: np.ndarray
 
-    def give(self, texts: list[str], keys: np.ndarray) -> None:
+    def give(self, window: Window) -> None:
         """Send it a window."""
         with suppress(BrokenPipeError):  # it died just now, as its pipe is about to tell
-            self.pipe.send((texts, keys))
+            self.pipe.send(window)
 
 
 def encode_on_devices(
     plan: EncodingPlan,
-    texts: Sequence[str],
+    texts: Iterable[str],
     spaces: Sequence[Space],
     load: Load,
     devices: Sequence[str],
@@ -112,46 +103,44 @@ def encode_on_devices(
     for space in spaces:
         space.sweep()
         touch(space.folder)
-    done: list[_Finished] = []
-    bad: list[int] = []
+    queue = WorkQueue(missing_windows(plan, texts, parts))
+    waiting = iter(queue)
+    encoded = tokens = 0
+    bad = BadTexts()
     lost: list[str] = []
-    loading = 0.0
+    loading, backend = 0.0, ""
     with _workers(devices[: len(parts)], spaces, load) as crew:
         for worker, said in _messages(crew, lost):
             if isinstance(said, _Batch):
                 on_batch(said.texts, said.tokens)
                 continue
             loading = loading or time.perf_counter() - start
-            done.append(said)
-            bad += worker.rows[said.bad].tolist()
-            if not parts:
+            backend = said.backend
+            if said.done:
+                encoded += said.done.encoded
+                tokens += said.done.tokens
+                bad.add(said.done.bad)
+                queue.shared |= said.done.shared
+            window = next(waiting, None)
+            if window:
+                worker.give(window)
+            else:
                 crew.remove(worker)
-                continue
-            shared = any(each.shared for each in done)
-            part = parts.pop(random.randrange(len(parts)) if shared else 0)
-            worker.rows = plan.missing[part]
-            worker.give([texts[row] for row in worker.rows], plan.keys[worker.rows])
     for space in spaces:
         space.save_index()
-    left = int(lacking(plan.keys[plan.missing], spaces).sum()) - len(bad)
+    left = int(lacking(plan.keys[plan.missing], spaces).sum()) - len(bad.rows)
     if left and lost:
         raise WorkerError(
             f"{len(lost)} of {len(devices)} workers died ({listed(lost)}) and {left:,} texts "
             "are not encoded; all others are: run the same command again"
         )
-    refuse_bad(bad, texts)
-    return EncodingReport(
-        encoded=sum(each.encoded for each in done),
-        tokens=sum(each.tokens for each in done),
-        seconds=time.perf_counter() - start,
-        loading=loading,
-        backend=done[-1].backend if done else "",
-    )
+    bad.refuse()
+    return EncodingReport(encoded, tokens, time.perf_counter() - start, loading, backend)
 
 
 def _messages(
     crew: list[_Worker], lost: list[str]
-) -> Iterator[tuple[_Worker, _Batch | _Finished]]:
+) -> Iterator[tuple[_Worker, _Batch | _Ready]]:
     """What workers say, until none is left in the crew; those that died go to ``lost``.
 
     Raises:
@@ -197,7 +186,7 @@ def _workers(
             )
             process.start()
             theirs.close()
-            started.append(_Worker(device, process, ours, np.zeros(0, np.int64)))
+            started.append(_Worker(device, process, ours))
         yield list(started)
     finally:
         for worker in started:
@@ -217,41 +206,22 @@ def _work(
         _limit_threads(threads)
         encoder = load(device)
         spaces = [Space(*place) for place in places]
-        pipe.send(_Finished(0, 0, np.zeros(0, np.int64), backend_name(encoder)))
+        done = None
         while True:
+            pipe.send(_Ready(done, backend_name(encoder)))
             try:
-                texts, keys = pipe.recv()
+                window = pipe.recv()
             except EOFError:
                 return
-            pipe.send(_window(texts, keys, spaces, encoder, pipe))
+            for space in spaces:
+                space.refresh()
+            done = encode_window(
+                window, spaces, encoder, lambda texts, tokens: pipe.send(_Batch(texts, tokens))
+            )
     except BrokenPipeError:  # the parent is gone
         return
     except ManyheadsError as error:
         pipe.send(error)
-
-
-def _window(
-    texts: list[str], keys: np.ndarray, spaces: list[Space], encoder: Encoder, pipe: Connection
-) -> _Finished:
-    for space in spaces:
-        space.refresh()
-    rows = np.flatnonzero(lacking(keys, spaces))
-    if not len(rows):
-        return _Finished(0, 0, rows, backend_name(encoder), shared=True)
-    done = encode_window(
-        [texts[row] for row in rows],
-        keys[rows],
-        spaces,
-        encoder,
-        lambda texts, tokens: pipe.send(_Batch(texts, tokens)),
-    )
-    return _Finished(
-        int(done.sound.sum()),
-        done.tokens,
-        rows[~done.sound],
-        backend_name(encoder),
-        shared=done.shared or len(rows) < len(keys),
-    )
 
 
 def _limit_threads(count: int) -> None:

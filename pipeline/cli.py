@@ -149,6 +149,7 @@ def _predict(parsed: argparse.Namespace) -> Answer:
         encoder=parsed.encoder,
         trust_remote_code=parsed.trust_remote_code,
         explain=parsed.explain,
+        memory=parsed.memory,
     )
     if not parsed.output:
         return Answer(predictions.to_dict(), predictions.to_text())

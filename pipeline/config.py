@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -37,6 +38,8 @@ class VectorConfig:
         backend: what runs the encoder; ``auto`` takes the faster one.
         devices: where, a process each, such as ``cpu*2`` or ``cuda:0,cuda:1``; None: a GPU
             where there is one, in this process.
+        memory: GB that the vectors of a table may take of it; None: half of what is available.
+            It changes no result: beyond it the table is read from a file.
     """
 
     encoder: str = EMBEDDED
@@ -47,6 +50,7 @@ class VectorConfig:
     trust_remote_code: bool = False
     backend: str = AUTO
     devices: str | None = None
+    memory: float | None = None
 
     def __post_init__(self) -> None:
         _one_of("dtype", self.dtype, STORED_DTYPES)
@@ -54,6 +58,13 @@ class VectorConfig:
         _one_of("backend", self.backend, BACKENDS)
         if self.devices is not None:
             parse_devices(self.devices)
+        if self.memory is not None and not 0 <= self.memory < math.inf:
+            raise SettingError(f"--memory takes gigabytes, 0 or more; got {self.memory:g}")
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """``memory`` in bytes."""
+        return None if self.memory is None else int(self.memory * 1e9)
 
 
 @dataclass(frozen=True)

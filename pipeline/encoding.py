@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from features.corpus import read_corpus
+from features.corpus import CorpusTexts
+from features.encoding import Encoder
+from features.model import EncoderModel
 from features.spec import DEFAULT_LAYOUTS
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import duration
@@ -67,18 +70,26 @@ class FeaturesResult:
 
 
 def run_features(
-    data: DataConfig, vectors: VectorConfig, layout: str | None, roofline: bool = False
+    data: DataConfig,
+    vectors: VectorConfig,
+    layout: str | None,
+    roofline: bool = False,
+    *,
+    model: EncoderModel | None = None,
+    load: Callable[[EncoderModel], Encoder] | None = None,
 ) -> FeaturesResult:
     """Encode a corpus in one layout, or by default in all, from one forward pass.
 
+    The texts stream from the file; memory does not grow with them but for some 100 bytes each.
+
     Args:
         roofline: compare the speed with what the machine can do at most.
+        model, load: as in ``ensure_vectors``.
     """
     start = time.perf_counter()
-    columns = replace(data.columns, label=None, split=None)
-    corpus = read_corpus(data.data, columns, labels=False, skip_empty=data.skip_empty)
+    texts = CorpusTexts(data.data, data.columns.text, data.skip_empty)
     layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
-    result = ensure_vectors(corpus.texts, vectors, layouts)
+    result = ensure_vectors(texts, vectors, layouts, model=model, load=load)
     seconds = time.perf_counter() - start
     devices = chosen_devices(vectors) if result.report.encoded else ()
     return FeaturesResult(result, seconds, measure_speed(result, roofline, devices))

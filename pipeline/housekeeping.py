@@ -13,7 +13,7 @@ import numpy as np
 
 from features.collect import Removal, collect, plan_collection
 from features.compact import Compaction, compact
-from features.corpus import Columns, read_corpus
+from features.corpus import CorpusTexts
 from features.errors import CacheError, SettingError
 from features.inventory import SpaceFacts, folder_size, inventory, open_all
 from features.spec import text_keys
@@ -184,8 +184,7 @@ def _existing(cache: Path) -> Path:
 
 
 def _keys(paths: Sequence[Path], text_column: str) -> np.ndarray:
-    columns = Columns(text=text_column, label=None, split=None)
-    parts = [text_keys(read_corpus(path, columns, labels=False).texts) for path in paths]
+    parts = [text_keys(CorpusTexts(path, text_column)) for path in paths]
     return np.unique(np.concatenate(parts))
 
 

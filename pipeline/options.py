@@ -102,6 +102,17 @@ def cache_option(group: argparse._ActionsContainer) -> None:
     )
 
 
+def memory_option(group: argparse._ActionsContainer) -> None:
+    """How much memory vectors may take."""
+    group.add_argument(
+        "--memory",
+        type=float,
+        metavar="GB",
+        help="that the vectors may take; more are read from a file in the cache, with the same "
+        "results (default: half of what is available)",
+    )
+
+
 def layout_option(parser: argparse.ArgumentParser, default: str) -> None:
     """The layout; ``default`` says in words what is taken without it."""
     parser.add_argument(
@@ -198,6 +209,7 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     runs_option(parser)
     data_options(parser)
     vector_options(parser)
+    memory_option(parser)
 
 
 def predict_options(parser: argparse.ArgumentParser) -> None:
@@ -234,6 +246,7 @@ def predict_options(parser: argparse.ArgumentParser) -> None:
     cache_options.trust_option(parser)
     runs_option(parser)
     cache_option(parser)
+    memory_option(parser)
 
 
 def audit_options(parser: argparse.ArgumentParser) -> None:
@@ -299,6 +312,7 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
         trust_remote_code=parsed.trust_remote_code,
         backend=parsed.backend,
         devices=parsed.devices,
+        memory=getattr(parsed, "memory", None),
     )
 
 

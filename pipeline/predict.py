@@ -104,6 +104,7 @@ def predict(
     encoder: str | None = None,
     trust_remote_code: bool = False,
     explain: int = 0,
+    memory: float | None = None,
     load: Callable[[EncoderModel], Encoder] | None = None,
 ) -> Predictions:
     """Label texts with a finished run.
@@ -115,6 +116,7 @@ def predict(
         encoder: where the run's encoder lies now; None takes the place it was trained with.
         trust_remote_code: run the Python code that comes with it; a run cannot ask for that.
         explain: how many of the nearest training texts to give for each text.
+        memory: GB that the vectors may take of it; None: half of what is available.
         load: gives the encoder when something is missing; None loads the model itself.
 
     Raises:
@@ -133,6 +135,7 @@ def predict(
         cache=cache,
         dtype=spec.dtype,
         precision=spec.precision,
+        memory=memory,
     )
     vectors = ensure_vectors(texts, wanted, with_pooled(spec.layout), model=model, load=load)
     probabilities = head.predict_proba(vectors.table(spec.layout), np.arange(len(texts)))

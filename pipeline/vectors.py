@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from features.encoding import (
     encode,
     plan_encoding,
 )
+from features.memory import on_disk
 from features.model import EncoderModel, find_model
 from features.processor import AUTO, gains_from_bfloat16
 from features.spec import parse_layers
@@ -42,12 +43,15 @@ class Vectors:
         spaces: one a layout.
         plan: what there was to do.
         report: what was done.
+        memory: bytes that the vectors of a table may take of it; None: half of what is
+            available.
     """
 
     model: EncoderModel
     spaces: tuple[Space, ...]
     plan: EncodingPlan
     report: EncodingReport
+    memory: int | None = None
 
     def space(self, layout: str) -> Space:
         """The space of one of the layouts."""
@@ -55,9 +59,15 @@ class Vectors:
 
     def table(self, layout: str) -> FeatureTable:
         """The vectors of all texts, in their order."""
-        return self.space(layout).table(self.plan.keys)
+        table = self.space(layout).table(self.plan.keys, self.memory)
+        if on_disk(table.values):
+            say(
+                f"the {layout} vectors, {table.values.nbytes / 1e9:,.2f} GB, are more than may "
+                "stand in memory: they are read from a file in the cache (see --memory)"
+            )
+        return table
 
-    @property
+    @cached_property
     def tokens(self) -> np.ndarray:
         """(N,) int32: tokens of every whole text, before truncation."""
         return self.spaces[0].tokens(self.plan.keys)
@@ -108,7 +118,7 @@ def open_spaces(
 
 
 def ensure_vectors(
-    texts: Sequence[str],
+    texts: Iterable[str],
     config: VectorConfig,
     layouts: Sequence[str],
     *,
@@ -118,14 +128,15 @@ def ensure_vectors(
     """Cache the vectors of texts in some layouts, encoding only those that are missing.
 
     Args:
-        texts: N texts.
+        texts: N texts, the same whenever they are iterated: a list, or ``CorpusTexts``, which
+            reads them from a file.
         layouts: without repeats.
         model: a description at hand; None looks the configured encoder up.
         load: gives the encoder when something is missing; None loads the model itself.
 
     Raises:
-        InputError: an encoder, cache folder, layer or layout that will not do, or too
-            little disk.
+        InputError: an encoder, cache folder, layer or layout that will not do, too little
+            disk, or texts that cannot be read.
         BadVectorError: the encoder gave vectors that must not be stored.
         WorkerError: one of several processes died.
     """
@@ -150,7 +161,7 @@ def ensure_vectors(
         own = load or partial(load_encoder, backend=config.backend, device=device)
         report = encode(plan, texts, spaces, lambda: own(model), on_batch)
     progress.finish()
-    return Vectors(model, spaces, plan, report)
+    return Vectors(model, spaces, plan, report, config.memory_bytes)
 
 
 def plan_line(plan: EncodingPlan) -> str:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.corpus import Columns, Corpus, corpus_batches, folded, read_corpus
+from features.corpus import Columns, Corpus, CorpusTexts, corpus_batches, folded, read_corpus
 from features.errors import CorpusError, SettingError
 
 TEXTS = ("I won, again", 'He said "no"', "two\nlines", "Füße 猫 🙂", " spaced ")
@@ -149,6 +149,27 @@ def test_batches_stream_with_their_row_numbers(tmp_path: Path) -> None:
     assert [batch.rows for batch in batches] == [[2, 3, 4], [6, 7, 8], [10]]
     assert [batch.texts for batch in batches] == [["t1", "t2", "t3"]] * 2 + [["t1"]]
     assert [batch.skipped for batch in batches] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_texts_can_be_read_again_and_again(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"d.{suffix}"
+    path.write_bytes(FORMATS[suffix])
+    texts = CorpusTexts(path)
+    assert tuple(texts) == tuple(texts) == TEXTS
+
+
+def test_streamed_texts_are_checked_as_those_read_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("body,label\na,\n ,\nb,\n")
+    assert tuple(CorpusTexts(path, "body", skip_empty=True)) == ("a", "b")
+    for texts, expected in (
+        (CorpusTexts(path), "no column 'text'"),
+        (CorpusTexts(path, "body"), r"empty text .* in 1 row: 2 \(line 3\)"),
+        (CorpusTexts(path, "label", skip_empty=True), "all 3 rows have an empty text"),
+    ):
+        with pytest.raises(CorpusError, match=expected):
+            list(texts)
 
 
 def test_a_text_may_be_longer_than_the_csv_module_s_limit(tmp_path: Path) -> None:

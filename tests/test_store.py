@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from features import durable
 from features.errors import CacheError, CorruptShardError, DiskSpaceError
-from features.index import Index
+from features.index import GrowingIndex, Index
 from features.shard import Block, Shard, ShardRows, digest, serialize
 from features.spec import FeatureSpec, text_keys
 from features.store import FeatureStore, Space
@@ -164,7 +164,8 @@ def test_index_from_its_bytes() -> None:
     index = Index.empty()
     for name, texts in (("s1", ["x", "y"]), ("s2", ["y", "z"])):
         counts = np.array([2, 3], np.int32)
-        index = index.with_shard(name, ShardRows(text_keys(texts), counts * 10, counts))
+        rows = ShardRows(text_keys(texts), counts * 10, counts)
+        index = index.joined(Index.of([(name, rows)]))
     again = Index.from_bytes(index.to_bytes())
     assert again is not None
     assert again.shards == ("s1", "s2")
@@ -173,6 +174,42 @@ def test_index_from_its_bytes() -> None:
     assert again.shard[found[:3]].tolist() == [1, 0, 0]
     assert again.start[found[:3]].tolist() == [2, 2, 0]
     assert again.tokens[found[:3]].tolist() == [30, 30, 20]
+
+
+def rows_of(keys: list[bytes]) -> ShardRows:
+    counts = np.arange(1, len(keys) + 1, dtype=np.int32)
+    return ShardRows(np.array(keys, "S16"), counts * 10, counts)
+
+
+def test_keys_that_begin_alike_are_told_apart() -> None:
+    alike = [b"8letters" + bytes([last]) * 8 for last in (9, 3, 7, 200)]
+    more = [alike[2], b"\xff" * 16]
+    index = Index.of([("s1", rows_of(alike[:2])), ("s2", rows_of(more))])
+    assert index.keys.tolist() == sorted([*alike[:2], *more])
+    asked = [*alike, b"8letters" + bytes([1]) * 8, b"7" * 16, b"\xff" * 16, b"\x01" * 16]
+    found = index.find(np.array(asked, "S16"))
+    assert (found < 0).tolist() == [False, False, False, True, True, True, False, True]
+    assert index.keys[found[:3]].tolist() == alike[:3]
+    joined = index.joined(Index.of([("s3", rows_of([alike[3], alike[0], asked[4]]))]))
+    assert joined.keys.tolist() == sorted([*alike, b"\xff" * 16, asked[4]])
+    place = joined.find(np.array(asked[:5], "S16"))
+    assert joined.shard[place].tolist() == [0, 0, 1, 2, 2]
+
+
+@given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=8, unique=True), max_size=30))
+def test_a_growing_index_is_that_of_all_its_shards(shards: list[list[int]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("features.index.MOST_RECENT", 6)
+        keys = [text_keys(map(str, numbers)).tolist() for numbers in shards]
+        growing = GrowingIndex(Index.empty())
+        for number, some in enumerate(keys):
+            growing.add([(f"s{number}", rows_of(some))])
+            known = {key for part in keys[: number + 1] for key in part}
+            asked = text_keys(map(str, range(42)))
+            assert growing.lacks(asked).tolist() == [key not in known for key in asked.tolist()]
+        assert growing.shards == tuple(f"s{number}" for number in range(len(shards)))
+        whole = Index.of([(f"s{number}", rows_of(some)) for number, some in enumerate(keys)])
+        assert growing.whole.to_bytes() == whole.to_bytes()
 
 
 @pytest.mark.parametrize("failing", ["open", "fsync", "replace", "full"])
