@@ -24,7 +24,7 @@ CORPUS    := $(if $(DATA),--data "$(DATA)")
 
 export TEXT
 
-.PHONY: help features audit train predict heads export verify cache compact collect test bench lint clean
+.PHONY: help features audit layers train predict heads export verify cache compact collect test bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -49,6 +49,9 @@ features: .venv/.runtime  ## encode a corpus once
 
 audit: .venv/.runtime  ## find copies, leaks, label errors and more in DATA; writes audit.html
 	$(MANYHEADS) audit $(CORPUS) $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(ARGS)
+
+layers: .venv/.runtime  ## compare the encoder's layers on a sample of DATA; writes layers.png
+	$(MANYHEADS) layers $(CORPUS) $(if $(HEAD),--head "$(HEAD)") $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 train: .venv/.runtime  ## train a head on cached vectors, encoding what is missing
 	$(MANYHEADS) train $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FOLDS),--folds $(FOLDS)) $(ARGS)

@@ -14,6 +14,7 @@ from features.location import EMBEDDED
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES
 from features.processor import AUTO, BACKENDS, gains_from_bfloat16
+from features.segments import LANGUAGE
 from features.shard import Block
 from features.spec import PRECISIONS, FeatureSpec
 from features.store import FeatureStore
@@ -93,6 +94,8 @@ def encode(
     dtype: str = "float16",
     precision: str = "auto",
     memory: int | None = None,
+    max_tokens: int | None = None,
+    language: str = LANGUAGE,
     on_batch: Callable[[int, int], None] = lambda texts, tokens: None,
 ) -> FeatureTable:
     """The vectors of texts, in their order; only texts that the store lacks are encoded.
@@ -108,13 +111,17 @@ def encode(
         precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
         memory: bytes that the vectors may take of it, by default half of what is available;
             where they are more, ``values`` is read from a nameless file in the cache.
+        max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
+            encoder's limit.
+        language: whose rules end sentences, such as ``de``; for that layout alone.
         on_batch: called after every batch with its number of texts and of tokens.
 
     Returns:
         A table of N texts; ``values`` is (rows, D) in the stored dtype (float16 for int8).
 
     Raises:
-        SettingError: an unknown layout, layer, dtype or precision.
+        SettingError: an unknown layout, layer, dtype, precision or language, or a
+            ``max_tokens`` that needs no windows.
         EncoderError, CacheError, DiskSpaceError: the encoder or the cache cannot be used.
         BadVectorError: NaN, infinite or zero vectors; all other texts were stored.
     """
@@ -125,7 +132,14 @@ def encode(
         precision = "bfloat16" if gains_from_bfloat16() else "float32"
     model = encoder.model
     chosen = tuple(layers) if layers is not None else None
-    spec = model.spec(layout, chosen, dtype=dtype, precision=precision)
+    spec = model.spec(
+        layout,
+        chosen,
+        dtype=dtype,
+        precision=precision,
+        max_tokens=max_tokens,
+        language=language,
+    )
     space = store.space(spec, model.label)
     plan = plan_encoding(texts, [space])
     if len(plan.missing):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -97,6 +97,21 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def take(self, rows: Sequence[int]) -> Corpus:
+        """The corpus of some texts only, in the order given; they keep their row numbers."""
+
+        def taken(values: Sequence[str] | None) -> tuple[str, ...] | None:
+            return None if values is None else tuple(values[row] for row in rows)
+
+        return replace(
+            self,
+            texts=tuple(self.texts[row] for row in rows),
+            labels=taken(self.labels),
+            splits=taken(self.splits),
+            rows=tuple(self.rows[row] for row in rows),
+            groups=taken(self.groups),
+        )
 
     @property
     def name(self) -> str:

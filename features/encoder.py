@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from features.batching import run_batches
 from features.encoding import OnBatch
 from features.errors import EncoderError, listed
 from features.model import EncoderModel
+from features.pieces import Frame, Pieces, joined, windowed
 from features.pooling import POOLINGS
 from features.precision import encoder_dtype
 from features.processor import AUTO
@@ -39,19 +39,6 @@ CPU_TOKEN_BUDGET = 2048
 are sorted, so that a batch of short ones still fills the matrix products."""
 
 GPU_TOKEN_BUDGET = 65_536
-
-
-@dataclass(frozen=True)
-class _Tokenized:
-    """Token ids of texts: as the model sees them, and how many there were before the cut."""
-
-    ids: list[list[int]]
-    types: list[list[int]] | None
-    tokens: np.ndarray
-
-    @property
-    def lengths(self) -> np.ndarray:
-        return np.array([len(ids) for ids in self.ids], dtype=np.int32)
 
 
 class TransformerEncoder:
@@ -94,7 +81,7 @@ class TransformerEncoder:
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec; they must agree on the precision.
+        """One block a spec; they must agree on the precision, and on ``max_tokens``.
 
         All layouts of whole texts come from one forward pass, sentences from one of their own.
 
@@ -115,28 +102,31 @@ class TransformerEncoder:
         if not specs:
             return []
         (precision,) = {spec.precision for spec in specs}
-        tokenized = self._tokenize(texts)
-        lengths = tokenized.lengths
-        blocks = [_empty_block(spec, tokenized) for spec in specs]
+        (most,) = {spec.max_tokens for spec in specs}
+        pieces = self._tokenize(texts, most)
+        lengths, opening = pieces.lengths, pieces.opening
+        blocks = [pieces.block(spec, encoder_dtype(spec.dtype)) for spec in specs]
         starts = [np.cumsum(block.lengths) - block.lengths for block in blocks]
         layers = sorted({layer for spec in specs for layer in spec.layers})
         with torch.no_grad(), self.backend.running(layers, precision) as forward:
 
             def run(rows: np.ndarray) -> None:
-                hidden, mask, cls = self._forward(tokenized, rows, forward)
+                hidden, mask, cls = self._forward(pieces, rows, forward)
+                kept = _kept(pieces, rows, mask)
                 for spec, block, start in zip(specs, blocks, starts, strict=True):
-                    vectors = self._vectors(spec, hidden, mask, cls)
+                    vectors = self._vectors(spec, hidden, mask, kept, cls)
                     block.values[_places(start[rows], block.lengths[rows])] = vectors
-                on_batch(len(rows), int(lengths[rows].sum()))
+                on_batch(int(opening[rows].sum()), int(lengths[rows].sum()))
 
             def describe(row: int) -> str:
-                return f"a text of {lengths[row]} tokens ({texts[row][:60]!r})"
+                text = texts[pieces.text[row]]
+                return f"a text of {lengths[row]} tokens ({text[:60]!r})"
 
             self.token_budget = run_batches(lengths, self.token_budget, run, describe)
-        empty = np.flatnonzero(tokenized.tokens == 0)
+        empty = np.flatnonzero(pieces.tokens[pieces.text] == 0)
         for block, start in zip(blocks, starts, strict=True):
             block.values[_places(start[empty], block.lengths[empty])] = np.nan
-        return blocks
+        return [joined(block, pieces, spec) for spec, block in zip(specs, blocks, strict=True)]
 
     def _pooled(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
         (block,) = self._encode_whole(texts, [spec], lambda count, tokens: None)
@@ -166,13 +156,14 @@ class TransformerEncoder:
             )["offset_mapping"]
         )
 
-    def _tokenize(self, texts: Sequence[str]) -> _Tokenized:
+    def _tokenize(self, texts: Sequence[str], most: int = 0) -> Pieces:
+        """The texts as the model sees them: cut, or with ``most`` above 0 in windows."""
         prompted = [self.model.prompt + text for text in texts]
         whole = self._tokenizer(prompted, return_attention_mask=False, verbose=False)
         ids, types = whole["input_ids"], whole.get("token_type_ids")
         tokens = np.array([len(row) for row in ids], dtype=np.int32)
         long = np.flatnonzero(tokens > self.model.max_length).tolist()
-        if long:
+        if long and not most:
             cut = self._tokenizer(
                 [prompted[row] for row in long],
                 truncation=True,
@@ -189,35 +180,58 @@ class TransformerEncoder:
             ids[row] = [self._tokenizer.pad_token_id or 0]
             if types is not None:
                 types[row] = [0]
-        return _Tokenized(ids, types, tokens)
+        pieces = Pieces.uncut(ids, types, tokens)
+        if long and most:
+            frame = self._frame(prompted[long[0]])
+            pieces = windowed(pieces, frame, self.model.max_length, most)
+        return pieces
+
+    def _frame(self, text: str) -> Frame:
+        """What stands around every text, read off one that has tokens of its own."""
+        special = self._tokenizer(text, return_special_tokens_mask=True, verbose=False)
+        mask = special["special_tokens_mask"]
+        head, tail = mask.index(0), mask[::-1].index(0)
+        # White space at the prompt's end belongs to the first word behind it.
+        prompt = len(self._tokenizer.tokenize(self.model.prompt.rstrip()))
+        if head + tail + prompt >= self.model.max_length:
+            raise EncoderError(
+                f"the prompt of the encoder {self.model.name!r} takes all of the "
+                f"{self.model.max_length} tokens that it sees; shorten it"
+            )
+        return Frame(head, tail, prompt)
 
     def _forward(
-        self, tokenized: _Tokenized, rows: np.ndarray, forward: Run
+        self, pieces: Pieces, rows: np.ndarray, forward: Run
     ) -> tuple[dict[int, Tensor], Tensor, Tensor]:
         """One batch's hidden states by layer, mask, and where CLS stands (both (B, T) bool)."""
         tokenizer = self._tokenizer
-        picked = [tokenized.ids[row] for row in rows]
+        picked = [pieces.ids[row] for row in rows]
         ids = _padded(picked, tokenizer.pad_token_id or 0)
         mask = _padded([[1] * len(row) for row in picked], 0)
         inputs = {
             "input_ids": ids.to(self.device),
             "attention_mask": mask.to(self.device),
         }
-        if tokenized.types is not None:
-            types = [tokenized.types[row] for row in rows]
+        if pieces.types is not None:
+            types = [pieces.types[row] for row in rows]
             padded = _padded(types, tokenizer.pad_token_type_id)
             inputs["token_type_ids"] = padded.to(self.device)
         cls: Tensor = inputs["input_ids"] == tokenizer.cls_token_id
         return forward(inputs), inputs["attention_mask"].bool(), cls
 
     def _vectors(
-        self, spec: FeatureSpec, hidden: dict[int, Tensor], mask: Tensor, cls: Tensor
+        self,
+        spec: FeatureSpec,
+        hidden: dict[int, Tensor],
+        mask: Tensor,
+        kept: Tensor,
+        cls: Tensor,
     ) -> np.ndarray:
-        """(rows, D) of one batch in the stored dtype: a row a text, or a row a real token."""
+        """(rows, D) of one batch in the stored dtype: a row a piece, or a row a token kept."""
         states = [hidden[layer] for layer in spec.layers]
         chosen = (states[0] if len(states) == 1 else torch.cat(states, dim=-1)).float()
         if spec.layout != POOLED:
-            vectors = chosen[mask]
+            vectors = chosen[kept]
         elif spec.pooling == "modules":
             vectors = self._by_modules(chosen, mask)
         else:
@@ -305,11 +319,11 @@ def _load_modules(model: EncoderModel, device: torch.device) -> list[Any]:
     return list(whole.eval())[1:]
 
 
-def _empty_block(spec: FeatureSpec, tokenized: _Tokenized) -> Block:
-    pooled = spec.layout == POOLED
-    lengths = np.ones(len(tokenized.ids), np.int32) if pooled else tokenized.lengths
-    values = np.empty((int(lengths.sum()), spec.width), encoder_dtype(spec.dtype))
-    return Block(tokenized.tokens, lengths, values)
+def _kept(pieces: Pieces, rows: np.ndarray, mask: Tensor) -> Tensor:
+    """(B, T) bool: the places of a batch, padded on the right, that give vectors."""
+    places = np.arange(mask.shape[1])
+    kept = (places >= pieces.first[rows, None]) & (places < pieces.last[rows, None])
+    return torch.from_numpy(kept).to(mask.device)
 
 
 def _places(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

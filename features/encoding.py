@@ -339,7 +339,7 @@ def _expected_vectors(spec: FeatureSpec, tokens: int) -> int:
         return 1
     if spec.layout == SENTENCES:
         return 1 + tokens // SENTENCE_TOKENS
-    return min(tokens, spec.max_length)
+    return min(tokens, spec.limit)
 
 
 def _gigabytes(size: int) -> str:

@@ -29,6 +29,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         cache: the folder of the feature store.
         dtype: stored form: ``float16``, ``float32`` or ``int8``.
         precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
+        max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
+            encoder's limit.
         device: a torch device; None takes a GPU where there is one.
         trust_remote_code: run the Python code that comes with the encoder.
 
@@ -43,6 +45,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         cache: str | Path = "cache",
         dtype: str = "float16",
         precision: str = "auto",
+        max_tokens: int | None = None,
         device: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
@@ -50,6 +53,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.cache = cache
         self.dtype = dtype
         self.precision = precision
+        self.max_tokens = max_tokens
         self.device = device
         self.trust_remote_code = trust_remote_code
 
@@ -69,7 +73,14 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         encoder = getattr(self, "encoder_", None) or self._find()
         store = FeatureStore(self.cache)
-        table = encode(_texts(X), encoder, store, dtype=self.dtype, precision=self.precision)
+        table = encode(
+            _texts(X),
+            encoder,
+            store,
+            dtype=self.dtype,
+            precision=self.precision,
+            max_tokens=self.max_tokens,
+        )
         return table.values.astype(np.float32)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.errors import EncoderError, listed
+from features.errors import EncoderError, SettingError, listed
 from features.location import EMBEDDED, EMBEDDED_NAMES, EMBEDDED_SHA256, locate
-from features.segments import SEGMENTATION
+from features.segments import JOINED_WINDOWS, LANGUAGE, segmentation
 from features.spec import FeatureSpec, check_layers, check_layout
 from features.table import POOLED, SENTENCES
 
@@ -108,17 +108,25 @@ class EncoderModel:
         *,
         dtype: str = "float16",
         precision: str = "float32",
+        max_tokens: int | None = None,
+        language: str = LANGUAGE,
     ) -> FeatureSpec:
         """The spec of this model's vectors in a layout.
 
         Args:
             layers: hidden states of the tokens layout; None takes ``sequence_layer``. The
                 other layouts always pool the last layer, as the model was trained to.
+            max_tokens: tokens seen of a text, through overlapping windows; None cuts it at
+                ``max_length``. Sentences see all of a text without it.
+            language: whose rules end sentences; other layouts have none.
 
         Raises:
-            SettingError: an unknown layout or layer.
+            SettingError: an unknown layout, layer or language, or a ``max_tokens`` that
+                needs no windows.
         """
         cut = check_layout(layout) == SENTENCES
+        if max_tokens is not None:
+            self._check_max_tokens(max_tokens, layout)
         pooled = layout == POOLED or cut
         own = check_layers(
             (self.depth,) if pooled else layers or (self.sequence_layer,), self.depth
@@ -135,8 +143,23 @@ class EncoderModel:
             width=self.pooled_width if pooled else self.width * len(own),
             dtype=dtype,
             precision=precision,
-            segmentation=SEGMENTATION if cut else "",
+            segmentation=(
+                segmentation(language) if cut else JOINED_WINDOWS if max_tokens else ""
+            ),
+            max_tokens=max_tokens or 0,
         )
+
+    def _check_max_tokens(self, max_tokens: int, layout: str) -> None:
+        if layout == SENTENCES:
+            raise SettingError(
+                f"--max-tokens {max_tokens} does not go with the layout {SENTENCES}, which "
+                "cuts nothing off; leave it out"
+            )
+        if max_tokens <= self.max_length:
+            raise SettingError(
+                f"--max-tokens is {max_tokens}, but this encoder sees {self.max_length} tokens "
+                "at once, and windows only serve texts beyond that; give more, or leave it out"
+            )
 
 
 def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> EncoderModel:

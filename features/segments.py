@@ -1,4 +1,4 @@
-"""Segments: a long text cut into sentences, and an over-long sentence into windows. Pure.
+"""Segments: a long text cut into sentences, or into overlapping windows of tokens. Pure.
 
 Sentences come from sentencex (Wikimedia), whose rules know the abbreviations and quotation
 marks of European languages and the full stops of Chinese and Japanese.
@@ -6,18 +6,57 @@ marks of European languages and the full stops of Chinese and Japanese.
 
 from __future__ import annotations
 
-SEGMENTATION = "sentencex-1 en, windows overlapping by 1/8"
-"""Stands in the spec of the sentences layout: other rules, other vectors."""
+from dataclasses import dataclass
+
+from features.errors import SettingError, listed
 
 LANGUAGE = "en"
 """Its rules end sentences at the marks of every script; other languages add abbreviations."""
+
+_CODES = "am ar bg bn ca da de el en es fi fr gu hi hy it ja kk kn ml mr my nl pa pl pt ru"
+LANGUAGES = (*_CODES.split(), "sk", "ta", "te", "uk", "zh")
+"""Those that the splitter has rules of its own for, and zh, whose marks all of them know."""
 
 OVERLAP = 8
 SPARE_TOKENS = 4
 """A window is tokenized by itself, which may take a few tokens more than inside its text."""
 
+JOINED_OVERLAP = 4
+JOINED_WINDOWS = f"windows overlapping by 1/{JOINED_OVERLAP}, joined in the middle"
+"""Stands in the spec where ``max_tokens`` does: other rules, other vectors."""
 
-def sentences(text: str) -> list[str]:
+
+def check_language(language: str) -> str:
+    """The language itself. Raises ``SettingError`` for one that the splitter does not know."""
+    if language not in LANGUAGES:
+        raise SettingError(
+            f"--language {language!r} is none that the sentence splitter has rules for: "
+            f"{listed(LANGUAGES, len(LANGUAGES))}; for any other leave it out: the rules of "
+            "en end sentences at the marks of every script"
+        )
+    return language
+
+
+def segmentation(language: str) -> str:
+    """The rules by which texts become sentences, as they stand in the spec of that layout.
+
+    Raises:
+        SettingError: a language that the splitter does not know.
+    """
+    return f"sentencex-1 {check_language(language)}, windows overlapping by 1/{OVERLAP}"
+
+
+def language_of(rules: str) -> str:
+    """The language of a ``segmentation``; the default one where it names none.
+
+    >>> language_of(segmentation("de")), language_of("")
+    ('de', 'en')
+    """
+    name, _, rest = rules.partition(" ")
+    return rest.partition(",")[0] if name == "sentencex-1" else LANGUAGE
+
+
+def sentences(text: str, language: str = LANGUAGE) -> list[str]:
     """The sentences of a text, without white space around them; at least one.
 
     >>> sentences("Dr. Smith left. Did he?")
@@ -26,7 +65,7 @@ def sentences(text: str) -> list[str]:
     # Imported here alone: a warm run only needs the name of the rules.
     import sentencex
 
-    found = [piece.strip() for piece in sentencex.segment(LANGUAGE, text)]
+    found = [piece.strip() for piece in sentencex.segment(language, text)]
     return [piece for piece in found if piece] or [text]
 
 
@@ -48,4 +87,43 @@ def windows(text: str, offsets: list[tuple[int, int]], most: int) -> list[str]:
     return [
         text[offsets[start][0] : offsets[min(start + most, len(offsets)) - 1][1]]
         for start in starts
+    ]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The tokens ``start`` to ``stop`` of a text, which the encoder sees at once.
+
+    The text's vectors ``first`` to ``last`` come from here.
+    """
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def joined_windows(tokens: int, most: int) -> list[Window]:
+    """Windows over a text whose vectors are joined into one sequence, each taken once.
+
+    They are as few as overlap by a quarter, spread evenly, so that none is short. The overlap
+    of two is cut in the middle: every vector comes from the window in which its token has most
+    context on both sides.
+
+    Args:
+        tokens: of the text, special ones not counted.
+        most: tokens a window.
+
+    >>> [(w.start, w.stop, w.first, w.last) for w in joined_windows(16, 8)]
+    [(0, 8, 0, 6), (4, 12, 6, 10), (8, 16, 10, 16)]
+    """
+    overlap = most // JOINED_OVERLAP
+    count = max(1, -((overlap - tokens) // (most - overlap)))
+    starts = [i * (tokens - most) // max(1, count - 1) for i in range(1, count)]
+    starts.insert(0, 0)
+    stops = [min(start + most, tokens) for start in starts]
+    cuts = [(start + stop) // 2 for start, stop in zip(starts[1:], stops[:-1], strict=True)]
+    return [
+        Window(*places)
+        for places in zip(starts, stops, [0, *cuts], [*cuts, tokens], strict=True)
     ]

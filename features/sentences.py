@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from features.segments import sentences
+from features.segments import language_of, sentences
 from features.shard import Block
 from features.spec import FeatureSpec, text_key
 from features.table import POOLED
@@ -34,7 +34,8 @@ class SentenceEncoder:
 
     def encode(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
         """The block of texts in the sentences layout; ``tokens`` sums those of the pieces."""
-        cut = [sentences(text) for text in texts]
+        language = language_of(spec.segmentation)
+        cut = [sentences(text, language) for text in texts]
         distinct = list(dict.fromkeys(piece for pieces in cut for piece in pieces))
         fitted = dict(zip(distinct, self._fit(distinct), strict=True))
         rows = [[part for piece in pieces for part in fitted[piece]] for pieces in cut]

@@ -27,6 +27,9 @@ LAYOUTS = (POOLED, TOKENS, SENTENCES)
 DEFAULT_LAYOUTS = (POOLED, TOKENS)
 """Those that one forward pass gives; sentences are passed through by themselves."""
 PRECISIONS = ("float32", "bfloat16")
+OPTIONAL: dict[str, Any] = {"segmentation": "", "max_tokens": 0}
+"""Fields that came later, at the value with which they are left out: what was stored before
+them keeps its fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,10 @@ class FeatureSpec:
         dtype: stored form, one of ``precision.STORED_DTYPES``.
         precision: type of the matrix products, ``float32`` or ``bfloat16`` (autocast).
         format: ``FORMAT`` at the time of writing.
-        segmentation: how texts are cut into sentences; '' and left out in other layouts.
+        segmentation: how texts are cut into sentences, or into windows where ``max_tokens``
+            asks for them; otherwise '' and left out.
+        max_tokens: tokens seen of a text through overlapping windows of ``max_length``;
+            0 and left out without windows.
     """
 
     weights: str
@@ -64,6 +70,7 @@ class FeatureSpec:
     precision: str
     format: int = FORMAT
     segmentation: str = ""
+    max_tokens: int = 0
 
     def to_json(self) -> str:
         """Canonical JSON: sorted names, no spaces, ASCII. The fingerprint hashes this."""
@@ -72,15 +79,13 @@ class FeatureSpec:
     def to_dict(self) -> dict[str, Any]:
         """Its fields by name, for ``from_dict``; what does not apply is left out."""
         values = asdict(self)
-        if not self.segmentation:
-            del values["segmentation"]
-        return values
+        return {name: value for name, value in values.items() if OPTIONAL.get(name) != value}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureSpec:
         """The spec that ``to_json`` described. Unknown names raise ``SettingError``."""
         known = {field.name for field in fields(cls)}
-        values = {"segmentation": "", **values}
+        values = {**OPTIONAL, **values}
         if set(values) != known:
             odd = listed(sorted(set(values) ^ known))
             raise SettingError(
@@ -93,6 +98,11 @@ class FeatureSpec:
     def fingerprint(self) -> str:
         """24 hexadecimal digits of the SHA-256 of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode("ascii")).hexdigest()[:24]
+
+    @property
+    def limit(self) -> int:
+        """Tokens of a text that are seen, special ones included; sentences see all."""
+        return self.max_tokens or self.max_length
 
     @property
     def bytes_per_vector(self) -> int:

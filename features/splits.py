@@ -68,7 +68,7 @@ def make_split(
     splits: Sequence[str] | None = None,
     groups: Sequence[Hashable] | np.ndarray | None = None,
     seed: int = 0,
-    test: float = 0.15,
+    test: float | None = 0.15,
     validation: float = 0.2,
     rows: Sequence[int] | None = None,
 ) -> Split:
@@ -84,7 +84,7 @@ def make_split(
             any case. None: no split column.
         groups: N group ids; rows with equal ids stay together.
         seed: of every random choice, 0 or more.
-        test: share of the rows that test, between 0 and 1.
+        test: share of the rows that test, between 0 and 1; None: none are cut for it.
         validation: share of the rest that validates, between 0 and 1.
         rows: N row numbers for messages; 1, 2, ... by default.
 
@@ -102,8 +102,11 @@ def make_split(
     sides, notes = official_sides(splits, rows)
     if splits is not None:
         notes += _repeats_across(sides, copies, rows)
-    shares = {TEST: test, VALIDATION: validation}
-    shares = {side: share for side, share in shares.items() if not np.any(sides == side)}
+    shares = {
+        side: share
+        for side, share in ((TEST, test), (VALIDATION, validation))
+        if share is not None and not np.any(sides == side)
+    }
     if shares:
         pool = np.flatnonzero(sides == TRAINING)
         units = copies if groups is None else joined(copies, _group_ids(groups))
@@ -124,10 +127,10 @@ def _check_lengths(
         raise ValueError(f"labels, texts, splits, groups and rows differ in length: {lengths}")
 
 
-def _check_settings(seed: int, test: float, validation: float) -> None:
+def _check_settings(seed: int, test: float | None, validation: float) -> None:
     """Raise a SettingError at a share or a seed out of range."""
     for name, share in (("test", test), ("validation", validation)):
-        if not 0 < share < 1:
+        if share is not None and not 0 < share < 1:
             raise SettingError(f"the {name} share is {share}; it must lie between 0 and 1")
     if seed < 0:
         raise SettingError(f"the seed is {seed}; it must be 0 or more")

@@ -84,6 +84,21 @@ def draw(
     return np.concatenate([np.zeros(0, np.int64), *drawn])
 
 
+def sample(classes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Sorted rows of a sample in which every class has its share, and one row at least.
+
+    Args:
+        classes: (N,) int64 class of each row.
+        count: rows of the sample; all where there are no more.
+        rng: the only source of chance.
+    """
+    if count >= len(classes):
+        return np.arange(len(classes))
+    drawn = draw(np.ones(len(classes), np.int64), classes, count / len(classes), 0, rng)
+    rows: np.ndarray = np.sort(drawn)
+    return rows
+
+
 def _targets(rows: np.ndarray, share: float, rng: np.random.Generator) -> list[int]:
     """Rows to draw from each class: its share rounded down or up, but 1 at least.
 

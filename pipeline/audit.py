@@ -131,7 +131,7 @@ def run_audit(
         copies=find_copies(corpus.texts, pooled),
         vectors=pooled,
         tokens=encoded.tokens,
-        max_length=encoded.space(POOLED).spec.max_length,
+        max_length=encoded.space(POOLED).spec.limit,
         examples=examples,
     )
     return AuditResult(evidence, audit(evidence), time.perf_counter() - start)

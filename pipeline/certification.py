@@ -132,7 +132,17 @@ def certify(
     encoder = load(model) if load else load_encoder(model, vectors.backend, device)
     blocks: dict[tuple[str, str], Block] = {}
     for products in dict.fromkeys(("float32", precision)):
-        specs = [model.spec(x, layers, dtype="float32", precision=products) for x in layouts]
+        specs = [
+            model.spec(
+                x,
+                layers,
+                dtype="float32",
+                precision=products,
+                max_tokens=vectors.max_tokens,
+                language=vectors.language,
+            )
+            for x in layouts
+        ]
         done = _encoded(encoder, texts, specs)
         blocks |= {(x, products): block for x, block in zip(layouts, done, strict=True)}
     costs = []

@@ -181,6 +181,22 @@ def _audit(parsed: argparse.Namespace) -> Answer:
     return Answer({**result.to_dict(), **files}, f"{result.to_text()}\n{shown}")
 
 
+def _layers(parsed: argparse.Namespace) -> Answer:
+    layers = importlib.import_module("pipeline.layers")
+    config = layers.LayersConfig(
+        data=options.data_config(parsed),
+        vectors=options.vector_config(parsed),
+        head=parsed.head,
+        settings=options.settings(parsed),
+        sample=parsed.sample,
+        seeds=parsed.seeds,
+        seed=parsed.seed,
+        plot=None if str(parsed.plot) == options.NO_COLUMN else parsed.plot,
+    )
+    result = layers.run_layers(config)
+    return Answer(result.to_dict(), result.to_text())
+
+
 def _heads(parsed: argparse.Namespace) -> Answer:
     listing = importlib.import_module("pipeline.listing")
     return Answer(listing.heads_dict(), listing.heads_text())
@@ -203,6 +219,9 @@ COMMANDS = {
     "train": Command("train and score a head on cached vectors", options.train_options, _train),
     "predict": Command("label texts with a trained run", options.predict_options, _predict),
     "audit": Command("find what is wrong with a corpus", options.audit_options, _audit),
+    "layers": Command(
+        "find the encoder's layer that serves a corpus best", options.layers_options, _layers
+    ),
     "heads": Command("list the heads and their settings", options.no_options, _heads),
     "export": Command("write vectors for other tools", options.export_options, _export),
     "verify": Command(

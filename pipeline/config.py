@@ -14,6 +14,7 @@ from features.errors import SettingError, listed
 from features.location import EMBEDDED
 from features.precision import STORED_DTYPES
 from features.processor import AUTO, BACKENDS
+from features.segments import LANGUAGE, check_language
 from features.spec import PRECISIONS
 from heads.presets import check_head, find_preset
 
@@ -40,6 +41,9 @@ class VectorConfig:
             where there is one, in this process.
         memory: GB that the vectors of a table may take of it; None: half of what is available.
             It changes no result: beyond it the table is read from a file.
+        max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
+            encoder's limit.
+        language: whose rules end the sentences of that layout.
     """
 
     encoder: str = EMBEDDED
@@ -51,6 +55,8 @@ class VectorConfig:
     backend: str = AUTO
     devices: str | None = None
     memory: float | None = None
+    max_tokens: int | None = None
+    language: str = LANGUAGE
 
     def __post_init__(self) -> None:
         _one_of("dtype", self.dtype, STORED_DTYPES)
@@ -60,6 +66,7 @@ class VectorConfig:
             parse_devices(self.devices)
         if self.memory is not None and not 0 <= self.memory < math.inf:
             raise SettingError(f"--memory takes gigabytes, 0 or more; got {self.memory:g}")
+        check_language(self.language)
 
     @property
     def memory_bytes(self) -> int | None:

@@ -35,6 +35,7 @@ class FeaturesResult:
             "cached": plan.distinct - self.vectors.report.encoded,
             "truncated": int(self.vectors.truncated.sum()),
             "tokens_cut_share": round(self.vectors.cut_share, 6),
+            "windowed": int(self.vectors.windowed.sum()),
             "seconds": round(self.seconds, 3),
             "speed": self.speed and self.speed.to_dict(),
             "spaces": [
@@ -51,14 +52,22 @@ class FeaturesResult:
     def to_text(self) -> str:
         """The lines for people."""
         facts = self.to_dict()
-        limit = self.vectors.model.max_length
+        spec = self.vectors.spaces[0].spec
         lines = [
             f"{facts['encoded']:,} of {facts['distinct']:,} texts encoded, "
             f"{facts['cached']:,} cached, in {duration(self.seconds)}"
         ]
-        if facts["truncated"]:
+        if facts["windowed"]:
             lines.append(
-                f"{facts['truncated']:,} texts are longer than the encoder's {limit} tokens; "
+                f"{facts['windowed']:,} texts are longer than the encoder's {spec.max_length} "
+                f"tokens and were seen through overlapping windows, up to {spec.limit} tokens"
+            )
+        if facts["truncated"]:
+            limit = f"the encoder's {spec.limit} tokens"
+            if spec.max_tokens:
+                limit = f"the {spec.limit} tokens of --max-tokens"
+            lines.append(
+                f"{facts['truncated']:,} texts are longer than {limit}; "
                 f"{facts['tokens_cut_share']:.1%} of all tokens are cut off and not seen"
             )
         if self.speed:

@@ -210,10 +210,10 @@ def _truncation(evidence: Evidence) -> Finding:
         count=len(rows),
         share=len(rows) / len(tokens),
         message=(
-            f"{many(len(rows), 'text is', 'texts are')} longer than the encoder's {most} "
-            f"tokens; {unseen:.1%} of all tokens are never seen"
+            f"{many(len(rows), 'text is', 'texts are')} longer than the {most} tokens "
+            f"that are seen; {unseen:.1%} of all tokens are never seen"
         ),
-        remedy="take an encoder with a longer window, or put what matters first",
+        remedy="see more with --max-tokens, or --layout sentences, or put what matters first",
         examples=tuple(
             Example(place(evidence, row), note=f"{tokens[row]:,} tokens")
             for row in rows[: evidence.examples].tolist()

@@ -16,7 +16,8 @@ from features.compact import Compaction, compact
 from features.corpus import CorpusTexts
 from features.errors import CacheError, SettingError
 from features.inventory import SpaceFacts, folder_size, inventory, open_all
-from features.spec import text_keys
+from features.segments import LANGUAGE, language_of
+from features.spec import FeatureSpec, text_keys
 from features.verify import QUARANTINE
 
 
@@ -204,6 +205,8 @@ def _plain(facts: SpaceFacts) -> dict[str, Any]:
         "model": facts.card.model,
         "layout": spec.layout,
         "layers": list(spec.layers),
+        "max_tokens": spec.max_tokens or None,
+        "segmentation": spec.segmentation,
         "dtype": spec.dtype,
         "texts": facts.texts,
         "shards": facts.shards,
@@ -212,11 +215,19 @@ def _plain(facts: SpaceFacts) -> dict[str, Any]:
     }
 
 
+def _layout(spec: FeatureSpec) -> str:
+    """The layout, with what sets this space apart from others of that layout."""
+    if spec.max_tokens:
+        return f"{spec.layout} to {spec.max_tokens}"
+    language = language_of(spec.segmentation)
+    return spec.layout if language == LANGUAGE else f"{spec.layout} {language}"
+
+
 def _row(facts: SpaceFacts) -> tuple[str, ...]:
     spec = facts.card.spec
     return (
         facts.card.model or "unknown",
-        spec.layout,
+        _layout(spec),
         ",".join(map(str, spec.layers)),
         spec.dtype,
         f"{facts.texts:,}",

@@ -48,8 +48,8 @@ def data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def vector_options(parser: argparse.ArgumentParser) -> None:
-    """Which vectors of them."""
+def vector_options(parser: argparse.ArgumentParser, layers: str = "two thirds up") -> None:
+    """Which vectors of them; ``layers`` says in words which are taken without the option."""
     group = parser.add_argument_group("encoder")
     group.add_argument(
         "--encoder",
@@ -61,7 +61,7 @@ def vector_options(parser: argparse.ArgumentParser) -> None:
         "--layers",
         metavar="N[,N]",
         help="hidden states of the sequence layouts; 0 is the embeddings, -1 the last "
-        "(default: two thirds up)",
+        f"(default: {layers})",
     )
     group.add_argument(
         "--precision",
@@ -86,6 +86,19 @@ def vector_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[,NAME]",
         help="cpu, cpu*N, cuda, cuda:N: one process each encodes (default: a GPU if there is "
         "one, in this process)",
+    )
+    group.add_argument(
+        "--max-tokens",
+        type=int,
+        metavar="N",
+        help="see up to N tokens of a text, through overlapping windows joined into one "
+        "sequence (default: cut at the encoder's limit)",
+    )
+    group.add_argument(
+        "--language",
+        default=VectorConfig.language,
+        metavar="CODE",
+        help="whose rules end the sentences of that layout, such as de or zh (default: en)",
     )
     cache_options.trust_option(group)
     cache_option(group)
@@ -163,14 +176,7 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a system that people described: a head and its settings; see: manyheads heads",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help="override a setting of the head or preset; may be repeated",
-    )
+    settings_option(parser, "head or preset")
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
     parser.add_argument(
         "--seeds",
@@ -187,6 +193,27 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="deal the texts into K folds and test each once (default: one split)",
     )
+    split_options(parser)
+    layout_option(parser, "the head's natural one")
+    runs_option(parser)
+    data_options(parser)
+    vector_options(parser)
+
+
+def settings_option(parser: argparse.ArgumentParser, whose: str) -> None:
+    """Settings of a head that differ from its own."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"override a setting of the {whose}; may be repeated",
+    )
+
+
+def split_options(parser: argparse.ArgumentParser) -> None:
+    """How the data is split where it does not say."""
     parser.add_argument(
         "--split-seed",
         type=int,
@@ -205,11 +232,33 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="rows with equal values there stay on one side, such as one author's",
     )
-    layout_option(parser, "the head's natural one")
-    runs_option(parser)
+
+
+def layers_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads layers``."""
+    parser.add_argument(
+        "--sample",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="texts at the most, drawn class by class (default: 2000)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=2, metavar="K", help="trainings of each layer (default: 2)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the first one (default: 0)")
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        default=Path("layers.png"),
+        metavar="FILE",
+        help="accuracy by layer as a PNG (default: layers.png; or none)",
+    )
+    parser.add_argument("--head", default="cnn", help="trained on each layer (default: cnn)")
+    settings_option(parser, "head")
+    split_options(parser)
     data_options(parser)
-    vector_options(parser)
-    memory_option(parser)
+    vector_options(parser, "all are compared")
 
 
 def predict_options(parser: argparse.ArgumentParser) -> None:
@@ -313,6 +362,8 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
         backend=parsed.backend,
         devices=parsed.devices,
         memory=getattr(parsed, "memory", None),
+        max_tokens=parsed.max_tokens,
+        language=parsed.language,
     )
 
 
@@ -325,9 +376,14 @@ def experiment_config(parsed: argparse.Namespace) -> ExperimentConfig:
         head=parsed.head or (preset.head if preset else ExperimentConfig.head),
         preset=preset.name if preset else None,
         layout=parsed.layout,
-        settings=parse_settings([pair for group in parsed.set for pair in group]),
+        settings=settings(parsed),
         seed=parsed.seed,
         seeds=parsed.seeds,
         folds=parsed.folds,
         runs=parsed.runs,
     )
+
+
+def settings(parsed: argparse.Namespace) -> dict[str, str]:
+    """The head's settings that ``--set`` names."""
+    return parse_settings([pair for group in parsed.set for pair in group])

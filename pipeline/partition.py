@@ -20,6 +20,8 @@ from features.stratify import ids_of, joined
 from pipeline.config import NEAR, DataConfig
 from pipeline.vectors import say
 
+TEST_SHARE = 0.15
+
 LARGE_SHARE = 0.05
 """Of all rows; a cluster of near-copies that is larger is named."""
 
@@ -44,14 +46,19 @@ def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
     return corpus
 
 
-def split_corpus(corpus: Corpus, data: DataConfig, copies: Copies) -> Split:
+def split_corpus(
+    corpus: Corpus, data: DataConfig, copies: Copies, test: float | None = TEST_SHARE
+) -> Split:
     """The split of a corpus, said on stderr.
+
+    Args:
+        test: share of the rows that is cut to test where the file does not say; None: none.
 
     Raises:
         SplitError: too little is left to split once copies and groups stay together.
     """
     groups = group_ids(corpus, copies, data.split)
-    split = _split(corpus, data, groups)
+    split = _split(corpus, data, groups, test)
     if data.split == NEAR:
         split = replace(split, notes=(*split.notes, *_cluster_notes(corpus, copies)))
     say(
@@ -102,13 +109,16 @@ def group_ids(corpus: Corpus, copies: Copies, rule: str) -> np.ndarray | None:
     return clusters if column is None else joined(clusters, column)
 
 
-def _split(corpus: Corpus, data: DataConfig, groups: np.ndarray | None) -> Split:
+def _split(
+    corpus: Corpus, data: DataConfig, groups: np.ndarray | None, test: float | None = TEST_SHARE
+) -> Split:
     return make_split(
         corpus.labels or (),
         corpus.texts,
         corpus.splits,
         groups=groups,
         seed=data.split_seed,
+        test=test,
         rows=corpus.rows,
     )
 

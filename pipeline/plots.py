@@ -1,4 +1,4 @@
-"""curves.png, calibration.png and confusion.png: readable with 2 classes and with 100."""
+"""The plots of a run and of a comparison of layers: readable with 2 classes and with 100."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from heads.base import EpochRecord
 from heads.calibration import Reliability
+from pipeline.layer_scores import Comparison
 
 DPI = 120
 TRAIN, VALIDATION, BEST, STOP = "#3b6ea8", "#d1662d", "#555555", "#999999"
@@ -125,6 +126,49 @@ def draw_calibration(
         axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center")
     figure.suptitle(title, fontsize=10)
+    _save(figure, path)
+
+
+def draw_layers(comparison: Comparison, head: str, title: str, path: Path) -> None:
+    """Validation accuracy by layer with 95 % intervals, against that of pooled vectors.
+
+    Full dots are within noise of the best layer by the paired test; hollow ones are worse.
+
+    Args:
+        head: what was trained on the layers.
+    """
+    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
+    low, high = comparison.pooled.interval
+    axes.axhspan(100 * low, 100 * high, color=VALIDATION, alpha=0.12, linewidth=0)
+    level = 100 * comparison.pooled.accuracy
+    axes.axhline(level, color=VALIDATION, label="logistic on pooled vectors")
+    numbers = [one.layer or 0 for one in comparison.layers]
+    values = [100 * one.accuracy for one in comparison.layers]
+    axes.plot(numbers, values, color=TRAIN)
+    for noise, fill, note in (
+        (True, TRAIN, "within noise of the best"),
+        (False, "white", "worse"),
+    ):
+        some = [one for one in comparison.layers if one.within_noise is noise]
+        accuracies = np.array([one.accuracy for one in some])
+        ends = np.array([one.interval for one in some]).reshape(-1, 2)
+        axes.errorbar(
+            [one.layer or 0 for one in some],
+            100 * accuracies,
+            100 * np.maximum(0, [accuracies - ends[:, 0], ends[:, 1] - accuracies]),
+            color=TRAIN,
+            linestyle="none",
+            marker="o",
+            markerfacecolor=fill,
+            capsize=3,
+            label=f"{head} on a layer, {note}" if some else None,
+        )
+    marked = [f"{n}\ndefault" if n == comparison.default else str(n) for n in numbers]
+    axes.set_xticks(numbers, marked)
+    axes.set(xlabel="layer (0: embeddings)", ylabel="validation accuracy, %")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    axes.set_title(title, fontsize=10)
     _save(figure, path)
 
 

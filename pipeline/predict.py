@@ -17,6 +17,7 @@ from features.corpus import Columns, read_corpus
 from features.encoding import Encoder
 from features.errors import EncoderError, SettingError, listed
 from features.model import EncoderModel, find_model
+from features.segments import language_of
 from features.spec import FeatureSpec
 from features.table import POOLED
 from heads.checkpoint import load as load_head
@@ -136,6 +137,8 @@ def predict(
         dtype=spec.dtype,
         precision=spec.precision,
         memory=memory,
+        max_tokens=spec.max_tokens or None,
+        language=language_of(spec.segmentation),
     )
     vectors = ensure_vectors(texts, wanted, with_pooled(spec.layout), model=model, load=load)
     probabilities = head.predict_proba(vectors.table(spec.layout), np.arange(len(texts)))
@@ -143,7 +146,7 @@ def predict(
     if truncated.any():
         say(
             f"warning: {int(truncated.sum()):,} of {len(texts):,} texts are longer than the "
-            f"encoder's {model.max_length} tokens; the rest of each is not seen"
+            f"{spec.limit} tokens that this run sees; the rest of each is not seen"
         )
     neighbors = _explained(vectors, folder, explain) if explain else ()
     return Predictions(folder, texts, head.classes, probabilities, truncated, neighbors)
@@ -195,7 +198,12 @@ def _check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None
     layers = None if spec.layout == POOLED else spec.layers
     same_size = max(spec.layers) <= model.depth
     own = model.spec(
-        spec.layout, layers if same_size else None, dtype=spec.dtype, precision=spec.precision
+        spec.layout,
+        layers if same_size else None,
+        dtype=spec.dtype,
+        precision=spec.precision,
+        max_tokens=spec.max_tokens or None,
+        language=language_of(spec.segmentation),
     )
     differing = [f.name for f in fields(spec) if getattr(own, f.name) != getattr(spec, f.name)]
     if differing:

@@ -112,8 +112,9 @@ def sequences(vectors: Vectors) -> tuple[np.ndarray, np.ndarray]:
     cut = [space for space in vectors.spaces if space.spec.layout == SENTENCES]
     lengths, counts = [], []
     for space in whole:
-        lengths.append(np.minimum(space.tokens(keys), space.spec.max_length))
-        counts.append(np.ones(len(keys)))
+        seen = np.minimum(space.tokens(keys), space.spec.limit)
+        counts.append(np.ceil(seen / space.spec.max_length))  # windows, their overlap left out
+        lengths.append(seen / counts[-1])
     for space in cut:
         counts.append(space.lengths(keys))
         lengths.append(space.tokens(keys) / counts[-1])

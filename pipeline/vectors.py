@@ -74,8 +74,15 @@ class Vectors:
 
     @property
     def truncated(self) -> np.ndarray:
-        """(N,) bool: texts longer than the encoder sees."""
+        """(N,) bool: texts of which something is cut off."""
         return self._beyond > 0
+
+    @property
+    def windowed(self) -> np.ndarray:
+        """(N,) bool: texts that were seen through several windows."""
+        spec = self.spaces[0].spec
+        long: np.ndarray = self.tokens > (spec.max_length if spec.max_tokens else np.inf)
+        return long
 
     @property
     def cut_share(self) -> float:
@@ -87,7 +94,7 @@ class Vectors:
         """(N,) int64: tokens of each text that are cut off; sentences leave none out."""
         if self.spaces[-1].spec.layout == SENTENCES:
             return np.zeros(len(self.plan.keys), np.int64)
-        limit = self.spaces[0].spec.max_length
+        limit = self.spaces[0].spec.limit
         return np.maximum(self.tokens.astype(np.int64) - limit, 0)
 
 
@@ -103,7 +110,7 @@ def open_spaces(
     """The spaces that a configuration names, one a layout.
 
     Raises:
-        SettingError: an unknown layout or layer.
+        SettingError: an unknown layout, layer or language, or windows that are not needed.
         CacheError: a cache folder that cannot be read.
     """
     precision = config.precision
@@ -112,7 +119,15 @@ def open_spaces(
     layers = parse_layers(config.layers, model.depth)
     store = FeatureStore(config.cache)
     specs = [
-        model.spec(name, layers, dtype=config.dtype, precision=precision) for name in layouts
+        model.spec(
+            name,
+            layers,
+            dtype=config.dtype,
+            precision=precision,
+            max_tokens=config.max_tokens,
+            language=config.language,
+        )
+        for name in layouts
     ]
     return tuple(store.space(spec, model.label) for spec in specs)
 
@@ -141,7 +156,21 @@ def ensure_vectors(
         WorkerError: one of several processes died.
     """
     model = model or find_model(config.encoder, config.trust_remote_code)
-    spaces = open_spaces(config, layouts, model)
+    return fill(texts, config, open_spaces(config, layouts, model), model, load)
+
+
+def fill(
+    texts: Iterable[str],
+    config: VectorConfig,
+    spaces: tuple[Space, ...],
+    model: EncoderModel,
+    load: Callable[[EncoderModel], Encoder] | None = None,
+) -> Vectors:
+    """Cache the vectors of texts in some spaces of one encoder, from one forward pass.
+
+    Raises:
+        InputError, BadVectorError: as ``ensure_vectors``.
+    """
     plan = plan_encoding(texts, spaces)
     say(plan_line(plan))
     if len(plan.missing):

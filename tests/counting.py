@@ -58,7 +58,7 @@ class CountingEncoder:
         return [self._block(texts, spec) for spec in specs]
 
     def _block(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
-        rows = [fake_vectors(text, spec.layout, spec.max_length) for text in texts]
+        rows = [fake_vectors(text, spec.layout, spec.limit) for text in texts]
         for text, values in zip(texts, rows, strict=True):
             if text in self.bad:
                 values[-1, 0] = np.nan

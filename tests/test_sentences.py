@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.encoder import TransformerEncoder
+from features.errors import SettingError
 from features.model import find_model
-from features.segments import sentences, windows
+from features.segments import LANGUAGES, language_of, segmentation, sentences, windows
 from features.spec import FeatureSpec
 from pipeline.cli import main
 from tests.fakes import SENTENCES
@@ -39,6 +40,65 @@ def quiet(texts: int, tokens: int) -> None:
 )
 def test_sentences_of_several_languages(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        (
+            "de",
+            "Er kam am 3. Mai um ca. 5 Uhr. Prof. Dr. Kern ging z.B. nach Hause. Und dann?",
+            [
+                "Er kam am 3. Mai um ca. 5 Uhr.",
+                "Prof. Dr. Kern ging z.B. nach Hause.",
+                "Und dann?",
+            ],
+        ),
+        (
+            "zh",
+            "今天天气很好。我们去公园吧！你想去吗？她说：“好的。”然后我们出发了。",
+            [
+                "今天天气很好。",
+                "我们去公园吧！",
+                "你想去吗？",
+                "她说：“好的。”",
+                "然后我们出发了。",
+            ],
+        ),
+    ],
+)
+def test_sentences_of_a_language_that_is_named(
+    language: str, text: str, expected: list[str]
+) -> None:
+    assert sentences(text, language) == expected
+
+
+def test_english_rules_break_at_a_german_date() -> None:
+    """What naming the language is good for."""
+    assert sentences("Er kam am 3. Mai.") == ["Er kam am 3.", "Mai."]
+    assert sentences("Er kam am 3. Mai.", "de") == ["Er kam am 3. Mai."]
+
+
+def test_every_language_of_the_list_is_known_to_the_splitter() -> None:
+    for language in LANGUAGES:
+        assert sentences("One. Two.", language)[0].startswith("One.")
+        assert language_of(segmentation(language)) == language
+    with pytest.raises(SettingError, match=r"--language 'xx'.*am, ar.*de.*zh; for any other"):
+        segmentation("xx")
+
+
+def test_the_language_is_part_of_the_space_and_of_its_vectors(
+    tiny_models: dict[str, Path],
+) -> None:
+    model = find_model(str(tiny_models["bert"]))
+    english, german = (model.spec("sentences", language=code) for code in ("en", "de"))
+    assert english == model.spec("sentences")
+    assert english.segmentation == "sentencex-1 en, windows overlapping by 1/8"
+    assert english.fingerprint != german.fingerprint
+    assert model.spec("tokens", language="de") == model.spec("tokens")
+    encoder = TransformerEncoder(model, "cpu")
+    blocks = encoder.encode(["Rain on 3. Mai."], [english, german], quiet)
+    assert [block.lengths.tolist() for block in blocks] == [[2], [1]]
 
 
 @given(st.text(max_size=200))
@@ -83,7 +143,9 @@ def test_a_sentence_is_encoded_once_across_the_corpus(
     model = find_model(str(tiny_models["bert"]))
     encoder, seen = TransformerEncoder(model, device="cpu"), []
     real = encoder._tokenize
-    monkeypatch.setattr(encoder, "_tokenize", lambda texts: seen.extend(texts) or real(texts))
+    monkeypatch.setattr(
+        encoder, "_tokenize", lambda texts, most: seen.extend(texts) or real(texts, most)
+    )
     of = model.spec("sentences")
     first = encoder.encode(["Rain fell. Dogs bark.", "Rain fell."], [of], quiet)
     second = encoder.encode(["Dogs bark. A cat sat. Rain fell."], [of], quiet)
@@ -135,6 +197,14 @@ def test_train_and_predict_on_sentences(
     assert (result["layout"], result["truncated"]) == ("sentences", 0)
     assert main(["predict", "--text", "Rain fell. Dogs bark.", *common, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["predictions"][0]["label"] in ("good", "bad")
+    assert main(["train", "--data", str(data), *common, *quick, "--language", "de"]) == 0
+    capsys.readouterr()
+    assert main(["predict", "--text", "Rain on 3. Mai.", *common, "--json"]) == 0
+    assert "error" not in capsys.readouterr().err
+    assert main(["cache"]) == 0
+    assert "sentences de" in capsys.readouterr().out
+    assert main(["features", "--data", str(data), "--language", "german"]) == 2
+    assert capsys.readouterr().err.startswith("error: --language 'german' is none that the")
     out = ["--layout", "sentences", "--out", "out.npy", "--json"]
     assert main(["export", "--data", str(data), *common, *out]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] > 160
