@@ -27,6 +27,10 @@ class HeadSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    refit: bool = Field(
+        True, description="once chosen, learn again from training and validation texts together"
+    )
+
 
 class TrainingSettings(HeadSettings):
     """What every head that learns by gradient steps shares."""
@@ -206,6 +210,9 @@ class HeadType:
         step: what one record of its history is, for people.
         build: (settings, D, C) -> untrained Head. Its settings are of ``settings``' class.
         fit: (settings, problem, seed, on_epoch) -> Fitted.
+        refit: (settings, problem, seed, record) -> weights by name: what ``fit`` does up to
+            the record that was best, learning from all ``train`` of the problem and choosing
+            nothing.
     """
 
     name: str
@@ -214,4 +221,5 @@ class HeadType:
     summary: tuple[str, str]
     build: Callable[[Any, int, int], Head]
     fit: Callable[[Any, Problem, int, OnEpoch | None], Fitted]
+    refit: Callable[[Any, Problem, int, EpochRecord], dict[str, np.ndarray]]
     step: str = "epoch"

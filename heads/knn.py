@@ -130,10 +130,25 @@ def fit_knn(
         key = (record.validation_accuracy, -record.validation_loss)
         if key > best_key:
             best, best_k, best_key = epoch, k, key
-    votes = np.zeros((len(labels), problem.classes), dtype=np.float32)
+    return Fitted(_state(vectors, labels, best_k, problem.classes), tuple(history), best)
+
+
+def refit_knn(
+    settings: KnnSettings, problem: Problem, seed: int, best: EpochRecord
+) -> dict[str, np.ndarray]:
+    """All texts with the k that was best."""
+    vectors = _unit(problem.table, problem.train)
+    labels = problem.labels[problem.train]
+    return _state(vectors, labels, int(best.learning_rate), problem.classes)
+
+
+def _state(
+    vectors: np.ndarray, labels: np.ndarray, k: int, classes: int
+) -> dict[str, np.ndarray]:
+    """What :class:`KnnHead` keeps: n texts and their votes."""
+    votes = np.zeros((len(labels), classes), dtype=np.float32)
     votes[np.arange(len(labels)), labels] = 1.0
-    state = {"vectors": vectors, "votes": votes, "neighbors": np.array([best_k], np.float32)}
-    return Fitted(state, tuple(history), best)
+    return {"vectors": vectors, "votes": votes, "neighbors": np.array([k], np.float32)}
 
 
 def _unit(table: FeatureTable, rows: np.ndarray) -> np.ndarray:

@@ -184,6 +184,19 @@ def fit_logistic(
     return Fitted(_state(best_optimum, center, scale), tuple(history), best)
 
 
+def refit_logistic(
+    settings: LogisticSettings, problem: Problem, seed: int, best: EpochRecord
+) -> dict[str, np.ndarray]:
+    """The weights at the C that was best."""
+    center, scale = _center_and_scale(settings, problem)
+    x = (_vectors(problem.table, problem.train) - center) * scale
+    objective = Objective(x, torch.from_numpy(problem.labels[problem.train]), problem.classes)
+    optimum = objective.minimize(
+        best.learning_rate, objective.start(), settings.tolerance, settings.max_iterations
+    )
+    return _state(optimum, center, scale)
+
+
 def _vectors(table: FeatureTable, rows: np.ndarray) -> torch.Tensor:
     """(n, D) float64; in the pooled layout text i owns vector i."""
     return torch.from_numpy(table.values[rows].astype(np.float64))

@@ -3,8 +3,8 @@
 Each is its source's recipe with the embedding layer left out, since the vectors come from the
 encoder: same layers, sizes, dropout, optimiser, batch size and epochs. ``what`` says what a
 source leaves open. This project's own habits (warm-up, averaged weights, clipping, smoothing,
-input dropout) are off; standardised inputs, the best epoch by validation and early stopping
-stay.
+input dropout, learning from the validation texts in the end) are off; standardised inputs, the
+best epoch by validation and early stopping stay.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ _PLAIN = {
     "label_smoothing": 0.0,
     "weight_decay": 0.0,
     "input_dropout": 0.0,
+    "refit": False,
 }
 _RMSPROP = {**_PLAIN, "optimizer": "rmsprop"}
 _ADAM = {**_PLAIN, "optimizer": "adam"}

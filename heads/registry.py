@@ -14,11 +14,11 @@ from heads.attention import AttentionHead, AttentionSettings
 from heads.base import HeadSettings, HeadType
 from heads.cnn import CnnHead, CnnSettings
 from heads.cnn_lstm import CnnLstmHead, CnnLstmSettings
-from heads.knn import KnnHead, KnnSettings, fit_knn
-from heads.logistic import LogisticHead, LogisticSettings, fit_logistic
+from heads.knn import KnnHead, KnnSettings, fit_knn, refit_knn
+from heads.logistic import LogisticHead, LogisticSettings, fit_logistic, refit_logistic
 from heads.lstm import LstmHead, LstmSettings
 from heads.pooled import MeanMaxHead, MeanMaxSettings, MlpHead, MlpSettings
-from heads.training import fit_by_steps
+from heads.training import fit_by_steps, refit_by_steps
 
 HEADS: dict[str, HeadType] = {
     head.name: head
@@ -33,6 +33,7 @@ HEADS: dict[str, HeadType] = {
             ),
             build=LogisticHead,
             fit=fit_logistic,
+            refit=refit_logistic,
             step="value of c",
         ),
         HeadType(
@@ -45,6 +46,7 @@ HEADS: dict[str, HeadType] = {
             ),
             build=CnnHead,
             fit=partial(fit_by_steps, CnnHead),
+            refit=partial(refit_by_steps, CnnHead),
         ),
         HeadType(
             name="lstm",
@@ -56,6 +58,7 @@ HEADS: dict[str, HeadType] = {
             ),
             build=LstmHead,
             fit=partial(fit_by_steps, LstmHead),
+            refit=partial(refit_by_steps, LstmHead),
         ),
         HeadType(
             name="cnn_lstm",
@@ -67,6 +70,7 @@ HEADS: dict[str, HeadType] = {
             ),
             build=CnnLstmHead,
             fit=partial(fit_by_steps, CnnLstmHead),
+            refit=partial(refit_by_steps, CnnLstmHead),
         ),
         HeadType(
             name="attention",
@@ -78,6 +82,7 @@ HEADS: dict[str, HeadType] = {
             ),
             build=AttentionHead,
             fit=partial(fit_by_steps, AttentionHead),
+            refit=partial(refit_by_steps, AttentionHead),
         ),
         HeadType(
             name="meanmax",
@@ -89,6 +94,7 @@ HEADS: dict[str, HeadType] = {
             ),
             build=MeanMaxHead,
             fit=partial(fit_by_steps, MeanMaxHead),
+            refit=partial(refit_by_steps, MeanMaxHead),
         ),
         HeadType(
             name="mlp",
@@ -100,6 +106,7 @@ HEADS: dict[str, HeadType] = {
             ),
             build=MlpHead,
             fit=partial(fit_by_steps, MlpHead),
+            refit=partial(refit_by_steps, MlpHead),
         ),
         HeadType(
             name="knn",
@@ -111,6 +118,7 @@ HEADS: dict[str, HeadType] = {
             ),
             build=KnnHead,
             fit=fit_knn,
+            refit=refit_knn,
             step="value of k",
         ),
     )

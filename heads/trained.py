@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -127,3 +127,26 @@ def fit(
         history=fitted.history,
         best_epoch=fitted.best_epoch,
     )
+
+
+def refit(
+    trained: TrainedHead, table: FeatureTable, labels: np.ndarray, rows: np.ndarray, seed: int
+) -> TrainedHead:
+    """The same head, trained once more on texts that had chosen it too.
+
+    Settings, epochs (or C, or k) and seed are those that were best. Held-out scores of what
+    comes out are those of test texts alone; what ``trained`` had on validation is its own.
+
+    Args:
+        trained: what ``fit`` gave.
+        table, labels: as for ``fit``.
+        rows: (n,) int64 rows to learn from, mostly training and validation together.
+        seed: the one given to ``fit``.
+
+    Raises:
+        BadVectorError, DivergedError: as ``fit``.
+    """
+    problem = Problem(table, labels, rows, rows[:0], len(trained.classes), trained.classes)
+    best = trained.history[trained.best_epoch - 1]
+    state = head_type(trained.head).refit(trained.settings, problem, seed, best)
+    return replace(trained, state=state)

@@ -50,12 +50,9 @@ def fit_by_steps(
         BadVectorError: a training vector is not finite.
         DivergedError: the loss became NaN or infinite.
     """
-    with seeded(seed, 0):
-        head = build(settings, problem.table.width, problem.classes)
-    head.inputs.measure(problem.table, problem.train, head.max_vectors)
-    trainer = Trainer(head, settings, problem, seed)
+    trainer = start(build, settings, problem, seed)
     history: list[EpochRecord] = []
-    best, best_key, best_state = 0, (-math.inf, -math.inf), head.state_dict()
+    best, best_key, best_state = 0, (-math.inf, -math.inf), trainer.head.state_dict()
     for epoch in range(1, settings.epochs + 1):
         record = trainer.epoch(epoch)
         history.append(record)
@@ -67,8 +64,42 @@ def fit_by_steps(
             best_state = copy.deepcopy(trainer.kept.state_dict())
         elif epoch - best >= settings.patience:
             break
-    state = {name: value.numpy() for name, value in best_state.items()}
-    return Fitted(state, tuple(history), best)
+    return Fitted(_arrays(best_state), tuple(history), best)
+
+
+def refit_by_steps(
+    build: Callable[[Any, int, int], SequenceHead],
+    settings: TrainingSettings,
+    problem: Problem,
+    seed: int,
+    best: EpochRecord,
+) -> dict[str, np.ndarray]:
+    """Train for as many epochs as were best, on the same schedule; look at no validation.
+
+    Raises:
+        BadVectorError, DivergedError: as ``fit_by_steps``.
+    """
+    trainer = start(build, settings, problem, seed)
+    for epoch in range(1, best.epoch + 1):
+        trainer.learn(epoch)
+    return _arrays(trainer.kept.state_dict())
+
+
+def start(
+    build: Callable[[Any, int, int], SequenceHead],
+    settings: TrainingSettings,
+    problem: Problem,
+    seed: int,
+) -> Trainer:
+    """A head with its first weights and measured inputs, before any step."""
+    with seeded(seed, 0):
+        head = build(settings, problem.table.width, problem.classes)
+    head.inputs.measure(problem.table, problem.train, head.max_vectors)
+    return Trainer(head, settings, problem, seed)
+
+
+def _arrays(state: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in state.items()}
 
 
 @contextmanager

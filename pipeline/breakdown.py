@@ -94,24 +94,18 @@ class Collapse:
 def class_scores(test: Evaluation, names: Sequence[str]) -> tuple[ClassScore, ...]:
     """One score a class, in the order of ``names``, the labels by id."""
     counts = metrics.class_counts(test.labels, test.predicted, len(names))
-    f1 = counts.f1.tolist()
+    numbers = np.stack([counts.hits, counts.truths, counts.answers], axis=1).tolist()
     return tuple(
         ClassScore(
             label=name,
             precision=hits / answers if answers else None,
             recall=hits / truths if truths else None,
-            f1=f1[place] if truths + answers else None,
+            f1=f1 if truths + answers else None,
             support=truths,
             predicted=answers,
         )
-        for place, (name, hits, truths, answers) in enumerate(
-            zip(
-                names,
-                counts.hits.tolist(),
-                counts.truths.tolist(),
-                counts.answers.tolist(),
-                strict=True,
-            )
+        for name, f1, (hits, truths, answers) in zip(
+            names, counts.f1.tolist(), numbers, strict=True
         )
     )
 
@@ -149,7 +143,12 @@ def by_truncation(test: Evaluation, tokens: np.ndarray, truncated: np.ndarray) -
 
 
 def _parts(test: Evaluation, lengths: np.ndarray, places: np.ndarray) -> Parts:
-    """Args: lengths and places: (n,) tokens, and the part, of each text."""
+    """The parts in the order of their numbers.
+
+    Args:
+        lengths: (n,) tokens of each text.
+        places: (n,) number of each text's part.
+    """
     parts = []
     for place in np.unique(places):
         chosen = places == place

@@ -52,7 +52,7 @@ def run_experiment(
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
         table = vectors.table(layout)
-        pooled = vectors.table(POOLED).values
+        pooled = (table if layout == POOLED else vectors.table(POOLED)).values
         copies = find_copies(corpus.texts, pooled)
         if config.folds:
             splits = fold_corpus(corpus, config.data, copies, config.folds)
@@ -77,7 +77,7 @@ def _result(
     """Everything that is measured; the run folder is filled in later."""
     first, test, names = outcome.first, outcome.test, outcome.names
     copied = np.concatenate(
-        [leaked(copies, trial.split.train, trial.split.test) for trial in outcome.kept]
+        [leaked(copies, trial.learned, trial.split.test) for trial in outcome.kept]
     )
     return ExperimentResult(
         run=config.runs,
@@ -99,6 +99,7 @@ def _result(
         copied=int(copied.sum()),
         test_without_copies=_score_some(test, ~copied),
         tokens_cut_share=round(vectors.cut_share, 6),
+        refit=first.trained.settings.refit,
         seeds=config.seeds,
         folds=config.folds,
         trials=tuple(_trial_score(trial, outcome) for trial in outcome.trials),
@@ -141,14 +142,12 @@ def _score_some(evaluation: Evaluation, chosen: np.ndarray) -> Score | None:
 
 
 def _score_baselines(texts: Sequence[str], outcome: Outcome) -> dict[str, Score]:
-    """Scores on all test texts; with folds, of a baseline trained on each, pooled."""
+    """Scores on all test texts, of baselines that learned from what the heads did."""
     labels = outcome.labels
-    splits = [trial.split for trial in outcome.kept]
     truth = outcome.test.labels
-    most = [baselines.majority(labels, split.train, split.test) for split in splits]
-    words = [
-        baselines.tfidf_logistic(texts, labels, split.train, split.test) for split in splits
-    ]
+    sides = [(trial.learned, trial.split.test) for trial in outcome.kept]
+    most = [baselines.majority(labels, learned, test) for learned, test in sides]
+    words = [baselines.tfidf_logistic(texts, labels, learned, test) for learned, test in sides]
     return {
         "majority": score(truth, np.concatenate(most)),
         "tfidf_logistic": score(truth, np.concatenate(words)),

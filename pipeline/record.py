@@ -73,7 +73,7 @@ def write_record(folder: Path, record: Record, result: ExperimentResult) -> None
     write_events(folder, record.outcome, errors)
     _write_predictions(folder / PREDICTIONS, record)
     write_classes(folder / CLASSES, result.classes)
-    write_training(folder / TRAINING, TrainingTexts.of(record.corpus, first.split.train))
+    write_training(folder / TRAINING, TrainingTexts.of(record.corpus, first.learned))
     write_errors(folder / ERRORS, errors)
     save(first.trained, folder)
     _draw(folder, record, result)
@@ -140,7 +140,7 @@ def _errors(record: Record) -> list[dict[str, Any]]:
         error
         for trial in record.outcome.kept
         for error in error_list(
-            record.corpus, trial.split.train, trial.test, classes, record.pooled
+            record.corpus, trial.learned, trial.test, classes, record.pooled
         )
     ]
     return sorted(errors, key=lambda error: -error["confidence"])

@@ -205,6 +205,11 @@ def _cost(result: ExperimentResult) -> Iterator[str]:
         f"{result.parameters:,} parameters trained in {duration(result.seconds['training'])}, "
         f"best {step}: {result.best_epoch} of {result.epochs}"
     )
+    if result.refit:
+        yield (
+            "once chosen, it learned from the validation texts too: their score is from before "
+            "(--set refit=false leaves that out)"
+        )
     if result.truncated:
         yield (
             f"{result.truncated:,} texts are longer than the encoder sees: "

@@ -79,6 +79,8 @@ class ExperimentResult:
         notes: what a user must know about the split.
         copied: test texts with a copy or near-copy among the training texts.
         test_without_copies: the head's score on all other test texts; None if there are none.
+        refit: whether the head learned from the validation texts too, once these had chosen it:
+            the validation score is then that of the head before.
         seeds, folds: how many trainings a split, and how many folds; 0 without.
         trials: every training.
         over_seeds: test scores over the seeds; None of one seed.
@@ -106,6 +108,7 @@ class ExperimentResult:
     copied: int = 0
     test_without_copies: Score | None = None
     tokens_cut_share: float = 0.0
+    refit: bool = False
     seeds: int = 1
     folds: int = 0
     trials: tuple[TrialScore, ...] = ()

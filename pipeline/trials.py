@@ -17,10 +17,10 @@ import numpy as np
 from features.errors import DivergedError
 from features.splits import Split
 from features.table import FeatureTable
-from heads.base import EpochRecord
+from heads.base import EpochRecord, HeadSettings
 from heads.calibration import fit_temperature
 from heads.registry import head_type, make_settings
-from heads.trained import TrainedHead, fit, softmax
+from heads.trained import TrainedHead, fit, refit, softmax
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation import Evaluation, pooled
 from pipeline.spread import Spread, fold_spread, seed_spread
@@ -64,14 +64,17 @@ class Trial:
         fold: from 1.
         seed: of the training.
         split: who trained, validated and tested.
-        trained: the head, with its temperature.
-        validation, test: its predictions, in the ids of ``Names``.
+        learned: rows that the head has learned from in the end.
+        trained: that head, with its temperature.
+        validation, test: predictions in the ids of ``Names``; those on validation are of the
+            head before it learned from those texts too.
         seconds: of the training.
     """
 
     fold: int
     seed: int
     split: Split
+    learned: np.ndarray
     trained: TrainedHead
     validation: Evaluation
     test: Evaluation
@@ -175,52 +178,75 @@ def run_trials(
     for fold, split in enumerate(splits, start=1):
         settings = make_settings(config.head, config.overrides(len(split.classes)))
         ids = split.label_ids(labels)
-        learned = ids, split.train, split.validation, split.classes
         for seed in seeds:
             start = time.perf_counter()
             try:
-                trained = fit(config.head, settings, table, *learned, seed, on_epoch)
+                chosen = fit(
+                    config.head,
+                    settings,
+                    table,
+                    ids,
+                    split.train,
+                    split.validation,
+                    split.classes,
+                    seed,
+                    on_epoch,
+                )
+                learned = _learned(settings, split, ids)
+                trained = chosen
+                if settings.refit:
+                    trained = refit(chosen, table, ids, learned, seed)
             except DivergedError as error:
                 raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
             seconds = time.perf_counter() - start
-            trained, validation, test = _evaluate(trained, table, ids, split, names, truth)
-            trials.append(Trial(fold, seed, split, trained, validation, test, seconds))
+            held_out = chosen.logits(table, split.validation)
+            temperature = fit_temperature(ids[split.validation], held_out)
+            evaluate = partial(_evaluate, split, names, truth, temperature)
+            trials.append(
+                Trial(
+                    fold,
+                    seed,
+                    split,
+                    learned,
+                    replace(trained, temperature=temperature),
+                    evaluate("validation", split.validation, held_out),
+                    evaluate("test", split.test, trained.logits(table, split.test)),
+                    seconds,
+                )
+            )
             if not single:
                 _say_trial(trials[-1], len(splits))
     return Outcome.of(trials, names, truth)
 
 
+def _learned(settings: HeadSettings, split: Split, ids: np.ndarray) -> np.ndarray:
+    """Rows that the head learns from in the end, of classes that training knows."""
+    if not settings.refit:
+        return split.train
+    held_out = split.validation[ids[split.validation] < len(split.classes)]
+    return np.sort(np.concatenate([split.train, held_out]))
+
+
 def _evaluate(
-    trained: TrainedHead,
-    table: FeatureTable,
-    ids: np.ndarray,
     split: Split,
     names: Names,
     truth: np.ndarray,
-) -> tuple[TrainedHead, Evaluation, Evaluation]:
-    """The head with its temperature, and what it predicts on validation and on test.
+    temperature: float,
+    side: str,
+    rows: np.ndarray,
+    logits: np.ndarray,
+) -> Evaluation:
+    """What logits (n, C of the split) of some rows predict.
 
     Args:
-        ids: (N,) class ids as the split counts them.
         truth: (N,) class ids as ``names`` counts them.
     """
-    held_out = trained.logits(table, split.validation)
-    temperature = fit_temperature(ids[split.validation], held_out)
-
-    def side(name: str, rows: np.ndarray, logits: np.ndarray) -> Evaluation:
-        scaled, plain = softmax(logits, temperature), softmax(logits)
-        return Evaluation(
-            name,
-            rows,
-            truth[rows],
-            _spread_out(scaled, split.classes, names),
-            _spread_out(plain, split.classes, names),
-        )
-
-    return (
-        replace(trained, temperature=temperature),
-        side("validation", split.validation, held_out),
-        side("test", split.test, trained.logits(table, split.test)),
+    return Evaluation(
+        side,
+        rows,
+        truth[rows],
+        _spread_out(softmax(logits, temperature), split.classes, names),
+        _spread_out(softmax(logits), split.classes, names),
     )
 
 

@@ -184,5 +184,5 @@ def test_copies_never_vouch_for_each_other() -> None:
 
 
 def test_examples_are_spread_from_best_to_worst() -> None:
-    assert spread(3) == [0, 1, 2]
+    assert spread(3, 10) == [0, 1, 2]
     assert spread(101, most=5) == [0, 25, 50, 75, 100]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.memory import measure_alone
+from benchmarks.memory import MODEL, FreeEncoder, measure_alone
 from features import memory
 from features.errors import CacheError, DiskSpaceError, SettingError
 from features.memory import available_memory, on_disk
@@ -19,13 +19,16 @@ from features.precision import encoder_dtype
 from features.shard import Block
 from features.spec import text_keys
 from features.store import FeatureStore, Space
-from features.table import TOKENS, FeatureTable
+from features.table import POOLED, TOKENS, FeatureTable
 from heads import inputs
 from heads.base import Problem
 from heads.batches import batches
 from heads.registry import make_settings
 from heads.trained import TrainedHead, fit
+from pipeline.cli import make_parser
 from pipeline.config import VectorConfig
+from pipeline.options import vector_config
+from pipeline.vectors import ensure_vectors
 from tests.fakes import spec
 from tests.heads_fakes import make_table, marker_problem
 
@@ -182,3 +185,15 @@ def test_memory_that_is_no_amount_is_refused() -> None:
             VectorConfig(memory=wrong)
     assert VectorConfig(memory=0.5).memory_bytes == 500_000_000
     assert VectorConfig().memory_bytes is None
+
+
+def test_the_limit_of_a_command_reaches_its_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parsed = make_parser().parse_args(["train", "--memory", "0", "--cache", str(tmp_path)])
+    vectors = ensure_vectors(
+        ["one", "two"], vector_config(parsed), (POOLED,), model=MODEL, load=FreeEncoder
+    )
+    assert on_disk(vectors.table(POOLED).values)
+    assert "are more than may stand in memory" in capsys.readouterr().err
+    assert vector_config(make_parser().parse_args(["features"])).memory is None

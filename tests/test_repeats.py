@@ -311,3 +311,25 @@ def test_wrong_numbers_are_one_clear_line(
     for part in parts:
         assert part in line
     assert not Path("cache").exists()  # said before anything is encoded
+
+
+def test_the_head_learns_from_validation_texts_once_they_have_chosen_it(
+    capsys: pytest.CaptureFixture[str], common: tuple[object, ...]
+) -> None:
+    knn = ("--head", "knn", "--set", "k=1")
+    again = command(capsys, *common, *knn)
+    once = command(capsys, *common, *knn, "refit=false")
+    assert (again["refit"], once["refit"]) == (True, False)
+    assert again["validation"] == once["validation"], "that of the head that they chose"
+    split = json.loads(Path(once["run"], "config.json").read_text())["resolved"]["rows"]
+    for result, learned in (
+        (again, split["train"] + split["validation"]),
+        (once, split["train"]),
+    ):
+        head = load(Path(result["run"]))
+        assert len(head.state["vectors"]) == learned
+    capsys.readouterr()
+    assert main([str(each) for each in (*common, *knn)]) == 0
+    assert "their score is from before" in capsys.readouterr().out
+    assert main([str(each) for each in (*common, *knn, "refit=false")]) == 0
+    assert "their score is from before" not in capsys.readouterr().out
