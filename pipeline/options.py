@@ -198,6 +198,7 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     runs_option(parser)
     data_options(parser)
     vector_options(parser)
+    memory_option(parser)
 
 
 def settings_option(parser: argparse.ArgumentParser, whose: str) -> None:
