@@ -89,7 +89,7 @@ def few_new(rounds: int, texts: int) -> Iterator[Result]:
 
         among, alone = in_turn(rounds, lambda: side("among", corpus), lambda: side("alone", []))
         what = f"encoding {count:,} new texts beside {texts:,} cached ones, against those alone"
-        yield Result(what, among, alone, 1 / NEW_COST, {"cost": among / alone})
+        yield Result(what, among, alone, round(1 / NEW_COST, 2), {"cost": among / alone})
         for turn in range(rounds):
             fresh = new(rounds + turn)
             for which, rows, root in (
@@ -101,7 +101,7 @@ def few_new(rounds: int, texts: int) -> Iterator[Result]:
                 seconds[which].append(taken)
     among, alone = (float(np.median(each)) for each in seconds.values())
     notes: dict[str, float | str] = {"cost": among / alone}
-    yield Result(f"{what}, as commands", among, alone, 1 / NEW_COST, notes)
+    yield Result(f"{what}, as commands", among, alone, round(1 / NEW_COST, 2), notes)
 
 
 def warm_reads(rounds: int, texts: int) -> Iterator[Result]:
