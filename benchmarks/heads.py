@@ -81,13 +81,15 @@ class PlainAttention(torch.nn.Module):
     def __init__(self, settings: AttentionSettings, width: int, classes: int) -> None:
         super().__init__()
         self.scores = torch.nn.Linear(width, settings.queries)
+        self.values = torch.nn.Linear(width, settings.values)
         self.dropout = torch.nn.Dropout(settings.dropout)
-        self.output = torch.nn.Linear(width * settings.queries, classes)
+        self.output = torch.nn.Linear(settings.values * settings.queries, classes)
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         padding = (torch.arange(x.shape[1]) >= lengths[:, None])[:, :, None]
         scores = self.scores(x).masked_fill(padding, -torch.inf)
-        found = torch.einsum("btq,btd->bqd", torch.softmax(scores, dim=1), x)
+        values = torch.relu(self.values(x))
+        found = torch.einsum("btq,btd->bqd", torch.softmax(scores, dim=1), values)
         return self.output(self.dropout(found.flatten(1)))
 
 

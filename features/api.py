@@ -93,9 +93,9 @@ def encode(
     layers: Sequence[int] | None = None,
     dtype: str = "float16",
     precision: str = "auto",
-    memory: int | None = None,
     max_tokens: int | None = None,
     language: str = LANGUAGE,
+    memory: int | None = None,
     on_batch: Callable[[int, int], None] = lambda texts, tokens: None,
 ) -> FeatureTable:
     """The vectors of texts, in their order; only texts that the store lacks are encoded.
@@ -109,11 +109,11 @@ def encode(
             None takes the one two thirds up.
         dtype: stored form: ``float16``, ``float32`` or ``int8``.
         precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
-        memory: bytes that the vectors may take of it, by default half of what is available;
-            where they are more, ``values`` is read from a nameless file in the cache.
         max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
             encoder's limit.
         language: whose rules end sentences, such as ``de``; for that layout alone.
+        memory: bytes that the vectors may take of it, by default half of what is available;
+            where they are more, ``values`` is read from a nameless file in the cache.
         on_batch: called after every batch with its number of texts and of tokens.
 
     Returns:

@@ -23,9 +23,9 @@ from heads.positions import hide, mean_of
 class AttentionSettings(DenseSettings, SequenceSettings):
     """Settings of ``attention``."""
 
-    queries: int = Field(8, ge=1, le=1024, description="learned queries")
+    queries: int = Field(4, ge=1, le=1024, description="learned queries")
     values: int = Field(
-        0,
+        256,
         ge=0,
         le=8192,
         description="ReLU features that each vector becomes before pooling; 0: as it is",

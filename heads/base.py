@@ -108,6 +108,7 @@ class SequenceSettings(TrainingSettings):
     max_vectors: int = Field(
         0,
         ge=0,
+        le=100_000,
         description="vectors seen of a text, the first ones, ever after too; 0: all",
     )
 
@@ -161,7 +162,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One line of a history: an epoch, or for ``logistic`` one value of C tried.
+    """One line of a history: an epoch, or a value tried (``logistic``: C; ``knn``: k).
 
     Attributes:
         epoch: from 1.
@@ -171,9 +172,11 @@ class EpochRecord:
         validation_loss: mean cross-entropy over the validation texts whose label is known in
             training.
         validation_accuracy: in [0, 1].
-        learning_rate: at the end of the epoch; for ``logistic`` the value of C.
+        learning_rate: at the end of the epoch; for ``logistic`` the value of C, for
+            ``knn`` that of k.
         seconds: wall time of the epoch, validation included.
-        gradient_norm: mean over the steps before clipping; for ``logistic`` at the optimum.
+        gradient_norm: mean over the steps before clipping; for ``logistic`` at the optimum,
+            for ``knn`` 0.
     """
 
     epoch: int

@@ -140,7 +140,7 @@ class CnnHead(SequenceHead):
 
         A text shorter than a kernel keeps the windows that ``same`` gives it.
         """
-        place = (mask.cumsum(dim=1) - 1)[:, :, None]
+        place = (mask.long().cumsum(dim=1) - 1)[:, :, None]
         length = mask.sum(dim=1)[:, None, None]
         kernels = torch.tensor(self.convolutions.kernels, device=mask.device)
         first, last = place - (kernels - 1) // 2, place + kernels // 2

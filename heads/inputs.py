@@ -69,7 +69,7 @@ class SequenceHead(Head):
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """See :meth:`Head.forward`."""
         if self.max_vectors:
-            mask = mask & (mask.cumsum(dim=1) <= self.max_vectors)
+            mask = mask & (mask.long().cumsum(dim=1) <= self.max_vectors)
         return self.classify(self.prepare(x, mask), mask)
 
     def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

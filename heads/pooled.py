@@ -38,6 +38,8 @@ class MlpHead(SequenceHead):
 class MeanMaxSettings(DenseSettings, SequenceSettings):
     """Settings of ``meanmax``."""
 
+    # At the 2e-3 of the other heads a linear layer is still learning after 20 epochs.
+    learning_rate: float = Field(1e-2, gt=0, le=1e3, description="peak step size")
     dropout: float = Field(
         0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )

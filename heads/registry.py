@@ -78,7 +78,7 @@ HEADS: dict[str, HeadType] = {
             layouts=(TOKENS, SENTENCES),
             summary=(
                 "learned queries weigh the vectors; for a few telling ones in long texts",
-                "less than cnn for each epoch; queries x D x C parameters and little more",
+                "a third of the products of cnn, a third of its parameters; often as accurate",
             ),
             build=AttentionHead,
             fit=partial(fit_by_steps, AttentionHead),

@@ -26,7 +26,7 @@ class TrainedHead:
         layout: that of the tables it takes.
         width: D of the tables it takes.
         state: the best weights by name, float32.
-        history: one record an epoch; for ``logistic``, one a value of C tried.
+        history: one record an epoch; for ``logistic`` and ``knn``, one a value of C or k tried.
         best_epoch: the record whose weights these are, from 1.
         temperature: what the logits are divided by before the softmax, above 0, so that
             probabilities are as sure as they are right; it changes no prediction.

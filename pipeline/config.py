@@ -36,14 +36,14 @@ class VectorConfig:
         dtype: stored NumPy type.
         precision: of the encoder's matrix products; ``auto`` is bfloat16 where it is faster.
         trust_remote_code: run the Python code that comes with the encoder.
-        backend: what runs the encoder; ``auto`` takes the faster one.
-        devices: where, a process each, such as ``cpu*2`` or ``cuda:0,cuda:1``; None: a GPU
-            where there is one, in this process.
-        memory: GB that the vectors of a table may take of it; None: half of what is available.
-            It changes no result: beyond it the table is read from a file.
         max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
             encoder's limit.
         language: whose rules end the sentences of that layout.
+        memory: GB that the vectors of a table may take of it; None: half of what is available.
+            It changes no result: beyond it the table is read from a file.
+        backend: what runs the encoder; ``auto`` takes the faster one.
+        devices: where, a process each, such as ``cpu*2`` or ``cuda:0,cuda:1``; None: a GPU
+            where there is one, in this process.
     """
 
     encoder: str = EMBEDDED
@@ -52,21 +52,21 @@ class VectorConfig:
     dtype: str = "float16"
     precision: str = "auto"
     trust_remote_code: bool = False
-    backend: str = AUTO
-    devices: str | None = None
-    memory: float | None = None
     max_tokens: int | None = None
     language: str = LANGUAGE
+    memory: float | None = None
+    backend: str = AUTO
+    devices: str | None = None
 
     def __post_init__(self) -> None:
         _one_of("dtype", self.dtype, STORED_DTYPES)
         _one_of("precision", self.precision, ("auto", *PRECISIONS))
+        check_language(self.language)
         _one_of("backend", self.backend, BACKENDS)
         if self.devices is not None:
             parse_devices(self.devices)
         if self.memory is not None and not 0 <= self.memory < math.inf:
             raise SettingError(f"--memory takes gigabytes, 0 or more; got {self.memory:g}")
-        check_language(self.language)
 
     @property
     def memory_bytes(self) -> int | None:

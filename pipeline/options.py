@@ -360,11 +360,11 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
         dtype=parsed.dtype,
         precision=parsed.precision,
         trust_remote_code=parsed.trust_remote_code,
-        backend=parsed.backend,
-        devices=parsed.devices,
-        memory=getattr(parsed, "memory", None),
         max_tokens=parsed.max_tokens,
         language=parsed.language,
+        memory=getattr(parsed, "memory", None),
+        backend=parsed.backend,
+        devices=parsed.devices,
     )
 
 

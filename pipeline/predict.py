@@ -136,9 +136,9 @@ def predict(
         cache=cache,
         dtype=spec.dtype,
         precision=spec.precision,
-        memory=memory,
         max_tokens=spec.max_tokens or None,
         language=language_of(spec.segmentation),
+        memory=memory,
     )
     vectors = ensure_vectors(texts, wanted, with_pooled(spec.layout), model=model, load=load)
     probabilities = head.predict_proba(vectors.table(spec.layout), np.arange(len(texts)))

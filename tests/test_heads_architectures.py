@@ -188,7 +188,7 @@ def count(head: Head) -> int:
 
 def test_parameter_counts_by_hand() -> None:
     # A query has 5 weights and a bias; concatenated results are 3 x 5 features, 4 classes.
-    assert count(ready("attention", queries=3)) == 3 * 6 + 15 * 4 + 4
+    assert count(ready("attention", queries=3, values=0)) == 3 * 6 + 15 * 4 + 4
     # 3 queries and 6 value features are one layer; mean of queries beside the maximum: 12.
     head = ready("attention", queries=3, values=6, combine="mean", beside="max")
     assert count(head) == 9 * 6 + 12 * 4 + 4

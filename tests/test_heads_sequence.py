@@ -39,7 +39,7 @@ BUILDERS = {
     "lstm last dense": case(
         "lstm", pooling="last", dense=(6, 5), dense_norm=True, recurrent_dropout=0.3
     ),
-    "attention": case("attention", queries=3),
+    "attention": case("attention", queries=3, values=0),
     "attention values": case("attention", values=4, combine="mean", beside="both"),
     "meanmax": case("meanmax", dense=(4,)),
     "meanmax first": case("meanmax", max_vectors=3),
