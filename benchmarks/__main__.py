@@ -12,7 +12,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from benchmarks import encoding, heads, reading
+from benchmarks import encoding, heads, reading, warm
 from benchmarks.measure import Result
 from features.copies import find_copies
 from features.table import POOLED, TOKENS
@@ -26,17 +26,32 @@ from pipeline.vectors import ensure_vectors, say
 def main() -> int:
     """Run all comparisons: a line each on stderr, with --json one object on stdout."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--data", type=Path, default=EXAMPLE, help="labelled texts")
+    parser.add_argument(
+        "--data", type=Path, default=EXAMPLE, help="labelled texts that the heads train on"
+    )
+    parser.add_argument(
+        "--corpora",
+        type=Path,
+        metavar="FOLDER",
+        help="texts to encode: banking77/banking77.csv, isear/isear.csv, "
+        "ng20_body/ng20_body.csv (default: made-up ones of those lengths)",
+    )
     parser.add_argument("--cache", type=Path, default=VectorConfig.cache, help="feature store")
     parser.add_argument(
         "--rounds", type=int, default=3, help="measured in turn; the median counts"
+    )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        help="of the numbers of texts; below 1 only to try the benchmark itself",
     )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     facts = environment()
     say(f"{facts['processor']}, {facts['cores']} cores; {options.data.name}")
     results = []
-    for result in run(options.data, options.cache, options.rounds):
+    for result in run(options):
         say(result.line())
         results.append(result)
     if options.json:
@@ -45,21 +60,25 @@ def main() -> int:
     return 0 if all(result.reached for result in results) else 1
 
 
-def run(data: Path, cache: Path, rounds: int) -> Iterator[Result]:
-    """All comparisons: encoding and heads on the data, reading on made-up vectors."""
+def run(options: argparse.Namespace) -> Iterator[Result]:
+    """All comparisons: encoding by length, warm paths, and heads on the labelled data."""
+    rounds, scale = options.rounds, options.scale
+    yield from encoding.run(options.corpora, rounds, scale)
+    yield from warm.run(rounds, scale)
+    yield reading.token_shards(rounds, round(16_000 * scale))
+    yield from heads.run(problem(options.data, options.cache))
+
+
+def problem(data: Path, cache: Path) -> Problem:
+    """The labelled data's token vectors, split and ready to train on."""
     config = DataConfig(data=data)
     corpus = read_labelled(config)
     vectors = ensure_vectors(corpus.texts, VectorConfig(cache=cache), (POOLED, TOKENS))
-    table = vectors.table(TOKENS)
-    split = split_corpus(
-        corpus, config, find_copies(corpus.texts, vectors.table(POOLED).values)
-    )
+    copies = find_copies(corpus.texts, vectors.table(POOLED).values)
+    split = split_corpus(corpus, config, copies)
     labels = split.label_ids(corpus.labels or ())
-    problem = Problem(table, labels, split.train, split.validation, len(split.classes))
-    yield from encoding.run(corpus.texts, rounds)
-    yield reading.token_shards(rounds)
-    yield reading.warm_features(rounds)
-    yield from heads.run(problem)
+    table = vectors.table(TOKENS)
+    return Problem(table, labels, split.train, split.validation, len(split.classes))
 
 
 sys.exit(main())

@@ -1,59 +1,111 @@
-"""Cold encoding against ``SentenceTransformer.encode`` with its defaults."""
+"""Cold encoding against ``SentenceTransformer.encode`` with its defaults.
+
+Every back end and precision, on three lengths of texts. Loading and converting are done
+before; ours plans, encodes and commits to a fresh store.
+"""
 
 from __future__ import annotations
 
+import json
+import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import transformers
 from sentence_transformers import SentenceTransformer
 
+from benchmarks.lengths import PROFILES, texts_of
 from benchmarks.measure import Result, in_turn
-from features.encoder import load_encoder
+from features.backends import installed
+from features.encoder import TransformerEncoder
 from features.encoding import encode, plan_encoding
-from features.model import find_model
-from features.processor import gains_from_bfloat16
+from features.model import EncoderModel, find_model
+from features.processor import OPENVINO, TORCH, gains_from_bfloat16
+from features.roofline import forward_flops, measured_peak
 from features.store import FeatureStore
 
-GOALS = {"float32": (1.2, 0.99999), "bfloat16": (1.9, 0.9999)}
-"""Ratio to reach, and smallest cosine to keep, by precision."""
+LEAST_COSINE = 0.9999
+GOALS = {(TORCH, "float32"): 1.25, (TORCH, "bfloat16"): 1.9, (OPENVINO, "float32"): 1.25}
+FASTEST_GOAL = 2.5
+ROOFLINE_GOAL = 0.7
+ROOFLINE_PROFILE = "isear"
+WARM_UP = 64
+
+Side = tuple[str, str]
+"""A back end and a precision."""
 
 
-def run(texts: Sequence[str], rounds: int) -> list[Result]:
-    """Encode the texts with both; ours plans, encodes and commits to a fresh store."""
+def run(corpora: Path | None, rounds: int, scale: float) -> Iterator[Result]:
+    """All sides on every profile, a line each; then the fastest, and the roofline."""
     model = find_model()
-    encoder = load_encoder(model, "cpu")
     theirs = SentenceTransformer(str(model.folder), device="cpu")
-    texts = list(dict.fromkeys(texts))
+    names = [TORCH, *([OPENVINO] if installed() else [])]
+    encoders = {name: TransformerEncoder(model, "cpu", backend=name) for name in names}
     precisions = ["float32", *(["bfloat16"] if gains_from_bfloat16() else [])]
-    vectors: dict[str, np.ndarray] = {}
+    sides = [(name, precision) for name in names for precision in precisions]
+    for profile in PROFILES:
+        source, texts = texts_of(profile, corpora, scale)
+        what = f"encoding {profile.name} ({len(texts):,} texts, {source})"
+        runs = {side: partial(ours, texts, model, encoders[side[0]], side[1]) for side in sides}
+        vectors = {side: call() for side, call in runs.items()}  # and warm up
+        reference = theirs.encode(texts[:WARM_UP])
+        peaks: dict[str, list[float]] = {precision: [] for precision in precisions}
 
-    def ours(precision: str) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            space = FeatureStore(folder).space(model.spec("pooled", precision=precision))
-            plan = plan_encoding(texts, [space])
-            encode(plan, texts, [space], lambda: encoder)
-            vectors[precision] = space.table(plan.keys).values.astype(np.float32)
+        def measure_peaks(peaks: dict[str, list[float]] = peaks) -> None:
+            for precision, measured in peaks.items():
+                measured.append(measured_peak(precision))
 
-    def reference() -> None:
-        vectors["theirs"] = theirs.encode(texts)
+        reference_seconds, _, *taken = in_turn(
+            rounds, partial(theirs.encode, texts), measure_peaks, *runs.values()
+        )
+        roofline = {precision: statistics.median(each) for precision, each in peaks.items()}
+        reference = theirs.encode(texts)
+        operations = needed(model, texts)
+        results = []
+        for side, seconds in zip(sides, taken, strict=True):
+            cosine = smallest_cosine(vectors[side], reference)
+            notes: dict[str, float | str] = {
+                "texts a second": len(texts) / seconds,
+                "smallest cosine": cosine,
+                "share of the roofline": operations / seconds / roofline[side[1]],
+                "roofline in GFLOP/s": roofline[side[1]] / 1e9,
+            }
+            name = f"{what} with {side[0]} in {side[1]} against sentence-transformers"
+            kept = cosine >= LEAST_COSINE
+            goal = GOALS.get(side, GOALS[TORCH, side[1]])
+            results.append(Result(name, seconds, reference_seconds, goal, notes, kept))
+        yield from results
+        place = min(range(len(sides)), key=lambda i: taken[i])
+        backend, precision = sides[place]
+        fastest = f"{what}, fastest: {backend} in {precision}"
+        kept = results[place].kept
+        yield Result(fastest, taken[place], reference_seconds, FASTEST_GOAL, {}, kept)
+        if profile.name == ROOFLINE_PROFILE:
+            ideal = operations / roofline[precision]
+            yield Result(f"{fastest}, against the roofline", taken[place], ideal, ROOFLINE_GOAL)
 
-    theirs.encode(texts[:64])
-    encoder.encode(texts[:64], [model.spec("pooled")], lambda *_: None)
-    sides = [lambda precision=precision: ours(precision) for precision in precisions]
-    seconds, *own = in_turn(rounds, reference, *sides)
-    results = []
-    for precision, taken in zip(precisions, own, strict=True):
-        goal, cosine_goal = GOALS[precision]
-        cosine = smallest_cosine(vectors[precision], vectors["theirs"])
-        notes = {
-            "texts a second": len(texts) / taken,
-            "smallest cosine": cosine,
-            "cosine goal": f"{cosine_goal} {'kept' if cosine >= cosine_goal else 'NOT kept'}",
-        }
-        name = f"encoding {len(texts):,} texts in {precision} against sentence-transformers"
-        results.append(Result(name, taken, seconds, goal, notes))
-    return results
+
+def ours(
+    texts: list[str], model: EncoderModel, encoder: TransformerEncoder, precision: str
+) -> np.ndarray:
+    """(N, D) float32: the vectors of texts, encoded into a fresh store and read from it."""
+    with tempfile.TemporaryDirectory() as folder:
+        space = FeatureStore(folder).space(model.spec("pooled", precision=precision))
+        plan = plan_encoding(texts, [space])
+        encode(plan, texts, [space], lambda: encoder)
+        return space.table(plan.keys).values.astype(np.float32)
+
+
+def needed(model: EncoderModel, texts: list[str]) -> float:
+    """Operations of the forward pass over the texts, without padding."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model.transformer)
+    ids: Any = tokenizer(texts, truncation=True, max_length=model.max_length)["input_ids"]
+    config = json.loads((model.transformer / "config.json").read_text("utf-8"))
+    return forward_flops(config, np.array([len(row) for row in ids]))
 
 
 def smallest_cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -17,6 +17,7 @@ class Result:
         ours, theirs: seconds; ``theirs`` is None for a plain wall time.
         goal: the ratio to reach, or for a wall time the seconds to stay below.
         notes: what else was seen, such as cosines.
+        kept: what speed must not cost, such as the vectors' likeness, was kept.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Result:
     theirs: float | None
     goal: float
     notes: dict[str, float | str] = field(default_factory=dict)
+    kept: bool = True
 
     @property
     def ratio(self) -> float | None:
@@ -32,7 +34,8 @@ class Result:
 
     @property
     def reached(self) -> bool:
-        return self.ours <= self.goal if self.ratio is None else self.ratio >= self.goal
+        fast = self.ours <= self.goal if self.ratio is None else self.ratio >= self.goal
+        return fast and self.kept
 
     def line(self) -> str:
         """One line for people."""

@@ -13,7 +13,7 @@ from features.errors import SettingError, listed
 from features.location import EMBEDDED
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES
-from features.processor import gains_from_bfloat16
+from features.processor import AUTO, BACKENDS, gains_from_bfloat16
 from features.segments import LANGUAGE
 from features.shard import Block
 from features.spec import PRECISIONS, FeatureSpec
@@ -39,11 +39,14 @@ class LazyEncoder:
     Args:
         model: which one.
         device: a torch device such as ``cuda:1``; None takes a GPU where there is one.
+        backend: ``auto``, ``torch`` or ``openvino``.
     """
 
-    def __init__(self, model: EncoderModel, device: str | None = None) -> None:
+    def __init__(
+        self, model: EncoderModel, device: str | None = None, backend: str = AUTO
+    ) -> None:
         self.model = model
-        self._device = device
+        self._device, self._backend = device, backend
         self._loaded: Encoder | None = None
 
     def encode(
@@ -53,24 +56,32 @@ class LazyEncoder:
         if self._loaded is None:
             # Imported here alone: torch and transformers cost seconds.
             module = importlib.import_module("features.encoder")
-            self._loaded = module.load_encoder(self.model, self._device)
+            self._loaded = module.load_encoder(self.model, self._device, self._backend)
         return self._loaded.encode(texts, specs, on_batch)
 
 
 def load_encoder(
-    name: str | Path = EMBEDDED, *, device: str | None = None, trust_remote_code: bool = False
+    name: str | Path = EMBEDDED,
+    *,
+    device: str | None = None,
+    backend: str = AUTO,
+    trust_remote_code: bool = False,
 ) -> LazyEncoder:
     """Find an encoder; it is loaded when the first text has to be encoded.
 
     Args:
         name: the embedded encoder's name, a folder, or a hub id.
         device: a torch device; None takes a GPU where there is one.
+        backend: what runs the encoder: ``torch``, ``openvino``, or ``auto``, the faster one.
         trust_remote_code: run the Python code that comes with the model.
 
     Raises:
         EncoderError: not to be had here, or not an encoder.
+        SettingError: an unknown back end.
     """
-    return LazyEncoder(find_model(str(name), trust_remote_code), device)
+    if backend not in BACKENDS:
+        raise SettingError(f"unknown back end {backend!r}; choose one of {listed(BACKENDS)}")
+    return LazyEncoder(find_model(str(name), trust_remote_code), device, backend)
 
 
 def encode(

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
+
+from features.errors import DeviceMemoryError
+
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
+"""How torch and OpenVINO say it, on GPUs and processors: mostly as a RuntimeError."""
 
 
 def token_budget_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
@@ -29,6 +36,61 @@ def token_budget_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
         batches.append(order[start : start + count])
         start += count
     return batches
+
+
+def run_batches(
+    lengths: np.ndarray,
+    budget: int,
+    run: Callable[[np.ndarray], None],
+    describe: Callable[[int], str],
+) -> int:
+    """Run token-budget batches, with half the budget from one on that does not fit in memory.
+
+    Args:
+        lengths: (N,) as for ``token_budget_batches``.
+        budget: tokens a batch to begin with, padding included.
+        run: does the work of one batch, given its positions; one that raises that it is out
+            of memory must leave nothing behind, since its texts come again.
+        describe: names a text by its position, for the message that refuses it.
+
+    Returns:
+        The budget that fits, for the next call.
+
+    Raises:
+        DeviceMemoryError: a text does not fit by itself.
+    """
+    batches = deque(token_budget_batches(lengths, budget))
+    while batches:
+        rows = batches[0]
+        if _fits(run, rows):
+            batches.popleft()
+            continue
+        if len(rows) == 1:
+            raise DeviceMemoryError(
+                f"{describe(int(rows[0]))} does not fit in memory by itself; free some memory, "
+                "encode on another device with --devices, or leave this text out"
+            )
+        # A last batch may lie far below the budget: half of that would be the same again.
+        budget = min(budget, len(rows) * int(lengths[rows].max())) // 2
+        rest = np.concatenate(batches)
+        batches = deque(rest[part] for part in token_budget_batches(lengths[rest], budget))
+    return budget
+
+
+def _fits(run: Callable[[np.ndarray], None], rows: np.ndarray) -> bool:
+    """Run one batch; False where there was too little memory for it.
+
+    A function of its own, so that the error's traceback, which holds the batch's tensors, is
+    gone when the next one runs.
+    """
+    try:
+        run(rows)
+    except (MemoryError, RuntimeError) as error:
+        said = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(x in said for x in OUT_OF_MEMORY):
+            raise
+        return False
+    return True
 
 
 def windows(sizes: np.ndarray, most_texts: int, most_size: int) -> list[slice]:

@@ -1,5 +1,8 @@
 """Encoders: texts in, vectors of any number of specs out, in one forward pass.
 
+Here texts become tokens and batches, and hidden states become vectors in the texts' order;
+between the two stands a back end (``features.backends``).
+
 This is the only module of the project that imports transformers, and it is imported only
 when something has to be encoded.
 """
@@ -16,13 +19,15 @@ import transformers
 from safetensors import SafetensorError
 from torch import Tensor
 
-from features.batching import token_budget_batches
+from features.backends import Run, make_backend
+from features.batching import run_batches
 from features.encoding import OnBatch
 from features.errors import EncoderError, listed
 from features.model import EncoderModel
 from features.pieces import Frame, Pieces, joined, windowed
 from features.pooling import POOLINGS
 from features.precision import encoder_dtype
+from features.processor import AUTO
 from features.segments import SPARE_TOKENS, windows
 from features.sentences import SentenceEncoder
 from features.shard import Block
@@ -43,13 +48,23 @@ class TransformerEncoder:
         model: which encoder.
         device: a torch device; None takes a GPU where there is one.
         token_budget: tokens a batch, padding included; None chooses by device.
+        backend: one of ``processor.BACKENDS``.
 
     Raises:
         EncoderError: the model cannot be loaded, or lacks weights.
+        SettingError: the back end is not installed, or does not run on the device.
+
+    Attributes:
+        backend: what runs the transformer.
+        token_budget: halved, and kept so, whenever a batch does not fit in memory.
     """
 
     def __init__(
-        self, model: EncoderModel, device: str | None = None, token_budget: int | None = None
+        self,
+        model: EncoderModel,
+        device: str | None = None,
+        token_budget: int | None = None,
+        backend: str = AUTO,
     ) -> None:
         self.model = model
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -57,6 +72,9 @@ class TransformerEncoder:
         self.token_budget = token_budget or (GPU_TOKEN_BUDGET if on_gpu else CPU_TOKEN_BUDGET)
         self._tokenizer, self._transformer = _load(model)
         self._transformer.to(self.device)
+        # XLNet's memory would carry one batch's hidden states into the next.
+        options = {"use_mems": False} if model.family == "xlnet" else {}
+        self.backend = make_backend(backend, self._transformer, options)
         self._modules = _load_modules(model, self.device) if model.pooling == "modules" else []
         self._sentences = SentenceEncoder(self._pooled, self._fitted)
 
@@ -66,6 +84,9 @@ class TransformerEncoder:
         """One block a spec; they must agree on the precision, and on ``max_tokens``.
 
         All layouts of whole texts come from one forward pass, sentences from one of their own.
+
+        Raises:
+            DeviceMemoryError: a text does not fit in memory by itself.
         """
         whole = [spec for spec in specs if spec.layout != SENTENCES]
         done = dict(zip(whole, self._encode_whole(texts, whole, on_batch), strict=True))
@@ -86,19 +107,22 @@ class TransformerEncoder:
         lengths, opening = pieces.lengths, pieces.opening
         blocks = [pieces.block(spec, encoder_dtype(spec.dtype)) for spec in specs]
         starts = [np.cumsum(block.lengths) - block.lengths for block in blocks]
-        # Autocast keeps its bfloat16 copies of the weights while the context lasts, but only
-        # of leaves that require a gradient: so they do, and no_grad keeps the tape away.
-        with (
-            torch.no_grad(),
-            torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16"),
-        ):
-            for rows in token_budget_batches(lengths, self.token_budget):
-                hidden, mask, cls = self._forward(pieces, rows)
+        layers = sorted({layer for spec in specs for layer in spec.layers})
+        with torch.no_grad(), self.backend.running(layers, precision) as forward:
+
+            def run(rows: np.ndarray) -> None:
+                hidden, mask, cls = self._forward(pieces, rows, forward)
                 kept = _kept(pieces, rows, mask)
                 for spec, block, start in zip(specs, blocks, starts, strict=True):
                     vectors = self._vectors(spec, hidden, mask, kept, cls)
                     block.values[_places(start[rows], block.lengths[rows])] = vectors
                 on_batch(int(opening[rows].sum()), int(lengths[rows].sum()))
+
+            def describe(row: int) -> str:
+                text = texts[pieces.text[row]]
+                return f"a text of {lengths[row]} tokens ({text[:60]!r})"
+
+            self.token_budget = run_batches(lengths, self.token_budget, run, describe)
         empty = np.flatnonzero(pieces.tokens[pieces.text] == 0)
         for block, start in zip(blocks, starts, strict=True):
             block.values[_places(start[empty], block.lengths[empty])] = np.nan
@@ -176,13 +200,15 @@ class TransformerEncoder:
             )
         return Frame(head, tail, prompt)
 
-    def _forward(self, pieces: Pieces, rows: np.ndarray) -> tuple[Any, Tensor, Tensor]:
-        """Hidden states of one batch, its mask and where CLS stands (both (B, T) bool)."""
+    def _forward(
+        self, pieces: Pieces, rows: np.ndarray, forward: Run
+    ) -> tuple[dict[int, Tensor], Tensor, Tensor]:
+        """One batch's hidden states by layer, mask, and where CLS stands (both (B, T) bool)."""
         tokenizer = self._tokenizer
         picked = [pieces.ids[row] for row in rows]
         ids = _padded(picked, tokenizer.pad_token_id or 0)
         mask = _padded([[1] * len(row) for row in picked], 0)
-        inputs: dict[str, Any] = {
+        inputs = {
             "input_ids": ids.to(self.device),
             "attention_mask": mask.to(self.device),
         }
@@ -190,15 +216,16 @@ class TransformerEncoder:
             types = [pieces.types[row] for row in rows]
             padded = _padded(types, tokenizer.pad_token_type_id)
             inputs["token_type_ids"] = padded.to(self.device)
-        if self.model.family == "xlnet":
-            # Its memory would carry one batch's hidden states into the next.
-            inputs["use_mems"] = False
-        output = self._transformer(**inputs, output_hidden_states=True, return_dict=True)
         cls: Tensor = inputs["input_ids"] == tokenizer.cls_token_id
-        return output.hidden_states, inputs["attention_mask"].bool(), cls
+        return forward(inputs), inputs["attention_mask"].bool(), cls
 
     def _vectors(
-        self, spec: FeatureSpec, hidden: Any, mask: Tensor, kept: Tensor, cls: Tensor
+        self,
+        spec: FeatureSpec,
+        hidden: dict[int, Tensor],
+        mask: Tensor,
+        kept: Tensor,
+        cls: Tensor,
     ) -> np.ndarray:
         """(rows, D) of one batch in the stored dtype: a row a piece, or a row a token kept."""
         states = [hidden[layer] for layer in spec.layers]
@@ -224,9 +251,11 @@ class TransformerEncoder:
         return vectors
 
 
-def load_encoder(model: EncoderModel, device: str | None = None) -> TransformerEncoder:
-    """Load an encoder that ``find_model`` described. Raises ``EncoderError``."""
-    return TransformerEncoder(model, device)
+def load_encoder(
+    model: EncoderModel, device: str | None = None, backend: str = AUTO
+) -> TransformerEncoder:
+    """Load an encoder that ``find_model`` described. Raises as ``TransformerEncoder``."""
+    return TransformerEncoder(model, device, backend=backend)
 
 
 def _load(model: EncoderModel) -> tuple[Any, Any]:

@@ -102,11 +102,38 @@ class EncodingPlan:
 
 @dataclass(frozen=True)
 class EncodingReport:
-    """What one run of the stage did: texts and tokens it encoded itself, and seconds taken."""
+    """What one run of the stage did.
+
+    Attributes:
+        encoded: texts that it encoded itself.
+        tokens: theirs, before truncation.
+        seconds: taken in all, and of them
+        loading: until the encoder was there.
+        backend: what ran the encoder at the end; '' where it does not say.
+    """
 
     encoded: int
     tokens: int
     seconds: float
+    loading: float = 0.0
+    backend: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """What became of one window.
+
+    Attributes:
+        encoded: texts whose vectors were stored.
+        tokens: of all that were encoded, before truncation.
+        bad: the texts whose vectors could not be stored.
+        shared: some of its texts were there already: others fill the same space.
+    """
+
+    encoded: int
+    tokens: int
+    bad: Window
+    shared: bool
 
 
 def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan:
@@ -126,20 +153,20 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
     room = HELD_BYTES
     while batch := list(islice(stream, PLANNED_TEXTS)):
         keys.append(text_keys(batch))
-        absent.append(_lacking(keys[-1], spaces))
+        absent.append(lacking(keys[-1], spaces))
         wanted = list(compress(batch, absent[-1].tolist()))
         sizes.append(np.array([_stored_bytes(text, specs) for text in wanted], np.int64))
         if room > 0:
             room -= sum(map(sys.getsizeof, wanted))
             held += wanted
-    every, lacking = np.concatenate(keys), np.concatenate(absent)
+    every, wanting = np.concatenate(keys), np.concatenate(absent)
     first = np.zeros(len(every), bool)
     first[np.unique(every, return_index=True)[1]] = True
-    once = first[lacking]
+    once = first[wanting]
     return EncodingPlan(
         every,
         int(first.sum()),
-        np.flatnonzero(lacking & first),
+        np.flatnonzero(wanting & first),
         np.concatenate(sizes)[once],
         list(compress(held, once.tolist())),
     )
@@ -182,32 +209,66 @@ def encode(
     bad = BadTexts()
     parts = windows(plan.sizes, WINDOW_TEXTS, WINDOW_BYTES)
     encoder = load() if parts else None
+    loading = time.perf_counter() - start
     for space in spaces:
         space.sweep()
         touch(space.folder)
-    keys = plan.keys[plan.missing]
-    queue = WorkQueue(cut(_missing_texts(plan, texts), plan.missing, keys, parts))
-    for planned in queue:
+    queue = WorkQueue(missing_windows(plan, texts, parts))
+    for window in queue:
         for space in spaces:
             queue.shared |= space.refresh()
-        lacking = [space.missing(planned.keys) for space in spaces]
-        chosen = np.logical_or.reduce(lacking)
-        window = planned.take(chosen)
-        if encoder is None or not window.texts:
+        if encoder is None:
             continue
-        blocks = encoder.encode(window.texts, [space.spec for space in spaces], on_batch)
-        sound = np.logical_and.reduce(
-            [_sound(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
-        )
-        bad.add(window.take(~sound))
-        for space, block, absent in zip(spaces, blocks, lacking, strict=True):
-            queue.shared |= not _commit(space, window.keys, block, sound & absent[chosen])
-        encoded += int(sound.sum())
-        tokens += int(blocks[0].tokens.sum())
+        done = encode_window(window, spaces, encoder, on_batch)
+        bad.add(done.bad)
+        queue.shared |= done.shared
+        encoded += done.encoded
+        tokens += done.tokens
     for space in spaces:
         space.save_index()
     bad.refuse()
-    return EncodingReport(encoded, tokens, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return EncodingReport(encoded, tokens, seconds, loading, backend_name(encoder))
+
+
+def encode_window(
+    planned: Window, spaces: Sequence[Space], encoder: Encoder, on_batch: OnBatch
+) -> Done:
+    """One unit of work: what some space lacks of a window -> one commit a space."""
+    absent = [space.missing(planned.keys) for space in spaces]
+    chosen = np.logical_or.reduce(absent)
+    window = planned.take(chosen)
+    shared = not chosen.all()
+    if not window.texts:
+        return Done(0, 0, window, shared)
+    blocks = encoder.encode(window.texts, [space.spec for space in spaces], on_batch)
+    sound = np.logical_and.reduce(
+        [_sound(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
+    )
+    for space, block, missing in zip(spaces, blocks, absent, strict=True):
+        shared |= not _commit(space, window.keys, block, sound & missing[chosen])
+    tokens = int(blocks[0].tokens.sum())
+    return Done(int(sound.sum()), tokens, window.take(~sound), shared)
+
+
+def lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
+    """(n,) bool: texts whose vectors some space lacks."""
+    absent = np.zeros(len(keys), bool)
+    for space in spaces:
+        absent |= space.missing(keys)
+    return absent
+
+
+def backend_name(encoder: object) -> str:
+    """What runs an encoder; '' for encoders that have no back end, such as tests'."""
+    return str(getattr(getattr(encoder, "backend", None), "name", ""))
+
+
+def missing_windows(
+    plan: EncodingPlan, texts: Iterable[str], parts: Sequence[slice]
+) -> Iterator[Window]:
+    """The plan's missing texts as windows in corpus order, each read when it is asked for."""
+    return cut(_missing_texts(plan, texts), plan.missing, plan.keys[plan.missing], parts)
 
 
 def _missing_texts(plan: EncodingPlan, texts: Iterable[str]) -> Iterator[str]:
@@ -236,20 +297,13 @@ class BadTexts:
     def refuse(self) -> None:
         """Raise ``BadVectorError`` if there was any."""
         if self.rows:
+            numbers = listed((row + 1 for row in sorted(self.rows)), 100)
             raise BadVectorError(
                 "the encoder gave NaN, infinite or all-zero vectors for "
                 f"{len(self.rows)} texts, which were not stored (texts "
-                f"{listed((row + 1 for row in self.rows), 100)}; {'; '.join(self.shown)}); all "
+                f"{numbers}; {'; '.join(self.shown)}); all "
                 "others were. Leave those texts out, or use float32 with --precision float32"
             )
-
-
-def _lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
-    """(n,) bool: texts whose vectors some space lacks."""
-    lacking = np.zeros(len(keys), bool)
-    for space in spaces:
-        lacking |= space.missing(keys)
-    return lacking
 
 
 def _commit(space: Space, keys: np.ndarray, block: Block, wanted: np.ndarray) -> bool:

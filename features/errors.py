@@ -8,10 +8,12 @@
     │   ├── ArrayError             vectors or labels handed over from Python that will not do
     │   ├── EncoderError           an encoder that cannot be had, or is not what it claims
     │   ├── CacheError             a cache or run folder that cannot be written or read
-    │   └── DiskSpaceError         what is planned does not fit on the disk
+    │   ├── DiskSpaceError         what is planned does not fit on the disk
+    │   └── DeviceMemoryError      a text does not fit in the memory by itself
     └── FaultError                 not the user's doing: exit code 1
         ├── CorruptShardError      stored bytes that do not match their digest
         ├── BadVectorError         an encoder gave NaN, infinite or all-zero vectors
+        ├── WorkerError            a process that encoded died, and its texts are missing
         └── DivergedError          training whose loss became NaN or infinite
 
 A message is one line and says the rule, the offending value, the place and the remedy.
@@ -62,6 +64,10 @@ class DiskSpaceError(InputError):
     """What is planned does not fit on the disk."""
 
 
+class DeviceMemoryError(InputError):
+    """A text that does not fit in the memory of the device by itself."""
+
+
 class FaultError(ManyheadsError):
     """A fault that the user did not cause."""
 
@@ -72,6 +78,10 @@ class CorruptShardError(FaultError):
 
 class BadVectorError(FaultError):
     """An encoder gave vectors that must not be stored: NaN, infinite or all zero."""
+
+
+class WorkerError(FaultError):
+    """A process that encoded died before it had committed its texts."""
 
 
 class DivergedError(FaultError):

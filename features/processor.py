@@ -5,6 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+AUTO, TORCH, OPENVINO = "auto", "torch", "openvino"
+BACKENDS = (AUTO, TORCH, OPENVINO)
+"""What can run an encoder here (``features.backends``); auto takes the faster one."""
+
 CPUINFO = Path("/proc/cpuinfo")
 NVIDIA_DEVICE = Path("/dev/nvidia0")
 

@@ -28,7 +28,7 @@ from features.shard import Block
 from features.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import Progress, duration
-from pipeline.vectors import load_encoder
+from pipeline.vectors import chosen_devices, load_encoder
 
 FOLDS = 5
 REFERENCE = ("float32", "float32")
@@ -104,9 +104,13 @@ def certify(
     vectors: VectorConfig,
     layout: str | None,
     sample: int,
-    load: Callable[[EncoderModel], Encoder] = load_encoder,
+    load: Callable[[EncoderModel], Encoder] | None = None,
 ) -> Certificate:
     """Measure every stored form on a sample of a corpus. Stores nothing.
+
+    Args:
+        sample: texts to measure on.
+        load: gives the encoder; None loads the model itself.
 
     Raises:
         InputError: data, an encoder or settings that will not do.
@@ -124,7 +128,8 @@ def certify(
     precision = vectors.precision
     if precision == "auto":
         precision = "bfloat16" if gains_from_bfloat16() else "float32"
-    encoder = load(model)
+    device = next(iter(chosen_devices(vectors)), None)
+    encoder = load(model) if load else load_encoder(model, vectors.backend, device)
     blocks: dict[tuple[str, str], Block] = {}
     for products in dict.fromkeys(("float32", precision)):
         specs = [

@@ -104,7 +104,10 @@ def _features(parsed: argparse.Namespace) -> Answer:
         return Answer(certificate.to_dict(), certificate.to_text())
     encoding = importlib.import_module("pipeline.encoding")
     result = encoding.run_features(
-        options.data_config(parsed), options.vector_config(parsed), parsed.layout
+        options.data_config(parsed),
+        options.vector_config(parsed),
+        parsed.layout,
+        parsed.roofline,
     )
     return Answer(result.to_dict(), result.to_text())
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from features.corpus import Columns
+from features.devices import parse_devices
 from features.errors import SettingError, listed
 from features.location import EMBEDDED
 from features.precision import STORED_DTYPES
+from features.processor import AUTO, BACKENDS
 from features.segments import LANGUAGE, check_language
 from features.spec import PRECISIONS
 from heads.presets import check_head, find_preset
@@ -39,6 +41,9 @@ class VectorConfig:
         language: whose rules end the sentences of that layout.
         memory: GB that the vectors of a table may take of it; None: half of what is available.
             It changes no result: beyond it the table is read from a file.
+        backend: what runs the encoder; ``auto`` takes the faster one.
+        devices: where, a process each, such as ``cpu*2`` or ``cuda:0,cuda:1``; None: a GPU
+            where there is one, in this process.
     """
 
     encoder: str = EMBEDDED
@@ -50,11 +55,16 @@ class VectorConfig:
     max_tokens: int | None = None
     language: str = LANGUAGE
     memory: float | None = None
+    backend: str = AUTO
+    devices: str | None = None
 
     def __post_init__(self) -> None:
         _one_of("dtype", self.dtype, STORED_DTYPES)
         _one_of("precision", self.precision, ("auto", *PRECISIONS))
         check_language(self.language)
+        _one_of("backend", self.backend, BACKENDS)
+        if self.devices is not None:
+            parse_devices(self.devices)
         if self.memory is not None and not 0 <= self.memory < math.inf:
             raise SettingError(f"--memory takes gigabytes, 0 or more; got {self.memory:g}")
 

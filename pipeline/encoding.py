@@ -13,7 +13,8 @@ from features.model import EncoderModel
 from features.spec import DEFAULT_LAYOUTS
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import duration
-from pipeline.vectors import Vectors, ensure_vectors
+from pipeline.speed import Speed, measure_speed
+from pipeline.vectors import Vectors, chosen_devices, ensure_vectors
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class FeaturesResult:
 
     vectors: Vectors
     seconds: float
+    speed: Speed | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
@@ -35,6 +37,7 @@ class FeaturesResult:
             "tokens_cut_share": round(self.vectors.cut_share, 6),
             "windowed": int(self.vectors.windowed.sum()),
             "seconds": round(self.seconds, 3),
+            "speed": self.speed and self.speed.to_dict(),
             "spaces": [
                 {
                     "fingerprint": space.spec.fingerprint,
@@ -67,6 +70,8 @@ class FeaturesResult:
                 f"{facts['truncated']:,} texts are longer than {limit}; "
                 f"{facts['tokens_cut_share']:.1%} of all tokens are cut off and not seen"
             )
+        if self.speed:
+            lines.append(self.speed.to_text())
         for space in facts["spaces"]:
             layers = ",".join(map(str, space["layers"]))
             lines.append(f"  {space['layout']:<7} layer {layers:<4} {space['folder']}")
@@ -77,6 +82,7 @@ def run_features(
     data: DataConfig,
     vectors: VectorConfig,
     layout: str | None,
+    roofline: bool = False,
     *,
     model: EncoderModel | None = None,
     load: Callable[[EncoderModel], Encoder] | None = None,
@@ -86,10 +92,13 @@ def run_features(
     The texts stream from the file; memory does not grow with them but for some 100 bytes each.
 
     Args:
+        roofline: compare the speed with what the machine can do at most.
         model, load: as in ``ensure_vectors``.
     """
     start = time.perf_counter()
     texts = CorpusTexts(data.data, data.columns.text, data.skip_empty)
     layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
     result = ensure_vectors(texts, vectors, layouts, model=model, load=load)
-    return FeaturesResult(result, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    devices = chosen_devices(vectors) if result.report.encoded else ()
+    return FeaturesResult(result, seconds, measure_speed(result, roofline, devices))

@@ -35,8 +35,8 @@ REFIT = (
 )
 
 KEPT_VECTORS = (
-    "**Training texts.** The files hold a vector of every training text, from which much of the "
-    "text can be guessed; share them as you would the texts."
+    "**Training texts.** The files hold a vector of every training text, from which much of "
+    "it can be guessed; share them as you would the texts."
 )
 
 MEANINGS = {

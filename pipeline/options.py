@@ -7,6 +7,7 @@ from pathlib import Path
 
 from features.corpus import Columns
 from features.precision import STORED_DTYPES
+from features.processor import BACKENDS
 from features.spec import LAYOUTS, PRECISIONS
 from heads.presets import find_preset
 from pipeline import cache_options
@@ -75,6 +76,18 @@ def vector_options(parser: argparse.ArgumentParser, layers: str = "two thirds up
         help="stored (default: float16)",
     )
     group.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default=VectorConfig.backend,
+        help="what runs the encoder (default: auto, the faster one of those installed)",
+    )
+    group.add_argument(
+        "--devices",
+        metavar="NAME[,NAME]",
+        help="cpu, cpu*N, cuda, cuda:N: one process each encodes (default: a GPU if there is "
+        "one, in this process)",
+    )
+    group.add_argument(
         "--max-tokens",
         type=int,
         metavar="N",
@@ -136,6 +149,11 @@ def features_options(parser: argparse.ArgumentParser) -> None:
     data_options(parser)
     vector_options(parser)
     layout_option(parser, "all, from one forward pass")
+    parser.add_argument(
+        "--roofline",
+        action="store_true",
+        help="say what share of this machine's rate of matrix products the encoder reached",
+    )
     cache_options.certify_option(parser)
 
 
@@ -351,6 +369,8 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
         max_tokens=parsed.max_tokens,
         language=parsed.language,
         memory=getattr(parsed, "memory", None),
+        backend=parsed.backend,
+        devices=parsed.devices,
     )
 
 

@@ -10,10 +10,11 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
+from features.devices import CPU, core_count, parse_devices, present
 from features.encoding import (
     Encoder,
     EncodingPlan,
@@ -24,10 +25,11 @@ from features.encoding import (
 )
 from features.memory import on_disk
 from features.model import EncoderModel, find_model
-from features.processor import gains_from_bfloat16
+from features.processor import AUTO, gains_from_bfloat16
 from features.spec import parse_layers
 from features.store import FeatureStore, Space
 from features.table import POOLED, SENTENCES, FeatureTable
+from features.workers import encode_on_devices
 from pipeline.config import VectorConfig
 from pipeline.progress import Progress
 
@@ -151,6 +153,7 @@ def ensure_vectors(
         InputError: an encoder, cache folder, layer or layout that will not do, too little
             disk, or texts that cannot be read.
         BadVectorError: the encoder gave vectors that must not be stored.
+        WorkerError: one of several processes died.
     """
     model = model or find_model(config.encoder, config.trust_remote_code)
     return fill(texts, config, open_spaces(config, layouts, model), model, load)
@@ -174,13 +177,18 @@ def fill(
         FeatureStore(config.cache).prepare()
         check_disk(plan, config.cache)
     progress = Progress("encoding", len(plan.missing), "texts")
-    report = encode(
-        plan,
-        texts,
-        spaces,
-        lambda: (load or load_encoder)(model),
-        lambda count, tokens: progress.advance(count),
-    )
+    devices = chosen_devices(config) if len(plan.missing) and not load else ()
+
+    def on_batch(count: int, tokens: int) -> None:
+        progress.advance(count)
+
+    if len(devices) > 1:
+        each = partial(load_encoder, model, config.backend)
+        report = encode_on_devices(plan, texts, spaces, each, devices, on_batch)
+    else:
+        device = devices[0] if devices else None
+        own = load or partial(load_encoder, backend=config.backend, device=device)
+        report = encode(plan, texts, spaces, lambda: own(model), on_batch)
     progress.finish()
     return Vectors(model, spaces, plan, report, config.memory_bytes)
 
@@ -201,7 +209,30 @@ def with_pooled(layout: str) -> tuple[str, ...]:
     return (layout,) if layout == POOLED else (POOLED, layout)
 
 
-def load_encoder(model: EncoderModel) -> Encoder:
-    """Load an encoder; imports torch. Raises ``EncoderError``."""
-    encoder: Encoder = importlib.import_module("features.encoder").load_encoder(model)
+def chosen_devices(config: VectorConfig) -> tuple[str, ...]:
+    """Where to encode, one entry a process; none where the encoder chooses itself.
+
+    Raises:
+        SettingError: a device that this machine lacks.
+    """
+    if config.devices is None:
+        return ()
+    devices = parse_devices(config.devices)
+    # torch alone knows the GPUs, and nothing else is worth its import.
+    asks_gpu = any(device != CPU for device in devices)
+    gpus = importlib.import_module("torch").cuda.device_count() if asks_gpu else 0
+    return present(devices, core_count(), gpus)
+
+
+def load_encoder(
+    model: EncoderModel, backend: str = AUTO, device: str | None = None
+) -> Encoder:
+    """Load an encoder; imports torch.
+
+    Raises:
+        EncoderError: it cannot be loaded.
+        SettingError: a back end that cannot be had on the device.
+    """
+    module = importlib.import_module("features.encoder")
+    encoder: Encoder = module.load_encoder(model, device, backend)
     return encoder
