@@ -8,6 +8,7 @@
     │   ├── ArrayError             vectors or labels handed over from Python that will not do
     │   ├── EncoderError           an encoder that cannot be had, or is not what it claims
     │   ├── CacheError             a cache or run folder that cannot be written or read
+    │   ├── RemoteError            object storage that cannot be reached, or refuses
     │   └── DiskSpaceError         what is planned does not fit on the disk
     └── FaultError                 not the user's doing: exit code 1
         ├── CorruptShardError      stored bytes that do not match their digest
@@ -56,6 +57,10 @@ class EncoderError(InputError):
 
 class CacheError(InputError):
     """A cache or run folder that cannot be written or read."""
+
+
+class RemoteError(InputError):
+    """Object storage that cannot be reached, or refuses what is asked of it."""
 
 
 class DiskSpaceError(InputError):
