@@ -9,14 +9,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from features.errors import CacheError, SettingError
+from features.durable import reading
+from features.errors import CacheError, RemoteError, SettingError
+from features.place import Place
+from features.remote import RemotePath
 from features.spec import FeatureSpec
 
 SPACE_NAME = "space.json"
+REMOTE_USE_SECONDS = 3600.0
+"""On object storage the time of last use is put anew when it is older: a put is a request."""
+
 FINGERPRINT = re.compile(r"[0-9a-f]{24}")
 
 
@@ -51,7 +57,7 @@ class SpaceCard:
             raise ValueError(f"no card of a space: {error}") from error
 
 
-def read_card(folder: Path) -> SpaceCard:
+def read_card(folder: Place) -> SpaceCard:
     """The card of a space's folder.
 
     Raises:
@@ -64,29 +70,35 @@ def read_card(folder: Path) -> SpaceCard:
     return card
 
 
-def space_folders(root: Path) -> list[Path]:
+def space_folders(root: Place) -> list[Place]:
     """The folders of all spaces in a cache, by name; none where there is no cache.
 
     Raises:
-        CacheError: the cache cannot be read.
+        CacheError, RemoteError: the cache cannot be read.
     """
     try:
-        with os.scandir(root) as entries:
+        with reading(root):
             return sorted(
-                Path(entry.path)
-                for entry in entries
-                if FINGERPRINT.fullmatch(entry.name) and entry.is_dir()
+                path
+                for path in root.iterdir()
+                if FINGERPRINT.fullmatch(path.name) and path.is_dir()
             )
     except FileNotFoundError:
         return []
-    except OSError as error:
-        raise CacheError(
-            f"the cache folder {root} cannot be read ({error.strerror}); choose another with "
-            "--cache, or change its permissions"
-        ) from error
 
 
-def touch(folder: Path) -> None:
+def existing_cache(root: Place) -> Place:
+    """The cache, if there is one. Raises ``CacheError`` where there is none."""
+    if not root.is_dir():
+        raise CacheError(f"there is no cache folder {root}; name it with --cache")
+    return root
+
+
+def touch(folder: Place) -> None:
     """Note that a space was used now. A cache that cannot be written keeps its old time."""
-    with suppress(OSError):
-        os.utime(folder / SPACE_NAME)
+    card = folder / SPACE_NAME
+    with suppress(OSError, RemoteError):
+        if not isinstance(card, RemotePath):
+            os.utime(card)
+        elif time.time() - card.stat().st_mtime > REMOTE_USE_SECONDS:
+            card.write_bytes(card.read_bytes())

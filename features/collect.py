@@ -9,17 +9,17 @@ Shards that are needed in part are written anew without the rest, before they ar
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
 from features.compact import rewrite
-from features.durable import exclusive, sync_folder, writing
+from features.durable import exclusive, remove_tree, writing
 from features.inventory import SpaceFacts, facts_of, open_all
+from features.mirror import drop_copies
+from features.place import Place
 from features.store import FeatureStore, Space
 
 
@@ -46,7 +46,7 @@ class Removal:
 
 
 def plan_collection(
-    root: Path, keep: np.ndarray | None, older_than: datetime | None
+    root: Place, keep: np.ndarray | None, older_than: datetime | None
 ) -> list[Removal]:
     """What ``collect`` would remove.
 
@@ -69,7 +69,7 @@ def plan_collection(
     return removals
 
 
-def collect(root: Path, removals: Sequence[Removal], keep: np.ndarray | None) -> None:
+def collect(root: Place, removals: Sequence[Removal], keep: np.ndarray | None) -> None:
     """Remove what a plan says. Texts that were added since the plan stay.
 
     Raises:
@@ -78,8 +78,8 @@ def collect(root: Path, removals: Sequence[Removal], keep: np.ndarray | None) ->
     with exclusive(root), writing(root):
         for removal in removals:
             if removal.whole:
-                shutil.rmtree(removal.space.folder)
-                sync_folder(root)
+                remove_tree(removal.space.folder)
+                drop_copies(removal.space.folder)
             else:
                 card = removal.space.card
                 _shrink(FeatureStore(root).space(card.spec, card.model), keep)

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from itertools import chain
-from pathlib import Path
 from typing import TypeVar
 
 from features.errors import CorpusError, SettingError, listed
+from features.place import HubName, Source, source
 from features.rows import RowBatch, Wanted, clipped, row_batches
 
 DEFAULT_SPLIT = "split"
@@ -82,7 +82,7 @@ class Corpus:
     texts: tuple[str, ...]
     labels: tuple[str, ...] | None = None
     splits: tuple[str, ...] | None = None
-    path: Path | None = None
+    path: Source | None = None
     rows: Sequence[int] = ()
     skipped: int = 0
     groups: tuple[str, ...] | None = None
@@ -132,7 +132,7 @@ class Corpus:
 
 
 def read_corpus(
-    path: str | Path,
+    path: str | Source,
     columns: Columns = Columns(),
     labels: bool = True,
     skip_empty: bool = False,
@@ -140,7 +140,8 @@ def read_corpus(
     """Read a labelled corpus from CSV, TSV, JSON Lines or Parquet, each optionally gzipped.
 
     Args:
-        path: the file; its suffix names the format, ``~`` is the home folder.
+        path: the file, here or on object storage (``s3://...``); its suffix names the
+            format, ``~`` is the home folder. ``hub:owner/name`` is a data set of the hub.
         columns: names of the columns.
         labels: whether labels are needed. Without them the label column may be missing
             (then ``Corpus.labels`` is None), its cells may be empty, and one class will do.
@@ -171,7 +172,7 @@ def read_corpus(
 
 
 def corpus_batches(
-    path: str | Path,
+    path: str | Source,
     columns: Columns = Columns(),
     labels: bool = True,
     skip_empty: bool = False,
@@ -223,7 +224,7 @@ class CorpusTexts:
         skip_empty: leave out rows without a text instead of refusing the file.
     """
 
-    path: Path
+    path: Source
     column: str = Columns.text
     skip_empty: bool = False
 
@@ -248,11 +249,14 @@ def folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", caseless).split())
 
 
-def _expanded(path: str | Path) -> Path:
+def _expanded(path: str | Source) -> Source:
+    found = source(path)
+    if isinstance(found, HubName):
+        return found
     try:
-        return Path(path).expanduser()
+        return found.expanduser()
     except RuntimeError:  # no such user: the name stands for itself
-        return Path(path)
+        return found
 
 
 def _wanted(columns: Columns, labels: bool) -> list[Wanted]:
@@ -270,7 +274,7 @@ def _wanted(columns: Columns, labels: bool) -> list[Wanted]:
     return wanted
 
 
-def _refuse_late(path: Path, batch: RowBatch, names: set[str]) -> None:
+def _refuse_late(path: Source, batch: RowBatch, names: set[str]) -> None:
     """Raise a CorpusError at a column of JSON Lines that the first batch of rows lacks."""
     late = sorted(set(batch.cells) - names)
     if late:
@@ -281,7 +285,7 @@ def _refuse_late(path: Path, batch: RowBatch, names: set[str]) -> None:
         )
 
 
-def _column(path: Path, batch: RowBatch, name: str, text: bool) -> list[str]:
+def _column(path: Source, batch: RowBatch, name: str, text: bool) -> list[str]:
     """The cells of one column as strings, "" where missing.
 
     A text must be a string; a label or split may be a whole number or a truth value too.
@@ -311,7 +315,7 @@ def _without(bad: set[int], cells: Sequence[Cell]) -> list[Cell]:
 class _Empty:
     """Rows without a text or a label, gathered to be named in one message."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Source) -> None:
         self.path = path
         self.numbers: dict[tuple[str, str], list[str]] = {}
 

@@ -7,6 +7,9 @@ writer dies, however it dies, so ``sweep`` can tell a leftover from a file under
 process ids or clocks, and no lock outlives its holder. Where a file system has no such locks
 (or keeps them to one machine), age decides, and a writer whose temporary file was swept
 writes it again.
+
+On object storage (``RemotePath``) a file appears whole and durable by itself, and there are no
+folders: most of this is nothing there. The lock of those who tidy is a ``lease``.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import CacheError, DiskSpaceError
+from features.lease import lease
+from features.place import Place
+from features.remote import RemotePath
 
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 TEMPORARY_PREFIX = ".tmp-"
@@ -36,13 +42,17 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 BUSY = (errno.EWOULDBLOCK, errno.EACCES)
 
 
-def put(folder: Path, name: str, data: bytes | memoryview) -> None:
+def put(folder: Place, name: str, data: bytes | memoryview) -> None:
     """Make the file ``folder/name`` appear whole or not at all, durable before it appears.
 
     Raises:
         DiskSpaceError: the disk is full.
         CacheError: the folder cannot be written.
+        RemoteError: the object storage cannot be reached, or refuses.
     """
+    if isinstance(folder, RemotePath):
+        (folder / name).write_bytes(data)
+        return
     with writing(folder):
         for attempt in range(ATTEMPTS):
             try:
@@ -55,8 +65,10 @@ def put(folder: Path, name: str, data: bytes | memoryview) -> None:
         sync_folder(folder)
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Place) -> None:
     """Make a folder and its parents, durably. Raises as ``put`` does."""
+    if isinstance(folder, RemotePath):
+        return
     with writing(folder):
         above = [parent for parent in folder.absolute().parents if not parent.exists()]
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,18 +93,35 @@ def temporary_folder(folder: Path, name: str) -> Iterator[Path]:
             os.close(descriptor)
 
 
-def abandoned(folder: Path) -> list[Path]:
+def remove_tree(folder: Place) -> None:
+    """Remove a folder with all that is in it, durably."""
+    if isinstance(folder, RemotePath):
+        folder.remove_tree()
+        return
+    with writing(folder):
+        shutil.rmtree(folder)
+        sync_folder(folder.parent)
+
+
+def file_names(folder: Place) -> list[str]:
+    """Names of all that lies in a folder. Raises ``OSError``."""
+    if isinstance(folder, RemotePath):
+        return [path.name for path in folder.iterdir()]
+    return os.listdir(folder)
+
+
+def abandoned(folder: Place) -> list[Place]:
     """Temporary files in a folder whose writers are gone."""
     return [path for path in _temporaries(folder) if _take(path, lambda: None)]
 
 
-def sweep(folder: Path) -> int:
+def sweep(folder: Place) -> int:
     """Remove the temporary files and folders that dead writers left; how many they were."""
     return sum(_take(path, partial(_remove, path)) for path in _temporaries(folder))
 
 
 @contextmanager
-def exclusive(root: Path) -> Iterator[None]:
+def exclusive(root: Place) -> Iterator[None]:
     """Hold the one place of those who remove files in a cache: compact, collect, verify --fix.
 
     Encoding and reading need no lock and go on meanwhile.
@@ -100,21 +129,34 @@ def exclusive(root: Path) -> Iterator[None]:
     Raises:
         CacheError: another process holds it.
     """
-    with writing(root):
-        descriptor = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        if _lock(descriptor) is False:
+    with lease(root, LOCK_NAME) if isinstance(root, RemotePath) else _locked(root) as alone:
+        if not alone:
             raise CacheError(
                 f"another process is tidying the cache {root} (compact, collect or verify "
                 "--fix); wait until it has finished and run again"
             )
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def reading(folder: Place) -> Iterator[None]:
+    """Turn what the system raises over reading a folder into a CacheError, but a missing one.
+
+    What is not there is left to the caller as ``FileNotFoundError``.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CacheError(
+            f"the cache folder {folder} cannot be read ({error.strerror}); choose another with "
+            "--cache, or change its permissions"
+        ) from error
+
+
+@contextmanager
+def writing(folder: Place) -> Iterator[None]:
     """Turn what the system raises over writing in a folder into the project's errors."""
     try:
         yield
@@ -130,14 +172,25 @@ def writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Place) -> None:
     """Make renames and removals in a folder durable. Only POSIX lets a folder be synced."""
-    if os.name == "posix":
+    if os.name == "posix" and not isinstance(folder, RemotePath):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[bool]:
+    """Whether the lock was got; held until the block ends or the process dies."""
+    with writing(root):
+        descriptor = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        yield _lock(descriptor) is not False
+    finally:
+        os.close(descriptor)
 
 
 def _put(folder: Path, name: str, data: memoryview) -> None:
@@ -177,7 +230,9 @@ def _locked_folder(folder: Path, name: str) -> tuple[Path, int]:
             os.close(descriptor)
 
 
-def _temporaries(folder: Path) -> list[Path]:
+def _temporaries(folder: Place) -> list[Path]:
+    if isinstance(folder, RemotePath):
+        return []
     try:
         with os.scandir(folder) as entries:
             return sorted(

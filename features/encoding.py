@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress, islice
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -29,7 +28,9 @@ import numpy as np
 from features.batching import windows
 from features.card import touch
 from features.errors import BadVectorError, DiskSpaceError, listed
+from features.place import Place
 from features.precision import LARGEST
+from features.remote import RemotePath
 from features.shard import Block
 from features.spec import KEY_BYTES, FeatureSpec, text_keys
 from features.store import Space
@@ -172,8 +173,10 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
     )
 
 
-def check_disk(plan: EncodingPlan, root: Path) -> None:
+def check_disk(plan: EncodingPlan, root: Place) -> None:
     """Raise ``DiskSpaceError`` where the plan would not fit on the disk of the cache folder."""
+    if isinstance(root, RemotePath):  # where there is no end
+        return
     existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     if len(plan.missing) and plan.bytes_needed + SPARE_BYTES > free:

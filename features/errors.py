@@ -8,6 +8,7 @@
     │   ├── ArrayError             vectors or labels handed over from Python that will not do
     │   ├── EncoderError           an encoder that cannot be had, or is not what it claims
     │   ├── CacheError             a cache or run folder that cannot be written or read
+    │   ├── RemoteError            object storage that cannot be reached, or refuses
     │   ├── DiskSpaceError         what is planned does not fit on the disk
     │   └── DeviceMemoryError      a text does not fit in the memory by itself
     └── FaultError                 not the user's doing: exit code 1
@@ -58,6 +59,10 @@ class EncoderError(InputError):
 
 class CacheError(InputError):
     """A cache or run folder that cannot be written or read."""
+
+
+class RemoteError(InputError):
+    """Object storage that cannot be reached, or refuses what is asked of it."""
 
 
 class DiskSpaceError(InputError):

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from features.card import SPACE_NAME, SpaceCard, read_card, space_folders
+from features.place import Place
+from features.remote import RemotePath
 from features.store import FeatureStore, Space
 
 
@@ -25,7 +27,7 @@ class SpaceFacts:
         last_use: when it was last read or written.
     """
 
-    folder: Path
+    folder: Place
     card: SpaceCard
     texts: int
     shards: int
@@ -33,7 +35,7 @@ class SpaceFacts:
     last_use: datetime
 
 
-def inventory(root: Path) -> list[SpaceFacts]:
+def inventory(root: Place) -> list[SpaceFacts]:
     """The facts of all spaces of a cache whose card can be read, last used first.
 
     Raises:
@@ -44,7 +46,7 @@ def inventory(root: Path) -> list[SpaceFacts]:
     return sorted(facts, key=lambda one: one.last_use, reverse=True)
 
 
-def open_all(root: Path) -> Iterator[Space]:
+def open_all(root: Place) -> Iterator[Space]:
     """Every space of a cache whose card can be read, by fingerprint."""
     for folder in space_folders(root):
         try:
@@ -67,8 +69,10 @@ def facts_of(space: Space) -> SpaceFacts:
     )
 
 
-def folder_size(folder: Path) -> int:
+def folder_size(folder: Place) -> int:
     """Bytes of all files below a folder; 0 where there is none."""
+    if isinstance(folder, RemotePath):
+        return sum(path.stat().st_size for path in folder.files())
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:

@@ -1,4 +1,4 @@
-"""Rows of a data file, streamed in batches: CSV, TSV, JSON Lines, Parquet.
+"""Rows of a data file or hub data set, streamed in batches: CSV, TSV, JSON Lines, Parquet.
 
 This room knows how each format is cut into rows and where a row that does not parse
 stands. What the cells mean (texts, labels, splits) is for ``corpus``.
@@ -7,6 +7,7 @@ stands. What the cells mean (texts, labels, splits) is for ``corpus``.
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import shutil
 import tempfile
@@ -16,10 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import IO, Any
 
 from features.errors import CorpusError, listed
+from features.place import HubName, Place, Source
 from features.sources import check_file, is_gzipped, open_bytes, open_lines, readable, suffix_of
 
 # The csv module refuses longer fields; the C long of every platform holds this.
@@ -58,13 +59,13 @@ class RowBatch:
         """``7 (line 9)``: the number of a row, with its file line where there is one."""
         return f"{self.first + index}" + (f" (line {self.lines[index]})" if self.lines else "")
 
-    def place(self, path: Path, index: int) -> str:
+    def place(self, path: Source, index: int) -> str:
         """``file:line: row 7``: where a row stands, for the start of a message."""
         line = f":{self.lines[index]}" if self.lines else ""
         return f"{path}{line}: row {self.first + index}"
 
 
-def row_batches(path: Path, wanted: Sequence[Wanted], size: int = 4096) -> Iterator[RowBatch]:
+def row_batches(path: Source, wanted: Sequence[Wanted], size: int = 4096) -> Iterator[RowBatch]:
     """The rows of ``path``, at most ``size`` at a time, with the wanted columns it has.
 
     Memory holds one batch; a gzipped Parquet file is unpacked to a temporary file.
@@ -73,6 +74,10 @@ def row_batches(path: Path, wanted: Sequence[Wanted], size: int = 4096) -> Itera
         CorpusError: no such file, a folder, an unknown suffix, a file that is empty or
             cannot be read or decoded, a missing or repeated column, a bad row.
     """
+    if isinstance(path, HubName):
+        # The library of the hub is slow to import, and no file needs it.
+        yield from importlib.import_module("features.hub").hub_batches(path, wanted, size)
+        return
     check_file(path)
     rows = 0
     with readable(path):
@@ -89,7 +94,7 @@ def clipped(value: object, most: int = 40) -> str:
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 
-def check_columns(place: Path | str, names: Sequence[str], wanted: Sequence[Wanted]) -> None:
+def check_columns(place: Place | str, names: Sequence[str], wanted: Sequence[Wanted]) -> None:
     """Raise a CorpusError where a column name repeats or a required column is missing."""
     repeated = [clipped(name) for name, count in Counter(names).items() if count > 1]
     if repeated:
@@ -105,7 +110,7 @@ def check_columns(place: Path | str, names: Sequence[str], wanted: Sequence[Want
 
 
 def _delimited(
-    path: Path, wanted: Sequence[Wanted], size: int, delimiter: str
+    path: Place, wanted: Sequence[Wanted], size: int, delimiter: str
 ) -> Iterator[RowBatch]:
     """CSV or TSV (RFC 4180): a header, then rows with as many fields; blank lines skipped."""
     csv.field_size_limit(LONGEST_FIELD)
@@ -126,7 +131,7 @@ def _delimited(
 
 
 def _refuse_separator(
-    path: Path, header: list[str], wanted: Sequence[Wanted], delimiter: str
+    path: Place, header: list[str], wanted: Sequence[Wanted], delimiter: str
 ) -> None:
     """Raise a CorpusError where another separator would give the columns that are missing."""
     required = {w.name for w in wanted if w.required}
@@ -140,7 +145,7 @@ def _refuse_separator(
             )
 
 
-def _parsed(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:
+def _parsed(path: Place, reader: Any) -> Iterator[tuple[int, list[str]]]:
     """(line on which it starts, fields) of every row that is not a blank line."""
     end = 0
     try:
@@ -158,7 +163,7 @@ def _parsed(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:
 
 
 def _of_width(
-    path: Path, rows: Iterator[tuple[int, list[str]]], width: int
+    path: Place, rows: Iterator[tuple[int, list[str]]], width: int
 ) -> Iterator[tuple[int, list[str]]]:
     """The same rows; raises a CorpusError at one that has not ``width`` fields."""
     for number, (line, fields) in enumerate(rows, 1):
@@ -176,7 +181,7 @@ class _Pairs(tuple[tuple[str, Any], ...]):
     __slots__ = ()
 
 
-def _json_lines(path: Path, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+def _json_lines(path: Place, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
     """One JSON object a line (jsonlines.org); blank lines are skipped.
 
     Rows may lack a column, so which columns exist is judged on the first batch.
@@ -199,7 +204,7 @@ def _json_lines(path: Path, wanted: Sequence[Wanted], size: int) -> Iterator[Row
 
 
 def _objects(
-    path: Path, lines: Iterator[str], names: Sequence[str]
+    path: Place, lines: Iterator[str], names: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line, object) of every line that is not blank."""
     decode = json.JSONDecoder(object_pairs_hook=_Pairs).decode
@@ -235,7 +240,7 @@ def _refuse_surrogates(place: str, row: dict[str, Any], names: Sequence[str]) ->
             )
 
 
-def _parquet(path: Path, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+def _parquet(path: Place, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
     """Parquet, a few row groups in memory at a time."""
     # pyarrow is slow to import, and no other format needs it.
     import pyarrow as pa
@@ -250,10 +255,12 @@ def _parquet(path: Path, wanted: Sequence[Wanted], size: int) -> Iterator[RowBat
             check_columns(path, schema.names, wanted)
             names = [w.name for w in wanted if w.name in schema.names]
             for name in names:
-                _check_type(path, name, schema.field(name).type, pa.types)
+                check_arrow_type(path, name, schema.field(name).type)
             first = 1
             for batch in file.iter_batches(batch_size=size, columns=names):
-                cells = {name: _cells(path, name, batch.column(name), first) for name in names}
+                cells = {
+                    name: arrow_cells(path, name, batch.column(name), first) for name in names
+                }
                 yield RowBatch(first, None, cells, batch.num_rows)
                 first += batch.num_rows
         except (pa.ArrowException, OSError) as error:
@@ -264,7 +271,7 @@ def _parquet(path: Path, wanted: Sequence[Wanted], size: int) -> Iterator[RowBat
 
 
 @contextmanager
-def _seekable(path: Path) -> Iterator[IO[bytes]]:
+def _seekable(path: Place) -> Iterator[IO[bytes]]:
     """The unpacked bytes of ``path`` as a seekable stream; gzip goes to a temporary file."""
     with open_bytes(path) as stream:
         if not is_gzipped(path):
@@ -276,8 +283,10 @@ def _seekable(path: Path) -> Iterator[IO[bytes]]:
             yield unpacked
 
 
-def _check_type(path: Path, name: str, kind: Any, types: Any) -> None:
+def check_arrow_type(path: Source, name: str, kind: Any) -> None:
     """Raise a CorpusError at an Arrow type whose values are neither texts nor numbers."""
+    from pyarrow import types
+
     kind = kind.value_type if types.is_dictionary(kind) else kind
     plain = (
         types.is_string(kind)
@@ -292,8 +301,8 @@ def _check_type(path: Path, name: str, kind: Any, types: Any) -> None:
         raise CorpusError(f"{path}: column {name!r} is of type {kind}; write it as strings")
 
 
-def _cells(path: Path, name: str, column: Any, first: int) -> list[Any]:
-    """The values of a Parquet column; raises a CorpusError at one that is not UTF-8."""
+def arrow_cells(path: Source, name: str, column: Any, first: int) -> list[Any]:
+    """The values of an Arrow column; raises a CorpusError at one that is not UTF-8."""
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError as error:
@@ -314,7 +323,7 @@ def _undecodable(column: Any) -> int:
     return 0
 
 
-Reader = Callable[[Path, Sequence[Wanted], int], Iterator[RowBatch]]
+Reader = Callable[[Place, Sequence[Wanted], int], Iterator[RowBatch]]
 
 READERS: dict[str, Reader] = {
     ".csv": partial(_delimited, delimiter=","),

@@ -10,6 +10,7 @@ import numpy as np
 from features.card import SpaceCard, read_card, space_folders
 from features.encoding import Encoder
 from features.model import EncoderModel
+from features.place import Place
 from features.spec import text_keys
 from features.store import Space
 from features.table import FeatureTable
@@ -26,7 +27,7 @@ LEAST_COSINE_INT8 = 0.99
 """With int8, whose own rounding goes down to 0.9988 for single tokens of that encoder."""
 
 
-def cards(root: Path) -> list[SpaceCard]:
+def cards(root: Place) -> list[SpaceCard]:
     """The cards of all spaces whose card can be read."""
     readable = []
     for folder in space_folders(root):
@@ -37,7 +38,7 @@ def cards(root: Path) -> list[SpaceCard]:
     return readable
 
 
-def changed_models(root: Path, model: EncoderModel) -> list[Finding]:
+def changed_models(root: Place, model: EncoderModel) -> list[Finding]:
     """Spaces that an encoder of this name filled when it had other weights or files."""
     return [
         Finding(

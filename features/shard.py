@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import mmap
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,10 @@ import pyarrow.parquet as pq
 import xxhash
 
 from features.errors import CorruptShardError, SettingError
+from features.mirror import copy_of, keep_copy
+from features.place import Place
 from features.precision import pack
+from features.remote import RemotePath
 from features.spec import KEY_BYTES, FeatureSpec
 from features.table import POOLED
 
@@ -35,6 +39,8 @@ SUFFIX = ".parquet"
 NAME = re.compile(r"[0-9a-f]{32}")
 MOST_TEXTS = 16_384
 """Texts a shard at the most: Arrow begins a new page at 20,000 rows, whatever its size."""
+
+Content = bytes | mmap.mmap
 
 SPEC_METADATA = b"manyheads.spec"
 
@@ -143,24 +149,22 @@ def digest(data: bytes | memoryview | mmap.mmap) -> str:
 
 
 class Shard:
-    """A shard on disk, mapped into memory and checked against the digest in its name.
+    """A shard, mapped into memory and checked against the digest in its name.
+
+    One on object storage is fetched once and its local copy mapped.
+
+    Args:
+        at_source: look at the shard itself, not at a local copy, and keep none.
 
     Raises:
         CorruptShardError: the bytes do not match the name, or are no shard of this format.
         FileNotFoundError: it was removed, by a compaction or by hand.
+        RemoteError: it cannot be fetched.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place, at_source: bool = False) -> None:
         self.path = path
-        try:
-            with path.open("rb") as file:
-                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except FileNotFoundError:
-            raise
-        except (OSError, ValueError) as error:
-            raise CorruptShardError(_corrupt(path, f"cannot be read ({error})")) from error
-        if digest(self._bytes) != path.name.removesuffix(SUFFIX):
-            raise CorruptShardError(_corrupt(path, "does not match the digest in its name"))
+        self._bytes = _content(path, at_source)
 
     def rows(self) -> ShardRows:
         """Keys, tokens and lengths of its texts."""
@@ -198,6 +202,37 @@ class Shard:
         return np.frombuffer(self._bytes, dtype=f"V{width}", count=rows, offset=start)
 
 
+def _content(path: Place, at_source: bool) -> Content:
+    """The bytes of a shard, which match the digest in its name."""
+    if not isinstance(path, RemotePath):
+        return _checked(path, _mapped(path))
+    if at_source:
+        return _checked(path, path.read_bytes())
+    copy = copy_of(path)
+    with suppress(FileNotFoundError, CorruptShardError):
+        return _checked(copy, _mapped(copy))
+    data = path.read_bytes()
+    _checked(path, data)
+    keep_copy(path, data)
+    return data
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise CorruptShardError(_corrupt(path, f"cannot be read ({error})")) from error
+
+
+def _checked(path: Place, data: Content) -> Content:
+    if digest(data) != path.name.removesuffix(SUFFIX):
+        raise CorruptShardError(_corrupt(path, "does not match the digest in its name"))
+    return data
+
+
 def _vectors_place(data: memoryview, width: int) -> tuple[int, int]:
     """Where the vectors begin and how many they are.
 
@@ -209,7 +244,7 @@ def _vectors_place(data: memoryview, width: int) -> tuple[int, int]:
     return int(column.data_page_offset + column.total_compressed_size - rows * width), rows
 
 
-def _corrupt(path: Path, finding: str) -> str:
+def _corrupt(path: Place, finding: str) -> str:
     return (
         f"the shard {path} {finding}; run 'manyheads verify --fix' on this cache, or delete "
         "that file: its texts are encoded again on the next run, nothing else is lost"

@@ -1,7 +1,7 @@
 """Data files as byte and text streams: found, opened, unpacked, decoded.
 
-Every way in which a file cannot be read ends here as one CorpusError that says where and
-what to do.
+They lie here or on object storage (``place.Place``). Every way in which a file
+cannot be read ends here as one CorpusError that says where and what to do.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import IO, NoReturn, cast
 
 from features.errors import CorpusError, listed
+from features.place import Place
+from features.remote import RemotePath
 
 GZIP_SUFFIX = ".gz"
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -34,12 +36,12 @@ FOREIGN_STARTS = {
 NAMES_COMPARED = 2000
 
 
-def suffix_of(path: Path) -> str:
+def suffix_of(path: Place) -> str:
     """The lower-case suffix of a data file, ``.gz`` set aside."""
     return Path(path.name.lower().removesuffix(GZIP_SUFFIX)).suffix
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Place) -> None:
     """Raise a CorpusError unless ``path`` is an existing file with a known suffix."""
     try:
         if path.is_dir():
@@ -48,6 +50,8 @@ def check_file(path: Path) -> None:
             _refuse_suffix(path)
         if path.exists():
             return
+        if isinstance(path, RemotePath) and not path.bucket.exists():
+            raise CorpusError(f"{path}: no such bucket {path.bucket.name!r}; check the name")
         folder_exists = path.parent.is_dir()
     except OSError as error:
         what = error.strerror or str(error)
@@ -57,13 +61,13 @@ def check_file(path: Path) -> None:
     raise CorpusError(f"{path}: no such file{_neighbours(path.parent, path.name)}")
 
 
-def _refuse_suffix(path: Path) -> NoReturn:
+def _refuse_suffix(path: Place) -> NoReturn:
     shown = f"unknown suffix {suffix_of(path)!r}" if suffix_of(path) else "no suffix"
     known = f"{listed(SUFFIXES)}, each also with {GZIP_SUFFIX}"
     raise CorpusError(f"{path}: {shown}; data files end in {known}")
 
 
-def _neighbours(folder: Path, name: str = "") -> str:
+def _neighbours(folder: Place, name: str = "") -> str:
     """What a user may have meant: the data files of ``folder`` nearest to ``name``."""
     try:
         names = sorted(entry.name for entry in folder.iterdir() if suffix_of(entry) in SUFFIXES)
@@ -75,19 +79,22 @@ def _neighbours(folder: Path, name: str = "") -> str:
     return f"; did you mean {listed(near)}?" if near else f"; its folder has {listed(names, 5)}"
 
 
-def is_gzipped(path: Path) -> bool:
+def is_gzipped(path: Place) -> bool:
     """Whether the name of ``path`` says that it is packed with gzip."""
     return path.name.lower().endswith(GZIP_SUFFIX)
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Place) -> IO[bytes]:
     """The bytes of ``path``, unpacked."""
-    return cast(IO[bytes], gzip.open(path)) if is_gzipped(path) else path.open("rb")
+    if not is_gzipped(path):
+        return path.open("rb")
+    packed = path.open("rb") if isinstance(path, RemotePath) else path
+    return cast(IO[bytes], gzip.open(packed))
 
 
 @contextmanager
 def open_lines(
-    path: Path, newline: str = "", encoding: str = "utf-8-sig", errors: str = "strict"
+    path: Place, newline: str = "", encoding: str = "utf-8-sig", errors: str = "strict"
 ) -> Iterator[io.TextIOWrapper]:
     """Text lines of ``path`` with their line ends; a byte-order mark is dropped."""
     with (
@@ -98,7 +105,7 @@ def open_lines(
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
+def readable(path: Place) -> Iterator[None]:
     """Turn what the system, gzip and the decoder raise over ``path`` into a CorpusError."""
     try:
         yield
@@ -118,7 +125,7 @@ def readable(path: Path) -> Iterator[None]:
         raise CorpusError(f"{path}: cannot be read: {what}; check the file") from error
 
 
-def _bad_utf8(path: Path) -> str:
+def _bad_utf8(path: Place) -> str:
     """Where ``path`` stops being UTF-8: line, byte, offset; and the remedy."""
     with open_bytes(path) as stream:
         start = stream.read(4)

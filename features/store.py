@@ -16,15 +16,16 @@ from __future__ import annotations
 import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
 from features.card import SPACE_NAME, SpaceCard, touch
-from features.durable import make_folder, put, sweep
+from features.durable import file_names, make_folder, put, reading, sweep
 from features.errors import CacheError, CorruptShardError
 from features.index import GrowingIndex, Index
 from features.memory import Room
+from features.mirror import drop_copy, keep_copy, local_folder
+from features.place import Place, place
 from features.precision import table_dtype, unpack
 from features.shard import NAME, SUFFIX, Block, Shard, ShardRows, digest, serialize
 from features.spec import FeatureSpec
@@ -40,11 +41,12 @@ class FeatureStore:
     """All cached vectors under one folder, one space a spec.
 
     Args:
-        root: the cache folder; made when the first vector is committed.
+        root: the cache folder, here or on object storage (``s3://...``); made when the first
+            vector is committed.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Place) -> None:
+        self.root = place(root)
 
     def space(self, spec: FeatureSpec, model: str = "") -> Space:
         """The space of one spec, opened at its present state.
@@ -81,7 +83,7 @@ class Space:
         model: the encoder's name, for people; kept when the space is new.
     """
 
-    def __init__(self, folder: Path, spec: FeatureSpec, model: str = "") -> None:
+    def __init__(self, folder: Place, spec: FeatureSpec, model: str = "") -> None:
         self.folder = folder
         self.spec = spec
         self.model = model
@@ -120,6 +122,8 @@ class Space:
         """
         present = self.shard_names()
         gone = set(self._growing.shards) - present
+        for name in gone:
+            drop_copy(self.folder / f"{name}{SUFFIX}")
         if gone:
             self._growing.remove(gone)
         added = []
@@ -153,23 +157,27 @@ class Space:
             DiskSpaceError: the disk is full. What was committed before stays.
             CacheError: the folder cannot be written.
         """
-        rows = ShardRows(keys, block.tokens, block.lengths)
         data = serialize(self.spec, keys, block)
-        fresh = not (self.folder / f"{digest(data)}{SUFFIX}").exists()
-        self.commit_bytes(data, rows)
-        return fresh
+        return self._commit(digest(data), data, ShardRows(keys, block.tokens, block.lengths))
 
     def commit_bytes(self, data: bytes, rows: ShardRows) -> str:
         """Commit a shard that was serialized already, and return its name."""
         name = digest(data)
+        self._commit(name, data, rows)
+        return name
+
+    def _commit(self, name: str, data: bytes, rows: ShardRows) -> bool:
         if not (self.folder / SPACE_NAME).exists():
             make_folder(self.folder)
             put(self.folder, SPACE_NAME, SpaceCard(self.spec, self.model).to_bytes())
-        if not (self.folder / f"{name}{SUFFIX}").exists():
-            put(self.folder, f"{name}{SUFFIX}", data)
+        path = self.folder / f"{name}{SUFFIX}"
+        fresh = not path.exists()
+        if fresh:
+            put(self.folder, path.name, data)
+            keep_copy(path, data)
         if name not in self._growing.shards:
             self._growing.add([(name, rows)])
-        return name
+        return fresh
 
     def sweep(self) -> int:
         """Remove what writers that died left behind; how many files that were."""
@@ -214,7 +222,9 @@ class Space:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         width = self.spec.bytes_per_vector
         values_size = self.spec.width * np.dtype(table_dtype(self.spec.dtype)).itemsize
-        room = Room(int(offsets[-1]) * max(width, values_size), memory, self.folder)
+        room = Room(
+            int(offsets[-1]) * max(width, values_size), memory, local_folder(self.folder)
+        )
         raw = room.empty((int(offsets[-1]),), f"V{width}")
         shard_of = self.index.shard[found]
 
@@ -264,20 +274,12 @@ class Space:
     def shard_names(self) -> set[str]:
         """Names of the shards that exist now. Raises ``CacheError``: cannot be read."""
         try:
-            with os.scandir(self.folder) as entries:
-                return {
-                    entry.name.removesuffix(SUFFIX)
-                    for entry in entries
-                    if entry.name.endswith(SUFFIX)
-                    and NAME.fullmatch(entry.name.removesuffix(SUFFIX))
-                }
+            with reading(self.folder):
+                names = file_names(self.folder)
         except FileNotFoundError:
             return set()
-        except OSError as error:
-            raise CacheError(
-                f"the cache folder {self.folder} cannot be read ({error.strerror}); choose "
-                "another with --cache, or change its permissions"
-            ) from error
+        found = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+        return {name for name in found if NAME.fullmatch(name)}
 
     def _saved_index(self) -> Index | None:
         try:

@@ -8,7 +8,6 @@ Whatever is taken away is simply missing afterwards, so the next run encodes jus
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,12 +23,15 @@ from features.durable import (
     exclusive,
     make_folder,
     put,
+    reading,
     sweep,
     sync_folder,
     writing,
 )
-from features.errors import CacheError, CorruptShardError
+from features.errors import CorruptShardError
 from features.index import Index
+from features.place import Place
+from features.remote import RemotePath
 from features.shard import NAME, SUFFIX, Shard, ShardRows
 from features.spec import FeatureSpec
 from features.store import INDEX_NAME, READERS, FeatureStore
@@ -86,7 +88,7 @@ class Finding:
 OnShard = Callable[[], None]
 
 
-def verify_cache(root: Path, on_shard: OnShard = lambda: None) -> list[Finding]:
+def verify_cache(root: Place, on_shard: OnShard = lambda: None) -> list[Finding]:
     """Read every file of a cache and list everything that is not as it must be.
 
     Shards are checked against their digest, their format and the space of their folder; the
@@ -105,12 +107,12 @@ def verify_cache(root: Path, on_shard: OnShard = lambda: None) -> list[Finding]:
             findings += _verify_space(root, path, on_shard)
         elif path.name.startswith(TEMPORARY_PREFIX):
             continue
-        elif path.name not in (QUARANTINE, LOCK_NAME):
+        elif path.name != QUARANTINE and not _is_lock(path):
             findings.append(_finding(root, FOREIGN_FILE, path, "does not belong to a cache"))
     return findings + [_stale(root, path) for path in abandoned(root)]
 
 
-def repair(root: Path, findings: list[Finding]) -> list[Path]:
+def repair(root: Place, findings: list[Finding]) -> list[Place]:
     """Take away what is bad and write anew what is derived.
 
     Shards, foreign files and whole spaces that cannot be told move to ``CACHE/quarantine``;
@@ -135,7 +137,7 @@ def repair(root: Path, findings: list[Finding]) -> list[Path]:
     return moved
 
 
-def _verify_space(root: Path, folder: Path, on_shard: OnShard) -> Iterator[Finding]:
+def _verify_space(root: Place, folder: Place, on_shard: OnShard) -> Iterator[Finding]:
     shards = []
     for path in _entries(folder):
         if path.suffix == SUFFIX and NAME.fullmatch(path.stem) and path.is_file():
@@ -146,7 +148,7 @@ def _verify_space(root: Path, folder: Path, on_shard: OnShard) -> Iterator[Findi
             yield _finding(root, FOREIGN_FILE, path, "does not belong to a space")
     for path in abandoned(folder):
         yield _stale(root, path)
-    if not os.path.lexists(folder / SPACE_NAME) and not shards:
+    if not _there(folder / SPACE_NAME) and not shards:
         yield _finding(root, STALE_TEMPORARY, folder, "no shard was committed to it")
         return
     try:
@@ -164,10 +166,10 @@ def _verify_space(root: Path, folder: Path, on_shard: OnShard) -> Iterator[Findi
     yield from _verify_index(root, folder, sound, {path.stem for path in shards})
 
 
-def _check_shard(root: Path, path: Path, on_shard: OnShard) -> ShardRows | Finding | None:
+def _check_shard(root: Place, path: Place, on_shard: OnShard) -> ShardRows | Finding | None:
     """The rows of a sound shard; what is wrong with another; None: gone meanwhile."""
     try:
-        shard = Shard(path)
+        shard = Shard(path, at_source=True)
         spec, rows = shard.spec(), shard.rows()
         if spec.fingerprint != path.parent.name:
             detail = f"holds vectors of the space {spec.fingerprint}"
@@ -185,7 +187,7 @@ def _check_shard(root: Path, path: Path, on_shard: OnShard) -> ShardRows | Findi
 
 
 def _verify_index(
-    root: Path, folder: Path, sound: dict[str, ShardRows], present: set[str]
+    root: Place, folder: Place, sound: dict[str, ShardRows], present: set[str]
 ) -> Iterator[Finding]:
     """The saved index against the shards that are sound, and against those that it names."""
     path = folder / INDEX_NAME
@@ -235,7 +237,7 @@ def _agrees(index: Index, name: str, sound: dict[str, ShardRows]) -> bool:
     )
 
 
-def _mend_space(root: Path, folder: Path) -> list[Path]:
+def _mend_space(root: Place, folder: Place) -> list[Place]:
     """Write the card and the index of a space anew; move one that says nothing any more."""
     sweep(folder)
     spec = _spec_of(folder)
@@ -253,49 +255,58 @@ def _mend_space(root: Path, folder: Path) -> list[Path]:
     return []
 
 
-def _spec_of(folder: Path) -> FeatureSpec | None:
+def _spec_of(folder: Place) -> FeatureSpec | None:
     """The spec of a space whose bad shards were moved away: its card's, or any shard's."""
     try:
         return read_card(folder).spec
     except (OSError, ValueError):
         shards = [
-            path for path in sorted(folder.glob(f"*{SUFFIX}")) if NAME.fullmatch(path.stem)
+            path
+            for path in _entries(folder)
+            if path.suffix == SUFFIX and NAME.fullmatch(path.stem)
         ]
-        return Shard(shards[0]).spec() if shards else None
+        return Shard(shards[0], at_source=True).spec() if shards else None
 
 
-def _quarantine(root: Path, path: Path) -> list[Path]:
+def _quarantine(root: Place, path: Path) -> list[Place]:
     """Move a file or folder, named relative to the cache, under ``CACHE/quarantine``."""
     source, target = root / path, root / QUARANTINE / path
-    if not os.path.lexists(source):
+    if not _there(source):
         return []
     make_folder(target.parent)
     free, number = target, 1
-    while os.path.lexists(free):
+    while _there(free):
         number += 1
         free = target.with_name(f"{target.name}.{number}")
-    os.replace(source, free)
+    source.replace(free)  # type: ignore[arg-type]  # both are of the cache's kind
     sync_folder(source.parent)
     return [free]
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Place) -> list[Place]:
     try:
-        return sorted(folder.iterdir())
+        with reading(folder):
+            return sorted(folder.iterdir())
     except FileNotFoundError:
         return []
-    except OSError as error:
-        raise CacheError(
-            f"the cache folder {folder} cannot be read ({error.strerror}); change its "
-            "permissions, or name another with --cache"
-        ) from error
 
 
-def _finding(root: Path, kind: str, path: Path, detail: str) -> Finding:
-    return Finding(kind, path.relative_to(root), detail)
+def _there(path: Place) -> bool:
+    return path.is_symlink() or path.exists()
 
 
-def _stale(root: Path, path: Path) -> Finding:
+def _is_lock(path: Place) -> bool:
+    """The lock of those who tidy; on object storage the marks of a lease."""
+    if isinstance(path, RemotePath):
+        return path.name.startswith(f"{LOCK_NAME}-")
+    return path.name == LOCK_NAME
+
+
+def _finding(root: Place, kind: str, path: Place, detail: str) -> Finding:
+    return Finding(kind, Path(*path.parts[len(root.parts) :]), detail)
+
+
+def _stale(root: Place, path: Place) -> Finding:
     return _finding(root, STALE_TEMPORARY, path, "its writer is gone")
 
 

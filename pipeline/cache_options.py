@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from features.place import local_path, place, source
 from pipeline.config import VectorConfig
 
 
@@ -18,7 +18,7 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--data",
-        type=Path,
+        type=source,
         metavar="FILE",
         help="texts to encode again and compare with what is stored",
     )
@@ -46,7 +46,11 @@ def export_options(parser: argparse.ArgumentParser) -> None:
         help="npy, arrow, parquet or hf, a Hugging Face data set folder (default: npy)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="PATH", help="the file or folder to write"
+        "--out",
+        type=local_path,
+        required=True,
+        metavar="PATH",
+        help="the file or folder to write",
     )
 
 
@@ -60,7 +64,7 @@ def collect_options(parser: argparse.ArgumentParser) -> None:
     _cache_option(parser)
     parser.add_argument(
         "--data",
-        type=Path,
+        type=source,
         nargs="+",
         action="extend",
         metavar="FILE",
@@ -101,10 +105,10 @@ def trust_option(group: argparse._ActionsContainer) -> None:
 def _cache_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache",
-        type=Path,
+        type=place,
         default=VectorConfig.cache,
         metavar="FOLDER",
-        help="the feature store (default: cache)",
+        help="the feature store, here or on object storage (s3://...) (default: cache)",
     )
 
 

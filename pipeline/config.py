@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from features.corpus import Columns
 from features.devices import parse_devices
 from features.errors import SettingError, listed
 from features.location import EMBEDDED
+from features.place import HubName, Place, Source
 from features.precision import STORED_DTYPES
 from features.processor import AUTO, BACKENDS
+from features.remote import RemotePath
 from features.segments import LANGUAGE, check_language
 from features.spec import PRECISIONS
 from heads.presets import check_head, find_preset
@@ -32,7 +34,7 @@ class VectorConfig:
     Attributes:
         encoder: the embedded encoder's name, a folder, or a hub id.
         layers: hidden states of the sequence layouts, comma-separated; None: two thirds up.
-        cache: the folder of the feature store.
+        cache: the folder of the feature store, here or on object storage.
         dtype: stored NumPy type.
         precision: of the encoder's matrix products; ``auto`` is bfloat16 where it is faster.
         trust_remote_code: run the Python code that comes with the encoder.
@@ -48,7 +50,7 @@ class VectorConfig:
 
     encoder: str = EMBEDDED
     layers: str | None = None
-    cache: Path = Path("cache")
+    cache: Place = Path("cache")
     dtype: str = "float16"
     precision: str = "auto"
     trust_remote_code: bool = False
@@ -79,7 +81,7 @@ class DataConfig:
     """Which labelled texts, and how they are split.
 
     Attributes:
-        data: the file.
+        data: the file, here or on object storage, or a data set of the hub.
         columns: its columns.
         skip_empty: leave out rows without a text or label instead of refusing the file.
         split_seed: chooses which rows are held out where the file does not say. It is not
@@ -87,7 +89,7 @@ class DataConfig:
         split: ``near`` keeps near-copies on one side, ``random`` only exact ones.
     """
 
-    data: Path = EXAMPLE
+    data: Source = EXAMPLE
     columns: Columns = field(default_factory=Columns)
     skip_empty: bool = False
     split_seed: int = 0
@@ -145,7 +147,7 @@ class ExperimentConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; paths become absolute, so that the run can be repeated."""
-        values: dict[str, Any] = _plain(asdict(self))
+        values: dict[str, Any] = _plain(self)
         if Path(self.vectors.encoder).is_dir():
             values["vectors"]["encoder"] = str(Path(self.vectors.encoder).absolute())
         return values
@@ -182,6 +184,10 @@ def check_plot(path: Path) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value.absolute())
+    if isinstance(value, (RemotePath, HubName)):
+        return str(value)
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -6,16 +6,17 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from features.card import existing_cache
 from features.collect import Removal, collect, plan_collection
 from features.compact import Compaction, compact
 from features.corpus import CorpusTexts
-from features.errors import CacheError, SettingError
+from features.errors import SettingError
 from features.inventory import SpaceFacts, folder_size, inventory, open_all
+from features.place import Place, Source
 from features.segments import LANGUAGE, language_of
 from features.spec import FeatureSpec, text_keys
 from features.verify import QUARANTINE
@@ -25,7 +26,7 @@ from features.verify import QUARANTINE
 class Listing:
     """What ``manyheads cache`` reports: the spaces, and the bytes in quarantine."""
 
-    cache: Path
+    cache: Place
     spaces: Sequence[SpaceFacts]
     quarantined: int
     exit_code = 0
@@ -64,7 +65,7 @@ class Listing:
 class Compacted:
     """What ``manyheads compact`` reports: a compaction a space, by fingerprint."""
 
-    cache: Path
+    cache: Place
     spaces: dict[str, Compaction]
     size_before: int
     size_after: int
@@ -102,7 +103,7 @@ class Compacted:
 class Collected:
     """What ``manyheads collect`` reports: what goes, and whether it went."""
 
-    cache: Path
+    cache: Place
     removals: Sequence[Removal]
     done: bool
     exit_code = 0
@@ -141,13 +142,13 @@ class Collected:
 
 def run_cache(parsed: argparse.Namespace) -> Listing:
     """List a cache."""
-    cache = _existing(parsed.cache)
+    cache = existing_cache(parsed.cache)
     return Listing(cache, inventory(cache), folder_size(cache / QUARANTINE))
 
 
 def run_compact(parsed: argparse.Namespace) -> Compacted:
     """Compact every space of a cache."""
-    cache = _existing(parsed.cache)
+    cache = existing_cache(parsed.cache)
     before = folder_size(cache)
     spaces = {space.folder.name: compact(space) for space in open_all(cache)}
     return Compacted(cache, spaces, before, folder_size(cache))
@@ -155,7 +156,7 @@ def run_compact(parsed: argparse.Namespace) -> Compacted:
 
 def run_collect(parsed: argparse.Namespace) -> Collected:
     """Show, or with ``--yes`` remove, what no data set needs or is old."""
-    cache = _existing(parsed.cache)
+    cache = existing_cache(parsed.cache)
     if not parsed.data and not parsed.older_than:
         raise SettingError(
             "collect needs to know what may go: give --data FILE... (all data sets that are "
@@ -178,13 +179,7 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
 
 
-def _existing(cache: Path) -> Path:
-    if not cache.is_dir():
-        raise CacheError(f"there is no cache folder {cache}; name it with --cache")
-    return cache
-
-
-def _keys(paths: Sequence[Path], text_column: str) -> np.ndarray:
+def _keys(paths: Sequence[Source], text_column: str) -> np.ndarray:
     parts = [text_keys(CorpusTexts(path, text_column)) for path in paths]
     return np.unique(np.concatenate(parts))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from features.place import local_path
 from pipeline import options
 
 
@@ -18,7 +19,7 @@ def export_model_options(parser: argparse.ArgumentParser) -> None:
         help="a run folder or its name (default: latest)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="a folder to make"
+        "--out", type=local_path, required=True, metavar="FOLDER", help="a folder to make"
     )
     options.runs_option(parser)
 
@@ -49,7 +50,7 @@ def lr_range_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--plot",
-        type=Path,
+        type=local_path,
         default=Path("lr-range.png"),
         metavar="FILE",
         help="loss by learning rate as a PNG (default: lr-range.png; or none)",

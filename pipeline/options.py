@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from features.corpus import Columns
+from features.place import local_path, place, source
 from features.precision import STORED_DTYPES
 from features.processor import BACKENDS
 from features.spec import LAYOUTS, PRECISIONS
@@ -29,10 +30,11 @@ def data_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
     group.add_argument(
         "--data",
-        type=Path,
+        type=source,
         default=EXAMPLE,
         metavar="FILE",
-        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz (default: the example)",
+        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz, here or on object storage "
+        "(s3://...), or hub:owner/name (default: the example)",
     )
     group.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
     group.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
@@ -108,10 +110,10 @@ def cache_option(group: argparse._ActionsContainer) -> None:
     """Where the feature store is."""
     group.add_argument(
         "--cache",
-        type=Path,
+        type=place,
         default=VectorConfig.cache,
         metavar="FOLDER",
-        help="the feature store (default: cache)",
+        help="the feature store, here or on object storage (s3://...) (default: cache)",
     )
 
 
@@ -137,7 +139,7 @@ def runs_option(parser: argparse.ArgumentParser) -> None:
     """Where run folders stand."""
     parser.add_argument(
         "--runs",
-        type=Path,
+        type=local_path,
         default=ExperimentConfig.runs,
         metavar="FOLDER",
         help="where run folders stand (default: runs)",
@@ -254,7 +256,7 @@ def layers_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first one (default: 0)")
     parser.add_argument(
         "--plot",
-        type=Path,
+        type=local_path,
         default=Path("layers.png"),
         metavar="FILE",
         help="accuracy by layer as a PNG (default: layers.png; or none)",
@@ -275,14 +277,14 @@ def predict_options(parser: argparse.ArgumentParser) -> None:
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", action="append", help="a text; may be repeated")
-    what.add_argument("--data", type=Path, metavar="FILE", help="a file of texts")
+    what.add_argument("--data", type=source, metavar="FILE", help="a file of texts")
     parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
     parser.add_argument(
         "--skip-empty", action="store_true", help="leave out rows without a text"
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=local_path,
         metavar="FILE",
         help=".csv, .parquet or .jsonl, with a probability a class (default: the terminal)",
     )
@@ -311,7 +313,7 @@ def audit_options(parser: argparse.ArgumentParser) -> None:
     vector_options(parser)
     parser.add_argument(
         "--page",
-        type=Path,
+        type=local_path,
         default=Path("audit.html"),
         metavar="FILE",
         help="the findings with their texts as one HTML page (default: audit.html; or none)",
@@ -325,7 +327,7 @@ def audit_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--write-clean",
-        type=Path,
+        type=local_path,
         metavar="FILE",
         help="write the corpus with the remedies, and what was done to each row; "
         ".csv, .tsv, .jsonl or .parquet",

@@ -17,6 +17,7 @@ from features.corpus import Columns, read_corpus
 from features.encoding import Encoder
 from features.errors import EncoderError, SettingError, listed
 from features.model import EncoderModel, find_model
+from features.place import Place, Source
 from features.segments import language_of
 from features.spec import FeatureSpec
 from features.table import POOLED
@@ -100,7 +101,7 @@ class Predictions:
 def predict(
     run: str,
     runs: Path,
-    cache: Path,
+    cache: Place,
     texts: Sequence[str],
     *,
     encoder: str | None = None,
@@ -157,7 +158,7 @@ def _explained(vectors: Vectors, folder: Path, k: int) -> Sequence[tuple[Neighbo
     return training.neighbors(vectors.table(POOLED).values, base, min(k, len(base)))
 
 
-def read_texts(path: Path, column: str, skip_empty: bool) -> Sequence[str]:
+def read_texts(path: Source, column: str, skip_empty: bool) -> Sequence[str]:
     """The texts of a file, which needs no labels. Raises ``CorpusError``."""
     columns = Columns(text=column, label=None, split=None)
     return read_corpus(path, columns, labels=False, skip_empty=skip_empty).texts

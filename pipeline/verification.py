@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from features.card import space_folders
+from features.card import existing_cache, space_folders
 from features.corpus import Columns, read_corpus
 from features.encoding import Encoder
-from features.errors import CacheError, CorruptShardError, SettingError
+from features.errors import CorruptShardError, SettingError
 from features.location import EMBEDDED
 from features.model import EncoderModel, find_model
+from features.place import Place, Source
 from features.sampling import cards, changed_models, compare_sample
 from features.shard import SUFFIX
 from features.store import FeatureStore
@@ -37,11 +37,11 @@ class Verification:
         fixed: whether ``--fix`` was asked for.
     """
 
-    cache: Path
+    cache: Place
     shards: int
     compared: int
     findings: Sequence[Finding]
-    moved: Sequence[Path]
+    moved: Sequence[Place]
     fixed: bool
 
     @property
@@ -99,10 +99,10 @@ def run(parsed: argparse.Namespace) -> Verification:
 
 
 def verify(
-    cache: Path,
+    cache: Place,
     *,
     fix: bool = False,
-    data: Path | None = None,
+    data: Source | None = None,
     text_column: str = "text",
     encoder: str | None = None,
     sample: int = SAMPLE,
@@ -121,8 +121,7 @@ def verify(
     Raises:
         InputError: a cache, data file or encoder that cannot be had.
     """
-    if not cache.is_dir():
-        raise CacheError(f"there is no cache folder {cache}; name it with --cache")
+    existing_cache(cache)
     model = find_model(encoder or EMBEDDED, trust_remote_code) if data or encoder else None
     columns = Columns(text=text_column, label=None, split=None)
     texts = read_corpus(data, columns, labels=False).texts if data else ()
@@ -141,7 +140,7 @@ def verify(
 
 
 def _compare(
-    cache: Path,
+    cache: Place,
     model: EncoderModel,
     texts: Sequence[str],
     sample: int,

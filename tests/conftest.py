@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 
+from features.filesystem import filesystem
 from tests import fakes
+from tests.s3_server import KEY_ID, S3Server, serving
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +26,30 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("models")
     makers = {"bert": fakes.save_bert, "roberta": fakes.save_roberta, "xlnet": fakes.save_xlnet}
     return {name: make(root / name) for name, make in makers.items()}
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """One S3 server on loopback for all tests of a process; use it through ``s3``."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(
+    s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[S3Server]:
+    """The S3 server, empty, and an environment that points to it; local copies in tmp_path."""
+    s3_server.clear()
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    filesystem.cache_clear()
+    yield s3_server
+    filesystem.cache_clear()

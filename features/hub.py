@@ -1,0 +1,116 @@
+"""Rows of a data set of the Hugging Face hub, or of a folder that ``datasets`` reads.
+
+The library is an extra, ``manyheads[hub]``, and imported here alone. Its splits become the
+split column, and class numbers their names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from features.errors import CorpusError, listed
+from features.place import HubName
+from features.rows import RowBatch, Wanted, arrow_cells, check_arrow_type, check_columns
+from features.splits import OFFICIAL
+
+SPLIT_OPTION = "--split-column"
+SAVED = ("dataset_dict.json", "state.json")
+"""One of these stands in a folder that ``save_to_disk`` wrote."""
+
+
+def hub_batches(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+    """The rows of all splits that are for training, validation or test, one after the other.
+
+    Where the data set has several of them and no split column of its own, the names of the
+    splits are the cells of the split column. Other splits, such as ``unsupervised``, are left
+    out. Rows are counted through, from the first split to the last.
+
+    Raises:
+        CorpusError: ``datasets`` is not installed, no such data set, revision, configuration
+            or column, the hub cannot be reached, no split that is known.
+    """
+    splits = _known(name, _load(name))
+    columns = next(iter(splits.values())).column_names
+    role = next((one.name for one in wanted if one.option == SPLIT_OPTION), None)
+    given = role if len(splits) > 1 and role not in columns else None
+    check_columns(str(name), [*columns, *([given] if given else [])], wanted)
+    read = [one.name for one in wanted if one.name in columns]
+    first = 1
+    for split, rows in splits.items():
+        names = {column: getattr(rows.features[column], "names", None) for column in read}
+        for column in read:
+            check_arrow_type(name, column, rows.features.arrow_schema.field(column).type)
+        for table in rows.select_columns(read).with_format("arrow").iter(batch_size=size):
+            cells = {
+                column: _named(arrow_cells(name, column, table[column], first), names[column])
+                for column in read
+            }
+            if given:
+                cells[given] = [split] * table.num_rows
+            yield RowBatch(first, None, cells, table.num_rows)
+            first += table.num_rows
+
+
+def _named(values: list[Any], names: Sequence[str] | None) -> list[Any]:
+    """Class numbers as their names; -1 says that there is none."""
+    if names is None:
+        return values
+    return [None if value is None or value < 0 else names[value] for value in values]
+
+
+def _known(name: HubName, splits: Mapping[str, Any]) -> dict[str, Any]:
+    known = {split: rows for split, rows in splits.items() if split.lower() in OFFICIAL}
+    if known or len(splits) == 1:
+        return known or dict(splits)
+    raise CorpusError(
+        f"{name}: no split to train or test on among {listed(splits)}; download it, and write "
+        "the rows that you want to a file"
+    )
+
+
+def _load(name: HubName) -> Mapping[str, Any]:
+    """The splits, memory-mapped, by name."""
+    try:
+        datasets = importlib.import_module("datasets")
+    except ImportError as error:
+        raise CorpusError(
+            f"{name}: data sets of the hub need the library datasets, which is not installed; "
+            "install it with: pip install 'manyheads[hub]'"
+        ) from error
+    datasets.disable_progress_bars()
+    folder = Path(name.repo).expanduser()
+    try:
+        if any((folder / file).is_file() for file in SAVED):
+            loaded = datasets.load_from_disk(str(folder))
+        else:
+            loaded = datasets.load_dataset(
+                str(folder) if folder.is_dir() else name.repo,
+                name.config or None,
+                revision=name.revision or None,
+            )
+    except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
+        raise CorpusError(_unloadable(name, error)) from error
+    except datasets.exceptions.DatasetsError as error:
+        raise CorpusError(_unloadable(name, error)) from error
+    return loaded if isinstance(loaded, Mapping) else {"train": loaded}
+
+
+def _unloadable(name: HubName, error: Exception) -> str:
+    if isinstance(error, ConnectionError):
+        offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+        reason = "HF_HUB_OFFLINE is set" if offline else type(error).__name__
+        return (
+            f"{name}: not in the hub's cache here, and the hub cannot be reached ({reason}); "
+            "load it once where there is a network, or give --data a file"
+        )
+    reason = " ".join(str(error).split())
+    return (
+        f"{name}: cannot be loaded: {reason}; the form is hub:OWNER/NAME, "
+        "hub:OWNER/NAME@REVISION, hub:OWNER/NAME#CONFIGURATION, or hub:FOLDER"
+    )

@@ -1,0 +1,33 @@
+"""Encodes with the counting encoder into a cache; a test kills it, or runs two of it.
+
+python -m tests.s3_driver CACHE
+"""
+
+from __future__ import annotations
+
+import sys
+
+from features import encoding as stage
+from features.encoding import encode, plan_encoding
+from features.store import FeatureStore
+from tests.counting import CountingEncoder, spec
+
+TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(24)]
+SPECS = [spec("pooled"), spec("tokens")]
+WINDOW_TEXTS = 4
+
+
+def fill(root: str) -> CountingEncoder:
+    """Encode what is missing, a few texts a shard."""
+    encoder = CountingEncoder()
+    spaces = [FeatureStore(root).space(one, "fake") for one in SPECS]
+    stage.WINDOW_TEXTS, before = WINDOW_TEXTS, stage.WINDOW_TEXTS
+    try:
+        encode(plan_encoding(TEXTS, spaces), TEXTS, spaces, lambda: encoder)
+    finally:
+        stage.WINDOW_TEXTS = before
+    return encoder
+
+
+if __name__ == "__main__":
+    fill(sys.argv[1])
