@@ -164,7 +164,7 @@ def test_a_pipeline_over_tokens_encodes_every_text_once(
         tiny_models["bert"], layout="tokens", layers=[0, 2], cache=tmp_path
     )
     assert len(encoder.get_feature_names_out()) == encoder.fit(texts).n_features_out_ == 32
-    model = make_pipeline(encoder, quick(filters=8))
+    model = make_pipeline(encoder, quick(filters=8, learning_rate=0.02))
     assert cross_val_score(model, texts, labels, cv=3, error_score="raise").mean() > 0.7
     grid = {"headclassifier__settings__filters": [4, 8]}
     search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(np.array(texts), labels)
