@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from features.place import local_path, place, source
-from pipeline.config import VectorConfig
+from features.place import local_path, source
+from pipeline import shared_options
 
 
 def verify_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads verify``."""
-    _cache_option(parser)
+    shared_options.cache_option(parser)
     parser.add_argument(
         "--fix",
         action="store_true",
@@ -22,7 +22,7 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="texts to encode again and compare with what is stored",
     )
-    _text_column_option(parser)
+    shared_options.text_column_option(parser)
     parser.add_argument(
         "--encoder",
         metavar="NAME",
@@ -34,7 +34,7 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="texts of --data to compare in each space of that encoder (default: 64)",
     )
-    trust_option(parser)
+    shared_options.trust_option(parser)
 
 
 def export_options(parser: argparse.ArgumentParser) -> None:
@@ -56,12 +56,12 @@ def export_options(parser: argparse.ArgumentParser) -> None:
 
 def cache_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads cache`` and ``manyheads compact``."""
-    _cache_option(parser)
+    shared_options.cache_option(parser)
 
 
 def collect_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads collect``."""
-    _cache_option(parser)
+    shared_options.cache_option(parser)
     parser.add_argument(
         "--data",
         type=source,
@@ -70,7 +70,7 @@ def collect_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="all data sets that are still needed; texts in none of them go",
     )
-    _text_column_option(parser)
+    shared_options.text_column_option(parser)
     parser.add_argument(
         "--older-than",
         metavar="DATE",
@@ -91,26 +91,3 @@ def certify_option(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="store nothing; measure on N texts what each stored form costs (default: 1000)",
     )
-
-
-def trust_option(group: argparse._ActionsContainer) -> None:
-    """The one switch that lets code run which comes with a model."""
-    group.add_argument(
-        "--trust-remote-code",
-        action="store_true",
-        help="run the Python code that comes with the encoder: only if you have read it",
-    )
-
-
-def _cache_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cache",
-        type=place,
-        default=VectorConfig.cache,
-        metavar="FOLDER",
-        help="the feature store, here or on object storage (s3://...) (default: cache)",
-    )
-
-
-def _text_column_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")

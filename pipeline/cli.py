@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from features.errors import InputError, ManyheadsError, SettingError
-from pipeline import cache_options, model_options, options
+from pipeline import cache_options, model_options, options, shared_options
 
 INTERRUPTED = 130
 
@@ -96,16 +96,16 @@ def make_parser() -> argparse.ArgumentParser:
 def _features(parsed: argparse.Namespace) -> Answer:
     if parsed.certify is not None:
         certificate = importlib.import_module("pipeline.certification").certify(
-            options.data_config(parsed),
-            options.vector_config(parsed),
+            shared_options.data_config(parsed),
+            shared_options.vector_config(parsed),
             parsed.layout,
             parsed.certify,
         )
         return Answer(certificate.to_dict(), certificate.to_text())
     encoding = importlib.import_module("pipeline.encoding")
     result = encoding.run_features(
-        options.data_config(parsed),
-        options.vector_config(parsed),
+        shared_options.data_config(parsed),
+        shared_options.vector_config(parsed),
         parsed.layout,
         parsed.roofline,
     )
@@ -114,8 +114,8 @@ def _features(parsed: argparse.Namespace) -> Answer:
 
 def _export(parsed: argparse.Namespace) -> Answer:
     result = importlib.import_module("pipeline.exporting").run_export(
-        options.data_config(parsed),
-        options.vector_config(parsed),
+        shared_options.data_config(parsed),
+        shared_options.vector_config(parsed),
         parsed.layout,
         parsed.format,
         parsed.out,
@@ -168,12 +168,12 @@ def _audit(parsed: argparse.Namespace) -> Answer:
     remedies = cleaning.check_remedies(parsed.remedies)
     if parsed.write_clean:
         cleaning.check_target(parsed.write_clean)
-    data = options.data_config(parsed)
+    data = shared_options.data_config(parsed)
     result = importlib.import_module("pipeline.audit").run_audit(
-        data, options.vector_config(parsed), examples=parsed.examples
+        data, shared_options.vector_config(parsed), examples=parsed.examples
     )
     files: dict[str, str] = {}
-    if str(parsed.page) != options.NO_COLUMN:
+    if str(parsed.page) != shared_options.NO_COLUMN:
         importlib.import_module("pipeline.audit_page").write_page(result, parsed.page)
         files["page"] = str(parsed.page)
     if parsed.write_clean:
@@ -189,14 +189,14 @@ def _audit(parsed: argparse.Namespace) -> Answer:
 def _layers(parsed: argparse.Namespace) -> Answer:
     layers = importlib.import_module("pipeline.layers")
     config = layers.LayersConfig(
-        data=options.data_config(parsed),
-        vectors=options.vector_config(parsed),
+        data=shared_options.data_config(parsed),
+        vectors=shared_options.vector_config(parsed),
         head=parsed.head,
-        settings=options.settings(parsed),
+        settings=shared_options.settings(parsed),
         sample=parsed.sample,
         seeds=parsed.seeds,
         seed=parsed.seed,
-        plot=None if str(parsed.plot) == options.NO_COLUMN else parsed.plot,
+        plot=None if str(parsed.plot) == shared_options.NO_COLUMN else parsed.plot,
     )
     result = layers.run_layers(config)
     return Answer(result.to_dict(), result.to_text())

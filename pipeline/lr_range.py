@@ -25,7 +25,7 @@ from heads.base import Problem
 from heads.presets import find_preset
 from heads.range_test import RangeTest, check_range, range_test
 from heads.registry import check_layout, head_type, make_settings
-from pipeline import options
+from pipeline import shared_options
 from pipeline.config import EXAMPLE, ExperimentConfig, VectorConfig, check_plot
 from pipeline.partition import read_labelled, split_corpus
 from pipeline.progress import duration
@@ -125,15 +125,15 @@ def run(parsed: argparse.Namespace) -> LrRange:
     """``manyheads lr-range``."""
     preset = find_preset(parsed.preset) if parsed.preset else None
     training = ExperimentConfig(
-        data=options.data_config(parsed),
-        vectors=options.vector_config(parsed),
+        data=shared_options.data_config(parsed),
+        vectors=shared_options.vector_config(parsed),
         head=parsed.head or (preset.head if preset else HEAD),
         preset=preset.name if preset else None,
         layout=parsed.layout,
-        settings=options.settings(parsed),
+        settings=shared_options.settings(parsed),
         seed=parsed.seed,
     )
-    plot = None if str(parsed.plot) == options.NO_COLUMN else parsed.plot
+    plot = None if str(parsed.plot) == shared_options.NO_COLUMN else parsed.plot
     config = LrRangeConfig(training, parsed.lowest, parsed.highest, parsed.steps, plot)
     return run_lr_range(config)
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from features.place import local_path
-from pipeline import options
+from pipeline import shared_options
 
 
 def export_model_options(parser: argparse.ArgumentParser) -> None:
@@ -21,12 +21,12 @@ def export_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=local_path, required=True, metavar="FOLDER", help="a folder to make"
     )
-    options.runs_option(parser)
+    shared_options.runs_option(parser)
 
 
 def lr_range_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads lr-range``."""
-    options.preset_options(parser, "cnn")
+    shared_options.preset_options(parser, "cnn")
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
     parser.add_argument(
         "--lowest",
@@ -55,7 +55,7 @@ def lr_range_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="loss by learning rate as a PNG (default: lr-range.png; or none)",
     )
-    options.split_options(parser)
-    options.layout_option(parser, "the head's natural one")
-    options.data_options(parser)
-    options.vector_options(parser)
+    shared_options.split_options(parser)
+    shared_options.layout_option(parser, "the head's natural one")
+    shared_options.data_options(parser)
+    shared_options.vector_options(parser)

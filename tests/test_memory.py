@@ -27,7 +27,7 @@ from heads.registry import make_settings
 from heads.trained import TrainedHead, fit
 from pipeline.cli import make_parser
 from pipeline.config import VectorConfig
-from pipeline.options import vector_config
+from pipeline.shared_options import vector_config
 from pipeline.vectors import ensure_vectors
 from tests.fakes import spec
 from tests.heads_fakes import make_table, marker_problem
