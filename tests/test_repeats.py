@@ -198,6 +198,19 @@ def test_a_class_that_one_fold_lacks_scores_as_an_error(
     assert sum(scores) / 61 == pytest.approx(result["test"]["accuracy"])
 
 
+def test_a_weight_of_a_class_that_one_fold_lacks(
+    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+) -> None:
+    with data.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(["one two three four", "rare", "nobody"])
+    folds = (*common, "--folds", 3, *QUICK)
+    line = refusal(capsys, *folds, "class_weights=rare=3,rarer=2")
+    assert "class_weights names 'rarer'" in line
+    assert "'rare'" in line.partition("they are")[2] or "rare" in line.partition("they are")[2]
+    assert not Path("cache").exists()
+    assert len(command(capsys, *folds, "class_weights=rare=3,odd=2")["trials"]) == 3
+
+
 def test_the_temperature_reaches_predict(
     capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
 ) -> None:
