@@ -124,7 +124,7 @@ class Outcome:
 
     @cached_property
     def validation(self) -> Evaluation:
-        """What the kept trials predict, pooled; a text may validate in several folds."""
+        """What the kept trials predict, pooled; a text may have an answer of several folds."""
         return pooled([trial.validation for trial in self.kept])
 
     @cached_property

@@ -67,6 +67,17 @@ def test_over_folds_by_hand() -> None:
     assert half > 0.7  # so the bounds above are those of a share
 
 
+def test_a_text_with_several_answers_counts_once() -> None:
+    folds = [evaluation([0, 1, 2] * 20, [0, 1, 2] * 10 + [0, 0, 0] * 10) for _ in range(4)]
+    one, all_folds = folds[0].score(), pooled(folds).score()
+    assert all_folds.texts == one.texts == 60
+    assert all_folds.accuracy == pytest.approx(one.accuracy)
+    widths = [high - low for low, high in (one.accuracy_interval, all_folds.accuracy_interval)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.1), "the same answers tell no more"
+    other = evaluation([0, 1], [1, 1])
+    assert pooled([evaluation([0, 1], [0, 1]), other]).score().accuracy == pytest.approx(0.75)
+
+
 def test_pooling_keeps_every_text() -> None:
     one, two = evaluation([0, 1], [0, 0]), evaluation([2], [2], first_row=7)
     both = pooled([one, two])
