@@ -90,7 +90,7 @@ class Trial:
     def standing(self) -> tuple[float, float]:
         """How well it validates, higher is better: accuracy, then the loss with its sign."""
         best = self.trained.history[self.trained.best_epoch - 1]
-        return best.validation_accuracy, -best.validation_loss
+        return best.validation_accuracy, -best.held_out_loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,12 +146,12 @@ class Outcome:
         """The test scores over folds; None of one."""
         if len(self.kept) == 1:
             return None
-        return fold_spread(
-            [
-                [trial.test for trial in self.trials if trial.fold == kept.fold]
-                for kept in self.kept
-            ]
-        )
+        tests = [
+            [trial.test for trial in self.trials if trial.fold == kept.fold]
+            for kept in self.kept
+        ]
+        ratios = [len(kept.split.test) / len(kept.learned) for kept in self.kept]
+        return fold_spread(tests, float(np.mean(ratios)))
 
 
 def run_trials(

@@ -57,7 +57,7 @@ def test_over_seeds_and_over_texts_are_two_things() -> None:
 def test_over_folds_by_hand() -> None:
     one = [evaluation([0, 1, 2, 0], [0, 1, 2, 1]), evaluation([0, 1, 2, 0], [0, 1, 0, 1])]
     two = [evaluation([0, 1], [0, 1], 4), evaluation([0, 1], [1, 1], 4)]
-    found = fold_spread([one, two])
+    found = fold_spread([one, two], 1.0)
     assert found.accuracy.values == pytest.approx(((0.75 + 0.5) / 2, (1.0 + 0.5) / 2))
     deviation = np.std([0.625, 0.75], ddof=1)
     assert found.accuracy.deviation == pytest.approx(deviation)
