@@ -244,6 +244,18 @@ def test_the_card_tells_of_seeds_and_folds(run: Run, data: Path, encoder: Path) 
     assert np.array(rows, dtype=int).sum() == 80, "the split of the first fold alone"
 
 
+def test_a_head_that_reads_the_first_vectors_says_so(
+    run: Run, data: Path, encoder: Path
+) -> None:
+    common = ("train", "--data", data, "--encoder", encoder, "--head", "cnn")
+    run(*common, "--set", "epochs=1", "max_vectors=3")
+    assert run("export-model", "--out", "m").code == 0
+    card = Path("m/README.md").read_text(encoding="utf-8")
+    assert "(one vector a token) the head itself reads the first 3." in card
+    told = run("predict", "--text", "rain", "--text", "one two three four five")
+    assert "warning: 1 of 2 texts have more than the 3 vectors" in told.err
+
+
 def test_a_temperature_is_kept_and_used(
     run: Run, data: Path, encoder: Path, tmp_path: Path
 ) -> None:
