@@ -122,7 +122,8 @@ def _numbers(epoch: EpochRecord) -> dict[str, float | None]:
 def _write_predictions(path: Path, record: Record) -> None:
     """One row a held-out text: its data row, side, true and predicted label, confidence, fold.
 
-    They come from the kept head of each fold, so with folds every text has one row on test.
+    They come from the kept head of each fold, on validation as it was before its refit, so
+    with folds every text has one row on test.
     """
     labels = record.corpus.labels or ()
     classes = record.outcome.names.classes
