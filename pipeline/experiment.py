@@ -78,6 +78,8 @@ def _result(
 ) -> ExperimentResult:
     """Everything that is measured; the run folder is filled in later."""
     first, test, names = outcome.first, outcome.test, outcome.names
+    split = first.split
+    dealt = np.concatenate([split.train, split.validation, split.test])
     copied = np.concatenate(
         [leaked(copies, trial.learned, trial.split.test) for trial in outcome.kept]
     )
@@ -86,7 +88,7 @@ def _result(
         head=config.head,
         layout=layout,
         encoded=vectors.report.encoded,
-        truncated=int(vectors.truncated.sum()),
+        truncated=int(vectors.truncated[dealt].sum()),
         validation=outcome.validation.score(),
         test=test.score(),
         baselines=_score_baselines(corpus.texts, outcome),
@@ -100,7 +102,7 @@ def _result(
         notes=first.split.notes,
         copied=int(copied.sum()),
         test_without_copies=_score_some(test, ~copied),
-        tokens_cut_share=round(vectors.cut_share, 6),
+        tokens_cut_share=round(vectors.cut_share(dealt), 6),
         refit=first.trained.settings.refit,
         seeds=config.seeds,
         folds=config.folds,

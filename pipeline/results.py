@@ -69,8 +69,9 @@ class ExperimentResult:
         run: its folder.
         head, layout: what was trained on what.
         encoded: texts that had to be encoded; the others were cached.
-        truncated: texts longer than the encoder sees.
-        tokens_cut_share: share of all tokens, in [0, 1], that it does not see therefore.
+        truncated: texts longer than the encoder sees, of those on any side; with folds, rows
+            that a split column marks as test are on none.
+        tokens_cut_share: share of all their tokens, in [0, 1], that it does not see therefore.
         validation, test: scores of the head that is kept, on validation as it was before its
             refit; with folds, of every fold's kept head on its own texts, pooled, where each
             text counts once.

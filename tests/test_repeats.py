@@ -179,6 +179,12 @@ def test_rows_marked_as_test_take_no_part_in_folds(
     assert any("15 rows that the split column marks as test" in n for n in result["notes"])
     dealt = command(capsys, *common, "--folds", 3, "--split-column", "none")
     assert dealt["test"]["texts"] == 60
+    rows[0][0] = "cat " * 100  # longer than the encoder sees, and marked as test
+    marked = [[*row, side] for row, side in zip(rows, sides, strict=True)]
+    write(data, [[*header, "split"], *marked])
+    folds = command(capsys, *common, "--folds", 3)
+    assert (folds["truncated"], folds["tokens_cut_share"]) == (0, 0)
+    assert command(capsys, *common)["truncated"] == 1
 
 
 def test_a_class_that_one_fold_lacks_scores_as_an_error(
