@@ -134,7 +134,8 @@ class Head(torch.nn.Module):
 
         Args:
             x: (B, T, D) vectors, any float dtype. Needs no gradient.
-            mask: (B, T) bool, True at real positions. What ``x`` holds elsewhere is ignored.
+            mask: (B, T) bool, True at real positions, which stand side by side. What ``x``
+                holds before and after them is ignored.
 
         Returns:
             (B, C) logits.
