@@ -57,7 +57,8 @@ class DecoupledSGD(torch.optim.SGD):
         with torch.no_grad():
             for group in self.param_groups:
                 for parameter in group["params"]:
-                    parameter.mul_(1.0 - group["lr"] * self.decay)
+                    if parameter.grad is not None:
+                        parameter.mul_(1.0 - group["lr"] * self.decay)
         return super().step(closure)
 
 
