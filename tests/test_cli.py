@@ -233,12 +233,6 @@ def test_an_official_split_with_labels_that_training_lacks(
     assert "note: " in out.err
 
 
-def test_what_heads_share_stands_once(run: Run) -> None:
-    lines = run("heads").out.splitlines()
-    for name in ("refit", "epochs"):
-        assert len([line for line in lines if line.split()[:1] == [name]]) == 1, name
-
-
 def test_heads_lists_every_head_and_setting(run: Run) -> None:
     listing = run("heads", "--json").json["heads"]
     names = [head["name"] for head in listing]
