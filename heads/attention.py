@@ -7,7 +7,6 @@ of all queries are one product.
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -53,7 +52,6 @@ class AttentionHead(SequenceHead):
         self.values = settings.values
         # The queries come first, then the value features, so that both are one product.
         self.projection = torch.nn.Linear(width, settings.queries + settings.values)
-        self.scale = 1 / math.sqrt(width)
         wide = settings.values or width
         parts = (settings.queries if settings.combine == "concat" else 1) + self.mean + self.max
         self.dropout = Dropout(settings.dropout)

@@ -9,6 +9,7 @@ Settings are flat: what shapes the model and what trains it share one namespace,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -118,19 +119,23 @@ class Head(torch.nn.Module):
 
     Attributes:
         max_vectors: how many vectors of a text are seen at the most; 0: all.
+        least_vectors: how many even a shorter text is padded to inside, for the memory that
+            a batch takes.
 
     ``forward`` keeps no Python state and does not branch on values, so that the parameters
     of several heads of one shape can be stacked and trained together.
     """
 
     max_vectors: int = 0
+    least_vectors: int = 0
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Logits of a batch; never a softmax.
 
         Args:
             x: (B, T, D) vectors, any float dtype. Needs no gradient.
-            mask: (B, T) bool, True at real positions. What ``x`` holds elsewhere is ignored.
+            mask: (B, T) bool, True at real positions, which stand side by side. What ``x``
+                holds before and after them is ignored.
 
         Returns:
             (B, C) logits.
@@ -170,7 +175,7 @@ class EpochRecord:
             weights, as seen during the epoch (dropout on).
         train_accuracy: of the same passes, in [0, 1].
         validation_loss: mean cross-entropy over the validation texts whose label is known in
-            training.
+            training; NaN if none is.
         validation_accuracy: in [0, 1].
         learning_rate: at the end of the epoch; for ``logistic`` the value of C, for
             ``knn`` that of k.
@@ -187,6 +192,11 @@ class EpochRecord:
     learning_rate: float
     seconds: float
     gradient_norm: float
+
+    @property
+    def held_out_loss(self) -> float:
+        """The validation loss to choose by: infinite where no validation label is known."""
+        return math.inf if math.isnan(self.validation_loss) else self.validation_loss
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,7 @@ def plan(
     batch_size: int,
     random: np.random.Generator | None = None,
     most_vectors: int = MOST_VECTORS,
+    least: int = 0,
 ) -> list[np.ndarray]:
     """Positions 0..n-1 cut into batches of texts of similar length, each exactly once.
 
@@ -50,6 +51,7 @@ def plan(
         batch_size: texts a batch; the last one may hold fewer.
         random: shuffles texts and batches; without it the order is by length alone.
         most_vectors: a batch whose padded size would exceed this is split further.
+        least: vectors that even a shorter text takes in the head.
 
     Returns:
         int64 arrays of positions.
@@ -64,7 +66,9 @@ def plan(
     batches = [
         part
         for start in range(0, count, batch_size)
-        for part in _within_budget(order[start : start + batch_size], lengths, most_vectors)
+        for part in _within_budget(
+            order[start : start + batch_size], np.maximum(lengths, least), most_vectors
+        )
     ]
     if random is not None:
         batches = [batches[i] for i in random.permutation(len(batches))]
@@ -100,17 +104,19 @@ def batches(
     batch_size: int,
     random: np.random.Generator | None = None,
     most: int = 0,
+    least: int = 0,
 ) -> Iterator[tuple[np.ndarray, Batch]]:
     """Batches over ``rows`` of a table, each row once.
 
     Args:
-        batch_size, random: as :func:`plan` takes them.
+        batch_size, random, least: as :func:`plan` takes them.
         most: only the first so many vectors of each text are taken; 0: all.
 
     Yields:
         (positions, batch): ``rows[positions]`` are the rows of the batch.
     """
-    for positions in plan(seen_lengths(table, rows, most), batch_size, random):
+    lengths = seen_lengths(table, rows, most)
+    for positions in plan(lengths, batch_size, random, least=least):
         yield positions, gather(table, rows[positions], most)
 
 

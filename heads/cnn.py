@@ -102,6 +102,7 @@ class CnnHead(SequenceHead):
         super().__init__(width, settings.input_dropout, settings.max_vectors)
         self.valid = settings.padding == "valid"
         self.pool = settings.pool if settings.pooling == "flatten" else 0
+        self.least_vectors = self.max_vectors if self.pool else 0
         self.convolutions = Convolutions(width, settings.filters, settings.kernels)
         maps = settings.filters * len(settings.kernels)
         self.norm = BatchNorm(maps) if settings.batch_norm else None

@@ -28,7 +28,8 @@ def compute_logits(head: Head, table: FeatureTable, rows: np.ndarray) -> np.ndar
     head.eval()
     parts: list[np.ndarray] = []
     places: list[np.ndarray] = []
-    for positions, batch in batches(table, rows, BATCH_SIZE, most=head.max_vectors):
+    most, least = head.max_vectors, head.least_vectors
+    for positions, batch in batches(table, rows, BATCH_SIZE, most=most, least=least):
         parts.append(head(batch.x, batch.mask).float().numpy())
         places.append(positions)
     logits = np.concatenate(parts)

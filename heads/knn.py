@@ -127,7 +127,7 @@ def fit_knn(
         history.append(record)
         if on_epoch is not None:
             on_epoch(record)
-        key = (record.validation_accuracy, -record.validation_loss)
+        key = (record.validation_accuracy, -record.held_out_loss)
         if key > best_key:
             best, best_k, best_key = epoch, k, key
     return Fitted(_state(vectors, labels, best_k, problem.classes), tuple(history), best)

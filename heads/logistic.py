@@ -176,7 +176,7 @@ def fit_logistic(
         history.append(record)
         if on_epoch is not None:
             on_epoch(record)
-        key = (-record.validation_loss, record.validation_accuracy)
+        key = (-record.held_out_loss, record.validation_accuracy)
         if key > best_key:
             best, best_optimum, best_key = epoch, optimum, key
         elif epoch - best >= settings.patience:

@@ -95,7 +95,11 @@ def _each(
     label_smoothing: float,
     class_weights: torch.Tensor | None,
 ) -> torch.Tensor:
-    """(B,) float32 cross-entropies, each times the weight of its label."""
+    """(B,) float32 cross-entropies with the targets smoothed.
+
+    The term of each class in a target is times the weight of that class; without smoothing
+    that is the weight of the label.
+    """
     return torch.nn.functional.cross_entropy(
         logits.float(),
         labels,

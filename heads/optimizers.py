@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -29,22 +30,46 @@ def make_optimizer(
         return torch.optim.Adam(parameters, lr=rate, fused=True)
     if settings.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, lr=rate, alpha=DECAY, eps=EPSILON)
-    return torch.optim.SGD(
-        parameters,
-        lr=rate,
-        momentum=settings.momentum,
-        # Without an adaptive scale, decay in the gradient and decoupled decay are the same.
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+    return DecoupledSGD(parameters, rate, settings.momentum, settings.weight_decay)
+
+
+class DecoupledSGD(torch.optim.SGD):
+    """Momentum that holds gradients alone; weights shrink beside it, as in AdamW.
+
+    SGDW of Loshchilov and Hutter, Decoupled weight decay regularization, 2019.
+
+    Args:
+        decay: times the step size, the share that each step takes off the weights.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[torch.nn.Parameter],
+        rate: float,
+        momentum: float,
+        decay: float,
+    ) -> None:
+        super().__init__(parameters, lr=rate, momentum=momentum, fused=True)
+        self.decay = decay
+
+    def step(self, closure: Any = None) -> Any:
+        """Shrink, then step."""
+        with torch.no_grad():
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    if parameter.grad is not None:
+                        parameter.mul_(1.0 - group["lr"] * self.decay)
+        return super().step(closure)
 
 
 def step_size(settings: TrainingSettings, step: int, steps: int) -> float:
     """The step size at step 1..steps: a warm-up, then constant or a half cosine down.
 
     ``cosine`` is that of Loshchilov and Hutter, SGDR, 2017, without restarts, after a linear
-    warm-up; ``one_cycle`` that of Smith and Topin, which rises along a half cosine.
+    warm-up; ``one_cycle`` that of Smith and Topin, which rises along a half cosine. Epochs cut
+    into more batches than were counted end with steps of the last size.
     """
+    step = min(step, steps)
     if settings.schedule == "one_cycle":
         return settings.learning_rate * _one_cycle(settings.warmup, step, steps)
     warmup = settings.warmup * steps

@@ -2,8 +2,8 @@
 
     x (texts, vectors, D) float32, mask (texts, vectors) bool  ->  logits (texts, C) float32
 
-Both first axes are free, and padding may stand anywhere, as in ``Head.forward``. The only
-module that needs the extra ``manyheads[onnx]``.
+Both first axes are free, and padding may stand before or after a text, as in
+``Head.forward``. The only module that needs the extra ``manyheads[onnx]``.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def fit_by_steps(
         history.append(record)
         if on_epoch is not None:
             on_epoch(record)
-        key = (record.validation_accuracy, -record.validation_loss)
+        key = (record.validation_accuracy, -record.held_out_loss)
         if key > best_key:
             best, best_key = epoch, key
             best_state = copy.deepcopy(trainer.kept.state_dict())
@@ -157,7 +157,8 @@ class Trainer:
         self.loss = make_loss(settings, _class_weights(settings, problem))
         self.optimizer = make_optimizer(settings, head.parameters())
         lengths = seen_lengths(problem.table, problem.train, head.max_vectors)
-        self.steps = settings.epochs * len(plan(lengths, settings.batch_size))
+        parts = plan(lengths, settings.batch_size, least=head.least_vectors)
+        self.steps = settings.epochs * len(parts)
         self.done = 0
 
     def epoch(self, epoch: int) -> EpochRecord:
@@ -189,8 +190,9 @@ class Trainer:
         """The training texts in the batches and the order of an epoch."""
         random = np.random.default_rng([self.seed, epoch])
         size = self.settings.batch_size
-        most = self.head.max_vectors
-        for _, batch in batches(self.problem.table, self.problem.train, size, random, most):
+        table, rows = self.problem.table, self.problem.train
+        most, least = self.head.max_vectors, self.head.least_vectors
+        for _, batch in batches(table, rows, size, random, most, least):
             yield batch
 
     def step(self, batch: Batch, epoch: int) -> Step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,13 +35,31 @@ def class_weights(rule: str, labels: np.ndarray, names: tuple[str, ...]) -> np.n
         return None
     if rule == BALANCED:
         return balanced_weights(labels, len(names))
+    check_weights(rule, names)
     given = parse_weights(rule)
-    unknown = [label for label in given if label not in names]
+    return np.array([given.get(name, 1.0) for name in names], dtype=np.float32)
+
+
+def check_weights(rule: str, names: Sequence[str]) -> None:
+    """Refuse pairs of labels that are none of ``names``. Raises ``SettingError``."""
+    unknown = [label for label in _pairs(rule) if label not in names]
     if unknown:
         raise SettingError(
             f"class_weights names {unknown[0]!r}, which is no class; they are: {listed(names)}"
         )
-    return np.array([given.get(name, 1.0) for name in names], dtype=np.float32)
+
+
+def weights_of(rule: str, names: Sequence[str]) -> str:
+    """The rule without the pairs of labels that are none of ``names``."""
+    given = _pairs(rule)
+    if all(label in names for label in given):
+        return rule
+    kept = [f"{label}={weight!r}" for label, weight in given.items() if label in names]
+    return ",".join(kept) or NONE
+
+
+def _pairs(rule: str) -> dict[str, float]:
+    return {} if rule in RULES else parse_weights(rule)
 
 
 def parse_weights(pairs: str) -> dict[str, float]:

@@ -34,7 +34,7 @@ class FeaturesResult:
             "encoded": self.vectors.report.encoded,
             "cached": plan.distinct - self.vectors.report.encoded,
             "truncated": int(self.vectors.truncated.sum()),
-            "tokens_cut_share": round(self.vectors.cut_share, 6),
+            "tokens_cut_share": round(self.vectors.cut_share(), 6),
             "windowed": int(self.vectors.windowed.sum()),
             "seconds": round(self.seconds, 3),
             "speed": self.speed and self.speed.to_dict(),

@@ -69,8 +69,21 @@ class Evaluation:
         return hits
 
     def score(self) -> Score:
-        """The score of all its texts."""
-        return score(self.labels, self.predicted)
+        """The score of its texts, each counted once.
+
+        Of a text with several answers, pooled from folds, the share of right ones counts; the
+        macro-F1 is over all answers.
+        """
+        texts, place, answers = np.unique(self.rows, return_inverse=True, return_counts=True)
+        if len(texts) == len(self.rows):
+            return score(self.labels, self.predicted)
+        right = np.bincount(place, weights=self.right) / answers
+        return Score(
+            accuracy=float(right.mean()),
+            macro_f1=metrics.macro_f1(self.labels, self.predicted),
+            accuracy_interval=metrics.mean_interval(right),
+            texts=len(texts),
+        )
 
 
 def pooled(parts: Sequence[Evaluation]) -> Evaluation:

@@ -27,7 +27,7 @@ from pipeline.partition import fold_corpus, read_labelled, split_corpus
 from pipeline.record import Record, write_record
 from pipeline.results import Calibration, ExperimentResult, TrialScore
 from pipeline.runs import new_run, run_name
-from pipeline.trials import Outcome, Trial, run_trials
+from pipeline.trials import Outcome, Trial, check_labels, run_trials
 from pipeline.vectors import Vectors, ensure_vectors, with_pooled
 
 
@@ -43,11 +43,13 @@ def run_experiment(
         InputError: anything wrong with what the user gave; see ``features.errors``.
         FaultError: a corrupt cache, or vectors or a loss that are not finite.
     """
-    make_settings(config.head, config.overrides(classes=2))  # refused before any work
+    # What is wrong is refused before any work.
+    settings = make_settings(config.head, config.overrides(classes=2))
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
     corpus = read_labelled(config.data, config.folds)
     labels = corpus.labels or ()
+    check_labels(settings, labels)
     described = config.to_dict()
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
@@ -76,6 +78,8 @@ def _result(
 ) -> ExperimentResult:
     """Everything that is measured; the run folder is filled in later."""
     first, test, names = outcome.first, outcome.test, outcome.names
+    split = first.split
+    dealt = np.concatenate([split.train, split.validation, split.test])
     copied = np.concatenate(
         [leaked(copies, trial.learned, trial.split.test) for trial in outcome.kept]
     )
@@ -84,7 +88,7 @@ def _result(
         head=config.head,
         layout=layout,
         encoded=vectors.report.encoded,
-        truncated=int(vectors.truncated.sum()),
+        truncated=int(vectors.truncated[dealt].sum()),
         validation=outcome.validation.score(),
         test=test.score(),
         baselines=_score_baselines(corpus.texts, outcome),
@@ -98,7 +102,7 @@ def _result(
         notes=first.split.notes,
         copied=int(copied.sum()),
         test_without_copies=_score_some(test, ~copied),
-        tokens_cut_share=round(vectors.cut_share, 6),
+        tokens_cut_share=round(vectors.cut_share(dealt), 6),
         refit=first.trained.settings.refit,
         seeds=config.seeds,
         folds=config.folds,

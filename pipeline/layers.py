@@ -168,7 +168,10 @@ def run_layers(
         FaultError: a corrupt cache, or vectors or a loss that are not finite.
     """
     start = time.perf_counter()
-    settings = make_settings(config.head, {**_quick(config.head), **config.settings})
+    # Validation texts score every layer here, so no head learns from them in the end.
+    settings = make_settings(
+        config.head, {**_quick(config.head), **config.settings, "refit": False}
+    )
     whole = read_labelled(config.data)
     rows, test = draw_rows(whole, config.sample, config.data.split_seed)
     corpus = whole.take(rows.tolist())
@@ -185,7 +188,7 @@ def run_layers(
     progress = Progress("training", len(spaces) * config.seeds + 1, "heads")
     answers = {}
     for layer, space in spaces.items():
-        values = space.table(vectors.plan.keys)
+        values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
         rights = [
             _answers(config.head, settings, values, labels, split, config.seed + k, progress)
             for k in range(config.seeds)

@@ -11,6 +11,7 @@ from heads.recurrence import RecurrentSettings
 from heads.registry import HEADS, as_text
 
 GROUPS: dict[str, type[HeadSettings]] = {
+    "every head": HeadSettings,
     "training": TrainingSettings,
     "dense layers": DenseSettings,
     "LSTM layers": RecurrentSettings,
@@ -49,8 +50,10 @@ def heads_text() -> str:
         lines += [f"  {line}" for line in head.summary]
         lines += _setting_lines(head.settings, besides=tuple(groups.values()))
         lines += [f"    and settings of: {', '.join(groups)}", ""] if groups else [""]
+    shown: tuple[type[HeadSettings], ...] = ()
     for name, group in GROUPS.items():
-        lines += [f"settings of {name}", *_setting_lines(group), ""]
+        lines += [f"settings of {name}", *_setting_lines(group, besides=shown), ""]
+        shown += (group,)
     lines.append("presets, for manyheads train --preset NAME")
     lines += [f"  {each.name}  {each.head:<9} {each.what}" for each in PRESETS.values()]
     return "\n".join(lines)

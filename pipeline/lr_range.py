@@ -26,7 +26,8 @@ from heads.presets import find_preset
 from heads.range_test import RangeTest, check_range, range_test
 from heads.registry import check_layout, head_type, make_settings
 from pipeline import shared_options
-from pipeline.config import EXAMPLE, ExperimentConfig, VectorConfig, check_plot
+from pipeline.commands import data_words, vector_words
+from pipeline.config import ExperimentConfig, check_plot
 from pipeline.partition import read_labelled, split_corpus
 from pipeline.progress import duration
 from pipeline.vectors import ensure_vectors, with_pooled
@@ -123,8 +124,16 @@ class LrRange:
 
 def run(parsed: argparse.Namespace) -> LrRange:
     """``manyheads lr-range``."""
+    training = training_config(parsed)
+    plot = None if str(parsed.plot) == shared_options.NO_COLUMN else parsed.plot
+    config = LrRangeConfig(training, parsed.lowest, parsed.highest, parsed.steps, plot)
+    return run_lr_range(config)
+
+
+def training_config(parsed: argparse.Namespace) -> ExperimentConfig:
+    """The training that the options of ``lr-range`` describe."""
     preset = find_preset(parsed.preset) if parsed.preset else None
-    training = ExperimentConfig(
+    return ExperimentConfig(
         data=shared_options.data_config(parsed),
         vectors=shared_options.vector_config(parsed),
         head=parsed.head or (preset.head if preset else HEAD),
@@ -133,9 +142,6 @@ def run(parsed: argparse.Namespace) -> LrRange:
         settings=shared_options.settings(parsed),
         seed=parsed.seed,
     )
-    plot = None if str(parsed.plot) == shared_options.NO_COLUMN else parsed.plot
-    config = LrRangeConfig(training, parsed.lowest, parsed.highest, parsed.steps, plot)
-    return run_lr_range(config)
 
 
 def run_lr_range(
@@ -180,7 +186,7 @@ def run_lr_range(
     seconds = time.perf_counter() - start
     if config.plot:
         _draw(test, f"{training.head} on {corpus.name}", config.plot)
-    return LrRange(config, test, _command(training, test.suggestion), seconds)
+    return LrRange(config, test, command(training, test.suggestion), seconds)
 
 
 def _shown(rates: np.ndarray) -> list[int]:
@@ -190,19 +196,15 @@ def _shown(rates: np.ndarray) -> list[int]:
     return sorted({*firsts, len(rates) - 1})
 
 
-def _command(training: ExperimentConfig, rate: float) -> str:
+def command(training: ExperimentConfig, rate: float) -> str:
     """The command that trains with it, on the same data and vectors."""
-    default = VectorConfig()
     words = ["manyheads", "train"]
     words += ["--preset", training.preset] if training.preset else ["--head", training.head]
-    if training.data.data != EXAMPLE:
-        words += ["--data", str(training.data.data)]
-    if training.vectors.encoder != default.encoder:
-        words += ["--encoder", training.vectors.encoder]
-    if training.vectors.layers is not None:
-        words += ["--layers", training.vectors.layers]
+    words += [*data_words(training.data), *vector_words(training.vectors)]
     if training.layout is not None:
         words += ["--layout", training.layout]
+    if training.seed != ExperimentConfig.seed:
+        words += ["--seed", str(training.seed)]
     settings = {**training.settings, "learning_rate": f"{rate:.2g}"}
     words += ["--set", *(f"{name}={value}" for name, value in settings.items())]
     return shlex.join(words)

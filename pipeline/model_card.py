@@ -230,6 +230,17 @@ def _limits(head: TrainedHead, spec: FeatureSpec, encoder: str, facts: Facts) ->
 
 
 def _length(head: TrainedHead, spec: FeatureSpec, facts: Facts) -> str:
+    """What of a long text is seen: first by the encoder, then by the head."""
+    most = head.module.max_vectors
+    if not most:
+        return _encoded_length(head, spec, facts)
+    return (
+        f"{_encoded_length(head, spec, facts)} Of the vectors of a text "
+        f"({MEANINGS[head.layout]}) the head itself reads the first {most:,}."
+    )
+
+
+def _encoded_length(head: TrainedHead, spec: FeatureSpec, facts: Facts) -> str:
     metrics = facts.metrics
     texts = sum(sum(counts.values()) for counts in facts.counts.values())
     if metrics["truncated"]:
@@ -240,7 +251,7 @@ def _length(head: TrainedHead, spec: FeatureSpec, facts: Facts) -> str:
             "text counts for nothing."
         )
     if head.layout == SENTENCES:
-        return "Texts are read whole, sentence by sentence."
+        return "Texts are encoded whole, sentence by sentence."
     return (
         "No text of the data was cut; of a longer one the encoder sees the first "
         f"{spec.limit} tokens."

@@ -138,6 +138,8 @@ def check_out(out: Path) -> None:
     """Refuse a place that a model folder cannot take. Raises ``SettingError``."""
     if not out.absolute().parent.is_dir():
         raise SettingError(f"--out {out}: there is no folder {out.parent}; make it first")
+    if out.resolve() == Path.cwd():
+        raise SettingError(f"--out {out} is the current folder: name one in it or elsewhere")
     if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
         raise SettingError(f"--out {out} exists and is not an empty folder: name another")
 
@@ -146,12 +148,22 @@ def read_run(folder: Path) -> Model:
     """The head of a run folder. Raises ``CacheError`` if it is damaged."""
     config = read_json(folder / CONFIG)
     try:
-        spec, encoder = config["resolved"]["spec"], config["vectors"]["encoder"]
+        spec, encoder = config["resolved"]["spec"], str(config["vectors"]["encoder"])
     except (KeyError, TypeError) as error:
         raise CacheError(
             f"{folder / CONFIG} is damaged (it lacks {error}): train again"
         ) from error
-    return Model(checkpoint.load(folder), FeatureSpec.from_dict(spec), encoder)
+    return Model(checkpoint.load(folder), _spec(spec, folder / CONFIG), encoder)
+
+
+def _spec(values: dict[str, Any], path: Path) -> FeatureSpec:
+    """A spec as a file holds it. Raises ``CacheError`` if that is none."""
+    try:
+        return FeatureSpec.from_dict(values)
+    except TypeError as error:
+        raise CacheError(
+            f"{path} is damaged (its spec of the vectors: {error}): train again"
+        ) from error
 
 
 def write_model(model: Model, run_folder: Path, out: Path) -> None:
@@ -171,7 +183,7 @@ def write_model(model: Model, run_folder: Path, out: Path) -> None:
         fingerprint=model.spec.fingerprint,
         spec=model.spec.to_dict(),
     )
-    card = model_card(model.head, model.spec, encoder.name, read_facts(run_folder), out.name)
+    card = _card(model, encoder.name, run_folder, out.name)
     with appearing(out) as temporary:
         temporary.mkdir()
         digest = checkpoint.save_weights(model.head, temporary)
@@ -189,6 +201,17 @@ def write_model(model: Model, run_folder: Path, out: Path) -> None:
             sha256={WEIGHTS: digest, ONNX: hashlib.sha256(onnx).hexdigest()},
         )
         write_json(temporary / MODEL, described.model_dump(mode="json"))
+
+
+def _card(model: Model, encoder: str, run_folder: Path, name: str) -> str:
+    """The model card. Raises ``CacheError`` if the run lacks what it tells."""
+    try:
+        return model_card(model.head, model.spec, encoder, read_facts(run_folder), name)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CacheError(
+            f"the run {run_folder} is damaged or of another version "
+            f"({type(error).__name__}: {error}): train it again, then export it"
+        ) from error
 
 
 def open_model(run: str, runs: Path) -> tuple[Path, Model]:
@@ -232,5 +255,5 @@ def read_model(folder: Path) -> Model:
         weights_digest=file.sha256.get(WEIGHTS, ""),
     )
     head = checkpoint.assemble(description, folder / WEIGHTS)
-    spec = FeatureSpec.from_dict(file.encoder.spec)
+    spec = _spec(file.encoder.spec, path)
     return Model(head, spec, file.encoder.name, file.encoder.folder)

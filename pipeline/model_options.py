@@ -59,3 +59,4 @@ def lr_range_options(parser: argparse.ArgumentParser) -> None:
     shared_options.layout_option(parser, "the head's natural one")
     shared_options.data_options(parser)
     shared_options.vector_options(parser)
+    shared_options.memory_option(parser)

@@ -84,6 +84,7 @@ def layers_options(parser: argparse.ArgumentParser) -> None:
     shared_options.split_options(parser)
     shared_options.data_options(parser)
     shared_options.vector_options(parser, "all are compared")
+    shared_options.memory_option(parser)
 
 
 def predict_options(parser: argparse.ArgumentParser) -> None:

@@ -151,7 +151,7 @@ def _fold_notes(corpus: Corpus, splits: list[Split]) -> list[str]:
     tested = sum(len(split.test) for split in splits)
     notes = [
         f"{len(splits)} folds: each of {tested:,} texts is tested once, by a head that saw "
-        "neither it nor its copies; in each fold 20 % of the others validate."
+        "neither it nor its copies; in each fold 20 % of the others validate first."
     ]
     if tested < len(corpus):
         notes.append(

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from heads.base import EpochRecord
 from heads.calibration import Reliability
 from heads.range_test import RangeTest
+from pipeline.labels import short_label
 from pipeline.layer_scores import Comparison
 
 DPI = 120
@@ -221,8 +222,8 @@ def draw_range(test: RangeTest, title: str, path: Path) -> None:
 
 
 def _name_axes(axes: Axes, truth: Sequence[str], classes: Sequence[str], font: float) -> None:
-    axes.set_xticks(range(len(classes)), map(short_name, classes), rotation=90, fontsize=font)
-    axes.set_yticks(range(len(truth)), map(short_name, truth), fontsize=font)
+    axes.set_xticks(range(len(classes)), map(axis_name, classes), rotation=90, fontsize=font)
+    axes.set_yticks(range(len(truth)), map(axis_name, truth), fontsize=font)
     axes.set_xlabel("predicted", fontsize=10)
     axes.set_ylabel("true", fontsize=10)
     axes.set_xticks(np.arange(len(classes) + 1) - 0.5, minor=True)
@@ -238,10 +239,9 @@ def _write_counts(axes: Axes, matrix: np.ndarray, shares: np.ndarray, font: floa
         axes.text(column, row, count, ha="center", va="center", fontsize=font, color=colour)
 
 
-def short_name(name: str) -> str:
+def axis_name(label: str) -> str:
     """A label cut to fit an axis. A dollar sign would start a formula; it is escaped."""
-    flat = " ".join(name.split()).replace("$", r"\$")
-    return flat if len(flat) <= LONGEST_NAME else flat[: LONGEST_NAME - 3] + "..."
+    return short_label(label, LONGEST_NAME).replace("$", r"\$")
 
 
 def _save(figure: Figure, path: Path) -> None:

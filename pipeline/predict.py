@@ -141,12 +141,20 @@ def predict(
         memory=memory,
     )
     vectors = ensure_vectors(texts, wanted, with_pooled(spec.layout), model=model, load=load)
-    probabilities = head.predict_proba(vectors.table(spec.layout), np.arange(len(texts)))
+    table = vectors.table(spec.layout)
+    probabilities = head.predict_proba(table, np.arange(len(texts)))
     truncated = vectors.truncated
     if truncated.any():
         say(
             f"warning: {int(truncated.sum()):,} of {len(texts):,} texts are longer than the "
             f"{spec.limit} tokens that this run sees; the rest of each is not seen"
+        )
+    most = head.module.max_vectors
+    longer = int((table.lengths > most).sum()) if most else 0
+    if longer:
+        say(
+            f"warning: {longer:,} of {len(texts):,} texts have more than the {most:,} vectors "
+            "that this head reads (max_vectors); the rest of each is not read"
         )
     neighbors = _explained(vectors, folder, explain) if explain else ()
     return Predictions(folder, texts, head.classes, probabilities, truncated, neighbors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 from features.corpus import Corpus
 from features.spec import FeatureSpec
 from heads import metrics
+from heads.base import EpochRecord
 from heads.calibration import reliability
 from heads.checkpoint import save
 from heads.registry import head_type
@@ -103,19 +105,25 @@ def _config(record: Record) -> dict[str, Any]:
 
 
 def _write_history(path: Path, outcome: Outcome) -> None:
-    """One line an epoch of every training."""
+    """One line an epoch of every training; null, which JSON has, in place of NaN."""
     lines = [
-        json.dumps({"fold": trial.fold, "seed": trial.seed, **asdict(epoch)}) + "\n"
+        json.dumps({"fold": trial.fold, "seed": trial.seed, **_numbers(epoch)}) + "\n"
         for trial in outcome.trials
         for epoch in trial.trained.history
     ]
     path.write_text("".join(lines), encoding="utf-8")
 
 
+def _numbers(epoch: EpochRecord) -> dict[str, float | None]:
+    values: dict[str, float] = asdict(epoch)
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
 def _write_predictions(path: Path, record: Record) -> None:
     """One row a held-out text: its data row, side, true and predicted label, confidence, fold.
 
-    They come from the kept head of each fold, so with folds every text has one row on test.
+    They come from the kept head of each fold, on validation as it was before its refit, so
+    with folds every text has one row on test.
     """
     labels = record.corpus.labels or ()
     classes = record.outcome.names.classes

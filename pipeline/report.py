@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from heads.registry import head_type
 from pipeline.breakdown import ClassScore, Part
 from pipeline.evaluation import Score
+from pipeline.labels import short_label
 from pipeline.progress import duration
 from pipeline.results import ExperimentResult
 from pipeline.spread import Estimate, Spread
@@ -61,8 +62,9 @@ def _collapse_first(result: ExperimentResult) -> Iterator[str]:
     fallen = sum(trial.collapsed for trial in result.trials)
     if result.collapse:
         found = result.collapse
+        label = short_label(found.label, LONGEST_NAME)
         yield (
-            f"The head has collapsed: it predicts '{_named(found.label)}' for "
+            f"The head has collapsed: it predicts '{label}' for "
             f"{found.predicted_share:.1%} of the test texts, where {found.label_share:.1%} are "
             f"right. {COLLAPSE_REMEDY[result.head == SIMPLEST]}"
         )
@@ -139,18 +141,12 @@ def _classes(scores: Sequence[ClassScore]) -> list[str]:
     return [
         f"{name:<31}{'precision':>9}{'recall':>10}{'F1':>8}{'texts':>8}",
         *(
-            f"{_named(each.label):<31}{_share(each.precision):>9}{_share(each.recall):>10}"
+            f"{short_label(each.label, LONGEST_NAME):<31}"
+            f"{_share(each.precision):>9}{_share(each.recall):>10}"
             f"{_share(each.f1):>8}{each.support:>8,}"
             for each in shown
         ),
     ]
-
-
-def _named(label: str) -> str:
-    """A label on one line, cut where it is long, with nothing that a terminal obeys."""
-    flat = "".join(letter if letter.isprintable() else " " for letter in label)
-    flat = " ".join(flat.split())
-    return flat if len(flat) <= LONGEST_NAME else flat[: LONGEST_NAME - 3] + "..."
 
 
 def _share(value: float | None) -> str:

@@ -21,6 +21,7 @@ class Calibration:
 
     Attributes:
         temperature: what the head in the run folder divides its logits by.
+            It was fitted before the refit.
         error_before, error_after: expected calibration error on test, in [0, 1], without and
             with the temperature; with folds, each text by the temperature of its fold's head.
         error_by_chance: the mean error of as many texts if these probabilities were true.
@@ -68,10 +69,12 @@ class ExperimentResult:
         run: its folder.
         head, layout: what was trained on what.
         encoded: texts that had to be encoded; the others were cached.
-        truncated: texts longer than the encoder sees.
-        tokens_cut_share: share of all tokens, in [0, 1], that it does not see therefore.
-        validation, test: scores of the head that is kept; with folds, of every fold's kept
-            head on the texts that it did not learn from, pooled.
+        truncated: texts longer than the encoder sees, of those on any side; with folds, rows
+            that a split column marks as test are on none.
+        tokens_cut_share: share of all their tokens, in [0, 1], that it does not see therefore.
+        validation, test: scores of the head that is kept, on validation as it was before its
+            refit; with folds, of every fold's kept head on its own texts, pooled, where each
+            text counts once.
         baselines: test scores of what it must beat, by name.
         epochs, best_epoch: passes made, and the one whose weights were kept.
         parameters: trained numbers of the head.

@@ -6,12 +6,12 @@ texts would give other scores of the same heads: the bootstrap interval over tex
 far that does.
 
     over N seeds   mean +- t(N - 1) s sqrt(1 / N)
-    over K folds   mean +- t(K - 1) s sqrt(1 / K + 1 / (K - 1))
+    over K folds   mean +- t(K - 1) s sqrt(1 / K + tested / learned)
 
 s is the standard deviation with the divisor N - 1. Folds learn from largely the same texts, so
-their scores vary less than those of independent trainings would; 1 / (K - 1), the ratio of
-tested to other texts, corrects for that (Nadeau and Bengio, Inference for the generalization
-error, Machine Learning, 2003).
+their scores vary less than those of independent trainings would; the ratio of tested to learned
+texts of a fold, about 1 / (K - 1) if the heads learn from validation texts too, corrects for
+that (Nadeau and Bengio, Inference for the generalization error, Machine Learning, 2003).
 """
 
 from __future__ import annotations
@@ -77,10 +77,14 @@ def seed_spread(tests: Sequence[Evaluation]) -> Spread:
     return _spread([[test] for test in tests], _right(tests))
 
 
-def fold_spread(tests: Sequence[Sequence[Evaluation]]) -> Spread:
-    """Over folds, of one evaluation a seed each; a fold's score is the mean over its seeds."""
+def fold_spread(tests: Sequence[Sequence[Evaluation]], shared: float) -> Spread:
+    """Over folds, of one evaluation a seed each; a fold's score is the mean over its seeds.
+
+    Args:
+        shared: texts that a fold tests for each that its head learned from.
+    """
     right = np.concatenate([_right(fold) for fold in tests])
-    return _spread(tests, right, 1 / (len(tests) - 1))
+    return _spread(tests, right, shared)
 
 
 def _right(tests: Sequence[Evaluation]) -> np.ndarray:

@@ -17,10 +17,11 @@ import numpy as np
 from features.errors import DivergedError
 from features.splits import Split
 from features.table import FeatureTable
-from heads.base import EpochRecord, HeadSettings
+from heads.base import EpochRecord, HeadSettings, TrainingSettings
 from heads.calibration import fit_temperature
 from heads.registry import head_type, make_settings
 from heads.trained import TrainedHead, fit, refit, softmax
+from heads.weights import check_weights, weights_of
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation import Evaluation, pooled
 from pipeline.spread import Spread, fold_spread, seed_spread
@@ -89,7 +90,7 @@ class Trial:
     def standing(self) -> tuple[float, float]:
         """How well it validates, higher is better: accuracy, then the loss with its sign."""
         best = self.trained.history[self.trained.best_epoch - 1]
-        return best.validation_accuracy, -best.validation_loss
+        return best.validation_accuracy, -best.held_out_loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +124,7 @@ class Outcome:
 
     @cached_property
     def validation(self) -> Evaluation:
-        """What the kept trials predict, pooled; a text may validate in several folds."""
+        """What the kept trials predict, pooled; a text may have an answer of several folds."""
         return pooled([trial.validation for trial in self.kept])
 
     @cached_property
@@ -145,12 +146,12 @@ class Outcome:
         """The test scores over folds; None of one."""
         if len(self.kept) == 1:
             return None
-        return fold_spread(
-            [
-                [trial.test for trial in self.trials if trial.fold == kept.fold]
-                for kept in self.kept
-            ]
-        )
+        tests = [
+            [trial.test for trial in self.trials if trial.fold == kept.fold]
+            for kept in self.kept
+        ]
+        ratios = [len(kept.split.test) / len(kept.learned) for kept in self.kept]
+        return fold_spread(tests, float(np.mean(ratios)))
 
 
 def run_trials(
@@ -176,7 +177,7 @@ def run_trials(
     on_epoch = partial(_say_epoch, head_type(config.head).step) if single else None
     trials = []
     for fold, split in enumerate(splits, start=1):
-        settings = make_settings(config.head, config.overrides(len(split.classes)))
+        settings = _settings(config, split)
         ids = split.label_ids(labels)
         for seed in seeds:
             start = time.perf_counter()
@@ -217,6 +218,21 @@ def run_trials(
             if not single:
                 _say_trial(trials[-1], len(splits))
     return Outcome.of(trials, names, truth)
+
+
+def check_labels(settings: HeadSettings, labels: Sequence[str]) -> None:
+    """Refuse settings that name a label of no text. Raises ``SettingError``."""
+    if isinstance(settings, TrainingSettings):
+        check_weights(settings.class_weights, sorted(set(labels)))
+
+
+def _settings(config: ExperimentConfig, split: Split) -> HeadSettings:
+    """Those of the head on one split, without weights of classes that its training lacks."""
+    settings = make_settings(config.head, config.overrides(len(split.classes)))
+    if not isinstance(settings, TrainingSettings):
+        return settings
+    rule = weights_of(settings.class_weights, split.classes)
+    return settings.model_copy(update={"class_weights": rule})
 
 
 def _learned(settings: HeadSettings, split: Split, ids: np.ndarray) -> np.ndarray:

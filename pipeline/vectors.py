@@ -84,10 +84,11 @@ class Vectors:
         long: np.ndarray = self.tokens > (spec.max_length if spec.max_tokens else np.inf)
         return long
 
-    @property
-    def cut_share(self) -> float:
-        """Share of all tokens, in [0, 1], that the encoder does not see."""
-        return float(self._beyond.sum() / max(1, int(self.tokens.sum(dtype=np.int64))))
+    def cut_share(self, rows: np.ndarray | None = None) -> float:
+        """Share of all tokens of some texts, or of all, in [0, 1], that are not seen."""
+        chosen = slice(None) if rows is None else rows
+        tokens = int(self.tokens[chosen].sum(dtype=np.int64))
+        return float(self._beyond[chosen].sum() / max(1, tokens))
 
     @property
     def _beyond(self) -> np.ndarray:

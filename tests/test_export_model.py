@@ -6,8 +6,10 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -242,6 +244,18 @@ def test_the_card_tells_of_seeds_and_folds(run: Run, data: Path, encoder: Path) 
     assert np.array(rows, dtype=int).sum() == 80, "the split of the first fold alone"
 
 
+def test_a_head_that_reads_the_first_vectors_says_so(
+    run: Run, data: Path, encoder: Path
+) -> None:
+    common = ("train", "--data", data, "--encoder", encoder, "--head", "cnn")
+    run(*common, "--set", "epochs=1", "max_vectors=3")
+    assert run("export-model", "--out", "m").code == 0
+    card = Path("m/README.md").read_text(encoding="utf-8")
+    assert "(one vector a token) the head itself reads the first 3." in card
+    told = run("predict", "--text", "rain", "--text", "one two three four five")
+    assert "warning: 1 of 2 texts have more than the 3 vectors" in told.err
+
+
 def test_a_temperature_is_kept_and_used(
     run: Run, data: Path, encoder: Path, tmp_path: Path
 ) -> None:
@@ -272,6 +286,7 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_left(
     Path("full", "file").touch()
     for taken in ("full", "full/file"):
         assert "not an empty folder" in refusal(run("export-model", "--out", taken))
+    assert "is the current folder" in refusal(run("export-model", "--out", "."))
     before = sorted(path.name for path in Path().iterdir())
 
     def fail(path: Path, value: object) -> None:
@@ -282,6 +297,13 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_left(
         assert "No space left" in refusal(run("export-model", "--out", "m"))
     assert sorted(path.name for path in Path().iterdir()) == before
     folder = Path(result["run"])
+    for name, change in DAMAGED_RUNS:
+        kept = (folder / name).read_text()
+        (folder / name).write_text(json.dumps(change(json.loads(kept))))
+        err = refusal(run("export-model", "--out", "m"))
+        assert "damaged" in err, name
+        assert "train" in err, name
+        (folder / name).write_text(kept)
     (folder / "predictions.parquet").write_bytes(b"PAR1")
     assert "is damaged" in refusal(run("export-model", "--out", "m"))
     weights = folder / "head.safetensors"
@@ -290,6 +312,24 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_left(
     (folder / "config.json").write_text("{}")
     assert "config.json is damaged" in refusal(run("export-model", "--out", "m"))
     assert sorted(path.name for path in Path().iterdir()) == before
+
+
+def with_spec(config: dict[str, Any], spec: object) -> dict[str, Any]:
+    return {**config, "resolved": {**config["resolved"], "spec": spec}}
+
+
+DAMAGED_RUNS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
+    ("metrics.json", lambda metrics: {k: v for k, v in metrics.items() if k != "refit"}),
+    ("metrics.json", lambda metrics: {k: v for k, v in metrics.items() if k != "classes"}),
+    ("metrics.json", lambda metrics: {**metrics, "test": None}),
+    ("metrics.json", lambda metrics: []),
+    ("config.json", lambda config: with_spec(config, ["a"])),
+    (
+        "config.json",
+        lambda config: with_spec(config, {**config["resolved"]["spec"], "layers": 4}),
+    ),
+]
+"""A file of a run, and how it is damaged or older than this version."""
 
 
 def refusal(output: object) -> str:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from features.table import POOLED, FeatureTable
 from heads import batches as room
 from heads.batches import batches, gather, plan
+from heads.inference import compute_logits
+from heads.registry import head_type, make_settings
 from tests.heads_fakes import make_table
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=200)
@@ -77,6 +79,19 @@ def test_batches_hold_texts_of_similar_length() -> None:
 def test_without_a_seed_the_order_is_by_length() -> None:
     parts = plan(np.array([5, 1, 4, 2, 3]), 2)
     assert [part.tolist() for part in parts] == [[1, 3], [4, 2], [0]]
+
+
+def test_texts_that_are_padded_inside_the_head_come_in_smaller_batches() -> None:
+    lengths = np.array([3, 1, 2, 9])
+    parts = plan(lengths, 4, most_vectors=20, least=9)
+    assert [part.tolist() for part in parts] == [[1, 2], [0, 3]]
+    flat = make_settings("cnn", {"pooling": "flatten", "max_vectors": 1 << 16, "filters": 1})
+    head = head_type("cnn").build(flat, 6, 3)
+    assert head.least_vectors == 1 << 16
+    sizes: list[int] = []
+    head.register_forward_hook(lambda module, given, out: sizes.append(len(out)))
+    compute_logits(head, make_table([1, 2, 3, 4, 5]), np.arange(5))
+    assert sizes == [2, 2, 1], "2 x 65,536 vectors are as many as may be"
 
 
 def test_very_long_texts_come_in_smaller_batches() -> None:

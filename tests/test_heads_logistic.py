@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -129,3 +131,12 @@ def test_a_class_that_training_lacks_does_no_harm() -> None:
     fitted = fit_logistic(LogisticSettings(), wider, seed=0)
     assert fitted.state["linear.weight"].shape == (problem.classes + 1, problem.table.width)
     assert max(record.validation_accuracy for record in fitted.history) > 0.95
+
+
+def test_where_no_validation_label_is_known_the_best_accuracy_is_first() -> None:
+    problem = cluster_problem()
+    labels = problem.labels.copy()
+    labels[problem.validation] = problem.classes  # one that training lacks
+    fitted = fit_logistic(LogisticSettings(patience=2), replace(problem, labels=labels), 0)
+    assert (fitted.best_epoch, len(fitted.history)) == (1, 3)
+    assert np.abs(fitted.state["linear.weight"]).max() > 0, "not those before it learned"

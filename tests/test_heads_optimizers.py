@@ -48,6 +48,7 @@ def test_step_sizes_never_leave_their_range(warmup: float, schedule: str, steps:
     settings = TrainingSettings(learning_rate=2.0, warmup=warmup, schedule=schedule)
     sizes = [step_size(settings, step, steps) for step in range(1, steps + 1)]
     assert all(0 < size <= 2.0 for size in sizes)
+    assert step_size(settings, steps + 1, steps) == sizes[-1], "one batch more than was counted"
 
 
 def one_step(optimizer: str, gradient: float, **settings: object) -> list[float]:
@@ -69,11 +70,11 @@ def test_rmsprop_has_the_constants_of_keras() -> None:
     assert one_step("rmsprop", 3.0, learning_rate=0.01) == pytest.approx([first, second])
 
 
-def test_sgd_has_momentum_and_decay() -> None:
-    # g' = g + decay w; m = g', then 0.5 m + g'.
-    first = 1 - 0.1 * (2 + 0.01)
-    second = first - 0.1 * (0.5 * 2.01 + 2 + 0.01 * first)
-    got = one_step("sgd", 2.0, learning_rate=0.1, momentum=0.5, weight_decay=0.01)
+def test_sgd_has_momentum_of_gradients_and_decay_beside_it() -> None:
+    # w shrinks by 0.1 decay; m = g, then 0.5 m + g.
+    first = 1 * (1 - 0.1 * 0.2) - 0.1 * 2
+    second = first * (1 - 0.1 * 0.2) - 0.1 * (0.5 * 2 + 2)
+    got = one_step("sgd", 2.0, learning_rate=0.1, momentum=0.5, weight_decay=0.2)
     assert got == pytest.approx([first, second])
 
 

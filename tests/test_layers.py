@@ -116,6 +116,7 @@ def test_the_layer_that_knows_is_recommended(
     assert report["pooled"]["accuracy"] < 0.8
     assert [one["within_noise"] for one in report["layers"]] == [False, False, True]
     assert len(report["layers"][0]["seeds"]) == 2
+    assert report["settings"]["refit"] is False, "validation texts score, none learns from them"
     assert report["advice"][0].startswith("Use --layers 2: the default, layer 1, scores")
     assert "layer 2 (last)  " in result.to_text()
     assert "layer 1 (default)" in result.to_text()

@@ -18,6 +18,9 @@ from heads.base import Problem
 from heads.range_test import DIVERGED, FEWEST, RangeTrainer, range_test, suggest
 from heads.registry import make_settings
 from heads.trained import fit
+from pipeline import lr_range
+from pipeline.cli import make_parser
+from pipeline.options import experiment_config
 from tests.heads_fakes import marker_problem
 from tests.test_cli import Run, data, encoder, run
 
@@ -164,6 +167,41 @@ def test_the_command_and_the_command_that_it_gives(run: Run, data: Path, encoder
     assert run(*shlex.split(preset["command"])[1:], "--set", "epochs=1").code == 0
     assert "suggested peak learning rate: " in told.out
     assert "manyheads train --head lstm" in told.out
+
+
+def test_the_command_has_every_option_that_was_given(tmp_path: Path) -> None:
+    given = {
+        "--data": f"{tmp_path}/my data.csv",
+        "--text-column": "body",
+        "--label-column": "mood",
+        "--split-column": "none",
+        "--group-column": "author",
+        "--split": "random",
+        "--split-seed": "7",
+        "--encoder": "some/encoder",
+        "--layers": "-1,-2",
+        "--layout": "tokens",
+        "--precision": "float32",
+        "--dtype": "float32",
+        "--backend": "torch",
+        "--devices": "cpu*2",
+        "--max-tokens": "900",
+        "--language": "de",
+        "--cache": "other cache",
+        "--memory": "0.5",
+        "--seed": "4",
+        "--head": "lstm",
+    }
+    options = [f"{name}={value}" for name, value in given.items()]
+    switches = ["--skip-empty", "--trust-remote-code", "--set", "units=4"]
+    for arguments in ([*options, *switches], []):
+        parsed = make_parser().parse_args(["lr-range", *arguments])
+        training = lr_range.training_config(parsed)
+        words = shlex.split(lr_range.command(training, 0.03))
+        again = experiment_config(make_parser().parse_args(words[1:]))
+        settings = {**training.settings, "learning_rate": "0.03"}
+        assert again == replace(training, settings=settings)
+    assert words == ["manyheads", "train", "--head", "cnn", "--set", "learning_rate=0.03"]
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,12 @@ def test_rows_marked_as_test_take_no_part_in_folds(
     assert any("15 rows that the split column marks as test" in n for n in result["notes"])
     dealt = command(capsys, *common, "--folds", 3, "--split-column", "none")
     assert dealt["test"]["texts"] == 60
+    rows[0][0] = "cat " * 100  # longer than the encoder sees, and marked as test
+    marked = [[*row, side] for row, side in zip(rows, sides, strict=True)]
+    write(data, [[*header, "split"], *marked])
+    folds = command(capsys, *common, "--folds", 3)
+    assert (folds["truncated"], folds["tokens_cut_share"]) == (0, 0)
+    assert command(capsys, *common)["truncated"] == 1
 
 
 def test_a_class_that_one_fold_lacks_scores_as_an_error(
@@ -196,6 +202,44 @@ def test_a_class_that_one_fold_lacks_scores_as_an_error(
     assert row["predicted"] != "rare"
     scores = [trial["test"]["accuracy"] * trial["test"]["texts"] for trial in result["trials"]]
     assert sum(scores) / 61 == pytest.approx(result["test"]["accuracy"])
+
+
+def test_a_weight_of_a_class_that_one_fold_lacks(
+    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+) -> None:
+    with data.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(["one two three four", "rare", "nobody"])
+    folds = (*common, "--folds", 3, *QUICK)
+    line = refusal(capsys, *folds, "class_weights=rare=3,rarer=2")
+    assert "class_weights names 'rarer'" in line
+    assert "'rare'" in line.partition("they are")[2] or "rare" in line.partition("they are")[2]
+    assert not Path("cache").exists()
+    assert len(command(capsys, *folds, "class_weights=rare=3,odd=2")["trials"]) == 3
+
+
+def test_validation_labels_that_training_lacks(
+    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+) -> None:
+    with data.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    sides = ["validation" if row[1] == "odd" else "train" for row in rows]
+    write(data, [[*header, "split"], *([*r, s] for r, s in zip(rows, sides, strict=True))])
+    result = command(capsys, *common)
+    assert (result["validation"]["accuracy"], result["best_epoch"]) == (0.0, 1)
+    history = Path(result["run"], "history.jsonl").read_text()
+    assert "NaN" not in history
+    assert json.loads(history.splitlines()[0])["validation_loss"] is None
+
+
+def test_the_interval_over_folds_knows_how_many_texts_were_learned_from(
+    capsys: pytest.CaptureFixture[str], common: tuple[object, ...]
+) -> None:
+    knn = (*common, "--head", "knn", "--folds", 3, "--set", "k=1")
+    for settings, learned in (((), 40), (("refit=false",), 32)):
+        found = command(capsys, *knn, *settings)["over_folds"]["accuracy"]
+        half = 4.302653 * found["deviation"] * (1 / 3 + 20 / learned) ** 0.5
+        expected = max(0.0, found["mean"] - half), min(1.0, found["mean"] + half)
+        assert found["interval"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_temperature_reaches_predict(

@@ -57,7 +57,7 @@ def test_over_seeds_and_over_texts_are_two_things() -> None:
 def test_over_folds_by_hand() -> None:
     one = [evaluation([0, 1, 2, 0], [0, 1, 2, 1]), evaluation([0, 1, 2, 0], [0, 1, 0, 1])]
     two = [evaluation([0, 1], [0, 1], 4), evaluation([0, 1], [1, 1], 4)]
-    found = fold_spread([one, two])
+    found = fold_spread([one, two], 1.0)
     assert found.accuracy.values == pytest.approx(((0.75 + 0.5) / 2, (1.0 + 0.5) / 2))
     deviation = np.std([0.625, 0.75], ddof=1)
     assert found.accuracy.deviation == pytest.approx(deviation)
@@ -65,6 +65,17 @@ def test_over_folds_by_hand() -> None:
     assert found.accuracy.interval == (0.0, 1.0)
     half = 12.7062 * deviation * (1 / 2 + 1) ** 0.5
     assert half > 0.7  # so the bounds above are those of a share
+
+
+def test_a_text_with_several_answers_counts_once() -> None:
+    folds = [evaluation([0, 1, 2] * 20, [0, 1, 2] * 10 + [0, 0, 0] * 10) for _ in range(4)]
+    one, all_folds = folds[0].score(), pooled(folds).score()
+    assert all_folds.texts == one.texts == 60
+    assert all_folds.accuracy == pytest.approx(one.accuracy)
+    widths = [high - low for low, high in (one.accuracy_interval, all_folds.accuracy_interval)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.1), "the same answers tell no more"
+    other = evaluation([0, 1], [1, 1])
+    assert pooled([evaluation([0, 1], [0, 1]), other]).score().accuracy == pytest.approx(0.75)
 
 
 def test_pooling_keeps_every_text() -> None:
