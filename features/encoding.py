@@ -111,6 +111,7 @@ class EncodingReport:
         seconds: taken in all, and of them
         loading: until the encoder was there.
         backend: what ran the encoder at the end; '' where it does not say.
+        devices: that encoded, one entry a process; none where the encoder does not say.
     """
 
     encoded: int
@@ -118,6 +119,7 @@ class EncodingReport:
     seconds: float
     loading: float = 0.0
     backend: str = ""
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +233,10 @@ def encode(
         space.save_index()
     bad.refuse()
     seconds = time.perf_counter() - start
-    return EncodingReport(encoded, tokens, seconds, loading, backend_name(encoder))
+    device = str(getattr(encoder, "device", ""))
+    return EncodingReport(
+        encoded, tokens, seconds, loading, backend_name(encoder), (device,) if device else ()
+    )
 
 
 def encode_window(
@@ -250,6 +255,7 @@ def encode_window(
     )
     for space, block, missing in zip(spaces, blocks, absent, strict=True):
         shared |= not _commit(space, window.keys, block, sound & missing[chosen])
+        touch(space.folder)  # a space that is being filled is in use, however long it takes
     tokens = int(blocks[0].tokens.sum())
     return Done(int(sound.sum()), tokens, window.take(~sound), shared)
 
@@ -296,6 +302,16 @@ class BadTexts:
             self.rows.append(row)
             if len(self.shown) < BAD_SHOWN:
                 self.shown.append(f"text {row + 1}: {text[:60]!r}")
+
+    @property
+    def beside(self) -> str:
+        """What a message about something else adds; '' where there was none."""
+        if not self.rows:
+            return ""
+        return (
+            f", and {len(self.rows):,} more had NaN, infinite or all-zero vectors "
+            f"({'; '.join(self.shown)})"
+        )
 
     def refuse(self) -> None:
         """Raise ``BadVectorError`` if there was any."""
