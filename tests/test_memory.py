@@ -75,6 +75,14 @@ def test_a_table_beyond_its_memory_is_the_same_in_a_file(tmp_path: Path, dtype: 
     assert sorted(space.folder.iterdir()) == files, "the file has a name"
 
 
+def test_int8_counts_beside_what_it_is_unpacked_to(tmp_path: Path) -> None:
+    space, keys = stored(tmp_path, make_table(np.arange(1, 40)), dtype="int8")
+    whole = space.table(keys)
+    needed = len(whole.values) * space.spec.bytes_per_vector + whole.values.nbytes
+    assert on_disk(space.table(keys, needed - 1).values)
+    assert not on_disk(space.table(keys, needed).values)
+
+
 def test_no_texts_need_no_file(tmp_path: Path) -> None:
     space, keys = stored(tmp_path, make_table([2, 3]))
     assert len(space.table(keys[:0], 0)) == 0
