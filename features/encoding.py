@@ -251,7 +251,7 @@ def encode_window(
         return Done(0, 0, window, shared)
     blocks = encoder.encode(window.texts, [space.spec for space in spaces], on_batch)
     sound = np.logical_and.reduce(
-        [_sound(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
+        [sound_texts(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
     )
     for space, block, missing in zip(spaces, blocks, absent, strict=True):
         shared |= not _commit(space, window.keys, block, sound & missing[chosen])
@@ -334,7 +334,7 @@ def _commit(space: Space, keys: np.ndarray, block: Block, wanted: np.ndarray) ->
     return True
 
 
-def _sound(block: Block, spec: FeatureSpec) -> np.ndarray:
+def sound_texts(block: Block, spec: FeatureSpec) -> np.ndarray:
     """(n,) bool: texts whose vectors are all finite, as stored too, and not zero."""
     # NaN where one is, and then no comparison holds.
     largest = np.abs(block.values).max(axis=1).astype(np.float64)
