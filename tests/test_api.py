@@ -106,6 +106,18 @@ def test_cross_validation_encodes_every_text_once(
     assert sorted(counted) == sorted(texts)
 
 
+def test_the_transformer_passes_language_and_back_end_on(
+    tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tiny_models["bert"]
+    with pytest.raises(SettingError, match="unknown back end 'onnx'"):
+        FeatureEncoder(folder, backend="onnx").fit(["a"])
+    chinese = FeatureEncoder(folder, layout="sentences", language="zh", cache=tmp_path)
+    chinese.transform(["a cat。rain。"])
+    (card,) = cards(tmp_path)
+    assert language_of(card.spec.segmentation) == "zh"
+
+
 def test_the_examples_of_the_documentation_run(tmp_path: Path) -> None:
     text = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
