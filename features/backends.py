@@ -184,8 +184,9 @@ def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backen
             module = importlib.import_module("features.openvino_backend")
             backend: Backend = module.OpenVinoBackend(transformer, options)
         except (ImportError, OSError, RuntimeError, AttributeError) as error:
+            reason = " ".join(str(error).split())
             raise EncoderError(
-                f"OpenVINO is installed and does not work here ({' '.join(str(error).split())}); "
+                f"OpenVINO is installed and does not work here ({reason}); "
                 f"install it again, or choose --backend {TORCH}"
             ) from error
         return backend

@@ -19,6 +19,8 @@ import features
 from features import FeatureEncoder, FeatureStore, encode, load_encoder
 from features.encoder import TransformerEncoder
 from features.errors import EncoderError, SettingError
+from features.sampling import cards
+from features.segments import language_of
 from tests.fakes import SENTENCES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
