@@ -184,6 +184,11 @@ def test_available_memory_knows_containers(tmp_path: Path) -> None:
     assert available_memory(tmp_path) == 3000
     (limits / "memory.max").write_text("2000\n")
     assert available_memory(tmp_path) == 2000
+    (limits / "memory.current").write_text("1500\n")
+    assert available_memory(tmp_path) == 500
+    (limits / "memory.current").write_text("2100\n")
+    assert available_memory(tmp_path) == 0
+    (limits / "memory.current").unlink()
     assert 2**20 < available_memory() <= physical
 
 
