@@ -222,30 +222,13 @@ def test_a_holder_renews_its_mark(s3: S3Server, monkeypatch: pytest.MonkeyPatch)
         assert len(puts()) >= 4
 
 
-def test_a_renewal_that_fails_is_not_the_last(
-    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+def test_copies_leave_some_of_the_disk_free(
+    full: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leasing, "RENEW_SECONDS", 0.01)
-    write, written = RemotePath.write_bytes, []
-
-    def failing(path: RemotePath, data: bytes) -> int:
-        written.append(path)
-        if len(written) == 2:
-            raise RemoteError("the server failed")
-        return write(path, data)
-
-    def unable(path: RemotePath, missing_ok: bool = False) -> None:
-        raise RemoteError("the server failed")
-
-    monkeypatch.setattr(RemotePath, "write_bytes", failing)
-    assert isinstance(ROOT, RemotePath)
-    with leasing.lease(ROOT, ".maintenance") as alone:
-        deadline = time.monotonic() + 10
-        while len(written) < 4 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        monkeypatch.setattr(RemotePath, "unlink", unable)
-    assert alone
-    assert len(written) >= 4
+    monkeypatch.setattr("features.mirror.SPARE_BYTES", 2**60)
+    space = FeatureStore(CACHE).space(SPECS[0])
+    assert len(space.table(text_keys(TEXTS))) == len(TEXTS)
+    assert not list(mirror_folder().rglob(f"*{SUFFIX}"))
 
 
 def test_use_is_noted(full: S3Server) -> None:
