@@ -19,7 +19,6 @@ from features.errors import ManyheadsError
 from features.place import Place
 from features.remote import RemotePath
 
-
 SPARE_BYTES = 2**30
 """Free space that copies leave on their disk, which is mostly that of the home folder."""
 
