@@ -70,6 +70,14 @@ def test_compact_joins_and_readers_survive(tmp_path: Path, layout: str) -> None:
     assert compact(opened(tmp_path, layout)).shards_after == 1
 
 
+def test_a_shard_that_vanished_is_one_line(tmp_path: Path) -> None:
+    fill(tmp_path)
+    space = opened(tmp_path)
+    shards(tmp_path)[0].unlink()
+    with pytest.raises(CacheError, match="vanished"):
+        compact_module.rewrite(space, list(space.index.shards), np.ones(len(space), bool))
+
+
 def test_compact_keeps_to_the_target_and_leaves_large_shards_alone(tmp_path: Path) -> None:
     fill(tmp_path)
     sizes = [path.stat().st_size for path in shards(tmp_path)]
