@@ -118,7 +118,7 @@ def _kept(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:
     """
     if not (space.folder / f"{name}{SUFFIX}").exists():
         raise CacheError(
-            f"the shard {name}{SUFFIX} of {space.folder} vanished: something else removes files "
+            f"the shard {name}{SUFFIX} of {space.folder} vanished: something removes files "
             "there; run again when it has finished"
         )
     shard = Shard(space.folder / f"{name}{SUFFIX}")
