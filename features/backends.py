@@ -162,6 +162,7 @@ def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backen
 
     Raises:
         SettingError: openvino is asked for and not installed, or the device is a GPU.
+        EncoderError: openvino is asked for and does not work here.
     """
     own = TorchBackend(transformer, options)
     on_gpu = transformer.device.type != "cpu"
@@ -179,8 +180,15 @@ def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backen
         )
 
     def converted() -> Backend:
-        module = importlib.import_module("features.openvino_backend")
-        backend: Backend = module.OpenVinoBackend(transformer, options)
+        try:
+            module = importlib.import_module("features.openvino_backend")
+            backend: Backend = module.OpenVinoBackend(transformer, options)
+        except (ImportError, OSError, RuntimeError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise EncoderError(
+                f"OpenVINO is installed and does not work here ({reason}); "
+                f"install it again, or choose --backend {TORCH}"
+            ) from error
         return backend
 
     return converted() if name == OPENVINO else FasterBackend(own, converted)

@@ -10,8 +10,15 @@ import numpy as np
 
 from features.errors import DeviceMemoryError
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
-"""How torch and OpenVINO say it, on GPUs and processors: mostly as a RuntimeError."""
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "alloc_failed",
+)
+"""How torch, its libraries and OpenVINO say it, on GPUs and processors: mostly as a
+RuntimeError."""
 
 
 def token_budget_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
@@ -68,7 +75,8 @@ def run_batches(
         if len(rows) == 1:
             raise DeviceMemoryError(
                 f"{describe(int(rows[0]))} does not fit in memory by itself; free some memory, "
-                "encode on another device with --devices, or leave this text out"
+                "encode on another device (--devices, where a command takes it), or leave this "
+                "text out"
             )
         # A last batch may lie far below the budget: half of that would be the same again.
         budget = min(budget, len(rows) * int(lengths[rows].max())) // 2
@@ -86,11 +94,16 @@ def _fits(run: Callable[[np.ndarray], None], rows: np.ndarray) -> bool:
     try:
         run(rows)
     except (MemoryError, RuntimeError) as error:
-        said = str(error).lower()
-        if not isinstance(error, MemoryError) and not any(x in said for x in OUT_OF_MEMORY):
+        if not out_of_memory(error):
             raise
         return False
     return True
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that there was too little memory."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(x in said for x in OUT_OF_MEMORY)
 
 
 def windows(sizes: np.ndarray, most_texts: int, most_size: int) -> list[slice]:

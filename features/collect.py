@@ -17,7 +17,7 @@ import numpy as np
 
 from features.compact import rewrite
 from features.durable import exclusive, remove_tree, writing
-from features.inventory import SpaceFacts, facts_of, open_all
+from features.inventory import SpaceFacts, facts_of, last_use, open_all
 from features.mirror import drop_copies
 from features.place import Place
 from features.store import FeatureStore, Space
@@ -72,16 +72,18 @@ def plan_collection(
 def collect(root: Place, removals: Sequence[Removal], keep: np.ndarray | None) -> None:
     """Remove what a plan says. Texts that were added since the plan stay.
 
+    A space that was used since the plan, such as one that is being filled, does not go whole.
+
     Raises:
         CacheError: another process is tidying, or the cache cannot be written.
     """
     with exclusive(root), writing(root):
         for removal in removals:
-            if removal.whole:
-                remove_tree(removal.space.folder)
-                drop_copies(removal.space.folder)
-            else:
-                card = removal.space.card
+            folder, card = removal.space.folder, removal.space.card
+            if removal.whole and not last_use(folder) > removal.space.last_use:
+                remove_tree(folder)
+                drop_copies(folder)
+            elif keep is not None:
                 _shrink(FeatureStore(root).space(card.spec, card.model), keep)
 
 

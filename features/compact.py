@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.durable import exclusive, sync_folder, writing
+from features.errors import CacheError
 from features.shard import MOST_TEXTS, SUFFIX, Shard, ShardRows, StoredRows, serialize_stored
 from features.store import Space
 
@@ -110,7 +111,16 @@ def rewrite(space: Space, names: list[str], keep: np.ndarray) -> None:
 
 
 def _kept(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:
-    """What a shard gives to the new one, in its own order; None for nothing."""
+    """What a shard gives to the new one, in its own order; None for nothing.
+
+    Raises:
+        CacheError: it has vanished, and nothing was changed yet.
+    """
+    if not (space.folder / f"{name}{SUFFIX}").exists():
+        raise CacheError(
+            f"the shard {name}{SUFFIX} of {space.folder} vanished: something removes files "
+            "there; run again when it has finished"
+        )
     shard = Shard(space.folder / f"{name}{SUFFIX}")
     rows = shard.rows()
     found = space.index.find(rows.keys)

@@ -20,9 +20,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from features.backends import Run, make_backend
-from features.batching import run_batches
+from features.batching import out_of_memory, run_batches
 from features.encoding import OnBatch
-from features.errors import EncoderError, listed
+from features.errors import DeviceMemoryError, EncoderError, listed
 from features.model import EncoderModel
 from features.pieces import Frame, Pieces, joined, windowed
 from features.pooling import POOLINGS
@@ -52,6 +52,7 @@ class TransformerEncoder:
 
     Raises:
         EncoderError: the model cannot be loaded, or lacks weights.
+        DeviceMemoryError: the model does not fit in the memory of the device.
         SettingError: the back end is not installed, or does not run on the device.
 
     Attributes:
@@ -71,7 +72,7 @@ class TransformerEncoder:
         on_gpu = self.device.type != "cpu"
         self.token_budget = token_budget or (GPU_TOKEN_BUDGET if on_gpu else CPU_TOKEN_BUDGET)
         self._tokenizer, self._transformer = _load(model)
-        self._transformer.to(self.device)
+        _move(self._transformer, self.device, model)
         # XLNet's memory would carry one batch's hidden states into the next.
         options = {"use_mems": False} if model.family == "xlnet" else {}
         self.backend = make_backend(backend, self._transformer, options)
@@ -294,6 +295,18 @@ def _load(model: EncoderModel) -> tuple[Any, Any]:
     # Counted lengths are the whole text's; the cut is made here, where it is counted.
     tokenizer.model_max_length = 10**9
     return tokenizer, transformer.eval()
+
+
+def _move(transformer: Any, device: torch.device, model: EncoderModel) -> None:
+    try:
+        transformer.to(device)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise DeviceMemoryError(
+            f"the encoder {model.name!r} does not fit in the free memory of {device}; free "
+            "some memory, or encode on another device (manyheads features --devices cpu)"
+        ) from error
 
 
 def _remedy(model: EncoderModel) -> str:

@@ -111,6 +111,7 @@ class EncodingReport:
         seconds: taken in all, and of them
         loading: until the encoder was there.
         backend: what ran the encoder at the end; '' where it does not say.
+        devices: that encoded, one entry a process; none where the encoder does not say.
     """
 
     encoded: int
@@ -118,6 +119,7 @@ class EncodingReport:
     seconds: float
     loading: float = 0.0
     backend: str = ""
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +233,10 @@ def encode(
         space.save_index()
     bad.refuse()
     seconds = time.perf_counter() - start
-    return EncodingReport(encoded, tokens, seconds, loading, backend_name(encoder))
+    device = str(getattr(encoder, "device", ""))
+    return EncodingReport(
+        encoded, tokens, seconds, loading, backend_name(encoder), (device,) if device else ()
+    )
 
 
 def encode_window(
@@ -246,10 +251,11 @@ def encode_window(
         return Done(0, 0, window, shared)
     blocks = encoder.encode(window.texts, [space.spec for space in spaces], on_batch)
     sound = np.logical_and.reduce(
-        [_sound(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
+        [sound_texts(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
     )
     for space, block, missing in zip(spaces, blocks, absent, strict=True):
         shared |= not _commit(space, window.keys, block, sound & missing[chosen])
+        touch(space.folder)  # a space that is being filled is in use, however long it takes
     tokens = int(blocks[0].tokens.sum())
     return Done(int(sound.sum()), tokens, window.take(~sound), shared)
 
@@ -297,6 +303,16 @@ class BadTexts:
             if len(self.shown) < BAD_SHOWN:
                 self.shown.append(f"text {row + 1}: {text[:60]!r}")
 
+    @property
+    def beside(self) -> str:
+        """What a message about something else adds; '' where there was none."""
+        if not self.rows:
+            return ""
+        return (
+            f", and {len(self.rows):,} more had NaN, infinite or all-zero vectors "
+            f"({'; '.join(self.shown)})"
+        )
+
     def refuse(self) -> None:
         """Raise ``BadVectorError`` if there was any."""
         if self.rows:
@@ -318,7 +334,7 @@ def _commit(space: Space, keys: np.ndarray, block: Block, wanted: np.ndarray) ->
     return True
 
 
-def _sound(block: Block, spec: FeatureSpec) -> np.ndarray:
+def sound_texts(block: Block, spec: FeatureSpec) -> np.ndarray:
     """(n,) bool: texts whose vectors are all finite, as stored too, and not zero."""
     # NaN where one is, and then no comparison holds.
     largest = np.abs(block.values).max(axis=1).astype(np.float64)

@@ -10,7 +10,7 @@
     │   ├── CacheError             a cache or run folder that cannot be written or read
     │   ├── RemoteError            object storage that cannot be reached, or refuses
     │   ├── DiskSpaceError         what is planned does not fit on the disk
-    │   └── DeviceMemoryError      a text does not fit in the memory by itself
+    │   └── DeviceMemoryError      a text or an encoder does not fit in the memory
     └── FaultError                 not the user's doing: exit code 1
         ├── CorruptShardError      stored bytes that do not match their digest
         ├── BadVectorError         an encoder gave NaN, infinite or all-zero vectors
@@ -70,7 +70,7 @@ class DiskSpaceError(InputError):
 
 
 class DeviceMemoryError(InputError):
-    """A text that does not fit in the memory of the device by itself."""
+    """A text, or an encoder, that does not fit in the memory of the device by itself."""
 
 
 class FaultError(ManyheadsError):

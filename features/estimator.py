@@ -15,6 +15,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from features.api import LazyEncoder, encode, load_encoder
 from features.errors import SettingError
 from features.location import EMBEDDED
+from features.processor import AUTO
+from features.segments import LANGUAGE
 from features.store import FeatureStore
 from features.table import POOLED, FeatureTable
 
@@ -34,7 +36,9 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
         max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
             encoder's limit.
+        language: whose rules end sentences, such as ``de``; for that layout alone.
         device: a torch device; None takes a GPU where there is one.
+        backend: what runs the encoder: ``auto``, ``torch`` or ``openvino``.
         trust_remote_code: run the Python code that comes with the encoder.
 
     Attributes:
@@ -51,7 +55,9 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         dtype: str = "float16",
         precision: str = "auto",
         max_tokens: int | None = None,
+        language: str = LANGUAGE,
         device: str | None = None,
+        backend: str = AUTO,
         trust_remote_code: bool = False,
     ) -> None:
         self.encoder = encoder
@@ -61,7 +67,9 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.dtype = dtype
         self.precision = precision
         self.max_tokens = max_tokens
+        self.language = language
         self.device = device
+        self.backend = backend
         self.trust_remote_code = trust_remote_code
 
     def fit(self, X: Iterable[str], y: Any = None) -> FeatureEncoder:
@@ -92,6 +100,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             dtype=self.dtype,
             precision=self.precision,
             max_tokens=self.max_tokens,
+            language=self.language,
         )
         return table.values.astype(np.float32) if self.layout == POOLED else table
 
@@ -119,7 +128,10 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _find(self) -> LazyEncoder:
         return load_encoder(
-            self.encoder, device=self.device, trust_remote_code=self.trust_remote_code
+            self.encoder,
+            device=self.device,
+            backend=self.backend,
+            trust_remote_code=self.trust_remote_code,
         )
 
 

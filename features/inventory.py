@@ -58,15 +58,19 @@ def open_all(root: Place) -> Iterator[Space]:
 
 def facts_of(space: Space) -> SpaceFacts:
     """The facts of one space."""
-    used = (space.folder / SPACE_NAME).stat().st_mtime
     return SpaceFacts(
         folder=space.folder,
         card=SpaceCard(space.spec, space.model),
         texts=len(space),
         shards=len(space.index.shards),
         size=folder_size(space.folder),
-        last_use=datetime.fromtimestamp(used, UTC),
+        last_use=last_use(space.folder),
     )
+
+
+def last_use(folder: Place) -> datetime:
+    """When a space was used last. Raises ``FileNotFoundError`` where there is none any more."""
+    return datetime.fromtimestamp((folder / SPACE_NAME).stat().st_mtime, UTC)
 
 
 def folder_size(folder: Place) -> int:

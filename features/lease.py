@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from features.errors import RemoteError
 from features.remote import RemotePath
 
 RENEW_SECONDS = 60.0
@@ -28,7 +29,8 @@ def lease(root: RemotePath, prefix: str) -> Iterator[bool]:
         prefix: what the name of every mark begins with.
 
     Raises:
-        OSError: the folder cannot be written or listed.
+        RemoteError: the folder cannot be written or listed. A renewal that fails is tried
+            again, and a mark that cannot be removed expires.
     """
     mark = root / f"{prefix}-{secrets.token_hex(8)}"
     done = threading.Event()
@@ -40,7 +42,7 @@ def lease(root: RemotePath, prefix: str) -> Iterator[bool]:
     finally:
         done.set()
         renewing.join()
-        with suppress(OSError):  # it expires
+        with suppress(OSError, RemoteError):  # it expires
             mark.unlink(missing_ok=True)
 
 
@@ -56,5 +58,5 @@ def _alone(mark: RemotePath, prefix: str) -> bool:
 
 def _renew(mark: RemotePath, done: threading.Event) -> None:
     while not done.wait(RENEW_SECONDS):
-        with suppress(OSError):  # the next may succeed before it expires
+        with suppress(OSError, RemoteError):  # the next may succeed before it expires
             mark.write_bytes(b"")

@@ -19,8 +19,12 @@ from features.errors import CacheError, DiskSpaceError
 SHARE = 0.5
 """Of the available memory, what vectors take without being asked."""
 
-LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
-"""Where Linux says how much memory a container may take, in its versions 2 and 1."""
+LIMITS = {
+    "memory.max": "memory.current",
+    "memory/memory.limit_in_bytes": "memory/memory.usage_in_bytes",
+}
+"""Where Linux says how much memory a container may take, in its versions 2 and 1, and beside
+it how much it takes already."""
 
 ZEROS = bytes(2**20)
 
@@ -32,12 +36,18 @@ def available_memory(root: Path = Path("/")) -> int:
         root: where the file systems of the kernel stand.
     """
     limits = [_free(root / "proc/meminfo")]
-    for name in LIMITS:
-        try:
-            limits.append(int((root / "sys/fs/cgroup" / name).read_text()))
-        except (OSError, ValueError):  # no container, or one without a limit: "max"
-            continue
+    for limit, taken in LIMITS.items():
+        most = _number(root / "sys/fs/cgroup" / limit)
+        if most is not None:
+            limits.append(max(0, most - (_number(root / "sys/fs/cgroup" / taken) or 0)))
     return min(limits)
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # no container, or one without a limit: "max"
+        return None
 
 
 def _free(meminfo: Path) -> int:

@@ -4,7 +4,7 @@
 
 A copy is named by the digest of its bytes, as the shard is, and the digest is checked on every
 read: it can neither be stale nor wrong, whatever cache it came from. It may be deleted at any
-time. Where there is no room for copies, shards are read into memory.
+time. Where there is no room for copies, or little would be left, shards are read into memory.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from features import durable
 from features.errors import ManyheadsError
 from features.place import Place
 from features.remote import RemotePath
+
+SPARE_BYTES = 2**30
+"""Free space that copies leave on their disk, which is mostly that of the home folder."""
 
 
 def mirror_folder() -> Path:
@@ -46,9 +49,11 @@ def keep_copy(path: Place, data: bytes) -> None:
     if not isinstance(path, RemotePath):
         return
     copy = copy_of(path)
-    with suppress(ManyheadsError):
+    with suppress(ManyheadsError, OSError):
         durable.make_folder(copy.parent)
         durable.sweep(copy.parent)
+        if shutil.disk_usage(copy.parent).free < SPARE_BYTES + len(data):
+            return
         durable.put(copy.parent, copy.name, data)
 
 

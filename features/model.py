@@ -63,11 +63,13 @@ class EncoderModel:
         max_length: tokens it can see, special ones included.
         pooling: its own pooling; ``modules`` where only its sentence-transformers modules
             know how (then ``pooled_width`` is theirs).
-        normalize: whether its pooled vectors have length 1.
+        normalize: whether its pooled vectors are scaled to length 1 here.
         prompt: text it wants before every text.
         weights: SHA-256 over weights and shaping configuration, hexadecimal.
         tokenizer: SHA-256 over the tokenizer's files, hexadecimal.
         trust_remote_code: whether the Python files beside it may run.
+        unit_modules: whether its modules end by scaling to length 1; the mean of several
+            windows' vectors then has to be scaled again.
     """
 
     name: str
@@ -84,6 +86,7 @@ class EncoderModel:
     weights: str
     tokenizer: str
     trust_remote_code: bool = False
+    unit_modules: bool = False
 
     @property
     def label(self) -> str:
@@ -137,7 +140,8 @@ class EncoderModel:
             layout=layout,
             layers=own,
             pooling=self.pooling if pooled else "none",
-            normalize=self.normalize and pooled,
+            # Of modules only in windows: other spaces keep the fingerprint that they had.
+            normalize=pooled and (self.normalize or (self.unit_modules and bool(max_tokens))),
             prompt=self.prompt,
             max_length=self.max_length,
             width=self.pooled_width if pooled else self.width * len(own),
@@ -205,6 +209,7 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
         weights=_combined({**digests, **head.digests, "config": _canonical(shaping)}),
         tokenizer=_combined(_tokenizer_digests(transformer, name)),
         trust_remote_code=trust_remote_code,
+        unit_modules=head.pooling == "modules" and _kind(modules[-1]) == "Normalize",
     )
 
 

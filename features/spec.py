@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import SettingError, listed
+from features.errors import CorpusError, SettingError, listed
 from features.precision import vector_bytes
 from features.table import POOLED, SENTENCES, TOKENS
 
@@ -111,8 +111,19 @@ class FeatureSpec:
 
 
 def text_key(text: str) -> bytes:
-    """The 16-byte BLAKE2b hash of the exact UTF-8 bytes of a text."""
-    return hashlib.blake2b(text.encode("utf-8"), digest_size=KEY_BYTES).digest()
+    """The 16-byte BLAKE2b hash of the exact UTF-8 bytes of a text.
+
+    Raises:
+        CorpusError: it holds half of a surrogate pair, which has no such bytes.
+    """
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            f"a lone surrogate at character {error.start + 1} of the text {text[:60]!r}; write "
+            "the character whole, or drop it"
+        ) from error
+    return hashlib.blake2b(data, digest_size=KEY_BYTES).digest()
 
 
 def text_keys(texts: Iterable[str]) -> np.ndarray:

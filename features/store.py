@@ -221,10 +221,10 @@ class Space:
         lengths = self.index.length[found].astype(np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         width = self.spec.bytes_per_vector
+        # int8 stands beside the float16 that it becomes, until all of it is unpacked.
         values_size = self.spec.width * np.dtype(table_dtype(self.spec.dtype)).itemsize
-        room = Room(
-            int(offsets[-1]) * max(width, values_size), memory, local_folder(self.folder)
-        )
+        each = width + values_size if self.spec.dtype == "int8" else width
+        room = Room(int(offsets[-1]) * each, memory, local_folder(self.folder))
         raw = room.empty((int(offsets[-1]),), f"V{width}")
         shard_of = self.index.shard[found]
 

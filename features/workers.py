@@ -109,7 +109,8 @@ def encode_on_devices(
     bad = BadTexts()
     lost: list[str] = []
     loading, backend = 0.0, ""
-    with _workers(devices[: len(parts)], spaces, load) as crew:
+    started = tuple(devices[: len(parts)])
+    with _workers(started, spaces, load) as crew:
         for worker, said in _messages(crew, lost):
             if isinstance(said, _Batch):
                 on_batch(said.texts, said.tokens)
@@ -131,11 +132,12 @@ def encode_on_devices(
     left = int(lacking(plan.keys[plan.missing], spaces).sum()) - len(bad.rows)
     if left and lost:
         raise WorkerError(
-            f"{len(lost)} of {len(devices)} workers died ({listed(lost)}) and {left:,} texts "
-            "are not encoded; all others are: run the same command again"
+            f"{len(lost)} of {len(started)} workers died ({listed(lost)}) and {left:,} texts "
+            f"are not encoded{bad.beside}; all others are: run the same command again"
         )
     bad.refuse()
-    return EncodingReport(encoded, tokens, time.perf_counter() - start, loading, backend)
+    seconds = time.perf_counter() - start
+    return EncodingReport(encoded, tokens, seconds, loading, backend, started)
 
 
 def _messages(
@@ -211,7 +213,7 @@ def _work(
             pipe.send(_Ready(done, backend_name(encoder)))
             try:
                 window = pipe.recv()
-            except EOFError:
+            except (EOFError, ConnectionResetError):  # the parent closed it, or is gone
                 return
             for space in spaces:
                 space.refresh()

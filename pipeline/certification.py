@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from features.corpus import Corpus, read_corpus
-from features.encoding import ROW_BYTES, Encoder
-from features.errors import SettingError
+from features.encoding import ROW_BYTES, Encoder, sound_texts
+from features.errors import BadVectorError, SettingError
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES, pack, unpack, vector_bytes
 from features.processor import gains_from_bfloat16
@@ -61,18 +61,23 @@ class Cost:
 
 @dataclass(frozen=True)
 class Certificate:
-    """The costs of every form, measured on ``texts`` texts."""
+    """The costs of every form, measured on ``texts`` texts.
+
+    ``left_out`` more had vectors that the store refuses: NaN, infinite or all zero.
+    """
 
     model: str
     texts: int
     costs: Sequence[Cost]
     seconds: float
+    left_out: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
         return {
             "model": self.model,
             "texts": self.texts,
+            "texts_left_out": self.left_out,
             "costs": [asdict(cost) for cost in self.costs],
             "seconds": round(self.seconds, 3),
         }
@@ -96,6 +101,11 @@ class Certificate:
             f"{self.texts:,} texts against float32 throughout, in {duration(self.seconds)}; "
             "change in points of accuracy"
         )
+        if self.left_out:
+            lines.append(
+                f"{self.left_out:,} more texts were left out: their vectors, or those of one "
+                "stored form, are NaN, infinite or all zero"
+            )
         return "\n".join(lines)
 
 
@@ -114,6 +124,7 @@ def certify(
 
     Raises:
         InputError: data, an encoder or settings that will not do.
+        BadVectorError: no text has vectors that can be stored.
     """
     if sample < 2:
         raise SettingError(f"--certify takes a number of texts from 2; got {sample}")
@@ -145,6 +156,9 @@ def certify(
         ]
         done = _encoded(encoder, texts, specs)
         blocks |= {(x, products): block for x, block in zip(layouts, done, strict=True)}
+    sound = _sound(blocks, specs[0])
+    blocks = {name: block.take(sound) for name, block in blocks.items()}
+    labels = [labels[place] for place in sound.tolist()] if labels else None
     costs = []
     for name in layouts:
         reference = blocks[name, "float32"]
@@ -154,7 +168,25 @@ def certify(
             _cost(name, dtype, products, reference, blocks[name, products], labels, base)
             for dtype, products in forms
         ]
-    return Certificate(model.label, len(texts), costs, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Certificate(model.label, len(sound), costs, seconds, len(texts) - len(sound))
+
+
+def _sound(blocks: Mapping[tuple[str, str], Block], spec: FeatureSpec) -> np.ndarray:
+    """Places of the texts whose vectors every stored form can hold, rising."""
+    sound = np.logical_and.reduce(
+        [
+            sound_texts(block, replace(spec, dtype=dtype))
+            for block in blocks.values()
+            for dtype in STORED_DTYPES
+        ]
+    )
+    if not sound.any():
+        raise BadVectorError(
+            f"the encoder gave NaN, infinite or all-zero vectors for all {len(sound)} texts of "
+            "the sample; choose another with --encoder, or use --precision float32"
+        )
+    return np.flatnonzero(sound)
 
 
 def _encoded(

@@ -14,7 +14,7 @@ from features.spec import DEFAULT_LAYOUTS
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import duration
 from pipeline.speed import Speed, measure_speed
-from pipeline.vectors import Vectors, chosen_devices, ensure_vectors
+from pipeline.vectors import Vectors, ensure_vectors
 
 
 @dataclass(frozen=True)
@@ -100,5 +100,4 @@ def run_features(
     layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
     result = ensure_vectors(texts, vectors, layouts, model=model, load=load)
     seconds = time.perf_counter() - start
-    devices = chosen_devices(vectors) if result.report.encoded else ()
-    return FeaturesResult(result, seconds, measure_speed(result, roofline, devices))
+    return FeaturesResult(result, seconds, measure_speed(result, roofline))

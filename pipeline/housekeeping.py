@@ -180,7 +180,7 @@ def megabytes(size: int) -> str:
 
 
 def _keys(paths: Sequence[Source], text_column: str) -> np.ndarray:
-    parts = [text_keys(CorpusTexts(path, text_column)) for path in paths]
+    parts = [text_keys(CorpusTexts(path, text_column, skip_empty=True)) for path in paths]
     return np.unique(np.concatenate(parts))
 
 

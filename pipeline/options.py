@@ -130,6 +130,7 @@ def audit_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads audit``."""
     shared_options.data_options(parser)
     shared_options.vector_options(parser)
+    shared_options.memory_option(parser)
     parser.add_argument(
         "--page",
         type=local_path,

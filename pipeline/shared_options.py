@@ -59,7 +59,7 @@ def vector_options(parser: argparse.ArgumentParser, layers: str = "two thirds up
     group.add_argument(
         "--layers",
         metavar="N[,N]",
-        help="hidden states of the sequence layouts; 0 is the embeddings, -1 the last "
+        help="hidden states of the tokens layout; 0 is the embeddings, -1 the last "
         f"(default: {layers})",
     )
     group.add_argument(
@@ -97,7 +97,8 @@ def vector_options(parser: argparse.ArgumentParser, layers: str = "two thirds up
         "--language",
         default=VectorConfig.language,
         metavar="CODE",
-        help="whose rules end the sentences of that layout, such as de or zh (default: en)",
+        help="whose rules end the sentences, such as de or zh; of no effect in other layouts "
+        "(default: en)",
     )
     trust_option(group)
     cache_option(group)

@@ -70,14 +70,11 @@ class Speed:
         return line
 
 
-def measure_speed(
-    vectors: Vectors, roofline: bool = False, devices: tuple[str, ...] = ()
-) -> Speed | None:
+def measure_speed(vectors: Vectors, roofline: bool = False) -> Speed | None:
     """The speed of the run that gave some vectors; None where it encoded nothing.
 
     Args:
         roofline: measure the machine too; imports torch, and takes half a second.
-        devices: that encoded; none: the processor, or the first GPU.
 
     Raises:
         EncoderError: the encoder does not say how large it is.
@@ -97,7 +94,7 @@ def measure_speed(
     module = importlib.import_module("features.roofline")
     config = json.loads((vectors.model.transformer / "config.json").read_text("utf-8"))
     achieved = share * module.forward_flops(config, lengths, counts) / seconds
-    gpus = [device for device in devices if device != CPU]
+    gpus = [device for device in report.devices if device != CPU]
     peak = module.measured_peak(precision, gpus[0] if gpus else CPU) * max(1, len(gpus))
     return Speed(tokens, seconds, report.backend, precision, achieved, peak)
 

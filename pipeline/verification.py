@@ -124,7 +124,7 @@ def verify(
     existing_cache(cache)
     model = find_model(encoder or EMBEDDED, trust_remote_code) if data or encoder else None
     columns = Columns(text=text_column, label=None, split=None)
-    texts = read_corpus(data, columns, labels=False).texts if data else ()
+    texts = read_corpus(data, columns, labels=False, skip_empty=True).texts if data else ()
     total = sum(len(list(folder.glob(f"*{SUFFIX}"))) for folder in space_folders(cache))
     progress = Progress("verifying", total, "shards")
     findings = verify_cache(cache, lambda: progress.advance(1))

@@ -19,6 +19,8 @@ import features
 from features import FeatureEncoder, FeatureStore, encode, load_encoder
 from features.encoder import TransformerEncoder
 from features.errors import EncoderError, SettingError
+from features.sampling import cards
+from features.segments import language_of
 from tests.fakes import SENTENCES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -104,6 +106,18 @@ def test_cross_validation_encodes_every_text_once(
     copied = pickle.loads(pickle.dumps(fitted))  # noqa: S301  (as joblib does for its workers)
     assert np.array_equal(copied.transform(texts), vectors)
     assert sorted(counted) == sorted(texts)
+
+
+def test_the_transformer_passes_language_and_back_end_on(
+    tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tiny_models["bert"]
+    with pytest.raises(SettingError, match="unknown back end 'onnx'"):
+        FeatureEncoder(folder, backend="onnx").fit(["a"])
+    chinese = FeatureEncoder(folder, layout="sentences", language="zh", cache=tmp_path)
+    chinese.transform(["a cat。rain。"])
+    (card,) = cards(tmp_path)
+    assert language_of(card.spec.segmentation) == "zh"
 
 
 def test_the_examples_of_the_documentation_run(tmp_path: Path) -> None:

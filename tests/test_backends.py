@@ -144,6 +144,22 @@ def test_openvino_that_is_missing_or_on_a_gpu_is_refused_and_auto_takes_torch(
     assert isinstance(backends.make_backend("auto", on_cpu, {}), backends.TorchBackend)
 
 
+def test_an_openvino_that_does_not_work_here_is_one_line_and_auto_stays_with_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(name: str) -> object:
+        raise RuntimeError("libtbb.so:\nno such file")
+
+    monkeypatch.setattr(backends, "installed", lambda: True)
+    monkeypatch.setattr(backends.importlib, "import_module", broken)
+    on_cpu = type("Transformer", (), {"device": torch.device("cpu")})()
+    with pytest.raises(EncoderError, match=r"does not work here \(libtbb.so: no such file\)"):
+        backends.make_backend("openvino", on_cpu, {})
+    automatic = backends.make_backend("auto", on_cpu, {})
+    assert isinstance(automatic, FasterBackend)
+    assert automatic._faster((1,), "float32").name == "torch"
+
+
 class Timed:
     """A back end whose forward pass takes a given time on a clock of its own."""
 

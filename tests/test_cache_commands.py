@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from features.errors import BadVectorError
+from pipeline.certification import certify
 from pipeline.cli import main
+from pipeline.config import DataConfig, VectorConfig
+from tests.counting import CountingEncoder
 from tests.fakes import save_bert
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -172,6 +176,32 @@ def test_certify_measures_every_form_and_stores_nothing(
     assert "smallest cosine" in text
     code, _, err = run("features", *common, "1")
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_certify_leaves_out_texts_without_sound_vectors(encoder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text("text\na cat\nrain\ndogs bark\n", encoding="utf-8")
+    data = DataConfig(path)
+    vectors = VectorConfig(encoder=str(encoder), precision="float32")
+    done = certify(data, vectors, None, 3, lambda model: CountingEncoder(bad=["rain"]))
+    assert (done.texts, done.left_out) == (2, 1)
+    assert "NaN" not in json.dumps(done.to_dict())
+    assert "1 more texts were left out" in done.to_text()
+    every = CountingEncoder(bad=["a cat", "rain", "dogs bark"])
+    with pytest.raises(BadVectorError, match="for all 3 texts"):
+        certify(data, vectors, None, 3, lambda model: every)
+
+
+def test_rows_without_a_text_need_no_option_that_is_not_there(
+    run: Run, encoder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text('text\na cat\n""\nrain\n', encoding="utf-8")
+    run("features", "--data", path, "--encoder", encoder, "--skip-empty", "--layout", "pooled")
+    code, report, _ = run("collect", "--data", path, "--json")
+    assert (code, report["spaces"]) == (0, [])
+    code, report, _ = run("verify", "--data", path, "--encoder", encoder, "--json")
+    assert (code, report["compared"]) == (0, 2)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +21,8 @@ from features.compact import compact
 from features.encoding import encode, plan_encoding
 from features.errors import CacheError
 from features.inventory import inventory
-from features.spec import text_keys
+from features.shard import Block
+from features.spec import FeatureSpec, text_keys
 from features.store import FeatureStore, Space
 from features.verify import STALE_INDEX, verify_cache
 from tests.counting import CountingEncoder, fake_vectors, spec
@@ -65,6 +68,14 @@ def test_compact_joins_and_readers_survive(tmp_path: Path, layout: str) -> None:
     assert fill(tmp_path, layout).seen == []
     assert verify_cache(tmp_path) == []
     assert compact(opened(tmp_path, layout)).shards_after == 1
+
+
+def test_a_shard_that_vanished_is_one_line(tmp_path: Path) -> None:
+    fill(tmp_path)
+    space = opened(tmp_path)
+    shards(tmp_path)[0].unlink()
+    with pytest.raises(CacheError, match="vanished"):
+        compact_module.rewrite(space, list(space.index.shards), np.ones(len(space), bool))
 
 
 def test_compact_keeps_to_the_target_and_leaves_large_shards_alone(tmp_path: Path) -> None:
@@ -186,6 +197,33 @@ def test_collect_removes_spaces_that_nobody_used_for_long(tmp_path: Path) -> Non
     assert [f.card.spec.layout for f in inventory(tmp_path)] == ["tokens"]
     assert_holds(opened(tmp_path))
     assert datetime.now(UTC) - inventory(tmp_path)[0].last_use < timedelta(minutes=5)
+
+
+def test_collect_leaves_a_space_that_was_used_since_the_plan(tmp_path: Path) -> None:
+    fill(tmp_path)
+    card = opened(tmp_path).folder / "space.json"
+    os.utime(card, (0, 0))
+    removals = plan_collection(tmp_path, None, datetime(2020, 1, 1, tzinfo=UTC))
+    assert [removal.whole for removal in removals] == [True]
+    opened(tmp_path).table(text_keys(TEXTS))
+    collect(tmp_path, removals, None)
+    assert_holds(opened(tmp_path))
+
+
+def test_a_space_that_is_being_filled_is_in_use_at_every_commit(tmp_path: Path) -> None:
+    space = opened(tmp_path)
+    card, ages = space.folder / "space.json", []
+
+    class Slow(CountingEncoder):
+        def _block(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
+            if card.exists():  # from the second window on
+                ages.append(time.time() - card.stat().st_mtime)
+                os.utime(card, (0, 0))
+            return super()._block(texts, spec)
+
+    encode(plan_encoding(TEXTS, [space]), TEXTS, [space], Slow)
+    assert len(ages) == 4
+    assert max(ages) < 60
 
 
 def test_int8_shards_are_joined_bit_for_bit(tmp_path: Path) -> None:

@@ -75,6 +75,14 @@ def test_a_table_beyond_its_memory_is_the_same_in_a_file(tmp_path: Path, dtype: 
     assert sorted(space.folder.iterdir()) == files, "the file has a name"
 
 
+def test_int8_counts_beside_what_it_is_unpacked_to(tmp_path: Path) -> None:
+    space, keys = stored(tmp_path, make_table(np.arange(1, 40)), dtype="int8")
+    whole = space.table(keys)
+    needed = len(whole.values) * space.spec.bytes_per_vector + whole.values.nbytes
+    assert on_disk(space.table(keys, needed - 1).values)
+    assert not on_disk(space.table(keys, needed).values)
+
+
 def test_no_texts_need_no_file(tmp_path: Path) -> None:
     space, keys = stored(tmp_path, make_table([2, 3]))
     assert len(space.table(keys[:0], 0)) == 0
@@ -176,6 +184,11 @@ def test_available_memory_knows_containers(tmp_path: Path) -> None:
     assert available_memory(tmp_path) == 3000
     (limits / "memory.max").write_text("2000\n")
     assert available_memory(tmp_path) == 2000
+    (limits / "memory.current").write_text("1500\n")
+    assert available_memory(tmp_path) == 500
+    (limits / "memory.current").write_text("2100\n")
+    assert available_memory(tmp_path) == 0
+    (limits / "memory.current").unlink()
     assert 2**20 < available_memory() <= physical
 
 

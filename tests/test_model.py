@@ -99,6 +99,9 @@ def test_sentence_transformers_pooling_in_old_and_new_form(
     model = find_model(str(bert))
     assert model.pooling == expected
     assert model.normalize is (expected != "modules")
+    assert model.spec("pooled").normalize is model.normalize, "fingerprints stay as they were"
+    assert model.spec("pooled", max_tokens=99).normalize is True
+    assert model.spec("tokens", max_tokens=99).normalize is False
 
 
 def test_a_default_prompt_is_part_of_the_spec(bert: Path) -> None:

@@ -23,6 +23,7 @@ ERRORS = {
         "DefaultCPUAllocator: can't allocate memory: 1099511627776 bytes"
     ),
     "OpenVINO": RuntimeError("Exception from src/inference: std::bad_alloc"),
+    "cuBLAS": RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
     "Python": MemoryError(),
 }
 
@@ -99,3 +100,14 @@ def test_an_encoder_short_of_memory_gives_the_same_vectors(
     monkeypatch.setattr(encoder._transformer, "forward", small(4, forward))
     with pytest.raises(DeviceMemoryError, match=r"a text of \d+ tokens \('the quick brown fox"):
         encoder.encode(SENTENCES, specs, lambda *_: None)
+
+
+def test_an_encoder_that_does_not_fit_on_the_device_is_one_line(
+    tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: torch.nn.Module, device: torch.device) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(DeviceMemoryError, match="does not fit in the free memory of cpu"):
+        TransformerEncoder(find_model(str(tiny_models["bert"])), "cpu")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.batching import token_budget_batches, windows
-from features.errors import SettingError
+from features.errors import CorpusError, SettingError
 from features.pooling import POOLINGS
 from features.processor import flags_in
 from features.spec import FeatureSpec, check_layers, parse_layers, text_key, text_keys
@@ -23,6 +23,11 @@ def test_a_key_is_the_hash_of_the_exact_bytes() -> None:
     assert text_key("né") == hashlib.blake2b("né".encode(), digest_size=16).digest()
     assert text_key("né") != text_key("ne\u0301")
     assert text_key("a") != text_key("a ")
+
+
+def test_half_a_surrogate_pair_is_refused() -> None:
+    with pytest.raises(CorpusError, match="a lone surrogate at character 3 of the text"):
+        text_key("ab\ud83d")
 
 
 def test_keys_with_trailing_zero_bytes_stay_apart_from_others() -> None:

@@ -222,6 +222,15 @@ def test_a_holder_renews_its_mark(s3: S3Server, monkeypatch: pytest.MonkeyPatch)
         assert len(puts()) >= 4
 
 
+def test_copies_leave_some_of_the_disk_free(
+    full: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("features.mirror.SPARE_BYTES", 2**60)
+    space = FeatureStore(CACHE).space(SPECS[0])
+    assert len(space.table(text_keys(TEXTS))) == len(TEXTS)
+    assert not list(mirror_folder().rglob(f"*{SUFFIX}"))
+
+
 def test_use_is_noted(full: S3Server) -> None:
     space = FeatureStore(CACHE).space(SPECS[0])
     card = f"bucket/deep/cache/{SPECS[0].fingerprint}/space.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,25 @@ def test_speed_leaves_out_loading_and_tokens_that_were_cut(
     assert facts["roofline_share"] == round(share.achieved / share.peak, 3)
     assert f"{seen / 2:,.0f} tokens a second with torch in float32; " in share.to_text()
     assert "GFLOP/s that this machine's matrix products reach" in share.to_text()
+
+
+def test_the_roofline_is_that_of_the_devices_that_encoded(
+    tiny_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def peak(precision: str, device: str) -> float:
+        asked.append(device)
+        return 1e12
+
+    monkeypatch.setattr("features.roofline.measured_peak", peak)
+    vectors = encoded(tmp_path, tiny_models["bert"], "pooled")
+    for devices, expected in (((), 1e12), (("cuda",), 1e12), (("cuda:0", "cuda:1"), 2e12)):
+        report = replace(vectors.report, devices=devices)
+        speed = measure_speed(replace(vectors, report=report), roofline=True)
+        assert speed is not None
+        assert speed.peak == expected
+    assert asked == ["cpu", "cuda", "cuda:0"]
 
 
 def test_speed_of_a_run_that_encoded_nothing_is_none(

@@ -105,6 +105,18 @@ def test_a_dead_worker_loses_its_window_and_the_next_run_makes_it_good(tmp_path:
     assert not len(plan_encoding(TEXTS, spaces(tmp_path / "cache")).missing)
 
 
+def test_a_dead_worker_does_not_hide_texts_without_sound_vectors(tmp_path: Path) -> None:
+    opened = spaces(tmp_path / "cache")
+    with pytest.raises(WorkerError, match=r"and 5 texts are not encoded, and 1 more had NaN"):
+        encode_on_devices(
+            plan_encoding(TEXTS, opened),
+            TEXTS,
+            opened,
+            partial(noted, tmp_path, TEXTS[22], (TEXTS[3],)),
+            TWO,
+        )
+
+
 def test_texts_without_sound_vectors_are_named_by_their_place_in_the_corpus(
     tmp_path: Path,
 ) -> None:
