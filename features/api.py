@@ -13,7 +13,7 @@ from features.errors import SettingError, listed
 from features.location import EMBEDDED
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES
-from features.processor import AUTO, BACKENDS, gains_from_bfloat16
+from features.processor import AUTO, BACKENDS, chosen_precision
 from features.segments import LANGUAGE
 from features.shard import Block
 from features.spec import PRECISIONS, FeatureSpec
@@ -128,15 +128,13 @@ def encode(
     for value, known in ((dtype, STORED_DTYPES), (precision, ("auto", *PRECISIONS))):
         if value not in known:
             raise SettingError(f"unknown value {value!r}; choose one of {listed(known)}")
-    if precision == "auto":
-        precision = "bfloat16" if gains_from_bfloat16() else "float32"
     model = encoder.model
     chosen = tuple(layers) if layers is not None else None
     spec = model.spec(
         layout,
         chosen,
         dtype=dtype,
-        precision=precision,
+        precision=chosen_precision(precision),
         max_tokens=max_tokens,
         language=language,
     )

@@ -35,3 +35,10 @@ def gains_from_bfloat16() -> bool:
         return bool(flags_in(CPUINFO.read_text(encoding="utf-8")) & BFLOAT16_FLAGS)
     except OSError:
         return False
+
+
+def chosen_precision(precision: str) -> str:
+    """``float32`` or ``bfloat16`` as given; for ``auto`` the faster one here."""
+    if precision != AUTO:
+        return precision
+    return "bfloat16" if gains_from_bfloat16() else "float32"

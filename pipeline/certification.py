@@ -23,7 +23,7 @@ from features.encoding import ROW_BYTES, Encoder, sound_texts
 from features.errors import BadVectorError, SettingError
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES, pack, unpack, vector_bytes
-from features.processor import gains_from_bfloat16
+from features.processor import chosen_precision
 from features.shard import Block
 from features.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
@@ -136,9 +136,7 @@ def certify(
     model = find_model(vectors.encoder, vectors.trust_remote_code)
     layers = parse_layers(vectors.layers, model.depth)
     layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
-    precision = vectors.precision
-    if precision == "auto":
-        precision = "bfloat16" if gains_from_bfloat16() else "float32"
+    precision = chosen_precision(vectors.precision)
     device = next(iter(chosen_devices(vectors)), None)
     encoder = load(model) if load else load_encoder(model, vectors.backend, device)
     blocks: dict[tuple[str, str], Block] = {}

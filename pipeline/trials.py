@@ -181,19 +181,10 @@ def run_trials(
         ids = split.label_ids(labels)
         for seed in seeds:
             start = time.perf_counter()
+            learned = _learned(settings, split, ids)
+            sides = split.train, split.validation, split.classes
             try:
-                chosen = fit(
-                    config.head,
-                    settings,
-                    table,
-                    ids,
-                    split.train,
-                    split.validation,
-                    split.classes,
-                    seed,
-                    on_epoch,
-                )
-                learned = _learned(settings, split, ids)
+                chosen = fit(config.head, settings, table, ids, *sides, seed, on_epoch)
                 trained = chosen
                 if settings.refit:
                     trained = refit(chosen, table, ids, learned, seed)

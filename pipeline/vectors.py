@@ -25,7 +25,7 @@ from features.encoding import (
 )
 from features.memory import on_disk
 from features.model import EncoderModel, find_model
-from features.processor import AUTO, gains_from_bfloat16
+from features.processor import AUTO, chosen_precision
 from features.spec import parse_layers
 from features.store import FeatureStore, Space
 from features.table import POOLED, SENTENCES, FeatureTable
@@ -114,9 +114,6 @@ def open_spaces(
         SettingError: an unknown layout, layer or language, or windows that are not needed.
         CacheError: a cache folder that cannot be read.
     """
-    precision = config.precision
-    if precision == "auto":
-        precision = "bfloat16" if gains_from_bfloat16() else "float32"
     layers = parse_layers(config.layers, model.depth)
     store = FeatureStore(config.cache)
     specs = [
@@ -124,7 +121,7 @@ def open_spaces(
             name,
             layers,
             dtype=config.dtype,
-            precision=precision,
+            precision=chosen_precision(config.precision),
             max_tokens=config.max_tokens,
             language=config.language,
         )
