@@ -117,4 +117,5 @@ clean:  ## remove the virtual environment; caches and runs stay
 # embetter without what it asks for: its cache needs only diskcache, and the rest is large.
 .venv/.bench: .venv/.development
 	.venv/bin/python -m pip install --quiet -c constraints.txt --no-deps embetter diskcache
+	.venv/bin/python -m pip install --quiet -c constraints.txt keras pytorch-lightning
 	@touch $@

@@ -12,11 +12,11 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from benchmarks import encoding, heads, reading, warm
+from benchmarks import encoding, heads, reading, trained, warm
+from benchmarks.handed import Handed
 from benchmarks.measure import Result
 from features.copies import find_copies
 from features.table import POOLED, TOKENS
-from heads.base import Problem
 from pipeline.config import EXAMPLE, DataConfig, VectorConfig
 from pipeline.partition import read_labelled, split_corpus
 from pipeline.runs import environment
@@ -66,19 +66,20 @@ def run(options: argparse.Namespace) -> Iterator[Result]:
     yield from encoding.run(options.corpora, rounds, scale)
     yield from warm.run(rounds, scale)
     yield reading.token_shards(rounds, round(16_000 * scale))
-    yield from heads.run(problem(options.data, options.cache))
+    handed = labelled(options.data, options.cache)
+    yield from heads.run(handed.problem())
+    yield from trained.run(options.data, options.cache, handed)
 
 
-def problem(data: Path, cache: Path) -> Problem:
-    """The labelled data's token vectors, split and ready to train on."""
+def labelled(data: Path, cache: Path) -> Handed:
+    """The labelled data's token vectors, split."""
     config = DataConfig(data=data)
     corpus = read_labelled(config)
     vectors = ensure_vectors(corpus.texts, VectorConfig(cache=cache), (POOLED, TOKENS))
     copies = find_copies(corpus.texts, vectors.table(POOLED).values)
     split = split_corpus(corpus, config, copies)
     labels = split.label_ids(corpus.labels or ())
-    table = vectors.table(TOKENS)
-    return Problem(table, labels, split.train, split.validation, len(split.classes))
+    return Handed.of(vectors.table(TOKENS), labels, split)
 
 
 sys.exit(main())

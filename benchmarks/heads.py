@@ -24,6 +24,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measure import Result, in_turn
+from features.roofline import measured_peak
 from features.table import TOKENS, FeatureTable
 from heads.attention import AttentionSettings
 from heads.base import Problem, TrainingSettings
@@ -31,7 +32,7 @@ from heads.cnn import CnnSettings
 from heads.inference import compute_logits
 from heads.lstm import LstmSettings
 from heads.registry import head_type, make_settings
-from heads.training import Trainer
+from heads.training import Trainer, use_bfloat16
 
 GOALS = {"cnn": 2.5, "lstm": 1.8, "attention": 2.0}
 EPOCHS = 6
@@ -165,6 +166,32 @@ class PlainLoop:
         return float(torch.cat(right).float().mean())
 
 
+def operations(
+    settings: TrainingSettings, width: int, classes: int, lengths: np.ndarray
+) -> float:
+    """Floating-point operations of a training epoch over sequences, without their padding.
+
+    Two for each weight and vector forwards, and as many for the gradient of the weights; as
+    many again for the gradient of what went in, where that is not the frozen input.
+
+    Args:
+        lengths: (n,) vectors a text.
+    """
+    if isinstance(settings, CnnSettings):
+        each = 4 * width * settings.filters * sum(settings.kernels)
+        pooled = settings.filters * len(settings.kernels)
+    elif isinstance(settings, LstmSettings):
+        directions = 1 + settings.bidirectional
+        each = directions * (4 * width + 6 * settings.units) * 4 * settings.units
+        pooled = directions * settings.units
+    else:
+        assert isinstance(settings, AttentionSettings)
+        queries, values = settings.queries, settings.values
+        each = 4 * width * (queries + values) + 6 * queries * values
+        pooled = queries * values
+    return float(each * lengths.sum() + 6 * pooled * classes * len(lengths))
+
+
 def compare(name: str, problem: Problem, epochs: int = EPOCHS) -> Result:
     """Median seconds of a training epoch of one head, ours against the plain loop."""
     settings = make_settings(name, {"epochs": epochs})
@@ -179,8 +206,13 @@ def compare(name: str, problem: Problem, epochs: int = EPOCHS) -> Result:
     own, plain = in_turn(epochs, lambda: ours.learn(next(passes)), theirs.epoch)
     logits = compute_logits(ours.kept, problem.table, problem.validation)
     right = logits.argmax(axis=1) == problem.labels[problem.validation]
+    lengths = problem.table.lengths[problem.train]
+    precision = "bfloat16" if use_bfloat16(settings.precision) else "float32"
+    needed = operations(settings, width, problem.classes, lengths)
     notes: dict[str, float | str] = {
         "texts": len(problem.train),
+        "share of the roofline": needed / own / measured_peak(precision),
+        "in": precision,
         "validation accuracy": float(right.mean()),
         "of the plain loop": theirs.accuracy(),
     }

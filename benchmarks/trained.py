@@ -1,0 +1,78 @@
+"""Time to a trained head from vectors at hand: whole commands, start to end.
+
+``manyheads train --head cnn`` over a warm cache against the same CNN in Keras and in
+Lightning, each a script that loads the vectors from ``.npy`` files. Ours reads the texts,
+looks every one up in the cache, looks for copies, trains, learns again with the validation
+texts (``refit``; it is measured without that too), scores baselines and writes its report.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.handed import Handed
+from benchmarks.measure import Result
+from pipeline.vectors import say
+
+LOOPS = {"keras": "Keras", "pytorch_lightning": "Lightning"}
+SCRIPTS = {"keras": "benchmarks.keras_loop", "pytorch_lightning": "benchmarks.lightning_loop"}
+GOAL = 1.0
+
+
+def run(data: Path, cache: Path, handed: Handed) -> Iterator[Result]:
+    """A result for every loop that is installed; the cache holds the vectors already."""
+    installed = [name for name in LOOPS if importlib.util.find_spec(name)]
+    for name in LOOPS.keys() - installed:
+        say(f"time to a head against {LOOPS[name]} is left out: make bench installs it")
+    if not installed:
+        return
+    own, accuracy = ours(data, cache, "refit=true")
+    once, accuracy_once = ours(data, cache, "refit=false")
+    for name in installed:
+        with tempfile.TemporaryDirectory() as folder:
+            handed.write(Path(folder))
+            seconds, printed = command([SCRIPTS[name], folder], KERAS_BACKEND="torch")
+        yield Result(
+            f"from cached vectors to a trained cnn, whole commands, against {LOOPS[name]}",
+            own,
+            seconds,
+            GOAL,
+            {
+                "test accuracy": accuracy,
+                "theirs": float(printed.split()[-1]),
+                "seconds without refit": once,
+                "test accuracy without refit": accuracy_once,
+            },
+        )
+
+
+def ours(data: Path, cache: Path, setting: str) -> tuple[float, float]:
+    """Seconds of a whole ``manyheads train`` and the test accuracy it reports."""
+    with tempfile.TemporaryDirectory() as runs:
+        arguments = ["pipeline", "train", "--head", "cnn", "--set", setting, "--json"]
+        places = ["--data", str(data), "--cache", str(cache), "--runs", runs]
+        seconds, printed = command([*arguments, *places])
+    return seconds, json.loads(printed)["test"]["accuracy"]
+
+
+def command(arguments: list[str], **environment: str) -> tuple[float, str]:
+    """Seconds of ``python -m`` with these arguments, and what it printed."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    if done.returncode:
+        raise RuntimeError(f"{arguments[0]} failed: {done.stderr[-2000:]}")
+    return time.perf_counter() - start, done.stdout
