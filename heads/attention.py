@@ -38,6 +38,13 @@ class AttentionSettings(DenseSettings, SequenceSettings):
     dropout: float = Field(
         0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )
+    # As many products as one cnn takes; docs/results.md has what they are worth.
+    members: int = Field(
+        3,
+        ge=1,
+        le=64,
+        description="heads that learn side by side; their probabilities are averaged",
+    )
 
 
 class AttentionHead(SequenceHead):

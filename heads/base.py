@@ -88,6 +88,12 @@ class TrainingSettings(HeadSettings):
         "pairs joined by commas, other classes 1",
         examples=["balanced"],
     )
+    members: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="heads that learn side by side; their probabilities are averaged",
+    )
     input_dropout: float = Field(
         0.2, ge=0, lt=1, description="share of features dropped from all vectors of a text"
     )

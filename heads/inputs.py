@@ -6,6 +6,9 @@ standardising them a head learns those first and the others late.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -53,6 +56,8 @@ class Standardize(torch.nn.Module):
 class SequenceHead(Head):
     """A head over the standardised vectors of a text; subclasses define ``classify``.
 
+    It has one member, itself; ``heads.ensemble`` has several.
+
     Args:
         width: D.
         input_dropout: share of features that training drops, the same ones from all vectors
@@ -68,21 +73,39 @@ class SequenceHead(Head):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """See :meth:`Head.forward`."""
+        return averaged(self.votes(x, mask))
+
+    def votes(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(M, B, C) logits of each member, as ``forward`` takes its arguments; mostly M = 1."""
         if self.max_vectors:
             mask = mask & (mask.long().cumsum(dim=1) <= self.max_vectors)
-        return self.classify(self.prepare(x, mask), mask)
+        return self.vote(self.inputs(x, mask), mask)
+
+    def vote(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) standardised, zero at padding, and (B, T) -> (M, B, C) logits."""
+        return self.classify(self.drop(x), mask)[None]
+
+    def drop(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) -> (B, T, D) with a share of the features of each text dropped."""
+        if not self.training:
+            return x
+        kept: torch.Tensor = self.input_dropout(torch.ones_like(x[:, :1]))
+        return x * kept
 
     def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, D) standardised, zero at padding, and (B, T) -> (B, C) logits."""
         raise NotImplementedError
 
-    def prepare(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, D), (B, T) -> (B, T, D) standardised, zero at padding, features dropped."""
-        x = self.inputs(x, mask)
-        if not self.training:
-            return x
-        kept: torch.Tensor = self.input_dropout(torch.ones_like(x[:, :1]))
-        return x * kept
+    def learners(self) -> Sequence[torch.nn.Module]:
+        """The M members, which share no weight and learn each by itself."""
+        return (self,)
+
+
+def averaged(votes: torch.Tensor) -> torch.Tensor:
+    """(M, B, C) logits -> (B, C): logs of the mean probabilities; of one, itself."""
+    if len(votes) == 1:
+        return votes[0]
+    return torch.log_softmax(votes.float(), dim=2).logsumexp(dim=0) - math.log(len(votes))
 
 
 def statistics(

@@ -61,6 +61,10 @@ class Layer(torch.nn.Module):
 
     def _run(self, lstm: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
         assert isinstance(lstm, torch.nn.LSTM)
+        if torch.is_autocast_enabled(x.device.type):
+            # torch chooses the kernel by the dtype that comes in, before autocast changes it:
+            # for float32 that is one which processors without bfloat16 lack.
+            x = x.to(torch.get_autocast_dtype(x.device.type))
         if not (self.training and self.recurrent_dropout):
             states: torch.Tensor = lstm(x)[0]
             return states

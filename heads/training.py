@@ -21,7 +21,7 @@ from features.errors import DivergedError
 from heads.base import EpochRecord, Fitted, OnEpoch, Problem, TrainingSettings
 from heads.batches import Batch, batches, plan, seen_lengths
 from heads.inference import compute_logits
-from heads.inputs import SequenceHead
+from heads.inputs import SequenceHead, averaged
 from heads.losses import cross_entropy, make_loss
 from heads.metrics import accuracy, log_loss
 from heads.optimizers import make_optimizer, step_size
@@ -204,8 +204,9 @@ class Trainer:
         # By way of float32: torch turns float16 into bfloat16 at less than half the speed.
         x = batch.x.float().bfloat16() if self.bfloat16 else batch.x
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            logits = self.head(x, batch.mask).float()
-        loss = self.loss(logits, labels)
+            votes = self.head.votes(x, batch.mask).float()
+        # Their sum: no weight is shared, so each member descends its own loss.
+        loss = torch.stack([self.loss(each, labels) for each in votes]).sum()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = self._clip()
@@ -213,8 +214,9 @@ class Trainer:
             raise self._diverged(float(loss.detach()), norm, epoch)
         self.optimizer.step()
         self._average()
+        logits = averaged(votes.detach())
         return Step(
-            loss=float(cross_entropy(logits.detach(), labels)) * len(labels),
+            loss=float(cross_entropy(logits, labels)) * len(labels),
             right=int((logits.argmax(dim=1) == labels).sum()),
             gradient_norm=norm,
         )
@@ -224,8 +226,11 @@ class Trainer:
         return step_size(self.settings, step, self.steps)
 
     def _clip(self) -> float:
+        """Each member by itself; the mean norm before."""
         most = self.settings.clip or math.inf
-        return float(torch.nn.utils.clip_grad_norm_(self.head.parameters(), most))
+        clip = torch.nn.utils.clip_grad_norm_
+        norms = [clip(member.parameters(), most) for member in self.head.learners()]
+        return float(torch.stack(norms).mean())
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -42,6 +42,8 @@ VARIANTS = [
     ("cnn", {"kernels": (2, 5, 8)}),
     ("lstm", {"layers": 2, "pooling": "last"}),
     ("lstm", {"bidirectional": False, "pooling": "mean"}),
+    ("lstm", {"members": 2}),
+    ("cnn", {"members": 3, "max_vectors": 4}),
 ]
 
 
