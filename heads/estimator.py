@@ -6,6 +6,7 @@ The only module of ``heads`` that imports scikit-learn.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from features.errors import ArrayError, SettingError
 from features.table import POOLED, TOKENS, FeatureTable
+from heads.calibration import fit_temperature
 from heads.registry import check_layout, head_type, make_settings
 from heads.trained import fit, refit
 
@@ -37,8 +39,9 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings: those that differ from the head's defaults. In a grid each is a parameter of
             its own, ``settings__units`` and its like.
         validation_fraction: share of the texts, in (0, 1), drawn in equal parts from every
-            class, that training stops and chooses by. Then the head learns once more, from all
-            texts; with the setting ``refit=False`` it never learns from them.
+            class, that training stops and chooses by and the temperature of the probabilities
+            is fitted on. Then the head learns once more, from all texts; with the setting
+            ``refit=False`` it never learns from them.
         random_state: decides which those are and everything random in training. The default
             makes fits repeatable; None takes another seed every time.
 
@@ -94,10 +97,11 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed = int(random.integers(2**31))
         names = tuple(map(str, self.classes_))
         ids = labels.astype(np.int64)
-        self.trained_ = fit(self.head, settings, table, ids, train, validation, names, seed)
-        if settings.refit:
-            every = np.arange(len(table))
-            self.trained_ = refit(self.trained_, table, ids, every, seed)
+        chosen = fit(self.head, settings, table, ids, train, validation, names, seed)
+        temperature = fit_temperature(ids[validation], chosen.logits(table, validation))
+        every = np.arange(len(table))
+        trained = refit(chosen, table, ids, every, seed) if settings.refit else chosen
+        self.trained_ = replace(trained, temperature=temperature)
         return self
 
     def predict(self, X: Vectors) -> np.ndarray:

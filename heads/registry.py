@@ -166,7 +166,8 @@ def make_settings(name: str, overrides: Mapping[str, object]) -> HeadSettings:
     Args:
         name: of the head.
         overrides: values by setting. Strings are read as the setting's type, sequences from
-            values joined by commas: ``{"units": "64"}``, ``{"kernels": "2,3,4"}``.
+            values joined by commas or one number: ``{"units": "64"}``,
+            ``{"kernels": "2,3,4"}``, ``{"c": 1.0}``.
 
     Raises:
         SettingError: no such head or setting (the message lists those there are), or a value
@@ -188,11 +189,12 @@ def make_settings(name: str, overrides: Mapping[str, object]) -> HeadSettings:
 
 
 def _split(settings: type[HeadSettings], setting: str, value: object) -> object:
-    """Text for a sequence setting is cut at its commas; all else stays."""
-    sequence = get_origin(settings.model_fields[setting].annotation) is tuple
-    if isinstance(value, str) and sequence:
+    """For a sequence setting text is cut at its commas and a number is a sequence of one."""
+    if get_origin(settings.model_fields[setting].annotation) is not tuple:
+        return value
+    if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
+    return (value,) if isinstance(value, int | float) else value
 
 
 def _explain(

@@ -27,6 +27,7 @@ from heads import HeadClassifier
 from heads.base import TrainingSettings
 from heads.estimator import hold_out
 from heads.registry import HEADS
+from heads.trained import softmax
 from tests.fakes import SENTENCES as TEXTS
 from tests.heads_fakes import cluster_problem, make_table, marker_problem
 
@@ -115,6 +116,19 @@ def test_the_seed_decides_and_none_does_not_repeat() -> None:
     assert np.array_equal(probabilities(3), probabilities(3))
     assert not np.array_equal(probabilities(3), probabilities(4))
     assert not np.array_equal(probabilities(None), probabilities(None))
+
+
+def test_the_held_out_part_sets_the_temperature() -> None:
+    problem = cluster_problem(texts=120, spread=3.0)
+    x, y = problem.table.values, problem.labels
+    # A weak penalty on few noisy texts: far too sure of itself, which held-out texts show.
+    learner = HeadClassifier("logistic", settings={"c": 1e4, "refit": False}).fit(x, y)
+    trained = learner.trained_
+    assert trained.temperature > 1.05
+    logits = trained.logits(problem.table, np.arange(len(x)))
+    assert np.allclose(learner.predict_proba(x), softmax(logits, trained.temperature))
+    again = HeadClassifier("logistic", settings={"c": 1e4}).fit(x, y)
+    assert again.trained_.temperature == trained.temperature
 
 
 def test_parameters_settings_and_clones() -> None:

@@ -77,6 +77,8 @@ def test_text_becomes_the_type_of_the_setting() -> None:
     assert (values["units"], values["bidirectional"], values["dropout"]) == (64, False, 0.25)
     assert make_settings("cnn", {"kernels": "2, 3,4"}).model_dump()["kernels"] == (2, 3, 4)
     assert make_settings("cnn", {"kernels": "5"}).model_dump()["kernels"] == (5,)
+    assert make_settings("cnn", {"kernels": 5}).model_dump()["kernels"] == (5,)
+    assert make_settings("logistic", {"c": 0.5}).model_dump()["c"] == (0.5,)
     assert make_settings("logistic", {"c": "1,0.1"}).model_dump()["c"] == (0.1, 1.0)
 
 
