@@ -101,4 +101,6 @@ def test_every_preset_makes_a_valid_experiment() -> None:
 
 def test_what_heads_share_is_listed_once() -> None:
     first_words = [line.split()[0] for line in heads_text().splitlines() if line]
-    assert (first_words.count("refit"), first_words.count("epochs")) == (1, 1)
+    assert (first_words.count("refit"), first_words.count("batch_size")) == (1, 1)
+    # Once for all, and once more where attention has a default of its own.
+    assert (first_words.count("epochs"), first_words.count("members")) == (2, 2)
