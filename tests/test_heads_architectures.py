@@ -22,9 +22,13 @@ functional = torch.nn.functional
 
 
 def ready(name: str, **settings: object) -> SequenceHead:
-    """An untrained head in evaluation mode whose statistics are not those of its first step."""
+    """An untrained head in evaluation mode whose statistics are not those of its first step.
+
+    Of one member: what several are together is tested in test_heads_ensemble.
+    """
     torch.manual_seed(3)
-    head = head_type(name).build(make_settings(name, settings), WIDTH, CLASSES)
+    alone = make_settings(name, {**settings, "members": 1})
+    head = head_type(name).build(alone, WIDTH, CLASSES)
     assert isinstance(head, SequenceHead)
     head.inputs.center.uniform_(-1.0, 1.0)
     head.inputs.scale.uniform_(0.5, 2.0)
