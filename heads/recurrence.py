@@ -2,8 +2,8 @@
 
 Each direction runs from the first vector it is to see: real positions are brought to the
 front in reading order (or in reverse), so that padding comes last and, an LSTM being
-causal, touches nothing. That is what packed sequences do, but it stays one dense kernel
-call a layer, which is several times faster on a CPU and takes bfloat16.
+causal, touches nothing. That is what packed sequences do, but every step stays one dense
+product. In bfloat16, and where nothing learns, torch's kernel takes them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import Field
 from heads.base import HeadSettings
 from heads.initial import Initial, initialize_lstm
 from heads.positions import take
+from heads.unrolled import unroll
 
 
 class RecurrentSettings(HeadSettings):
@@ -45,6 +46,7 @@ class Layer(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.recurrent_dropout = settings.recurrent_dropout
+        self.units = units
         self.directions = torch.nn.ModuleList(
             torch.nn.LSTM(width, units, batch_first=True) for _ in range(directions)
         )
@@ -54,51 +56,20 @@ class Layer(torch.nn.Module):
 
     def forward(self, x: torch.Tensor, backwards: torch.Tensor) -> list[torch.Tensor]:
         """(B, T, D) and :func:`reversal` -> (B, T, U) a direction, in the order it ran."""
-        inputs = [x, take(x, backwards)] if len(self.directions) == 2 else [x]
-        return [
-            self._run(lstm, each) for lstm, each in zip(self.directions, inputs, strict=True)
-        ]
-
-    def _run(self, lstm: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
-        assert isinstance(lstm, torch.nn.LSTM)
-        if torch.is_autocast_enabled(x.device.type):
+        lstms = [each for each in self.directions if isinstance(each, torch.nn.LSTM)]
+        low = torch.is_autocast_enabled(x.device.type)
+        if self.training and (self.recurrent_dropout or not low):
+            return list(unroll(lstms, x, backwards, self._kept(x)))
+        if low:
             # torch chooses the kernel by the dtype that comes in, before autocast changes it:
             # for float32 that is one which processors without bfloat16 lack.
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        if not (self.training and self.recurrent_dropout):
-            states: torch.Tensor = lstm(x)[0]
-            return states
-        kept = (
-            torch.rand(x.shape[0], lstm.hidden_size, device=x.device) >= self.recurrent_dropout
-        )
-        return run_steps(lstm, x, kept.float() / (1 - self.recurrent_dropout))
+        inputs = [x, take(x, backwards)] if len(lstms) == 2 else [x]
+        return [lstm(each)[0] for lstm, each in zip(lstms, inputs, strict=True)]
 
-
-def run_steps(lstm: torch.nn.LSTM, x: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-    """The states of an LSTM whose hidden state is scaled by ``kept`` before every step.
-
-    Gal and Ghahramani, A theoretically grounded application of dropout in recurrent neural
-    networks, 2016, arXiv:1512.05287. The inputs of all steps are one product; only the small
-    recurrent products wait for one another, and those stay in float32.
-
-    Args:
-        lstm: one layer, one direction, batch first.
-        x: (B, T, D).
-        kept: (B, U) float32.
-
-    Returns:
-        (B, T, U) float32.
-    """
-    of_input, of_hidden, input_bias, hidden_bias = lstm.all_weights[0]
-    inputs = torch.nn.functional.linear(x, of_input, input_bias + hidden_bias).float()
-    recurrent = of_hidden.t()
-    hidden = cell = torch.zeros_like(kept)
-    states = []
-    with torch.autocast(x.device.type, enabled=False):
-        for each in inputs.unbind(dim=1):
-            gates = torch.addmm(each, hidden * kept, recurrent)
-            enter, forget, candidate, leave = gates.chunk(4, dim=1)
-            cell = cell * forget.sigmoid() + enter.sigmoid() * candidate.tanh()
-            hidden = leave.sigmoid() * cell.tanh()
-            states.append(hidden)
-        return torch.stack(states, dim=1)
+    def _kept(self, x: torch.Tensor) -> torch.Tensor | None:
+        if not self.recurrent_dropout:
+            return None
+        size = len(self.directions), len(x), self.units
+        kept = torch.rand(size, device=x.device) >= self.recurrent_dropout
+        return kept.float() / (1 - self.recurrent_dropout)

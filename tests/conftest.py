@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-# One thread a process: tiny models gain nothing from more, and threads that wait for a busy
-# core make them several times slower. Commands that the tests start inherit it.
+# One thread a process: tiny models gain nothing from more, and lose where another process has
+# the other core, since each waits for the other. Commands that the tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest

@@ -12,10 +12,11 @@ from heads.dense import ACTIVATIONS, DenseSettings, DenseStack
 from heads.dropout import Dropout
 from heads.initial import initialize_lstm
 from heads.normal import BatchNorm
-from heads.positions import hide, pool_windows
-from heads.recurrence import Layer, RecurrentSettings, run_steps
+from heads.positions import hide, pool_windows, reversal, take
+from heads.recurrence import Layer, RecurrentSettings
 from heads.registry import make_settings
 from heads.training import Trainer, fit_by_steps
+from heads.unrolled import unroll
 from tests.heads_fakes import marker_problem
 
 TOLERANCE = 1e-5
@@ -179,16 +180,24 @@ def test_averaged_weights_come_with_averaged_statistics() -> None:
     assert fitted.history[fitted.best_epoch - 1].validation_accuracy > 0.95
 
 
-def test_the_step_loop_is_torchs_lstm_forwards_and_backwards() -> None:
+@pytest.mark.parametrize("directions", [1, 2])
+def test_unrolled_steps_are_torchs_lstm_forwards_and_backwards(directions: int) -> None:
     torch.manual_seed(0)
-    lstm, x = torch.nn.LSTM(5, 7, batch_first=True), torch.randn(3, 11, 5)
-    direction = torch.randn(3, 11, 7)
-    expected = lstm(x)[0]
-    gradients = torch.autograd.grad((expected * direction).sum(), list(lstm.parameters()))
-    got = run_steps(lstm, x, torch.ones(3, 7))
-    ours = torch.autograd.grad((got * direction).sum(), list(lstm.parameters()))
-    assert largest_difference(got, expected) < TOLERANCE
-    for mine, theirs in zip(ours, gradients, strict=True):
+    lstms = [torch.nn.LSTM(5, 7, batch_first=True) for _ in range(directions)]
+    x = torch.randn(3, 11, 5, requires_grad=True)
+    backwards = reversal(torch.tensor([[11], [4], [1]]), 11)
+    weighed = torch.randn(directions, 3, 11, 7)
+    expected = [
+        lstm(each)[0] for lstm, each in zip(lstms, (x, take(x, backwards)), strict=False)
+    ]
+    got = unroll(lstms, x, backwards)
+    assert largest_difference(got, torch.stack(expected)) < TOLERANCE
+    learned = [x, *(weight for lstm in lstms for weight in lstm.parameters())]
+    for mine, theirs in zip(
+        torch.autograd.grad((got * weighed).sum(), learned),
+        torch.autograd.grad((torch.stack(expected) * weighed).sum(), learned),
+        strict=True,
+    ):
         assert largest_difference(mine, theirs) < 1e-4
 
 
@@ -196,12 +205,19 @@ def test_recurrent_dropout_takes_the_same_units_at_every_step() -> None:
     """A unit whose hidden state is dropped is one whose recurrent weights are 0."""
     torch.manual_seed(0)
     lstm, x = torch.nn.LSTM(5, 4, batch_first=True), torch.randn(2, 9, 5)
-    kept = torch.tensor([[2.0, 0.0, 2.0, 0.0]] * 2)
+    kept = torch.tensor([2.0, 0.0, 2.0, 0.0])
     scaled = torch.nn.LSTM(5, 4, batch_first=True)
     scaled.load_state_dict(lstm.state_dict())
     with torch.no_grad():
-        scaled.weight_hh_l0.mul_(kept[0])
-    assert largest_difference(run_steps(lstm, x, kept), scaled(x)[0]) < TOLERANCE
+        scaled.weight_hh_l0.mul_(kept)
+    backwards = torch.zeros(2, 9, dtype=torch.int64)
+    (got,) = unroll([lstm], x, backwards, kept.expand(1, 2, 4))
+    expected = scaled(x)[0]
+    assert largest_difference(got, expected) < TOLERANCE
+    weighed = torch.randn(2, 9, 4)
+    (mine,) = torch.autograd.grad((got * weighed).sum(), [lstm.weight_hh_l0])
+    (theirs,) = torch.autograd.grad((expected * weighed).sum(), [scaled.weight_hh_l0])
+    assert largest_difference(mine, theirs * kept) < 1e-4
 
 
 def test_recurrent_dropout_only_in_training() -> None:

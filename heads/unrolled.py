@@ -1,0 +1,132 @@
+"""LSTM layers step by step, both directions at once, with the gradient written out.
+
+torch's kernel for a CPU takes one direction after the other and always computes a gradient to
+the input, which frozen vectors need none of. Here the inputs of all steps are one product a
+direction, with a gradient to them only where autograd wants it; what waits for the step before
+is one small product, and the gradient of the recurrent weights is one product at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+
+def unroll(
+    lstms: Sequence[torch.nn.LSTM],
+    x: torch.Tensor,
+    backwards: torch.Tensor,
+    kept: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The states of one LSTM a direction over the same input.
+
+    Args:
+        lstms: G = 1, forwards; or 2, the second one backwards; of one layer.
+        x: (B, T, D).
+        backwards: (B, T) int64, the indices of :func:`heads.positions.reversal`.
+        kept: (G, B, U) float32 that scale the hidden state before every step (Gal and
+            Ghahramani, A theoretically grounded application of dropout in recurrent neural
+            networks, 2016, arXiv:1512.05287); None: it stays as it is.
+
+    Returns:
+        (G, B, T, U) float32, each direction in the order it ran.
+    """
+    texts, steps = backwards.shape
+    forwards = torch.arange(steps, device=x.device).expand(texts, -1)
+    orders = torch.stack([forwards, backwards][: len(lstms)])
+    rows = orders + steps * torch.arange(texts, device=x.device)[:, None]
+    running = x.flatten(0, 1).index_select(0, rows.transpose(1, 2).flatten())
+    of_input, of_hidden, bias, other_bias = (
+        torch.stack(each) for each in zip(*(lstm.all_weights[0] for lstm in lstms), strict=True)
+    )
+    inputs = torch.baddbmm(
+        (bias + other_bias)[:, None],
+        running.view(len(lstms), texts * steps, -1),
+        of_input.transpose(1, 2),
+    )
+    by_step = inputs.float().unflatten(1, (steps, texts))
+    states: torch.Tensor = _Steps.apply(by_step, of_hidden, kept)  # type: ignore[no-untyped-call]
+    return states.transpose(1, 2)
+
+
+class _Steps(torch.autograd.Function):
+    """Inputs of the gates (G, T, B, 4 U), recurrent weights (G, 4 U, U) -> states (G, T, B, U).
+
+    All in float32. A unit's gates are enter, forget, candidate and leave, in torch's order.
+    """
+
+    @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
+    def forward(
+        ctx: Any, inputs: torch.Tensor, of_hidden: torch.Tensor, kept: torch.Tensor | None
+    ) -> torch.Tensor:
+        units = of_hidden.shape[2]
+        gates = torch.empty_like(inputs)
+        cells, bent, states = gates.new_empty(3, *gates.shape[:3], units)
+        hidden = cell = torch.zeros_like(states[:, 0])
+        recurrent = of_hidden.transpose(1, 2)
+        for step in range(gates.shape[1]):
+            gate = gates[:, step]
+            fed = hidden if kept is None else hidden * kept
+            torch.baddbmm(inputs[:, step], fed, recurrent, out=gate)
+            gate[..., : 2 * units].sigmoid_()
+            gate[..., 2 * units : 3 * units].tanh_()
+            gate[..., 3 * units :].sigmoid_()
+            enter, forget, candidate, leave = gate.chunk(4, dim=2)
+            cell = torch.mul(forget, cell, out=cells[:, step]).addcmul_(enter, candidate)
+            torch.tanh(cell, out=bent[:, step])
+            hidden = torch.mul(leave, bent[:, step], out=states[:, step])
+        ctx.save_for_backward(gates, cells, bent, states, of_hidden, kept)
+        return states
+
+    @staticmethod
+    @once_differentiable
+    @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        """Gradients to the inputs of the gates and the recurrent weights."""
+        gates, cells, bent, states, of_hidden, kept = ctx.saved_tensors
+        (of_states,) = gradients
+        slopes = _slopes(gates, cells, bent)
+        leave, forget = gates.chunk(4, dim=3)[3], gates.chunk(4, dim=3)[1]
+        of_cell = torch.addcmul(leave, leave * bent, bent, value=-1)
+        hidden = torch.zeros_like(states[:, 0])
+        cell = torch.zeros_like(hidden)
+        for step in reversed(range(states.shape[1])):
+            hidden += of_states[:, step]
+            cell.addcmul_(hidden, of_cell[:, step])
+            change = slopes[:, step].unflatten(2, (4, -1))
+            change[:, :, :3].mul_(cell[:, :, None])
+            change[:, :, 3].mul_(hidden)
+            cell.mul_(forget[:, step])
+            hidden = torch.bmm(slopes[:, step], of_hidden)
+            if kept is not None:
+                hidden.mul_(kept)
+        # The first step was fed zeros.
+        fed = states[:, :-1] if kept is None else states[:, :-1] * kept[:, None]
+        of_weights = torch.bmm(slopes[:, 1:].flatten(1, 2).transpose(1, 2), fed.flatten(1, 2))
+        return slopes, of_weights, None
+
+
+def _slopes(gates: torch.Tensor, cells: torch.Tensor, bent: torch.Tensor) -> torch.Tensor:
+    """By how much each gate's input moves the cell, and the last gate's the state.
+
+    Args:
+        gates: (G, T, B, 4 U).
+        cells, bent: (G, T, B, U) cells and their hyperbolic tangents.
+
+    Returns:
+        (G, T, B, 4 U).
+    """
+    enter, forget, candidate, leave = gates.chunk(4, dim=3)
+    slopes = torch.empty_like(gates)
+    of_enter, of_forget, of_candidate, of_leave = slopes.chunk(4, dim=3)
+    torch.addcmul(enter, enter, enter, value=-1, out=of_enter).mul_(candidate)
+    torch.addcmul(forget, forget, forget, value=-1, out=of_forget)
+    of_forget[:, 1:].mul_(cells[:, :-1])
+    of_forget[:, 0] = 0.0
+    torch.addcmul(enter, enter * candidate, candidate, value=-1, out=of_candidate)
+    torch.addcmul(leave, leave, leave, value=-1, out=of_leave).mul_(bent)
+    return slopes
