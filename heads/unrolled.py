@@ -47,7 +47,7 @@ def unroll(
         running.view(len(lstms), texts * steps, -1),
         of_input.transpose(1, 2),
     )
-    by_step = inputs.float().unflatten(1, (steps, texts))
+    by_step = inputs.float().view(len(lstms), steps, texts, -1)
     states: torch.Tensor = _Steps.apply(by_step, of_hidden, kept)  # type: ignore[no-untyped-call]
     return states.transpose(1, 2)
 
@@ -80,12 +80,12 @@ class _Steps(torch.autograd.Function):
             torch.tanh(cell, out=bent[:, step])
             hidden = torch.mul(leave, bent[:, step], out=states[:, step])
         ctx.save_for_backward(gates, cells, bent, states, of_hidden, kept)
-        return states
+        return states  # type: ignore[no-any-return]
 
     @staticmethod
     @once_differentiable
     @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, *gradients: Any) -> Any:
+    def backward(ctx: Any, *gradients: Any) -> Any:  # type: ignore[override]
         """Gradients to the inputs of the gates and the recurrent weights."""
         gates, cells, bent, states, of_hidden, kept = ctx.saved_tensors
         (of_states,) = gradients
@@ -97,7 +97,7 @@ class _Steps(torch.autograd.Function):
         for step in reversed(range(states.shape[1])):
             hidden += of_states[:, step]
             cell.addcmul_(hidden, of_cell[:, step])
-            change = slopes[:, step].unflatten(2, (4, -1))
+            change = slopes[:, step].view(*hidden.shape[:2], 4, -1)
             change[:, :, :3].mul_(cell[:, :, None])
             change[:, :, 3].mul_(hidden)
             cell.mul_(forget[:, step])

@@ -23,6 +23,7 @@ from pipeline.breakdown import by_length, by_truncation, class_scores, collapse
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation import Evaluation, Score, score
 from pipeline.findings_copies import leaked
+from pipeline.journal import Journal
 from pipeline.partition import fold_corpus, read_labelled, split_corpus
 from pipeline.record import Record, write_record
 from pipeline.results import Calibration, ExperimentResult, TrialScore
@@ -60,11 +61,13 @@ def run_experiment(
             splits = fold_corpus(corpus, config.data, copies, config.folds)
         else:
             splits = (split_corpus(corpus, config.data, copies),)
-        outcome = run_trials(config, table, labels, splits)
+        spec = vectors.space(layout).spec
+        journal = Journal(config.runs, (config.head, spec.fingerprint, corpus.digest))
+        outcome = run_trials(config, table, labels, splits, journal)
         result = _result(config, layout, corpus, vectors, copies, outcome)
         result = replace(result, run=run.final)
-        spec = vectors.space(layout).spec
         write_record(run.folder, Record(described, corpus, spec, outcome, pooled), result)
+    journal.close()
     return replace(result, run=run.final)
 
 

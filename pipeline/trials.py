@@ -17,13 +17,14 @@ import numpy as np
 from features.errors import DivergedError
 from features.splits import Split
 from features.table import FeatureTable
-from heads.base import EpochRecord, HeadSettings, TrainingSettings
+from heads.base import EpochRecord, HeadSettings, OnEpoch, TrainingSettings
 from heads.calibration import fit_temperature
 from heads.registry import head_type, make_settings
 from heads.trained import TrainedHead, fit, refit, softmax
 from heads.weights import check_weights, weights_of
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation import Evaluation, pooled
+from pipeline.journal import Journal, Training
 from pipeline.spread import Spread, fold_spread, seed_spread
 from pipeline.vectors import say
 
@@ -159,13 +160,15 @@ def run_trials(
     table: FeatureTable,
     labels: Sequence[str],
     splits: Sequence[Split],
+    journal: Journal,
 ) -> Outcome:
-    """Train every seed on every split.
+    """Train every seed on every split, but for what the journal has.
 
     Args:
         table: vectors of N texts.
         labels: N labels.
         splits: of those texts; each of them one fold.
+        journal: of this experiment.
 
     Raises:
         BadVectorError, DivergedError: as ``heads.trained.fit``.
@@ -179,36 +182,55 @@ def run_trials(
     for fold, split in enumerate(splits, start=1):
         settings = _settings(config, split)
         ids = split.label_ids(labels)
+        learned = _learned(settings, split, ids)
         for seed in seeds:
-            start = time.perf_counter()
-            learned = _learned(settings, split, ids)
-            sides = split.train, split.validation, split.classes
-            try:
-                chosen = fit(config.head, settings, table, ids, *sides, seed, on_epoch)
-                trained = chosen
-                if settings.refit:
-                    trained = refit(chosen, table, ids, learned, seed)
-            except DivergedError as error:
-                raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
-            seconds = time.perf_counter() - start
-            held_out = chosen.logits(table, split.validation)
-            temperature = fit_temperature(ids[split.validation], held_out)
-            evaluate = partial(_evaluate, split, names, truth, temperature)
-            trials.append(
-                Trial(
-                    fold,
-                    seed,
-                    split,
-                    learned,
-                    replace(trained, temperature=temperature),
-                    evaluate("validation", split.validation, held_out),
-                    evaluate("test", split.test, trained.logits(table, split.test)),
-                    seconds,
-                )
+            training = journal.find(settings, split, seed)
+            known = training is not None
+            if training is None:
+                try:
+                    training = _train(
+                        config.head, settings, table, ids, split, learned, seed, on_epoch
+                    )
+                except DivergedError as error:
+                    raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
+                journal.keep(settings, split, seed, training)
+            evaluate = partial(_evaluate, split, names, truth, training.trained.temperature)
+            test = training.trained.logits(table, split.test)
+            trial = Trial(
+                fold,
+                seed,
+                split,
+                learned,
+                training.trained,
+                evaluate("validation", split.validation, training.held_out),
+                evaluate("test", split.test, test),
+                training.seconds,
             )
-            if not single:
-                _say_trial(trials[-1], len(splits))
+            trials.append(trial)
+            if known or not single:
+                _say_trial(trial, len(splits), known)
     return Outcome.of(trials, names, truth)
+
+
+def _train(
+    head: str,
+    settings: HeadSettings,
+    table: FeatureTable,
+    ids: np.ndarray,
+    split: Split,
+    learned: np.ndarray,
+    seed: int,
+    on_epoch: OnEpoch | None,
+) -> Training:
+    """One training: the epoch by validation, its temperature, then from all that may teach."""
+    start = time.perf_counter()
+    sides = split.train, split.validation, split.classes
+    chosen = fit(head, settings, table, ids, *sides, seed, on_epoch)
+    trained = refit(chosen, table, ids, learned, seed) if settings.refit else chosen
+    seconds = time.perf_counter() - start
+    held_out = chosen.logits(table, split.validation)
+    temperature = fit_temperature(ids[split.validation], held_out)
+    return Training(replace(trained, temperature=temperature), held_out, seconds)
 
 
 def check_labels(settings: HeadSettings, labels: Sequence[str]) -> None:
@@ -276,10 +298,10 @@ def _say_epoch(step: str, record: EpochRecord) -> None:
     )
 
 
-def _say_trial(trial: Trial, folds: int) -> None:
+def _say_trial(trial: Trial, folds: int, known: bool) -> None:
     accuracy, loss = trial.standing
     fold = f"fold {trial.fold} of {folds}, " if folds > 1 else ""
     say(
         f"{fold}seed {trial.seed}: validation accuracy {accuracy:.1%}, loss {-loss:.3f}; "
-        f"{trial.seconds:.1f} s"
+        f"{trial.seconds:.1f} s{', kept from a run that did not finish' if known else ''}"
     )

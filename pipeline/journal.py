@@ -1,0 +1,129 @@
+"""Finished trainings of an unfinished experiment: what a killed ``train --seeds 5`` had done.
+
+    runs/.unfinished/<digest of all that decides a training>/   head.json, head.safetensors,
+                                                                training.safetensors
+
+The same command takes them up and goes on; once its run folder stands they are removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+import heads
+from features.durable import sweep, temporary_folder
+from features.errors import CacheError
+from features.splits import Split
+from heads import checkpoint
+from heads.base import HeadSettings
+from heads.trained import TrainedHead
+from pipeline.runs import environment
+
+FOLDER = ".unfinished"
+TRAINING = "training.safetensors"
+KEPT_SECONDS = 30 * 24 * 3600.0
+"""Age from which trainings that nobody took up are removed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One finished training.
+
+    Attributes:
+        trained: the head, with its temperature.
+        held_out: (n, C) float32 logits of the validation texts, of the head before it learned
+            from those too.
+        seconds: it took.
+    """
+
+    trained: TrainedHead
+    held_out: np.ndarray
+    seconds: float
+
+
+class Journal:
+    """The trainings of one experiment.
+
+    Args:
+        runs: the folder of runs.
+        decided: what decides the results of every training: vectors, corpus, head.
+    """
+
+    def __init__(self, runs: Path, decided: Sequence[str]) -> None:
+        self.folder = runs / FOLDER
+        self.decided = [*decided, *_circumstances()]
+        self.used: set[Path] = set()
+
+    def find(self, settings: HeadSettings, split: Split, seed: int) -> Training | None:
+        """The finished training of a seed on a split; None: there is none, or a damaged one."""
+        place = self._place(settings, split, seed)
+        try:
+            trained = checkpoint.load(place)
+            values = load_file(place / TRAINING)
+            held_out, seconds = values["held_out"], float(values["seconds"][0])
+        except (CacheError, OSError, KeyError, SafetensorError):
+            return None
+        if held_out.shape != (len(split.validation), len(split.classes)):
+            return None
+        return Training(trained, held_out, seconds)
+
+    def keep(self, settings: HeadSettings, split: Split, seed: int, training: Training) -> None:
+        """Keep a training until :meth:`close`; nothing is kept where nothing can be written."""
+        place = self._place(settings, split, seed)
+        with suppress(OSError, CacheError), temporary_folder(self.folder, "training") as folder:
+            checkpoint.save(training.trained, folder)
+            values = {"held_out": training.held_out, "seconds": np.array([training.seconds])}
+            save_file(values, folder / TRAINING)
+            shutil.rmtree(place, ignore_errors=True)
+            folder.rename(place)
+
+    def close(self) -> None:
+        """Remove what this experiment kept, and what others left long ago."""
+        for place in self.used:
+            shutil.rmtree(place, ignore_errors=True)
+        oldest = time.time() - KEPT_SECONDS
+        with suppress(OSError):
+            sweep(self.folder)
+            for place in self.folder.iterdir():
+                if place.stat().st_mtime < oldest:
+                    shutil.rmtree(place, ignore_errors=True)
+            self.folder.rmdir()  # if nothing of others is in it
+
+    def _place(self, settings: HeadSettings, split: Split, seed: int) -> Path:
+        digest = hashlib.sha256()
+        parts: list[Any] = [
+            *self.decided,
+            settings.model_dump(mode="json"),
+            split.classes,
+            seed,
+        ]
+        digest.update(json.dumps(parts).encode())
+        for rows in (split.train, split.validation, split.test):
+            digest.update(f"{len(rows)};".encode())
+            digest.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
+        place = self.folder / digest.hexdigest()[:32]
+        self.used.add(place)
+        return place
+
+
+def _circumstances() -> list[str]:
+    """What else decides a training: the code, its packages, the processor and its threads."""
+    here = environment()
+    code = hashlib.sha256()
+    for path in sorted(Path(heads.__file__).parent.glob("*.py")):
+        code.update(path.read_bytes())
+    packages = json.dumps(here["packages"])
+    return [code.hexdigest(), packages, here["processor"], str(torch.get_num_threads())]

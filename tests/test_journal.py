@@ -1,0 +1,171 @@
+"""Trainings that a killed experiment had finished are taken up by the next one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.errors import DivergedError
+from pipeline import journal, trials
+from pipeline.cli import main
+
+QUICK = ("--head", "cnn", "--set", "epochs=2", "filters=4", "kernels=1,2", "batch_size=16")
+Run = Callable[..., dict[str, Any]]
+UNFINISHED = Path("runs", ".unfinished")
+
+
+@pytest.fixture
+def run(
+    tiny_models: dict[str, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Run:
+    data = tmp_path / "data.csv"
+    words = ("cat sat", "dogs night", "rain red")
+    rows = [f"{words[i % 3]} {words[i * 7 % 5 % 3]} {i},{'abc'[i % 3]}" for i in range(60)]
+    data.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+
+    def start(*arguments: object, code: int = 0) -> dict[str, Any]:
+        common = ("train", "--data", data, "--encoder", tiny_models["bert"], *QUICK)
+        capsys.readouterr()
+        assert main([str(each) for each in (*common, *arguments, "--json")]) == code
+        return json.loads(capsys.readouterr().out) if code == 0 else {}
+
+    return start
+
+
+@pytest.fixture
+def seeds_trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seeds of all trainings that began; one of seed 2 fails."""
+    begun: list[int] = []
+    fit = trials.fit
+
+    def noted(*arguments: Any) -> Any:
+        begun.append(arguments[7])
+        if arguments[7] == 2 and begun.count(2) == 1:
+            raise DivergedError("as if killed")
+        return fit(*arguments)
+
+    monkeypatch.setattr(trials, "fit", noted)
+    return begun
+
+
+def scores(result: dict[str, Any]) -> list[Any]:
+    kept = ("fold", "seed", "validation", "test", "temperature", "best_epoch", "kept")
+    return [{name: trial[name] for name in kept} for trial in result["trials"]]
+
+
+def test_the_same_command_goes_on_and_gives_the_same(
+    run: Run, seeds_trained: list[int]
+) -> None:
+    run("--seeds", 3, code=1)
+    assert seeds_trained == [0, 1, 2]
+    assert len(list(UNFINISHED.iterdir())) == 2
+    resumed = run("--seeds", 3)
+    assert seeds_trained == [0, 1, 2, 2]
+    assert not UNFINISHED.exists()
+    whole = run("--seeds", 3, "--runs", "elsewhere")
+    assert seeds_trained == [0, 1, 2, 2, 0, 1, 2]
+    assert scores(resumed) == scores(whole)
+    assert resumed["calibration"] == whole["calibration"]
+    one, two = (Path(each["run"], "history.jsonl") for each in (resumed, whole))
+    assert drop_seconds(one) == drop_seconds(two)
+
+
+def drop_seconds(history: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
+    return [{name: line[name] for name in line if name != "seconds"} for line in lines]
+
+
+def test_it_says_what_it_took_up(
+    run: Run, seeds_trained: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("--seeds", 3, code=1)
+    said: list[str] = []
+    trials_say = trials.say
+    trials.say = said.append
+    try:
+        run("--seeds", 3)
+    finally:
+        trials.say = trials_say
+    assert [line.endswith("kept from a run that did not finish") for line in said] == [
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("--set", "filters=5", "epochs=2", "kernels=1,2"),
+        ("--split-seed", 1),
+        ("--dtype", "float32"),
+        ("--layers", 2),
+    ],
+    ids=lambda other: other[0],
+)
+def test_another_experiment_takes_up_nothing(
+    run: Run, seeds_trained: list[int], other: tuple[object, ...]
+) -> None:
+    run("--seeds", 3, code=1)
+    run("--seeds", 2, *other)
+    assert seeds_trained == [0, 1, 2, 0, 1]
+    assert len(list(UNFINISHED.iterdir())) == 2, "those of the first experiment stay"
+
+
+def test_more_seeds_take_up_fewer(run: Run, seeds_trained: list[int]) -> None:
+    run("--seeds", 3, code=1)
+    run("--seeds", 4)
+    assert seeds_trained == [0, 1, 2, 2, 3]
+
+
+def test_changed_code_or_processor_takes_up_nothing(
+    run: Run, seeds_trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("--seeds", 3, code=1)
+    monkeypatch.setattr(journal, "_circumstances", lambda: ["another"])
+    run("--seeds", 2)
+    assert seeds_trained == [0, 1, 2, 0, 1]
+
+
+@pytest.mark.parametrize("file", ["head.json", "head.safetensors", "training.safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "other"])
+def test_a_damaged_training_is_learned_again(
+    run: Run, seeds_trained: list[int], file: str, damage: str
+) -> None:
+    run("--seeds", 3, code=1)
+    for folder in UNFINISHED.iterdir():
+        path = folder / file
+        if damage == "missing":
+            path.unlink()
+        else:
+            data = path.read_bytes()
+            path.write_bytes(
+                {"empty": b"", "cut": data[: len(data) // 2], "other": b"{}"}[damage]
+            )
+    run("--seeds", 2)
+    assert seeds_trained == [0, 1, 2, 0, 1]
+
+
+def test_where_nothing_can_be_kept_training_goes_on(run: Run, seeds_trained: list[int]) -> None:
+    UNFINISHED.parent.mkdir()
+    UNFINISHED.write_text("a file in the way", encoding="utf-8")
+    assert len(run("--seeds", 2)["trials"]) == 2
+
+
+def test_old_trainings_that_nobody_took_up_go(run: Run, seeds_trained: list[int]) -> None:
+    run("--seeds", 3, code=1)
+    first, second = sorted(UNFINISHED.iterdir())
+    old = time.time() - journal.KEPT_SECONDS - 60
+    os.utime(first, (old, old))
+    run("--split-seed", 1)
+    assert list(UNFINISHED.iterdir()) == [second]
+    shutil.rmtree(second)
+    run("--split-seed", 1)
+    assert not UNFINISHED.exists()
