@@ -4,8 +4,8 @@ The plain loop is what one writes first: DataLoader, pad_sequence, nn.Conv1d or 
 nn.LSTM, float32, AdamW. Both sides take their epochs in turn and are then compared on the
 same validation texts, so that speed is not bought with accuracy.
 
-    python -m benchmarks.heads --features FOLDER    # tokens.npy, offsets.npy, labels.npy
     python -m benchmarks.heads                      # made-up features of isear's shape
+    make bench ARGS="--data my.csv"                 # labelled texts of one's own
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -228,14 +227,6 @@ def run(problem: Problem, epochs: int = EPOCHS) -> Iterator[Result]:
     return (compare(name, problem, epochs) for name in PLAIN)
 
 
-def read_problem(folder: Path) -> Problem:
-    """Token vectors and labels from ``tokens.npy``, ``offsets.npy`` and ``labels.npy``."""
-    table = FeatureTable(
-        np.load(folder / "tokens.npy"), np.load(folder / "offsets.npy").astype(np.int64), TOKENS
-    )
-    return _split(table, np.load(folder / "labels.npy").astype(np.int64))
-
-
 def made_up_problem(texts: int = 6500, width: int = 384, classes: int = 7) -> Problem:
     """As many and as long texts as isear's training and validation; the class shows faintly."""
     random = np.random.default_rng(0)
@@ -246,25 +237,20 @@ def made_up_problem(texts: int = 6500, width: int = 384, classes: int = 7) -> Pr
     values[offsets[:-1] + random.integers(0, lengths)] += (
         1.2 * random.standard_normal((classes, width), dtype=np.float32)[labels]
     )
-    return _split(FeatureTable(values.astype(np.float16), offsets, TOKENS), labels)
-
-
-def _split(table: FeatureTable, labels: np.ndarray) -> Problem:
+    table = FeatureTable(values.astype(np.float16), offsets, TOKENS)
     train, validation = train_test_split(
-        np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=0
+        np.arange(texts), test_size=0.2, stratify=labels, random_state=0
     )
-    return Problem(table, labels, train, validation, int(labels.max()) + 1)
+    return Problem(table, labels, train, validation, classes)
 
 
 def main() -> int:
     """Print a line a comparison, or one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.heads", description=__doc__)
-    parser.add_argument("--features", type=Path, help="folder of .npy files; default: made up")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="of each side, in turn")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    problem = read_problem(options.features) if options.features else made_up_problem()
-    results = list(run(problem, options.epochs))
+    results = list(run(made_up_problem(), options.epochs))
     if options.json:
         rows = [{**asdict(result), "ratio": result.ratio} for result in results]
         sys.stdout.write(json.dumps({"results": rows}) + "\n")
