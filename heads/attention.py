@@ -38,7 +38,8 @@ class AttentionSettings(DenseSettings, SequenceSettings):
     dropout: float = Field(
         0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )
-    # Ten epochs of three members: the time of one cnn; what they are worth: docs/heads.md.
+    # Three members make as many products an epoch as one cnn; ten epochs, since twenty were no
+    # more accurate on validation: docs/heads.md.
     epochs: int = Field(10, ge=1, le=10_000, description="most passes over the training texts")
     members: int = Field(
         3,

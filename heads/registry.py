@@ -88,7 +88,7 @@ HEADS: dict[str, HeadType] = {
             layouts=(TOKENS, SENTENCES),
             summary=(
                 "learned queries weigh the vectors, three times over; mostly as good as any",
-                "about as much as cnn; members=1 is a third of that and a little less accurate",
+                "as many products an epoch as cnn; members=1 has a third, a bit less accurate",
             ),
             head=AttentionHead,
         ),
