@@ -83,7 +83,8 @@ class Journal:
     def keep(self, settings: HeadSettings, split: Split, seed: int, training: Training) -> None:
         """Keep a training until :meth:`close`; nothing is kept where nothing can be written."""
         place = self._place(settings, split, seed)
-        with suppress(OSError, CacheError), temporary_folder(self.folder, "training") as folder:
+        failures = suppress(OSError, CacheError, SafetensorError)
+        with failures, temporary_folder(self.folder, "training") as folder:
             checkpoint.save(training.trained, folder)
             values = {"held_out": training.held_out, "seconds": np.array([training.seconds])}
             save_file(values, folder / TRAINING)

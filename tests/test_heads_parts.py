@@ -180,13 +180,16 @@ def test_averaged_weights_come_with_averaged_statistics() -> None:
     assert fitted.history[fitted.best_epoch - 1].validation_accuracy > 0.95
 
 
+@pytest.mark.parametrize("steps", [1, 11])
 @pytest.mark.parametrize("directions", [1, 2])
-def test_unrolled_steps_are_torchs_lstm_forwards_and_backwards(directions: int) -> None:
+def test_unrolled_steps_are_torchs_lstm_forwards_and_backwards(
+    directions: int, steps: int
+) -> None:
     torch.manual_seed(0)
     lstms = [torch.nn.LSTM(5, 7, batch_first=True) for _ in range(directions)]
-    x = torch.randn(3, 11, 5, requires_grad=True)
-    backwards = reversal(torch.tensor([[11], [4], [1]]), 11)
-    weighed = torch.randn(directions, 3, 11, 7)
+    x = torch.randn(3, steps, 5, requires_grad=True)
+    backwards = reversal(torch.tensor([[11], [4], [1]]).clamp_max(steps), steps)
+    weighed = torch.randn(directions, 3, steps, 7)
     expected = [
         lstm(each)[0] for lstm, each in zip(lstms, (x, take(x, backwards)), strict=False)
     ]
