@@ -80,13 +80,15 @@ class EncodingPlan:
         distinct: different texts among them.
         missing: positions of the texts to encode: the first of each distinct text that some
             space lacks, in corpus order.
-        sizes: (missing,) expected stored bytes of each.
+        lacks: (missing, spaces) bool, which spaces lack each of them.
+        sizes: (missing,) bytes of each expected to be stored, in the spaces that lack it.
         held: the first missing texts, up to ``HELD_BYTES``; the others are read again.
     """
 
     keys: np.ndarray
     distinct: int
     missing: np.ndarray
+    lacks: np.ndarray
     sizes: np.ndarray
     held: Sequence[str] = ()
 
@@ -150,19 +152,21 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
     if stream is texts:
         raise TypeError("texts are read again to be encoded: pass a list, not an iterator")
     specs = [space.spec for space in spaces]
-    keys, absent = [text_keys(())], [np.zeros(0, bool)]
+    keys, absent = [text_keys(())], [np.zeros((0, len(spaces)), bool)]
     sizes = [np.zeros(0, np.int64)]
     held: list[str] = []
     room = HELD_BYTES
     while batch := list(islice(stream, PLANNED_TEXTS)):
         keys.append(text_keys(batch))
         absent.append(lacking(keys[-1], spaces))
-        wanted = list(compress(batch, absent[-1].tolist()))
-        sizes.append(np.array([_stored_bytes(text, specs) for text in wanted], np.int64))
+        some = np.logical_or.reduce(absent[-1], axis=1)
+        wanted = list(compress(batch, some.tolist()))
+        sizes.append(_sizes(wanted, specs, absent[-1][some]))
         if room > 0:
             room -= sum(map(sys.getsizeof, wanted))
             held += wanted
-    every, wanting = np.concatenate(keys), np.concatenate(absent)
+    every, lacks = np.concatenate(keys), np.concatenate(absent)
+    wanting = lacks.any(axis=1)
     first = np.zeros(len(every), bool)
     first[np.unique(every, return_index=True)[1]] = True
     once = first[wanting]
@@ -170,6 +174,7 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
         every,
         int(first.sum()),
         np.flatnonzero(wanting & first),
+        lacks[wanting & first],
         np.concatenate(sizes)[once],
         list(compress(held, once.tolist())),
     )
@@ -242,30 +247,34 @@ def encode(
 def encode_window(
     planned: Window, spaces: Sequence[Space], encoder: Encoder, on_batch: OnBatch
 ) -> Done:
-    """One unit of work: what some space lacks of a window -> one commit a space."""
-    absent = [space.missing(planned.keys) for space in spaces]
-    chosen = np.logical_or.reduce(absent)
-    window = planned.take(chosen)
-    shared = not chosen.all()
-    if not window.texts:
-        return Done(0, 0, window, shared)
-    blocks = encoder.encode(window.texts, [space.spec for space in spaces], on_batch)
-    sound = np.logical_and.reduce(
-        [sound_texts(block, space.spec) for space, block in zip(spaces, blocks, strict=True)]
-    )
-    for space, block, missing in zip(spaces, blocks, absent, strict=True):
-        shared |= not _commit(space, window.keys, block, sound & missing[chosen])
-        touch(space.folder)  # a space that is being filled is in use, however long it takes
-    tokens = int(blocks[0].tokens.sum())
-    return Done(int(sound.sum()), tokens, window.take(~sound), shared)
+    """One unit of work: what some space lacks of a window -> a commit to each that does.
+
+    Texts that lack the same go together, so that none passes for vectors that are there.
+    """
+    absent = lacking(planned.keys, spaces)
+    wanting = absent.any(axis=1)
+    shared = not wanting.all()
+    bad = np.zeros(len(planned.texts), bool)
+    encoded = tokens = 0
+    for lack in np.unique(absent[wanting], axis=0):
+        same = (absent == lack).all(axis=1)
+        window, filled = planned.take(same), list(compress(spaces, lack))
+        blocks = encoder.encode(window.texts, [space.spec for space in filled], on_batch)
+        pairs = list(zip(filled, blocks, strict=True))
+        sound = np.logical_and.reduce([sound_texts(each, space.spec) for space, each in pairs])
+        for space, block in pairs:
+            shared |= not _commit(space, window.keys, block, sound)
+            touch(space.folder)  # while it is being filled it is in use, however long it takes
+        bad[same] = ~sound
+        encoded += int(sound.sum())
+        tokens += int(blocks[0].tokens.sum())
+    return Done(encoded, tokens, planned.take(bad), shared)
 
 
 def lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
-    """(n,) bool: texts whose vectors some space lacks."""
-    absent = np.zeros(len(keys), bool)
-    for space in spaces:
-        absent |= space.missing(keys)
-    return absent
+    """(n, spaces) bool: which spaces lack the vectors of each text."""
+    absent = np.array([space.missing(keys) for space in spaces], bool)
+    return absent.reshape(len(spaces), len(keys)).T
 
 
 def backend_name(encoder: object) -> str:
@@ -344,13 +353,20 @@ def sound_texts(block: Block, spec: FeatureSpec) -> np.ndarray:
     return sound
 
 
-def _stored_bytes(text: str, specs: Sequence[FeatureSpec]) -> int:
-    """Expected stored bytes of a text: 4 ASCII letters a token, or 1 letter of others."""
+def _sizes(texts: Sequence[str], specs: Sequence[FeatureSpec], lacks: np.ndarray) -> np.ndarray:
+    """(n,) bytes expected of texts in the specs that lack them, by (n, specs) bool."""
+    expected = np.array([_stored_bytes(text, specs) for text in texts], np.int64)
+    total: np.ndarray = (expected.reshape(lacks.shape) * lacks).sum(axis=1)
+    return total
+
+
+def _stored_bytes(text: str, specs: Sequence[FeatureSpec]) -> list[int]:
+    """Expected of a text, a number a spec: 4 ASCII letters a token, or 1 letter of others."""
     other = 0 if text.isascii() else (len(text.encode("utf-8")) - len(text)) // 2
     tokens = 2 + max(0, len(text) - other) // 4 + other
-    return sum(
+    return [
         ROW_BYTES + spec.bytes_per_vector * _expected_vectors(spec, tokens) for spec in specs
-    )
+    ]
 
 
 def _expected_vectors(spec: FeatureSpec, tokens: int) -> int:

@@ -129,7 +129,7 @@ def encode_on_devices(
                 crew.remove(worker)
     for space in spaces:
         space.save_index()
-    left = int(lacking(plan.keys[plan.missing], spaces).sum()) - len(bad.rows)
+    left = int(lacking(plan.keys[plan.missing], spaces).any(axis=1).sum()) - len(bad.rows)
     if left and lost:
         raise WorkerError(
             f"{len(lost)} of {len(started)} workers died ({listed(lost)}) and {left:,} texts "

@@ -14,7 +14,7 @@ from features.spec import DEFAULT_LAYOUTS
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import duration
 from pipeline.speed import Speed, measure_speed
-from pipeline.vectors import Vectors, ensure_vectors
+from pipeline.vectors import Vectors, ensure_vectors, with_pooled
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,9 @@ def run_features(
     model: EncoderModel | None = None,
     load: Callable[[EncoderModel], Encoder] | None = None,
 ) -> FeaturesResult:
-    """Encode a corpus in one layout, or by default in all, from one forward pass.
+    """Encode a corpus in one layout and pooled, which every ``train`` needs for its copies.
+
+    By default in all that come from one forward pass.
 
     The texts stream from the file; memory does not grow with them but for some 100 bytes each.
 
@@ -97,7 +99,7 @@ def run_features(
     """
     start = time.perf_counter()
     texts = CorpusTexts(data.data, data.columns.text, data.skip_empty)
-    layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
+    layouts = DEFAULT_LAYOUTS if layout is None else with_pooled(layout)
     result = ensure_vectors(texts, vectors, layouts, model=model, load=load)
     seconds = time.perf_counter() - start
     return FeaturesResult(result, seconds, measure_speed(result, roofline))

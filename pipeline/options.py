@@ -15,7 +15,7 @@ def features_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads features``."""
     shared_options.data_options(parser)
     shared_options.vector_options(parser)
-    shared_options.layout_option(parser, "all, from one forward pass")
+    shared_options.layout_option(parser, "pooled and tokens, from one forward pass")
     parser.add_argument(
         "--roofline",
         action="store_true",

@@ -104,15 +104,17 @@ def sequences(vectors: Vectors) -> tuple[np.ndarray, np.ndarray]:
 
     All layouts of whole texts share a forward pass, and sentences have one of their own.
     """
-    keys = vectors.plan.keys[vectors.plan.missing]
-    whole = [space for space in vectors.spaces if space.spec.layout != SENTENCES][:1]
-    cut = [space for space in vectors.spaces if space.spec.layout == SENTENCES]
-    lengths, counts = [], []
-    for space in whole:
-        seen = np.minimum(space.tokens(keys), space.spec.limit)
+    keys, lacks = vectors.plan.keys[vectors.plan.missing], vectors.plan.lacks
+    sentences = np.array([space.spec.layout == SENTENCES for space in vectors.spaces])
+    lengths, counts = [np.zeros(0)], [np.zeros(0)]
+    for space in [each for each in vectors.spaces if each.spec.layout != SENTENCES][:1]:
+        seen = np.minimum(
+            space.tokens(keys[lacks[:, ~sentences].any(axis=1)]), space.spec.limit
+        )
         counts.append(np.ceil(seen / space.spec.max_length))  # windows, their overlap left out
         lengths.append(seen / counts[-1])
-    for space in cut:
-        counts.append(space.lengths(keys))
-        lengths.append(space.tokens(keys) / counts[-1])
+    for space, lack in zip(vectors.spaces, lacks.T, strict=True):
+        if space.spec.layout == SENTENCES:
+            counts.append(space.lengths(keys[lack]))
+            lengths.append(space.tokens(keys[lack]) / counts[-1])
     return np.concatenate(lengths), np.concatenate(counts)

@@ -73,6 +73,18 @@ def write(path: Path, rows: list[list[str]]) -> None:
 QUICK = ("--set", "epochs=2", "batch_size=16")
 
 
+@pytest.mark.parametrize(
+    ("layout", "head"), [("tokens", "cnn"), ("sentences", "attention"), ("pooled", "logistic")]
+)
+def test_features_of_one_layout_are_all_that_train_needs(
+    run: Run, data: Path, encoder: Path, layout: str, head: str
+) -> None:
+    common = ("--data", data, "--encoder", encoder, "--layout", layout, "--json")
+    assert run("features", *common).json["encoded"] == 80
+    quick = () if head == "logistic" else QUICK
+    assert run("train", "--head", head, *common, *quick).json["encoded"] == 0
+
+
 def test_features_then_train_encodes_nothing(run: Run, data: Path, encoder: Path) -> None:
     common = ("--data", data, "--encoder", encoder, "--json")
     first = run("features", *common).json

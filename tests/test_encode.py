@@ -9,14 +9,17 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from features import encoding as stage
-from features.encoding import EncodingReport, check_disk, encode, plan_encoding
+from features.encoding import EncodingReport, OnBatch, check_disk, encode, plan_encoding
 from features.errors import BadVectorError, DiskSpaceError
+from features.shard import Block
+from features.spec import FeatureSpec
 from features.store import FeatureStore, Space
 from tests.fakes import CountingEncoder, fake_vectors, spec
 
@@ -47,6 +50,48 @@ def test_only_misses_are_encoded_each_once(tmp_path: Path) -> None:
     third = CountingEncoder()
     run(TEXTS[::-1], spaces(tmp_path), third)
     assert third.seen == []
+
+
+class Noting(CountingEncoder):
+    """Notes which layouts each text was encoded in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layouts: dict[str, list[str]] = {}
+
+    def encode(
+        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
+    ) -> list[Block]:
+        for text in texts:
+            assert text not in self.layouts, "one forward pass"
+            self.layouts[text] = [each.layout for each in specs]
+        return super().encode(texts, specs, on_batch)
+
+
+def test_no_text_passes_for_vectors_that_are_there(tmp_path: Path) -> None:
+    run(TEXTS[:20], spaces(tmp_path, "tokens"), CountingEncoder())
+    run(TEXTS[10:30], spaces(tmp_path, "pooled"), CountingEncoder())
+    both, encoder = spaces(tmp_path), Noting()
+    plan = plan_encoding(TEXTS[:40], both)
+    assert plan.lacks[:10].tolist() == [[True, False]] * 10
+    assert plan.sizes[:10].max() < plan.sizes[-10:].min(), "no room for what is there"
+    report = encode(plan, TEXTS[:40], both, lambda: encoder)
+    assert encoder.layouts == {
+        **{text: ["pooled"] for text in TEXTS[:10]},
+        **{text: ["tokens"] for text in TEXTS[20:30]},
+        **{text: ["pooled", "tokens"] for text in TEXTS[30:40]},
+    }
+    assert report.encoded == 30
+    assert not len(plan_encoding(TEXTS[:40], spaces(tmp_path)).missing)
+
+
+def test_bad_texts_are_named_whatever_they_lack(tmp_path: Path) -> None:
+    run(TEXTS[:20], spaces(tmp_path, "tokens"), CountingEncoder())
+    opened, encoder = spaces(tmp_path), CountingEncoder(bad=[TEXTS[3], TEXTS[25]])
+    with pytest.raises(BadVectorError, match=r"texts 4, 26;"):
+        run(TEXTS[:30], opened, encoder)
+    left = plan_encoding(TEXTS[:30], spaces(tmp_path)).missing
+    assert left.tolist() == [3, 25]
 
 
 def test_nothing_missing_loads_no_encoder(tmp_path: Path) -> None:
