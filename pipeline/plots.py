@@ -19,8 +19,11 @@ from matplotlib.figure import Figure
 from heads.base import EpochRecord
 from heads.calibration import Reliability
 from heads.range_test import RangeTest
+from pipeline import fonts
 from pipeline.labels import short_label
 from pipeline.layer_scores import Comparison
+
+fonts.use_installed()
 
 DPI = 120
 TRAIN, VALIDATION, BEST, STOP = "#3b6ea8", "#d1662d", "#555555", "#999999"
@@ -245,5 +248,5 @@ def axis_name(label: str) -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=DPI, bbox_inches="tight")
+    fonts.save(figure, path, DPI)
     plt.close(figure)
