@@ -8,9 +8,10 @@ Texts stream: planning passes over them once and keeps 16 bytes of each; encodin
 them again, and only where it must, so any iterable of texts will do that gives the same texts
 whenever it is iterated: a list, or ``corpus.CorpusTexts``, which reads a file.
 
-A window is one unit of work and one commit a space. Windows run in corpus order, so that a
-resumed run cuts the same windows that the killed one would have; once another process is
-seen writing the same space they run in random order, so that the two share the work.
+A window is one unit of work, and one commit a space unless its texts lack different spaces.
+Windows run in corpus order, so that a resumed run cuts the same windows that the killed one
+would have; once another process is seen writing the same space they run in random order, so
+that the two share the work.
 """
 
 from __future__ import annotations
@@ -247,7 +248,7 @@ def encode(
 def encode_window(
     planned: Window, spaces: Sequence[Space], encoder: Encoder, on_batch: OnBatch
 ) -> Done:
-    """One unit of work: what some space lacks of a window -> a commit to each that does.
+    """One unit of work: what some space lacks of a window -> commits to those that do.
 
     Texts that lack the same go together, so that none passes for vectors that are there.
     """

@@ -2,8 +2,8 @@
 
     texts of the missing rows, in order --cut--> windows --WorkQueue--> the order of work
 
-A window is one unit of work: a list of missing texts in, one committed shard a space out. The
-texts of a window stand in memory while it waits, those of the corpus never do.
+A window is one unit of work: a list of missing texts in, committed shards out. The texts of a
+window stand in memory while it waits, those of the corpus never do.
 """
 
 from __future__ import annotations

@@ -76,8 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write(
-            "interrupted: what was encoded is kept in the cache, a finished training in the "
-            "folder of runs; the same command goes on from there\n"
+            "interrupted: what was encoded so far is kept in the cache, and of train each "
+            "finished training; the same command goes on from there\n"
         )
         return INTERRUPTED
     except BrokenPipeError:

@@ -1,7 +1,7 @@
 """Finished trainings of an unfinished experiment: what a killed ``train --seeds 5`` had done.
 
     runs/.unfinished/<digest of all that decides a training>/   head.json, head.safetensors,
-                                                                training.safetensors
+                                                                training
 
 The same command takes them up and goes on; once its run folder stands they are removed.
 """
@@ -20,20 +20,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
-import heads
 from features.durable import sweep, temporary_folder
 from features.errors import CacheError
 from features.splits import Split
 from heads import checkpoint
 from heads.base import HeadSettings
 from heads.trained import TrainedHead
+from heads.training import use_bfloat16
 from pipeline.runs import environment
 
 FOLDER = ".unfinished"
-TRAINING = "training.safetensors"
+TRAINING = "training"
+DIGEST = 32
+"""Bytes of the SHA-256 of description and values, which stands before the values."""
+
 KEPT_SECONDS = 30 * 24 * 3600.0
 """Age from which trainings that nobody took up are removed."""
 
@@ -66,16 +68,22 @@ class Journal:
         self.folder = runs / FOLDER
         self.decided = [*decided, *_circumstances()]
         self.used: set[Path] = set()
+        with suppress(OSError):
+            sweep(self.folder)  # what a killed one was writing
 
     def find(self, settings: HeadSettings, split: Split, seed: int) -> Training | None:
         """The finished training of a seed on a split; None: there is none, or a damaged one."""
         place = self._place(settings, split, seed)
         try:
             trained = checkpoint.load(place)
-            values = load_file(place / TRAINING)
-            held_out, seconds = values["held_out"], float(values["seconds"][0])
-        except (CacheError, OSError, KeyError, SafetensorError):
+            stored = (place / TRAINING).read_bytes()
+        except (CacheError, OSError):
             return None
+        digest, data = stored[:DIGEST], stored[DIGEST:]
+        if digest != _digest(place, data):
+            return None
+        values = load(data)
+        held_out, seconds = values["held_out"], float(values["seconds"][0])
         if held_out.shape != (len(split.validation), len(split.classes)):
             return None
         return Training(trained, held_out, seconds)
@@ -83,13 +91,19 @@ class Journal:
     def keep(self, settings: HeadSettings, split: Split, seed: int, training: Training) -> None:
         """Keep a training until :meth:`close`; nothing is kept where nothing can be written."""
         place = self._place(settings, split, seed)
-        failures = suppress(OSError, CacheError, SafetensorError)
-        with failures, temporary_folder(self.folder, "training") as folder:
-            checkpoint.save(training.trained, folder)
-            values = {"held_out": training.held_out, "seconds": np.array([training.seconds])}
-            save_file(values, folder / TRAINING)
-            shutil.rmtree(place, ignore_errors=True)
-            folder.rename(place)
+        with suppress(OSError, CacheError), temporary_folder(self.folder, "training") as folder:
+            try:
+                checkpoint.save(training.trained, folder)
+                data = save(
+                    {"held_out": training.held_out, "seconds": np.array([training.seconds])}
+                )
+                (folder / TRAINING).write_bytes(_digest(folder, data) + data)
+                shutil.rmtree(place, ignore_errors=True)
+                folder.rename(place)
+            except BaseException:
+                # The room is for the run folder, which is to hold the result.
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
 
     def close(self) -> None:
         """Remove what this experiment kept, and what others left long ago."""
@@ -97,7 +111,6 @@ class Journal:
             shutil.rmtree(place, ignore_errors=True)
         oldest = time.time() - KEPT_SECONDS
         with suppress(OSError):
-            sweep(self.folder)
             for place in self.folder.iterdir():
                 if place.stat().st_mtime < oldest:
                     shutil.rmtree(place, ignore_errors=True)
@@ -120,11 +133,18 @@ class Journal:
         return place
 
 
+def _digest(place: Path, data: bytes) -> bytes:
+    """Of the values, and of the description, which vouches for the weights alone."""
+    return hashlib.sha256((place / checkpoint.DESCRIPTION).read_bytes() + data).digest()
+
+
 def _circumstances() -> list[str]:
     """What else decides a training: the code, its packages, the processor and its threads."""
     here = environment()
     code = hashlib.sha256()
-    for path in sorted(Path(heads.__file__).parent.glob("*.py")):
-        code.update(path.read_bytes())
+    for pattern in ("heads/*.py", "features/*.py", "pipeline/trials.py"):
+        for path in sorted(Path(__file__).parent.parent.glob(pattern)):
+            code.update(path.read_bytes())
     packages = json.dumps(here["packages"])
-    return [code.hexdigest(), packages, here["processor"], str(torch.get_num_threads())]
+    how = f"{here['processor']}, {torch.get_num_threads()}, {use_bfloat16('auto')}"
+    return [code.hexdigest(), packages, how]

@@ -223,6 +223,25 @@ def test_recurrent_dropout_takes_the_same_units_at_every_step() -> None:
     assert largest_difference(mine, theirs * kept) < 1e-4
 
 
+def test_recurrent_dropout_under_bfloat16_is_close_to_float32() -> None:
+    torch.manual_seed(0)
+    lstm, x = torch.nn.LSTM(16, 8, batch_first=True), torch.randn(4, 9, 16)
+    backwards, kept = torch.zeros(4, 9, dtype=torch.int64), torch.full((1, 4, 8), 2.0)
+    kept[:, :, ::2] = 0.0
+    expected = unroll([lstm], x, backwards, kept)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = unroll([lstm], x.bfloat16(), backwards, kept)
+    assert got.dtype == torch.float32
+    assert 0 < largest_difference(got, expected) < 0.02
+    learned = list(lstm.parameters())
+    for mine, theirs in zip(
+        torch.autograd.grad(got.square().sum(), learned),
+        torch.autograd.grad(expected.square().sum(), learned),
+        strict=True,
+    ):
+        assert largest_difference(mine, theirs) < 0.03 * float(theirs.abs().max())
+
+
 def test_recurrent_dropout_only_in_training() -> None:
     torch.manual_seed(0)
     layer = Layer(5, 64, 1, RecurrentSettings(recurrent_dropout=0.5))

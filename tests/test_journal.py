@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from features.errors import DivergedError
+from features.errors import CacheError, DivergedError
 from pipeline import journal, trials
 from pipeline.cli import main
 
@@ -134,8 +135,8 @@ def test_changed_code_or_processor_takes_up_nothing(
     assert seeds_trained == [0, 1, 2, 0, 1]
 
 
-@pytest.mark.parametrize("file", ["head.json", "head.safetensors", "training.safetensors"])
-@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "other"])
+@pytest.mark.parametrize("file", ["head.json", "head.safetensors", "training"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "other", "flipped"])
 def test_a_damaged_training_is_learned_again(
     run: Run, seeds_trained: list[int], file: str, damage: str
 ) -> None:
@@ -145,9 +146,10 @@ def test_a_damaged_training_is_learned_again(
         if damage == "missing":
             path.unlink()
         else:
-            data = path.read_bytes()
+            data, half = path.read_bytes(), path.stat().st_size // 2
+            flipped = data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :]
             path.write_bytes(
-                {"empty": b"", "cut": data[: len(data) // 2], "other": b"{}"}[damage]
+                {"empty": b"", "cut": data[:half], "other": b"{}", "flipped": flipped}[damage]
             )
     run("--seeds", 2)
     assert seeds_trained == [0, 1, 2, 0, 1]
@@ -157,6 +159,37 @@ def test_where_nothing_can_be_kept_training_goes_on(run: Run, seeds_trained: lis
     UNFINISHED.parent.mkdir()
     UNFINISHED.write_text("a file in the way", encoding="utf-8")
     assert len(run("--seeds", 2)["trials"]) == 2
+
+
+@pytest.mark.parametrize("what", ["weights", "values"])
+def test_a_full_disk_costs_neither_the_run_nor_its_room(
+    run: Run, seeds_trained: list[int], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def full(*arguments: object) -> bytes:
+        if what == "values":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        Path(str(arguments[1]), "head.safetensors").write_bytes(b"x" * 1000)
+        raise CacheError("the head cannot be written")
+
+    if what == "weights":
+        monkeypatch.setattr(journal.checkpoint, "save", full)
+        run("--seeds", 3, code=1)
+    else:
+        monkeypatch.setattr(journal, "save", full)
+        run("--seeds", 3, code=1)
+        assert len(run("--seeds", 2)["trials"]) == 2
+    assert not UNFINISHED.exists() or not list(UNFINISHED.iterdir())
+
+
+def test_folds_go_on_too_and_leftovers_go(run: Run, seeds_trained: list[int]) -> None:
+    leftover = UNFINISHED / ".tmp-training-0a1b2c"
+    leftover.mkdir(parents=True)
+    run("--folds", 2, "--seeds", 3, code=1)
+    assert not leftover.exists()
+    assert seeds_trained == [0, 1, 2]
+    resumed = run("--folds", 2, "--seeds", 3)
+    assert seeds_trained == [0, 1, 2, 2, 0, 1, 2]
+    assert scores(resumed) == scores(run("--folds", 2, "--seeds", 3, "--runs", "elsewhere"))
 
 
 def test_old_trainings_that_nobody_took_up_go(run: Run, seeds_trained: list[int]) -> None:

@@ -70,6 +70,20 @@ def encoded(root: Path, folder: Path, *layouts: str) -> Vectors:
     return Vectors(model, spaces, plan, made_up)
 
 
+@pytest.mark.parametrize("there", ["pooled", "sentences"])
+def test_sequences_are_those_of_the_vectors_that_were_missing(
+    tiny_models: dict[str, Path], tmp_path: Path, there: str
+) -> None:
+    other = {"pooled": "sentences", "sentences": "pooled"}[there]
+    alone = sequences(encoded(tmp_path / "alone", tiny_models["bert"], other))
+    encoded(tmp_path / "both", tiny_models["bert"], there)
+    both = sequences(encoded(tmp_path / "both", tiny_models["bert"], "pooled", "sentences"))
+    whole = sequences(encoded(tmp_path / "new", tiny_models["bert"], "pooled", "sentences"))
+    for got, expected, more in zip(both, alone, whole, strict=True):
+        assert got.tolist() == expected.tolist()
+        assert len(more) == 2 * len(SENTENCES)
+
+
 def test_speed_leaves_out_loading_and_tokens_that_were_cut(
     tiny_models: dict[str, Path], tmp_path: Path
 ) -> None:
