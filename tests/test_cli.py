@@ -73,18 +73,6 @@ def write(path: Path, rows: list[list[str]]) -> None:
 QUICK = ("--set", "epochs=2", "batch_size=16")
 
 
-@pytest.mark.parametrize(
-    ("layout", "head"), [("tokens", "cnn"), ("sentences", "attention"), ("pooled", "logistic")]
-)
-def test_features_of_one_layout_are_all_that_train_needs(
-    run: Run, data: Path, encoder: Path, layout: str, head: str
-) -> None:
-    common = ("--data", data, "--encoder", encoder, "--layout", layout, "--json")
-    assert run("features", *common).json["encoded"] == 80
-    quick = () if head == "logistic" else QUICK
-    assert run("train", "--head", head, *common, *quick).json["encoded"] == 0
-
-
 def test_features_then_train_encodes_nothing(run: Run, data: Path, encoder: Path) -> None:
     common = ("--data", data, "--encoder", encoder, "--json")
     first = run("features", *common).json
@@ -410,31 +398,3 @@ def test_the_readme_names_real_commands_and_options() -> None:
 def test_the_example_is_the_default_data() -> None:
     assert EXAMPLE == REPOSITORY / "examples" / "emotions.csv"
     assert EXAMPLE.exists()
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({}, "10000"),
-        ({"GOMP_SPINCOUNT": "7"}, "7"),
-        ({"OMP_WAIT_POLICY": "ACTIVE"}, None),
-    ],
-)
-def test_threads_do_not_spin_for_long_unless_told_to(
-    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: str | None
-) -> None:
-    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    assert main(["heads"]) == 0
-    assert os.environ.get("GOMP_SPINCOUNT") == expected
-
-
-def test_the_setting_comes_before_torch() -> None:
-    """GNU's OpenMP reads its environment once, when torch loads it."""
-    script = "import sys, pipeline.cli; sys.exit('torch' in sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
-    assert done.returncode == 0

@@ -1,4 +1,4 @@
-"""``--devices``, ``--backend`` and ``--roofline`` as a user would type them."""
+"""``--devices``, ``--backend``, ``--roofline`` and ``--layout`` as a user would type them."""
 
 from __future__ import annotations
 
@@ -96,3 +96,22 @@ def test_a_back_end_that_is_not_installed_is_named_with_its_remedy(
     assert (
         "pip install 'manyheads[openvino]', or pass --backend torch" in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("layout", "head"), [("tokens", "cnn"), ("sentences", "attention"), ("pooled", "logistic")]
+)
+def test_features_of_one_layout_are_all_that_train_needs(
+    tiny_models: dict[str, Path], capsys: pytest.CaptureFixture[str], layout: str, head: str
+) -> None:
+    lines = (f"{text},{'ab'[i % 2]}" for i, text in enumerate(TEXTS))
+    Path("labelled.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
+    common = ["--data", "labelled.csv", "--encoder", str(tiny_models["bert"]), "--json"]
+    quick = [] if head == "logistic" else ["--set", "epochs=1"]
+    encoded = []
+    train = ["train", "--head", head, "--split", "random", *quick]
+    for command in (["features"], train):
+        capsys.readouterr()
+        assert main([*command, *common, "--layout", layout]) == 0
+        encoded.append(json.loads(capsys.readouterr().out)["encoded"])
+    assert encoded == [len(TEXTS), 0]
