@@ -84,16 +84,12 @@ def drop_seconds(history: Path) -> list[dict[str, Any]]:
 
 
 def test_it_says_what_it_took_up(
-    run: Run, seeds_trained: list[int], capsys: pytest.CaptureFixture[str]
+    run: Run, seeds_trained: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("--seeds", 3, code=1)
     said: list[str] = []
-    trials_say = trials.say
-    trials.say = said.append
-    try:
-        run("--seeds", 3)
-    finally:
-        trials.say = trials_say
+    monkeypatch.setattr(trials, "say", said.append)
+    run("--seeds", 3)
     assert [line.endswith("kept from a run that did not finish") for line in said] == [
         True,
         True,
@@ -171,14 +167,11 @@ def test_a_full_disk_costs_neither_the_run_nor_its_room(
         Path(str(arguments[1]), "head.safetensors").write_bytes(b"x" * 1000)
         raise CacheError("the head cannot be written")
 
-    if what == "weights":
-        monkeypatch.setattr(journal.checkpoint, "save", full)
-        run("--seeds", 3, code=1)
-    else:
-        monkeypatch.setattr(journal, "save", full)
-        run("--seeds", 3, code=1)
-        assert len(run("--seeds", 2)["trials"]) == 2
-    assert not UNFINISHED.exists() or not list(UNFINISHED.iterdir())
+    monkeypatch.setattr(journal.checkpoint if what == "weights" else journal, "save", full)
+    run("--seeds", 3, code=1)
+    assert list(UNFINISHED.iterdir()) == []
+    assert len(run("--seeds", 2)["trials"]) == 2
+    assert seeds_trained == [0, 1, 2, 0, 1]
 
 
 def test_folds_go_on_too_and_leftovers_go(run: Run, seeds_trained: list[int]) -> None:
