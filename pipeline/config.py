@@ -112,6 +112,7 @@ class ExperimentConfig:
         seed: reaches every random choice of the training.
         seeds: how many trainings, with ``seed``, ``seed`` + 1, and so on.
         folds: how many folds the texts are dealt into, each tested once; 0: one split.
+        split_of: a finished run whose sides, or folds, are taken; None: they are made here.
         runs: the folder that run folders are made in.
     """
 
@@ -124,6 +125,7 @@ class ExperimentConfig:
     seed: int = 0
     seeds: int = 1
     folds: int = 0
+    split_of: str | None = None
     runs: Path = Path("runs")
 
     def __post_init__(self) -> None:
@@ -136,6 +138,12 @@ class ExperimentConfig:
         if self.folds < 0 or self.folds == 1:
             raise SettingError(
                 f"--folds must be 2 or more, or 0 for one split; got {self.folds}"
+            )
+        made = (self.data.split, self.data.split_seed, self.data.columns.group)
+        if self.split_of is not None and made != (NEAR, 0, None):
+            raise SettingError(
+                f"--split-of {self.split_of} takes the sides of that run: leave --split, "
+                "--split-seed and --group-column out"
             )
         if self.preset is not None:
             check_head(self.head, self.preset)

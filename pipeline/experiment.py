@@ -14,6 +14,7 @@ import numpy as np
 from features.copies import Copies, find_copies
 from features.corpus import Corpus
 from features.encoding import Encoder
+from features.errors import SettingError
 from features.model import EncoderModel
 from features.table import POOLED
 from heads.calibration import BINS, error_by_chance, reliability
@@ -23,11 +24,12 @@ from pipeline.breakdown import by_length, by_truncation, class_scores, collapse
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation import Evaluation, Score, score
 from pipeline.findings_copies import leaked
+from pipeline.held_out import HeldOut, read_held_out
 from pipeline.journal import Journal
-from pipeline.partition import fold_corpus, read_labelled, split_corpus
+from pipeline.partition import fold_corpus, read_labelled, split_corpus, splits_of
 from pipeline.record import Record, write_record
 from pipeline.results import Calibration, ExperimentResult, TrialScore
-from pipeline.runs import new_run, run_name
+from pipeline.runs import find_run, new_run, run_name
 from pipeline.trials import Outcome, Trial, check_labels, run_trials
 from pipeline.vectors import Vectors, ensure_vectors, with_pooled
 
@@ -48,6 +50,7 @@ def run_experiment(
     settings = make_settings(config.head, config.overrides(classes=2))
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
+    given = _given_sides(config)
     corpus = read_labelled(config.data, config.folds)
     labels = corpus.labels or ()
     check_labels(settings, labels)
@@ -57,7 +60,9 @@ def run_experiment(
         table = vectors.table(layout)
         pooled = (table if layout == POOLED else vectors.table(POOLED)).values
         copies = find_copies(corpus.texts, pooled)
-        if config.folds:
+        if given is not None:
+            splits = splits_of(corpus, given, str(config.split_of))
+        elif config.folds:
             splits = fold_corpus(corpus, config.data, copies, config.folds)
         else:
             splits = (split_corpus(corpus, config.data, copies),)
@@ -69,6 +74,26 @@ def run_experiment(
         write_record(run.folder, Record(described, corpus, spec, outcome, pooled), result)
     journal.close()
     return replace(result, run=run.final)
+
+
+def _given_sides(config: ExperimentConfig) -> HeldOut | None:
+    """What the run of ``split_of`` held out, with as many folds; None where none is named.
+
+    Raises:
+        CacheError: there is no such run, or it is damaged.
+        SettingError: it has other folds.
+    """
+    if config.split_of is None:
+        return None
+    held_out = read_held_out(find_run(config.split_of, config.runs))
+    folds = len(held_out.folds) if len(held_out.folds) > 1 else 0
+    if folds != config.folds:
+        wanted = f"pass --folds {folds}" if folds else "leave --folds out"
+        raise SettingError(
+            f"--split-of {config.split_of}: that run has {folds or 'no'} folds, not "
+            f"{config.folds}: {wanted}"
+        )
+    return held_out
 
 
 def _result(

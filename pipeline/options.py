@@ -51,6 +51,12 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="deal the texts into K folds and test each once (default: one split)",
     )
+    parser.add_argument(
+        "--split-of",
+        metavar="RUN",
+        help="train, validate and test on the texts that a finished run did, for a fair "
+        "comparison or a blend",
+    )
     shared_options.split_options(parser)
     shared_options.layout_option(parser, "the head's natural one")
     shared_options.runs_option(parser)
@@ -176,5 +182,6 @@ def experiment_config(parsed: argparse.Namespace) -> ExperimentConfig:
         seed=parsed.seed,
         seeds=parsed.seeds,
         folds=parsed.folds,
+        split_of=parsed.split_of,
         runs=parsed.runs,
     )

@@ -6,18 +6,20 @@ Near-copies stay on one side of every split that is made here, so the vectors co
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from features.copies import Copies
 from features.corpus import Corpus, read_corpus
-from features.errors import SplitError, listed
+from features.errors import SettingError, SplitError, listed
 from features.folds import make_folds
 from features.rows import clipped
 from features.splits import TEST, Split, make_split, official_sides
 from features.stratify import ids_of, joined
 from pipeline.config import NEAR, DataConfig
+from pipeline.held_out import HeldOut
 from pipeline.vectors import say
 
 TEST_SHARE = 0.15
@@ -96,6 +98,37 @@ def fold_corpus(
     return tuple(replace(split, notes=tuple(notes)) for split in splits)
 
 
+def splits_of(corpus: Corpus, held_out: HeldOut, run: str) -> tuple[Split, ...]:
+    """The splits that a finished run was trained on, one a fold, said on stderr.
+
+    Args:
+        corpus: the same texts and labels.
+        held_out: of that run.
+        run: its name, for messages.
+
+    Raises:
+        SettingError: the run is of another corpus.
+    """
+    places = {row: place for place, row in enumerate(corpus.rows)}
+    tested = [row for fold in held_out.folds for row in fold.test.rows.tolist()]
+    if held_out.corpus_digest != corpus.digest or not places.keys() >= set(tested):
+        raise SettingError(
+            f"--split-of {run}: that run was trained on other texts, labels or sides than "
+            f"those of {corpus.name}; name a run on this data, or leave the option out"
+        )
+    folded = len(held_out.folds) > 1
+    # Over folds each text is tested once, so all others belong to the official test side.
+    pool = np.array(sorted(places[row] for row in tested)) if folded else np.arange(len(corpus))
+    splits = []
+    for fold in held_out.folds:
+        sides = {places[row]: "validation" for row in fold.validation.rows.tolist()}
+        sides |= {places[row]: "test" for row in fold.test.rows.tolist()}
+        split = _sided(corpus, pool, [sides.get(row, "train") for row in pool.tolist()])
+        splits.append(replace(split, notes=(f"The sides are those of the run {run}.",)))
+    say(f"{corpus.name}: {len(pool):,} texts on the sides of {run}")
+    return tuple(splits)
+
+
 def group_ids(corpus: Corpus, copies: Copies, rule: str) -> np.ndarray | None:
     """(N,) int64 ids of rows that stay together, or None where only exact copies do.
 
@@ -129,21 +162,48 @@ def _deal(
     """One split a fold, of the rows that no split column marks as test."""
     sides, _ = official_sides(corpus.splits, corpus.rows)
     pool = np.flatnonzero(sides != TEST)
-    texts = [corpus.texts[row] for row in pool.tolist()]
-    labels = [(corpus.labels or ())[row] for row in pool.tolist()]
-    rows = [corpus.rows[row] for row in pool.tolist()]
+    texts, labels, _ = _of_pool(corpus, pool)
     units = None if groups is None else groups[pool]
     fold_of = make_folds(labels, texts, folds, units, data.split_seed)
     splits = []
     for fold in range(folds):
         cells = np.where(fold_of == fold, "test", "train").tolist()
         try:
-            split = make_split(labels, texts, cells, units, data.split_seed, rows=rows)
+            splits.append(_sided(corpus, pool, cells, units, data.split_seed))
         except SplitError as error:
             raise SplitError(f"fold {fold + 1} of {folds} cannot be made: {error}") from error
-        train, validation, test = pool[split.train], pool[split.validation], pool[split.test]
-        splits.append(Split(train, validation, test, split.classes, split.unseen, ()))
     return splits
+
+
+def _sided(
+    corpus: Corpus,
+    pool: np.ndarray,
+    cells: Sequence[str],
+    units: np.ndarray | None = None,
+    seed: int = 0,
+) -> Split:
+    """The split of some rows by the side that each has; one that lacks is cut from training.
+
+    Args:
+        pool: (n,) int64 positions in the corpus.
+        cells: n sides, as a split column names them.
+        units: (n,) int64 ids of rows that stay together.
+        seed: of the cut.
+    """
+    texts, labels, rows = _of_pool(corpus, pool)
+    split = make_split(labels, texts, cells, units, seed, rows=rows)
+    train, validation, test = pool[split.train], pool[split.validation], pool[split.test]
+    return Split(train, validation, test, split.classes, split.unseen, ())
+
+
+def _of_pool(corpus: Corpus, pool: np.ndarray) -> tuple[list[str], list[str], list[int]]:
+    """Texts, labels and data rows of some positions in the corpus."""
+    labels, chosen = corpus.labels or (), pool.tolist()
+    return (
+        [corpus.texts[row] for row in chosen],
+        [labels[row] for row in chosen],
+        [corpus.rows[row] for row in chosen],
+    )
 
 
 def _fold_notes(corpus: Corpus, splits: list[Split]) -> list[str]:

@@ -29,6 +29,7 @@ from pipeline.explain import (
     write_errors,
     write_training,
 )
+from pipeline.held_out import PROBABILITIES, HeldOut, write_held_out
 from pipeline.plots import Curve, draw_calibration, draw_confusion, draw_curves
 from pipeline.results import ExperimentResult
 from pipeline.runs import (
@@ -74,6 +75,7 @@ def write_record(folder: Path, record: Record, result: ExperimentResult) -> None
     _write_history(folder / HISTORY, record.outcome)
     write_events(folder, record.outcome, errors)
     _write_predictions(folder / PREDICTIONS, record)
+    write_held_out(folder / PROBABILITIES, HeldOut.of(record.corpus, record.outcome))
     write_classes(folder / CLASSES, result.classes)
     write_training(folder / TRAINING, TrainingTexts.of(record.corpus, first.learned))
     write_errors(folder / ERRORS, errors)

@@ -1,0 +1,170 @@
+"""What the heads of a run answer for the texts that they did not learn from.
+
+``probabilities.parquet`` has one row a training and held-out text: fold, seed, whether that
+training is kept, side, data row, true label, and the probability of each class.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.corpus import Corpus
+from features.errors import CacheError
+from pipeline.evaluation import Evaluation
+from pipeline.trials import Names, Outcome
+
+PROBABILITIES = "probabilities.parquet"
+SIDES = ("validation", "test")
+DESCRIPTION = b"manyheads"
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Those of one training.
+
+    Attributes:
+        fold: from 1.
+        seed: of the training.
+        kept: whether it is the one of its fold that validates best.
+        validation, test: predictions; their ``rows`` are data rows of the corpus, from 1, and
+            ``plain`` is what ``probabilities`` is.
+    """
+
+    fold: int
+    seed: int
+    kept: bool
+    validation: Evaluation
+    test: Evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Those of all trainings of a run.
+
+    Attributes:
+        corpus_digest: of the texts and labels.
+        names: the class ids.
+        answers: by fold, then by seed.
+    """
+
+    corpus_digest: str
+    names: Names
+    answers: tuple[Answers, ...]
+
+    @property
+    def folds(self) -> tuple[Answers, ...]:
+        """Those of the training that is kept of each fold; without folds, one."""
+        return tuple(each for each in self.answers if each.kept)
+
+    @classmethod
+    def of(cls, corpus: Corpus, outcome: Outcome) -> HeldOut:
+        """Those of an experiment."""
+        rows = np.array(corpus.rows, dtype=np.int64)
+        answers = tuple(
+            Answers(
+                trial.fold,
+                trial.seed,
+                trial in outcome.kept,
+                _placed(trial.validation, rows),
+                _placed(trial.test, rows),
+            )
+            for trial in outcome.trials
+        )
+        return cls(corpus.digest, outcome.names, answers)
+
+
+def _placed(evaluation: Evaluation, rows: np.ndarray) -> Evaluation:
+    """With data rows in place of positions. ``rows``: (N,) int64, of the corpus."""
+    shares = evaluation.probabilities
+    return Evaluation(evaluation.side, rows[evaluation.rows], evaluation.labels, shares, shares)
+
+
+def write_held_out(path: Path, held_out: HeldOut) -> None:
+    """Write them as Parquet."""
+    parts = [
+        (answers, evaluation)
+        for answers in held_out.answers
+        for evaluation in (answers.validation, answers.test)
+    ]
+    counts = [len(evaluation.rows) for _, evaluation in parts]
+
+    def repeated(values: Sequence[object], dtype: Any) -> np.ndarray:
+        return np.repeat(np.array(values, dtype=dtype), counts)
+
+    def stacked(name: str) -> np.ndarray:
+        return np.concatenate([getattr(evaluation, name) for _, evaluation in parts])
+
+    shares = stacked("probabilities").astype(np.float32)
+    sides = repeated([SIDES.index(each.side) for _, each in parts], np.int32)
+    columns = {
+        "fold": pa.array(repeated([answers.fold for answers, _ in parts], np.int32)),
+        "seed": pa.array(repeated([answers.seed for answers, _ in parts], np.int64)),
+        "kept": pa.array(repeated([answers.kept for answers, _ in parts], bool)),
+        "side": pa.DictionaryArray.from_arrays(sides, pa.array(SIDES)),
+        "row": pa.array(stacked("rows")),
+        "label": pa.DictionaryArray.from_arrays(
+            stacked("labels").astype(np.int32), pa.array(held_out.names.all)
+        ),
+        "probabilities": pa.FixedSizeListArray.from_arrays(
+            shares.reshape(-1), len(held_out.names.classes)
+        ),
+    }
+    description = {
+        "classes": held_out.names.classes,
+        "unseen": held_out.names.unseen,
+        "corpus_digest": held_out.corpus_digest,
+    }
+    table = pa.table(columns).replace_schema_metadata({DESCRIPTION: json.dumps(description)})
+    pq.write_table(table, path, compression="zstd")
+
+
+def read_held_out(folder: Path) -> HeldOut:
+    """Those of a run folder. Raises ``CacheError`` if it has none or they are damaged."""
+    path = folder / PROBABILITIES
+    if not path.exists():
+        raise CacheError(
+            f"the run {folder} has no {PROBABILITIES}: it was trained before runs kept the "
+            "probabilities of held-out texts; train it again"
+        )
+    try:
+        table = pq.read_table(path)
+        description = json.loads(table.schema.metadata[DESCRIPTION])
+        names = Names(tuple(description["classes"]), tuple(description["unseen"]))
+        answers = _answers(table, names)
+        return HeldOut(str(description["corpus_digest"]), names, answers)
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+        raise CacheError(f"{path} is damaged ({error}): train the run again") from error
+
+
+def _answers(table: pa.Table, names: Names) -> tuple[Answers, ...]:
+    fold, seed, kept, row = (
+        table.column(name).to_numpy() for name in ("fold", "seed", "kept", "row")
+    )
+    side = np.array(table.column("side").to_pylist())
+    labels = names.ids(table.column("label").to_pylist())
+    flat = table.column("probabilities").combine_chunks().flatten().to_numpy()
+    shares = flat.reshape(len(table), len(names.classes))
+
+    def evaluation(name: str, training: np.ndarray) -> Evaluation:
+        chosen = np.flatnonzero(training & (side == name))
+        if len(chosen) == 0:
+            raise ValueError(f"a training without {name} texts")
+        own = shares[chosen]
+        return Evaluation(name, row[chosen], labels[chosen], own, own)
+
+    answers = []
+    for each_fold, each_seed in sorted(set(zip(fold.tolist(), seed.tolist(), strict=True))):
+        training = (fold == each_fold) & (seed == each_seed)
+        validation, test = (evaluation(name, training) for name in SIDES)
+        answers.append(
+            Answers(each_fold, each_seed, bool(kept[training].all()), validation, test)
+        )
+    return tuple(answers)
