@@ -24,7 +24,7 @@ CORPUS    := $(if $(DATA),--data "$(DATA)")
 
 export TEXT
 
-.PHONY: help features audit layers lr-range train predict heads export export-model verify cache compact collect test bench lint clean
+.PHONY: help features audit layers lr-range train blend predict heads export export-model verify cache compact collect test bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -41,7 +41,7 @@ help:  ## show this help
 	@echo "  SEED      of the training (default: 0)"
 	@echo "  SEEDS     how many seeds to train with; reports mean and spread (default: 1)"
 	@echo "  FOLDS     deal the texts into so many folds and test each once (default: one split)"
-	@echo "  RUN       for predict and export-model: a run folder (default: the latest)"
+	@echo "  RUN       for predict and export-model: a run folder (default: the latest); for blend: several"
 	@echo "  TEXT      for predict: a text"
 	@echo "  OUT       for export and export-model: where to write"
 	@echo "  FORMAT    for export: npy, arrow, parquet or hf"
@@ -61,6 +61,9 @@ layers: .venv/.runtime  ## compare the encoder's layers on a sample of DATA; wri
 
 train: .venv/.runtime  ## train a head on cached vectors, encoding what is missing
 	$(MANYHEADS) train $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FOLDS),--folds $(FOLDS)) $(ARGS)
+
+blend: .venv/.runtime  ## make one run of several, named in RUN="NAME NAME ...": the mean of what they say
+	$(MANYHEADS) blend $(RUN) --runs "$(RUNS)" $(ARGS)
 
 predict: .venv/.runtime  ## label TEXT, or a file of texts in DATA
 	@$(MANYHEADS) predict --run "$(RUN)" --runs "$(RUNS)" --cache "$(CACHE)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),--data "$(DATA)",--text "$$TEXT") $(ARGS)

@@ -237,6 +237,11 @@ COMMANDS = {
         _answered_by("pipeline.lr_range"),
     ),
     "train": Command("train and score a head on cached vectors", options.train_options, _train),
+    "blend": Command(
+        "make one run of several: the mean of what they say",
+        model_options.blend_options,
+        _answered_by("pipeline.blending"),
+    ),
     "predict": Command("label texts with a trained run", options.predict_options, _predict),
     "audit": Command("find what is wrong with a corpus", options.audit_options, _audit),
     "layers": Command(
@@ -247,7 +252,7 @@ COMMANDS = {
     "export-model": Command(
         "write a trained run as one folder: ONNX, weights, labels, model card",
         model_options.export_model_options,
-        _answered_by("pipeline.model_folder"),
+        _answered_by("pipeline.model_export"),
     ),
     "verify": Command(
         "check every file of the cache",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,25 @@ class Score:
     macro_f1: float
     accuracy_interval: tuple[float, float]
     texts: int
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Score:
+        """One as ``metrics.json`` holds it. Raises ``KeyError``, ``TypeError`` if damaged."""
+        low, high = values["accuracy_interval"]
+        return cls(**{**values, "accuracy_interval": (low, high)})
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much one is more often right than another on the same texts.
+
+    Attributes:
+        mean: difference of the accuracies, in [-1, 1].
+        interval: its 95 % bootstrap interval over the texts, each with both answers.
+    """
+
+    mean: float
+    interval: tuple[float, float]
 
 
 def score(labels: np.ndarray, predicted: np.ndarray) -> Score:
@@ -84,6 +104,17 @@ class Evaluation:
             accuracy_interval=metrics.mean_interval(right),
             texts=len(texts),
         )
+
+
+def difference(one: Evaluation, other: Evaluation) -> Difference:
+    """``one`` minus ``other``; both answer the same rows in the same order.
+
+    Of a text with several answers, pooled from folds, the mean difference counts.
+    """
+    _, place, answers = np.unique(one.rows, return_inverse=True, return_counts=True)
+    gaps = one.right.astype(np.float64) - other.right
+    values = np.bincount(place, weights=gaps) / answers
+    return Difference(float(values.mean()), metrics.mean_interval(values))
 
 
 def pooled(parts: Sequence[Evaluation]) -> Evaluation:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def run_experiment(
     settings = make_settings(config.head, config.overrides(classes=2))
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
-    given = _given_sides(config)
+    config, given = _given_sides(config)
     corpus = read_labelled(config.data, config.folds)
     labels = corpus.labels or ()
     check_labels(settings, labels)
@@ -61,7 +62,7 @@ def run_experiment(
         pooled = (table if layout == POOLED else vectors.table(POOLED)).values
         copies = find_copies(corpus.texts, pooled)
         if given is not None:
-            splits = splits_of(corpus, given, str(config.split_of))
+            splits = splits_of(corpus, given, Path(str(config.split_of)).name)
         elif config.folds:
             splits = fold_corpus(corpus, config.data, copies, config.folds)
         else:
@@ -76,24 +77,25 @@ def run_experiment(
     return replace(result, run=run.final)
 
 
-def _given_sides(config: ExperimentConfig) -> HeldOut | None:
-    """What the run of ``split_of`` held out, with as many folds; None where none is named.
+def _given_sides(config: ExperimentConfig) -> tuple[ExperimentConfig, HeldOut | None]:
+    """The configuration with the place of the run of ``split_of``, and what that held out.
 
     Raises:
         CacheError: there is no such run, or it is damaged.
         SettingError: it has other folds.
     """
     if config.split_of is None:
-        return None
-    held_out = read_held_out(find_run(config.split_of, config.runs))
+        return config, None
+    folder = find_run(config.split_of, config.runs).absolute()
+    held_out = read_held_out(folder)
     folds = len(held_out.folds) if len(held_out.folds) > 1 else 0
     if folds != config.folds:
         wanted = f"pass --folds {folds}" if folds else "leave --folds out"
         raise SettingError(
-            f"--split-of {config.split_of}: that run has {folds or 'no'} folds, not "
+            f"--split-of {folder.name}: that run has {folds or 'no'} folds, not "
             f"{config.folds}: {wanted}"
         )
-    return held_out
+    return replace(config, split_of=str(folder)), held_out
 
 
 def _result(

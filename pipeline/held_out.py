@@ -1,7 +1,10 @@
 """What the heads of a run answer for the texts that they did not learn from.
 
-``probabilities.parquet`` has one row a training and held-out text: fold, seed, whether that
-training is kept, side, data row, true label, and the probability of each class.
+    predictions.parquet     of the kept training of each fold, one row a text: data row, side,
+                            true and predicted label, confidence, fold
+    probabilities.parquet   of every training, one row a text: the probability of each class
+
+The answers on validation are those of the head before its refit.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import pyarrow.parquet as pq
 from features.corpus import Corpus
 from features.errors import CacheError
 from pipeline.evaluation import Evaluation
+from pipeline.runs import PREDICTIONS
 from pipeline.trials import Names, Outcome
 
 PROBABILITIES = "probabilities.parquet"
@@ -87,8 +91,30 @@ def _placed(evaluation: Evaluation, rows: np.ndarray) -> Evaluation:
     return Evaluation(evaluation.side, rows[evaluation.rows], evaluation.labels, shares, shares)
 
 
-def write_held_out(path: Path, held_out: HeldOut) -> None:
-    """Write them as Parquet."""
+def write_held_out(folder: Path, held_out: HeldOut) -> None:
+    """Write both files into a run folder."""
+    _write_predictions(folder / PREDICTIONS, held_out)
+    _write_probabilities(folder / PROBABILITIES, held_out)
+
+
+def _write_predictions(path: Path, held_out: HeldOut) -> None:
+    """With folds every text has one row on test, and most several on validation."""
+    names = held_out.names
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("row", "side", "label", "predicted", "confidence", "fold")
+    }
+    for answers in held_out.folds:
+        for evaluation in (answers.validation, answers.test):
+            columns["row"] += evaluation.rows.tolist()
+            columns["side"] += [evaluation.side] * len(evaluation.rows)
+            columns["label"] += [names.all[i] for i in evaluation.labels]
+            columns["predicted"] += [names.classes[i] for i in evaluation.predicted]
+            columns["confidence"] += evaluation.probabilities.max(axis=1).tolist()
+            columns["fold"] += [answers.fold] * len(evaluation.rows)
+    pq.write_table(pa.table(columns), path)
+
+
+def _write_probabilities(path: Path, held_out: HeldOut) -> None:
     parts = [
         (answers, evaluation)
         for answers in held_out.answers
@@ -167,4 +193,6 @@ def _answers(table: pa.Table, names: Names) -> tuple[Answers, ...]:
         answers.append(
             Answers(each_fold, each_seed, bool(kept[training].all()), validation, test)
         )
+    if not any(each.kept for each in answers):
+        raise ValueError("no training is kept")
     return tuple(answers)

@@ -143,7 +143,9 @@ def _results(head: TrainedHead, facts: Facts) -> list[str]:
         ("test, but near-copies of training", head.head, uncopied),
         *(("test", BASELINE_NAMES[name], each) for name, each in metrics["baselines"].items()),
     ]
-    cells = [(side, name, *_scores(score)) for side, name, score in rows if score is not None]
+    cells = [
+        (side, name, *score_cells(score)) for side, name, score in rows if score is not None
+    ]
     return [
         table(("side", "model", "accuracy", "95 % interval", "macro-F1", "texts"), cells),
         "The intervals say how far the accuracy would move with other texts of the same kind "
@@ -174,7 +176,8 @@ def _repeats(facts: Facts) -> str:
     return " ".join(parts)
 
 
-def _scores(score: Mapping[str, Any]) -> tuple[str, str, str, str]:
+def score_cells(score: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Accuracy, interval, macro-F1 and texts of a score, as cells of a table."""
     low, high = score["accuracy_interval"]
     return (
         f"{score['accuracy']:.1%}",

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from heads.checkpoint import WEIGHTS
 from heads.portable import onnx_model
 from heads.trained import TrainedHead
 from pipeline.model_card import CARD, model_card, read_facts
-from pipeline.runs import CONFIG, find_run, read_json, write_json
+from pipeline.runs import CONFIG, read_json, write_json
 
 MODEL = "model.json"
 ONNX = "head.onnx"
@@ -95,43 +94,6 @@ class Model:
                 "say where that folder is now with --encoder"
             )
         return given or self.encoder
-
-
-@dataclass(frozen=True)
-class ExportedModel:
-    """What ``manyheads export-model`` reports."""
-
-    folder: Path
-    run: Path
-    head: str
-    labels: int
-    exit_code: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
-        return {
-            "folder": str(self.folder),
-            "run": str(self.run),
-            "head": self.head,
-            "labels": self.labels,
-            "files": [WEIGHTS, ONNX, MODEL, CARD],
-        }
-
-    def to_text(self) -> str:
-        """For people: what there is now, and where to read on."""
-        return (
-            f"{self.head} with {self.labels} labels: {WEIGHTS}, {ONNX}, {MODEL} and {CARD}, "
-            f"which says how to use them, in {self.folder}"
-        )
-
-
-def run(parsed: argparse.Namespace) -> ExportedModel:
-    """``manyheads export-model``."""
-    check_out(parsed.out)
-    folder = find_run(parsed.run, parsed.runs)
-    model = read_run(folder)
-    write_model(model, folder, parsed.out)
-    return ExportedModel(parsed.out, folder, model.head.head, len(model.head.classes))
 
 
 def check_out(out: Path) -> None:
@@ -212,21 +174,6 @@ def _card(model: Model, encoder: str, run_folder: Path, name: str) -> str:
             f"the run {run_folder} is damaged or of another version "
             f"({type(error).__name__}: {error}): train it again, then export it"
         ) from error
-
-
-def open_model(run: str, runs: Path) -> tuple[Path, Model]:
-    """The head of a run, named as ``find_run`` takes it, or of a model folder.
-
-    Returns:
-        The folder, and what is in it.
-
-    Raises:
-        CacheError: there is none, or it is damaged.
-    """
-    if (Path(run) / MODEL).is_file():
-        return Path(run), read_model(Path(run))
-    folder = find_run(run, runs)
-    return folder, read_run(folder)
 
 
 def read_model(folder: Path) -> Model:

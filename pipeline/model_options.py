@@ -1,4 +1,4 @@
-"""Options of ``lr-range``, before a training, and of ``export-model``, after it."""
+"""Options of ``lr-range``, before a training; of ``blend`` and ``export-model``, after it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,18 @@ def export_model_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out", type=local_path, required=True, metavar="FOLDER", help="a folder to make"
+    )
+    shared_options.runs_option(parser)
+
+
+def blend_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads blend``."""
+    parser.add_argument(
+        "parts",
+        nargs="+",
+        metavar="RUN",
+        help="two run folders or more, or their names, trained on the same sides of the same "
+        "data (see train --split-of)",
     )
     shared_options.runs_option(parser)
 

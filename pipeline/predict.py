@@ -20,14 +20,19 @@ from features.model import EncoderModel, find_model
 from features.place import Place, Source
 from features.segments import language_of
 from features.spec import FeatureSpec
-from features.table import POOLED
+from features.table import POOLED, SENTENCES, TOKENS, FeatureTable
+from pipeline.blend import mean_of, tempered
+from pipeline.blend_folder import open_blend
 from pipeline.config import VectorConfig
 from pipeline.explain import TRAINING, Neighbor, read_training, training_vectors
-from pipeline.model_folder import open_model
+from pipeline.model_folder import Model
 from pipeline.vectors import Vectors, ensure_vectors, say, with_pooled
 
 OUTPUTS = (".csv", ".parquet", ".jsonl")
 LONGEST_SHOWN, DIGITS_SHOWN = 40, 12
+
+ORDER = (TOKENS, SENTENCES, POOLED)
+"""Of the parts of a blend: pooled vectors come along with tokens, and are there then."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +118,7 @@ def predict(
     """Label texts with a finished run.
 
     Args:
-        run: a run folder, its name, ``latest``, or a model folder.
+        run: a run folder, its name, ``latest``, or a model folder; of a blend too.
         cache: the feature store; new texts are added to it.
         texts: N texts, none empty.
         encoder: where its encoder lies now; None takes the place it was trained with.
@@ -126,12 +131,42 @@ def predict(
         CacheError: no such run, or a damaged one; or nothing to explain by.
         EncoderError: the encoder is gone, or is not the one that the run was trained on.
     """
-    folder, trained = open_model(run, runs)
-    head, spec = trained.head, trained.spec
-    model = find_model(trained.encoder_name(encoder), trust_remote_code)
-    check_encoder(model, spec, folder)
-    wanted = VectorConfig(
-        encoder=model.name,
+    model = open_blend(run, runs)
+    own: list[np.ndarray] = []
+    truncated = np.zeros(len(texts), bool)
+    neighbors: Sequence[tuple[Neighbor, ...]] = ()
+    order = sorted(
+        range(len(model.parts)), key=lambda i: ORDER.index(model.parts[i].spec.layout)
+    )
+    for place in order:
+        part = model.parts[place]
+        whose = f"part {place + 1} of this run" if model.temperature else "this run"
+        encoder_model = find_model(part.encoder_name(encoder), trust_remote_code)
+        check_encoder(encoder_model, part.spec, model.folders[place])
+        wanted = _vector_config(part.spec, encoder_model.name, cache, memory)
+        explained = explain > 0 and place == order[0]
+        # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
+        alone = part.spec.layout == SENTENCES and not explained
+        layouts = (SENTENCES,) if alone else with_pooled(part.spec.layout)
+        vectors = ensure_vectors(texts, wanted, layouts, model=encoder_model, load=load)
+        table = vectors.table(part.spec.layout)
+        own.append(part.head.predict_proba(table, np.arange(len(texts))))
+        truncated |= vectors.truncated
+        _warn(part, vectors, table, whose)
+        if explained:
+            neighbors = _explained(vectors, model.folder, explain)
+    probabilities = own[0]
+    if model.temperature is not None:
+        probabilities = tempered(mean_of(own), model.temperature)
+    return Predictions(model.folder, texts, model.labels, probabilities, truncated, neighbors)
+
+
+def _vector_config(
+    spec: FeatureSpec, encoder: str, cache: Place, memory: float | None
+) -> VectorConfig:
+    """The configuration that gives vectors of a spec."""
+    return VectorConfig(
+        encoder=encoder,
         layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
         cache=cache,
         dtype=spec.dtype,
@@ -140,24 +175,23 @@ def predict(
         language=language_of(spec.segmentation),
         memory=memory,
     )
-    vectors = ensure_vectors(texts, wanted, with_pooled(spec.layout), model=model, load=load)
-    table = vectors.table(spec.layout)
-    probabilities = head.predict_proba(table, np.arange(len(texts)))
-    truncated = vectors.truncated
-    if truncated.any():
+
+
+def _warn(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> None:
+    """Say what of the texts is not seen."""
+    truncated, texts = int(vectors.truncated.sum()), len(table)
+    if truncated:
         say(
-            f"warning: {int(truncated.sum()):,} of {len(texts):,} texts are longer than the "
-            f"{spec.limit} tokens that this run sees; the rest of each is not seen"
+            f"warning: {truncated:,} of {texts:,} texts are longer than the "
+            f"{part.spec.limit} tokens that {whose} sees; the rest of each is not seen"
         )
-    most = head.module.max_vectors
+    most = part.head.module.max_vectors
     longer = int((table.lengths > most).sum()) if most else 0
     if longer:
         say(
-            f"warning: {longer:,} of {len(texts):,} texts have more than the {most:,} vectors "
-            "that this head reads (max_vectors); the rest of each is not read"
+            f"warning: {longer:,} of {texts:,} texts have more than the {most:,} vectors "
+            f"that the head of {whose} reads (max_vectors); the rest of each is not read"
         )
-    neighbors = _explained(vectors, folder, explain) if explain else ()
-    return Predictions(folder, texts, head.classes, probabilities, truncated, neighbors)
 
 
 def _explained(vectors: Vectors, folder: Path, k: int) -> Sequence[tuple[Neighbor, ...]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.corpus import Corpus
 from features.spec import FeatureSpec
@@ -20,6 +19,7 @@ from heads.calibration import reliability
 from heads.checkpoint import save
 from heads.registry import head_type
 from pipeline.breakdown import CLASSES, write_classes
+from pipeline.evaluation import Evaluation
 from pipeline.events import write_events
 from pipeline.explain import (
     ERRORS,
@@ -29,7 +29,7 @@ from pipeline.explain import (
     write_errors,
     write_training,
 )
-from pipeline.held_out import PROBABILITIES, HeldOut, write_held_out
+from pipeline.held_out import HeldOut, write_held_out
 from pipeline.plots import Curve, draw_calibration, draw_confusion, draw_curves
 from pipeline.results import ExperimentResult
 from pipeline.runs import (
@@ -37,11 +37,10 @@ from pipeline.runs import (
     ENVIRONMENT,
     HISTORY,
     METRICS,
-    PREDICTIONS,
     environment,
     write_json,
 )
-from pipeline.trials import Outcome
+from pipeline.trials import Names, Outcome
 
 DRAWN_CLASSES = 100
 """Classes that a confusion matrix can show; with more, those with the most errors are drawn."""
@@ -74,8 +73,7 @@ def write_record(folder: Path, record: Record, result: ExperimentResult) -> None
     write_json(folder / ENVIRONMENT, environment())
     _write_history(folder / HISTORY, record.outcome)
     write_events(folder, record.outcome, errors)
-    _write_predictions(folder / PREDICTIONS, record)
-    write_held_out(folder / PROBABILITIES, HeldOut.of(record.corpus, record.outcome))
+    write_held_out(folder, HeldOut.of(record.corpus, record.outcome))
     write_classes(folder / CLASSES, result.classes)
     write_training(folder / TRAINING, TrainingTexts.of(record.corpus, first.learned))
     write_errors(folder / ERRORS, errors)
@@ -121,28 +119,6 @@ def _numbers(epoch: EpochRecord) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
-def _write_predictions(path: Path, record: Record) -> None:
-    """One row a held-out text: its data row, side, true and predicted label, confidence, fold.
-
-    They come from the kept head of each fold, on validation as it was before its refit, so
-    with folds every text has one row on test.
-    """
-    labels = record.corpus.labels or ()
-    classes = record.outcome.names.classes
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("row", "side", "label", "predicted", "confidence", "fold")
-    }
-    for trial in record.outcome.kept:
-        for evaluation in (trial.validation, trial.test):
-            columns["row"] += [record.corpus.rows[row] for row in evaluation.rows]
-            columns["side"] += [evaluation.side] * len(evaluation.rows)
-            columns["label"] += [labels[row] for row in evaluation.rows]
-            columns["predicted"] += [classes[i] for i in evaluation.predicted]
-            columns["confidence"] += evaluation.probabilities.max(axis=1).tolist()
-            columns["fold"] += [trial.fold] * len(evaluation.rows)
-    pq.write_table(pa.table(columns), path)
-
-
 def _errors(record: Record) -> list[dict[str, Any]]:
     """Every test text labelled wrongly, the surest first, with what its head learned nearby."""
     classes = record.outcome.names.classes
@@ -170,16 +146,23 @@ def _draw(folder: Path, record: Record, result: ExperimentResult) -> None:
         for trial in outcome.trials
     ]
     draw_curves(curves, title, head_type(result.head).step, folder / "curves.png")
-    test = outcome.test
+    temperatures = [trial.trained.temperature for trial in outcome.kept]
+    draw_test(folder, outcome.test, outcome.names, temperatures, title)
+
+
+def draw_test(
+    folder: Path, test: Evaluation, names: Names, temperatures: Sequence[float], title: str
+) -> None:
+    """Draw what is predicted on test: ``calibration.png`` and ``confusion.png``."""
     draw_calibration(
         reliability(test.labels, test.plain),
         reliability(test.labels, test.probabilities),
-        [trial.trained.temperature for trial in outcome.kept],
+        temperatures,
         title,
         folder / "calibration.png",
     )
-    truth, matrix = _confusion(outcome)
-    classes = outcome.names.classes
+    truth, matrix = _confusion(test, names)
+    classes = names.classes
     drawn, title = _most_confused(matrix, len(classes), title)
     rows = np.concatenate([drawn, np.arange(len(classes), len(truth))])
     draw_confusion(
@@ -191,9 +174,8 @@ def _draw(folder: Path, record: Record, result: ExperimentResult) -> None:
     )
 
 
-def _confusion(outcome: Outcome) -> tuple[list[str], np.ndarray]:
+def _confusion(test: Evaluation, names: Names) -> tuple[list[str], np.ndarray]:
     """Names of the rows, and (rows, C) counts. Labels that training lacks come last."""
-    test, names = outcome.test, outcome.names
     known = len(names.classes)
     counts = metrics.confusion(test.labels, test.predicted, len(names.all))[:, :known]
     rows = [i for i in range(len(names.all)) if i < known or counts[i].any()]

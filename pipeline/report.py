@@ -9,7 +9,7 @@ from pipeline.breakdown import ClassScore, Part
 from pipeline.evaluation import Score
 from pipeline.labels import short_label
 from pipeline.progress import duration
-from pipeline.results import ExperimentResult
+from pipeline.results import Calibration, ExperimentResult
 from pipeline.spread import Estimate, Spread
 
 BASELINE_NAMES = {"majority": "majority class", "tfidf_logistic": "TF-IDF + logistic"}
@@ -26,6 +26,8 @@ SHOWN_CLASSES, WORST_CLASSES = 10, 5
 
 LONGEST_NAME = 28
 
+SCORE_HEADER = f"{'':<11}{'':<20}{'accuracy':>9}{'macro-F1':>10}   95 % interval of accuracy"
+
 
 def result_text(result: ExperimentResult) -> str:
     """The table of one experiment and what it cost."""
@@ -39,17 +41,18 @@ def result_text(result: ExperimentResult) -> str:
     blocks = [
         [*_collapse_first(result), *_copies_first(result)],
         [
-            f"{'':<11}{'':<20}{'accuracy':>9}{'macro-F1':>10}   95 % interval of accuracy",
-            *(_row(side, name, each) for side, name, each in rows),
+            SCORE_HEADER,
+            *(score_row(side, name, each) for side, name, each in rows),
         ],
         _repeats(result),
-        _classes(result.classes),
+        class_lines(result.classes),
         [*_parts(result), _copies_line(result), *_calibration(result), *_cost(result)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
-def _row(side: str, name: str, score: Score) -> str:
+def score_row(side: str, name: str, score: Score) -> str:
+    """One line under ``SCORE_HEADER``."""
     low, high = score.accuracy_interval
     return (
         f"{side:<11}{name:<20}{score.accuracy:>9.1%}{score.macro_f1:>10.1%}"
@@ -93,9 +96,9 @@ def _repeats(result: ExperimentResult) -> list[str]:
     """Mean and spread over seeds and over folds, and which head is kept."""
     lines = []
     if result.over_seeds:
-        lines += _spread(f"over {result.seeds} seeds", "seeds", result.over_seeds)
+        lines += spread_lines(f"over {result.seeds} seeds", "seeds", result.over_seeds)
     if result.over_folds:
-        lines += _spread(f"over {result.folds} folds", "folds", result.over_folds)
+        lines += spread_lines(f"over {result.folds} folds", "folds", result.over_folds)
     if not lines:
         return []
     kept = next(trial for trial in result.trials if trial.kept)
@@ -111,7 +114,8 @@ def _repeats(result: ExperimentResult) -> list[str]:
     return lines
 
 
-def _spread(name: str, others: str, spread: Spread) -> list[str]:
+def spread_lines(name: str, others: str, spread: Spread) -> list[str]:
+    """Mean, deviation and intervals over repeats, which are the ``others`` than these."""
     low, high = spread.texts_interval
     return [
         f"{f'test, {name}':<31}{'mean':>9}{'deviation':>11}   95 % interval of the mean",
@@ -128,7 +132,7 @@ def _estimate(name: str, estimate: Estimate) -> str:
     )
 
 
-def _classes(scores: Sequence[ClassScore]) -> list[str]:
+def class_lines(scores: Sequence[ClassScore]) -> list[str]:
     """The classes; of many the worst ones."""
     occurring = [each for each in scores if each.f1 is not None]
     if not occurring:
@@ -185,13 +189,17 @@ def _copies_line(result: ExperimentResult) -> str:
 
 
 def _calibration(result: ExperimentResult) -> Iterator[str]:
-    found = result.calibration
-    if found is not None:
-        yield (
-            f"expected calibration error on test: {found.error_before:.1%} as trained, "
-            f"{found.error_after:.1%} at the temperature of predict, {found.temperature:.2f}; "
-            f"{found.error_by_chance:.1%} is chance"
-        )
+    if result.calibration is not None:
+        yield calibration_line(result.calibration)
+
+
+def calibration_line(found: Calibration) -> str:
+    """Whether the probabilities are as sure as they are right."""
+    return (
+        f"expected calibration error on test: {found.error_before:.1%} as trained, "
+        f"{found.error_after:.1%} at the temperature of predict, {found.temperature:.2f}; "
+        f"{found.error_by_chance:.1%} is chance"
+    )
 
 
 def _cost(result: ExperimentResult) -> Iterator[str]:

@@ -1,0 +1,193 @@
+"""Blends: the mean of what several finished runs say of a text.
+
+    p = softmax(log((p_1 + ... + p_R) / R) / T)
+
+Runs over other vectors err on other texts, and a mean of probabilities errs less than they do
+(Lakshminarayanan et al., Simple and scalable predictive uncertainty estimation, NeurIPS 2017).
+Each run counts alike, so nothing is chosen but the temperature T, which validation gives as
+it gives that of a head: a mean of sure answers that differ is too unsure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.errors import SettingError
+from heads.calibration import fit_temperature
+from heads.trained import softmax
+from pipeline.evaluation import Evaluation, pooled
+from pipeline.held_out import Answers, HeldOut
+from pipeline.spread import Spread, fold_spread, seed_spread
+
+LEAST = 1e-12
+"""In place of a probability that float32 holds as 0, whose logarithm no sum survives."""
+
+
+@dataclass(frozen=True, eq=False)
+class Blended:
+    """The blend of some runs on what they held out.
+
+    Attributes:
+        held_out: its answers, a training a fold: the mean of the kept ones. ``plain`` is the
+            mean, ``probabilities`` the mean with the temperature.
+        temperatures: one a fold.
+        seeds: how many blends each fold has, of the runs' first seeds, their second ones, ...
+        over_seeds: test scores over those; None of one.
+        over_folds: test scores over the folds; None without folds.
+    """
+
+    held_out: HeldOut
+    temperatures: tuple[float, ...]
+    seeds: int
+    over_seeds: Spread | None
+    over_folds: Spread | None
+
+    @property
+    def validation(self) -> Evaluation:
+        """Its answers on validation, of all folds."""
+        return pooled([fold.validation for fold in self.held_out.folds])
+
+    @property
+    def test(self) -> Evaluation:
+        """Its answers on test, of all folds."""
+        return pooled([fold.test for fold in self.held_out.folds])
+
+
+def mean_of(probabilities: Sequence[np.ndarray]) -> np.ndarray:
+    """(n, C) float32: the mean of R times (n, C) probabilities."""
+    return np.asarray(np.mean(probabilities, axis=0, dtype=np.float64), dtype=np.float32)
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """(n, C) float32 probabilities, less sure at a temperature above 1, surer below it."""
+    return softmax(_logits(probabilities), temperature)
+
+
+def _logits(probabilities: np.ndarray) -> np.ndarray:
+    logits: np.ndarray = np.log(np.maximum(probabilities, LEAST))
+    return logits
+
+
+def blend(parts: Sequence[HeldOut], names: Sequence[str]) -> Blended:
+    """Blend runs that held out the same texts.
+
+    Args:
+        parts: of R runs, 2 or more.
+        names: of the runs, for messages.
+
+    Raises:
+        SettingError: they are of other texts, sides, folds, or numbers of seeds.
+    """
+    for part, name in zip(parts[1:], names[1:], strict=True):
+        _check_alike(parts[0], part, names[0], name)
+    seeds = [_seeds(part) for part in parts]
+    if set(seeds) - {1, max(seeds)}:
+        shown = ", ".join(f"{name} {count}" for name, count in zip(names, seeds, strict=True))
+        raise SettingError(
+            f"the runs have different numbers of seeds ({shown}): give all of them the same "
+            "--seeds, or one"
+        )
+    first = parts[0]
+    folds = [
+        _mean_answers([part.folds[place] for part in parts])
+        for place in range(len(first.folds))
+    ]
+    temperatures = tuple(
+        fit_temperature(fold.validation.labels, _logits(fold.validation.plain))
+        for fold in folds
+    )
+    kept = tuple(map(_with_temperature, folds, temperatures))
+    repeats = [
+        [
+            _mean_answers([_seed(part, place, at) for part in parts])
+            for place in range(len(folds))
+        ]
+        for at in range(max(seeds))
+    ]
+    return Blended(
+        HeldOut(first.corpus_digest, first.names, kept),
+        temperatures,
+        max(seeds),
+        _over_seeds(repeats),
+        _over_folds(repeats),
+    )
+
+
+def _check_alike(first: HeldOut, other: HeldOut, name: str, other_name: str) -> None:
+    """Runs with other held-out texts have learned from what the other is judged by."""
+    both = f"{name} and {other_name}"
+    if first.corpus_digest != other.corpus_digest:
+        raise SettingError(
+            f"{both} were trained on different texts, labels or split columns: only runs on "
+            "the same data can be blended"
+        )
+    if len(first.folds) != len(other.folds):
+        raise SettingError(
+            f"{both} have different folds ({len(first.folds)} and {len(other.folds)}): train "
+            "them with the same --folds"
+        )
+    for one, two in zip(first.folds, other.folds, strict=True):
+        sides = ((one.validation, two.validation), (one.test, two.test))
+        if not all(np.array_equal(a.rows, b.rows) for a, b in sides):
+            raise SettingError(
+                f"{both} held out different texts, so that each has learned from some that "
+                f"the other is judged by: train one again with --split-of {name}"
+            )
+
+
+def _seeds(part: HeldOut) -> int:
+    return len(part.answers) // len(part.folds)
+
+
+def _seed(part: HeldOut, fold: int, at: int) -> Answers:
+    """The answers of a fold by one of its seeds, both counted from 0, or by its only one."""
+    own = [each for each in part.answers if each.fold == part.folds[fold].fold]
+    return own[at if len(own) > 1 else 0]
+
+
+def _mean_answers(answers: Sequence[Answers]) -> Answers:
+    """The blend of one training of each run, on one fold."""
+    first = answers[0]
+    return Answers(
+        first.fold,
+        first.seed,
+        True,
+        _mean_evaluation([each.validation for each in answers]),
+        _mean_evaluation([each.test for each in answers]),
+    )
+
+
+def _mean_evaluation(evaluations: Sequence[Evaluation]) -> Evaluation:
+    first = evaluations[0]
+    mean = mean_of([each.probabilities for each in evaluations])
+    return Evaluation(first.side, first.rows, first.labels, mean, mean)
+
+
+def _with_temperature(answers: Answers, temperature: float) -> Answers:
+    validation, test = (
+        Evaluation(
+            each.side, each.rows, each.labels, tempered(each.plain, temperature), each.plain
+        )
+        for each in (answers.validation, answers.test)
+    )
+    return Answers(answers.fold, answers.seed, True, validation, test)
+
+
+def _over_seeds(repeats: Sequence[Sequence[Answers]]) -> Spread | None:
+    if len(repeats) == 1:
+        return None
+    return seed_spread([pooled([fold.test for fold in repeat]) for repeat in repeats])
+
+
+def _over_folds(repeats: Sequence[Sequence[Answers]]) -> Spread | None:
+    folds = list(zip(*repeats, strict=True))
+    if len(folds) == 1:
+        return None
+    tested = [len(fold[0].test.rows) for fold in folds]
+    ratios = [count / (sum(tested) - count) for count in tested]
+    return fold_spread(
+        [[answers.test for answers in fold] for fold in folds], float(np.mean(ratios))
+    )

@@ -1,0 +1,364 @@
+"""Blends: the mean of several runs, end to end and as arithmetic."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from features.errors import SettingError
+from heads.trained import softmax
+from pipeline import vectors
+from pipeline.blend import blend, mean_of, tempered
+from pipeline.cli import main
+from pipeline.evaluation import Evaluation, difference
+from pipeline.held_out import PROBABILITIES, Answers, HeldOut, read_held_out
+from pipeline.trials import Names
+from tests import test_repeats
+from tests.test_repeats import data
+
+__all__ = ["data"]  # fixture
+
+CLASSES = ("a", "b", "c")
+NAMES = Names(CLASSES, ())
+Command = Callable[..., dict[str, Any]]
+Refusal = Callable[..., str]
+
+
+# As arithmetic
+
+
+def evaluation(side: str, rows: range, seed: int, sure: float = 2.0) -> Evaluation:
+    """Row r is of class r mod 3; the answers are mostly right."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(rows.start, rows.stop) % 3
+    logits = random.normal(size=(len(labels), 3)).astype(np.float32)
+    logits[np.arange(len(labels)), labels] += sure
+    shares = softmax(logits)
+    return Evaluation(side, np.arange(rows.start, rows.stop), labels, shares, shares)
+
+
+def held_out(seeds: int = 1, folds: int = 1, start: int = 0, digest: str = "d") -> HeldOut:
+    """Runs on 60 rows a fold: 30 of them validate, 30 test."""
+    answers = [
+        Answers(
+            fold,
+            seed,
+            seed == 0,
+            evaluation("validation", range(60 * fold, 60 * fold + 30), start + seed),
+            evaluation("test", range(60 * fold + 30, 60 * fold + 60), 50 + start + seed),
+        )
+        for fold in range(1, folds + 1)
+        for seed in range(seeds)
+    ]
+    return HeldOut(digest, NAMES, tuple(answers))
+
+
+def test_the_blend_is_the_mean_at_the_temperature_of_validation() -> None:
+    one, two = held_out(start=0), held_out(start=9)
+    blended = blend([one, two], ["one", "two"])
+    (answers,) = blended.held_out.answers
+    for side in ("validation", "test"):
+        parts = [getattr(part.answers[0], side).probabilities for part in (one, two)]
+        mean = np.mean(parts, axis=0)
+        np.testing.assert_allclose(getattr(answers, side).plain, mean, atol=1e-6)
+        powers = mean ** (1 / blended.temperatures[0])
+        np.testing.assert_allclose(
+            getattr(answers, side).probabilities,
+            powers / powers.sum(axis=1, keepdims=True),
+            atol=1e-5,
+        )
+    # No other temperature makes the log loss of the validation texts less.
+    truth = answers.validation.labels
+
+    def loss(temperature: float) -> float:
+        shares = tempered(answers.validation.plain, temperature)
+        return float(-np.log(shares[np.arange(len(truth)), truth]).mean())
+
+    best = loss(blended.temperatures[0])
+    assert all(best <= loss(blended.temperatures[0] * factor) for factor in (0.8, 0.95, 1.05))
+    assert (blended.over_seeds, blended.over_folds) == (None, None)
+
+
+def test_a_probability_of_zero_stays_one_of_nothing() -> None:
+    shares = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]], np.float32)
+    got = tempered(mean_of([shares, shares]), 1.5)
+    assert np.isfinite(got).all()
+    np.testing.assert_allclose(got, shares, atol=1e-6)
+
+
+def test_seeds_are_blended_with_their_like_and_a_single_one_with_each() -> None:
+    three, one = held_out(seeds=3), held_out(seeds=1, start=7)
+    blended = blend([three, one], ["three", "one"])
+    assert blended.over_seeds is not None
+    expected = []
+    for answers in three.answers:
+        mean = answers.test.probabilities + one.answers[0].test.probabilities
+        expected.append(float(np.mean(mean.argmax(axis=1) == answers.test.labels)))
+    assert blended.over_seeds.accuracy.values == pytest.approx(expected)
+    assert blended.seeds == 3
+    # What predicts is the mean of the kept ones, here of seed 0.
+    assert blended.test.score().accuracy == pytest.approx(expected[0])
+
+
+def test_folds_are_blended_one_by_one() -> None:
+    blended = blend([held_out(folds=3), held_out(folds=3, start=9)], ["one", "two"])
+    assert blended.over_folds is not None
+    assert len(blended.over_folds.accuracy.values) == len(blended.temperatures) == 3
+    assert blended.test.score().texts == 90
+    assert blended.over_folds.accuracy.mean == pytest.approx(blended.test.score().accuracy)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (held_out(digest="e"), "one and two were trained on different texts"),
+        (held_out(folds=2), r"different folds \(1 and 2\): train them with the same --folds"),
+        (
+            replace(
+                held_out(),
+                answers=(
+                    replace(held_out().answers[0], test=evaluation("test", range(91, 121), 0)),
+                ),
+            ),
+            "held out different texts.*train one again with --split-of one",
+        ),
+        (held_out(seeds=2), r"numbers of seeds \(one 3, two 2\)"),
+    ],
+)
+def test_runs_that_do_not_fit_are_refused(other: HeldOut, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        blend([held_out(seeds=3), other], ["one", "two"])
+
+
+def test_the_difference_is_over_the_same_texts() -> None:
+    one, two = evaluation("test", range(90), 1, 3.0), evaluation("test", range(90), 2, 0.5)
+    found = difference(one, two)
+    assert found.mean == pytest.approx(one.right.mean() - two.right.mean())
+    low, high = found.interval
+    assert 0 < low < found.mean < high
+    assert difference(one, one).interval == (0.0, 0.0)
+    # A text that two folds answer counts once.
+    twice = Evaluation("test", np.zeros(90, np.int64), one.labels, *[one.probabilities] * 2)
+    assert difference(twice, twice).interval == (0.0, 0.0)
+
+
+# End to end
+
+QUICK = ("epochs=2", "batch_size=16")
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    return partial(test_repeats.command, capsys)
+
+
+@pytest.fixture
+def refusal(capsys: pytest.CaptureFixture[str]) -> Refusal:
+    return partial(test_repeats.refusal, capsys)
+
+
+@pytest.fixture
+def train(command: Command, data: Path, tiny_models: dict[str, Path]) -> Command:
+    def run(head: str, *arguments: object) -> dict[str, Any]:
+        sets = () if head == "logistic" else ("--set", *QUICK)
+        common = ("train", "--data", data, "--encoder", tiny_models["bert"], "--head", head)
+        return command(*common, *sets, *arguments)
+
+    return run
+
+
+def name(result: dict[str, Any]) -> str:
+    return Path(result["run"]).name
+
+
+def test_a_blend_scores_predicts_and_is_exported(
+    train: Command,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    tokens = train("attention", "--seeds", 2)
+    pooled = train("logistic", "--seeds", 2)
+    sentences = train("cnn", "--layout", "sentences")
+    parts = [name(each) for each in (pooled, tokens, sentences)]
+    result = command("blend", *parts)
+    assert [part["run"] for part in result["parts"]] == parts
+    for part, run in zip(result["parts"], (pooled, tokens, sentences), strict=True):
+        assert (part["validation"], part["test"]) == (run["validation"], run["test"])
+    assert result["baselines"] == pooled["baselines"]
+    validation = [part["validation"]["accuracy"] for part in result["parts"]]
+    assert result["best"] == int(np.argmax(validation))
+    gain = result["test"]["accuracy"] - result["parts"][result["best"]]["test"]["accuracy"]
+    assert result["gain_test"]["mean"] == pytest.approx(gain)
+    assert len(result["over_seeds"]["accuracy"]["values"]) == 2
+
+    # The folder says the same, and what it predicts is the mean of what its parts predict.
+    folder = Path(result["run"])
+    assert json.loads((folder / "metrics.json").read_text()) == result
+    kept = read_held_out(folder).folds[0].test
+    assert kept.score().accuracy == result["test"]["accuracy"]
+    rows = pq.read_table(folder / "predictions.parquet").to_pylist()
+    assert sum(row["side"] == "test" for row in rows) == result["test"]["texts"]
+    assert {path.name for path in folder.glob("*.png")} == {"calibration.png", "confusion.png"}
+    texts = ("--text", "cat sat. Rain fell.", "--text", "dogs at night")
+    single = [shares(command("predict", "--run", run, *texts)) for run in parts]
+    temperature = result["calibration"]["temperature"]
+    powers = np.mean(single, axis=0) ** (1 / temperature)
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    for part in parts:
+        shutil.rmtree(folder.parent / part)  # the blend holds copies
+    got = shares(command("predict", "--run", "latest", *texts))
+    np.testing.assert_allclose(got, expected, atol=2e-6)
+    explained = command("predict", "--run", name(result), *texts, "--explain", 2)
+    assert all(len(each["neighbors"]) == 2 for each in explained["predictions"])
+
+    exported = command("export-model", name(result), "--out", tmp_path / "model")
+    assert (exported["head"], exported["labels"]) == ("blend", 3)
+    shutil.rmtree(folder)
+    again = shares(
+        command("predict", "--run", tmp_path / "model", *texts, "--encoder", encoder_of(train))
+    )
+    np.testing.assert_allclose(again, got, atol=1e-6)
+    card = (tmp_path / "model" / "README.md").read_text()
+    for link in re.findall(r"\]\((.+?)\)", card):
+        assert (tmp_path / "model" / link).is_file()
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    scope: dict[str, Any] = {}
+    exec(code, scope)
+    np.testing.assert_allclose(scope["blend"](single), expected, atol=2e-6)
+
+
+def encoder_of(train: Command) -> Path:
+    """Where the tiny encoder is: an exported model knows the name of its folder alone."""
+    config = json.loads(Path(train("logistic")["run"], "config.json").read_text())
+    return Path(config["vectors"]["encoder"])
+
+
+def shares(predicted: dict[str, Any]) -> np.ndarray:
+    return np.array([list(each["probabilities"].values()) for each in predicted["predictions"]])
+
+
+def test_prediction_by_a_blend_encodes_each_text_once(
+    train: Command, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = [name(train("logistic")), name(train("cnn"))]  # pooled, which come with tokens
+    command("blend", *parts)
+    given: list[str] = []
+    load = vectors.load_encoder
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        encoder = load(*arguments, **options)
+        encode = encoder.encode
+
+        def noted(texts: Sequence[str], *others: Any) -> Any:
+            given.extend(texts)
+            return encode(texts, *others)
+
+        monkeypatch.setattr(encoder, "encode", noted)
+        return encoder
+
+    monkeypatch.setattr(vectors, "load_encoder", counted)
+    command("predict", "--text", "fox on mats")
+    assert given == ["fox on mats"]
+
+
+def test_the_report_says_whether_the_blend_is_better(
+    train: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = [name(train("logistic")), name(train("cnn"))]
+    capsys.readouterr()
+    assert main(["blend", *parts]) == 0
+    shown = capsys.readouterr().out
+    assert f"1: logistic over pooled, run {parts[0]}" in shown
+    assert "the run that validates best:" in shown
+    assert re.search(r"test +[+-]\d+\.\d points of accuracy, 95 % interval", shown)
+
+
+def test_split_of_a_run_gives_its_sides(train: Command, refusal: Refusal, data: Path) -> None:
+    """Another seed of the split deals the texts otherwise; those of a run stay."""
+    one = train("logistic", "--split-seed", 5)
+    two = train("cnn", "--split-of", name(one))
+    usual = train("logistic")
+    own, other, default = (
+        read_held_out(Path(each["run"])).folds[0] for each in (one, two, usual)
+    )
+    for side in ("validation", "test"):
+        rows = [getattr(each, side).rows.tolist() for each in (own, other, default)]
+        assert rows[0] == rows[1] != rows[2]
+    assert two["notes"] == [f"The sides are those of the run {name(one)}."]
+    line = refusal("blend", name(one), name(usual))
+    assert f"train one again with --split-of {name(one)}" in line
+
+
+def test_split_of_a_run_over_folds(train: Command, refusal: Refusal, data: Path) -> None:
+    one = train("logistic", "--folds", 3, "--split-seed", 5)
+    two = train("mlp", "--folds", 3, "--split-of", name(one))
+    answers = [read_held_out(Path(each["run"])).folds for each in (one, two)]
+    for first, second in zip(*answers, strict=True):
+        assert first.test.rows.tolist() == second.test.rows.tolist()
+        assert first.validation.rows.tolist() == second.validation.rows.tolist()
+    common = ("train", "--data", data, "--split-of", name(one))
+    assert "has 3 folds, not 0: pass --folds 3" in refusal(*common)
+    assert "leave --split, --split-seed" in refusal(*common, "--split-seed", 1)
+    blended = main(["blend", name(one), name(two)])
+    assert blended == 0
+
+
+def test_split_of_a_run_on_other_data_is_refused(
+    train: Command, refusal: Refusal, data: Path
+) -> None:
+    run = name(train("logistic"))
+    encoder = encoder_of(train)
+    data.write_text(data.read_text() + "one more text,good,author\n", encoding="utf-8")
+    common = ("train", "--data", data, "--encoder", encoder)
+    line = refusal(*common, "--split-of", run)
+    assert f"--split-of {run}: that run was trained on other texts" in line
+    assert "no run 'nix'" in refusal(*common, "--split-of", "nix")
+
+
+def test_what_cannot_be_blended_is_refused(train: Command, refusal: Refusal) -> None:
+    one, two = train("logistic"), train("mlp")
+    assert "takes two runs or more; got 1" in refusal("blend", name(one))
+    assert "is named twice" in refusal("blend", name(one), Path(one["run"]))
+    assert main(["blend", name(one), name(two)]) == 0
+    assert "is a blend itself" in refusal("blend", name(one), "latest")
+    path = Path(two["run"], PROBABILITIES)
+    path.write_bytes(path.read_bytes()[:-40])
+    assert f"{path} is damaged" in refusal("blend", name(one), name(two))
+    path.unlink()
+    assert f"has no {PROBABILITIES}" in refusal("blend", name(one), name(two))
+
+
+@pytest.mark.parametrize("damage", ["weights", "json", "labels", "part"])
+def test_a_damaged_blend_is_noticed(
+    train: Command, command: Command, refusal: Refusal, damage: str
+) -> None:
+    one, two = train("logistic"), train("mlp")
+    folder = Path(command("blend", name(one), name(two))["run"])
+    if damage == "weights":
+        shutil.copyfile(
+            folder / "parts" / "1" / "head.safetensors",
+            folder / "parts" / "2" / "head.safetensors",
+        )
+    elif damage == "json":
+        (folder / "blend.json").write_text('{"version": 1}')
+    elif damage == "labels":
+        values = json.loads((folder / "blend.json").read_text())
+        (folder / "blend.json").write_text(
+            json.dumps({**values, "labels": ["bad", "good", "new"]})
+        )
+    else:
+        shutil.rmtree(folder / "parts" / "2")
+    capsys_line = refusal("predict", "--run", folder, "--text", "a cat")
+    assert str(folder) in capsys_line
+    assert "blend the runs again" in capsys_line
