@@ -11,7 +11,7 @@ it gives that of a head: a mean of sure answers that differ is too unsure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from pipeline.held_out import Answers, HeldOut
 from pipeline.spread import Spread, fold_spread, seed_spread
 
 LEAST = 1e-12
-"""In place of a probability that float32 holds as 0, whose logarithm no sum survives."""
+"""In place of a true label's probability that float32 holds as 0, to fit the temperature."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +62,26 @@ def mean_of(probabilities: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """(n, C) float32 probabilities, less sure at a temperature above 1, surer below it."""
-    return softmax(_logits(probabilities), temperature)
+    """(n, C) float32 probabilities, less sure at a temperature above 1, surer below it.
+
+    A class of no probability keeps none.
+    """
+    with np.errstate(divide="ignore"):
+        return softmax(np.log(probabilities), temperature)
 
 
-def _logits(probabilities: np.ndarray) -> np.ndarray:
-    logits: np.ndarray = np.log(np.maximum(probabilities, LEAST))
-    return logits
+def temperature_of(answers: Answers) -> float:
+    """The temperature that makes the log loss on validation least.
+
+    A class that no head of the fold knows has no probability anywhere, and texts of it are
+    left out, as they are for a single head.
+    """
+    validation, test = answers.validation, answers.test
+    known = np.flatnonzero(validation.plain.any(axis=0) | test.plain.any(axis=0))
+    ids = np.full(max(int(validation.labels.max()) + 1, validation.plain.shape[1]), len(known))
+    ids[known] = np.arange(len(known))
+    logits = np.log(np.maximum(validation.plain[:, known], LEAST))
+    return fit_temperature(ids[validation.labels], logits)
 
 
 def blend(parts: Sequence[HeldOut], names: Sequence[str]) -> Blended:
@@ -95,10 +108,7 @@ def blend(parts: Sequence[HeldOut], names: Sequence[str]) -> Blended:
         _mean_answers([part.folds[place] for part in parts])
         for place in range(len(first.folds))
     ]
-    temperatures = tuple(
-        fit_temperature(fold.validation.labels, _logits(fold.validation.plain))
-        for fold in folds
-    )
+    temperatures = tuple(map(temperature_of, folds))
     kept = tuple(map(_with_temperature, folds, temperatures))
     repeats = [
         [
@@ -107,19 +117,21 @@ def blend(parts: Sequence[HeldOut], names: Sequence[str]) -> Blended:
         ]
         for at in range(max(seeds))
     ]
+    learned = tuple(map(min, zip(*(part.learned for part in parts), strict=True)))
     return Blended(
-        HeldOut(first.corpus_digest, first.names, kept),
+        replace(first, learned=learned, answers=kept),
         temperatures,
         max(seeds),
         _over_seeds(repeats),
-        _over_folds(repeats),
+        _over_folds(repeats, learned),
     )
 
 
 def _check_alike(first: HeldOut, other: HeldOut, name: str, other_name: str) -> None:
     """Runs with other held-out texts have learned from what the other is judged by."""
     both = f"{name} and {other_name}"
-    if first.corpus_digest != other.corpus_digest:
+    same_labels = first.names.all == other.names.all
+    if first.corpus_digest != other.corpus_digest or not same_labels:
         raise SettingError(
             f"{both} were trained on different texts, labels or split columns: only runs on "
             "the same data can be blended"
@@ -182,12 +194,13 @@ def _over_seeds(repeats: Sequence[Sequence[Answers]]) -> Spread | None:
     return seed_spread([pooled([fold.test for fold in repeat]) for repeat in repeats])
 
 
-def _over_folds(repeats: Sequence[Sequence[Answers]]) -> Spread | None:
+def _over_folds(repeats: Sequence[Sequence[Answers]], learned: Sequence[int]) -> Spread | None:
     folds = list(zip(*repeats, strict=True))
     if len(folds) == 1:
         return None
-    tested = [len(fold[0].test.rows) for fold in folds]
-    ratios = [count / (sum(tested) - count) for count in tested]
+    ratios = [
+        len(fold[0].test.rows) / count for fold, count in zip(folds, learned, strict=True)
+    ]
     return fold_spread(
         [[answers.test for answers in fold] for fold in folds], float(np.mean(ratios))
     )

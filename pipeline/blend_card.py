@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.blend_folder import PARTS, BlendModel
+from pipeline.blend_folder import PARTS, Predictor
 from pipeline.model_card import escape, score_cells, table
 from pipeline.report import BASELINE_NAMES
 
 
 def blend_card(
-    metrics: Mapping[str, Any], model: BlendModel, temperature: float, folder: str
+    metrics: Mapping[str, Any], model: Predictor, temperature: float, folder: str
 ) -> str:
     """The card, in Markdown.
 
@@ -50,7 +50,8 @@ def blend_card(
         f"The blend against {names[metrics['best']]}, the part that validates best: "
         f"{100 * gain['mean']:+.1f} points of accuracy on test (95 % interval {low:+.1f} to "
         f"{high:+.1f}). The expected calibration error of its probabilities on test is "
-        f"{measured['error_after']:.1%}; {measured['error_by_chance']:.1%} is chance.",
+        f"{measured['error_after']:.1%}; {measured['error_by_chance']:.1%} is chance. "
+        + _repeats(metrics),
         "## Use",
         "With manyheads, which checks that each encoder is the right one:",
         f'    manyheads predict --run {shlex.quote(folder)} --text "a text"',
@@ -58,6 +59,24 @@ def blend_card(
         f"```python\n{MEAN.format(temperature=temperature)}```",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _repeats(metrics: Mapping[str, Any]) -> str:
+    """How far other trainings would move the score, as far as the runs know."""
+    parts = []
+    if metrics["over_seeds"]:
+        spread = metrics["over_seeds"]["accuracy"]
+        low, high = spread["interval"]
+        parts.append(
+            f"Over {metrics['seeds']} seeds of the parts the mean test accuracy of their "
+            f"blends is {spread['mean']:.1%}, 95 % interval {low:.1%} to {high:.1%}."
+        )
+    if metrics["folds"]:
+        parts.append(
+            f"The scores are those of {metrics['folds']} blends, each on the texts of its "
+            "fold, which its heads did not learn from; this folder holds the first of them."
+        )
+    return " ".join(parts)
 
 
 def _of_parts(
@@ -73,6 +92,6 @@ import numpy as np
 
 def blend(parts):
     \"\"\"R arrays (N, labels), of each part -> (N, labels) probabilities.\"\"\"
-    powers = np.maximum(np.mean(parts, axis=0), 1e-12) ** (1 / {temperature!r})
+    powers = np.mean(parts, axis=0) ** (1 / {temperature!r})
     return powers / powers.sum(axis=1, keepdims=True)
 """

@@ -3,13 +3,14 @@
     blend.json   labels in the order of the columns, temperature, digests of the heads
     parts/1 ...  a run each, with what prediction and export need of it
 
-In an exported blend the parts are model folders. Every single run or model folder opens as a
-blend of one part, so that prediction knows one thing only.
+In an exported blend the parts are model folders. A single run or model folder opens as a
+predictor of one part, so that prediction knows one thing only.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from features.errors import CacheError
 from heads.checkpoint import DESCRIPTION, WEIGHTS
 from pipeline.explain import TRAINING
+from pipeline.held_out import PROBABILITIES
 from pipeline.model_folder import MODEL, Model, read_model, read_run
 from pipeline.runs import (
     CONFIG,
@@ -33,9 +35,20 @@ from pipeline.runs import (
 
 BLEND = "blend.json"
 PARTS = "parts"
+REMEDY = re.compile("[:;] [^:;]*$")
+"""What an error about a part ends with: to train a run again that may be gone."""
 VERSION = 1
 
-COPIED = (CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, TRAINING, DESCRIPTION, WEIGHTS)
+COPIED = (
+    CONFIG,
+    ENVIRONMENT,
+    METRICS,
+    PREDICTIONS,
+    PROBABILITIES,
+    TRAINING,
+    DESCRIPTION,
+    WEIGHTS,
+)
 """Files of a run that stand in a part."""
 
 
@@ -51,14 +64,14 @@ class BlendFile(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class BlendModel:
-    """What predicts: one head, or several whose mean counts.
+class Predictor:
+    """What predicts: one head, or a blend of several.
 
     Attributes:
         folder: where it stands.
         parts: the heads, and what their vectors must be; all have the same labels.
         folders: where each part stands.
-        temperature: of the mean; None where there is one part.
+        temperature: of the mean of a blend; of one head None, which has its own.
     """
 
     folder: Path
@@ -72,7 +85,7 @@ class BlendModel:
         return self.parts[0].head.classes
 
 
-def open_blend(run: str, runs: Path) -> BlendModel:
+def open_predictor(run: str, runs: Path) -> Predictor:
     """What a run, a blend or an exported model predicts with.
 
     Args:
@@ -82,24 +95,24 @@ def open_blend(run: str, runs: Path) -> BlendModel:
         CacheError: there is none, or it is damaged.
     """
     if (Path(run) / MODEL).is_file():
-        return BlendModel(Path(run), (read_model(Path(run)),), (Path(run),), None)
-    exported = (Path(run) / BLEND).is_file()
+        return Predictor(Path(run), (read_model(Path(run)),), (Path(run),), None)
+    exported = (Path(run) / BLEND).is_file() and not (Path(run) / METRICS).is_file()
     folder = Path(run) if exported else find_run(run, runs)
-    if not (folder / BLEND).is_file():
-        return BlendModel(folder, (read_run(folder),), (folder,), None)
-    file = _read_file(folder / BLEND)
-    folders = part_folders(folder, len(file.sha256))
-    for part, digest in zip(folders, file.sha256, strict=True):
-        if _digest(part / WEIGHTS) != digest:
-            raise CacheError(
-                f"{part / WEIGHTS} is not the head that was blended: blend the runs again"
-            )
-    parts = tuple(
-        read_model(part) if (part / MODEL).is_file() else read_run(part) for part in folders
-    )
-    if any(part.head.classes != file.labels for part in parts):
-        raise CacheError(f"{folder} is damaged (its labels differ): blend the runs again")
-    return BlendModel(folder, parts, folders, file.temperature)
+    if not (folder / PARTS).is_dir():
+        return Predictor(folder, (read_run(folder),), (folder,), None)
+    try:
+        file = _read_file(folder / BLEND)
+        folders = part_folders(folder, len(file.sha256))
+        parts = tuple(map(read_model if exported else read_run, folders))
+        if [_digest(part / WEIGHTS) for part in folders] != list(file.sha256):
+            raise CacheError("its heads are not those that were blended")
+        if any(part.head.classes != file.labels for part in parts):
+            raise CacheError("its labels are not those of its heads")
+    except CacheError as error:
+        remedy = "export it again" if exported else "blend the runs again"
+        reason = REMEDY.sub("", str(error))
+        raise CacheError(f"the blend {folder} is damaged ({reason}): {remedy}") from error
+    return Predictor(folder, parts, folders, file.temperature)
 
 
 def _read_file(path: Path) -> BlendFile:
@@ -107,11 +120,10 @@ def _read_file(path: Path) -> BlendFile:
         file = BlendFile.model_validate(read_json(path))
     except ValidationError as error:
         reason = " ".join(str(error).split())
-        raise CacheError(f"{path} is damaged ({reason}): blend the runs again") from error
+        raise CacheError(f"{path} does not hold a blend, {reason}") from error
     if file.version != VERSION:
         raise CacheError(
-            f"{path} is of format version {file.version}, this program reads {VERSION}: "
-            "use the manyheads that wrote it, or blend the runs again"
+            f"{path} is of format version {file.version}, this program reads {VERSION}"
         )
     return file
 
@@ -123,17 +135,23 @@ def part_folders(folder: Path, count: int) -> tuple[Path, ...]:
 
 def copy_parts(runs: Sequence[Path], folder: Path) -> None:
     """Copy what a blend needs of its runs into its folder. Raises ``CacheError``."""
-    for run, part in zip(runs, part_folders(folder, len(runs)), strict=True):
+    parts = part_folders(folder, len(runs))
+    pairs = [
+        (run / name, part / name)
+        for run, part in zip(runs, parts, strict=True)
+        for name in COPIED
+    ]
+    pairs.append((runs[0] / TRAINING, folder / TRAINING))  # for predict --explain
+    for part in parts:
         part.mkdir(parents=True)
-        for name in COPIED:
-            try:
-                shutil.copyfile(run / name, part / name)
-            except OSError as error:
-                raise CacheError(
-                    f"cannot copy {run / name} ({error.strerror}); train that run again"
-                ) from error
-    # The texts that all learned from, for predict --explain.
-    shutil.copyfile(folder / PARTS / "1" / TRAINING, folder / TRAINING)
+    for source, target in pairs:
+        try:
+            shutil.copyfile(source, target)
+        except OSError as error:
+            raise CacheError(
+                f"{source} cannot be copied into the blend ({error.strerror}): make room if "
+                "the disk is full, or train that run again if it is damaged"
+            ) from error
 
 
 def write_blend_file(folder: Path, labels: Sequence[str], temperature: float) -> None:
@@ -152,6 +170,4 @@ def _digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise CacheError(
-            f"{path} cannot be read ({error.strerror}): blend the runs again"
-        ) from error
+        raise CacheError(f"{path} cannot be read, {error.strerror}") from error

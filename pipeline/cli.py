@@ -156,7 +156,7 @@ def _predict(parsed: argparse.Namespace) -> Answer:
         parsed.runs,
         parsed.cache,
         texts,
-        encoder=parsed.encoder,
+        encoders=parsed.encoder,
         trust_remote_code=parsed.trust_remote_code,
         explain=parsed.explain,
         memory=parsed.memory,
@@ -240,7 +240,7 @@ COMMANDS = {
     "blend": Command(
         "make one run of several: the mean of what they say",
         model_options.blend_options,
-        _answered_by("pipeline.blending"),
+        _answered_by("pipeline.blend_run"),
     ),
     "predict": Command("label texts with a trained run", options.predict_options, _predict),
     "audit": Command("find what is wrong with a corpus", options.audit_options, _audit),

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -17,20 +16,20 @@ from features.corpus import Corpus
 from features.encoding import Encoder
 from features.errors import SettingError
 from features.model import EncoderModel
+from features.splits import Split
 from features.table import POOLED
-from heads.calibration import BINS, error_by_chance, reliability
 from heads.registry import check_layout, head_type, make_settings
 from pipeline import baselines
 from pipeline.breakdown import by_length, by_truncation, class_scores, collapse
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation import Evaluation, Score, score
 from pipeline.findings_copies import leaked
-from pipeline.held_out import HeldOut, read_held_out
+from pipeline.held_out import read_held_out
 from pipeline.journal import Journal
 from pipeline.partition import fold_corpus, read_labelled, split_corpus, splits_of
 from pipeline.record import Record, write_record
 from pipeline.results import Calibration, ExperimentResult, TrialScore
-from pipeline.runs import find_run, new_run, run_name
+from pipeline.runs import METRICS, find_run, new_run, read_json, run_name
 from pipeline.trials import Outcome, Trial, check_labels, run_trials
 from pipeline.vectors import Vectors, ensure_vectors, with_pooled
 
@@ -51,8 +50,8 @@ def run_experiment(
     settings = make_settings(config.head, config.overrides(classes=2))
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
-    config, given = _given_sides(config)
     corpus = read_labelled(config.data, config.folds)
+    config, given = _given_splits(config, corpus)
     labels = corpus.labels or ()
     check_labels(settings, labels)
     described = config.to_dict()
@@ -62,7 +61,7 @@ def run_experiment(
         pooled = (table if layout == POOLED else vectors.table(POOLED)).values
         copies = find_copies(corpus.texts, pooled)
         if given is not None:
-            splits = splits_of(corpus, given, Path(str(config.split_of)).name)
+            splits = given
         elif config.folds:
             splits = fold_corpus(corpus, config.data, copies, config.folds)
         else:
@@ -77,25 +76,31 @@ def run_experiment(
     return replace(result, run=run.final)
 
 
-def _given_sides(config: ExperimentConfig) -> tuple[ExperimentConfig, HeldOut | None]:
-    """The configuration with the place of the run of ``split_of``, and what that held out.
+def _given_splits(
+    config: ExperimentConfig, corpus: Corpus
+) -> tuple[ExperimentConfig, tuple[Split, ...] | None]:
+    """The configuration with the place of the run of ``split_of``, and the splits of that.
 
     Raises:
         CacheError: there is no such run, or it is damaged.
-        SettingError: it has other folds.
+        SettingError: it has other folds, or is of another corpus.
     """
     if config.split_of is None:
         return config, None
-    folder = find_run(config.split_of, config.runs).absolute()
+    folder = find_run(config.split_of, config.runs).resolve()
     held_out = read_held_out(folder)
-    folds = len(held_out.folds) if len(held_out.folds) > 1 else 0
-    if folds != config.folds:
+    if held_out.fold_count != config.folds:
+        folds = held_out.fold_count
         wanted = f"pass --folds {folds}" if folds else "leave --folds out"
         raise SettingError(
             f"--split-of {folder.name}: that run has {folds or 'no'} folds, not "
             f"{config.folds}: {wanted}"
         )
-    return replace(config, split_of=str(folder)), held_out
+    told = read_json(folder / METRICS).get("notes", ())
+    notes = (*map(str, told), f"The sides are those of the run {folder.name}.")
+    return replace(config, split_of=str(folder)), splits_of(
+        corpus, held_out, folder.name, notes
+    )
 
 
 def _result(
@@ -140,13 +145,7 @@ def _result(
         over_seeds=outcome.over_seeds,
         over_folds=outcome.over_folds,
         classes=class_scores(test, names.all),
-        calibration=Calibration(
-            temperature=first.trained.temperature,
-            error_before=reliability(test.labels, test.plain).error,
-            error_after=reliability(test.labels, test.probabilities).error,
-            error_by_chance=error_by_chance(test.probabilities),
-            bins=BINS,
-        ),
+        calibration=Calibration.of(test, first.trained.temperature),
         by_length=by_length(test, vectors.tokens),
         by_truncation=by_truncation(test, vectors.tokens, vectors.truncated),
         collapse=collapse(test, names.classes),

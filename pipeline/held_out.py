@@ -2,7 +2,8 @@
 
     predictions.parquet     of the kept training of each fold, one row a text: data row, side,
                             true and predicted label, confidence, fold
-    probabilities.parquet   of every training, one row a text: the probability of each class
+    probabilities.parquet   of every training, one row a text: the probability of each class;
+                            ``place`` is the text's position in the corpus, from 0
 
 The answers on validation are those of the head before its refit.
 """
@@ -38,8 +39,7 @@ class Answers:
         fold: from 1.
         seed: of the training.
         kept: whether it is the one of its fold that validates best.
-        validation, test: predictions; their ``rows`` are data rows of the corpus, from 1, and
-            ``plain`` is what ``probabilities`` is.
+        validation, test: predictions; in those that were read ``plain`` is ``probabilities``.
     """
 
     fold: int
@@ -54,13 +54,18 @@ class HeldOut:
     """Those of all trainings of a run.
 
     Attributes:
-        corpus_digest: of the texts and labels.
+        corpus_digest: of the texts, labels and sides in their order.
         names: the class ids.
+        rows: data rows by position in the corpus, (N,) int64; 0 for a text that no training
+            held out. The same texts may stand in other rows of another file.
+        learned: how many texts the heads of each fold have learned from.
         answers: by fold, then by seed.
     """
 
     corpus_digest: str
     names: Names
+    rows: np.ndarray
+    learned: tuple[int, ...]
     answers: tuple[Answers, ...]
 
     @property
@@ -68,27 +73,30 @@ class HeldOut:
         """Those of the training that is kept of each fold; without folds, one."""
         return tuple(each for each in self.answers if each.kept)
 
+    @property
+    def fold_count(self) -> int:
+        """How many folds, as ``--folds`` takes it: 0 without."""
+        return len(self.folds) if len(self.folds) > 1 else 0
+
     @classmethod
     def of(cls, corpus: Corpus, outcome: Outcome) -> HeldOut:
         """Those of an experiment."""
-        rows = np.array(corpus.rows, dtype=np.int64)
-        answers = tuple(
-            Answers(
-                trial.fold,
-                trial.seed,
-                trial in outcome.kept,
-                _placed(trial.validation, rows),
-                _placed(trial.test, rows),
-            )
-            for trial in outcome.trials
+        return cls(
+            corpus.digest,
+            outcome.names,
+            np.array(corpus.rows, dtype=np.int64),
+            tuple(len(trial.learned) for trial in outcome.kept),
+            tuple(
+                Answers(
+                    trial.fold,
+                    trial.seed,
+                    trial in outcome.kept,
+                    trial.validation,
+                    trial.test,
+                )
+                for trial in outcome.trials
+            ),
         )
-        return cls(corpus.digest, outcome.names, answers)
-
-
-def _placed(evaluation: Evaluation, rows: np.ndarray) -> Evaluation:
-    """With data rows in place of positions. ``rows``: (N,) int64, of the corpus."""
-    shares = evaluation.probabilities
-    return Evaluation(evaluation.side, rows[evaluation.rows], evaluation.labels, shares, shares)
 
 
 def write_held_out(folder: Path, held_out: HeldOut) -> None:
@@ -105,7 +113,7 @@ def _write_predictions(path: Path, held_out: HeldOut) -> None:
     }
     for answers in held_out.folds:
         for evaluation in (answers.validation, answers.test):
-            columns["row"] += evaluation.rows.tolist()
+            columns["row"] += held_out.rows[evaluation.rows].tolist()
             columns["side"] += [evaluation.side] * len(evaluation.rows)
             columns["label"] += [names.all[i] for i in evaluation.labels]
             columns["predicted"] += [names.classes[i] for i in evaluation.predicted]
@@ -135,7 +143,8 @@ def _write_probabilities(path: Path, held_out: HeldOut) -> None:
         "seed": pa.array(repeated([answers.seed for answers, _ in parts], np.int64)),
         "kept": pa.array(repeated([answers.kept for answers, _ in parts], bool)),
         "side": pa.DictionaryArray.from_arrays(sides, pa.array(SIDES)),
-        "row": pa.array(stacked("rows")),
+        "row": pa.array(held_out.rows[stacked("rows")]),
+        "place": pa.array(stacked("rows")),
         "label": pa.DictionaryArray.from_arrays(
             stacked("labels").astype(np.int32), pa.array(held_out.names.all)
         ),
@@ -147,6 +156,7 @@ def _write_probabilities(path: Path, held_out: HeldOut) -> None:
         "classes": held_out.names.classes,
         "unseen": held_out.names.unseen,
         "corpus_digest": held_out.corpus_digest,
+        "learned": held_out.learned,
     }
     table = pa.table(columns).replace_schema_metadata({DESCRIPTION: json.dumps(description)})
     pq.write_table(table, path, compression="zstd")
@@ -164,35 +174,50 @@ def read_held_out(folder: Path) -> HeldOut:
         table = pq.read_table(path)
         description = json.loads(table.schema.metadata[DESCRIPTION])
         names = Names(tuple(description["classes"]), tuple(description["unseen"]))
-        answers = _answers(table, names)
-        return HeldOut(str(description["corpus_digest"]), names, answers)
+        place = table.column("place").to_numpy()
+        rows = np.zeros(int(place.max(initial=-1)) + 1, np.int64)
+        rows[place] = table.column("row").to_numpy()
+        return HeldOut(
+            str(description["corpus_digest"]),
+            names,
+            rows,
+            tuple(map(int, description["learned"])),
+            _answers(table, names),
+        )
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
         raise CacheError(f"{path} is damaged ({error}): train the run again") from error
 
 
 def _answers(table: pa.Table, names: Names) -> tuple[Answers, ...]:
-    fold, seed, kept, row = (
-        table.column(name).to_numpy() for name in ("fold", "seed", "kept", "row")
+    fold, seed, kept, place = (
+        table.column(name).to_numpy() for name in ("fold", "seed", "kept", "place")
     )
-    side = np.array(table.column("side").to_pylist())
-    labels = names.ids(table.column("label").to_pylist())
+    side = _coded(table, "side", SIDES)
+    labels = _coded(table, "label", names.all)
     flat = table.column("probabilities").combine_chunks().flatten().to_numpy()
     shares = flat.reshape(len(table), len(names.classes))
 
-    def evaluation(name: str, training: np.ndarray) -> Evaluation:
-        chosen = np.flatnonzero(training & (side == name))
+    def evaluation(code: int, training: np.ndarray) -> Evaluation:
+        chosen = np.flatnonzero(training & (side == code))
         if len(chosen) == 0:
-            raise ValueError(f"a training without {name} texts")
+            raise ValueError(f"a training without {SIDES[code]} texts")
         own = shares[chosen]
-        return Evaluation(name, row[chosen], labels[chosen], own, own)
+        return Evaluation(SIDES[code], place[chosen], labels[chosen], own, own)
 
     answers = []
     for each_fold, each_seed in sorted(set(zip(fold.tolist(), seed.tolist(), strict=True))):
         training = (fold == each_fold) & (seed == each_seed)
-        validation, test = (evaluation(name, training) for name in SIDES)
+        validation, test = (evaluation(code, training) for code in range(len(SIDES)))
         answers.append(
             Answers(each_fold, each_seed, bool(kept[training].all()), validation, test)
         )
     if not any(each.kept for each in answers):
         raise ValueError("no training is kept")
     return tuple(answers)
+
+
+def _coded(table: pa.Table, column: str, values: Sequence[str]) -> np.ndarray:
+    """(n,) int64: where each cell of a dictionary column stands in ``values``."""
+    cells = table.column(column).combine_chunks()
+    codes = np.array([values.index(each) for each in cells.dictionary.to_pylist()], np.int64)
+    return np.asarray(codes[cells.indices.to_numpy()])

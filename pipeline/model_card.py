@@ -204,12 +204,22 @@ def _data(head: TrainedHead, facts: Facts) -> list[str]:
     notes = [f"- {escape(note)}" for note in facts.metrics["notes"]]
     return [
         f"{escape(Path(data['data']).name)}, of digest `{digest}`: {train} texts to train, "
-        f"{validation} to validate and choose by, {test} to test. The sides are those of the "
-        f"file where it names them, else drawn with `--split {data['split']} --split-seed "
-        f"{data['split_seed']}`." + (REFIT if facts.metrics["refit"] else ""),
+        f"{validation} to validate and choose by, {test} to test. {_sides(facts)}"
+        + (REFIT if facts.metrics["refit"] else ""),
         table(("label", "training", "validation", "test", "F1 on test"), rows),
         *(["\n".join(notes)] if notes else []),
     ]
+
+
+def _sides(facts: Facts) -> str:
+    """Who decided which texts train, validate and test."""
+    data, run = facts.config["data"], facts.config.get("split_of")
+    if run:
+        return f"The sides are those of another run, {escape(Path(run).name)}."
+    return (
+        "The sides are those of the file where it names them, else drawn with "
+        f"`--split {data['split']} --split-seed {data['split_seed']}`."
+    )
 
 
 def _limits(head: TrainedHead, spec: FeatureSpec, encoder: str, facts: Facts) -> str:

@@ -17,8 +17,8 @@ from pipeline.blend_card import blend_card
 from pipeline.blend_folder import (
     BLEND,
     PARTS,
-    BlendModel,
-    open_blend,
+    Predictor,
+    open_predictor,
     part_folders,
     write_blend_file,
 )
@@ -61,7 +61,7 @@ def run(parsed: argparse.Namespace) -> ExportedModel:
     """``manyheads export-model``."""
     check_out(parsed.out)
     folder = find_run(parsed.run, parsed.runs)
-    model = open_blend(str(folder), parsed.runs)
+    model = open_predictor(str(folder), parsed.runs)
     if model.temperature is None:
         write_model(model.parts[0], folder, parsed.out)
         head = model.parts[0].head.head
@@ -72,7 +72,7 @@ def run(parsed: argparse.Namespace) -> ExportedModel:
     return ExportedModel(parsed.out, folder, head, len(model.labels), files)
 
 
-def _write_blend(model: BlendModel, temperature: float, out: Path) -> None:
+def _write_blend(model: Predictor, temperature: float, out: Path) -> None:
     """Write the folder of a blend; it appears whole or not at all."""
     try:
         card = blend_card(read_json(model.folder / METRICS), model, temperature, out.name)
@@ -85,6 +85,6 @@ def _write_blend(model: BlendModel, temperature: float, out: Path) -> None:
         (temporary / PARTS).mkdir(parents=True)
         places = part_folders(temporary, len(model.parts))
         for part, folder, place in zip(model.parts, model.folders, places, strict=True):
-            write_model(part, folder, place)
+            write_model(part, folder, place, f"{out.name}/{PARTS}/{place.name}")
         write_blend_file(temporary, model.labels, temperature)
         (temporary / CARD).write_text(card, encoding="utf-8")

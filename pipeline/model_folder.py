@@ -128,8 +128,11 @@ def _spec(values: dict[str, Any], path: Path) -> FeatureSpec:
         ) from error
 
 
-def write_model(model: Model, run_folder: Path, out: Path) -> None:
+def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = None) -> None:
     """Write the model folder of a run; it appears whole or not at all.
+
+    Args:
+        shown: how the examples of its card name the folder; None: by its own name.
 
     Raises:
         SettingError: ``out`` will not do, or the head cannot be written as ONNX.
@@ -145,7 +148,7 @@ def write_model(model: Model, run_folder: Path, out: Path) -> None:
         fingerprint=model.spec.fingerprint,
         spec=model.spec.to_dict(),
     )
-    card = _card(model, encoder.name, run_folder, out.name)
+    card = _card(model, encoder.name, run_folder, shown or out.name)
     with appearing(out) as temporary:
         temporary.mkdir()
         digest = checkpoint.save_weights(model.head, temporary)

@@ -124,7 +124,11 @@ def predict_options(parser: argparse.ArgumentParser) -> None:
         ".jsonl only",
     )
     parser.add_argument(
-        "--encoder", metavar="NAME", help="where the run's encoder is now, if it was moved"
+        "--encoder",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="where the run's encoder is now, if it was moved; may be repeated for a blend",
     )
     shared_options.trust_option(parser)
     shared_options.runs_option(parser)

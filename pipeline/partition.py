@@ -98,35 +98,38 @@ def fold_corpus(
     return tuple(replace(split, notes=tuple(notes)) for split in splits)
 
 
-def splits_of(corpus: Corpus, held_out: HeldOut, run: str) -> tuple[Split, ...]:
+def splits_of(
+    corpus: Corpus, held_out: HeldOut, run: str, notes: Sequence[str]
+) -> tuple[Split, ...]:
     """The splits that a finished run was trained on, one a fold, said on stderr.
 
     Args:
-        corpus: the same texts and labels.
+        corpus: the same texts, labels and sides in the same order.
         held_out: of that run.
         run: its name, for messages.
+        notes: those of its splits, which hold for these too.
 
     Raises:
         SettingError: the run is of another corpus.
     """
-    places = {row: place for place, row in enumerate(corpus.rows)}
-    tested = [row for fold in held_out.folds for row in fold.test.rows.tolist()]
-    if held_out.corpus_digest != corpus.digest or not places.keys() >= set(tested):
+    if held_out.corpus_digest != corpus.digest:
         raise SettingError(
-            f"--split-of {run}: that run was trained on other texts, labels or sides than "
-            f"those of {corpus.name}; name a run on this data, or leave the option out"
+            f"--split-of {run}: that run was trained on other texts, labels or split column "
+            f"cells than those of {corpus.name}; name a run on this data, or leave it out"
         )
-    folded = len(held_out.folds) > 1
+    folds = held_out.folds
     # Over folds each text is tested once, so all others belong to the official test side.
-    pool = np.array(sorted(places[row] for row in tested)) if folded else np.arange(len(corpus))
-    splits = []
-    for fold in held_out.folds:
-        sides = {places[row]: "validation" for row in fold.validation.rows.tolist()}
-        sides |= {places[row]: "test" for row in fold.test.rows.tolist()}
-        split = _sided(corpus, pool, [sides.get(row, "train") for row in pool.tolist()])
-        splits.append(replace(split, notes=(f"The sides are those of the run {run}.",)))
+    tested = np.sort(np.concatenate([fold.test.rows for fold in folds]))
+    pool = tested if held_out.fold_count else np.arange(len(corpus))
+    cells = np.full((len(folds), len(corpus)), "training", dtype="U10")
+    for own, fold in zip(cells, folds, strict=True):
+        own[fold.validation.rows] = fold.validation.side
+        own[fold.test.rows] = fold.test.side
+    splits = [_sided(corpus, pool, own[pool].tolist()) for own in cells]
     say(f"{corpus.name}: {len(pool):,} texts on the sides of {run}")
-    return tuple(splits)
+    for note in notes:
+        say(f"note: {note}")
+    return tuple(replace(split, notes=tuple(notes)) for split in splits)
 
 
 def group_ids(corpus: Corpus, copies: Copies, rule: str) -> np.ndarray | None:

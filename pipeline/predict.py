@@ -22,7 +22,7 @@ from features.segments import language_of
 from features.spec import FeatureSpec
 from features.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from pipeline.blend import mean_of, tempered
-from pipeline.blend_folder import open_blend
+from pipeline.blend_folder import open_predictor
 from pipeline.config import VectorConfig
 from pipeline.explain import TRAINING, Neighbor, read_training, training_vectors
 from pipeline.model_folder import Model
@@ -109,7 +109,7 @@ def predict(
     cache: Place,
     texts: Sequence[str],
     *,
-    encoder: str | None = None,
+    encoders: Sequence[str] = (),
     trust_remote_code: bool = False,
     explain: int = 0,
     memory: float | None = None,
@@ -121,7 +121,8 @@ def predict(
         run: a run folder, its name, ``latest``, or a model folder; of a blend too.
         cache: the feature store; new texts are added to it.
         texts: N texts, none empty.
-        encoder: where its encoder lies now; None takes the place it was trained with.
+        encoders: where its encoder lies now, of a blend several; without any, where it was
+            when the run was trained.
         trust_remote_code: run the Python code that comes with it; a run cannot ask for that.
         explain: how many of the nearest training texts to give for each text.
         memory: GB that the vectors may take of it; None: half of what is available.
@@ -131,34 +132,62 @@ def predict(
         CacheError: no such run, or a damaged one; or nothing to explain by.
         EncoderError: the encoder is gone, or is not the one that the run was trained on.
     """
-    model = open_blend(run, runs)
+    predictor = open_predictor(run, runs)
+    folder, blends = predictor.folder, predictor.temperature is not None
+    # All encoders are found before one of them begins.
+    models = [
+        _encoder_of(part, place, encoders, trust_remote_code, blends)
+        for part, place in zip(predictor.parts, predictor.folders, strict=True)
+    ]
     own: list[np.ndarray] = []
     truncated = np.zeros(len(texts), bool)
     neighbors: Sequence[tuple[Neighbor, ...]] = ()
-    order = sorted(
-        range(len(model.parts)), key=lambda i: ORDER.index(model.parts[i].spec.layout)
-    )
+    layouts = [part.spec.layout for part in predictor.parts]
+    order = sorted(range(len(layouts)), key=lambda place: ORDER.index(layouts[place]))
     for place in order:
-        part = model.parts[place]
-        whose = f"part {place + 1} of this run" if model.temperature else "this run"
-        encoder_model = find_model(part.encoder_name(encoder), trust_remote_code)
-        check_encoder(encoder_model, part.spec, model.folders[place])
-        wanted = _vector_config(part.spec, encoder_model.name, cache, memory)
+        part, layout = predictor.parts[place], layouts[place]
         explained = explain > 0 and place == order[0]
         # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
-        alone = part.spec.layout == SENTENCES and not explained
-        layouts = (SENTENCES,) if alone else with_pooled(part.spec.layout)
-        vectors = ensure_vectors(texts, wanted, layouts, model=encoder_model, load=load)
-        table = vectors.table(part.spec.layout)
+        alone = layout == SENTENCES and not explained
+        vectors = ensure_vectors(
+            texts,
+            _vector_config(part.spec, models[place].name, cache, memory),
+            (layout,) if alone else with_pooled(layout),
+            model=models[place],
+            load=load,
+        )
+        table = vectors.table(layout)
         own.append(part.head.predict_proba(table, np.arange(len(texts))))
         truncated |= vectors.truncated
-        _warn(part, vectors, table, whose)
+        _warn(part, vectors, table, f"part {place + 1} of this run" if blends else "this run")
         if explained:
-            neighbors = _explained(vectors, model.folder, explain)
+            neighbors = _explained(vectors, folder, explain)
     probabilities = own[0]
-    if model.temperature is not None:
-        probabilities = tempered(mean_of(own), model.temperature)
-    return Predictions(model.folder, texts, model.labels, probabilities, truncated, neighbors)
+    if predictor.temperature is not None:
+        probabilities = tempered(mean_of(own), predictor.temperature)
+    return Predictions(folder, texts, predictor.labels, probabilities, truncated, neighbors)
+
+
+def _encoder_of(
+    part: Model, folder: Path, given: Sequence[str], trust_remote_code: bool, blends: bool
+) -> EncoderModel:
+    """The encoder of a part: one of those given that fits, else of a blend where it was.
+
+    Raises:
+        EncoderError: none fits, or there is none.
+    """
+    names = [*given] or [part.encoder_name(None)]
+    if blends and not part.moved and part.encoder not in names:
+        names.append(part.encoder)
+    errors = []
+    for name in names:
+        try:
+            model = find_model(name, trust_remote_code)
+            check_encoder(model, part.spec, folder)
+            return model
+        except EncoderError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _vector_config(

@@ -94,11 +94,7 @@ def _copies_first(result: ExperimentResult) -> Iterator[str]:
 
 def _repeats(result: ExperimentResult) -> list[str]:
     """Mean and spread over seeds and over folds, and which head is kept."""
-    lines = []
-    if result.over_seeds:
-        lines += spread_lines(f"over {result.seeds} seeds", "seeds", result.over_seeds)
-    if result.over_folds:
-        lines += spread_lines(f"over {result.folds} folds", "folds", result.over_folds)
+    lines = spread_lines(result.seeds, result.over_seeds, result.folds, result.over_folds)
     if not lines:
         return []
     kept = next(trial for trial in result.trials if trial.kept)
@@ -114,8 +110,19 @@ def _repeats(result: ExperimentResult) -> list[str]:
     return lines
 
 
-def spread_lines(name: str, others: str, spread: Spread) -> list[str]:
-    """Mean, deviation and intervals over repeats, which are the ``others`` than these."""
+def spread_lines(
+    seeds: int, over_seeds: Spread | None, folds: int, over_folds: Spread | None
+) -> list[str]:
+    """Mean, deviation and intervals over so many seeds and folds, where there are several."""
+    lines = []
+    if over_seeds:
+        lines += _spread(f"over {seeds} seeds", "seeds", over_seeds)
+    if over_folds:
+        lines += _spread(f"over {folds} folds", "folds", over_folds)
+    return lines
+
+
+def _spread(name: str, others: str, spread: Spread) -> list[str]:
     low, high = spread.texts_interval
     return [
         f"{f'test, {name}':<31}{'mean':>9}{'deviation':>11}   95 % interval of the mean",
@@ -193,10 +200,10 @@ def _calibration(result: ExperimentResult) -> Iterator[str]:
         yield calibration_line(result.calibration)
 
 
-def calibration_line(found: Calibration) -> str:
+def calibration_line(found: Calibration, before: str = "as trained") -> str:
     """Whether the probabilities are as sure as they are right."""
     return (
-        f"expected calibration error on test: {found.error_before:.1%} as trained, "
+        f"expected calibration error on test: {found.error_before:.1%} {before}, "
         f"{found.error_after:.1%} at the temperature of predict, {found.temperature:.2f}; "
         f"{found.error_by_chance:.1%} is chance"
     )

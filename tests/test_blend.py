@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import SettingError
+from features.spec import FeatureSpec
 from heads.trained import softmax
 from pipeline import vectors
 from pipeline.blend import blend, mean_of, tempered
@@ -60,7 +61,8 @@ def held_out(seeds: int = 1, folds: int = 1, start: int = 0, digest: str = "d") 
         for fold in range(1, folds + 1)
         for seed in range(seeds)
     ]
-    return HeldOut(digest, NAMES, tuple(answers))
+    rows = np.arange(60 * folds + 60) + 1
+    return HeldOut(digest, NAMES, rows, (90,) * folds, tuple(answers))
 
 
 def test_the_blend_is_the_mean_at_the_temperature_of_validation() -> None:
@@ -91,9 +93,35 @@ def test_the_blend_is_the_mean_at_the_temperature_of_validation() -> None:
 
 def test_a_probability_of_zero_stays_one_of_nothing() -> None:
     shares = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]], np.float32)
-    got = tempered(mean_of([shares, shares]), 1.5)
-    assert np.isfinite(got).all()
-    np.testing.assert_allclose(got, shares, atol=1e-6)
+    for temperature in (0.1, 1.0, 10.0):
+        got = tempered(mean_of([shares, shares]), temperature)
+        np.testing.assert_allclose(got, shares, atol=1e-6)
+
+
+def test_a_class_that_a_fold_does_not_know_has_no_say_in_its_temperature() -> None:
+    """A validation text of it can only be wrong, at any temperature."""
+    plain = blend([held_out(), held_out(start=9)], ["one", "two"])
+    wide = blend([_with_unknown(held_out()), _with_unknown(held_out(start=9))], ["one", "two"])
+    assert wide.temperatures == pytest.approx(plain.temperatures)
+    assert not wide.test.probabilities[:, 0].any()
+
+
+def _with_unknown(part: HeldOut) -> HeldOut:
+    """The same with a class before all others that no head knows, and a text of it."""
+    names = Names(("0", *CLASSES), ())
+
+    def widened(own: Evaluation) -> Evaluation:
+        shares = np.pad(own.probabilities, [(0, 0), (1, 0)])
+        labels = own.labels + 1
+        if own.side == "validation":
+            shares, labels = np.concatenate([shares, shares[:1]]), np.append(labels, 0)
+        return Evaluation(own.side, np.arange(len(labels)), labels, shares, shares)
+
+    answers = tuple(
+        replace(each, validation=widened(each.validation), test=widened(each.test))
+        for each in part.answers
+    )
+    return replace(part, names=names, answers=answers)
 
 
 def test_seeds_are_blended_with_their_like_and_a_single_one_with_each() -> None:
@@ -115,7 +143,11 @@ def test_folds_are_blended_one_by_one() -> None:
     assert blended.over_folds is not None
     assert len(blended.over_folds.accuracy.values) == len(blended.temperatures) == 3
     assert blended.test.score().texts == 90
-    assert blended.over_folds.accuracy.mean == pytest.approx(blended.test.score().accuracy)
+    accuracy = blended.over_folds.accuracy
+    assert accuracy.mean == pytest.approx(blended.test.score().accuracy)
+    # 30 texts tested for 90 learned from, 3 folds; 4.303 is the t of two degrees of freedom.
+    half = 4.3027 * accuracy.deviation * (1 / 3 + 30 / 90) ** 0.5
+    assert accuracy.interval[0] == pytest.approx(accuracy.mean - half, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +179,13 @@ def test_the_difference_is_over_the_same_texts() -> None:
     low, high = found.interval
     assert 0 < low < found.mean < high
     assert difference(one, one).interval == (0.0, 0.0)
-    # A text that two folds answer counts once.
-    twice = Evaluation("test", np.zeros(90, np.int64), one.labels, *[one.probabilities] * 2)
-    assert difference(twice, twice).interval == (0.0, 0.0)
+    # A text that several folds answer counts once: of two texts one is won, one is lost.
+    rows = np.array([0, 0, 0, 1])
+    labels = np.zeros(4, np.int64)
+    right, wrong = np.eye(2, dtype=np.float32)
+    won = Evaluation("test", rows, labels, *[np.array([right, right, right, wrong])] * 2)
+    lost = Evaluation("test", rows, labels, *[np.array([wrong, wrong, wrong, right])] * 2)
+    assert difference(won, lost).mean == 0.0
 
 
 # End to end
@@ -202,11 +238,15 @@ def test_a_blend_scores_predicts_and_is_exported(
     assert result["gain_test"]["mean"] == pytest.approx(gain)
     assert len(result["over_seeds"]["accuracy"]["values"]) == 2
 
-    # The folder says the same, and what it predicts is the mean of what its parts predict.
+    # The folder says the same, in the columns that docs/experiments.md names, and what it predicts is the mean of what its parts predict.
     folder = Path(result["run"])
     assert json.loads((folder / "metrics.json").read_text()) == result
     kept = read_held_out(folder).folds[0].test
     assert kept.score().accuracy == result["test"]["accuracy"]
+    table = pq.read_table(folder / PROBABILITIES)
+    documented = ["fold", "seed", "kept", "side", "row", "place", "label", "probabilities"]
+    assert table.column_names == documented
+    assert json.loads(table.schema.metadata[b"manyheads"])["classes"] == ["bad", "good", "odd"]
     rows = pq.read_table(folder / "predictions.parquet").to_pylist()
     assert sum(row["side"] == "test" for row in rows) == result["test"]["texts"]
     assert {path.name for path in folder.glob("*.png")} == {"calibration.png", "confusion.png"}
@@ -248,28 +288,52 @@ def shares(predicted: dict[str, Any]) -> np.ndarray:
     return np.array([list(each["probabilities"].values()) for each in predicted["predictions"]])
 
 
-def test_prediction_by_a_blend_encodes_each_text_once(
-    train: Command, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parts = [name(train("logistic")), name(train("cnn"))]  # pooled, which come with tokens
-    command("blend", *parts)
-    given: list[str] = []
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, ...], list[str]]]:
+    """What passed through an encoder: layouts and texts."""
+    given: list[tuple[tuple[str, ...], list[str]]] = []
     load = vectors.load_encoder
 
     def counted(*arguments: Any, **options: Any) -> Any:
         encoder = load(*arguments, **options)
         encode = encoder.encode
 
-        def noted(texts: Sequence[str], *others: Any) -> Any:
-            given.extend(texts)
-            return encode(texts, *others)
+        def noted(texts: Sequence[str], specs: Sequence[FeatureSpec], *others: Any) -> Any:
+            given.append((tuple(spec.layout for spec in specs), list(texts)))
+            return encode(texts, specs, *others)
 
         monkeypatch.setattr(encoder, "encode", noted)
         return encoder
 
     monkeypatch.setattr(vectors, "load_encoder", counted)
-    command("predict", "--text", "fox on mats")
-    assert given == ["fox on mats"]
+    return given
+
+
+def test_prediction_encodes_each_text_once(
+    train: Command, command: Command, encoded: list[tuple[tuple[str, ...], list[str]]]
+) -> None:
+    """Pooled vectors come with tokens, and sentences alone need no pooled ones."""
+    sentences = name(train("mlp", "--layout", "sentences", "--head", "cnn"))
+    parts = [name(train("logistic")), name(train("cnn")), sentences]
+    command("blend", *parts)
+    for run, text, layouts in (
+        ("latest", "fox on mats", {("pooled", "tokens"), ("sentences",)}),
+        (parts[0], "mats on fox", {("pooled",)}),
+        (sentences, "a red fox", {("sentences",)}),
+    ):
+        encoded.clear()
+        command("predict", "--run", run, "--text", text)
+        assert {spaces for spaces, _ in encoded} == layouts
+        assert all(texts == [text] for _, texts in encoded)
+
+
+def test_a_text_that_one_part_sees_cut_is_reported(train: Command, command: Command) -> None:
+    parts = [name(train("cnn", "--layout", "sentences")), name(train("cnn"))]
+    command("blend", *parts)
+    text = "cat sat on mats " * 60
+    cut = [command("predict", "--run", run, "--text", text)["truncated"] for run in parts]
+    assert cut == [0, 1]
+    assert command("predict", "--text", text)["truncated"] == 1
 
 
 def test_the_report_says_whether_the_blend_is_better(
@@ -284,54 +348,17 @@ def test_the_report_says_whether_the_blend_is_better(
     assert re.search(r"test +[+-]\d+\.\d points of accuracy, 95 % interval", shown)
 
 
-def test_split_of_a_run_gives_its_sides(train: Command, refusal: Refusal, data: Path) -> None:
-    """Another seed of the split deals the texts otherwise; those of a run stay."""
-    one = train("logistic", "--split-seed", 5)
-    two = train("cnn", "--split-of", name(one))
-    usual = train("logistic")
-    own, other, default = (
-        read_held_out(Path(each["run"])).folds[0] for each in (one, two, usual)
-    )
-    for side in ("validation", "test"):
-        rows = [getattr(each, side).rows.tolist() for each in (own, other, default)]
-        assert rows[0] == rows[1] != rows[2]
-    assert two["notes"] == [f"The sides are those of the run {name(one)}."]
-    line = refusal("blend", name(one), name(usual))
-    assert f"train one again with --split-of {name(one)}" in line
-
-
-def test_split_of_a_run_over_folds(train: Command, refusal: Refusal, data: Path) -> None:
-    one = train("logistic", "--folds", 3, "--split-seed", 5)
-    two = train("mlp", "--folds", 3, "--split-of", name(one))
-    answers = [read_held_out(Path(each["run"])).folds for each in (one, two)]
-    for first, second in zip(*answers, strict=True):
-        assert first.test.rows.tolist() == second.test.rows.tolist()
-        assert first.validation.rows.tolist() == second.validation.rows.tolist()
-    common = ("train", "--data", data, "--split-of", name(one))
-    assert "has 3 folds, not 0: pass --folds 3" in refusal(*common)
-    assert "leave --split, --split-seed" in refusal(*common, "--split-seed", 1)
-    blended = main(["blend", name(one), name(two)])
-    assert blended == 0
-
-
-def test_split_of_a_run_on_other_data_is_refused(
-    train: Command, refusal: Refusal, data: Path
+def test_what_cannot_be_blended_is_refused(
+    train: Command, command: Command, refusal: Refusal
 ) -> None:
-    run = name(train("logistic"))
-    encoder = encoder_of(train)
-    data.write_text(data.read_text() + "one more text,good,author\n", encoding="utf-8")
-    common = ("train", "--data", data, "--encoder", encoder)
-    line = refusal(*common, "--split-of", run)
-    assert f"--split-of {run}: that run was trained on other texts" in line
-    assert "no run 'nix'" in refusal(*common, "--split-of", "nix")
-
-
-def test_what_cannot_be_blended_is_refused(train: Command, refusal: Refusal) -> None:
     one, two = train("logistic"), train("mlp")
     assert "takes two runs or more; got 1" in refusal("blend", name(one))
     assert "is named twice" in refusal("blend", name(one), Path(one["run"]))
     assert main(["blend", name(one), name(two)]) == 0
     assert "is a blend itself" in refusal("blend", name(one), "latest")
+    own = f"{name(command('predict', '--text', 'a'))}/parts/"
+    assert f"its copies of them, {own}1" in refusal("blend", name(one), "latest")
+    assert command("blend", f"{own}1", f"{own}2")["parts"][1]["run"] == f"{own}2"
     path = Path(two["run"], PROBABILITIES)
     path.write_bytes(path.read_bytes()[:-40])
     assert f"{path} is damaged" in refusal("blend", name(one), name(two))
@@ -339,7 +366,52 @@ def test_what_cannot_be_blended_is_refused(train: Command, refusal: Refusal) -> 
     assert f"has no {PROBABILITIES}" in refusal("blend", name(one), name(two))
 
 
-@pytest.mark.parametrize("damage", ["weights", "json", "labels", "part"])
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("head.safetensors", b"short"),
+        ("config.json", b"{}"),
+        ("metrics.json", b'{"baselines": [], "copied": 0, "notes": []}'),
+        ("metrics.json", b'{"baselines": {"majority": {"accuracy_interval": [1]}}}'),
+        ("training.parquet", None),
+    ],
+)
+def test_a_damaged_run_is_not_blended(
+    train: Command, refusal: Refusal, file: str, content: bytes | None
+) -> None:
+    one, two = train("logistic"), train("mlp")
+    path = Path(two["run"], file)
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert str(path) in refusal("blend", name(one), name(two))
+    assert not list(path.parent.parent.glob("*blend-??????"))
+
+
+def test_parts_of_several_encoders(
+    train: Command,
+    command: Command,
+    refusal: Refusal,
+    tiny_models: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    """Each part takes the encoder that fits it, where there are several."""
+    one = train("logistic")
+    two = train("mlp", "--split-of", name(one), "--encoder", tiny_models["roberta"])
+    blended = name(command("blend", name(one), name(two)))
+    exported = tmp_path / "model"
+    command("export-model", blended, "--out", exported)
+    text = ("--text", "a red fox")
+    bert, roberta = (("--encoder", str(tiny_models[family])) for family in ("bert", "roberta"))
+    expected = shares(command("predict", "--run", blended, *text))
+    for run, encoders in ((blended, bert), (blended, roberta), (exported, bert + roberta)):
+        got = shares(command("predict", "--run", run, *text, *encoders))
+        np.testing.assert_allclose(got, expected, atol=1e-6)
+    assert "is not the one that" in refusal("predict", "--run", exported, *text, *bert)
+    assert "say where that folder is now" in refusal("predict", "--run", exported, *text)
+
+
+@pytest.mark.parametrize("damage", ["weights", "json", "missing", "labels", "part"])
 def test_a_damaged_blend_is_noticed(
     train: Command, command: Command, refusal: Refusal, damage: str
 ) -> None:
@@ -352,6 +424,8 @@ def test_a_damaged_blend_is_noticed(
         )
     elif damage == "json":
         (folder / "blend.json").write_text('{"version": 1}')
+    elif damage == "missing":
+        (folder / "blend.json").unlink()
     elif damage == "labels":
         values = json.loads((folder / "blend.json").read_text())
         (folder / "blend.json").write_text(
@@ -359,6 +433,7 @@ def test_a_damaged_blend_is_noticed(
         )
     else:
         shutil.rmtree(folder / "parts" / "2")
-    capsys_line = refusal("predict", "--run", folder, "--text", "a cat")
-    assert str(folder) in capsys_line
-    assert "blend the runs again" in capsys_line
+    line = refusal("predict", "--run", folder, "--text", "a cat")
+    assert line.startswith(f"error: the blend {folder} is damaged (")
+    assert line.endswith("): blend the runs again")
+    assert "train" not in line

@@ -1,6 +1,6 @@
-"""``manyheads blend``: several finished runs -> one more run, the mean of what they say.
+"""``manyheads blend``: several finished runs -> the run of their blend.
 
-find the runs -> what they held out -> blend -> scores -> run folder
+find the runs -> read their heads and what they held out -> blend -> scores -> run folder
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from features.errors import CacheError, SettingError
-from heads.calibration import BINS, error_by_chance, reliability
-from pipeline.blend import Blended, blend
-from pipeline.blend_folder import BLEND, copy_parts, write_blend_file
+from heads.metrics import log_loss
+from pipeline.blend import LEAST, Blended, blend
+from pipeline.blend_folder import PARTS, copy_parts, write_blend_file
 from pipeline.breakdown import CLASSES, ClassScore, class_scores, write_classes
 from pipeline.evaluation import Difference, Evaluation, Score, difference, pooled
 from pipeline.held_out import HeldOut, read_held_out, write_held_out
+from pipeline.model_folder import read_run
 from pipeline.record import draw_test
 from pipeline.report import (
     BASELINE_NAMES,
@@ -72,13 +75,14 @@ class BlendResult:
         best: the place among them of the one that validates best.
         validation, test: scores of the blend; with folds, of all of them pooled.
         gain_validation, gain_test: by how much it is more often right than the best part.
-        baselines: test scores of what it must beat, by name.
+        baselines: test scores of what it must beat, by name, as the first part has them.
         seeds, folds: how many blends over_seeds has, and how many folds; 0 without.
         over_seeds: test scores over the seeds, each blended with its like; None of one.
         over_folds: test scores over the folds; None without folds.
         classes: the test scores of each class.
         calibration: of the test probabilities; before is the mean as it is.
         copied: test texts with a near-copy among the training texts of the first part.
+        notes: what a user must know about the sides.
     """
 
     run: Path
@@ -96,6 +100,7 @@ class BlendResult:
     classes: tuple[ClassScore, ...]
     calibration: Calibration
     copied: int
+    notes: tuple[str, ...]
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,7 +112,13 @@ class BlendResult:
     def to_text(self) -> str:
         """For people: the blend beside its parts, and whether it is better than the best."""
         blocks = [_scores(self), list(_gains(self)), _spreads(self), class_lines(self.classes)]
-        blocks.append([*_copied(self), calibration_line(self.calibration), f"run: {self.run}"])
+        blocks.append(
+            [
+                *_copied(self),
+                calibration_line(self.calibration, "as averaged"),
+                f"run: {self.run}",
+            ]
+        )
         return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
@@ -128,91 +139,121 @@ def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
         CacheError: there is no such run, or it is damaged.
     """
     folders = _folders(names, runs)
-    held_out = [read_held_out(folder) for folder in folders]
-    blended = blend(held_out, [folder.name for folder in folders])
-    described = {NAME: [folder.name for folder in folders]}
-    metrics = [read_json(folder / METRICS) for folder in folders]
-    try:
-        result = _result(runs, folders, metrics, held_out, blended)
-    except (KeyError, TypeError) as error:
-        raise CacheError(
-            f"a {METRICS} of the runs is damaged ({error}): train them again"
-        ) from error
+    parts = [_read_part(folder, _name(folder, runs)) for folder in folders]
+    blended = blend([part.held_out for part in parts], [part.name for part in parts])
+    described = {NAME: [part.name for part in parts]}
+    result = _result(runs, parts, blended)
     with new_run(runs, run_name(NAME, described, datetime.now(UTC))) as opened:
         result = replace(result, run=opened.final)
-        _write(opened.folder, folders, described, blended, result)
+        _write(opened.folder, folders, parts[0].labels, described, blended, result)
     return replace(result, run=opened.final)
 
 
 def _folders(names: Sequence[str], runs: Path) -> list[Path]:
     if len(names) < 2:
         raise SettingError(f"a blend takes two runs or more; got {len(names)}")
-    folders = [find_run(name, runs) for name in names]
-    places = [folder.resolve() for folder in folders]
+    folders = [find_run(name, runs).resolve() for name in names]
     for place, folder in enumerate(folders):
-        if places[place] in places[:place]:
+        if folder in folders[:place]:
             raise SettingError(f"the run {folder.name} is named twice: it would count twice")
-        if (folder / BLEND).is_file():
+        if (folder / PARTS).is_dir():
+            own = _name(folder, runs)
             raise SettingError(
-                f"the run {folder.name} is a blend itself: name the runs that it is made of"
+                f"the run {folder.name} is a blend itself: name the runs that it is made of, "
+                f"or its copies of them, {own}/{PARTS}/1 and so on"
             )
     return folders
 
 
-def _result(
-    run: Path,
-    folders: Sequence[Path],
-    metrics: Sequence[Mapping[str, Any]],
-    held_out: Sequence[HeldOut],
-    blended: Blended,
-) -> BlendResult:
+def _name(folder: Path, runs: Path) -> str:
+    """What to call a run: its path in the folder of runs, or its own name elsewhere."""
+    inside = folder.is_relative_to(runs.resolve())
+    return str(folder.relative_to(runs.resolve())) if inside else folder.name
+
+
+@dataclass(frozen=True, eq=False)
+class _PartRun:
+    """A run to blend, read whole, so that nothing damaged is blended."""
+
+    name: str
+    labels: tuple[str, ...]
+    held_out: HeldOut
+    head: str
+    layout: str
+    baselines: Mapping[str, Score]
+    copied: int
+    notes: tuple[str, ...]
+
+
+def _read_part(folder: Path, name: str) -> _PartRun:
+    """Raises ``CacheError`` if the run is damaged."""
+    model, held_out = read_run(folder), read_held_out(folder)
+    metrics = read_json(folder / METRICS)
+    try:
+        return _PartRun(
+            name,
+            model.head.classes,
+            held_out,
+            model.head.head,
+            model.head.layout,
+            {side: Score.of(each) for side, each in metrics["baselines"].items()},
+            int(metrics["copied"]),
+            tuple(map(str, metrics["notes"])),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CacheError(
+            f"{folder / METRICS} is damaged ({type(error).__name__}: {error}): train the run "
+            "again"
+        ) from error
+
+
+def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResult:
     """Everything that is measured; the run folder is filled in later."""
     sides = [
         (
-            pooled([fold.validation for fold in part.folds]),
-            pooled([fold.test for fold in part.folds]),
+            pooled([fold.validation for fold in part.held_out.folds]),
+            pooled([fold.test for fold in part.held_out.folds]),
         )
-        for part in held_out
+        for part in parts
     ]
-    parts = tuple(
-        Part(folder.name, each["head"], each["layout"], validation.score(), test.score())
-        for folder, each, (validation, test) in zip(folders, metrics, sides, strict=True)
+    scored = tuple(
+        Part(part.name, part.head, part.layout, validation.score(), test.score())
+        for part, (validation, test) in zip(parts, sides, strict=True)
     )
-    best = max(range(len(parts)), key=lambda place: parts[place].validation.accuracy)
+    best = max(
+        range(len(parts)),
+        key=lambda place: (scored[place].validation.accuracy, -_loss(sides[place][0])),
+    )
     test = blended.test
-    folds = len(blended.held_out.folds)
+    first = parts[0]
     return BlendResult(
         run=run,
-        parts=parts,
+        parts=scored,
         best=best,
         validation=blended.validation.score(),
         test=test.score(),
         gain_validation=difference(blended.validation, sides[best][0]),
         gain_test=difference(test, sides[best][1]),
-        baselines={name: Score.of(each) for name, each in metrics[0]["baselines"].items()},
+        baselines=first.baselines,
         seeds=blended.seeds,
-        folds=folds if folds > 1 else 0,
+        folds=blended.held_out.fold_count,
         over_seeds=blended.over_seeds,
         over_folds=blended.over_folds,
         classes=class_scores(test, blended.held_out.names.all),
-        calibration=_calibration(test, blended.temperatures[0]),
-        copied=metrics[0]["copied"],
+        calibration=Calibration.of(test, blended.temperatures[0]),
+        copied=first.copied,
+        notes=first.notes,
     )
 
 
-def _calibration(test: Evaluation, temperature: float) -> Calibration:
-    return Calibration(
-        temperature=temperature,
-        error_before=reliability(test.labels, test.plain).error,
-        error_after=reliability(test.labels, test.probabilities).error,
-        error_by_chance=error_by_chance(test.probabilities),
-        bins=BINS,
-    )
+def _loss(evaluation: Evaluation) -> float:
+    return log_loss(evaluation.labels, np.log(np.maximum(evaluation.probabilities, LEAST)))
 
 
 def _write(
     folder: Path,
     runs: Sequence[Path],
+    labels: Sequence[str],
     described: Mapping[str, Any],
     blended: Blended,
     result: BlendResult,
@@ -220,14 +261,15 @@ def _write(
     """Fill the run folder. ``metrics.json`` comes last: where it is, the rest is."""
     held_out = blended.held_out
     copy_parts(runs, folder)
-    write_blend_file(folder, blended.held_out.names.classes, blended.temperatures[0])
+    write_blend_file(folder, labels, blended.temperatures[0])
     write_json(folder / CONFIG, described)
     write_json(folder / ENVIRONMENT, environment())
     write_held_out(folder, held_out)
     write_classes(folder / CLASSES, result.classes)
     low, high = result.test.accuracy_interval
+    what = f"accuracy over {result.folds} folds" if result.folds else "test accuracy"
     title = (
-        f"blend of {len(result.parts)} runs: test accuracy {result.test.accuracy:.1%} "
+        f"blend of {len(result.parts)} runs: {what} {result.test.accuracy:.1%} "
         f"({low:.1%} to {high:.1%})"
     )
     draw_test(folder, blended.test, held_out.names, blended.temperatures, title)
@@ -262,11 +304,12 @@ def _gains(result: BlendResult) -> Iterator[str]:
 
 
 def _spreads(result: BlendResult) -> list[str]:
-    lines = []
-    if result.over_seeds:
-        lines += spread_lines(f"over {result.seeds} seeds", "seeds", result.over_seeds)
-    if result.over_folds:
-        lines += spread_lines(f"over {result.folds} folds", "folds", result.over_folds)
+    lines = spread_lines(result.seeds, result.over_seeds, result.folds, result.over_folds)
+    if result.folds:
+        lines += [
+            "test above: every text once, by heads that did not learn from it",
+            "the run predicts with the heads of fold 1",
+        ]
     return lines
 
 
