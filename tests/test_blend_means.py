@@ -1,0 +1,168 @@
+"""Blends as arithmetic: means, temperatures, seeds, folds, differences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from features.errors import SettingError
+from heads.trained import softmax
+from pipeline.blend import blend, mean_of, tempered
+from pipeline.evaluation import Evaluation, difference
+from pipeline.held_out import Answers, HeldOut
+from pipeline.trials import Names
+
+CLASSES = ("a", "b", "c")
+NAMES = Names(CLASSES, ())
+
+
+def evaluation(side: str, rows: range, seed: int, sure: float = 2.0) -> Evaluation:
+    """Row r is of class r mod 3; the answers are mostly right."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(rows.start, rows.stop) % 3
+    logits = random.normal(size=(len(labels), 3)).astype(np.float32)
+    logits[np.arange(len(labels)), labels] += sure
+    shares = softmax(logits)
+    return Evaluation(side, np.arange(rows.start, rows.stop), labels, shares, shares)
+
+
+def held_out(seeds: int = 1, folds: int = 1, start: int = 0, digest: str = "d") -> HeldOut:
+    """Runs on 60 rows a fold: 30 of them validate, 30 test."""
+    answers = [
+        Answers(
+            fold,
+            seed,
+            seed == 0,
+            evaluation("validation", range(60 * fold, 60 * fold + 30), start + seed),
+            evaluation("test", range(60 * fold + 30, 60 * fold + 60), 50 + start + seed),
+        )
+        for fold in range(1, folds + 1)
+        for seed in range(seeds)
+    ]
+    rows = np.arange(60 * folds + 60) + 1
+    return HeldOut(digest, NAMES, rows, (90,) * folds, tuple(answers))
+
+
+def test_the_blend_is_the_mean_at_the_temperature_of_validation() -> None:
+    one, two = held_out(start=0), held_out(start=9)
+    blended = blend([one, two], ["one", "two"])
+    (answers,) = blended.held_out.answers
+    for side in ("validation", "test"):
+        parts = [getattr(part.answers[0], side).probabilities for part in (one, two)]
+        mean = np.mean(parts, axis=0)
+        np.testing.assert_allclose(getattr(answers, side).plain, mean, atol=1e-6)
+        powers = mean ** (1 / blended.temperatures[0])
+        np.testing.assert_allclose(
+            getattr(answers, side).probabilities,
+            powers / powers.sum(axis=1, keepdims=True),
+            atol=1e-5,
+        )
+    # No other temperature makes the log loss of the validation texts less.
+    truth = answers.validation.labels
+
+    def loss(temperature: float) -> float:
+        shares = tempered(answers.validation.plain, temperature)
+        return float(-np.log(shares[np.arange(len(truth)), truth]).mean())
+
+    best = loss(blended.temperatures[0])
+    assert all(best <= loss(blended.temperatures[0] * factor) for factor in (0.8, 0.95, 1.05))
+    assert (blended.over_seeds, blended.over_folds) == (None, None)
+
+
+def test_a_probability_of_zero_stays_one_of_nothing() -> None:
+    shares = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]], np.float32)
+    for temperature in (0.1, 1.0, 10.0):
+        got = tempered(mean_of([shares, shares]), temperature)
+        np.testing.assert_allclose(got, shares, atol=1e-6)
+
+
+def test_a_class_that_a_fold_does_not_know_has_no_say_in_its_temperature() -> None:
+    """A validation text of it can only be wrong, at any temperature."""
+    plain = blend([held_out(), held_out(start=9)], ["one", "two"])
+    wide = blend([_with_unknown(held_out()), _with_unknown(held_out(start=9))], ["one", "two"])
+    assert wide.temperatures == pytest.approx(plain.temperatures)
+    assert not wide.test.probabilities[:, 0].any()
+
+
+def _with_unknown(part: HeldOut) -> HeldOut:
+    """The same with a class before all others that no head knows, and a text of it."""
+    names = Names(("0", *CLASSES), ())
+
+    def widened(own: Evaluation) -> Evaluation:
+        shares = np.pad(own.probabilities, [(0, 0), (1, 0)])
+        labels = own.labels + 1
+        if own.side == "validation":
+            shares, labels = np.concatenate([shares, shares[:1]]), np.append(labels, 0)
+        return Evaluation(own.side, np.arange(len(labels)), labels, shares, shares)
+
+    answers = tuple(
+        replace(each, validation=widened(each.validation), test=widened(each.test))
+        for each in part.answers
+    )
+    return replace(part, names=names, answers=answers)
+
+
+def test_seeds_are_blended_with_their_like_and_a_single_one_with_each() -> None:
+    three, one = held_out(seeds=3), held_out(seeds=1, start=7)
+    blended = blend([three, one], ["three", "one"])
+    assert blended.over_seeds is not None
+    expected = []
+    for answers in three.answers:
+        mean = answers.test.probabilities + one.answers[0].test.probabilities
+        expected.append(float(np.mean(mean.argmax(axis=1) == answers.test.labels)))
+    assert blended.over_seeds.accuracy.values == pytest.approx(expected)
+    assert blended.seeds == 3
+    # What predicts is the mean of the kept ones, here of seed 0.
+    assert blended.test.score().accuracy == pytest.approx(expected[0])
+
+
+def test_folds_are_blended_one_by_one() -> None:
+    blended = blend([held_out(folds=3), held_out(folds=3, start=9)], ["one", "two"])
+    assert blended.over_folds is not None
+    assert len(blended.over_folds.accuracy.values) == len(blended.temperatures) == 3
+    assert blended.test.score().texts == 90
+    accuracy = blended.over_folds.accuracy
+    assert accuracy.mean == pytest.approx(blended.test.score().accuracy)
+    # 30 texts tested for 90 learned from, 3 folds; 4.303 is the t of two degrees of freedom.
+    half = 4.3027 * accuracy.deviation * (1 / 3 + 30 / 90) ** 0.5
+    assert accuracy.interval[0] == pytest.approx(accuracy.mean - half, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (held_out(digest="e"), "one and two were trained on different texts"),
+        (held_out(folds=2), r"different folds \(1 and 2\): train them with the same --folds"),
+        (
+            replace(
+                held_out(),
+                answers=(
+                    replace(held_out().answers[0], test=evaluation("test", range(91, 121), 0)),
+                ),
+            ),
+            "held out different texts.*train one again with --split-of one",
+        ),
+        (held_out(seeds=2), r"numbers of seeds \(one 3, two 2\)"),
+    ],
+)
+def test_runs_that_do_not_fit_are_refused(other: HeldOut, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        blend([held_out(seeds=3), other], ["one", "two"])
+
+
+def test_the_difference_is_over_the_same_texts() -> None:
+    one, two = evaluation("test", range(90), 1, 3.0), evaluation("test", range(90), 2, 0.5)
+    found = difference(one, two)
+    assert found.mean == pytest.approx(one.right.mean() - two.right.mean())
+    low, high = found.interval
+    assert 0 < low < found.mean < high
+    assert difference(one, one).interval == (0.0, 0.0)
+    # A text that several folds answer counts once: of two texts one is won, one is lost.
+    rows = np.array([0, 0, 0, 1])
+    labels = np.zeros(4, np.int64)
+    right, wrong = np.eye(2, dtype=np.float32)
+    won = Evaluation("test", rows, labels, *[np.array([right, right, right, wrong])] * 2)
+    lost = Evaluation("test", rows, labels, *[np.array([wrong, wrong, wrong, right])] * 2)
+    assert difference(won, lost).mean == 0.0
