@@ -9,7 +9,7 @@ import torch
 from features.errors import SettingError
 from heads.base import Head
 from heads.inputs import SequenceHead
-from heads.presets import PRESETS, check_head, find_preset
+from heads.presets import PRESETS, SOURCES, check_head, find_preset
 from heads.registry import head_type, make_settings
 from heads.trained import TrainedHead, fit
 from tests.heads_fakes import marker_problem
@@ -58,6 +58,8 @@ COUNTS = {
     # D filters of 3 taps over D features, normalised; an LSTM over D maps.
     "C4": D * 3 * D + D + 2 * D + lstm(128, D) + dense(C, 128),
     "C5": lstm(128, D) + lstm(128, 128) + dense(C, 128),
+    # Three members, each with 32 means of D features -> 256 -> C.
+    "LONG": 3 * (dense(32, D) + dense(256, 32 * D) + dense(C, 256)),
 }
 
 SHAPES = {
@@ -113,6 +115,11 @@ SHAPES = {
         "output.weight": (C, 128),
     },
     "C5": {"layers.1.directions.0.weight_ih_l0": (512, 128), "output.weight": (C, 128)},
+    "LONG": {
+        "members.0.projection.weight": (32, D),
+        "members.2.dense.layers.0.weight": (256, 32 * D),
+        "members.2.output.weight": (C, 256),
+    },
 }
 
 DROPOUTS = {
@@ -150,8 +157,9 @@ TRAINING = {
 
 def test_every_preset_is_checked() -> None:
     names = set(PRESETS)
-    assert names == set(COUNTS) == set(SHAPES) == set(DROPOUTS)
-    assert set(TRAINING) < names
+    assert names == set(COUNTS) == set(SHAPES)
+    assert set(SOURCES) == set(DROPOUTS)
+    assert set(TRAINING) < set(SOURCES)
     for preset in PRESETS.values():
         assert preset.what
         assert "\n" not in preset.what
@@ -170,7 +178,7 @@ def test_layer_shapes_by_hand(name: str) -> None:
         assert tuple(state[layer].shape) == shape, layer
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", SOURCES)
 def test_dropouts_of_the_source(name: str) -> None:
     head = build(name)
     inputs, recurrent, between, dense_ = DROPOUTS[name]
@@ -183,7 +191,7 @@ def test_dropouts_of_the_source(name: str) -> None:
     assert set(rates) <= {recurrent}
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", SOURCES)
 def test_training_of_the_source(name: str) -> None:
     settings = make_settings(PRESETS[name].head, PRESETS[name].overrides(C)).model_dump()
     optimizer, batch_size, epochs = TRAINING.get(name, (None, None, None))
