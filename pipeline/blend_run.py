@@ -115,7 +115,7 @@ class BlendResult:
         blocks.append(
             [
                 *_copied(self),
-                calibration_line(self.calibration, "as averaged"),
+                calibration_line(self.calibration),
                 f"run: {self.run}",
             ]
         )

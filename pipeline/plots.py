@@ -113,7 +113,7 @@ def draw_calibration(
     low, high = min(temperatures), max(temperatures)
     some = f"temperature {low:.2f}" if low == high else f"temperatures {low:.2f} to {high:.2f}"
     upper.plot([0, 1], [0, 1], color=BEST, linestyle=":", label="as sure as right")
-    sides = ((plain, TRAIN, "as trained"), (scaled, VALIDATION, f"with {some}"))
+    sides = ((plain, TRAIN, "without temperature"), (scaled, VALIDATION, f"with {some}"))
     width = 1 / len(plain.texts)
     for place, (bins, colour, name) in enumerate(sides):
         # The accuracy of a few texts says nothing: a small point, and no line to it.

@@ -200,11 +200,11 @@ def _calibration(result: ExperimentResult) -> Iterator[str]:
         yield calibration_line(result.calibration)
 
 
-def calibration_line(found: Calibration, before: str = "as trained") -> str:
+def calibration_line(found: Calibration) -> str:
     """Whether the probabilities are as sure as they are right."""
     return (
-        f"expected calibration error on test: {found.error_before:.1%} {before}, "
-        f"{found.error_after:.1%} at the temperature of predict, {found.temperature:.2f}; "
+        f"expected calibration error on test: {found.error_before:.1%} without "
+        f"temperature, {found.error_after:.1%} at that of predict, {found.temperature:.2f}; "
         f"{found.error_by_chance:.1%} is chance"
     )
 

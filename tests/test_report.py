@@ -105,4 +105,4 @@ def test_length_and_truncation_are_told_where_they_matter() -> None:
 def test_calibration_before_and_after() -> None:
     found = Calibration(0.71, 0.081, 0.023, 0.012, 15)
     text = result_text(replace(PLAIN, calibration=found))
-    assert "8.1% as trained, 2.3% at the temperature of predict, 0.71; 1.2% is chance" in text
+    assert "8.1% without temperature, 2.3% at that of predict, 0.71; 1.2% is chance" in text
