@@ -40,7 +40,8 @@ class Standardize(torch.nn.Module):
             x = x.float()
         scale = self.scale.to(x.dtype)
         shift = (-self.center * self.scale).to(x.dtype)
-        return torch.addcmul(shift, x, scale).masked_fill(~mask[:, :, None], 0.0)
+        # In place: a second tensor of this size costs as much as the arithmetic.
+        return torch.addcmul(shift, x, scale).masked_fill_(~mask[:, :, None], 0.0)
 
     def measure(self, table: FeatureTable, rows: np.ndarray, most: int = 0) -> None:
         """Set both buffers from the vectors of ``rows``: mean and deviation per feature.
