@@ -278,8 +278,8 @@ SOURCES: dict[str, Preset] = {
 }
 """What people described, by name."""
 
-# Over a long text a query has hundreds of vectors to find few in, so many queries look, at the
-# vectors themselves, which costs a fifth of making features of each: docs/results.md.
+# Over a long text a query has hundreds of vectors to find few in, so many queries look; at the
+# vectors themselves, since making features of each is what takes the time: docs/long-texts.md.
 OWN: dict[str, Preset] = {
     "LONG": Preset(
         "LONG",

@@ -17,13 +17,14 @@ import numpy as np
 
 from features.errors import SettingError
 from heads.calibration import fit_temperature
+from heads.metrics import log_loss
 from heads.trained import softmax
 from pipeline.evaluation import Evaluation, pooled
 from pipeline.held_out import Answers, HeldOut
 from pipeline.spread import Spread, fold_spread, seed_spread
 
 LEAST = 1e-12
-"""In place of a true label's probability that float32 holds as 0, to fit the temperature."""
+"""In place of a true label's probability that float32 holds as 0, for the log loss."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +46,16 @@ class Blended:
     over_seeds: Spread | None
     over_folds: Spread | None
 
-    @property
-    def validation(self) -> Evaluation:
-        """Its answers on validation, of all folds."""
-        return pooled([fold.validation for fold in self.held_out.folds])
 
-    @property
-    def test(self) -> Evaluation:
-        """Its answers on test, of all folds."""
-        return pooled([fold.test for fold in self.held_out.folds])
+def best_of(validations: Sequence[Evaluation]) -> int:
+    """The place of the run that validates best: by accuracy, then by the lower loss."""
+
+    def standing(place: int) -> tuple[float, float]:
+        own = validations[place]
+        logits = np.log(np.maximum(own.probabilities, LEAST))
+        return own.score().accuracy, -log_loss(own.labels, logits)
+
+    return max(range(len(validations)), key=standing)
 
 
 def mean_of(probabilities: Sequence[np.ndarray]) -> np.ndarray:
@@ -130,16 +132,17 @@ def blend(parts: Sequence[HeldOut], names: Sequence[str]) -> Blended:
 def _check_alike(first: HeldOut, other: HeldOut, name: str, other_name: str) -> None:
     """Runs with other held-out texts have learned from what the other is judged by."""
     both = f"{name} and {other_name}"
-    same_labels = first.names.all == other.names.all
-    if first.corpus_digest != other.corpus_digest or not same_labels:
+    if first.corpus_digest != other.corpus_digest:
         raise SettingError(
             f"{both} were trained on different texts, labels or split columns: only runs on "
             "the same data can be blended"
         )
-    if len(first.folds) != len(other.folds):
+    folds = first.fold_count
+    if folds != other.fold_count:
+        again = f" --folds {folds}" if folds else ""
         raise SettingError(
-            f"{both} have different folds ({len(first.folds)} and {len(other.folds)}): train "
-            "them with the same --folds"
+            f"{both} have {folds or 'no'} and {other.fold_count or 'no'} folds: train one "
+            f"again with --split-of {name}{again}"
         )
     for one, two in zip(first.folds, other.folds, strict=True):
         sides = ((one.validation, two.validation), (one.test, two.test))
@@ -147,6 +150,7 @@ def _check_alike(first: HeldOut, other: HeldOut, name: str, other_name: str) -> 
             raise SettingError(
                 f"{both} held out different texts, so that each has learned from some that "
                 f"the other is judged by: train one again with --split-of {name}"
+                + (f" --folds {folds}" if folds else "")
             )
 
 

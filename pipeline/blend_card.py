@@ -21,6 +21,9 @@ def blend_card(
         model: the blend.
         temperature: of its mean.
         folder: its name, for the examples.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError: the metrics are damaged.
     """
     names = [
         f"{place}: {escape(part['head'])} over {escape(part['layout'])}"
@@ -50,8 +53,8 @@ def blend_card(
         f"The blend against {names[metrics['best']]}, the part that validates best: "
         f"{100 * gain['mean']:+.1f} points of accuracy on test (95 % interval {low:+.1f} to "
         f"{high:+.1f}). The expected calibration error of its probabilities on test is "
-        f"{measured['error_after']:.1%}; {measured['error_by_chance']:.1%} is chance. "
-        + _repeats(metrics),
+        f"{measured['error_after']:.1%}; {measured['error_by_chance']:.1%} is chance.",
+        *_repeats(metrics),
         "## Use",
         "With manyheads, which checks that each encoder is the right one:",
         f'    manyheads predict --run {shlex.quote(folder)} --text "a text"',
@@ -61,7 +64,7 @@ def blend_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _repeats(metrics: Mapping[str, Any]) -> str:
+def _repeats(metrics: Mapping[str, Any]) -> list[str]:
     """How far other trainings would move the score, as far as the runs know."""
     parts = []
     if metrics["over_seeds"]:
@@ -76,7 +79,7 @@ def _repeats(metrics: Mapping[str, Any]) -> str:
             f"The scores are those of {metrics['folds']} blends, each on the texts of its "
             "fold, which its heads did not learn from; this folder holds the first of them."
         )
-    return " ".join(parts)
+    return parts
 
 
 def _of_parts(

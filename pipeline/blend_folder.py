@@ -104,12 +104,13 @@ def open_predictor(run: str, runs: Path) -> Predictor:
         file = _read_file(folder / BLEND)
         folders = part_folders(folder, len(file.sha256))
         parts = tuple(map(read_model if exported else read_run, folders))
-        if [_digest(part / WEIGHTS) for part in folders] != list(file.sha256):
+        if [file_digest(part / WEIGHTS) for part in folders] != list(file.sha256):
             raise CacheError("its heads are not those that were blended")
         if any(part.head.classes != file.labels for part in parts):
             raise CacheError("its labels are not those of its heads")
     except CacheError as error:
-        remedy = "export it again" if exported else "blend the runs again"
+        again = "blend the runs, or their copies in its parts, again"
+        remedy = "export it again" if exported else again
         reason = REMEDY.sub("", str(error))
         raise CacheError(f"the blend {folder} is damaged ({reason}): {remedy}") from error
     return Predictor(folder, parts, folders, file.temperature)
@@ -119,7 +120,7 @@ def _read_file(path: Path) -> BlendFile:
     try:
         file = BlendFile.model_validate(read_json(path))
     except ValidationError as error:
-        reason = " ".join(str(error).split())
+        reason = "; ".join(f"{each['loc'][0]}, {each['msg']}" for each in error.errors())
         raise CacheError(f"{path} does not hold a blend, {reason}") from error
     if file.version != VERSION:
         raise CacheError(
@@ -155,18 +156,19 @@ def copy_parts(runs: Sequence[Path], folder: Path) -> None:
 
 
 def write_blend_file(folder: Path, labels: Sequence[str], temperature: float) -> None:
-    """Write ``blend.json`` beside parts that stand already."""
+    """Write ``blend.json`` beside parts that stand already. Raises ``CacheError``."""
     count = sum(part.is_dir() for part in (folder / PARTS).iterdir())
     file = BlendFile(
         version=VERSION,
         labels=tuple(labels),
         temperature=temperature,
-        sha256=tuple(_digest(part / WEIGHTS) for part in part_folders(folder, count)),
+        sha256=tuple(file_digest(part / WEIGHTS) for part in part_folders(folder, count)),
     )
     write_json(folder / BLEND, file.model_dump(mode="json"))
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file. Raises ``CacheError`` if it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

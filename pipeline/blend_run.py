@@ -12,15 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from features.errors import CacheError, SettingError
-from heads.metrics import log_loss
-from pipeline.blend import LEAST, Blended, blend
-from pipeline.blend_folder import PARTS, copy_parts, write_blend_file
+from heads.checkpoint import WEIGHTS
+from pipeline.blend import Blended, best_of, blend
+from pipeline.blend_folder import PARTS, copy_parts, file_digest, write_blend_file
 from pipeline.breakdown import CLASSES, ClassScore, class_scores, write_classes
-from pipeline.evaluation import Difference, Evaluation, Score, difference, pooled
-from pipeline.held_out import HeldOut, read_held_out, write_held_out
+from pipeline.evaluation import Difference, Score, difference
+from pipeline.held_out import DAMAGE, PROBABILITIES, HeldOut, read_held_out, write_held_out
 from pipeline.model_folder import read_run
 from pipeline.record import draw_test
 from pipeline.report import (
@@ -40,10 +38,13 @@ from pipeline.runs import (
     find_run,
     new_run,
     read_json,
+    run_label,
     run_name,
     write_json,
+    writing,
 )
 from pipeline.spread import Spread
+from pipeline.vectors import say
 
 NAME = "blend"
 
@@ -139,13 +140,17 @@ def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
         CacheError: there is no such run, or it is damaged.
     """
     folders = _folders(names, runs)
-    parts = [_read_part(folder, _name(folder, runs)) for folder in folders]
+    parts = [_read_part(folder, run_label(folder, runs)) for folder in folders]
+    _refuse_twice(folders, runs)
     blended = blend([part.held_out for part in parts], [part.name for part in parts])
     described = {NAME: [part.name for part in parts]}
     result = _result(runs, parts, blended)
+    for note in result.notes:
+        say(f"note: {note}")
     with new_run(runs, run_name(NAME, described, datetime.now(UTC))) as opened:
         result = replace(result, run=opened.final)
-        _write(opened.folder, folders, parts[0].labels, described, blended, result)
+        with writing(opened):
+            _write(opened.folder, folders, parts[0].labels, described, blended, result)
     return replace(result, run=opened.final)
 
 
@@ -153,11 +158,9 @@ def _folders(names: Sequence[str], runs: Path) -> list[Path]:
     if len(names) < 2:
         raise SettingError(f"a blend takes two runs or more; got {len(names)}")
     folders = [find_run(name, runs).resolve() for name in names]
-    for place, folder in enumerate(folders):
-        if folder in folders[:place]:
-            raise SettingError(f"the run {folder.name} is named twice: it would count twice")
+    for folder in folders:
         if (folder / PARTS).is_dir():
-            own = _name(folder, runs)
+            own = run_label(folder, runs)
             raise SettingError(
                 f"the run {folder.name} is a blend itself: name the runs that it is made of, "
                 f"or its copies of them, {own}/{PARTS}/1 and so on"
@@ -165,10 +168,18 @@ def _folders(names: Sequence[str], runs: Path) -> list[Path]:
     return folders
 
 
-def _name(folder: Path, runs: Path) -> str:
-    """What to call a run: its path in the folder of runs, or its own name elsewhere."""
-    inside = folder.is_relative_to(runs.resolve())
-    return str(folder.relative_to(runs.resolve())) if inside else folder.name
+def _refuse_twice(folders: Sequence[Path], runs: Path) -> None:
+    """Raises ``SettingError`` for a run that is named twice, or beside its copy in a blend."""
+    once: dict[tuple[str, ...], str] = {}
+    for folder in folders:
+        # The weights alone do not tell: two seeds of logistic have one optimum.
+        files = tuple(file_digest(folder / name) for name in (WEIGHTS, PROBABILITIES))
+        label = run_label(folder, runs)
+        if files in once:
+            raise SettingError(
+                f"{once[files]} and {label} are the same training, which would count twice"
+            )
+        once[files] = label
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +211,7 @@ def _read_part(folder: Path, name: str) -> _PartRun:
             int(metrics["copied"]),
             tuple(map(str, metrics["notes"])),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGE as error:
         raise CacheError(
             f"{folder / METRICS} is damaged ({type(error).__name__}: {error}): train the run "
             "again"
@@ -211,8 +222,8 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
     """Everything that is measured; the run folder is filled in later."""
     sides = [
         (
-            pooled([fold.validation for fold in part.held_out.folds]),
-            pooled([fold.test for fold in part.held_out.folds]),
+            part.held_out.validation,
+            part.held_out.test,
         )
         for part in parts
     ]
@@ -220,19 +231,16 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         Part(part.name, part.head, part.layout, validation.score(), test.score())
         for part, (validation, test) in zip(parts, sides, strict=True)
     )
-    best = max(
-        range(len(parts)),
-        key=lambda place: (scored[place].validation.accuracy, -_loss(sides[place][0])),
-    )
-    test = blended.test
+    best = best_of([validation for validation, _ in sides])
+    test = blended.held_out.test
     first = parts[0]
     return BlendResult(
         run=run,
         parts=scored,
         best=best,
-        validation=blended.validation.score(),
+        validation=blended.held_out.validation.score(),
         test=test.score(),
-        gain_validation=difference(blended.validation, sides[best][0]),
+        gain_validation=difference(blended.held_out.validation, sides[best][0]),
         gain_test=difference(test, sides[best][1]),
         baselines=first.baselines,
         seeds=blended.seeds,
@@ -244,10 +252,6 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         copied=first.copied,
         notes=first.notes,
     )
-
-
-def _loss(evaluation: Evaluation) -> float:
-    return log_loss(evaluation.labels, np.log(np.maximum(evaluation.probabilities, LEAST)))
 
 
 def _write(
@@ -272,7 +276,7 @@ def _write(
         f"blend of {len(result.parts)} runs: {what} {result.test.accuracy:.1%} "
         f"({low:.1%} to {high:.1%})"
     )
-    draw_test(folder, blended.test, held_out.names, blended.temperatures, title)
+    draw_test(folder, held_out.test, held_out.names, blended.temperatures, title)
     write_json(folder / METRICS, result.to_dict())
 
 

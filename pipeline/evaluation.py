@@ -30,7 +30,11 @@ class Score:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Score:
-        """One as ``metrics.json`` holds it. Raises ``KeyError``, ``TypeError`` if damaged."""
+        """One as ``metrics.json`` holds it.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is damaged.
+        """
         low, high = values["accuracy_interval"]
         return cls(**{**values, "accuracy_interval": (low, high)})
 

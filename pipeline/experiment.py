@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
 from features.copies import Copies, find_copies
 from features.corpus import Corpus
 from features.encoding import Encoder
-from features.errors import SettingError
+from features.errors import CacheError, SettingError
 from features.model import EncoderModel
 from features.splits import Split
 from features.table import POOLED
@@ -29,7 +30,15 @@ from pipeline.journal import Journal
 from pipeline.partition import fold_corpus, read_labelled, split_corpus, splits_of
 from pipeline.record import Record, write_record
 from pipeline.results import Calibration, ExperimentResult, TrialScore
-from pipeline.runs import METRICS, find_run, new_run, read_json, run_name
+from pipeline.runs import (
+    METRICS,
+    find_run,
+    new_run,
+    read_json,
+    run_label,
+    run_name,
+    writing,
+)
 from pipeline.trials import Outcome, Trial, check_labels, run_trials
 from pipeline.vectors import Vectors, ensure_vectors, with_pooled
 
@@ -71,7 +80,8 @@ def run_experiment(
         outcome = run_trials(config, table, labels, splits, journal)
         result = _result(config, layout, corpus, vectors, copies, outcome)
         result = replace(result, run=run.final)
-        write_record(run.folder, Record(described, corpus, spec, outcome, pooled), result)
+        with writing(run):
+            write_record(run.folder, Record(described, corpus, spec, outcome, pooled), result)
     journal.close()
     return replace(result, run=run.final)
 
@@ -88,19 +98,24 @@ def _given_splits(
     if config.split_of is None:
         return config, None
     folder = find_run(config.split_of, config.runs).resolve()
-    held_out = read_held_out(folder)
+    name, held_out = run_label(folder, config.runs), read_held_out(folder)
     if held_out.fold_count != config.folds:
         folds = held_out.fold_count
         wanted = f"pass --folds {folds}" if folds else "leave --folds out"
         raise SettingError(
-            f"--split-of {folder.name}: that run has {folds or 'no'} folds, not "
+            f"--split-of {name}: that run has {folds or 'no'} folds, not "
             f"{config.folds}: {wanted}"
         )
-    told = read_json(folder / METRICS).get("notes", ())
-    notes = (*map(str, told), f"The sides are those of the run {folder.name}.")
-    return replace(config, split_of=str(folder)), splits_of(
-        corpus, held_out, folder.name, notes
-    )
+    notes = (*_notes(folder), f"The sides are those of the run {name}.")
+    return replace(config, split_of=str(folder)), splits_of(corpus, held_out, name, notes)
+
+
+def _notes(folder: Path) -> tuple[str, ...]:
+    """What a run says of its sides. Raises ``CacheError`` if it is damaged."""
+    try:
+        return tuple(map(str, read_json(folder / METRICS)["notes"]))
+    except (KeyError, TypeError) as error:
+        raise CacheError(f"{folder / METRICS} is damaged: train that run again") from error
 
 
 def _result(

@@ -22,13 +22,15 @@ import pyarrow.parquet as pq
 
 from features.corpus import Corpus
 from features.errors import CacheError
-from pipeline.evaluation import Evaluation
+from pipeline.evaluation import Evaluation, pooled
 from pipeline.runs import PREDICTIONS
 from pipeline.trials import Names, Outcome
 
 PROBABILITIES = "probabilities.parquet"
 SIDES = ("validation", "test")
 DESCRIPTION = b"manyheads"
+DAMAGE = (LookupError, ValueError, TypeError, AttributeError)
+"""What a file of another form than ours makes the reading raise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,16 @@ class HeldOut:
     def folds(self) -> tuple[Answers, ...]:
         """Those of the training that is kept of each fold; without folds, one."""
         return tuple(each for each in self.answers if each.kept)
+
+    @property
+    def validation(self) -> Evaluation:
+        """What the kept trainings say on validation; a text may have answers of several."""
+        return pooled([fold.validation for fold in self.folds])
+
+    @property
+    def test(self) -> Evaluation:
+        """What the kept trainings say on test, of all folds."""
+        return pooled([fold.test for fold in self.folds])
 
     @property
     def fold_count(self) -> int:
@@ -184,7 +196,7 @@ def read_held_out(folder: Path) -> HeldOut:
             tuple(map(int, description["learned"])),
             _answers(table, names),
         )
-    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+    except (OSError, pa.ArrowException, *DAMAGE) as error:
         raise CacheError(f"{path} is damaged ({error}): train the run again") from error
 
 

@@ -215,7 +215,9 @@ def _sides(facts: Facts) -> str:
     """Who decided which texts train, validate and test."""
     data, run = facts.config["data"], facts.config.get("split_of")
     if run:
-        return f"The sides are those of another run, {escape(Path(run).name)}."
+        parts = Path(run).parts  # of a copy in a blend, the blend's name too; no more of a path
+        name = "/".join(parts[-3:]) if parts[-2:-1] == ("parts",) else parts[-1]
+        return f"The sides are those of another run, {escape(name)}."
     return (
         "The sides are those of the file where it names them, else drawn with "
         f"`--split {data['split']} --split-seed {data['split_seed']}`."

@@ -22,6 +22,7 @@ from pipeline.blend_folder import (
     part_folders,
     write_blend_file,
 )
+from pipeline.held_out import DAMAGE
 from pipeline.model_card import CARD
 from pipeline.model_folder import MODEL, ONNX, check_out, write_model
 from pipeline.runs import METRICS, find_run, read_json
@@ -76,7 +77,7 @@ def _write_blend(model: Predictor, temperature: float, out: Path) -> None:
     """Write the folder of a blend; it appears whole or not at all."""
     try:
         card = blend_card(read_json(model.folder / METRICS), model, temperature, out.name)
-    except (KeyError, TypeError, ValueError) as error:
+    except DAMAGE as error:
         raise CacheError(
             f"the run {model.folder} is damaged ({type(error).__name__}: {error}): blend the "
             "runs again, then export it"

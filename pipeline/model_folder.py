@@ -82,18 +82,18 @@ class Model:
     encoder: str
     moved: bool = False
 
-    def encoder_name(self, given: str | None) -> str:
-        """Where to look for the encoder: where the user says, or where it was.
+    def encoder_name(self) -> str:
+        """Where the encoder was.
 
         Raises:
-            EncoderError: the user says nothing, and it was a folder on another machine.
+            EncoderError: in a folder on another machine.
         """
-        if given is None and self.moved:
+        if self.moved:
             raise EncoderError(
                 f"the model was trained on vectors of an encoder in a folder {self.encoder!r}; "
                 "say where that folder is now with --encoder"
             )
-        return given or self.encoder
+        return self.encoder
 
 
 def check_out(out: Path) -> None:

@@ -22,7 +22,7 @@ from features.segments import language_of
 from features.spec import FeatureSpec
 from features.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from pipeline.blend import mean_of, tempered
-from pipeline.blend_folder import open_predictor
+from pipeline.blend_folder import Predictor, open_predictor
 from pipeline.config import VectorConfig
 from pipeline.explain import TRAINING, Neighbor, read_training, training_vectors
 from pipeline.model_folder import Model
@@ -134,11 +134,7 @@ def predict(
     """
     predictor = open_predictor(run, runs)
     folder, blends = predictor.folder, predictor.temperature is not None
-    # All encoders are found before one of them begins.
-    models = [
-        _encoder_of(part, place, encoders, trust_remote_code, blends)
-        for part, place in zip(predictor.parts, predictor.folders, strict=True)
-    ]
+    models = _find_encoders(predictor, encoders, trust_remote_code)
     own: list[np.ndarray] = []
     truncated = np.zeros(len(texts), bool)
     neighbors: Sequence[tuple[Neighbor, ...]] = ()
@@ -168,26 +164,28 @@ def predict(
     return Predictions(folder, texts, predictor.labels, probabilities, truncated, neighbors)
 
 
-def _encoder_of(
-    part: Model, folder: Path, given: Sequence[str], trust_remote_code: bool, blends: bool
-) -> EncoderModel:
-    """The encoder of a part: one of those given that fits, else of a blend where it was.
+def _find_encoders(
+    predictor: Predictor, given: Sequence[str], trust_remote_code: bool
+) -> list[EncoderModel]:
+    """The encoder of each part: one of those given that fits, else where it was.
 
     Raises:
-        EncoderError: none fits, or there is none.
+        EncoderError: there is none, none fits, or one that was given fits no part.
     """
-    names = [*given] or [part.encoder_name(None)]
-    if blends and not part.moved and part.encoder not in names:
-        names.append(part.encoder)
-    errors = []
-    for name in names:
-        try:
-            model = find_model(name, trust_remote_code)
-            check_encoder(model, part.spec, folder)
-            return model
-        except EncoderError as error:
-            errors.append(error)
-    raise errors[0]
+    found = {name: find_model(name, trust_remote_code) for name in given}
+    models = []
+    for part, folder in zip(predictor.parts, predictor.folders, strict=True):
+        fitting = [name for name in given if not differing(found[name], part.spec)]
+        recorded = not given or (predictor.temperature is not None and not part.moved)
+        name = (fitting or ([part.encoder_name()] if recorded else given))[0]
+        if name not in found:
+            found[name] = find_model(name, trust_remote_code)
+        check_encoder(found[name], part.spec, folder)
+        models.append(found[name])
+    for name in given:
+        if found[name] not in models:
+            check_encoder(found[name], predictor.parts[0].spec, predictor.folder)
+    return models
 
 
 def _vector_config(
@@ -270,6 +268,17 @@ def check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
     Raises:
         EncoderError: its vectors are others than those of ``spec``; says in what.
     """
+    found = differing(model, spec)
+    if found:
+        raise EncoderError(
+            f"the encoder {model.name!r} is not the one that {folder} was trained on: it "
+            f"differs in {listed(found, len(found))}; pass the right one with "
+            "--encoder, or train again"
+        )
+
+
+def differing(model: EncoderModel, spec: FeatureSpec) -> list[str]:
+    """In what the vectors of an encoder are others than those of ``spec``, for people."""
     layers = None if spec.layout == POOLED else spec.layers
     same_size = max(spec.layers) <= model.depth
     own = model.spec(
@@ -280,18 +289,12 @@ def check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
         max_tokens=spec.max_tokens or None,
         language=language_of(spec.segmentation),
     )
-    differing = [
+    return [
         f"{field.name} ({_shown(getattr(own, field.name))}, "
         f"not {_shown(getattr(spec, field.name))})"
         for field in fields(spec)
         if getattr(own, field.name) != getattr(spec, field.name)
     ]
-    if differing:
-        raise EncoderError(
-            f"the encoder {model.name!r} is not the one that {folder} was trained on: it "
-            f"differs in {listed(differing, len(differing))}; pass the right one with "
-            "--encoder, or train again"
-        )
 
 
 def _shown(value: object) -> str:

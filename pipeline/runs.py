@@ -131,6 +131,28 @@ def find_run(run: str, runs: Path) -> Path:
     raise CacheError(f"no run {run!r}; {have}")
 
 
+def run_label(folder: Path, runs: Path) -> str:
+    """What ``find_run`` finds a run by: its path below the folder of runs, else its path."""
+    folder, inside = folder.resolve(), runs.resolve()
+    return str(folder.relative_to(inside) if folder.is_relative_to(inside) else folder)
+
+
+@contextmanager
+def writing(run: OpenRun) -> Iterator[None]:
+    """A full disk, and whatever else a run folder cannot be written for, as one line.
+
+    Raises:
+        CacheError: in place of an ``OSError`` of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"the run folder {run.final} cannot be written ({error.strerror or error}): make "
+            "room, or choose another folder with --runs"
+        ) from error
+
+
 def environment() -> dict[str, Any]:
     """What the run ran on, for ``environment.json``."""
     return {

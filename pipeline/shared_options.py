@@ -166,7 +166,8 @@ def preset_options(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help="a system that people described: a head and its settings; see: manyheads heads",
+        help="a system that people described, or long, which is ours for long texts; see: "
+        "manyheads heads",
     )
     settings_option(parser, "head or preset")
 

@@ -190,11 +190,12 @@ def test_what_cannot_be_blended_is_refused(
 ) -> None:
     one, two = train("logistic"), train("mlp")
     assert "takes two runs or more; got 1" in refusal("blend", name(one))
-    assert "is named twice" in refusal("blend", name(one), Path(one["run"]))
+    assert "are the same training" in refusal("blend", name(one), Path(one["run"]))
     assert main(["blend", name(one), name(two)]) == 0
     assert "is a blend itself" in refusal("blend", name(one), "latest")
     own = f"{name(command('predict', '--text', 'a'))}/parts/"
     assert f"its copies of them, {own}1" in refusal("blend", name(one), "latest")
+    assert "are the same training" in refusal("blend", name(one), f"{own}1")
     assert command("blend", f"{own}1", f"{own}2")["parts"][1]["run"] == f"{own}2"
     path = Path(two["run"], PROBABILITIES)
     path.write_bytes(path.read_bytes()[:-40])
@@ -211,6 +212,7 @@ def test_what_cannot_be_blended_is_refused(
         ("metrics.json", b'{"baselines": [], "copied": 0, "notes": []}'),
         ("metrics.json", b'{"baselines": {"majority": {"accuracy_interval": [1]}}}'),
         ("training.parquet", None),
+        ("probabilities.parquet", b"PAR1"),
     ],
 )
 def test_a_damaged_run_is_not_blended(
@@ -245,6 +247,10 @@ def test_parts_of_several_encoders(
         got = shares(command("predict", "--run", run, *text, *encoders))
         np.testing.assert_allclose(got, expected, atol=1e-6)
     assert "is not the one that" in refusal("predict", "--run", exported, *text, *bert)
+    # One that fits no part is refused, though the parts know where theirs are.
+    wrong = ("--encoder", tiny_models["xlnet"])
+    assert "is not the one that" in refusal("predict", "--run", blended, *text, *wrong)
+    assert "nix" in refusal("predict", "--run", blended, *text, "--encoder", "nix")
     assert "say where that folder is now" in refusal("predict", "--run", exported, *text)
 
 
@@ -272,5 +278,5 @@ def test_a_damaged_blend_is_noticed(
         shutil.rmtree(folder / "parts" / "2")
     line = refusal("predict", "--run", folder, "--text", "a cat")
     assert line.startswith(f"error: the blend {folder} is damaged (")
-    assert line.endswith("): blend the runs again")
+    assert line.endswith("): blend the runs, or their copies in its parts, again")
     assert "train" not in line

@@ -9,7 +9,7 @@ import pytest
 
 from features.errors import SettingError
 from heads.trained import softmax
-from pipeline.blend import blend, mean_of, tempered
+from pipeline.blend import best_of, blend, mean_of, tempered
 from pipeline.evaluation import Evaluation, difference
 from pipeline.held_out import Answers, HeldOut
 from pipeline.trials import Names
@@ -28,17 +28,19 @@ def evaluation(side: str, rows: range, seed: int, sure: float = 2.0) -> Evaluati
     return Evaluation(side, np.arange(rows.start, rows.stop), labels, shares, shares)
 
 
-def held_out(seeds: int = 1, folds: int = 1, start: int = 0, digest: str = "d") -> HeldOut:
-    """Runs on 60 rows a fold: 30 of them validate, 30 test."""
+def held_out(
+    seeds: int = 1, folds: int = 1, start: int = 0, digest: str = "d", kept: int = 0
+) -> HeldOut:
+    """Runs on 60 rows a fold: 30 validate, 30 test. Each fold is surer than the last."""
     answers = [
         Answers(
             fold,
             seed,
-            seed == 0,
-            evaluation("validation", range(60 * fold, 60 * fold + 30), start + seed),
+            seed == kept,
+            evaluation("validation", range(60 * fold, 60 * fold + 30), start + seed, surer),
             evaluation("test", range(60 * fold + 30, 60 * fold + 60), 50 + start + seed),
         )
-        for fold in range(1, folds + 1)
+        for fold, surer in enumerate((0.6, 1.2, 1.8)[:folds], start=1)
         for seed in range(seeds)
     ]
     rows = np.arange(60 * folds + 60) + 1
@@ -83,7 +85,7 @@ def test_a_class_that_a_fold_does_not_know_has_no_say_in_its_temperature() -> No
     plain = blend([held_out(), held_out(start=9)], ["one", "two"])
     wide = blend([_with_unknown(held_out()), _with_unknown(held_out(start=9))], ["one", "two"])
     assert wide.temperatures == pytest.approx(plain.temperatures)
-    assert not wide.test.probabilities[:, 0].any()
+    assert not wide.held_out.test.probabilities[:, 0].any()
 
 
 def _with_unknown(part: HeldOut) -> HeldOut:
@@ -105,7 +107,7 @@ def _with_unknown(part: HeldOut) -> HeldOut:
 
 
 def test_seeds_are_blended_with_their_like_and_a_single_one_with_each() -> None:
-    three, one = held_out(seeds=3), held_out(seeds=1, start=7)
+    three, one = held_out(seeds=3, kept=2), held_out(seeds=1, start=7)
     blended = blend([three, one], ["three", "one"])
     assert blended.over_seeds is not None
     expected = []
@@ -114,42 +116,67 @@ def test_seeds_are_blended_with_their_like_and_a_single_one_with_each() -> None:
         expected.append(float(np.mean(mean.argmax(axis=1) == answers.test.labels)))
     assert blended.over_seeds.accuracy.values == pytest.approx(expected)
     assert blended.seeds == 3
-    # What predicts is the mean of the kept ones, here of seed 0.
-    assert blended.test.score().accuracy == pytest.approx(expected[0])
+    # What predicts is the mean of the kept ones, of which the three's is its last seed.
+    kept = [three.answers[2].test.probabilities, one.answers[0].test.probabilities]
+    np.testing.assert_allclose(blended.held_out.test.plain, np.mean(kept, axis=0), atol=1e-6)
 
 
 def test_folds_are_blended_one_by_one() -> None:
-    blended = blend([held_out(folds=3), held_out(folds=3, start=9)], ["one", "two"])
+    one, two = held_out(folds=3), held_out(folds=3, start=9)
+    two = replace(two, learned=(60, 60, 60))  # as without refit
+    blended = blend([one, two], ["one", "two"])
     assert blended.over_folds is not None
     assert len(blended.over_folds.accuracy.values) == len(blended.temperatures) == 3
-    assert blended.test.score().texts == 90
+    alone = [
+        blend([_fold(one, place), _fold(two, place)], ["one", "two"]).temperatures[0]
+        for place in range(3)
+    ]
+    assert blended.temperatures == pytest.approx(alone)
+    assert len(set(alone)) == 3
+    assert blended.held_out.test.score().texts == 90
     accuracy = blended.over_folds.accuracy
-    assert accuracy.mean == pytest.approx(blended.test.score().accuracy)
-    # 30 texts tested for 90 learned from, 3 folds; 4.303 is the t of two degrees of freedom.
-    half = 4.3027 * accuracy.deviation * (1 / 3 + 30 / 90) ** 0.5
+    assert accuracy.mean == pytest.approx(blended.held_out.test.score().accuracy)
+    # 30 texts tested for at least 60 learned from, 3 folds; 4.303 is the t of two degrees.
+    half = 4.3027 * accuracy.deviation * (1 / 3 + 30 / 60) ** 0.5
     assert accuracy.interval[0] == pytest.approx(accuracy.mean - half, abs=1e-4)
+
+
+def _fold(part: HeldOut, place: int) -> HeldOut:
+    return replace(
+        part, learned=part.learned[place : place + 1], answers=(part.answers[place],)
+    )
+
+
+def _moved(side: str) -> HeldOut:
+    """A run with the same texts on one side and others on the other."""
+    (answers,) = held_out().answers
+    rows = evaluation(side, range(91, 121), 0)
+    moved = replace(answers, **{side: rows})  # type: ignore[arg-type]
+    return replace(held_out(), answers=(moved,))
 
 
 @pytest.mark.parametrize(
     ("other", "message"),
     [
         (held_out(digest="e"), "one and two were trained on different texts"),
-        (held_out(folds=2), r"different folds \(1 and 2\): train them with the same --folds"),
-        (
-            replace(
-                held_out(),
-                answers=(
-                    replace(held_out().answers[0], test=evaluation("test", range(91, 121), 0)),
-                ),
-            ),
-            "held out different texts.*train one again with --split-of one",
-        ),
+        (held_out(folds=2), "have no and 2 folds: train one again with --split-of one$"),
+        (_moved("validation"), "held out different texts.*again with --split-of one$"),
+        (_moved("test"), "held out different texts.*train one again with --split-of one$"),
         (held_out(seeds=2), r"numbers of seeds \(one 3, two 2\)"),
     ],
 )
 def test_runs_that_do_not_fit_are_refused(other: HeldOut, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         blend([held_out(seeds=3), other], ["one", "two"])
+
+
+def test_the_best_part_is_that_of_validation() -> None:
+    """By accuracy, then by the loss."""
+    unsure = evaluation("validation", range(90), 1)
+    sure = replace(unsure, probabilities=tempered(unsure.probabilities, 0.9))
+    worse = evaluation("validation", range(90), 2, 0.5)
+    assert best_of([worse, unsure]) == best_of([worse, unsure, worse]) == 1
+    assert best_of([unsure, sure]) + best_of([sure, unsure]) == 1
 
 
 def test_the_difference_is_over_the_same_texts() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main
 from pipeline.held_out import read_held_out
 from tests.test_blend import Command, Refusal, command, name, refusal, train
 from tests.test_repeats import data
@@ -128,4 +127,3 @@ def test_other_data_is_refused_before_any_work(
 @pytest.mark.parametrize("option", [("--split", "random"), ("--group-column", "author")])
 def test_a_split_of_its_own_is_refused(refusal: Refusal, option: tuple[str, str]) -> None:
     assert "takes the sides of that run: leave" in refusal("train", "--split-of", "x", *option)
-    assert main(["train", "--split-of", "x"]) == 2
