@@ -156,7 +156,7 @@ def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
 
 def _folders(names: Sequence[str], runs: Path) -> list[Path]:
     if len(names) < 2:
-        raise SettingError(f"a blend takes two runs or more; got {len(names)}")
+        raise SettingError(f"a blend takes two runs or more; got {len(names)}: name more")
     folders = [find_run(name, runs).resolve() for name in names]
     for folder in folders:
         if (folder / PARTS).is_dir():

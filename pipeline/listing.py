@@ -55,7 +55,7 @@ def heads_text() -> str:
         lines += [f"settings of {name}", *_setting_lines(group, besides=shown), ""]
         shown += (group,)
     lines.append("presets, for manyheads train --preset NAME")
-    lines += [f"  {each.name}  {each.head:<9} {each.what}" for each in PRESETS.values()]
+    lines += [f"  {each.name:<4}  {each.head:<9} {each.what}" for each in PRESETS.values()]
     return "\n".join(lines)
 
 
