@@ -204,27 +204,25 @@ def test_what_cannot_be_blended_is_refused(
     assert f"has no {PROBABILITIES}" in refusal("blend", name(one), name(two))
 
 
-@pytest.mark.parametrize(
-    ("file", "content"),
-    [
+def test_a_damaged_run_is_not_blended(train: Command, refusal: Refusal) -> None:
+    one, two = train("logistic"), train("mlp")
+    damages = (
         ("head.safetensors", b"short"),
         ("config.json", b"{}"),
         ("metrics.json", b'{"baselines": [], "copied": 0, "notes": []}'),
         ("metrics.json", b'{"baselines": {"majority": {"accuracy_interval": [1]}}}'),
         ("training.parquet", None),
         ("probabilities.parquet", b"PAR1"),
-    ],
-)
-def test_a_damaged_run_is_not_blended(
-    train: Command, refusal: Refusal, file: str, content: bytes | None
-) -> None:
-    one, two = train("logistic"), train("mlp")
-    path = Path(two["run"], file)
-    path.unlink()
-    if content is not None:
-        path.write_bytes(content)
-    assert str(path) in refusal("blend", name(one), name(two))
-    assert not list(path.parent.parent.glob("*blend-??????"))
+    )
+    for file, content in damages:
+        path = Path(two["run"], file)
+        whole = path.read_bytes()
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+        assert str(path) in refusal("blend", name(one), name(two))
+        assert not list(path.parent.parent.glob("*blend-??????"))
+        path.write_bytes(whole)
 
 
 def test_parts_of_several_encoders(
@@ -254,29 +252,24 @@ def test_parts_of_several_encoders(
     assert "say where that folder is now" in refusal("predict", "--run", exported, *text)
 
 
-@pytest.mark.parametrize("damage", ["weights", "json", "missing", "labels", "part"])
-def test_a_damaged_blend_is_noticed(
-    train: Command, command: Command, refusal: Refusal, damage: str
-) -> None:
+def test_a_damaged_blend_is_noticed(train: Command, command: Command, refusal: Refusal) -> None:
     one, two = train("logistic"), train("mlp")
-    folder = Path(command("blend", name(one), name(two))["run"])
-    if damage == "weights":
-        shutil.copyfile(
-            folder / "parts" / "1" / "head.safetensors",
-            folder / "parts" / "2" / "head.safetensors",
-        )
-    elif damage == "json":
-        (folder / "blend.json").write_text('{"version": 1}')
-    elif damage == "missing":
-        (folder / "blend.json").unlink()
-    elif damage == "labels":
-        values = json.loads((folder / "blend.json").read_text())
-        (folder / "blend.json").write_text(
-            json.dumps({**values, "labels": ["bad", "good", "new"]})
-        )
-    else:
-        shutil.rmtree(folder / "parts" / "2")
-    line = refusal("predict", "--run", folder, "--text", "a cat")
-    assert line.startswith(f"error: the blend {folder} is damaged (")
-    assert line.endswith("): blend the runs, or their copies in its parts, again")
-    assert "train" not in line
+    whole = Path(command("blend", name(one), name(two))["run"])
+    for damage in ("weights", "json", "missing", "labels", "part"):
+        folder = Path(shutil.copytree(whole, whole.with_name(damage)))
+        described, (first, second) = folder / "blend.json", sorted((folder / "parts").iterdir())
+        if damage == "weights":
+            shutil.copyfile(first / "head.safetensors", second / "head.safetensors")
+        elif damage == "json":
+            described.write_text('{"version": 1}')
+        elif damage == "missing":
+            described.unlink()
+        elif damage == "labels":
+            values = json.loads(described.read_text())
+            described.write_text(json.dumps({**values, "labels": ["bad", "good", "new"]}))
+        else:
+            shutil.rmtree(second)
+        line = refusal("predict", "--run", folder, "--text", "a cat")
+        assert line.startswith(f"error: the blend {folder} is damaged (")
+        assert line.endswith("): blend the runs, or their copies in its parts, again")
+        assert "train" not in line
