@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -83,6 +84,20 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     powers = np.exp(scaled)
     probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def mean_of(probabilities: Sequence[np.ndarray]) -> np.ndarray:
+    """(n, C) float32: the mean of R times (n, C) probabilities."""
+    return np.asarray(np.mean(probabilities, axis=0, dtype=np.float64), dtype=np.float32)
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """(n, C) float32 probabilities, less sure at a temperature above 1, surer below it.
+
+    A class of no probability keeps none.
+    """
+    with np.errstate(divide="ignore"):
+        return softmax(np.log(probabilities), temperature)
 
 
 def fit(

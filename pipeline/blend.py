@@ -18,7 +18,7 @@ import numpy as np
 from features.errors import SettingError
 from heads.calibration import fit_temperature
 from heads.metrics import log_loss
-from heads.trained import softmax
+from heads.trained import mean_of, tempered
 from pipeline.evaluation import Evaluation, pooled
 from pipeline.held_out import Answers, HeldOut
 from pipeline.spread import Spread, fold_spread, seed_spread
@@ -56,20 +56,6 @@ def best_of(validations: Sequence[Evaluation]) -> int:
         return own.score().accuracy, -log_loss(own.labels, logits)
 
     return max(range(len(validations)), key=standing)
-
-
-def mean_of(probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """(n, C) float32: the mean of R times (n, C) probabilities."""
-    return np.asarray(np.mean(probabilities, axis=0, dtype=np.float64), dtype=np.float32)
-
-
-def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """(n, C) float32 probabilities, less sure at a temperature above 1, surer below it.
-
-    A class of no probability keeps none.
-    """
-    with np.errstate(divide="ignore"):
-        return softmax(np.log(probabilities), temperature)
 
 
 def temperature_of(answers: Answers) -> float:

@@ -21,13 +21,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from features.errors import CacheError
 from heads.checkpoint import DESCRIPTION, WEIGHTS
 from pipeline.explain import TRAINING
-from pipeline.held_out import PROBABILITIES
 from pipeline.model_folder import MODEL, Model, read_model, read_run
 from pipeline.runs import (
     CONFIG,
     ENVIRONMENT,
     METRICS,
     PREDICTIONS,
+    PROBABILITIES,
     find_run,
     read_json,
     write_json,

@@ -18,9 +18,9 @@ from pipeline.blend import Blended, best_of, blend
 from pipeline.blend_folder import PARTS, copy_parts, file_digest, write_blend_file
 from pipeline.breakdown import CLASSES, ClassScore, class_scores, write_classes
 from pipeline.evaluation import Difference, Score, difference
-from pipeline.held_out import DAMAGE, PROBABILITIES, HeldOut, read_held_out, write_held_out
+from pipeline.held_out import DAMAGE, HeldOut, read_held_out, write_held_out
 from pipeline.model_folder import read_run
-from pipeline.record import draw_test
+from pipeline.record import calibration_of, draw_test
 from pipeline.report import (
     BASELINE_NAMES,
     SCORE_HEADER,
@@ -34,6 +34,7 @@ from pipeline.runs import (
     CONFIG,
     ENVIRONMENT,
     METRICS,
+    PROBABILITIES,
     environment,
     find_run,
     new_run,
@@ -248,7 +249,7 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         over_seeds=blended.over_seeds,
         over_folds=blended.over_folds,
         classes=class_scores(test, blended.held_out.names.all),
-        calibration=Calibration.of(test, blended.temperatures[0]),
+        calibration=calibration_of(test, blended.temperatures[0]),
         copied=first.copied,
         notes=first.notes,
     )

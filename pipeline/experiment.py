@@ -28,8 +28,8 @@ from pipeline.findings_copies import leaked
 from pipeline.held_out import read_held_out
 from pipeline.journal import Journal
 from pipeline.partition import fold_corpus, read_labelled, split_corpus, splits_of
-from pipeline.record import Record, write_record
-from pipeline.results import Calibration, ExperimentResult, TrialScore
+from pipeline.record import Record, calibration_of, write_record
+from pipeline.results import ExperimentResult, TrialScore
 from pipeline.runs import (
     METRICS,
     find_run,
@@ -160,7 +160,7 @@ def _result(
         over_seeds=outcome.over_seeds,
         over_folds=outcome.over_folds,
         classes=class_scores(test, names.all),
-        calibration=Calibration.of(test, first.trained.temperature),
+        calibration=calibration_of(test, first.trained.temperature),
         by_length=by_length(test, vectors.tokens),
         by_truncation=by_truncation(test, vectors.tokens, vectors.truncated),
         collapse=collapse(test, names.classes),

@@ -23,10 +23,9 @@ import pyarrow.parquet as pq
 from features.corpus import Corpus
 from features.errors import CacheError
 from pipeline.evaluation import Evaluation, pooled
-from pipeline.runs import PREDICTIONS
+from pipeline.runs import PREDICTIONS, PROBABILITIES
 from pipeline.trials import Names, Outcome
 
-PROBABILITIES = "probabilities.parquet"
 SIDES = ("validation", "test")
 DESCRIPTION = b"manyheads"
 DAMAGE = (LookupError, ValueError, TypeError, AttributeError)

@@ -192,6 +192,9 @@ def _sided(
         cells: n sides, as a split column names them.
         units: (n,) int64 ids of rows that stay together.
         seed: of the cut.
+
+    Raises:
+        SplitError: as ``make_split``.
     """
     texts, labels, rows = _of_pool(corpus, pool)
     split = make_split(labels, texts, cells, units, seed, rows=rows)

@@ -21,7 +21,7 @@ from features.place import Place, Source
 from features.segments import language_of
 from features.spec import FeatureSpec
 from features.table import POOLED, SENTENCES, TOKENS, FeatureTable
-from pipeline.blend import mean_of, tempered
+from heads.trained import mean_of, tempered
 from pipeline.blend_folder import Predictor, open_predictor
 from pipeline.config import VectorConfig
 from pipeline.explain import TRAINING, Neighbor, read_training, training_vectors

@@ -15,7 +15,7 @@ from features.corpus import Corpus
 from features.spec import FeatureSpec
 from heads import metrics
 from heads.base import EpochRecord
-from heads.calibration import reliability
+from heads.calibration import BINS, error_by_chance, reliability
 from heads.checkpoint import save
 from heads.registry import head_type
 from pipeline.breakdown import CLASSES, write_classes
@@ -31,7 +31,7 @@ from pipeline.explain import (
 )
 from pipeline.held_out import HeldOut, write_held_out
 from pipeline.plots import Curve, draw_calibration, draw_confusion, draw_curves
-from pipeline.results import ExperimentResult
+from pipeline.results import Calibration, ExperimentResult
 from pipeline.runs import (
     CONFIG,
     ENVIRONMENT,
@@ -148,6 +148,17 @@ def _draw(folder: Path, record: Record, result: ExperimentResult) -> None:
     draw_curves(curves, title, head_type(result.head).step, folder / "curves.png")
     temperatures = [trial.trained.temperature for trial in outcome.kept]
     draw_test(folder, outcome.test, outcome.names, temperatures, title)
+
+
+def calibration_of(test: Evaluation, temperature: float) -> Calibration:
+    """The calibration of answers on test; ``temperature`` is the one that is told."""
+    return Calibration(
+        temperature=temperature,
+        error_before=reliability(test.labels, test.plain).error,
+        error_after=reliability(test.labels, test.probabilities).error,
+        error_by_chance=error_by_chance(test.probabilities),
+        bins=BINS,
+    )
 
 
 def draw_test(

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from heads.calibration import BINS, error_by_chance, reliability
 from heads.metrics import differ
 from pipeline.breakdown import ClassScore, Collapse, Parts
-from pipeline.evaluation import Evaluation, Score
+from pipeline.evaluation import Score
 from pipeline.spread import Spread
 
 
@@ -34,17 +33,6 @@ class Calibration:
     error_after: float
     error_by_chance: float
     bins: int
-
-    @classmethod
-    def of(cls, test: Evaluation, temperature: float) -> Calibration:
-        """That of answers on test; ``temperature`` is the one that is told."""
-        return cls(
-            temperature=temperature,
-            error_before=reliability(test.labels, test.plain).error,
-            error_after=reliability(test.labels, test.probabilities).error,
-            error_by_chance=error_by_chance(test.probabilities),
-            bins=BINS,
-        )
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import pytest
 from features.spec import FeatureSpec
 from pipeline import vectors
 from pipeline.cli import main
-from pipeline.held_out import PROBABILITIES, read_held_out
+from pipeline.held_out import read_held_out
+from pipeline.runs import PROBABILITIES
 from tests import test_repeats
 from tests.test_repeats import data
 

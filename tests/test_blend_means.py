@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from features.errors import SettingError
-from heads.trained import softmax
-from pipeline.blend import best_of, blend, mean_of, tempered
+from heads.trained import mean_of, softmax, tempered
+from pipeline.blend import best_of, blend
 from pipeline.evaluation import Evaluation, difference
 from pipeline.held_out import Answers, HeldOut
 from pipeline.trials import Names
