@@ -18,7 +18,8 @@ from typing import TypeVar
 
 from features.errors import CorpusError, SettingError, listed
 from features.place import HubName, Source, source
-from features.rows import RowBatch, Wanted, clipped, row_batches
+from features.readers import row_batches
+from features.rows import RowBatch, Wanted, clipped
 
 DEFAULT_SPLIT = "split"
 

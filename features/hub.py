@@ -15,13 +15,13 @@ from typing import Any
 import pyarrow as pa
 
 from features.errors import CorpusError, listed
+from features.parquet import arrow_cells, check_arrow_type, sound
 from features.place import HubName
-from features.rows import RowBatch, Wanted, arrow_cells, check_arrow_type, check_columns
+from features.readers import SAVED
+from features.rows import RowBatch, Wanted, check_columns
 from features.splits import OFFICIAL
 
 SPLIT_OPTION = "--split-column"
-SAVED = ("dataset_dict.json", "state.json")
-"""One of these stands in a folder that ``save_to_disk`` wrote."""
 
 
 def hub_batches(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
@@ -46,7 +46,7 @@ def hub_batches(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[
         names = {column: getattr(rows.features[column], "names", None) for column in read}
         for column in read:
             check_arrow_type(name, column, rows.features.arrow_schema.field(column).type)
-        for table in rows.select_columns(read).with_format("arrow").iter(batch_size=size):
+        for table in _tables(name, rows.select_columns(read).with_format("arrow"), size):
             cells = {
                 column: _named(arrow_cells(name, column, table[column], first), names[column])
                 for column in read
@@ -55,6 +55,14 @@ def hub_batches(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[
                 cells[given] = [split] * table.num_rows
             yield RowBatch(first, None, cells, table.num_rows)
             first += table.num_rows
+
+
+def _tables(name: HubName, rows: Any, size: int) -> Iterator[pa.Table]:
+    """The rows as Arrow tables, each checked: the files are mapped as they are."""
+    with sound(name, "damaged data"):
+        for table in rows.iter(batch_size=size):
+            table.validate(full=True)
+            yield table
 
 
 def _named(values: list[Any], names: Sequence[str] | None) -> list[Any]:
@@ -80,8 +88,8 @@ def _load(name: HubName) -> Mapping[str, Any]:
         datasets = importlib.import_module("datasets")
     except ImportError as error:
         raise CorpusError(
-            f"{name}: data sets of the hub need the library datasets, which is not installed; "
-            "install it with: pip install 'manyheads[hub]'"
+            f"{name}: data sets of the hub, and what save_to_disk wrote, need the library "
+            "datasets, which is not installed; install it with: pip install 'manyheads[hub]'"
         ) from error
     datasets.disable_progress_bars()
     folder = Path(name.repo).expanduser()
@@ -94,9 +102,8 @@ def _load(name: HubName) -> Mapping[str, Any]:
                 name.config or None,
                 revision=name.revision or None,
             )
-    except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
-        raise CorpusError(_unloadable(name, error)) from error
-    except datasets.exceptions.DatasetsError as error:
+    # What it raises over damaged or odd data is of any type: KeyError, TypeError, its own.
+    except Exception as error:
         raise CorpusError(_unloadable(name, error)) from error
     return loaded if isinstance(loaded, Mapping) else {"train": loaded}
 
@@ -109,7 +116,7 @@ def _unloadable(name: HubName, error: Exception) -> str:
             f"{name}: not in the hub's cache here, and the hub cannot be reached ({reason}); "
             "load it once where there is a network, or give --data a file"
         )
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(error).split()) or type(error).__name__
     return (
         f"{name}: cannot be loaded: {reason}; the form is hub:OWNER/NAME, "
         "hub:OWNER/NAME@REVISION, hub:OWNER/NAME#CONFIGURATION, or hub:FOLDER"
