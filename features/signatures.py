@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
+
 HEAD_BYTES = 4096
 """Bytes at the beginning of a file that are looked at."""
 
@@ -31,7 +34,11 @@ SIGNATURES = {
 
 WEB_PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<!--")
 NULS = 0.2
-"""Share of zero bytes from which a file is no UTF-8 text; UTF-16 of any script has them."""
+"""Share of zero bytes from which a file is no UTF-8 text."""
+
+UNMARKED = ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE")
+ODD = 0.02
+"""Share of control and unassigned characters beyond which an encoding is not the right one."""
 
 
 def foreign(head: bytes) -> str:
@@ -54,14 +61,24 @@ def foreign(head: bytes) -> str:
 
 def unmarked_utf(head: bytes) -> str:
     """Return that a file looks like UTF-16 or UTF-32 without a mark; "" where it does not."""
-    # ASCII characters, which every data file has, leave zeros at the same places of each unit.
-    places = {place % 4 for place, byte in enumerate(head) if byte == 0}
-    for name, zeros in (
-        ("UTF-16LE", ({1, 3}, {1}, {3})),
-        ("UTF-16BE", ({0, 2}, {0}, {2})),
-        ("UTF-32LE", ({1, 2, 3}, {2, 3})),
-        ("UTF-32BE", ({0, 1, 2}, {0, 1})),
-    ):
-        if places in zeros:
-            return f"it looks like {name} without a byte-order mark: {ICONV.format(name)}"
-    return ""
+    found = {name: _plausible(head, name) for name in UNMARKED}
+    best = max(UNMARKED, key=lambda name: found[name])
+    if not found[best]:
+        return ""
+    return f"it looks like {best} without a byte-order mark: {ICONV.format(best)}"
+
+
+def _plausible(head: bytes, encoding: str) -> int:
+    """Return how many characters are ASCII, which every data file has, read in an encoding.
+
+    0 where it does not decode, or gives characters that no text has.
+    """
+    try:
+        text = head[: len(head) // 4 * 4].decode(encoding)
+    except UnicodeDecodeError as error:
+        if error.end < len(head) // 4 * 4:  # not merely cut at the end
+            return 0
+        text = head[: error.start].decode(encoding)
+    kinds = Counter(unicodedata.category(char) for char in text if char not in "\t\r\n")
+    odd = kinds["Cc"] + kinds["Cn"] + kinds["Co"]
+    return sum(char.isascii() for char in text) if odd <= ODD * len(text) else 0
