@@ -47,10 +47,10 @@ def hub_batches(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[
         for column in read:
             check_arrow_type(name, column, rows.features.arrow_schema.field(column).type)
         for table in _tables(name, rows.select_columns(read).with_format("arrow"), size):
-            cells = {
-                column: _named(arrow_cells(name, column, table[column], first), names[column])
-                for column in read
-            }
+            cells = {column: arrow_cells(name, column, table[column], first) for column in read}
+            for column, known in names.items():
+                if known is not None:
+                    cells[column] = _named(name, column, cells[column], known, first)
             if given:
                 cells[given] = [split] * table.num_rows
             yield RowBatch(first, None, cells, table.num_rows)
@@ -65,10 +65,16 @@ def _tables(name: HubName, rows: Any, size: int) -> Iterator[pa.Table]:
             yield table
 
 
-def _named(values: list[Any], names: Sequence[str] | None) -> list[Any]:
+def _named(
+    name: HubName, column: str, values: Sequence[int | None], names: Sequence[str], first: int
+) -> list[str | None]:
     """Class numbers as their names; -1 says that there is none."""
-    if names is None:
-        return values
+    for row, value in enumerate(values, first):
+        if value is not None and value >= len(names):
+            raise CorpusError(
+                f"{name}: row {row}: {column!r} is class {value}, but the data set names "
+                f"{len(names)} classes; write or download it again"
+            )
     return [None if value is None or value < 0 else names[value] for value in values]
 
 

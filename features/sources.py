@@ -147,7 +147,8 @@ def readable(path: Place) -> Iterator[None]:
     except zlib.error as error:
         raise CorpusError(f"{path}: corrupt gzip data ({error}); {PACK_AGAIN}") from error
     except UnicodeDecodeError as error:
-        raise CorpusError(_bad_utf8(path)) from error
+        with readable(path):  # it is read again, and may be damaged further on
+            raise CorpusError(_bad_utf8(path)) from error
     except OSError as error:
         what = error.strerror or str(error)
         raise CorpusError(f"{path}: cannot be read: {what}; check the file") from error

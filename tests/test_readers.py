@@ -204,3 +204,21 @@ def test_a_table_written_column_by_column_is_told(tmp_path: Path) -> None:
         '{"text": "a", "label": "x", "id": 1, "id": 2}\n{"text": "b", "label": "y"}'
     )
     assert read_corpus(path, Columns()).texts == ("a", "b")
+
+
+def test_damage_behind_a_bad_byte_is_one_line_too(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv.gz"
+    path.write_bytes(gzip.compress(b"text,label\ncaf\xe9,y\n")[:-4])
+    assert "truncated" in refused(path)
+
+
+def test_a_class_without_a_name_is_placed(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["bad", "good"])}
+    )
+    rows = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]}, features=features)
+    rows.save_to_disk(tmp_path / "set")
+    info = tmp_path / "set" / "dataset_info.json"
+    info.write_text(info.read_text().replace('"good"', "").replace('"bad",', '"bad"'))
+    assert "'label' is class 1, but the data set names 1 classes" in refused(tmp_path / "set")
