@@ -1,22 +1,20 @@
 """CSV and TSV as rows (RFC 4180): the separator, the header, and quotes that go astray.
 
-lines -> records (csv) -> rows, where no quote swallowed any -> rows of one width
+lines -> chunks of rows as the quotes cut them -> where no quote swallowed any -> of one width
 
-Files written without quoting hold quotes that open no field. Where such a quote joins
-lines that are rows of their own, a TSV is read as it stands and a CSV is refused.
+Where a stray quote joins rows (``quotes``), a TSV is read as it stands and a CSV refused.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections import deque
-from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from features.errors import CorpusError
 from features.place import Place
+from features.quotes import TAB, Chunk, Row, Shape, swallowed
 from features.rows import RowBatch, Wanted, check_columns
 from features.sources import open_lines
 
@@ -26,74 +24,11 @@ SEPARATORS = ",;\t|"
 SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 """A first line by which Excel is told the separator."""
 
-LOOKED_AT = 4096
-"""Rows that are compared with each other to tell quotes that opened no field."""
+LINES_AHEAD = 1024
+"""Lines read at a time, whose rows are compared to tell quotes that opened no field."""
 
-CERTAIN_LINES = 3
-"""So many lines in a row with the right number of tabs are rows of a TSV, not one text."""
-
-DIGITS = re.compile(r"\d+")
 UNCLOSED = "unexpected end of data"
 """In the message of the csv module at a quote that stays open."""
-
-
-class Record(NamedTuple):
-    """Fields of one row and where it starts; its lines where it has a quote."""
-
-    line: int
-    fields: list[str]
-    lines: Sequence[str] = ()
-
-
-class Shape(NamedTuple):
-    """How the rows of a file are cut.
-
-    Attributes:
-        delimiter: between two fields.
-        most: fields of the header.
-        least: fields without the nameless ones at its end, which rows may lack.
-    """
-
-    delimiter: str
-    most: int
-    least: int
-
-    def fits(self, fields: Sequence[str]) -> bool:
-        """Return whether a row has as many fields as the header."""
-        return self.least <= len(fields) <= self.most
-
-    def unquoted(self, record: Record) -> list[Record]:
-        """Return the lines of a record as rows of their own, quotes being plain characters."""
-        return [
-            Record(record.line + number, line.rstrip("\r\n").split(self.delimiter))
-            for number, line in enumerate(record.lines)
-            if line.strip("\r\n")
-        ]
-
-
-class Lines:
-    """Lines of a file that can be read again from the beginning of the row under way."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self.number = 1
-        self.row: list[str] = []
-        self._again: deque[str] = deque()
-        self._lines = lines
-
-    def __iter__(self) -> Lines:
-        return self
-
-    def __next__(self) -> str:
-        line = self._again.popleft() if self._again else next(self._lines)
-        self.row.append(line)
-        return line
-
-    def end_row(self, lines: int | None = None) -> None:
-        """Let the row end after so many lines, or all; the others are read again."""
-        count = len(self.row) if lines is None else lines
-        self._again.extendleft(reversed(self.row[count:]))
-        self.number += count
-        self.row = []
 
 
 def delimited(
@@ -104,16 +39,17 @@ def delimited(
     A first line ``sep=;`` names another separator.
     """
     csv.field_size_limit(LONGEST_FIELD)
-    with open_lines(path) as stream:
-        lines = Lines(stream)
-        delimiter = _separator(lines) or delimiter
-        header = _header(path, lines, wanted, delimiter)
+    with open_lines(path) as lines:
+        header, delimiter, line = _header(path, lines, wanted, delimiter)
         check_columns(path, header, wanted)
         fields = {w.name: header.index(w.name) for w in wanted if w.name in header}
         needed = [place for place, name in enumerate(header, 1) if name.strip()]
         least = max(needed + [field + 1 for field in fields.values()])
         shape = Shape(delimiter, len(header), least)
-        rows = _checked(path, _separate(path, _records(path, lines, shape), shape), shape)
+        chunks = _checked(
+            path, _separate(path, _chunks(path, lines, line, shape), shape), shape
+        )
+        rows = chain.from_iterable(chunks)
         first = 1
         while batch := list(islice(rows, size)):
             cells = {
@@ -123,30 +59,41 @@ def delimited(
             first += len(batch)
 
 
-def _separator(lines: Lines) -> str:
-    """Return the separator that a first line names for Excel, if there is one."""
-    found = SEP_LINE.fullmatch(next(lines, ""))
-    lines.end_row(1 if found else 0)
-    return found[1] if found else ""
-
-
-def _header(path: Place, lines: Lines, wanted: Sequence[Wanted], delimiter: str) -> list[str]:
-    """Return the column names.
+def _header(
+    path: Place, lines: Iterator[str], wanted: Sequence[Wanted], delimiter: str
+) -> tuple[list[str], str, int]:
+    """Return the column names, the separator, and the number of the line that follows.
 
     Raises:
-        CorpusError: there are none, or another separator would give those wanted.
+        CorpusError: there are no names, or another separator would give those wanted.
     """
+    first = next(lines, "")
+    named = SEP_LINE.fullmatch(first)
+    delimiter = named[1] if named else delimiter
+    seen: list[str] = []
+    reader = csv.reader(
+        _noted(lines if named else chain([first], lines), seen),
+        delimiter=delimiter,
+        strict=True,
+    )
     try:
-        names = next(_records(path, lines, Shape(delimiter, 0, 0)), Record(0, [])).fields
-    except CorpusError:
-        _refuse_separator(path, lines.row[0], [], wanted, delimiter)
-        raise
+        names = next((fields for fields in reader if fields), [])
+    except csv.Error as error:
+        start = next(place for place, line in enumerate(seen) if line.strip("\r\n"))
+        _refuse_separator(path, seen[start], [], wanted, delimiter)
+        raise CorpusError(_unparsed(path, start + (2 if named else 1), error)) from error
     if not names:
         raise CorpusError(f"{path}: the file is empty; it needs a header and rows")
-    required = {w.name for w in wanted if w.required}
-    if not required <= set(names):
+    if not {w.name for w in wanted if w.required} <= set(names):
         _refuse_separator(path, delimiter.join(names), names, wanted, delimiter)
-    return names
+    return names, delimiter, len(seen) + (2 if named else 1)
+
+
+def _noted(lines: Iterable[str], seen: list[str]) -> Iterator[str]:
+    """The same lines, each put into a list as it is read."""
+    for line in lines:
+        seen.append(line)
+        yield line
 
 
 def _refuse_separator(
@@ -167,132 +114,125 @@ def _refuse_separator(
             )
 
 
-def _records(path: Place, lines: Lines, shape: Shape) -> Iterator[Record]:
-    """Records as the quotes cut them, blank lines skipped.
+def _chunks(path: Place, lines: Iterator[str], number: int, shape: Shape) -> Iterator[Chunk]:
+    """Rows as the quotes cut them, those of some thousand lines at a time.
+
+    Args:
+        number: of the first line.
+    """
+    ahead: list[str] = []
+    more = LINES_AHEAD
+    while True:
+        fresh = list(islice(lines, more))
+        ahead += fresh
+        last = len(fresh) < more
+        if not ahead:
+            return
+        chunk, used = _parsed(path, ahead, number, shape, last)
+        del ahead[:used], fresh
+        number += used
+        yield chunk
+        # A row that is longer than all that was read: look twice as far.
+        more = LINES_AHEAD if used else len(ahead)
+
+
+def _parsed(
+    path: Place, lines: Sequence[str], number: int, shape: Shape, last: bool
+) -> tuple[Chunk, int]:
+    """Return the rows of some lines, blank lines skipped, and how many lines they take.
 
     A line of a TSV that does not parse, but has the right number of tabs, is a row as it
     stands: its quotes are plain characters.
+
+    Args:
+        number: of the first line.
+        last: the file ends here; otherwise a row that is not complete is left for later.
+
+    Raises:
+        CorpusError: the first row does not parse.
     """
+    chunk = Chunk([], {})
+    start = before = 0
     reader = csv.reader(lines, delimiter=shape.delimiter, strict=True)
     while True:
-        line = lines.number
         try:
-            fields = next(reader, None)
+            for fields in reader:
+                end = before + reader.line_num
+                if fields:
+                    if end > start + 1 or '"' in lines[start]:
+                        chunk.quoted[len(chunk.rows)] = lines[start:end]
+                    chunk.rows.append(Row(number + start, fields))
+                start = end
+            return chunk, start
         except csv.Error as error:
-            plain = _plain(Record(line, [], lines.row), shape, str(error))
+            end = before + reader.line_num
+            if not last and UNCLOSED in str(error):
+                return chunk, start
+            plain = _plain(number + start, lines[start:end], shape, error)
+            if plain is None and start:
+                return chunk, start  # what stands before it may be wrong too
             if plain is None:
-                raise CorpusError(_unparsed(path, line, str(error))) from error
-            lines.end_row(1)
-            yield plain
-            continue
-        if fields is None:
-            return
-        quoted = len(lines.row) > 1 or '"' in lines.row[0]
-        record = Record(line, fields, lines.row if quoted else ())
-        lines.end_row()
-        if fields:
-            yield record
+                raise CorpusError(_unparsed(path, number, error)) from error
+            chunk.rows.append(plain)
+            start += 1
+            if end > start:
+                before = start
+                reader = csv.reader(lines[start:], delimiter=shape.delimiter, strict=True)
 
 
-def _plain(record: Record, shape: Shape, error: str) -> Record | None:
-    """Return the first line of a record that does not parse, as it stands, if that is a row."""
-    rows = shape.unquoted(record) if shape.delimiter == "\t" else []
-    if not rows or not shape.fits(rows[0].fields):
+def _plain(first: int, lines: Sequence[str], shape: Shape, error: csv.Error) -> Row | None:
+    """Return the first of some lines that do not parse, as it stands, if that is a row."""
+    rows = shape.unquoted(first, lines) if shape.delimiter == TAB else []
+    if not shape.fits(rows[:1]):
         return None
     # A quote that never closes in the last line may as well be a text that was cut off.
-    if UNCLOSED in error and (len(rows) < 2 or not all(shape.fits(r.fields) for r in rows)):
+    if UNCLOSED in str(error) and (len(rows) < 2 or not shape.fits(rows)):
         return None
-    return rows[0]
+    return rows[0] if rows else None
 
 
-def _unparsed(path: Place, line: int, error: str) -> str:
-    rule = "a quote that opens in it never closes" if UNCLOSED in error else error
+def _unparsed(path: Place, line: int, error: csv.Error) -> str:
+    unclosed = UNCLOSED in str(error)
+    rule = "a quote that opens in it never closes" if unclosed else str(error)
     return (
         f"{path}:{line}: the row does not parse: {rule}; "
         'quote the whole field and write a quote inside it as ""'
     )
 
 
-def _separate(path: Place, records: Iterator[Record], shape: Shape) -> Iterator[Record]:
+def _separate(path: Place, chunks: Iterator[Chunk], shape: Shape) -> Iterator[list[Row]]:
     """The same rows, where a quote that opens no field swallowed none.
 
     Raises:
         CorpusError: it did, in a CSV.
     """
     number = 1
-    while chunk := list(islice(records, LOOKED_AT)):
-        swallowing = _swallowing(chunk, shape)
-        for place, record in enumerate(chunk):
-            if place not in swallowing:
-                rows = [record]
-            elif shape.delimiter == "\t":
-                rows = shape.unquoted(record)
-            else:
-                raise CorpusError(
-                    f"{path}:{record.line}: row {number}: a quote that opens here joins "
-                    f"{len(record.lines)} lines that look like rows of their own; put the "
-                    'field in quotes and write a quote inside it as "" (if one text does hold '
-                    "these lines, write the file as JSON Lines)"
-                )
-            yield from rows
-            number += len(rows)
-
-
-def _swallowing(chunk: Sequence[Record], shape: Shape) -> set[int]:
-    """Return the places of records whose lines are rows that a stray quote joined.
-
-    Read without quotes, every line of the chunk has the right number of fields, as in a
-    file that was written without quoting, and something else tells that the lines of the
-    record are rows: they have, in one of the columns, values that other rows have there;
-    or other rows hold quotes that a writer who quotes would have doubled.
-    """
-    several = {place for place, record in enumerate(chunk) if len(record.lines) > 1}
-    if not several:
-        return set()
-    cut = {place: shape.unquoted(record) for place, record in enumerate(chunk) if record.lines}
-    if not all(shape.fits(row.fields) for rows in cut.values() for row in rows):
-        return set()
-    others = [
-        row
-        for place, record in enumerate(chunk)
-        if place not in several
-        for row in cut.get(place, [record])
-    ]
-    if any('"' in cell[1:] and cell[0] != '"' for row in others for cell in row.fields):
-        return several
-    usual = [{_folded(cell) for cell in column} for column in _columns(others, shape.most)]
-    return {
-        place
-        for place in several
-        if any(
-            all(cell and _folded(cell) in known for cell in column)
-            for column, known in zip(_columns(cut[place], shape.most), usual, strict=True)
-            if shape.most > 1
-        )
-        or (shape.delimiter == "\t" and shape.most > 1 and len(cut[place]) >= CERTAIN_LINES)
-    }
-
-
-def _columns(rows: Sequence[Record], width: int) -> list[list[str]]:
-    """Return the cells of every column, "" where a row has none."""
-    return [
-        [row.fields[field] if field < len(row.fields) else "" for row in rows]
-        for field in range(width)
-    ]
-
-
-def _folded(cell: str) -> str:
-    """Return a cell as values of one column are compared: numbers count as alike."""
-    return DIGITS.sub("0", cell)
-
-
-def _checked(path: Place, rows: Iterator[Record], shape: Shape) -> Iterator[Record]:
-    """The same rows; raises a CorpusError at one with another number of fields."""
-    for number, row in enumerate(rows, 1):
-        if not shape.fits(row.fields):
+    for chunk in chunks:
+        rows, found = chunk.rows, swallowed(chunk, shape)
+        if found and shape.delimiter != TAB:
+            place = min(found)
             raise CorpusError(
-                f"{path}:{row.line}: row {number}: wrong number of fields: {len(row.fields)} "
-                f"for {shape.most} columns; quote a field that holds the separator or a line "
-                "break"
+                f"{path}:{rows[place].line}: row {number + place}: a quote that opens here "
+                f"joins {len(found[place])} lines that look like rows of their own; put the "
+                'field in quotes and write a quote inside it as "" (if one text does hold '
+                "these lines, write the file as JSON Lines)"
             )
-        yield row
+        if found:
+            rows = [own for place, row in enumerate(rows) for own in found.get(place, [row])]
+        yield rows
+        number += len(rows)
+
+
+def _checked(path: Place, chunks: Iterator[list[Row]], shape: Shape) -> Iterator[list[Row]]:
+    """The same rows; raises a CorpusError at one with another number of fields."""
+    number = 1
+    for rows in chunks:
+        for place, row in enumerate(rows):
+            if not shape.least <= len(row.fields) <= shape.most:
+                raise CorpusError(
+                    f"{path}:{row.line}: row {number + place}: wrong number of fields: "
+                    f"{len(row.fields)} for {shape.most} columns; quote a field that holds "
+                    "the separator or a line break"
+                )
+        yield rows
+        number += len(rows)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from features import delimited
 from features.corpus import read_corpus
 from features.errors import CorpusError
 
@@ -131,3 +132,18 @@ def test_another_separator_is_named_with_what_helps(tmp_path: Path, content: str
 
 def test_json_under_the_name_of_a_csv_is_told(tmp_path: Path) -> None:
     assert "looks like JSON; name it .jsonl" in refused(tmp_path, '{"text": "a", "label": 1}\n')
+
+
+def test_rows_longer_than_what_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "LINES_AHEAD", 4)
+    long = "\n".join(f"line {i}" for i in range(50))
+    content = f'text,label\na,x\n"{long}",x\nb,y\n\nc,x\n"d\ne",y\n"f\n\n",x\n'
+    assert read(tmp_path, content, "csv") == ["a", long, "b", "c", "d\ne", "f\n\n"]
+    assert read(tmp_path, unquoted(PLAIN, "\t", LABELS)) == PLAIN
+    assert ":3: row 2: wrong number of fields" in refused(
+        tmp_path, 'text,label\na,x\nb\nc,y\n"d"e,x\n'
+    ), "the first fault is the one that is told"
+    line = content.count("\n") + 1
+    assert f":{line}: the row does not parse" in refused(tmp_path, content + '"g,y\n')

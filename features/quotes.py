@@ -1,0 +1,125 @@
+"""Stray quotes of CSV and TSV: rows that a quote which opens no field has joined to one.
+
+Files written without quoting hold quotes that mean nothing. To the rules of CSV such a quote
+opens a field, which then takes in the rows up to the next quote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+TAB = "\t"
+CERTAIN_LINES = 3
+"""So many lines in a row with the right number of tabs are rows of a TSV, not one text."""
+
+DIGITS = re.compile(r"\d+")
+
+
+class Row(NamedTuple):
+    """Fields of one row, and the line on which it starts."""
+
+    line: int
+    fields: list[str]
+
+
+class Shape(NamedTuple):
+    """How the rows of a file are cut.
+
+    Attributes:
+        delimiter: between two fields.
+        most: fields of the header.
+        least: fields without the nameless ones at its end, which rows may lack.
+    """
+
+    delimiter: str
+    most: int
+    least: int
+
+    def fits(self, rows: Iterable[Row]) -> bool:
+        """Return whether all rows have as many fields as the header."""
+        return all(self.least <= len(row.fields) <= self.most for row in rows)
+
+    def unquoted(self, first: int, lines: Sequence[str]) -> list[Row]:
+        """Return lines as rows of their own, quotes being plain characters.
+
+        Args:
+            first: number of the first line.
+        """
+        return [
+            Row(number, line.rstrip("\r\n").split(self.delimiter))
+            for number, line in enumerate(lines, first)
+            if line.strip("\r\n")
+        ]
+
+
+class Chunk(NamedTuple):
+    """Some rows of a file, as the quotes cut them.
+
+    Attributes:
+        rows: none of them blank.
+        quoted: place of each row that holds a quote -> its lines as they stand in the file.
+    """
+
+    rows: list[Row]
+    quoted: dict[int, Sequence[str]]
+
+
+def swallowed(chunk: Chunk, shape: Shape) -> dict[int, list[Row]]:
+    """Return the places of rows that a stray quote made of several, and what they are.
+
+    Read without quotes, every line of the chunk has the right number of fields, as in a
+    file that was written without quoting, and something else tells that the lines are rows:
+    they have, in one of the columns, values that other rows have there; or other rows hold
+    quotes that a writer who quotes would have doubled; or, in a TSV, there are many.
+    """
+    several = [place for place, lines in chunk.quoted.items() if len(lines) > 1]
+    if not several:
+        return {}
+    cut = {
+        place: shape.unquoted(chunk.rows[place].line, lines)
+        for place, lines in chunk.quoted.items()
+    }
+    if not all(map(shape.fits, cut.values())):
+        return {}
+    joined = {place: cut[place] for place in several}
+    others = _others(chunk, cut, joined)
+    if any('"' in cell[1:] and cell[0] != '"' for row in others for cell in row.fields):
+        return joined
+    if shape.most == 1:
+        return {}
+    usual = [set(map(_folded, column)) for column in _columns(others, shape.most)]
+    return {
+        place: rows
+        for place, rows in joined.items()
+        if (shape.delimiter == TAB and len(rows) >= CERTAIN_LINES)
+        or any(
+            all(cell and _folded(cell) in known for cell in column)
+            for column, known in zip(_columns(rows, shape.most), usual, strict=True)
+        )
+    }
+
+
+def _others(
+    chunk: Chunk, cut: Mapping[int, list[Row]], joined: Mapping[int, list[Row]]
+) -> list[Row]:
+    """Return the rows of one line each, read without quotes."""
+    return [
+        cut[place][0] if place in cut else row
+        for place, row in enumerate(chunk.rows)
+        if place not in joined
+    ]
+
+
+def _columns(rows: Sequence[Row], width: int) -> list[list[str]]:
+    """Return the cells of every column, "" where a row has none."""
+    return [
+        [row.fields[field] if field < len(row.fields) else "" for row in rows]
+        for field in range(width)
+    ]
+
+
+def _folded(cell: str) -> str:
+    """Return a cell as values of one column are compared: numbers count as alike."""
+    return DIGITS.sub("0", cell)
