@@ -129,7 +129,7 @@ def _chunks(path: Place, lines: Iterator[str], number: int, shape: Shape) -> Ite
         if not ahead:
             return
         chunk, used = _parsed(path, ahead, number, shape, last)
-        del ahead[:used], fresh
+        ahead = ahead[used:]
         number += used
         yield chunk
         # A row that is longer than all that was read: look twice as far.
@@ -151,7 +151,8 @@ def _parsed(
     Raises:
         CorpusError: the first row does not parse.
     """
-    chunk = Chunk([], {})
+    rows: list[Row] = []
+    chunk = Chunk(rows, [], number, lines)
     start = before = 0
     reader = csv.reader(lines, delimiter=shape.delimiter, strict=True)
     while True:
@@ -159,21 +160,21 @@ def _parsed(
             for fields in reader:
                 end = before + reader.line_num
                 if fields:
-                    if end > start + 1 or '"' in lines[start]:
-                        chunk.quoted[len(chunk.rows)] = lines[start:end]
-                    chunk.rows.append(Row(number + start, fields))
+                    if end > start + 1:
+                        chunk.several.append(len(rows))
+                    rows.append(Row(number + start, fields))
                 start = end
             return chunk, start
         except csv.Error as error:
             end = before + reader.line_num
             if not last and UNCLOSED in str(error):
-                return chunk, start
+                return chunk._replace(lines=lines[:start]), start
             plain = _plain(number + start, lines[start:end], shape, error)
-            if plain is None and start:
-                return chunk, start  # what stands before it may be wrong too
+            if plain is None and start:  # what stands before it may be wrong too
+                return chunk._replace(lines=lines[:start]), start
             if plain is None:
                 raise CorpusError(_unparsed(path, number, error)) from error
-            chunk.rows.append(plain)
+            rows.append(plain)
             start += 1
             if end > start:
                 before = start
@@ -182,7 +183,7 @@ def _parsed(
 
 def _plain(first: int, lines: Sequence[str], shape: Shape, error: csv.Error) -> Row | None:
     """Return the first of some lines that do not parse, as it stands, if that is a row."""
-    rows = shape.unquoted(first, lines) if shape.delimiter == TAB else []
+    rows = list(shape.unquoted(first, lines)) if shape.delimiter == TAB else []
     if not shape.fits(rows[:1]):
         return None
     # A quote that never closes in the last line may as well be a text that was cut off.
@@ -227,12 +228,15 @@ def _checked(path: Place, chunks: Iterator[list[Row]], shape: Shape) -> Iterator
     """The same rows; raises a CorpusError at one with another number of fields."""
     number = 1
     for rows in chunks:
-        for place, row in enumerate(rows):
-            if not shape.least <= len(row.fields) <= shape.most:
-                raise CorpusError(
-                    f"{path}:{row.line}: row {number + place}: wrong number of fields: "
-                    f"{len(row.fields)} for {shape.most} columns; quote a field that holds "
-                    "the separator or a line break"
-                )
+        widths = {len(row.fields) for row in rows}
+        if widths and not shape.least <= min(widths) <= max(widths) <= shape.most:
+            place, row = next(
+                (place, row) for place, row in enumerate(rows) if not shape.fits([row])
+            )
+            raise CorpusError(
+                f"{path}:{row.line}: row {number + place}: wrong number of fields: "
+                f"{len(row.fields)} for {shape.most} columns; quote a field that holds the "
+                "separator or a line break"
+            )
         yield rows
         number += len(rows)

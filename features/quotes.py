@@ -7,7 +7,7 @@ opens a field, which then takes in the rows up to the next quote.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 TAB = "\t"
@@ -41,17 +41,16 @@ class Shape(NamedTuple):
         """Return whether all rows have as many fields as the header."""
         return all(self.least <= len(row.fields) <= self.most for row in rows)
 
-    def unquoted(self, first: int, lines: Sequence[str]) -> list[Row]:
-        """Return lines as rows of their own, quotes being plain characters.
+    def unquoted(self, first: int, lines: Sequence[str]) -> Iterator[Row]:
+        """Yield lines as rows of their own, quotes being plain characters.
 
         Args:
             first: number of the first line.
         """
-        return [
-            Row(number, line.rstrip("\r\n").split(self.delimiter))
-            for number, line in enumerate(lines, first)
-            if line.strip("\r\n")
-        ]
+        for number, line in enumerate(lines, first):
+            bare = line.rstrip("\r\n")
+            if bare:
+                yield Row(number, bare.split(self.delimiter))
 
 
 class Chunk(NamedTuple):
@@ -59,11 +58,15 @@ class Chunk(NamedTuple):
 
     Attributes:
         rows: none of them blank.
-        quoted: place of each row that holds a quote -> its lines as they stand in the file.
+        several: places of the rows that take more than one line.
+        first: number of the first line.
+        lines: all lines as they stand in the file.
     """
 
     rows: list[Row]
-    quoted: dict[int, Sequence[str]]
+    several: list[int]
+    first: int
+    lines: Sequence[str]
 
 
 def swallowed(chunk: Chunk, shape: Shape) -> dict[int, list[Row]]:
@@ -74,17 +77,15 @@ def swallowed(chunk: Chunk, shape: Shape) -> dict[int, list[Row]]:
     they have, in one of the columns, values that other rows have there; or other rows hold
     quotes that a writer who quotes would have doubled; or, in a TSV, there are many.
     """
-    several = [place for place, lines in chunk.quoted.items() if len(lines) > 1]
-    if not several:
+    if not chunk.several or not shape.fits(shape.unquoted(chunk.first, chunk.lines)):
         return {}
-    cut = {
-        place: shape.unquoted(chunk.rows[place].line, lines)
-        for place, lines in chunk.quoted.items()
-    }
-    if not all(map(shape.fits, cut.values())):
-        return {}
-    joined = {place: cut[place] for place in several}
-    others = _others(chunk, cut, joined)
+    starts = {row.line: place for place, row in enumerate(chunk.rows)}
+    joined: dict[int, list[Row]] = {place: [] for place in chunk.several}
+    others: list[Row] = []
+    place = -1
+    for line in shape.unquoted(chunk.first, chunk.lines):
+        place = starts.get(line.line, place)
+        joined.get(place, others).append(line)
     if any('"' in cell[1:] and cell[0] != '"' for row in others for cell in row.fields):
         return joined
     if shape.most == 1:
@@ -99,17 +100,6 @@ def swallowed(chunk: Chunk, shape: Shape) -> dict[int, list[Row]]:
             for column, known in zip(_columns(rows, shape.most), usual, strict=True)
         )
     }
-
-
-def _others(
-    chunk: Chunk, cut: Mapping[int, list[Row]], joined: Mapping[int, list[Row]]
-) -> list[Row]:
-    """Return the rows of one line each, read without quotes."""
-    return [
-        cut[place][0] if place in cut else row
-        for place, row in enumerate(chunk.rows)
-        if place not in joined
-    ]
 
 
 def _columns(rows: Sequence[Row], width: int) -> list[list[str]]:
