@@ -67,3 +67,26 @@ def test_train_counts_rows_without_a_group_or_label(
         assert note in json.loads(out)["notes"]
         assert f"note: {note}" in err
         assert "note: 5 rows have the label 'nan', which programs write where" in err
+    predictions_name_their_rows(tmp_path, capsys, str(tiny_models["bert"]))
+
+
+def predictions_name_their_rows(
+    folder: Path, capsys: pytest.CaptureFixture[str], encoder: str
+) -> None:
+    """Where rows are left out, those that stay can be joined back by their numbers."""
+    new = folder / "new.csv"
+    new.write_text("text\none\n \ntwo\n", encoding="utf-8")
+    common = ["predict", "--data", str(new), "--encoder", encoder, "--skip-empty"]
+    for suffix in ("csv", "parquet", "jsonl"):
+        out = folder / f"out.{suffix}"
+        assert main([*common, "--output", str(out)]) == 0
+        if suffix == "csv":
+            with out.open(encoding="utf-8", newline="") as file:
+                found = [(int(row["row"]), row["text"]) for row in csv.DictReader(file)]
+        elif suffix == "parquet":
+            found = [(row["row"], row["text"]) for row in pq.read_table(out).to_pylist()]
+        else:
+            lines = map(json.loads, out.read_text(encoding="utf-8").splitlines())
+            found = [(row["row"], row["text"]) for row in lines]
+        assert found == [(1, "one"), (3, "two")]
+    capsys.readouterr()
