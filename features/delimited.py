@@ -21,9 +21,10 @@ from features.sources import open_lines
 # The csv module refuses longer fields; the C long of every platform holds this.
 LONGEST_FIELD = 2**31 - 1
 SEPARATORS = ",;\t|"
-SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
+SEP_LINE = re.compile(r'"?sep=([^"\r\n]|\\t)"?[\r\n]*', re.IGNORECASE)
 """A first line by which Excel is told the separator."""
 
+MARK = "\ufeff"
 LINES_AHEAD = 1024
 """Lines read at a time, whose rows are compared to tell quotes that opened no field."""
 
@@ -69,7 +70,8 @@ def _header(
     """
     first = next(lines, "")
     named = SEP_LINE.fullmatch(first)
-    delimiter = named[1] if named else delimiter
+    if named:
+        delimiter = TAB if named[1] == r"\t" else named[1]
     seen: list[str] = []
     reader = csv.reader(
         _noted(lines if named else chain([first], lines), seen),
@@ -77,7 +79,8 @@ def _header(
         strict=True,
     )
     try:
-        names = next((fields for fields in reader if fields), [])
+        # Where files were joined, a second byte-order mark may stand before the first name.
+        names = [name.lstrip(MARK) for name in next((row for row in reader if row), [])]
     except csv.Error as error:
         start = next(place for place, line in enumerate(seen) if line.strip("\r\n"))
         _refuse_separator(path, seen[start], [], wanted, delimiter)
@@ -106,7 +109,7 @@ def _refuse_separator(
     for other in SEPARATORS.replace(delimiter, ""):
         found = next(csv.reader([re.split(r"[\r\n]", line)[0]], delimiter=other), [])
         if required <= set(found) or len(names) < 2 <= len(found):
-            shown = r"\t" if other == "\t" else other
+            shown = r"\t" if other == TAB else other
             raise CorpusError(
                 f"{path}: its columns are separated by {other!r}, not by {delimiter!r}; put "
                 f"the line sep={shown} above the header, or write CSV with commas or TSV with "

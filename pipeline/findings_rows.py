@@ -15,6 +15,7 @@ INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
 FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Characters of other categories that show nothing: fillers and the blank of Braille."""
 
+MARK = "\ufeff"
 VARIATIONS = range(0xFE00, 0xFE10)
 
 
@@ -30,7 +31,7 @@ def header_rows(evidence: Evidence) -> list[int]:
     return [
         row
         for row, (text, label) in enumerate(zip(evidence.texts, evidence.labels, strict=False))
-        if text.strip() == columns.text and label.strip() == columns.label
+        if text.strip().lstrip(MARK) == columns.text and label.strip() == columns.label
     ]
 
 

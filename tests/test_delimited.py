@@ -130,6 +130,12 @@ def test_another_separator_is_named_with_what_helps(tmp_path: Path, content: str
     assert f"put the line sep={separator} above the header" in text
 
 
+def test_a_tab_is_named_as_it_can_be_typed(tmp_path: Path) -> None:
+    assert r"put the line sep=\t above" in refused(tmp_path, "text\tlabel\na\tx\nb\ty\n")
+    assert read(tmp_path, "sep=\\t\ntext\tlabel\na\tx\nb\ty\n", "csv") == ["a", "b"]
+    assert read(tmp_path, "sep=\t\ntext\tlabel\na\tx\nb\ty\n", "csv") == ["a", "b"]
+
+
 def test_json_under_the_name_of_a_csv_is_told(tmp_path: Path) -> None:
     assert "looks like JSON; name it .jsonl" in refused(tmp_path, '{"text": "a", "label": 1}\n')
 

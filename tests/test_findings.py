@@ -197,9 +197,10 @@ def test_examples_are_spread_from_best_to_worst() -> None:
 
 
 def test_rows_that_repeat_the_header() -> None:
-    found = evidence([*TEXTS, "text", "text "], [*LABELS, "label", "a"])
+    more = (["text", "text ", "\ufefftext"], ["label", "a", "label"])
+    found = evidence([*TEXTS, *more[0]], [*LABELS, *more[1]])
     finding = by_kind(audit(found))["header_rows"]
-    assert (finding.positions, finding.count) == ((40,), 1)
+    assert (finding.positions, finding.count) == ((40, 42), 2)
     assert finding.examples[0].place is not None
     assert finding.examples[0].place.row == 41
     renamed = replace(found, columns=Columns(text="body", label="topic"))
