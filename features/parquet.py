@@ -18,7 +18,7 @@ from features.errors import CorpusError
 from features.place import Place, Source
 from features.rows import RowBatch, Wanted, check_columns
 from features.signatures import HEAD_BYTES, foreign
-from features.sources import SUFFIXES, is_gzipped, open_bytes, suffix_of
+from features.sources import SUFFIXES, check_file, is_gzipped, open_bytes, suffix_of
 
 SUFFIX, MAGIC = ".parquet", b"PAR"
 HIDDEN = ("_", ".")
@@ -58,6 +58,7 @@ def parquet_parts(parts: Parts, wanted: Sequence[Wanted], size: int) -> Iterator
     """Rows of all parts, counted through from the first to the last."""
     first = 1
     for file, cells in parts.items():
+        check_file(file)
         for batch in parquet(file, wanted, size, cells):
             yield replace(batch, first=first)
             first += batch.size

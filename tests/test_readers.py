@@ -120,8 +120,10 @@ def test_a_dangling_link_says_where_it_points(tmp_path: Path) -> None:
 def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "d.csv")
     assert "no regular file but a pipe or a device" in refused(tmp_path / "d.csv")
-    os.mkfifo(tmp_path / "d.parquet")
-    assert "no regular file" in refused(tmp_path / "d.parquet")
+    (tmp_path / "parts").mkdir()
+    os.mkfifo(tmp_path / "parts" / "d.parquet")
+    assert "no regular file" in refused(tmp_path / "parts" / "d.parquet")
+    assert "no regular file" in refused(tmp_path / "parts")
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet", ".csv.gz"])
