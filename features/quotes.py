@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 TAB = "\t"
-CERTAIN_LINES = 3
-"""So many lines in a row with the right number of tabs are rows of a TSV, not one text."""
+MANY_LINES, MANY_ROWS = 3, 20
+"""So many lines with the right number of separators are rows, not one text, in a TSV, and in
+a CSV beside so many other rows of which none holds a separator in quotes."""
 
 DIGITS = re.compile(r"\d+")
 
@@ -75,7 +76,7 @@ def swallowed(chunk: Chunk, shape: Shape) -> dict[int, list[Row]]:
     Read without quotes, every line of the chunk has the right number of fields, as in a
     file that was written without quoting, and something else tells that the lines are rows:
     they have, in one of the columns, values that other rows have there; or other rows hold
-    quotes that a writer who quotes would have doubled; or, in a TSV, there are many.
+    quotes that a writer who quotes would have doubled; or there are many of them.
     """
     if not chunk.several or not shape.fits(shape.unquoted(chunk.first, chunk.lines)):
         return {}
@@ -90,16 +91,23 @@ def swallowed(chunk: Chunk, shape: Shape) -> dict[int, list[Row]]:
         return joined
     if shape.most == 1:
         return {}
+    plain = 2 * sum(map(_wrapped, others)) < len(others) or not others
+    many = plain and (shape.delimiter == TAB or len(others) >= MANY_ROWS)
     usual = [set(map(_folded, column)) for column in _columns(others, shape.most)]
     return {
         place: rows
         for place, rows in joined.items()
-        if (shape.delimiter == TAB and len(rows) >= CERTAIN_LINES)
+        if (many and len(rows) >= MANY_LINES)
         or any(
             all(cell and _folded(cell) in known for cell in column)
             for column, known in zip(_columns(rows, shape.most), usual, strict=True)
         )
     }
+
+
+def _wrapped(row: Row) -> bool:
+    """Return whether a row has a field in quotes."""
+    return any(len(cell) > 1 and cell[0] == '"' == cell[-1] for cell in row.fields)
 
 
 def _columns(rows: Sequence[Row], width: int) -> list[list[str]]:

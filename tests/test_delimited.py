@@ -82,6 +82,19 @@ def test_a_csv_whose_quote_swallows_rows_is_refused(tmp_path: Path) -> None:
     assert '""' in text
 
 
+def test_values_of_their_own_do_not_hide_swallowed_rows(tmp_path: Path) -> None:
+    own = [f"about {chr(97 + i)}{text[-1]}" for i, text in enumerate("abcdefghij" * 3)]
+    content = unquoted(STRAY, ",", own).replace("label", "title", 1)
+    assert "row 4: a quote that opens here joins 7 lines" in refused(
+        tmp_path, content, labels=False
+    )
+    assert read(tmp_path, content.replace(",", "\t"), labels=False) == STRAY
+    quoted = "".join(f'"{text}","{title}"\n' for text, title in zip(PLAIN, own, strict=True))
+    letter = "Dear Sir, thanks\nfor all, again\nBye"
+    content = f'"text","title"\n{quoted}"{letter}","a letter"\n'
+    assert read(tmp_path, content, "csv", labels=False) == [*PLAIN, letter]
+
+
 def test_properly_quoted_line_breaks_are_kept(tmp_path: Path) -> None:
     letters = ["Dear Sir,\nthank you", "one, two\n\nthree", 'he said "no"\nand left', "a\tb\nc"]
     for suffix, separator in (("csv", ","), ("tsv", "\t")):
