@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.corpus import Columns, read_corpus
+from features.errors import ArrayError
 from features.folds import make_folds
 from features.missing import ids_of_groups, is_missing
 from features.splits import make_split
+from heads.estimator import HeadClassifier
 from pipeline.cli import main
 from tests.audit_corpora import sentence
 
@@ -90,3 +92,12 @@ def predictions_name_their_rows(
             found = [(row["row"], row["text"]) for row in lines]
         assert found == [(1, "one"), (3, "two")]
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan")])
+def test_a_head_is_not_trained_on_missing_labels(missing: object) -> None:
+    vectors = np.random.default_rng(0).standard_normal((20, 4)).astype(np.float32)
+    labels = [*["a", "b"] * 9, "a", missing]
+    for given in (labels, np.array(labels, dtype=object)):
+        with pytest.raises(ArrayError, match=r"1 of the labels are missing .* first in row 20"):
+            HeadClassifier("knn").fit(vectors, given)
