@@ -30,8 +30,8 @@ def data_options(parser: argparse.ArgumentParser) -> None:
         type=source,
         default=EXAMPLE,
         metavar="FILE",
-        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz, here or on object storage "
-        "(s3://...), or hub:owner/name (default: the example)",
+        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz, or a folder of Parquet, "
+        "here or on object storage (s3://...), or hub:owner/name (default: the example)",
     )
     text_column_option(group)
     group.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
