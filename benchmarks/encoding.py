@@ -23,8 +23,8 @@ from benchmarks.measure import Result, in_turn
 from features.backends import installed
 from features.encoder import TransformerEncoder
 from features.encoding import encode, plan_encoding
+from features.hardware import OPENVINO, TORCH, gains_from_bfloat16
 from features.model import EncoderModel, find_model
-from features.processor import OPENVINO, TORCH, gains_from_bfloat16
 from features.roofline import forward_flops, measured_peak
 from features.store import FeatureStore
 

@@ -10,10 +10,10 @@ from typing import Protocol
 from features.encoding import Encoder, OnBatch, check_disk, plan_encoding
 from features.encoding import encode as encode_missing
 from features.errors import SettingError, listed
+from features.hardware import AUTO, BACKENDS, chosen_precision
 from features.location import EMBEDDED
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES
-from features.processor import AUTO, BACKENDS, chosen_precision
 from features.segments import LANGUAGE
 from features.shard import Block
 from features.spec import PRECISIONS, FeatureSpec

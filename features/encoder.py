@@ -23,11 +23,11 @@ from features.backends import Run, make_backend
 from features.batching import out_of_memory, run_batches
 from features.encoding import OnBatch
 from features.errors import DeviceMemoryError, EncoderError, listed
+from features.hardware import AUTO
 from features.model import EncoderModel
 from features.pieces import Frame, Pieces, joined, windowed
 from features.pooling import POOLINGS
 from features.precision import encoder_dtype
-from features.processor import AUTO
 from features.segments import SPARE_TOKENS, windows
 from features.sentences import SentenceEncoder
 from features.shard import Block
@@ -48,7 +48,7 @@ class TransformerEncoder:
         model: which encoder.
         device: a torch device; None takes a GPU where there is one.
         token_budget: tokens a batch, padding included; None chooses by device.
-        backend: one of ``processor.BACKENDS``.
+        backend: one of ``hardware.BACKENDS``.
 
     Raises:
         EncoderError: the model cannot be loaded, or lacks weights.

@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from features.api import LazyEncoder, encode, load_encoder
 from features.errors import SettingError
+from features.hardware import AUTO
 from features.location import EMBEDDED
-from features.processor import AUTO
 from features.segments import LANGUAGE
 from features.store import FeatureStore
 from features.table import POOLED, FeatureTable

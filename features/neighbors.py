@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 
-from features.processor import gains_from_bfloat16
+from features.hardware import gains_from_bfloat16
 
 EXACT_MOST = 200_000
 """Vectors up to which searches are exact."""

@@ -21,9 +21,9 @@ from sklearn.preprocessing import StandardScaler
 from features.corpus import Corpus, read_corpus
 from features.encoding import ROW_BYTES, Encoder, sound_texts
 from features.errors import BadVectorError, SettingError
+from features.hardware import chosen_precision
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES, pack, unpack, vector_bytes
-from features.processor import chosen_precision
 from features.shard import Block
 from features.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig

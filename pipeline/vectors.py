@@ -23,9 +23,9 @@ from features.encoding import (
     encode,
     plan_encoding,
 )
+from features.hardware import AUTO, chosen_precision
 from features.memory import on_disk
 from features.model import EncoderModel, find_model
-from features.processor import AUTO, chosen_precision
 from features.spec import parse_layers
 from features.store import FeatureStore, Space
 from features.table import POOLED, SENTENCES, FeatureTable
