@@ -77,7 +77,7 @@ class TransformerEncoder:
         options = {"use_mems": False} if model.family == "xlnet" else {}
         self.backend = make_backend(backend, self._transformer, options)
         self._modules = _load_modules(model, self.device) if model.pooling == "modules" else []
-        self._sentences = SentenceEncoder(self._pooled, self._fitted)
+        self._sentences = SentenceEncoder()
 
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
@@ -93,7 +93,7 @@ class TransformerEncoder:
         done = dict(zip(whole, self._encode_whole(texts, whole, on_batch), strict=True))
         for spec in specs:
             if spec.layout == SENTENCES:
-                done[spec] = self._sentences.encode(texts, spec)
+                done[spec] = self._sentences.encode(texts, spec, self._pooled, self._fitted)
                 on_batch(0 if whole else len(texts), int(done[spec].tokens.sum()))
         return [done[spec] for spec in specs]
 

@@ -294,8 +294,8 @@ class _Here:
             done = encode_window(unit, spaces, encoder, self._on_batch)
             pace.note(unit, done.encoded + len(done.bad.rows), done.seconds)
             yield done
-        device = str(getattr(encoder, "device", ""))
-        self.devices = (device,) if device else ()
+        device = getattr(encoder, "device", None)
+        self.devices = (str(device),) if device else ()
         self.backend = backend_name(encoder)
 
     def check(self, left: int, bad: BadTexts) -> None:

@@ -30,7 +30,7 @@ from features.sizes import ROW_BYTES
 from features.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import Progress, duration
-from pipeline.vectors import chosen_devices, load_encoder
+from pipeline.vectors import chosen_devices, load_encoder, named_devices
 
 FOLDS = 5
 REFERENCE = ("float32", "float32")
@@ -138,7 +138,7 @@ def certify(
     model = find_model(vectors.encoder, vectors.trust_remote_code)
     layers = parse_layers(vectors.layers, model.depth)
     layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
-    precision = chosen_precision(vectors.precision)
+    precision = chosen_precision(vectors.precision, named_devices(vectors))
     device = next(iter(chosen_devices(vectors)), None)
     encoder = load(model) if load else load_encoder(model, vectors.backend, device)
     blocks: dict[tuple[str, str], Block] = {}

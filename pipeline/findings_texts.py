@@ -54,7 +54,9 @@ def non_answers(evidence: Evidence) -> np.ndarray:
     """
     spaced = [words(text) for text in evidence.texts]
     short = np.array([text.count(" ") < SHORT_WORDS for text in spaced])
-    seeds = [rows[0] for rows in _repeated(evidence, short) if _mixed(evidence, rows)]
+    overall = Counter(evidence.labels)
+    repeated = _repeated(evidence, short)
+    seeds = [rows[0] for rows in repeated if _mixed(evidence, rows, overall)]
     empty = [i for i, text in enumerate(spaced) if text in EMPTY_WORDS or not _says(text)]
     found = np.isin(evidence.copies.folded, evidence.copies.folded[seeds])
     found[empty] = True
@@ -100,10 +102,13 @@ def _repeated(evidence: Evidence, short: np.ndarray) -> list[np.ndarray]:
     return [part for part in np.split(order, begins[1:]) if len(part)]
 
 
-def _mixed(evidence: Evidence, rows: np.ndarray) -> bool:
-    """Whether the labels of a repeated text are so mixed that it says nothing about them."""
+def _mixed(evidence: Evidence, rows: np.ndarray, overall: Counter[str]) -> bool:
+    """Whether the labels of a repeated text are so mixed that it says nothing about them.
+
+    Args:
+        overall: how often each label comes in the corpus; to count it is not for every text.
+    """
     counts = Counter(evidence.labels[row] for row in rows.tolist())
-    overall = Counter(evidence.labels)
     largest = max(counts.values()) / len(rows)
     usual = max(overall.values()) / len(evidence.labels)
     enough = len(rows) >= 2 * REPEATED or len(overall) > 2
