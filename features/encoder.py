@@ -23,11 +23,11 @@ from features.backends import Run, make_backend
 from features.batching import out_of_memory, run_batches
 from features.encoding import OnBatch
 from features.errors import DeviceMemoryError, EncoderError, listed
+from features.hardware import AUTO
 from features.model import EncoderModel
 from features.pieces import Frame, Pieces, joined, windowed
 from features.pooling import POOLINGS
 from features.precision import encoder_dtype
-from features.processor import AUTO
 from features.segments import SPARE_TOKENS, windows
 from features.sentences import SentenceEncoder
 from features.shard import Block
@@ -48,7 +48,7 @@ class TransformerEncoder:
         model: which encoder.
         device: a torch device; None takes a GPU where there is one.
         token_budget: tokens a batch, padding included; None chooses by device.
-        backend: one of ``processor.BACKENDS``.
+        backend: one of ``hardware.BACKENDS``.
 
     Raises:
         EncoderError: the model cannot be loaded, or lacks weights.
@@ -77,7 +77,7 @@ class TransformerEncoder:
         options = {"use_mems": False} if model.family == "xlnet" else {}
         self.backend = make_backend(backend, self._transformer, options)
         self._modules = _load_modules(model, self.device) if model.pooling == "modules" else []
-        self._sentences = SentenceEncoder(self._pooled, self._fitted)
+        self._sentences = SentenceEncoder()
 
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
@@ -93,7 +93,7 @@ class TransformerEncoder:
         done = dict(zip(whole, self._encode_whole(texts, whole, on_batch), strict=True))
         for spec in specs:
             if spec.layout == SENTENCES:
-                done[spec] = self._sentences.encode(texts, spec)
+                done[spec] = self._sentences.encode(texts, spec, self._pooled, self._fitted)
                 on_batch(0 if whole else len(texts), int(done[spec].tokens.sum()))
         return [done[spec] for spec in specs]
 

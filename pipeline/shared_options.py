@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from features.corpus import Columns
+from features.hardware import BACKENDS
 from features.place import local_path, place, source
 from features.precision import STORED_DTYPES
-from features.processor import BACKENDS
 from features.spec import LAYOUTS, PRECISIONS
 from pipeline.config import (
     EXAMPLE,
