@@ -58,6 +58,8 @@ class TransformerEncoder:
     Attributes:
         backend: what runs the transformer.
         token_budget: halved, and kept so, whenever a batch does not fit in memory.
+        unpadded: whether only texts of the same number of tokens share a batch, for models
+            whose vectors change with padding; may be set at any time.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class TransformerEncoder:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         on_gpu = self.device.type != "cpu"
         self.token_budget = token_budget or (GPU_TOKEN_BUDGET if on_gpu else CPU_TOKEN_BUDGET)
+        self.unpadded = False
         self._tokenizer, self._transformer = _load(model)
         _move(self._transformer, self.device, model)
         # XLNet's memory would carry one batch's hidden states into the next.
@@ -82,7 +85,7 @@ class TransformerEncoder:
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec; they must agree on the precision, and on ``max_tokens``.
+        """One block a spec; they must agree on precision, prompt and ``max_tokens``.
 
         All layouts of whole texts come from one forward pass, sentences from one of their own.
 
@@ -103,8 +106,8 @@ class TransformerEncoder:
         if not specs:
             return []
         (precision,) = {spec.precision for spec in specs}
-        (most,) = {spec.max_tokens for spec in specs}
-        pieces = self._tokenize(texts, most)
+        ((prompt, most),) = {(spec.prompt, spec.max_tokens) for spec in specs}
+        pieces = self._tokenize(texts, prompt, most)
         lengths, opening = pieces.lengths, pieces.opening
         blocks = [pieces.block(spec, encoder_dtype(spec.dtype)) for spec in specs]
         starts = [np.cumsum(block.lengths) - block.lengths for block in blocks]
@@ -123,7 +126,9 @@ class TransformerEncoder:
                 text = texts[pieces.text[row]]
                 return f"a text of {lengths[row]} tokens ({text[:60]!r})"
 
-            self.token_budget = run_batches(lengths, self.token_budget, run, describe)
+            self.token_budget = run_batches(
+                lengths, self.token_budget, run, describe, self.unpadded
+            )
         empty = np.flatnonzero(pieces.tokens[pieces.text] == 0)
         for block, start in zip(blocks, starts, strict=True):
             block.values[_places(start[empty], block.lengths[empty])] = np.nan
@@ -133,13 +138,13 @@ class TransformerEncoder:
         (block,) = self._encode_whole(texts, [spec], lambda count, tokens: None)
         return block
 
-    def _fitted(self, texts: Sequence[str]) -> list[list[str]]:
+    def _fitted(self, texts: Sequence[str], prompt: str) -> list[list[str]]:
         """Each text as pieces that the encoder sees whole: itself, or overlapping windows."""
-        prompted = [self.model.prompt + text for text in texts]
+        prompted = [prompt + text for text in texts]
         ids = self._tokenizer(prompted, return_attention_mask=False, verbose=False)["input_ids"]
         specials = self._tokenizer.num_special_tokens_to_add() + SPARE_TOKENS
-        prompt = len(self._tokenizer.tokenize(self.model.prompt)) if self.model.prompt else 0
-        most = max(1, self.model.max_length - specials - prompt)
+        spare = specials + (len(self._tokenizer.tokenize(prompt)) if prompt else 0)
+        most = max(1, self.model.max_length - spare)
         return [
             [text]
             if len(row) <= self.model.max_length
@@ -157,9 +162,9 @@ class TransformerEncoder:
             )["offset_mapping"]
         )
 
-    def _tokenize(self, texts: Sequence[str], most: int = 0) -> Pieces:
+    def _tokenize(self, texts: Sequence[str], prompt: str, most: int = 0) -> Pieces:
         """The texts as the model sees them: cut, or with ``most`` above 0 in windows."""
-        prompted = [self.model.prompt + text for text in texts]
+        prompted = [prompt + text for text in texts]
         whole = self._tokenizer(prompted, return_attention_mask=False, verbose=False)
         ids, types = whole["input_ids"], whole.get("token_type_ids")
         tokens = np.array([len(row) for row in ids], dtype=np.int32)
@@ -183,23 +188,23 @@ class TransformerEncoder:
                 types[row] = [0]
         pieces = Pieces.uncut(ids, types, tokens)
         if long and most:
-            frame = self._frame(prompted[long[0]])
+            frame = self._frame(prompted[long[0]], prompt)
             pieces = windowed(pieces, frame, self.model.max_length, most)
         return pieces
 
-    def _frame(self, text: str) -> Frame:
+    def _frame(self, text: str, prompt: str) -> Frame:
         """What stands around every text, read off one that has tokens of its own."""
         special = self._tokenizer(text, return_special_tokens_mask=True, verbose=False)
         mask = special["special_tokens_mask"]
         head, tail = mask.index(0), mask[::-1].index(0)
         # White space at the prompt's end belongs to the first word behind it.
-        prompt = len(self._tokenizer.tokenize(self.model.prompt.rstrip()))
-        if head + tail + prompt >= self.model.max_length:
+        taken = len(self._tokenizer.tokenize(prompt.rstrip()))
+        if head + tail + taken >= self.model.max_length:
             raise EncoderError(
                 f"the prompt of the encoder {self.model.name!r} takes all of the "
                 f"{self.model.max_length} tokens that it sees; shorten it"
             )
-        return Frame(head, tail, prompt)
+        return Frame(head, tail, taken)
 
     def _forward(
         self, pieces: Pieces, rows: np.ndarray, forward: Run

@@ -25,10 +25,13 @@ class SentenceEncoder:
 
     Args:
         pool: encodes texts that fit the encoder.
-        fit: cuts one sentence into pieces that the encoder can see whole; mostly one.
+        fit: cuts sentences into pieces that the encoder can see whole behind a prompt; mostly
+            one each.
     """
 
-    def __init__(self, pool: Pool, fit: Callable[[Sequence[str]], list[list[str]]]) -> None:
+    def __init__(
+        self, pool: Pool, fit: Callable[[Sequence[str], str], list[list[str]]]
+    ) -> None:
         self._pool, self._fit = pool, fit
         self._known: OrderedDict[tuple[str, bytes], tuple[np.ndarray, int]] = OrderedDict()
 
@@ -37,7 +40,7 @@ class SentenceEncoder:
         language = language_of(spec.segmentation)
         cut = [sentences(text, language) for text in texts]
         distinct = list(dict.fromkeys(piece for pieces in cut for piece in pieces))
-        fitted = dict(zip(distinct, self._fit(distinct), strict=True))
+        fitted = dict(zip(distinct, self._fit(distinct, spec.prompt), strict=True))
         rows = [[part for piece in pieces for part in fitted[piece]] for pieces in cut]
         vectors = self._vectors(list(dict.fromkeys(p for row in rows for p in row)), spec)
         return Block(
