@@ -47,7 +47,20 @@ def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, An
         check_complete(model, report["missing_keys"], ignored="pooler.")
         # Counted lengths are the whole text's; the cut is made where it is counted.
         tokenizer.model_max_length = 10**9
-        return tokenizer, transformer.eval().to(device)
+        steady(transformer.eval().to(device))
+        return tokenizer, transformer
+
+
+def steady(module: torch.nn.Module) -> None:
+    """Give full attention to a BigBird, or to one inside a module.
+
+    Its sparse attention draws blocks at random, and ends for good at the first text too short
+    for it: a text's vectors would change from run to run.
+    """
+    for each in module.modules():
+        if hasattr(each, "set_attention_type"):
+            each.set_attention_type("original_full")
+            break  # it sets those inside of it
 
 
 def check_complete(model: EncoderModel, missing: Any, ignored: str) -> None:
