@@ -58,8 +58,9 @@ def steady(module: torch.nn.Module) -> None:
     for it: a text's vectors would change from run to run.
     """
     for each in module.modules():
-        if hasattr(each, "set_attention_type"):
-            each.set_attention_type("original_full")
+        choose: Any = getattr(each, "set_attention_type", None)
+        if choose is not None:
+            choose("original_full")
             break  # it sets those inside of it
 
 

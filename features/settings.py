@@ -113,10 +113,8 @@ def transformer_settings(transformer: Path, name: str) -> dict[str, Any]:
     Raises:
         EncoderError: a task that gives no token vectors, or options that open other files.
     """
-    found: dict[str, Any] = next(
-        (found for file in SETTINGS_FILES if (found := read_object(transformer / file, name))),
-        {},
-    )
+    each = (read_object(transformer / file, name) for file in SETTINGS_FILES)
+    found: dict[str, Any] = next(filter(None, each), {})
     task = found.get("transformer_task", "feature-extraction")
     if task != "feature-extraction":
         raise EncoderError(

@@ -1,7 +1,14 @@
-"""Every model of the zoo gives what the reference libraries give for each text alone."""
+"""Every model of the zoo gives what the reference libraries give for each text alone.
+
+``pytest tests/test_zoo.py -s`` prints the largest difference of each.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +26,7 @@ from features.model import find_model
 from tests.zoo import REFUSED, ZOO
 
 TOLERANCE = 1e-5
+ROOT = Path(__file__).parents[1]
 
 
 def quiet(texts: int, tokens: int) -> None:
@@ -37,12 +45,12 @@ def _own_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a model of the zoo, made once."""
-    root, made = tmp_path_factory.mktemp("zoo"), {}
+    root = tmp_path_factory.mktemp("zoo")
 
     def folder(name: str) -> Path:
-        if name not in made:
-            made[name] = {**ZOO, **REFUSED}[name].make(root / name)
-        return made[name]
+        if not (root / name).exists():
+            {**ZOO, **REFUSED}[name].make(root / name)
+        return root / name
 
     return folder
 
@@ -122,3 +130,49 @@ def test_what_cannot_work_is_one_line(name: str, zoo: Callable[[str], Path]) -> 
         use()
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
+
+
+NOT_HASHED = {
+    "config.json": "its entries are hashed, but for those that name where it came from",
+    "modules.json": "its modules are hashed, or stand in the spec as the pooling",
+    "config_sentence_transformers.json": "the prompt stands in the spec; a cut width is hashed",
+    "generation_config.json": "it shapes the writing of text, which nothing here does",
+    "README.md": "the library keeps it for a new model card",
+}
+"""Files of a model that loading opens without their bytes being hashed, and why."""
+
+POOLING_FILES = ("Pooling/config.json", "Normalize/config.json")
+"""These too, where this project pools by itself: what they say stands in the spec."""
+
+
+def test_every_file_that_loading_opens_is_in_the_fingerprint(
+    zoo: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Python's own opens are seen by an audit hook; what Rust opens lies in the folders too."""
+    folders = {name: zoo(name) for name in ZOO}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.loading_driver", folders["bert"].parent],
+        env={**os.environ, "HF_MODULES_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    seen = json.loads(done.stdout)
+    assert seen["own-head"]["opened"], "the hook sees nothing"
+    for name, folder in folders.items():
+        lying = {
+            file.relative_to(folder).as_posix()
+            for file in folder.rglob("*")
+            if file.is_file() and "__pycache__" not in file.parts
+        }
+        left = (set(seen[name]["opened"]) | lying) - set(seen[name]["hashed"])
+        own = find_model(str(folder), trust_remote_code=ZOO[name].trust).pooling != "modules"
+        odd = {
+            file
+            for file in left
+            if Path(file).name not in NOT_HASHED and not (own and file.endswith(POOLING_FILES))
+        }
+        assert not odd, name
+        inner = {file for file in left if file.endswith("/config.json")}
+        assert all(own or "0_Transformer" in file for file in inner), name

@@ -133,6 +133,7 @@ def stack(
         for (kind, values), (_, place) in zip(modules, entries[1:], strict=True):
             _save_module(folder / place, kind, values)
         for name, text in (files or {}).items():
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text)
         return folder
 
@@ -147,10 +148,10 @@ def _save_module(place: Path, kind: str, values: Mapping[str, Any]) -> None:
     if kind not in WITH_WEIGHTS:
         (place / "config.json").write_text(json.dumps(values))
         return
-    from sentence_transformers import models
+    from sentence_transformers.sentence_transformer import modules as library
 
     torch.manual_seed(1)
-    module = getattr(models, kind)(**values)
+    module = getattr(library, kind)(**values)
     for weight in module.parameters():
         torch.nn.init.normal_(weight, std=0.5)
     module.save(str(place))
@@ -191,7 +192,7 @@ def output(*names: Any, to: str = "token_embeddings") -> dict[str, Any]:
 
 
 CUSTOM_TRANSFORMER = """
-from sentence_transformers.models import Transformer as Plain
+from sentence_transformers.sentence_transformer.modules import Transformer as Plain
 class Transformer(Plain):
     def forward(self, features, **kwargs):
         features = super().forward(features, **kwargs)
@@ -200,10 +201,16 @@ class Transformer(Plain):
 """
 CUSTOM_HEAD = """
 import torch
-from sentence_transformers.models import Normalize
+from sentence_transformers.sentence_transformer.modules import Normalize
+from pathlib import Path
 class Head(Normalize):
+    @classmethod
+    def load(cls, folder, **kwargs):
+        head = cls()
+        head.scale = float(Path(folder, "data", "scale.txt").read_text())
+        return head
     def forward(self, features):
-        features["sentence_embedding"] = torch.tanh(3 * features["sentence_embedding"])
+        features["sentence_embedding"] = torch.tanh(self.scale * features["sentence_embedding"])
         return features
 """
 
@@ -564,6 +571,14 @@ STACKS = {
             },
         )
     ),
+    "old-settings-file": Model(
+        lambda folder: _rename(
+            stack(MEAN, settings={"max_seq_length": 7, "do_lower_case": True})(folder),
+            "sentence_bert_config.json",
+            "sentence_xlm-roberta_config.json",
+        ),
+        7,
+    ),
     "first-layer": Model(stack(MEAN, settings=output("hidden_states", 1))),
     "pooler-output": Model(stack(settings=output("pooler_output", to="sentence_embedding"))),
     "untied": Model(
@@ -578,8 +593,10 @@ STACKS = {
     "own-transformer": Model(
         stack(MEAN, first="own.Transformer", files={"own.py": CUSTOM_TRANSFORMER}), trust=True
     ),
+    "with-a-card": Model(stack(MEAN, dense(), files={"README.md": "read me"})),
     "own-head": Model(
-        stack(MEAN, ("head.Head", {}), files={"head.py": CUSTOM_HEAD}), trust=True
+        stack(MEAN, ("head.Head", {}), files={"head.py": CUSTOM_HEAD, "data/scale.txt": "3"}),
+        trust=True,
     ),
     "xlnet-cls": Model(stack(CLS, make=xlnet), limit=512, unlimited=True, differs=True),
 }
