@@ -6,6 +6,7 @@ that names the model and what helps.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import warnings
@@ -49,6 +50,14 @@ def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, An
         tokenizer.model_max_length = 10**9
         steady(transformer.eval().to(device))
         return tokenizer, transformer
+
+
+def takes(transformer: Any, name: str) -> bool:
+    """Whether a forward pass has an argument of that name, or takes any."""
+    if transformer is None:
+        return True
+    arguments = inspect.signature(transformer.forward).parameters
+    return name in arguments or any(a.kind is a.VAR_KEYWORD for a in arguments.values())
 
 
 def steady(module: torch.nn.Module) -> None:
@@ -151,7 +160,10 @@ def _remedy(model: EncoderModel, error: Exception) -> str:
             "it comes with Python code of its own, which is not run: pass --trust-remote-code "
             "if you have read it and trust it"
         )
-    named = re.search(r"pip install ([A-Za-z][\w.-]*)", str(error))
+    said = str(error)
+    named = re.search(r"pip install (?:-U )?([A-Za-z][\w.-]*)", said) or re.search(
+        r"install ([A-Za-z][\w.-]*) to use", said
+    )
     package = getattr(error, "name", None) or (named and named.group(1))
     if isinstance(error, ImportError) and package:
         return f"it needs a package that is not installed: pip install {package}"

@@ -66,6 +66,9 @@ ORDINARY_WHOLE: dict[str, tuple[object, ...]] = {
     "model_type": ("SentenceTransformer",),
     "truncate_dim": (None,),
 }
+EMPTY_PROMPTS = ("query", "document")
+"""Names that the library knows of every model, for no prompt where it states none."""
+
 READ_WHOLE = frozenset({"__version__", "prompts", "default_prompt_name", "similarity_fn_name"})
 """Entries of config_sentence_transformers.json that change no vector, or are read here."""
 
@@ -199,9 +202,9 @@ def named_prompts(whole: Mapping[str, Any], name: str) -> tuple[dict[str, str], 
             "config_sentence_transformers.json"
         )
     known = {key: text or "" for key, text in prompts.items()}
-    if default and default not in known:
+    if default and default not in {*known, *EMPTY_PROMPTS}:
         raise EncoderError(
             f"the encoder {name!r} names {default!r} as its default prompt, and has "
             f"{listed(known) or 'none'}; correct its config_sentence_transformers.json"
         )
-    return known, known[default] if default else ""
+    return known, known.get(default, "") if default else ""

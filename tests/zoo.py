@@ -222,6 +222,13 @@ def without_padding() -> Any:
     return tokenizer
 
 
+def cut_on_the_left(folder: Path) -> Path:
+    """A BERT that sees the ends of long texts."""
+    tokenizer = tokenizer_of()
+    tokenizer.truncation_side = "left"
+    return save(folder, "BertModel", transformers.BertConfig(**SMALL), tokenizer)
+
+
 def xlnet(folder: Path) -> Path:
     """XLNet, with CLS last."""
     from tests.fakes import save_xlnet
@@ -579,6 +586,22 @@ STACKS = {
         ),
         7,
     ),
+    "limit-beyond-the-positions": Model(
+        stack(MEAN, settings={"max_seq_length": 50}), unlimited=True
+    ),
+    "limit-beyond-rotations": Model(
+        stack(
+            LAST,
+            settings={"max_seq_length": 50},
+            make=family("Qwen2Model", "Qwen2Config", lambda: tokenizer_of(**LEFT), **DECODER),
+        ),
+        50,
+    ),
+    "no-limit-but-positions": Model(
+        stack(MEAN, make=family("BertModel", "BertConfig", lambda: tokenizer_of(limit=None)))
+    ),
+    "cut-on-the-left": Model(stack(CLS, make=cut_on_the_left)),
+    "empty-prompt": Model(stack(MEAN, whole={"default_prompt_name": "query"})),
     "first-layer": Model(stack(MEAN, settings=output("hidden_states", 1))),
     "pooler-output": Model(stack(settings=output("pooler_output", to="sentence_embedding"))),
     "untied": Model(
@@ -716,8 +739,8 @@ REFUSED = {
         refused="no list of modules",
     ),
     "odd-prompt": Model(
-        stack(MEAN, whole={"default_prompt_name": "query", "prompts": {}}),
-        refused="names 'query' as its default prompt, and has none",
+        stack(MEAN, whole={"default_prompt_name": "ask", "prompts": {}}),
+        refused="names 'ask' as its default prompt, and has none",
     ),
     "newer-library": Model(
         stack(MEAN, whole={"requirements": {"sentence_transformers": ">=99"}}),
