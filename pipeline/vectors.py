@@ -172,6 +172,8 @@ def fill(
     plan = plan_encoding(texts, spaces)
     say(plan_line(plan))
     if len(plan.missing):
+        for note in model.notes:
+            say(f"note: {note}")
         FeatureStore(config.cache).prepare()
         check_disk(plan, config.cache)
     progress = Progress("encoding", len(plan.missing), "texts")
