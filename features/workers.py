@@ -27,10 +27,17 @@ from features.bad_vectors import BadTexts
 from features.devices import threads
 from features.encoding import EncodingPlan, EncodingReport, run_plan
 from features.errors import ManyheadsError, WorkerError, listed
-from features.pace import Pace, Units
+from features.pace import CommitClock, Pace, Units
 from features.store import Space
 from features.windows import Window
-from features.work import Done, Encoder, OnBatch, backend_name, encode_window
+from features.work import (
+    Done,
+    Encoder,
+    OnBatch,
+    PausingEncoder,
+    backend_name,
+    encode_window,
+)
 
 Load = Callable[[str], Encoder]
 """Gives the encoder of a device. It is sent to the workers: a module's function, or a
@@ -47,10 +54,15 @@ class _Batch:
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A worker's message: it waits for a unit, and ``done`` is the one before, if any."""
+    """A worker's message: it waits for a unit, and ``done`` is the one before, if any.
+
+    Attributes:
+        pauses: whether its encoder stops by itself for commits.
+    """
 
     done: Done | None
     backend: str
+    pauses: bool
 
 
 @dataclass(eq=False)
@@ -128,7 +140,7 @@ class _Processes:
                 if said.done:
                     worker.note(said.done)
                     yield said.done
-                unit = units.take(worker.pace)
+                unit = units.take(None if said.pauses else worker.pace)
                 if unit:
                     worker.give(unit)
                 else:
@@ -213,9 +225,10 @@ def _work(
         _limit_threads(threads)
         encoder = load(device)
         spaces = [Space(*place) for place in places]
-        done = None
+        done, clock = None, CommitClock()
+        pauses = isinstance(encoder, PausingEncoder)
         while True:
-            pipe.send(_Ready(done, backend_name(encoder)))
+            pipe.send(_Ready(done, backend_name(encoder), pauses))
             try:
                 unit = pipe.recv()
             except (EOFError, ConnectionResetError):  # the parent closed it, or is gone
@@ -223,7 +236,11 @@ def _work(
             for space in spaces:
                 space.refresh()
             done = encode_window(
-                unit, spaces, encoder, lambda texts, tokens: pipe.send(_Batch(texts, tokens))
+                unit,
+                spaces,
+                encoder,
+                lambda texts, tokens: pipe.send(_Batch(texts, tokens)),
+                clock,
             )
     except BrokenPipeError:  # the parent is gone
         return
