@@ -13,6 +13,7 @@ from features.errors import SettingError, listed
 from features.location import EMBEDDED
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES
+from features.probe import prepare
 from features.processor import AUTO, BACKENDS, chosen_precision
 from features.segments import LANGUAGE
 from features.shard import Block
@@ -49,15 +50,19 @@ class LazyEncoder:
         self._device, self._backend = device, backend
         self._loaded: Encoder | None = None
 
-    def encode(
-        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
-    ) -> list[Block]:
-        """One block a spec, from one forward pass. Raises ``EncoderError``: cannot load."""
+    def loaded(self) -> Encoder:
+        """The encoder itself. Raises ``EncoderError``: it cannot be loaded."""
         if self._loaded is None:
             # Imported here alone: torch and transformers cost seconds.
             module = importlib.import_module("features.encoder")
             self._loaded = module.load_encoder(self.model, self._device, self._backend)
-        return self._loaded.encode(texts, specs, on_batch)
+        return self._loaded
+
+    def encode(
+        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
+    ) -> list[Block]:
+        """One block a spec, from one forward pass. Raises ``EncoderError``: cannot load."""
+        return self.loaded().encode(texts, specs, on_batch)
 
 
 def load_encoder(
@@ -122,7 +127,9 @@ def encode(
     Raises:
         SettingError: an unknown layout, layer, dtype, precision or language, or a
             ``max_tokens`` that needs no windows.
-        EncoderError, CacheError, DiskSpaceError: the encoder or the cache cannot be used.
+        EncoderError, CacheError, DiskSpaceError: the encoder or the cache cannot be used; or
+            the encoder's vectors would not be those of its own library (see
+            ``features.probe``).
         BadVectorError: NaN, infinite or zero vectors; all other texts were stored.
     """
     for value, known in ((dtype, STORED_DTYPES), (precision, ("auto", *PRECISIONS))):
@@ -143,5 +150,10 @@ def encode(
     if len(plan.missing):
         store.prepare()
         check_disk(plan, store.root)
-    encode_missing(plan, texts, [space], lambda: encoder, on_batch)
+
+    def ready() -> Encoder:
+        prepare(encoder.loaded() if isinstance(encoder, LazyEncoder) else encoder, [space])
+        return encoder
+
+    encode_missing(plan, texts, [space], ready, on_batch)
     return space.table(plan.keys, memory)

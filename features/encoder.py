@@ -9,6 +9,7 @@ when something has to be encoded.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +20,7 @@ import transformers
 from safetensors import SafetensorError
 from torch import Tensor
 
-from features.backends import Run, make_backend
+from features.backends import Run, TorchBackend, make_backend
 from features.batching import out_of_memory, run_batches
 from features.encoding import OnBatch
 from features.errors import DeviceMemoryError, EncoderError, listed
@@ -77,8 +78,8 @@ class TransformerEncoder:
         self._tokenizer, self._transformer = _load(model)
         _move(self._transformer, self.device, model)
         # XLNet's memory would carry one batch's hidden states into the next.
-        options = {"use_mems": False} if model.family == "xlnet" else {}
-        self.backend = make_backend(backend, self._transformer, options)
+        self._options = {"use_mems": False} if model.family == "xlnet" else {}
+        self.backend = make_backend(backend, self._transformer, self._options)
         self._modules = _load_modules(model, self.device) if model.pooling == "modules" else []
         self._sentences = SentenceEncoder(self._pooled, self._fitted)
 
@@ -99,6 +100,20 @@ class TransformerEncoder:
                 done[spec] = self._sentences.encode(texts, spec)
                 on_batch(0 if whole else len(texts), int(done[spec].tokens.sum()))
         return [done[spec] for spec in specs]
+
+    def on_torch(self) -> TransformerEncoder:
+        """An encoder that shares everything with this one but the back end, which is torch."""
+        twin = copy.copy(self)
+        twin.backend = TorchBackend(self._transformer, self._options)
+        return twin
+
+    def tokens(self, texts: Sequence[str], prompt: str) -> np.ndarray:
+        """(n,) int32: tokens of each whole text behind a prompt, special ones included."""
+        return self._tokenize(texts, prompt).tokens
+
+    def encode_plain(self, texts: Sequence[str], specs: Sequence[FeatureSpec]) -> list[Block]:
+        """One block a spec of whole texts, for the probe, which counts as no encoding."""
+        return self._encode_whole(texts, specs, lambda count, tokens: None)
 
     def _encode_whole(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch

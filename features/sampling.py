@@ -7,21 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from features.agreement import LEAST_COSINE, smallest_cosine
 from features.card import SpaceCard, read_card, space_folders
 from features.encoding import Encoder
 from features.model import EncoderModel
 from features.place import Place
+from features.probe import settle
 from features.spec import text_keys
 from features.store import Space
 from features.table import FeatureTable
 from features.verify import CHANGED_MODEL, OTHER_VECTORS, Finding
-
-LEAST_COSINE = {"float32": 0.9999, "bfloat16": 0.999}
-"""Smallest cosine of two encodings of one text, by the precision of the matrix products.
-
-Rounding depends on the batch: measured with the embedded encoder, float32 stays above
-0.99999 and bfloat16 above 0.9999. Vectors of another text, token or model are far below.
-"""
 
 LEAST_COSINE_INT8 = 0.99
 """With int8, whose own rounding goes down to 0.9988 for single tokens of that encoder."""
@@ -70,6 +65,7 @@ def compare_sample(
     if not len(rows):
         return 0, []
     stored = space.table(keys[rows])
+    settle(encoder, space)
     (block,) = encoder.encode([texts[row] for row in rows], [space.spec], lambda *_: None)
     bounds = np.concatenate([[0], np.cumsum(block.lengths)])
     fresh = FeatureTable(block.values, bounds, space.spec.layout)
@@ -86,15 +82,6 @@ def compare_sample(
         f"{rows[worst] + 1}, {texts[rows[worst]][:60]!r}, has a cosine of {cosines[worst]:.4f}"
     )
     return len(rows), [Finding(OTHER_VECTORS, Path(space.folder.name), detail)]
-
-
-def smallest_cosine(one: np.ndarray, other: np.ndarray) -> float:
-    """The smallest cosine of two (T, D) arrays, row by row; -1 where T differs."""
-    if one.shape != other.shape:
-        return -1.0
-    a, b = one.astype(np.float64), other.astype(np.float64)
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return float(((a * b).sum(axis=1) / norms).min())
 
 
 def _differences(card: SpaceCard, model: EncoderModel) -> str:

@@ -11,6 +11,7 @@ Imports no torch: a worker must know its share of the cores before that is impor
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -39,6 +40,7 @@ from features.encoding import (
     missing_windows,
 )
 from features.errors import ManyheadsError, WorkerError, listed
+from features.probe import prepare
 from features.store import Space
 from features.windows import Window, WorkQueue
 
@@ -53,6 +55,13 @@ class _Batch:
 
     texts: int
     tokens: int
+
+
+@dataclass(frozen=True)
+class _Note:
+    """A worker's message: a line for people, as ``probe.prepare`` gives it."""
+
+    text: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,12 +117,18 @@ def encode_on_devices(
     encoded = tokens = 0
     bad = BadTexts()
     lost: list[str] = []
+    notes: set[str] = set()
     loading, backend = 0.0, ""
     started = tuple(devices[: len(parts)])
     with _workers(started, spaces, load) as crew:
         for worker, said in _messages(crew, lost):
             if isinstance(said, _Batch):
                 on_batch(said.texts, said.tokens)
+                continue
+            if isinstance(said, _Note):
+                if said.text not in notes:  # each of them says the same
+                    notes.add(said.text)
+                    logging.getLogger("manyheads").warning(said.text)
                 continue
             loading = loading or time.perf_counter() - start
             backend = said.backend
@@ -142,7 +157,7 @@ def encode_on_devices(
 
 def _messages(
     crew: list[_Worker], lost: list[str]
-) -> Iterator[tuple[_Worker, _Batch | _Ready]]:
+) -> Iterator[tuple[_Worker, _Batch | _Note | _Ready]]:
     """What workers say, until none is left in the crew; those that died go to ``lost``.
 
     Raises:
@@ -208,6 +223,7 @@ def _work(
         _limit_threads(threads)
         encoder = load(device)
         spaces = [Space(*place) for place in places]
+        prepare(encoder, spaces, lambda text: pipe.send(_Note(text)))
         done = None
         while True:
             pipe.send(_Ready(done, backend_name(encoder)))

@@ -23,12 +23,13 @@ from features.encoding import ROW_BYTES, Encoder, sound_texts
 from features.errors import BadVectorError, SettingError
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES, pack, unpack, vector_bytes
+from features.probe import probe
 from features.processor import chosen_precision
 from features.shard import Block
 from features.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import Progress, duration
-from pipeline.vectors import chosen_devices, load_encoder
+from pipeline.vectors import chosen_devices, load_encoder, say
 
 FOLDS = 5
 REFERENCE = ("float32", "float32")
@@ -139,6 +140,8 @@ def certify(
     precision = chosen_precision(vectors.precision)
     device = next(iter(chosen_devices(vectors)), None)
     encoder = load(model) if load else load_encoder(model, vectors.backend, device)
+    if hasattr(encoder, "unpadded"):  # nothing is stored, but these too change with padding
+        probe(encoder, [model.spec(x, layers) for x in layouts], say)
     blocks: dict[tuple[str, str], Block] = {}
     for products in dict.fromkeys(("float32", precision)):
         specs = [

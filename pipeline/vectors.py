@@ -25,6 +25,7 @@ from features.encoding import (
 )
 from features.memory import on_disk
 from features.model import EncoderModel, find_model
+from features.probe import prepare
 from features.processor import AUTO, chosen_precision
 from features.spec import parse_layers
 from features.store import FeatureStore, Space
@@ -186,7 +187,13 @@ def fill(
     else:
         device = devices[0] if devices else None
         own = load or partial(load_encoder, backend=config.backend, device=device)
-        report = encode(plan, texts, spaces, lambda: own(model), on_batch)
+
+        def ready() -> Encoder:
+            encoder = own(model)
+            prepare(encoder, spaces, say)
+            return encoder
+
+        report = encode(plan, texts, spaces, ready, on_batch)
     progress.finish()
     return Vectors(model, spaces, plan, report, config.memory_bytes)
 
