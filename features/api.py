@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from features.probe import prepare
 from features.processor import AUTO, BACKENDS, chosen_precision
 from features.segments import LANGUAGE
 from features.shard import Block
-from features.spec import PRECISIONS, FeatureSpec
+from features.spec import PRECISIONS, FeatureSpec, check_prompt
 from features.store import FeatureStore
 from features.table import POOLED, FeatureTable
 
@@ -71,6 +72,8 @@ def load_encoder(
     device: str | None = None,
     backend: str = AUTO,
     trust_remote_code: bool = False,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
 ) -> LazyEncoder:
     """Find an encoder; it is loaded when the first text has to be encoded.
 
@@ -79,14 +82,22 @@ def load_encoder(
         device: a torch device; None takes a GPU where there is one.
         backend: what runs the encoder: ``torch``, ``openvino``, or ``auto``, the faster one.
         trust_remote_code: run the Python code that comes with the model.
+        prompt: text put before every text, such as ``query: ``; None takes the model's own
+            default, which '' leaves out.
+        prompt_name: the name that the model has for one, in place of the text.
 
     Raises:
         EncoderError: not to be had here, or not an encoder.
-        SettingError: an unknown back end.
+        SettingError: an unknown back end, or a prompt that the model does not have.
     """
     if backend not in BACKENDS:
         raise SettingError(f"unknown back end {backend!r}; choose one of {listed(BACKENDS)}")
-    return LazyEncoder(find_model(str(name), trust_remote_code), device, backend)
+    check_prompt(prompt)
+    model = find_model(str(name), trust_remote_code)
+    chosen = model.chosen_prompt(prompt, prompt_name)
+    if chosen is not None:
+        model = replace(model, prompt=chosen)
+    return LazyEncoder(model, device, backend)
 
 
 def encode(
@@ -100,6 +111,7 @@ def encode(
     precision: str = "auto",
     max_tokens: int | None = None,
     language: str = LANGUAGE,
+    prompt: str | None = None,
     memory: int | None = None,
     on_batch: Callable[[int, int], None] = lambda texts, tokens: None,
 ) -> FeatureTable:
@@ -117,6 +129,7 @@ def encode(
         max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
             encoder's limit.
         language: whose rules end sentences, such as ``de``; for that layout alone.
+        prompt: text put before every text; None takes that of ``load_encoder``.
         memory: bytes that the vectors may take of it, by default half of what is available;
             where they are more, ``values`` is read from a nameless file in the cache.
         on_batch: called after every batch with its number of texts and of tokens.
@@ -135,6 +148,7 @@ def encode(
     for value, known in ((dtype, STORED_DTYPES), (precision, ("auto", *PRECISIONS))):
         if value not in known:
             raise SettingError(f"unknown value {value!r}; choose one of {listed(known)}")
+    check_prompt(prompt)
     model = encoder.model
     chosen = tuple(layers) if layers is not None else None
     spec = model.spec(
@@ -144,6 +158,7 @@ def encode(
         precision=chosen_precision(precision),
         max_tokens=max_tokens,
         language=language,
+        prompt=prompt,
     )
     space = store.space(spec, model.label)
     plan = plan_encoding(texts, [space])

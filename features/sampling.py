@@ -13,7 +13,7 @@ from features.encoding import Encoder
 from features.model import EncoderModel
 from features.place import Place
 from features.probe import settle
-from features.spec import text_keys
+from features.spec import FeatureSpec, text_keys
 from features.store import Space
 from features.table import FeatureTable
 from features.verify import CHANGED_MODEL, OTHER_VECTORS, Finding
@@ -33,8 +33,14 @@ def cards(root: Place) -> list[SpaceCard]:
     return readable
 
 
-def changed_models(root: Place, model: EncoderModel) -> list[Finding]:
-    """Spaces that an encoder of this name filled when it had other weights or files."""
+def changed_models(
+    root: Place, model: EncoderModel, twin: EncoderModel | None = None
+) -> list[Finding]:
+    """Spaces that an encoder of this name filled when it had other weights or files.
+
+    Args:
+        twin: the same encoder with or without its Python code; what it filled is as it was.
+    """
     return [
         Finding(
             CHANGED_MODEL,
@@ -42,7 +48,9 @@ def changed_models(root: Place, model: EncoderModel) -> list[Finding]:
             f"was encoded by {card.model!r} with {_differences(card, model)} than it has now",
         )
         for card in cards(root)
-        if card.model == model.label and _differences(card, model)
+        if card.model == model.label
+        and _differences(card, model)
+        and not (twin and not _differences(card, twin))
     ]
 
 
@@ -82,6 +90,11 @@ def compare_sample(
         f"{rows[worst] + 1}, {texts[rows[worst]][:60]!r}, has a cosine of {cosines[worst]:.4f}"
     )
     return len(rows), [Finding(OTHER_VECTORS, Path(space.folder.name), detail)]
+
+
+def filled_by(root: Place, model: EncoderModel) -> list[FeatureSpec]:
+    """The specs of the spaces that an encoder of these weights and files filled."""
+    return [card.spec for card in cards(root) if not _differences(card, model)]
 
 
 def _differences(card: SpaceCard, model: EncoderModel) -> str:

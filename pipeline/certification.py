@@ -136,12 +136,13 @@ def certify(
     labels = [corpus.labels[row] for row in rows] if corpus.labels else None
     model = find_model(vectors.encoder, vectors.trust_remote_code)
     layers = parse_layers(vectors.layers, model.depth)
+    prompt = model.chosen_prompt(vectors.prompt, vectors.prompt_name)
     layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
     precision = chosen_precision(vectors.precision)
     device = next(iter(chosen_devices(vectors)), None)
     encoder = load(model) if load else load_encoder(model, vectors.backend, device)
     if hasattr(encoder, "unpadded"):  # nothing is stored, but these too change with padding
-        probe(encoder, [model.spec(x, layers) for x in layouts], say)
+        probe(encoder, [model.spec(x, layers, prompt=prompt) for x in layouts], say)
     blocks: dict[tuple[str, str], Block] = {}
     for products in dict.fromkeys(("float32", precision)):
         specs = [
@@ -152,6 +153,7 @@ def certify(
                 precision=products,
                 max_tokens=vectors.max_tokens,
                 language=vectors.language,
+                prompt=prompt,
             )
             for x in layouts
         ]

@@ -112,10 +112,12 @@ def open_spaces(
     """The spaces that a configuration names, one a layout.
 
     Raises:
-        SettingError: an unknown layout, layer or language, or windows that are not needed.
+        SettingError: an unknown layout, layer, language or prompt, or windows that are not
+            needed.
         CacheError: a cache folder that cannot be read.
     """
     layers = parse_layers(config.layers, model.depth)
+    prompt = model.chosen_prompt(config.prompt, config.prompt_name)
     store = FeatureStore(config.cache)
     specs = [
         model.spec(
@@ -125,6 +127,7 @@ def open_spaces(
             precision=chosen_precision(config.precision),
             max_tokens=config.max_tokens,
             language=config.language,
+            prompt=prompt,
         )
         for name in layouts
     ]
