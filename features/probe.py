@@ -76,7 +76,7 @@ def prepare(encoder: Encoder, spaces: Sequence[Space], say: Say | None = None) -
     cards = [_card(space) for space in spaces]
     way = _way(own)
     fresh = [place for place, card in enumerate(cards) if way not in card.probes]
-    own.unpadded = any(card.unpadded for card in cards)
+    own.unpadded = own.model.unpadded or any(card.unpadded for card in cards)
     if not fresh:
         return
     note = say or logging.getLogger("manyheads").warning
@@ -92,13 +92,14 @@ def prepare(encoder: Encoder, spaces: Sequence[Space], say: Say | None = None) -
             )
         _note(space, replace(card, probes={**card.probes, way: one}))
     # Another process may have noted something meanwhile: all do the same.
-    own.unpadded = any(_card(space).unpadded for space in spaces)
+    own.unpadded |= any(_card(space).unpadded for space in spaces)
 
 
 def settle(encoder: Encoder, space: Space) -> None:
     """Set an encoder up as a space was filled, without probing anything."""
     if hasattr(encoder, "unpadded"):
-        encoder.unpadded = _card(space).unpadded
+        own: Any = encoder
+        own.unpadded = own.model.unpadded or _card(space).unpadded
 
 
 def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreement]:
@@ -132,7 +133,9 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreemen
             f"to {_shown(found, 'padded')}), so it is encoded unpadded: a batch holds only "
             "texts of the same number of tokens"
         )
-    encoder.unpadded = torch.unpadded
+    for note in encoder.model.notes:
+        say(f"note: {note}")
+    encoder.unpadded = torch.unpadded or encoder.model.unpadded
     found = _as_chosen(encoder, sample, found, say)
     by_spec = dict(zip(sample.specs, found, strict=True))
     return [by_spec[spec] for spec in plain]
@@ -179,8 +182,15 @@ class _Sample:
 
 def _sample(encoder: Any, specs: Sequence[FeatureSpec]) -> _Sample:
     """The texts that can be compared: of some the model sees no token at all."""
-    texts = probe_texts(min(specs[0].max_length, LONGEST_PROBED))
-    texts = list(compress(texts, encoder.tokens(texts, specs[0].prompt).tolist()))
+    (prompt,) = {spec.prompt for spec in specs}
+    limit = specs[0].max_length
+    if prompt and encoder.tokens([prompt], "")[0] >= limit:
+        raise EncoderError(
+            f"the prompt {prompt[:60]!r} takes all of the {limit} tokens that the encoder "
+            f"{encoder.model.name!r} sees; shorten it"
+        )
+    texts = probe_texts(min(limit, LONGEST_PROBED))
+    texts = list(compress(texts, encoder.tokens(texts, prompt).tolist()))
     truth = _reference(encoder, texts, specs)
     sound = [all(np.isfinite(each[row]).all() for each in truth) for row in range(len(texts))]
     if not any(sound):
@@ -203,6 +213,8 @@ def _reference(
     known: dict[str, list[np.ndarray]] = {}
     try:
         for spec in specs:
+            if spec.layout == POOLED and model.notes:  # the library is known to be wrong
+                known[POOLED] = _alone(encoder, texts, spec)
             if spec.layout not in known:
                 whole = replace(spec, layers=tuple(layers)) if spec.layout == TOKENS else spec
                 known[spec.layout] = reference.reference_vectors(model, texts, whole, device)
@@ -217,6 +229,12 @@ def _reference(
     return [
         [_layers(vectors, spec, layers) for vectors in known[spec.layout]] for spec in specs
     ]
+
+
+def _alone(encoder: Any, texts: Sequence[str], spec: FeatureSpec) -> list[np.ndarray]:
+    """The encoder's own vectors (1, D) of each text by itself, by torch in float32."""
+    torch, exact = encoder.on_torch(), replace(spec, precision="float32")
+    return [torch.encode_plain([text], [exact])[0].values for text in texts]
 
 
 def _layers(vectors: np.ndarray, spec: FeatureSpec, layers: Sequence[int]) -> np.ndarray:
