@@ -151,6 +151,22 @@ def test_a_back_end_that_gives_something_else_is_refused_and_auto_leaves_it(
     assert list(read_card(opened(tmp_path, model)[0].folder).probes) == ["torch on cpu"]
 
 
+def test_auto_compares_before_it_moves(
+    tiny_models: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = find_model(str(tiny_models["bert"]))
+    encoder = TransformerEncoder(model, "cpu", backend="torch")
+    own = encoder.on_torch().backend
+    encoder.backend = FasterBackend(own, lambda: Wrong(own, float("nan")), pays_after=0)
+    spaces = opened(tmp_path, model)
+    prepare(encoder, spaces)
+    specs = [space.spec for space in spaces]
+    for block in encoder.encode(SENTENCES, specs, lambda texts, tokens: None):
+        assert np.isfinite(block.values).all()
+    assert encoder.backend.name == "torch"
+    assert "(NaN or infinite numbers), so torch runs it" in caplog.text
+
+
 def test_a_precision_that_gives_something_else_is_refused(
     tiny_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
