@@ -24,6 +24,13 @@ stays above 0.99999 and bfloat16 above 0.9999. Vectors of another text, token or
 below.
 """
 
+REFUSED_BELOW = {"float32": 0.9999, "bfloat16": 0.98}
+"""Smallest cosine with which a back end or a precision may fill a space.
+
+bfloat16 keeps 8 bits, so deep models with large states come down to 0.99, which is said. What is
+wrong, such as another layer or a broken kernel, lies below 0.9.
+"""
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -53,6 +60,10 @@ class Agreement:
 
     def within(self, precision: str) -> bool:
         """Whether it is within what the rounding of a precision or a back end explains."""
+        return self.cosine >= REFUSED_BELOW[precision]
+
+    def close(self, precision: str) -> bool:
+        """Whether it is as close as that precision mostly is."""
         return self.cosine >= LEAST_COSINE[precision]
 
     def to_dict(self) -> dict[str, float | None]:

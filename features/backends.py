@@ -27,7 +27,7 @@ Inputs = dict[str, Tensor]
 """``input_ids``, ``attention_mask`` and mostly ``token_type_ids``, each (B, T) int64."""
 
 Check = Callable[["Backend", Sequence[int], str], None]
-"""Raises ``EncoderError`` where a back end gives other vectors, in some layers and precision."""
+"""Raises ``EncoderError`` where a back end gives other vectors of some layers."""
 
 Run = Callable[[Inputs], dict[int, Tensor]]
 """One forward pass: hidden states (B, T, D) by layer, good until the next call."""

@@ -115,6 +115,12 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreemen
         say(f"note: {note}")
     encoder.unpadded = torch.unpadded or encoder.model.unpadded
     found = _as_chosen(encoder, sample, found, say)
+    precision = sample.specs[0].precision
+    if not all(one.close(precision) for one in found):
+        say(
+            f"note: {precision} rounds the vectors of the encoder {encoder.model.name!r} to a "
+            f"cosine of {min(one.cosine for one in found):.4f}; --precision float32 is exact"
+        )
     by_spec = dict(zip(sample.specs, found, strict=True))
     return [by_spec[spec] for spec in plain]
 

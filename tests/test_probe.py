@@ -186,6 +186,32 @@ def test_a_precision_that_gives_something_else_is_refused(
     prepare(encoder, opened(tmp_path, model))
 
 
+def test_coarse_rounding_is_said_and_no_reason_to_refuse(
+    tiny_models: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As of models whose hidden states are large."""
+    running = TorchBackend.running
+
+    @contextmanager
+    def coarse(self: TorchBackend, layers: Sequence[int], precision: str) -> Iterator[Run]:
+        with running(self, layers, precision) as run:
+            scale = 0.0 if precision == "float32" else 0.1
+            yield lambda inputs: {
+                layer: each + scale * each.roll(1, -1) for layer, each in run(inputs).items()
+            }
+
+    monkeypatch.setattr(TorchBackend, "running", coarse)
+    model = find_model(str(tiny_models["bert"]))
+    encoder, spaces = TransformerEncoder(model, "cpu"), opened(tmp_path, model, "bfloat16")
+    prepare(encoder, spaces)
+    cosine = min(read_card(space.folder).probes["torch on cpu"].cosine for space in spaces)
+    assert 0.98 < cosine < 0.999
+    assert f"to a cosine of {cosine:.4f}; --precision float32" in caplog.text
+
+
 def test_vectors_that_are_not_the_reference_librarys_are_refused_in_one_line(
     tiny_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
