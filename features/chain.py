@@ -14,7 +14,7 @@ import transformers
 from torch import Tensor
 
 from features.errors import EncoderError, listed
-from features.loading import check_complete, loading, running
+from features.loading import check_complete, loading, running, steady
 from features.model import EncoderModel
 from features.pieces import Ids
 
@@ -22,7 +22,7 @@ AT_ONCE = 64
 """Texts that are tokenized together; the library pads them to the longest."""
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-UNCUT = {part: {"truncation": False} for part in ("text", "common")}
+UNCUT = {part: {"truncation": False, "max_length": None} for part in ("text", "common")}
 
 
 def load_library(model: EncoderModel, device: str) -> Any:
@@ -53,7 +53,8 @@ def load_library(model: EncoderModel, device: str) -> Any:
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         # Where the library has no limit, or one beyond what the model can take.
         tokenizer.model_max_length = min(tokenizer.model_max_length, model.max_length)
-        return whole.float().eval()
+        steady(whole.float().eval()[0])
+        return whole
 
 
 class Chain:

@@ -22,7 +22,7 @@ from features.batching import run_batches
 from features.chain import Chain
 from features.encoding import OnBatch
 from features.errors import EncoderError
-from features.loading import load_transformer, running
+from features.loading import load_transformer, running, takes
 from features.model import LAST_CLS, EncoderModel
 from features.pieces import Frame, Ids, Pieces, joined, windowed
 from features.pooling import POOLINGS
@@ -81,6 +81,7 @@ class TransformerEncoder:
             self._transformer = self._chain.transformer
         else:
             self._tokenizer, self._transformer = load_transformer(model, self.device)
+        self._segments = takes(self._transformer, "token_type_ids")
         # XLNet's memory would carry one batch's hidden states into the next.
         self._options = {"use_mems": False} if model.family == "xlnet" else {}
         self.backend = (
@@ -266,7 +267,7 @@ class TransformerEncoder:
             "input_ids": _padded(picked, tokenizer.pad_token_id or 0),
             "attention_mask": _padded([[1] * len(row) for row in picked], 0),
         }
-        if pieces.types is not None:
+        if pieces.types is not None and self._segments:
             types = [pieces.types[row] for row in rows]
             inputs["token_type_ids"] = _padded(types, tokenizer.pad_token_type_id)
         return {name: values.to(self.device) for name, values in inputs.items()}

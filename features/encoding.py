@@ -330,8 +330,9 @@ class BadTexts:
             raise BadVectorError(
                 "the encoder gave NaN, infinite or all-zero vectors for "
                 f"{len(self.rows)} texts, which were not stored (texts "
-                f"{numbers}; {'; '.join(self.shown)}); all "
-                "others were. Leave those texts out, or use float32 with --precision float32"
+                f"{numbers}; {'; '.join(self.shown)}); all others were. Store numbers beyond "
+                "65,504 with --dtype float32, compute with --precision float32, or leave those "
+                "texts out"
             )
 
 

@@ -6,6 +6,8 @@ that names the model and what helps.
 
 from __future__ import annotations
 
+import inspect
+import logging
 import os
 import re
 import warnings
@@ -47,7 +49,29 @@ def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, An
         check_complete(model, report["missing_keys"], ignored="pooler.")
         # Counted lengths are the whole text's; the cut is made where it is counted.
         tokenizer.model_max_length = 10**9
-        return tokenizer, transformer.eval().to(device)
+        steady(transformer.eval().to(device))
+        return tokenizer, transformer
+
+
+def takes(transformer: Any, name: str) -> bool:
+    """Whether a forward pass has an argument of that name, or takes any."""
+    if transformer is None:
+        return True
+    arguments = inspect.signature(transformer.forward).parameters
+    return name in arguments or any(a.kind is a.VAR_KEYWORD for a in arguments.values())
+
+
+def steady(module: torch.nn.Module) -> None:
+    """Give full attention to a BigBird, or to one inside a module.
+
+    Its sparse attention draws blocks at random, and ends for good at the first text too short
+    for it: a text's vectors would change from run to run.
+    """
+    for each in module.modules():
+        choose: Any = getattr(each, "set_attention_type", None)
+        if choose is not None:
+            choose("original_full")
+            break  # it sets those inside of it
 
 
 def check_complete(model: EncoderModel, missing: Any, ignored: str) -> None:
@@ -78,6 +102,7 @@ def loading(model: EncoderModel, device: torch.device) -> Iterator[None]:
     """
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     # The Rust tokenizer runs its own threads; torch's threads are not forked here.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
@@ -137,7 +162,10 @@ def _remedy(model: EncoderModel, error: Exception) -> str:
             "it comes with Python code of its own, which is not run: pass --trust-remote-code "
             "if you have read it and trust it"
         )
-    named = re.search(r"pip install ([A-Za-z][\w.-]*)", str(error))
+    said = str(error)
+    named = re.search(r"pip install (?:-U )?([A-Za-z][\w.-]*)", said) or re.search(
+        r"install ([A-Za-z][\w.-]*) to use", said
+    )
     package = getattr(error, "name", None) or (named and named.group(1))
     if isinstance(error, ImportError) and package:
         return f"it needs a package that is not installed: pip install {package}"

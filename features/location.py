@@ -83,7 +83,7 @@ def _from_hub(name: str, trust_remote_code: bool) -> Path:
             f"the encoder {name!r} names no revision behind the @: give a commit, a tag or a "
             "branch, or leave the @ out"
         )
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
+    wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.jinja", "*.tiktoken", "*.codes"]
     wanted += ["*.py"] if trust_remote_code else []
     unwanted = ["onnx/*", "openvino/*"]
     try:

@@ -53,8 +53,8 @@ PADDING_SENSITIVE = frozenset(
 LAST_CLS = frozenset({"xlnet"})
 """Families whose CLS token stands last."""
 
-DEPTH_KEYS = ("num_hidden_layers", "n_layers", "n_layer")
-ENCODER_DEPTH_KEYS = ("num_layers", "encoder_layers", *DEPTH_KEYS)
+WIDTH_KEYS = ("hidden_size", "dim", "d_model", "n_embd", "emb_dim")
+DEPTH_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers")
 
 
 @dataclass(frozen=True)
@@ -235,14 +235,13 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
     # Their vectors were made with padding before, so they have another name now.
     padding = {"padding": "none"} if family in PADDING_SENSITIVE else {}
     shaping = {key: value for key, value in config.items() if key not in INERT_CONFIG}
-    depth = ENCODER_DEPTH_KEYS if family in ENCODER_ONLY else DEPTH_KEYS
     return EncoderModel(
         name=name,
         folder=folder,
         transformer=transformer,
         family=family,
         width=stated.width,
-        depth=_number(config, depth, name),
+        depth=_number(config, DEPTH_KEYS, name),
         max_length=most_tokens(
             config, stated.settings, read_object(transformer / "tokenizer_config.json", name)
         ),
@@ -293,7 +292,7 @@ def _stated(folder: Path, name: str, trusted: bool) -> Stated:
         whole=whole,
         settings=transformer_settings(transformer, name) if modules else {},
         config=config,
-        width=_number(config, ("hidden_size", "dim", "d_model"), name),
+        width=_number(config, WIDTH_KEYS, name),
     )
 
 
@@ -318,6 +317,11 @@ def _notes(name: str, family: str, pooling: str) -> tuple[str, ...]:
             f"the encoder {name} pools its CLS token, which stands last in this family "
             f"({family}); sentence-transformers takes the first token instead, so its vectors "
             "differ from these",
+        )
+    if family == "big_bird":
+        return (
+            f"the encoder {name} gets full attention: the sparse one of its family draws at "
+            "random, so that long texts would change from run to run",
         )
     return ()
 

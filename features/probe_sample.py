@@ -17,6 +17,7 @@ import numpy as np
 
 from features.agreement import Agreement, agreement
 from features.errors import EncoderError, ManyheadsError
+from features.model import LAST_CLS
 from features.shard import Block
 from features.spec import FeatureSpec
 from features.table import POOLED, SENTENCES, TOKENS
@@ -140,7 +141,8 @@ def _reference(
     known: dict[str, list[np.ndarray]] = {}
     try:
         for spec in specs:
-            if spec.layout == POOLED and model.notes:  # the library is known to be wrong
+            # There the library takes another token than the model was trained with.
+            if spec.layout == POOLED and spec.pooling == "cls" and model.family in LAST_CLS:
                 known[POOLED] = _alone(encoder, texts, spec)
             if spec.layout not in known:
                 whole = replace(spec, layers=tuple(layers)) if spec.layout == TOKENS else spec

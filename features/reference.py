@@ -51,7 +51,7 @@ def reference_vectors(
 def _hidden_states(whole: Any, text: str, spec: FeatureSpec) -> np.ndarray:
     inputs = whole.preprocess([text], prompt=spec.prompt or None)
     tensors = {name: inputs[name].to(whole.device) for name in INPUTS if name in inputs}
-    inner = getattr(whole[0], "model", getattr(whole[0], "auto_model", None))
+    inner: Any = getattr(whole[0], "model", getattr(whole[0], "auto_model", None))
     hidden = inner(**tensors, output_hidden_states=True, return_dict=True).hidden_states
     states = torch.cat([hidden[layer][0] for layer in spec.layers], dim=-1)
     vectors: np.ndarray = states.float().cpu().numpy()

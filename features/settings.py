@@ -66,6 +66,9 @@ ORDINARY_WHOLE: dict[str, tuple[object, ...]] = {
     "model_type": ("SentenceTransformer",),
     "truncate_dim": (None,),
 }
+EMPTY_PROMPTS = ("query", "document")
+"""Names that the library knows of every model, for no prompt where it states none."""
+
 READ_WHOLE = frozenset({"__version__", "prompts", "default_prompt_name", "similarity_fn_name"})
 """Entries of config_sentence_transformers.json that change no vector, or are read here."""
 
@@ -113,10 +116,8 @@ def transformer_settings(transformer: Path, name: str) -> dict[str, Any]:
     Raises:
         EncoderError: a task that gives no token vectors, or options that open other files.
     """
-    found: dict[str, Any] = next(
-        (found for file in SETTINGS_FILES if (found := read_object(transformer / file, name))),
-        {},
-    )
+    each = (read_object(transformer / file, name) for file in SETTINGS_FILES)
+    found: dict[str, Any] = next(filter(None, each), {})
     task = found.get("transformer_task", "feature-extraction")
     if task != "feature-extraction":
         raise EncoderError(
@@ -201,9 +202,9 @@ def named_prompts(whole: Mapping[str, Any], name: str) -> tuple[dict[str, str], 
             "config_sentence_transformers.json"
         )
     known = {key: text or "" for key, text in prompts.items()}
-    if default and default not in known:
+    if default and default not in {*known, *EMPTY_PROMPTS}:
         raise EncoderError(
             f"the encoder {name!r} names {default!r} as its default prompt, and has "
             f"{listed(known) or 'none'}; correct its config_sentence_transformers.json"
         )
-    return known, known[default] if default else ""
+    return known, known.get(default, "") if default else ""

@@ -64,9 +64,9 @@ def describe_stack(stated: Stated) -> Stack:
     pooling, normalize = _own_pooling(stated)
     if pooling != MODULES:
         return Stack(pooling, stated.width, normalize, False, pointwise, digests={})
-    check_weights(stated.folder, behind, stated.name)
     paths = (module.path for module in behind)
     digests = module_digests(stated.folder, paths, everything=own_code)
+    check_weights(stated.folder, behind, stated.name)
     if modules:
         digests["modules"] = canonical([[module.kind, module.path] for module in modules])
     if not _as_before(stated):

@@ -30,6 +30,7 @@ from features.workers import encode_on_devices
 from pipeline.vectors import load_encoder as load_real
 from tests import fakes
 from tests.fakes import SENTENCES
+from tests.s3_server import S3Server
 
 EXACT = {"dtype": "float32", "precision": "float32"}
 
@@ -69,6 +70,18 @@ def test_a_model_that_padding_changes_is_encoded_unpadded_now_and_later(
     assert card.unpadded
     assert found.padded is not None
     assert found.difference < 1e-5 < 1e-2 < found.padded
+
+
+def test_the_probe_of_a_cache_on_object_storage_serves_the_next_machine(
+    fnet: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FeatureStore("s3://bucket/cache")
+    first = encode(SENTENCES[:2], load_encoder(fnet), store, **EXACT)
+    monkeypatch.setattr(references, "reference_vectors", never)
+    table = encode(SENTENCES[:3], load_encoder(fnet), store, **EXACT)
+    assert np.array_equal(table.values[:2], first.values)
+    fingerprint = find_model(str(fnet)).spec("pooled", **EXACT).fingerprint
+    assert read_card(store.root / fingerprint).unpadded
 
 
 def test_a_worker_and_a_later_comparison_do_the_same(fnet: Path, tmp_path: Path) -> None:
