@@ -27,7 +27,7 @@ below.
 REFUSED_BELOW = {"float32": 0.9999, "bfloat16": 0.98}
 """Smallest cosine with which a back end or a precision may fill a space.
 
-bfloat16 keeps 8 bits, so deep models with large states come down to 0.99, which people are told.
+bfloat16 keeps 8 bits, so deep models with large states come down to 0.99; people are told.
 What is wrong, such as another layer or a broken kernel, lies below 0.9.
 """
 

@@ -98,7 +98,8 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreemen
     torch = encoder.on_torch()
     torch.unpadded = False
     found = sample.measure(torch, "float32")
-    if not all(one.exact for one in found):
+    alike = all(one.exact for one in found)
+    if encoder.model.unpadded or not alike:
         padded, torch.unpadded = found, True
         found = sample.measure(torch, "float32")
         if not all(one.exact for one in found):
@@ -106,14 +107,11 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreemen
         found = [
             replace(one, padded=was.difference) for one, was in zip(found, padded, strict=True)
         ]
-        say(
-            f"note: vectors of the encoder {encoder.model.name!r} change with padding (by up "
-            f"to {_shown(found, 'padded')}), so it is encoded unpadded: a batch holds only "
-            "texts of the same number of tokens"
-        )
+        if not alike:
+            say(_padding_line(encoder, found))
     for note in encoder.model.notes:
         say(f"note: {note}")
-    encoder.unpadded = torch.unpadded or encoder.model.unpadded
+    encoder.unpadded = torch.unpadded
     found = _as_chosen(encoder, sample, found, say)
     precision = sample.specs[0].precision
     if not all(one.close(precision) for one in found):
@@ -207,6 +205,14 @@ def _left_line(encoder: Any, reason: str) -> str:
 
 def _with_padding(chosen: list[Agreement], found: list[Agreement]) -> list[Agreement]:
     return [replace(one, padded=was.padded) for one, was in zip(chosen, found, strict=True)]
+
+
+def _padding_line(encoder: Any, found: Sequence[Agreement]) -> str:
+    return (
+        f"note: vectors of the encoder {encoder.model.name!r} change with padding (by up to "
+        f"{_shown(found, 'padded')}), so it is encoded unpadded: a batch holds only texts of "
+        "the same number of tokens"
+    )
 
 
 def _unlike(encoder: Any, sample: ProbeSample, found: Sequence[Agreement]) -> str:
