@@ -9,6 +9,7 @@ imports transformers.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -86,11 +87,11 @@ class TransformerEncoder:
             self._tokenizer, self._transformer = load_transformer(model, self.device)
         self._segments = takes(self._transformer, "token_type_ids")
         # XLNet's memory would carry one batch's hidden states into the next.
-        options = {"use_mems": False} if model.family == "xlnet" else {}
+        self._options = {"use_mems": False} if model.family == "xlnet" else {}
         self.backend = (
-            TorchBackend(None, options)
+            TorchBackend(None, self._options)
             if self._transformer is None
-            else make_backend(backend, self._transformer, options)
+            else make_backend(backend, self._transformer, self._options)
         )
         self._sentences = SentenceEncoder()
 
@@ -137,6 +138,20 @@ class TransformerEncoder:
             if part.stop < len(texts) and enough(expected[: part.stop].sum() / expected.sum()):
                 break
         return np.arange(part.stop), [Block.joined(same) for same in zip(*done, strict=True)]
+
+    def on_torch(self) -> TransformerEncoder:
+        """An encoder that shares everything with this one but the back end, which is torch."""
+        twin = copy.copy(self)
+        twin.backend = TorchBackend(self._transformer, self._options)
+        return twin
+
+    def tokens(self, texts: Sequence[str], prompt: str) -> np.ndarray:
+        """(n,) int32: tokens of each whole text behind a prompt, special ones included."""
+        return self._tokenize(texts, prompt).tokens
+
+    def encode_plain(self, texts: Sequence[str], specs: Sequence[FeatureSpec]) -> list[Block]:
+        """One block a spec of whole texts, for the probe, which counts as no encoding."""
+        return self._encode_whole(texts, specs, lambda count, tokens: None)[1]
 
     def _encode_whole(
         self,

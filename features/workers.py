@@ -11,6 +11,7 @@ Imports no torch: a worker must know its share of the cores before that is impor
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -28,6 +29,7 @@ from features.devices import threads
 from features.encoding import EncodingPlan, EncodingReport, run_plan
 from features.errors import ManyheadsError, WorkerError, listed
 from features.pace import CommitClock, Pace, Units
+from features.probe import prepare
 from features.store import Space
 from features.windows import Window
 from features.work import (
@@ -50,6 +52,13 @@ class _Batch:
 
     texts: int
     tokens: int
+
+
+@dataclass(frozen=True)
+class _Note:
+    """A worker's message: a line for people, as ``probe.prepare`` gives it."""
+
+    text: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +135,7 @@ class _Processes:
         self.devices = tuple(devices)
         self._load, self._on_batch = load, on_batch
         self._lost: list[str] = []
+        self._notes: set[str] = set()
 
     def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[Done]:
         """As ``Executor``."""
@@ -134,6 +144,9 @@ class _Processes:
             for worker, said in _messages(crew, self._lost):
                 if isinstance(said, _Batch):
                     self._on_batch(said.texts, said.tokens)
+                    continue
+                if isinstance(said, _Note):
+                    self._note(said.text)
                     continue
                 self.loading = self.loading or time.perf_counter() - start
                 self.backend = said.backend
@@ -145,6 +158,12 @@ class _Processes:
                     worker.give(unit)
                 else:
                     crew.remove(worker)
+
+    def _note(self, text: str) -> None:
+        """Warn once of what every worker says."""
+        if text not in self._notes:
+            self._notes.add(text)
+            logging.getLogger("manyheads").warning(text)
 
     def check(self, left: int, bad: BadTexts) -> None:
         """As ``Executor``. Raises ``WorkerError``: one died."""
@@ -158,7 +177,7 @@ class _Processes:
 
 def _messages(
     crew: list[_Worker], lost: list[str]
-) -> Iterator[tuple[_Worker, _Batch | _Ready]]:
+) -> Iterator[tuple[_Worker, _Batch | _Note | _Ready]]:
     """What workers say, until none is left in the crew; those that died go to ``lost``.
 
     Raises:
@@ -225,6 +244,7 @@ def _work(
         _limit_threads(threads)
         encoder = load(device)
         spaces = [Space(*place) for place in places]
+        prepare(encoder, spaces, lambda text: pipe.send(_Note(text)))
         done, clock = None, CommitClock()
         pauses = isinstance(encoder, PausingEncoder)
         while True:
