@@ -23,7 +23,7 @@ from features.shard import Block
 from features.spec import PRECISIONS, FeatureSpec, check_prompt
 from features.store import FeatureStore
 from features.table import POOLED, FeatureTable
-from features.work import Enough, PausingEncoder
+from features.work import Encoder, Enough, PausingEncoder
 
 
 class Described(Protocol):

@@ -30,13 +30,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every text that any real encoder is given."""
     seen: list[str] = []
-    real = TransformerEncoder.encode
+    real = TransformerEncoder.encode_some
 
-    def encode_and_count(self, texts, specs, on_batch):  # type: ignore[no-untyped-def]
+    def encode_and_count(self, texts, specs, on_batch, enough):  # type: ignore[no-untyped-def]
         seen.extend(texts)
-        return real(self, texts, specs, on_batch)
+        return real(self, texts, specs, on_batch, enough)
 
-    monkeypatch.setattr(TransformerEncoder, "encode", encode_and_count)
+    monkeypatch.setattr(TransformerEncoder, "encode_some", encode_and_count)
     return seen
 
 

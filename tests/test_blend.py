@@ -134,13 +134,13 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, ...], list
 
     def counted(*arguments: Any, **options: Any) -> Any:
         encoder = load(*arguments, **options)
-        encode = encoder.encode
+        encode = encoder.encode_some
 
         def noted(texts: Sequence[str], specs: Sequence[FeatureSpec], *others: Any) -> Any:
             given.append((tuple(spec.layout for spec in specs), list(texts)))
             return encode(texts, specs, *others)
 
-        monkeypatch.setattr(encoder, "encode", noted)
+        monkeypatch.setattr(encoder, "encode_some", noted)
         return encoder
 
     monkeypatch.setattr(vectors, "load_encoder", counted)

@@ -165,13 +165,13 @@ def test_a_pipeline_over_tokens_encodes_every_text_once(
     tiny_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    real = TransformerEncoder.encode
+    real = TransformerEncoder.encode_some
 
-    def encode_and_count(self, texts, specs, on_batch):  # type: ignore[no-untyped-def]
+    def encode_and_count(self, texts, specs, on_batch, enough):  # type: ignore[no-untyped-def]
         seen.extend(texts)
-        return real(self, texts, specs, on_batch)
+        return real(self, texts, specs, on_batch, enough)
 
-    monkeypatch.setattr(TransformerEncoder, "encode", encode_and_count)
+    monkeypatch.setattr(TransformerEncoder, "encode_some", encode_and_count)
     texts = [f"{text} {i}" for i in range(6) for text in TEXTS]
     labels = ["long" if len(text) > 25 else "short" for text in texts]
     encoder = FeatureEncoder(
