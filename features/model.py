@@ -279,10 +279,10 @@ def _stated(folder: Path, name: str, trusted: bool) -> Stated:
     modules, whole = read_modules(folder, name, trusted=trusted)
     transformer = folder / (modules[0].path if modules else "")
     config = read_object(transformer / "config.json", name)
-    if not config:
+    if not config or not isinstance(config.get("model_type", ""), str):
         raise EncoderError(
-            f"the encoder {name!r} has no config.json in {transformer}, or an empty one, which "
-            "states none of hidden_size and the like; copy the model again"
+            f"the encoder {name!r} has no config.json in {transformer} with a model_type; it "
+            "states none of hidden_size and the like: copy the model again"
         )
     _refuse_other_kinds(config, name)
     return Stated(

@@ -203,7 +203,10 @@ def modules_width(
             old = [key for key in OLD_POOLINGS if stated.get(key)]
             several = len(mode) if isinstance(mode, list) else 1 if mode else max(1, len(old))
             width *= several
-    cut = whole.get("truncate_dim")
-    if not isinstance(width, int) or not isinstance(cut, int | None):
-        raise EncoderError(f"the modules of {folder} do not state their sizes as whole numbers")
-    return min(width, cut) if cut else width
+    cut = whole.get("truncate_dim", width) or width
+    if not all(isinstance(size, int) and size > 0 for size in (width, cut)):
+        raise EncoderError(
+            f"the modules of {folder} do not state their sizes as whole numbers; correct "
+            "their configurations, or copy the model again"
+        )
+    return int(min(width, cut))

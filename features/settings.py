@@ -202,7 +202,7 @@ def named_prompts(whole: Mapping[str, Any], name: str) -> tuple[dict[str, str], 
             "config_sentence_transformers.json"
         )
     known = {key: text or "" for key, text in prompts.items()}
-    if default and default not in {*known, *EMPTY_PROMPTS}:
+    if default and default not in [*known, *EMPTY_PROMPTS]:
         raise EncoderError(
             f"the encoder {name!r} names {default!r} as its default prompt, and has "
             f"{listed(known) or 'none'}; correct its config_sentence_transformers.json"

@@ -21,6 +21,9 @@ from features.segments import LANGUAGE, language_of
 from features.spec import FeatureSpec, text_keys
 from features.verify import QUARANTINE
 
+PROMPT_SHOWN = 20
+"""Characters of a prompt in the table."""
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -201,6 +204,7 @@ def _plain(facts: SpaceFacts) -> dict[str, Any]:
         "model": facts.card.model,
         "layout": spec.layout,
         "layers": list(spec.layers),
+        "prompt": spec.prompt,
         "max_tokens": spec.max_tokens or None,
         "segmentation": spec.segmentation,
         "dtype": spec.dtype,
@@ -215,10 +219,14 @@ def _plain(facts: SpaceFacts) -> dict[str, Any]:
 
 def _layout(spec: FeatureSpec) -> str:
     """The layout, with what sets this space apart from others of that layout."""
+    words = [spec.layout]
     if spec.max_tokens:
-        return f"{spec.layout} to {spec.max_tokens}"
-    language = language_of(spec.segmentation)
-    return spec.layout if language == LANGUAGE else f"{spec.layout} {language}"
+        words.append(f"to {spec.max_tokens}")
+    elif (language := language_of(spec.segmentation)) != LANGUAGE:
+        words.append(language)
+    if spec.prompt:
+        words.append(ascii(spec.prompt[:PROMPT_SHOWN]))
+    return " ".join(words)
 
 
 def _row(facts: SpaceFacts) -> tuple[str, ...]:

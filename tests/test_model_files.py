@@ -197,8 +197,13 @@ def test_odd_files_are_one_line(tmp_path: Path) -> None:
         ("sentence_bert_config.json", "[]"),
         ("tokenizer_config.json", json.dumps({"model_max_length": "x"})),
         ("tokenizer_config.json", "null"),
+        ("config.json", json.dumps({"model_type": ["bert"], "hidden_size": 16})),
+        ("config_sentence_transformers.json", json.dumps({"default_prompt_name": {"a": 1}})),
+        ("config_sentence_transformers.json", json.dumps({"truncate_dim": -1})),
+        ("config_sentence_transformers.json", json.dumps({"prompts": {"a": 3}})),
+        ("1_Pooling/config.json", "[]"),
     ):
-        folder = stack(MEAN)(tmp_path / f"{file}{len(text)}")
+        folder = stack(MEAN)(tmp_path / f"{len(text)}{Path(file).name}")
         (folder / file).write_text(text)
         with pytest.raises(EncoderError) as caught:
             find_model(str(folder))

@@ -103,6 +103,8 @@ def test_a_run_keeps_its_prompt_and_predicts_with_it(
     for prompt, encoded in (("rain: ", 0), ("", 60)):
         again = command("features", *common, "--layout", "pooled", "--prompt", prompt)
         assert again["encoded"] == encoded
+    listed = command("cache")["spaces"]
+    assert {space["prompt"] for space in listed} == {"rain: ", ""}
     # A model whose own default has changed since still gives the run's vectors.
     other = tmp_path / "other"
     shutil.copytree(prompted, other)
