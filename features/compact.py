@@ -9,14 +9,15 @@ vanishes looks at the folder again and finds the texts in the joined one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from features.durable import exclusive, sync_folder, writing
-from features.errors import CacheError
-from features.shard import MOST_TEXTS, SUFFIX, Shard, ShardRows, StoredRows, serialize_stored
+from features.errors import CacheError, DiskSpaceError, RemoteError
+from features.shard import MOST_TEXTS, SUFFIX, ShardRows, StoredRows, serialize_stored
 from features.store import Space
 
 TARGET_BYTES = 128 * 2**20
@@ -57,20 +58,49 @@ def compact(
             rewrite(space, group, np.ones(len(space), bool))
             for _ in group:
                 on_shard()
-        space.save_index()
+        space.save_index(required=True)
         return Compaction(before, len(space.index.shards), copies)
 
 
-def plan(space: Space, target: int) -> list[list[str]]:
+def join(space: Space, names: Collection[str], target: int = TARGET_BYTES) -> int:
+    """Join some small shards of a space, such as those that one run committed.
+
+    Nothing depends on it: where another process is tidying, or there is no room, they stay.
+    The index is left to the caller.
+
+    Args:
+        names: of the shards; those that are gone are passed over.
+
+    Returns:
+        How many shards there are fewer.
+    """
+    with (
+        suppress(CacheError, DiskSpaceError, RemoteError),
+        exclusive(space.folder.parent),
+    ):
+        space.refresh()
+        before = len(space.index.shards)
+        for group in plan(space, target, names):
+            rewrite(space, group, np.ones(len(space), bool))
+        return before - len(space.index.shards)
+    return 0
+
+
+def plan(space: Space, target: int, among: Collection[str] | None = None) -> list[list[str]]:
     """Which shards are joined with which: pure but for the sizes of the files.
 
     Shards that hold a text a second time are rewritten in any case.
+
+    Args:
+        among: the shards that may be joined; None: all.
     """
     placed = np.bincount(space.index.shard, minlength=len(space.index.shards))
     groups: list[list[str]] = [[]]
     total = count = 0
     doubled: set[str] = set()
     for name, held, texts in zip(space.index.shards, placed, space.index.texts, strict=True):
+        if among is not None and name not in among:
+            continue
         size = _size(space, name)
         if held < texts:
             doubled.add(name)
@@ -121,7 +151,7 @@ def _kept(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:
             f"the shard {name}{SUFFIX} of {space.folder} vanished: something removes files "
             "there; run again when it has finished"
         )
-    shard = Shard(space.folder / f"{name}{SUFFIX}")
+    shard = space.shard(name)
     rows = shard.rows()
     found = space.index.find(rows.keys)
     here = space.index.shards.index(name)
