@@ -17,12 +17,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 
-from features.card import SPACE_NAME, last_use, use_marks
+from features.card import SPACE_NAME, last_use, space_folders, use_marks
 from features.compact import rewrite
-from features.durable import exclusive, sweep, sync_folder, writing
+from features.durable import exclusive, file_names, sweep, sync_folder, writing
 from features.inventory import SpaceFacts, facts_of, open_all
 from features.mirror import drop_copies
 from features.place import Place
@@ -95,7 +96,8 @@ def collect(root: Place, removals: Sequence[Removal], keep: np.ndarray | None) -
     Raises:
         CacheError: another process is tidying, or the cache cannot be written.
     """
-    if not removals and not any(space.stale for space in open_all(root)):
+    stale = any(space.stale for space in open_all(root))
+    if not (removals or stale or any(map(_empty, space_folders(root)))):
         return
     with exclusive(root), writing(root):
         for removal in removals:
@@ -108,8 +110,18 @@ def collect(root: Place, removals: Sequence[Removal], keep: np.ndarray | None) -
             if removal.whole and not len(space) and not _used_since(removal):
                 _remove_empty(space)
                 drop_copies(folder)
+        for folder in filter(_empty, space_folders(root)):
+            with suppress(OSError):  # something was put in it just now
+                folder.rmdir()
         for space in open_all(root):
             space.save_index(required=True)
+
+
+def _empty(folder: Place) -> bool:
+    """Whether a folder is all that is left of a space; object storage knows none such."""
+    with suppress(FileNotFoundError):
+        return isinstance(folder, Path) and not file_names(folder)
+    return False
 
 
 def _used_since(removal: Removal) -> bool:

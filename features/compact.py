@@ -82,6 +82,7 @@ def join(space: Space, names: Collection[str], target: int = TARGET_BYTES) -> in
         before = len(space.index.shards)
         for group in plan(space, target, names):
             rewrite(space, group, np.ones(len(space), bool))
+        space.refresh()
         return before - len(space.index.shards)
     return 0
 
@@ -117,6 +118,8 @@ def plan(space: Space, target: int, among: Collection[str] | None = None) -> lis
 
 def rewrite(space: Space, names: list[str], keep: np.ndarray) -> None:
     """Replace some shards by one with those of their texts that are placed there and kept.
+
+    Texts that are placed in another shard, which is there, are copies.
 
     Args:
         keep: (n,) bool over the index of the space.
@@ -156,9 +159,12 @@ def _kept(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:
     found = space.index.find(rows.keys)
     here = space.index.shards.index(name)
     starts = np.cumsum(rows.lengths, dtype=np.int64) - rows.lengths
-    chosen = np.flatnonzero(
-        (space.index.shard[found] == here) & (space.index.start[found] == starts) & keep[found]
-    )
+    place = space.index.shard[found]
+    own = (place == here) & (space.index.start[found] == starts)
+    # Or in a shard that was rewritten just now, maybe into these very bytes: this shard.
+    present = space.shard_names()
+    moved = np.array([other not in present for other in space.index.shards])[place]
+    chosen = np.flatnonzero((own | moved) & keep[found])
     if not len(chosen):
         return None
     vectors = shard.vectors(space.spec.bytes_per_vector)

@@ -87,7 +87,7 @@ class ShardRows:
         """32 hexadecimal digits of the XXH3-128 of all three, one behind the other."""
         whole = xxhash.xxh3_128()
         for values, kind in ((self.keys, None), (self.tokens, "<i4"), (self.lengths, "<i4")):
-            whole.update(memoryview(np.ascontiguousarray(values, kind).view(np.uint8)))
+            whole.update(np.ascontiguousarray(values, kind).view(np.uint8).data)
         return whole.hexdigest()
 
 
