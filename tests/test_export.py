@@ -115,6 +115,7 @@ def test_a_full_disk_leaves_nothing(
     out = small_disk / f"out{SUFFIXES[form]}"
     ballast, refused = small_disk / "ballast", []
     for room in (*range(0, 64, 8), 96, 128, 192):
+        ballast.unlink(missing_ok=True)
         free = shutil.disk_usage(small_disk).free // 1024
         ballast.write_bytes(bytes(1024 * max(0, free - room)))
         try:
