@@ -216,7 +216,7 @@ def appearing(path: Path) -> Iterator[Path]:
     """
     folder = path.parent
     try:
-        sweep(folder, lambda name: _left_by_export(folder, name))
+        sweep(folder, lambda name: _left_by_export(path, name))
         with temporary_folder(folder, path.name) as temporary:
             try:
                 yield temporary / path.name
@@ -230,11 +230,13 @@ def appearing(path: Path) -> Iterator[Path]:
         ) from error
 
 
-def _left_by_export(folder: Path, name: str) -> bool:
-    """Whether a name is that of a temporary file or folder of an export, by its form."""
+def _left_by_export(path: Path, name: str) -> bool:
+    """Whether a name beside an export is, by its form, that of one that was under way."""
     found = LEFTOVER.fullmatch(name)
-    if not found or found["whole"] is None:
-        return bool(found)
+    if not found:
+        return bool(re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.tmp", name))
+    if found["whole"] is None:
+        return True
     with suppress(OSError):
-        return set(os.listdir(folder / name)) <= {found["whole"]}
+        return set(os.listdir(path.with_name(name))) <= {found["whole"]}
     return False
