@@ -208,7 +208,8 @@ class Index:
         if digest(body).encode("ascii") != data[:DIGEST_HEX]:
             return None
         try:
-            table = pa.ipc.open_file(pa.BufferReader(body)).read_all()
+            options = pa.ipc.IpcReadOptions(use_threads=False)
+            table = pa.ipc.open_file(pa.BufferReader(body), options=options).read_all()
             facts = table.schema.metadata or {}
             of = facts.get(b"fingerprint", b"").decode("ascii")
             if facts.get(b"format") != FORMAT.encode("ascii"):

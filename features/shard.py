@@ -213,7 +213,10 @@ class Shard:
         if self.spec().layout == POOLED:
             return
         with _explained(self.path):
-            table = pq.read_table(pa.BufferReader(self._bytes), columns=["vectors"])
+            # Without threads of its own: readers are threads already, and a process that ends
+            # while Arrow's still start is aborted.
+            with pq.ParquetFile(pa.BufferReader(self._bytes)) as file:
+                table = file.read(["vectors"], use_threads=False)
             lists = table["vectors"].combine_chunks()
             if not np.array_equal(np.diff(lists.offsets.to_numpy()), self.rows().lengths):
                 raise ValueError("holds lists of other lengths than it says")
