@@ -1,7 +1,8 @@
 """SpaceCard: what ``space.json`` says of a space, for people and tools.
 
 The spec alone makes the fingerprint. The facts beside it (the encoder's name) are only for
-people; the time of the file's last change is the time of the space's last use.
+people. The time of the file's last change is the time of the space's last use; users who may
+not change it keep the time of theirs beside it, in an empty file ``used-<user id>``.
 """
 
 from __future__ import annotations
@@ -13,18 +14,22 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
 from features.agreement import Agreement
-from features.durable import reading
+from features.durable import FILE_MODE, LOCK_NAME, read_file, reading
 from features.errors import CacheError, RemoteError, SettingError
 from features.place import Place
 from features.remote import RemotePath
 from features.spec import FeatureSpec
 
 SPACE_NAME = "space.json"
+USED_NAME = re.compile(r"used-\d+")
 REMOTE_USE_SECONDS = 3600.0
 """On object storage the time of last use is put anew when it is older: a put is a request."""
 
+SHARD = re.compile(r"[0-9a-f]{32}\.parquet")
 FINGERPRINT = re.compile(r"[0-9a-f]{24}")
 
 
@@ -70,7 +75,7 @@ class SpaceCard:
                 str(values["model"]),
                 {way: Agreement.from_dict(one) for way, one in probes},
             )
-        except (LookupError, TypeError, AttributeError, SettingError) as error:
+        except (LookupError, TypeError, AttributeError, RecursionError, SettingError) as error:
             raise ValueError(f"no card of a space: {error}") from error
 
 
@@ -81,7 +86,7 @@ def read_card(folder: Place) -> SpaceCard:
         OSError: it cannot be read.
         ValueError: it is no card, or one of another space.
     """
-    card = SpaceCard.from_bytes((folder / SPACE_NAME).read_bytes())
+    card = SpaceCard.from_bytes(read_file(folder / SPACE_NAME))
     if card.spec.fingerprint != folder.name:
         raise ValueError(f"its spec has the fingerprint {card.spec.fingerprint}")
     return card
@@ -119,11 +124,45 @@ def existing_cache(root: Place) -> Place:
     return root
 
 
+def is_cache(root: Place) -> bool:
+    """Whether a folder is a cache: it holds a space, or the lock of those who tidied it."""
+    return (root / LOCK_NAME).is_file() or any(map(is_space, space_folders(root)))
+
+
+def is_space(folder: Place) -> bool:
+    """Whether a folder with the name of a space holds anything that only a space holds."""
+    if (folder / SPACE_NAME).is_file():
+        return True
+    return any(SHARD.fullmatch(path.name) for path in folder.iterdir())
+
+
 def touch(folder: Place) -> None:
     """Note that a space was used now. A cache that cannot be written keeps its old time."""
     card = folder / SPACE_NAME
-    with suppress(OSError, RemoteError):
-        if not isinstance(card, RemotePath):
+    with suppress(OSError, RemoteError, AttributeError):  # Windows has no user ids
+        if isinstance(card, RemotePath):
+            if time.time() - card.stat().st_mtime > REMOTE_USE_SECONDS:
+                card.write_bytes(card.read_bytes())
+            return
+        try:
             os.utime(card)
-        elif time.time() - card.stat().st_mtime > REMOTE_USE_SECONDS:
-            card.write_bytes(card.read_bytes())
+        except PermissionError:  # another user's
+            mark = card.with_name(f"used-{os.getuid()}")
+            os.close(os.open(mark, os.O_WRONLY | os.O_CREAT, FILE_MODE))
+            os.utime(mark)
+
+
+def use_marks(folder: Place) -> list[Path]:
+    """The files by which users who may not change the card say when they used the space."""
+    if isinstance(folder, RemotePath):
+        return []
+    return [path for path in folder.glob("used-*") if USED_NAME.fullmatch(path.name)]
+
+
+def last_use(folder: Place) -> datetime:
+    """When a space was used last. Raises ``FileNotFoundError`` where there is none any more."""
+    times = [(folder / SPACE_NAME).stat().st_mtime]
+    for mark in use_marks(folder):
+        with suppress(FileNotFoundError):
+            times.append(mark.stat().st_mtime)
+    return datetime.fromtimestamp(max(times), UTC)

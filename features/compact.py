@@ -16,7 +16,7 @@ import numpy as np
 
 from features.durable import exclusive, sync_folder, writing
 from features.errors import CacheError
-from features.shard import MOST_TEXTS, SUFFIX, Shard, ShardRows, StoredRows, serialize_stored
+from features.shard import MOST_TEXTS, SUFFIX, ShardRows, StoredRows, serialize_stored
 from features.store import Space
 
 TARGET_BYTES = 128 * 2**20
@@ -64,7 +64,7 @@ def compact(
             rewrite(space, group, np.ones(len(space), bool))
             for _ in group:
                 on_shard()
-        space.save_index()
+        space.save_index(required=True)
         return Compaction(before, len(space.index.shards), copies)
 
 
@@ -94,6 +94,8 @@ def plan(space: Space, target: int, most_texts: int, small: float) -> list[list[
 
 def rewrite(space: Space, names: list[str], keep: np.ndarray) -> None:
     """Replace some shards by one with those of their texts that are placed there and kept.
+
+    Texts that are placed in another shard, which is there, are copies.
 
     Args:
         keep: (n,) bool over the index of the space.
@@ -128,14 +130,17 @@ def _kept(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:
             f"the shard {name}{SUFFIX} of {space.folder} vanished: something removes files "
             "there; run again when it has finished"
         )
-    shard = Shard(space.folder / f"{name}{SUFFIX}")
+    shard = space.shard(name)
     rows = shard.rows()
     found = space.index.find(rows.keys)
     here = space.index.shards.index(name)
     starts = np.cumsum(rows.lengths, dtype=np.int64) - rows.lengths
-    chosen = np.flatnonzero(
-        (space.index.shard[found] == here) & (space.index.start[found] == starts) & keep[found]
-    )
+    place = space.index.shard[found]
+    own = (place == here) & (space.index.start[found] == starts)
+    # Or in a shard that was rewritten just now, maybe into these very bytes: this shard.
+    present = space.shard_names()
+    moved = np.array([other not in present for other in space.index.shards])[place]
+    chosen = np.flatnonzero((own | moved) & keep[found])
     if not len(chosen):
         return None
     vectors = shard.vectors(space.spec.bytes_per_vector)

@@ -17,14 +17,17 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import secrets
 import shutil
+import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from features.errors import CacheError, DiskSpaceError
 from features.lease import lease
@@ -33,17 +36,35 @@ from features.remote import RemotePath
 
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 TEMPORARY_PREFIX = ".tmp-"
+TEMPORARY = re.compile(r"\.tmp-.*|\.probe-[0-9a-f]{8}")
+"""Names of files and folders under way, and those that older versions tried a cache with."""
+
+OWN_TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{16}|\.probe-[0-9a-f]{8}")
+"""The names that are given here to files, exactly: what may be swept beside others' files."""
+
+Named = Callable[[str], object]
+"""Says of a name whether it is meant."""
+
 LOCK_NAME = ".maintenance"
 ABANDONED_SECONDS = 24 * 3600.0
 """Age from which a temporary file counts as left over where locks cannot tell."""
 
+REFRESH_SECONDS = 3600.0
+"""How often a folder under way is made to look young where there are no locks."""
+
 ATTEMPTS = 3
+FILE_MODE = 0o666
+"""Whoever the umask lets in: a cache may be shared."""
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 BUSY = (errno.EWOULDBLOCK, errno.EACCES)
+OBSTACLES = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY)
 
 
 def put(folder: Place, name: str, data: bytes | memoryview) -> None:
     """Make the file ``folder/name`` appear whole or not at all, durable before it appears.
+
+    A folder that is missing, because someone took it for an empty one, is made again.
 
     Raises:
         DiskSpaceError: the disk is full.
@@ -57,12 +78,42 @@ def put(folder: Place, name: str, data: bytes | memoryview) -> None:
         for attempt in range(ATTEMPTS):
             try:
                 _put(folder, name, memoryview(data))
+                sync_folder(folder)
                 break
             except FileNotFoundError:
                 # Swept by a machine that could not see the lock: once more.
-                if attempt == ATTEMPTS - 1 or not folder.is_dir():
+                if attempt == ATTEMPTS - 1:
                     raise
-        sync_folder(folder)
+                make_folder(folder)
+
+
+def prove_writable(folder: Path) -> None:
+    """Make a file in a folder and remove it. Raises ``OSError`` where that cannot be."""
+    path, descriptor = _new_file(folder)
+    try:
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """A file, opened for reading; a named pipe or a device is refused, not waited for.
+
+    Raises:
+        OSError: it cannot be opened.
+        ValueError: it is no regular file.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is no regular file")
+    return path.open("rb")
+
+
+def read_file(path: Place) -> bytes:
+    """The bytes of a file. Raises as ``open_file``, or ``RemoteError``."""
+    if isinstance(path, RemotePath):
+        return path.read_bytes()
+    with open_file(path) as file:
+        return file.read()
 
 
 def make_folder(folder: Place) -> None:
@@ -85,22 +136,16 @@ def temporary_folder(folder: Path, name: str) -> Iterator[Path]:
     Raises:
         OSError: it cannot be made.
     """
-    path, descriptor = _locked_folder(folder, name)
+    path, descriptor, locked = _locked_folder(folder, name)
+    done = threading.Event()
+    if not locked:
+        threading.Thread(target=_keep_young, args=(path, done), daemon=True).start()
     try:
         yield path
     finally:
+        done.set()
         if descriptor >= 0:
             os.close(descriptor)
-
-
-def remove_tree(folder: Place) -> None:
-    """Remove a folder with all that is in it, durably."""
-    if isinstance(folder, RemotePath):
-        folder.remove_tree()
-        return
-    with writing(folder):
-        shutil.rmtree(folder)
-        sync_folder(folder.parent)
 
 
 def file_names(folder: Place) -> list[str]:
@@ -110,14 +155,18 @@ def file_names(folder: Place) -> list[str]:
     return os.listdir(folder)
 
 
-def abandoned(folder: Place) -> list[Place]:
+def abandoned(folder: Place, ours: Named = TEMPORARY.fullmatch) -> list[Place]:
     """Temporary files in a folder whose writers are gone."""
-    return [path for path in _temporaries(folder) if _take(path, lambda: None)]
+    return [path for path in _temporaries(folder, ours) if _take(path, lambda: None)]
 
 
-def sweep(folder: Place) -> int:
-    """Remove the temporary files and folders that dead writers left; how many they were."""
-    return sum(_take(path, partial(_remove, path)) for path in _temporaries(folder))
+def sweep(folder: Place, ours: Named = TEMPORARY.fullmatch) -> int:
+    """Remove the temporary files and folders that dead writers left; how many they were.
+
+    Args:
+        ours: whether a name may be one; more exactly where others keep files too.
+    """
+    return sum(_take(path, partial(_remove, path)) for path in _temporaries(folder, ours))
 
 
 @contextmanager
@@ -166,6 +215,12 @@ def writing(folder: Place) -> Iterator[None]:
                 f"the disk of the cache folder {folder} is full; what was committed is kept: "
                 "free some space or choose another disk with --cache, then run again"
             ) from error
+        in_the_way = error.filename2 or error.filename
+        if error.errno in OBSTACLES and in_the_way:
+            raise CacheError(
+                f"the cache folder {folder} cannot be written ({in_the_way}: "
+                f"{error.strerror}); move that away, or choose another with --cache"
+            ) from error
         raise CacheError(
             f"the cache folder {folder} cannot be written ({error.strerror or error}); choose "
             "another with --cache, or change its permissions"
@@ -185,20 +240,35 @@ def sync_folder(folder: Place) -> None:
 @contextmanager
 def _locked(root: Path) -> Iterator[bool]:
     """Whether the lock was got; held until the block ends or the process dies."""
+    path = root / LOCK_NAME
+    if path.is_dir():
+        raise CacheError(
+            f"{path} is a folder, and stands where the lock of those who tidy belongs; move it "
+            "away and run again"
+        )
     with writing(root):
-        descriptor = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+        except PermissionError:  # another user's, which can be locked all the same
+            descriptor = os.open(path, os.O_RDONLY)
     try:
         yield _lock(descriptor) is not False
     finally:
         os.close(descriptor)
 
 
+def _new_file(folder: Path) -> tuple[Path, int]:
+    """A new temporary file, locked, and its descriptor. Raises ``OSError``."""
+    path = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    _lock(descriptor, wait=True)
+    return path, descriptor
+
+
 def _put(folder: Path, name: str, data: memoryview) -> None:
-    temporary = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    temporary, descriptor = _new_file(folder)
     try:
         try:
-            _lock(descriptor, wait=True)
             while data:
                 data = data[os.write(descriptor, data) :]
             os.fsync(descriptor)
@@ -215,50 +285,61 @@ def _put(folder: Path, name: str, data: memoryview) -> None:
             os.close(descriptor)
 
 
-def _locked_folder(folder: Path, name: str) -> tuple[Path, int]:
-    """A new folder and the descriptor that locks it; -1 where there are no locks."""
+def _locked_folder(folder: Path, name: str) -> tuple[Path, int, bool]:
+    """A new folder, the descriptor that locks it, and whether it does; -1 and False without."""
     while True:
         path = folder / f"{TEMPORARY_PREFIX}{name}-{secrets.token_hex(3)}"
         path.mkdir(parents=True)
         if fcntl is None:
-            return path, -1
+            return path, -1, False
         with suppress(FileNotFoundError):  # swept before it was locked: once more
             descriptor = os.open(path, os.O_RDONLY)
-            _lock(descriptor, wait=True)
+            locked = _lock(descriptor, wait=True)
             if path.exists():
-                return path, descriptor
+                return path, descriptor, bool(locked)
             os.close(descriptor)
 
 
-def _temporaries(folder: Place) -> list[Path]:
-    if isinstance(folder, RemotePath):
-        return []
+def _keep_young(path: Path, done: threading.Event) -> None:
+    """Renew a folder's time of change: by its age alone would it pass for a leftover."""
+    while not done.wait(REFRESH_SECONDS):
+        with suppress(OSError):
+            os.utime(path)
+
+
+def _temporaries(folder: Place, ours: Named) -> list[Place]:
     try:
-        with os.scandir(folder) as entries:
-            return sorted(
-                Path(entry.path) for entry in entries if entry.name.startswith(TEMPORARY_PREFIX)
-            )
+        found = [name for name in file_names(folder) if ours(name)]
     except FileNotFoundError:
         return []
+    return [folder / name for name in sorted(found)]
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
+def _remove(path: Place) -> None:
+    if isinstance(path, Path) and path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
-def _take(path: Path, act: Callable[[], object]) -> bool:
+def _take(path: Place, act: Callable[[], object]) -> bool:
     """Do something while no writer can hold the file. False, nothing done: one may."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        if isinstance(path, RemotePath):
+            left = time.time() - path.stat().st_mtime > ABANDONED_SECONDS
+            if left:
+                act()
+            return left
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return False  # renamed or swept meanwhile
     try:
         locked = _lock(descriptor)
+        found = os.fstat(descriptor)
         if locked is None:
-            locked = time.time() - os.fstat(descriptor).st_mtime > ABANDONED_SECONDS
+            locked = time.time() - found.st_mtime > ABANDONED_SECONDS
+        # Renamed since it was opened: it is whole, and has another name now.
+        locked = locked and os.path.samestat(found, os.lstat(path))
         if locked:
             act()
         return locked

@@ -6,16 +6,17 @@
     parquet  the same columns as conventional Parquet, in float32, which every reader takes
     hf       a Hugging Face data set folder for ``datasets.load_from_disk``
 
-Everything is written in slices of the corpus, under a temporary name, and renamed when
-complete.
+Everything is written in slices of the corpus, from its beginning to its end, under a temporary
+name, and renamed when complete.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
+import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ import pyarrow.parquet as pq
 
 from features.batching import windows
 from features.corpus import Corpus
+from features.durable import sweep, temporary_folder
 from features.errors import InputError, SettingError, listed
 from features.precision import table_dtype
 from features.spec import FeatureSpec, text_keys
@@ -39,6 +41,11 @@ SUFFIXES = {"npy": ".npy", "arrow": ".arrow", "parquet": ".parquet", "hf": ""}
 """What the name of an export ends in, by format; ``hf`` is a folder."""
 
 FORMATS = tuple(SUFFIXES)
+LEFTOVER = re.compile(
+    r"\.tmp-(?P<whole>.+)-[0-9a-f]{6}|\..+\.(?:npy|arrow|parquet)\.[0-9a-f]{8}\.tmp"
+)
+"""Temporary names of exports: of the folder that holds one, and of files of older versions."""
+
 VECTORS = "vectors"
 
 
@@ -107,8 +114,9 @@ def slices(space: Space, corpus: Corpus) -> Iterator[tuple[slice, FeatureTable]]
     """The corpus cut into runs of neighbours with their vectors, a bounded size each."""
     keys = text_keys(corpus.texts)
     sizes = space.lengths(keys).astype(np.int64) * space.spec.bytes_per_vector
-    for run in windows(sizes, SLICE_TEXTS, SLICE_BYTES):
-        yield run, space.table(keys[run])
+    with space.held():
+        for run in windows(sizes, SLICE_TEXTS, SLICE_BYTES):
+            yield run, space.table(keys[run])
 
 
 def _write_batches(writer: Any, space: Space, corpus: Corpus, schema: pa.Schema) -> int:
@@ -139,18 +147,28 @@ def _export_npy(space: Space, corpus: Corpus, path: Path) -> Export:
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     shape, dtype = (int(offsets[-1]), space.spec.width), table_dtype(space.spec.dtype)
     paths = [path]
-    with appearing(path) as temporary:
-        out = np.lib.format.open_memmap(temporary, "w+", dtype=np.dtype(dtype), shape=shape)
-        for run, table in slices(space, corpus):
-            out[offsets[run.start] : offsets[run.stop]] = table.values
-        out.flush()
-    if space.spec.layout != POOLED:
-        paths.append(path.with_suffix(".offsets.npy"))
-        with appearing(paths[1]) as temporary:
-            np.lib.format.open_memmap(
-                temporary, "w+", dtype=np.dtype(np.int64), shape=offsets.shape
-            )[:] = offsets
+    with appearing(path) as values:
+        _write_npy(values, shape, dtype, (table.values for _, table in slices(space, corpus)))
+        if space.spec.layout != POOLED:
+            paths.append(path.with_suffix(".offsets.npy"))
+            with appearing(paths[1]) as beside:
+                _write_npy(beside, offsets.shape, "int64", [offsets])
     return Export(tuple(paths), len(corpus), shape[0], shape[1], dtype)
+
+
+def _write_npy(
+    path: Path, shape: tuple[int, ...], dtype: str, parts: Iterable[np.ndarray]
+) -> None:
+    """Write an array that comes in parts, one behind the other.
+
+    Written, not mapped: to run out of disk under a memory map kills the process.
+    """
+    kind = np.dtype(dtype).newbyteorder("<")
+    header = {"descr": kind.str, "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(part, kind).data.cast("B"))
 
 
 def _write_hf(folder: Path, space: Space, corpus: Corpus, schema: pa.Schema) -> int:
@@ -192,18 +210,33 @@ def hf_feature(kind: pa.DataType) -> dict[str, Any]:
 
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
-    """A temporary path that takes the place of ``path`` when all went well."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    """A temporary path that takes the place of ``path`` when all went well.
+
+    It lies in a folder that is locked meanwhile; those of killed processes are removed first.
+    """
+    folder = path.parent
     try:
-        yield temporary
-        temporary.replace(path)
+        sweep(folder, lambda name: _left_by_export(path, name))
+        with temporary_folder(folder, path.name) as temporary:
+            try:
+                yield temporary / path.name
+                (temporary / path.name).replace(path)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise InputError(
             f"the export {path} cannot be written ({error.strerror or error}); choose another "
             "place with --out"
         ) from error
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+
+
+def _left_by_export(path: Path, name: str) -> bool:
+    """Whether a name beside an export is, by its form, that of one that was under way."""
+    found = LEFTOVER.fullmatch(name)
+    if not found:
+        return bool(re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.tmp", name))
+    if found["whole"] is None:
+        return True
+    with suppress(OSError):
+        return set(os.listdir(path.with_name(name))) <= {found["whole"]}
+    return False

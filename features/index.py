@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -158,8 +158,16 @@ class Index:
             self.tokens[rows],
         )
 
-    def to_bytes(self) -> memoryview:
-        """Arrow IPC bytes with their own digest in front."""
+    def places(self) -> list[np.ndarray]:
+        """Of each shard, the positions in the index of the texts placed there, rising."""
+        return grouped(self.shard, len(self.shards))
+
+    def to_bytes(self, fingerprint: str = "") -> memoryview:
+        """Arrow IPC bytes with their own digest in front.
+
+        Args:
+            fingerprint: of the space that it is the index of.
+        """
         key_array = pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(KEY_BYTES),
             len(self.keys),
@@ -174,7 +182,11 @@ class Index:
                 "tokens": self.tokens,
             }
         ).replace_schema_metadata(
-            {"format": FORMAT, "shards": json.dumps([self.shards, self.texts])}
+            {
+                "format": FORMAT,
+                "fingerprint": fingerprint,
+                "shards": json.dumps([self.shards, self.texts]),
+            }
         )
         counted = pa.MockOutputStream()
         _write(table, counted)
@@ -185,22 +197,48 @@ class Index:
         return data
 
     @classmethod
-    def from_bytes(cls, data: bytes | memoryview) -> Index | None:
-        """The index, or None where the bytes are damaged or another version wrote them."""
+    def from_bytes(cls, data: bytes | memoryview, fingerprint: str = "") -> Index | None:
+        """The index, or None where the bytes are damaged or another version wrote them.
+
+        Args:
+            fingerprint: of the space that it must be of, where it says so at all, as those
+                of older versions do not.
+        """
         body = memoryview(data)[DIGEST_HEX:]
         if digest(body).encode("ascii") != data[:DIGEST_HEX]:
             return None
-        table = pa.ipc.open_file(pa.BufferReader(body)).read_all()
-        if (table.schema.metadata or {}).get(b"format") != FORMAT.encode("ascii"):
+        try:
+            options = pa.ipc.IpcReadOptions(use_threads=False)
+            table = pa.ipc.open_file(pa.BufferReader(body), options=options).read_all()
+            facts = table.schema.metadata or {}
+            of = facts.get(b"fingerprint", b"").decode("ascii")
+            if facts.get(b"format") != FORMAT.encode("ascii"):
+                return None
+            if of and fingerprint and of != fingerprint:
+                return None
+            columns = {name: table[name].combine_chunks() for name in table.column_names}
+            keys = columns.pop("key")
+            shards, texts = json.loads(facts[b"shards"])
+            index = cls(
+                tuple(shards),
+                tuple(texts),
+                np.frombuffer(keys.buffers()[1], f"S{KEY_BYTES}", count=len(keys)),
+                **{name: column.to_numpy() for name, column in columns.items()},
+            )
+        except (pa.ArrowException, LookupError, TypeError, ValueError, RecursionError):
             return None
-        columns = {name: table[name].combine_chunks() for name in table.column_names}
-        keys = columns.pop("key")
-        shards, texts = json.loads(table.schema.metadata[b"shards"])
-        return cls(
-            tuple(shards),
-            tuple(texts),
-            np.frombuffer(keys.buffers()[1], f"S{KEY_BYTES}", count=len(keys)),
-            **{name: column.to_numpy() for name, column in columns.items()},
+        return index if index._possible() else None
+
+    def _possible(self) -> bool:
+        """Whether the numbers can be places at all."""
+        if {len(getattr(self, field.name)) for field in fields(self)[2:]} != {len(self.keys)}:
+            return False
+        if len(self.texts) != len(self.shards):
+            return False
+        return not len(self.keys) or bool(
+            0 <= self.shard.min() <= self.shard.max() < len(self.shards)
+            and self.start.min() >= 0
+            and self.length.min() >= 1
         )
 
 
@@ -245,6 +283,13 @@ class GrowingIndex:
     def remove(self, gone: set[str]) -> None:
         """Forget shards, as ``Index.without`` does."""
         self._settled = self.whole.without(gone)
+
+
+def grouped(numbers: np.ndarray, count: int) -> list[np.ndarray]:
+    """For each of ``range(count)``, where it stands in (n,) ``numbers``, rising."""
+    order = np.argsort(numbers, kind="stable")
+    bounds = np.searchsorted(numbers[order], np.arange(1, count))
+    return np.split(order, bounds)
 
 
 def _beginnings(keys: np.ndarray) -> np.ndarray:

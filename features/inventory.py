@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from features.card import SPACE_NAME, SpaceCard, card_of, read_card, space_folders
+from features.card import SpaceCard, card_of, last_use, read_card, space_folders
 from features.place import Place
 from features.remote import RemotePath
 from features.store import FeatureStore, Space
@@ -42,7 +43,10 @@ def inventory(root: Place) -> list[SpaceFacts]:
         CacheError: the cache cannot be read.
         CorruptShardError: a shard that no index knows cannot be read; see ``verify``.
     """
-    facts = [facts_of(space) for space in open_all(root)]
+    facts = []
+    for space in open_all(root):
+        with suppress(FileNotFoundError):  # removed meanwhile
+            facts.append(facts_of(space))
     return sorted(facts, key=lambda one: one.last_use, reverse=True)
 
 
@@ -57,7 +61,7 @@ def open_all(root: Place) -> Iterator[Space]:
 
 
 def facts_of(space: Space) -> SpaceFacts:
-    """The facts of one space."""
+    """The facts of one space. Raises ``FileNotFoundError`` where there is none any more."""
     return SpaceFacts(
         folder=space.folder,
         card=card_of(space.folder, space.spec, space.model),
@@ -66,11 +70,6 @@ def facts_of(space: Space) -> SpaceFacts:
         size=folder_size(space.folder),
         last_use=last_use(space.folder),
     )
-
-
-def last_use(folder: Place) -> datetime:
-    """When a space was used last. Raises ``FileNotFoundError`` where there is none any more."""
-    return datetime.fromtimestamp((folder / SPACE_NAME).stat().st_mtime, UTC)
 
 
 def folder_size(folder: Place) -> int:

@@ -26,6 +26,9 @@ LIMITS = {
 """Where Linux says how much memory a container may take, in its versions 2 and 1, and beside
 it how much it takes already."""
 
+ASSUMED_MEMORY = 4 * 2**30
+"""Where the system does not say how much memory there is, such as Windows."""
+
 ZEROS = bytes(2**20)
 
 
@@ -56,7 +59,14 @@ def _free(meminfo: Path) -> int:
         available = next(line for line in lines if line.startswith("MemAvailable"))
         return int(available.split()[1]) * 1024
     except (OSError, StopIteration):  # not Linux
+        return _physical()
+
+
+def _physical() -> int:
+    try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # no such function, or no such number
+        return ASSUMED_MEMORY
 
 
 def on_disk(values: np.ndarray) -> bool:

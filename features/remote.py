@@ -94,8 +94,16 @@ class RemotePath:
         """Nothing: a folder is there as soon as something lies in it."""
 
     def rmdir(self) -> None:
-        """Remove the mark of an empty folder."""
-        self.remove_tree()
+        """Nothing, for a folder is gone when the last file in it is.
+
+        The mark that a server may keep of it is no folder to anyone here, and to remove it
+        would remove what others put there meanwhile.
+
+        Raises:
+            OSError: something lies in it.
+        """
+        if any(self.files()):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(self))
 
     def exists(self) -> bool:
         return self._kind() != "NotFound"
@@ -143,6 +151,12 @@ class RemotePath:
             raw = self._filesystem().open_input_file(self.path)
         return cast(IO[bytes], io.BufferedReader(_Raw(self, raw)))
 
+    @contextmanager
+    def ranges(self) -> Iterator[Any]:
+        """The object, to read parts of: it has ``size()`` and ``read_at(count, offset)``."""
+        with self.translated(), self._filesystem().open_input_file(self.path) as file:
+            yield file
+
     def read_bytes(self) -> bytes:
         with self.translated(), self._filesystem().open_input_file(self.path) as file:
             return bytes(file.read())
@@ -166,20 +180,12 @@ class RemotePath:
             if not missing_ok:
                 raise
 
-    def remove_tree(self) -> None:
-        """Remove all files below the folder."""
-        with self.translated():
-            self._filesystem().delete_dir(self.path)
-
     def replace(self, target: RemotePath) -> None:
         """Move a file, or all files of a folder: copied, then removed."""
-        moved = list(self.files()) if self.is_dir() else [self]
-        for source in moved:
+        for source in list(self.files()) if self.is_dir() else [self]:
             with self.translated():
                 end = target.path + source.path.removeprefix(self.path)
                 self._filesystem().move(source.path, end)
-        if moved != [self] and self.exists():
-            self.remove_tree()
 
     @contextmanager
     def translated(self) -> Iterator[None]:

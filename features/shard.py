@@ -7,19 +7,20 @@ Columns, one row a text:
     length   int32                   vectors stored for it
     vectors  fixed_size_binary(bytes a vector), in a list in the sequence layouts
 
-The spec stands as JSON in the file's metadata under ``manyheads.spec``. The vectors are
-opaque to Parquet and written without compression, dictionary or statistics as one PLAIN
-data page, so their bytes lie in the file in one piece. A reader takes them by memory map
-without decoding; any Parquet reader can decode them too.
+The spec stands as JSON in the file's metadata under ``manyheads.spec``, and beside it the
+digest of the first three columns, so that these can be read and checked without the vectors.
+The vectors are opaque to Parquet and written without compression, dictionary or statistics as
+one PLAIN data page, so their bytes lie in the file in one piece. A reader takes them by memory
+map without decoding; any Parquet reader can decode them too. A file of another physical layout
+is refused (``footer``).
 """
 
 from __future__ import annotations
 
-import json
 import mmap
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from features.errors import CorruptShardError, SettingError
+from features.durable import open_file
+from features.errors import CorruptShardError
+from features.footer import ROWS_METADATA, SPEC_METADATA, Footer, footer_size
 from features.mirror import copy_of, keep_copy
 from features.place import Place
 from features.precision import pack
@@ -41,9 +44,10 @@ NAME = re.compile(r"[0-9a-f]{32}")
 MOST_TEXTS = 16_384
 """Texts a shard at the most: Arrow begins a new page at 20,000 rows, whatever its size."""
 
-Content = bytes | mmap.mmap
+TAIL_BYTES = 64 * 2**10
+"""Asked for first of a shard on object storage: more than its footer, mostly."""
 
-SPEC_METADATA = b"manyheads.spec"
+Content = bytes | mmap.mmap
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +87,14 @@ class ShardRows:
     keys: np.ndarray
     tokens: np.ndarray
     lengths: np.ndarray
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits of the XXH3-128 of all three, one behind the other."""
+        whole = xxhash.xxh3_128()
+        for values, kind in ((self.keys, None), (self.tokens, "<i4"), (self.lengths, "<i4")):
+            whole.update(np.ascontiguousarray(values, kind).view(np.uint8).data)
+        return whole.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +137,9 @@ def serialize_stored(spec: FeatureSpec, stored: StoredRows) -> bytes:
             "length": pa.array(stored.rows.lengths, pa.int32()),
             "vectors": vectors,
         }
-    ).replace_schema_metadata({SPEC_METADATA: spec.to_json()})
+    ).replace_schema_metadata(
+        {SPEC_METADATA: spec.to_json(), ROWS_METADATA: stored.rows.digest}
+    )
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
@@ -140,8 +154,8 @@ def serialize_stored(spec: FeatureSpec, stored: StoredRows) -> bytes:
     )
     data: bytes = sink.getvalue().to_pybytes()
     view = memoryview(data)
-    start, _ = _vectors_place(view, width)
     # The promise on which every reader relies, checked once, while the vectors are at hand.
+    start = Footer.of(view, len(view)).columns[3].values(view)
     if view[start : start + len(raw)] != raw:
         raise CorruptShardError("Parquet did not write the vectors in one piece")
     return data
@@ -172,41 +186,103 @@ class Shard:
     def __init__(self, path: Place, at_source: bool = False) -> None:
         self.path = path
         self._bytes = _content(path, at_source)
+        with _explained(path):
+            view = memoryview(self._bytes)
+            self._footer = Footer.of(view, len(view))
+            self._start = self._footer.columns[3].values(view)
 
-    def rows(self) -> ShardRows:
-        """Keys, tokens and lengths of its texts."""
-        columns = ["key", "tokens", "length"]
-        try:
-            table = pq.read_table(pa.BufferReader(self._bytes), columns=columns)
-        except (pa.ArrowException, OSError) as error:
-            raise CorruptShardError(
-                _corrupt(self.path, "is no shard of this project")
-            ) from error
-        if table.column_names != columns or table.schema.field("key").type != pa.binary(
-            KEY_BYTES
-        ):
-            raise CorruptShardError(_corrupt(self.path, "lacks the columns of a shard"))
-        keys = table["key"].combine_chunks()
-        raw = np.frombuffer(keys.buffers()[1], dtype=f"S{KEY_BYTES}")
-        start = keys.offset
-        return ShardRows(
-            raw[start : start + len(keys)],
-            table["tokens"].to_numpy(),
-            table["length"].to_numpy(),
-        )
+    @property
+    def mapped(self) -> bool:
+        """Whether its bytes are mapped from a file, so that they take no memory."""
+        return isinstance(self._bytes, mmap.mmap)
 
     def spec(self) -> FeatureSpec:
         """The spec that its metadata holds."""
-        try:
-            metadata = pq.read_schema(pa.BufferReader(self._bytes)).metadata or {}
-            return FeatureSpec.from_dict(json.loads(metadata[SPEC_METADATA]))
-        except (pa.ArrowException, OSError, LookupError, ValueError, SettingError) as error:
-            raise CorruptShardError(_corrupt(self.path, "holds no feature spec")) from error
+        return self._footer.spec
+
+    def rows(self) -> ShardRows:
+        """Keys, tokens and lengths of its texts."""
+        with _explained(self.path):
+            return _rows(memoryview(self._bytes), self._footer)
 
     def vectors(self, width: int) -> np.ndarray:
         """All vectors, not copied: a read-only (rows,) view of raw bytes, void of ``width``."""
-        start, rows = _vectors_place(memoryview(self._bytes), width)
-        return np.frombuffer(self._bytes, dtype=f"V{width}", count=rows, offset=start)
+        count = self._footer.columns[3].count
+        return np.frombuffer(self._bytes, f"V{width}", count=count, offset=self._start)
+
+    def check_lists(self) -> None:
+        """Check that the lists, which other readers go by, are as long as the lengths say.
+
+        Raises:
+            CorruptShardError: they are not.
+        """
+        if self.spec().layout == POOLED:
+            return
+        with _explained(self.path):
+            # Without threads of its own: readers are threads already, and a process that ends
+            # while Arrow's still start is aborted.
+            with pq.ParquetFile(pa.BufferReader(self._bytes)) as file:
+                table = file.read(["vectors"], use_threads=False)
+            lists = table["vectors"].combine_chunks()
+            if not np.array_equal(np.diff(lists.offsets.to_numpy()), self.rows().lengths):
+                raise ValueError("holds lists of other lengths than it says")
+
+
+def read_rows(path: Place) -> tuple[FeatureSpec, ShardRows]:
+    """What a shard holds without its vectors, which are not read: its spec and its rows.
+
+    The rows are checked against their own digest. A shard of an older version has none, and
+    is read whole and checked as a whole.
+
+    Raises:
+        CorruptShardError, FileNotFoundError, RemoteError: as ``Shard``.
+    """
+    with _explained(path):
+        data, footer = _beginning(path)
+        if footer.rows_digest:
+            return footer.spec, _rows(data, footer)
+    shard = Shard(path)
+    return shard.spec(), shard.rows()
+
+
+def _beginning(path: Place) -> tuple[memoryview, Footer]:
+    """The bytes of a shard, at least to its vectors, and its footer. Raises ``ValueError``."""
+    if not isinstance(path, RemotePath):
+        mapped = memoryview(_mapped(path))
+        return mapped, Footer.of(mapped, len(mapped))
+    with suppress(FileNotFoundError, CorruptShardError, ValueError):
+        return _beginning(copy_of(path))
+    with path.ranges() as file:
+        size = file.size()
+        start = max(0, size - TAIL_BYTES)
+        tail = memoryview(file.read_at(size - start, start))
+        if len(tail) < min(size, footer_size(tail)):
+            start = max(0, size - footer_size(tail))
+            tail = memoryview(file.read_at(size - start, start))
+        footer = Footer.of(tail, size)
+        if not start:
+            return tail, footer
+        return memoryview(file.read_at(footer.columns[3].start, 0)), footer
+
+
+def _rows(data: memoryview, footer: Footer) -> ShardRows:
+    """Keys, tokens and lengths, copied. Raises ``ValueError`` where they do not agree."""
+    key, tokens, length, vectors = footer.columns
+    rows = ShardRows(
+        *(
+            np.frombuffer(data, kind, count=column.count, offset=column.values(data)).copy()
+            for column, kind in ((key, f"S{KEY_BYTES}"), (tokens, "<i4"), (length, "<i4"))
+        )
+    )
+    if footer.rows_digest and rows.digest != footer.rows_digest:
+        raise ValueError("does not match the digest of its rows")
+    if not len(rows.keys) == len(rows.tokens) == len(rows.lengths):
+        raise ValueError("holds columns of different lengths")
+    most = 1 if footer.spec.layout == POOLED else vectors.count
+    fitting = (rows.lengths >= 1) & (rows.lengths <= most)
+    if rows.lengths.sum(dtype=np.int64) != vectors.count or not fitting.all():
+        raise ValueError("holds another number of vectors than its lengths say")
+    return rows
 
 
 def _content(path: Place, at_source: bool) -> Content:
@@ -226,7 +302,7 @@ def _content(path: Place, at_source: bool) -> Content:
 
 def _mapped(path: Path) -> mmap.mmap:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError:
         raise
@@ -240,15 +316,13 @@ def _checked(path: Place, data: Content) -> Content:
     return data
 
 
-def _vectors_place(data: memoryview, width: int) -> tuple[int, int]:
-    """Where the vectors begin and how many they are.
-
-    They are the last bytes of the last column's only page: behind them in the page stands
-    nothing, before them only its header and, in the sequence layouts, the list's levels.
-    """
-    column = pq.read_metadata(pa.BufferReader(data)).row_group(0).column(3)
-    rows = int(column.num_values)
-    return int(column.data_page_offset + column.total_compressed_size - rows * width), rows
+@contextmanager
+def _explained(path: Place) -> Iterator[None]:
+    """Turn what is wrong with a shard's bytes into a ``CorruptShardError`` that names it."""
+    try:
+        yield
+    except (ValueError, pa.ArrowException) as error:
+        raise CorruptShardError(_corrupt(path, str(error))) from error
 
 
 def _corrupt(path: Place, finding: str) -> str:

@@ -15,24 +15,39 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 
-from features.card import SPACE_NAME, SpaceCard, touch
-from features.durable import file_names, make_folder, put, reading, sweep
-from features.errors import CacheError, CorruptShardError
-from features.index import GrowingIndex, Index
+from features.card import SPACE_NAME, SpaceCard, read_card, touch
+from features.durable import (
+    OWN_TEMPORARY,
+    file_names,
+    make_folder,
+    prove_writable,
+    put,
+    read_file,
+    reading,
+    sweep,
+)
+from features.errors import CacheError, DiskSpaceError, RemoteError
+from features.index import GrowingIndex, Index, grouped
 from features.memory import Room
 from features.mirror import drop_copy, keep_copy, local_folder
 from features.place import Place, place
 from features.precision import table_dtype, unpack
-from features.shard import NAME, SUFFIX, Block, Shard, ShardRows, digest, serialize
+from features.remote import RemotePath
+from features.shard import NAME, SUFFIX, Block, Shard, ShardRows, digest, read_rows, serialize
 from features.spec import FeatureSpec
-from features.table import FeatureTable
+from features.table import POOLED, FeatureTable
 
 INDEX_NAME = "index.arrow"
 READ_ATTEMPTS = 4
+HELD_SHARDS = 200
+"""Shards that stay open while ``held``: each takes one of the process' open files."""
+
 READERS = max(2, min(4, os.cpu_count() or 1))
 """Threads that read shards: hashing and copying release the interpreter lock."""
 
@@ -62,11 +77,15 @@ class FeatureStore:
         Raises:
             CacheError: it cannot be made or written.
         """
-        probe = self.root / f".probe-{secrets.token_hex(4)}"
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"")
-            probe.unlink()
+            if isinstance(self.root, RemotePath):
+                probe = self.root / f".probe-{secrets.token_hex(4)}"
+                probe.write_bytes(b"")
+                probe.unlink()
+            else:
+                self.root.mkdir(parents=True, exist_ok=True)
+                prove_writable(self.root)
+            sweep(self.root, OWN_TEMPORARY.fullmatch)
         except OSError as error:
             raise CacheError(
                 f"the cache folder {self.root} cannot be written ({error.strerror}); choose "
@@ -81,12 +100,21 @@ class Space:
         folder: ``CACHE/<fingerprint>``; need not exist yet.
         spec: what a vector here is.
         model: the encoder's name, for people; kept when the space is new.
+
+    Attributes:
+        committed: names of the shards that were committed through this object, in order.
+
+    Raises:
+        CacheError: the folder cannot be read, or holds another space than its name says.
     """
 
     def __init__(self, folder: Place, spec: FeatureSpec, model: str = "") -> None:
         self.folder = folder
         self.spec = spec
         self.model = model
+        self.committed: list[str] = []
+        self._held: dict[str, Shard] | None = None
+        self._check_card()
         saved = self._saved_index()
         self._saved_shards = None if saved is None else set(saved.shards)
         self._growing = GrowingIndex(saved or Index.empty())
@@ -136,13 +164,29 @@ class Space:
         return bool(added or gone)
 
     def _rows(self, name: str) -> ShardRows:
-        shard = Shard(self.folder / f"{name}{SUFFIX}")
-        if shard.spec() != self.spec:
-            raise CorruptShardError(
-                f"the shard {shard.path} belongs to another space: it was moved here by hand; "
-                "run 'manyheads verify --fix' on this cache, or move it back"
+        path = self.folder / f"{name}{SUFFIX}"
+        spec, rows = read_rows(path)
+        self._check_spec(path, spec)
+        return rows
+
+    def _check_spec(self, path: Place, spec: FeatureSpec) -> None:
+        if spec != self.spec:
+            raise CacheError(
+                f"the shard {path} belongs to the space {spec.fingerprint}, not to this one: "
+                "it was moved here; run 'manyheads verify --fix' on this cache, or move it back"
             )
-        return shard.rows()
+
+    def _check_card(self) -> None:
+        try:
+            with reading(self.folder):
+                read_card(self.folder)
+        except FileNotFoundError:  # a new space
+            return
+        except ValueError as error:
+            raise CacheError(
+                f"{self.folder / SPACE_NAME} is not the card of this space ({error}); run "
+                "'manyheads verify --fix' on this cache: what is sound is kept"
+            ) from error
 
     def commit(self, keys: np.ndarray, block: Block) -> bool:
         """Write texts' vectors as one shard; when this returns, they survive a power cut.
@@ -167,29 +211,68 @@ class Space:
         return name
 
     def _commit(self, name: str, data: bytes, rows: ShardRows) -> bool:
-        if not (self.folder / SPACE_NAME).exists():
-            make_folder(self.folder)
-            put(self.folder, SPACE_NAME, SpaceCard(self.spec, self.model).to_bytes())
+        self.lay_card()
         path = self.folder / f"{name}{SUFFIX}"
         fresh = not path.exists()
         if fresh:
             put(self.folder, path.name, data)
             keep_copy(path, data)
+            self.lay_card()  # again: whoever tidies may have taken this for an empty space
         if name not in self._growing.shards:
             self._growing.add([(name, rows)])
+        self.committed.append(name)
         return fresh
+
+    def lay_card(self) -> None:
+        """Write the card, and make the folder, where they are missing."""
+        if not (self.folder / SPACE_NAME).exists():
+            make_folder(self.folder)
+            put(self.folder, SPACE_NAME, SpaceCard(self.spec, self.model).to_bytes())
 
     def sweep(self) -> int:
         """Remove what writers that died left behind; how many files that were."""
         return sweep(self.folder)
 
-    def save_index(self) -> None:
-        """Write the derived index, so that the next run need not read the shards' keys."""
-        self.refresh()
-        shards = set(self._growing.shards)
-        if shards != (self._saved_shards or set()):
-            put(self.folder, INDEX_NAME, self.index.to_bytes())
+    def save_index(self, required: bool = False) -> None:
+        """Write the derived index, so that the next run need not read the shards' keys.
+
+        Args:
+            required: raise where it cannot be written, though nothing was committed here. A
+                cache that may only be read is otherwise left without.
+        """
+        for _ in range(READ_ATTEMPTS):
+            self.refresh()
+            if not self.stale:
+                return
+            shards = set(self._growing.shards)
+            try:
+                put(self.folder, INDEX_NAME, self.index.to_bytes(self.folder.name))
+            except (CacheError, DiskSpaceError, RemoteError):
+                if required or self.committed:
+                    raise
+                return
             self._saved_shards = shards
+            if shards <= self.shard_names():  # else some were removed since the look
+                return
+
+    @property
+    def stale(self) -> bool:
+        """Whether the saved index knows other shards than this object does."""
+        return set(self._growing.shards) != (self._saved_shards or set())
+
+    def drop_index(self) -> None:
+        """Remove the derived index, before shards are: it must never name what was removed."""
+        (self.folder / INDEX_NAME).unlink(missing_ok=True)
+        self._saved_shards = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep shards open once they were checked, while the block runs."""
+        self._held = {}
+        try:
+            yield
+        finally:
+            self._held = None
 
     def table(self, keys: np.ndarray, memory: int | None = None) -> FeatureTable:
         """The vectors of texts, in the order of their keys; every shard's digest is checked.
@@ -226,15 +309,15 @@ class Space:
         each = width + values_size if self.spec.dtype == "int8" else width
         room = Room(int(offsets[-1]) * each, memory, local_folder(self.folder))
         raw = room.empty((int(offsets[-1]),), f"V{width}")
-        shard_of = self.index.shard[found]
+        parts = grouped(self.index.shard[found], len(self.index.shards))
 
         def fill(number: int) -> None:
-            rows = np.flatnonzero(shard_of == number)
+            rows = parts[number]
             self._copy_runs(raw, number, rows, offsets[rows], found[rows])
             room.release()
 
         with ThreadPoolExecutor(READERS) as pool:
-            list(pool.map(fill, np.unique(shard_of).tolist()))
+            list(pool.map(fill, [n for n, rows in enumerate(parts) if len(rows)]))
         values = unpack(raw, self.spec.dtype, self.spec.width, room.empty)
         values.flags.writeable = room.in_memory
         return FeatureTable(values, offsets, self.spec.layout)
@@ -250,9 +333,14 @@ class Space:
             to: (n,) where each text's vectors begin in ``out``.
             found: (n,) where each text stands in the index.
         """
-        shard = Shard(self.folder / f"{self.index.shards[number]}{SUFFIX}")
+        shard = self.shard(self.index.shards[number])
         source = shard.vectors(self.spec.bytes_per_vector)
         start, length = self.index.start[found], self.index.length[found].astype(np.int64)
+        if (start + length).max() > len(source):
+            raise CacheError(
+                f"{self.folder / INDEX_NAME} does not fit the shard {shard.path}; delete that "
+                "file: it is derived from the shards, and written anew"
+            )
         joined = (rows[1:] == rows[:-1] + 1) & (start[1:] == start[:-1] + length[:-1])
         heads = np.flatnonzero(np.concatenate([[True], ~joined]))
         counts = np.add.reduceat(length, heads)
@@ -260,6 +348,17 @@ class Space:
             to[heads].tolist(), start[heads].tolist(), counts.tolist(), strict=True
         ):
             out[a : a + count] = source[b : b + count]
+
+    def shard(self, name: str) -> Shard:
+        """A shard of this space, checked. Raises as ``Shard``, and as ``table``."""
+        held = self._held or {}
+        if name in held:
+            return held[name]
+        shard = Shard(self.folder / f"{name}{SUFFIX}")
+        self._check_spec(shard.path, shard.spec())
+        if self._held is not None and shard.mapped and len(held) < HELD_SHARDS:
+            self._held[name] = shard
+        return shard
 
     def _found(self, keys: np.ndarray) -> np.ndarray:
         found = self.index.find(keys)
@@ -283,6 +382,10 @@ class Space:
 
     def _saved_index(self) -> Index | None:
         try:
-            return Index.from_bytes((self.folder / INDEX_NAME).read_bytes())
-        except OSError:
+            data = read_file(self.folder / INDEX_NAME)
+        except (OSError, ValueError):
             return None
+        index = Index.from_bytes(data, self.folder.name)
+        if index and self.spec.layout == POOLED and (index.length != 1).any():
+            return None
+        return index

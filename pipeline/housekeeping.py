@@ -17,9 +17,9 @@ from features.corpus import CorpusTexts
 from features.errors import SettingError
 from features.inventory import SpaceFacts, folder_size, inventory, open_all
 from features.place import Place, Source
+from features.quarantine import QUARANTINE
 from features.segments import LANGUAGE, language_of
 from features.spec import FeatureSpec, text_keys
-from features.verify import QUARANTINE
 
 PROMPT_SHOWN = 20
 """Characters of a prompt in the table."""
@@ -169,7 +169,7 @@ def run_collect(parsed: argparse.Namespace) -> Collected:
     keep = _keys(parsed.data, parsed.text_column) if parsed.data else None
     older_than = _day(parsed.older_than) if parsed.older_than else None
     removals = plan_collection(cache, keep, older_than)
-    if parsed.yes and removals:
+    if parsed.yes:
         collect(cache, removals, keep)
     return Collected(cache, removals, parsed.yes)
 

@@ -10,7 +10,7 @@ from typing import Any
 from features.card import existing_cache, space_folders
 from features.corpus import Columns, read_corpus
 from features.encoding import Encoder
-from features.errors import CorruptShardError, SettingError
+from features.errors import CacheError, CorruptShardError, SettingError
 from features.location import EMBEDDED
 from features.model import EncoderModel, find_model, with_other_trust
 from features.place import Place, Source
@@ -163,7 +163,7 @@ def _compare(
         try:
             space = FeatureStore(cache).space(spec)
             count, found = compare_sample(space, texts, encoder, sample)
-        except CorruptShardError:  # a finding already
+        except (CacheError, CorruptShardError):  # a finding already
             continue
         compared += count
         findings += found

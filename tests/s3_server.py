@@ -36,6 +36,7 @@ class S3Server(ThreadingHTTPServer):
         uploads: multipart uploads under way, by id: the parts by number.
         requests: every request, ``METHOD bucket/key?query``.
         fault: what goes wrong.
+        on_data: told of the bytes of every answer to a GET.
     """
 
     daemon_threads = True
@@ -48,6 +49,7 @@ class S3Server(ThreadingHTTPServer):
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.requests: list[str] = []
         self.fault: Fault = lambda method, target: 0
+        self.on_data: Callable[[int], object] = lambda size: None
         self.lock = threading.RLock()
         self.began = 0
 
@@ -75,6 +77,7 @@ class S3Server(ThreadingHTTPServer):
                 kept.clear()
             self.buckets = {"bucket"}
             self.fault = lambda method, target: 0
+            self.on_data = lambda size: None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up is none of the tests' concern."""
@@ -278,6 +281,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data)
+        if self.command == "GET":
+            self.server.on_data(len(data))
         self.wfile.flush()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 
 from features import export as module
 from features.corpus import Corpus
+from features.durable import temporary_folder
 from features.encoding import encode, plan_encoding
-from features.errors import SettingError
+from features.errors import InputError, SettingError
 from features.export import FORMATS, SUFFIXES, check_export, export
+from features.shard import Shard
 from features.spec import text_keys
 from features.store import FeatureStore, Space
 from tests.counting import CountingEncoder, fake_vectors, spec
@@ -79,6 +82,81 @@ def test_npy(tmp_path: Path, layout: str, dtype: str) -> None:
     else:
         assert done.paths[1] == tmp_path / "out.offsets.npy"
         assert np.array_equal(np.load(done.paths[1]), table.offsets)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_shard_is_opened_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr("features.encoding.WINDOW_TEXTS", 2)
+    space = filled(tmp_path / "cache", "tokens")
+    opened: list[str] = []
+    real = Shard.__init__
+
+    def counted(shard: Shard, path: Path, at_source: bool = False) -> None:
+        opened.append(path.name)
+        real(shard, path, at_source)
+
+    monkeypatch.setattr(Shard, "__init__", counted)
+    export(space, CORPUS, tmp_path / f"out{SUFFIXES[form]}", form)
+    assert sorted(opened) == sorted(f"{name}.parquet" for name in space.index.shards)
+    assert len(opened) > 20
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("layout", ["pooled", "tokens"])
+def test_a_full_disk_leaves_nothing(
+    small_disk: Path, tmp_path: Path, layout: str, form: str
+) -> None:
+    """At any size of the disk: it is written whole, or there is one line and nothing."""
+    space = filled(tmp_path / "cache", layout)
+    corpus = Corpus(tuple(ORDER[i % 60] for i in range(4000)))
+    export(space, corpus, tmp_path / f"whole{SUFFIXES[form]}", form)
+    out = small_disk / f"out{SUFFIXES[form]}"
+    ballast, refused = small_disk / "ballast", []
+    for room in (*range(0, 64, 8), 96, 128, 192):
+        ballast.unlink(missing_ok=True)
+        free = shutil.disk_usage(small_disk).free // 1024
+        ballast.write_bytes(bytes(1024 * max(0, free - room)))
+        try:
+            export(space, corpus, out, form)
+            break
+        except InputError as error:
+            refused.append(str(error))
+        assert [path.name for path in small_disk.iterdir()] == ["ballast"], room
+    assert len(refused) > 3
+    assert all("; choose another place with --out" in line for line in refused)
+    if out.is_file():
+        assert out.read_bytes() == (tmp_path / f"whole{SUFFIXES[form]}").read_bytes()
+
+
+def test_an_export_that_was_killed_is_swept_by_the_next(tmp_path: Path) -> None:
+    space = filled(tmp_path / "cache", "pooled")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    mine = [".tmp-notes", ".x.01234567.tmp", ".tmp-out.npy-abcdef/other.npy"]
+    left = [".old.npy.01234567.tmp", ".tmp-out.npy-012345/out.npy", ".tmp-data-012345/data"]
+    for name in (*mine, *left, ".tmp-busy.npy-012345/busy.npy"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    with temporary_folder(folder, "busy.arrow") as busy:
+        (busy / "busy.arrow").touch()
+        export(space, CORPUS, folder / "out.npy", "npy")
+        there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        kept = str((busy / "busy.arrow").relative_to(folder))
+        assert there == {*mine, "out.npy", kept}
+        shutil.rmtree(busy)
+
+
+def test_offsets_that_cannot_be_written_leave_no_half(tmp_path: Path) -> None:
+    space = filled(tmp_path / "cache", "tokens")
+    out = tmp_path / "out"
+    (out / "all.offsets.npy").mkdir(parents=True)
+    (out / "all.npy").write_bytes(b"as it was")
+    with pytest.raises(InputError):
+        export(space, CORPUS, out / "all.npy", "npy")
+    assert (out / "all.npy").read_bytes() == b"as it was"
+    assert len(list(out.iterdir())) == 2
 
 
 @pytest.mark.parametrize("layout", ["pooled", "tokens"])

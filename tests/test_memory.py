@@ -83,6 +83,13 @@ def test_int8_counts_beside_what_it_is_unpacked_to(tmp_path: Path) -> None:
     assert not on_disk(space.table(keys, needed).values)
 
 
+def test_a_system_that_does_not_say_how_much_memory_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sysconf")
+    assert available_memory(tmp_path) == memory.ASSUMED_MEMORY
+
+
 def test_no_texts_need_no_file(tmp_path: Path) -> None:
     space, keys = stored(tmp_path, make_table([2, 3]))
     assert len(space.table(keys[:0], 0)) == 0

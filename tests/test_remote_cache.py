@@ -172,7 +172,6 @@ def test_everything_else_that_verify_finds(full: S3Server) -> None:
     index = full.objects[f"{folders[1]}/index.arrow"]
     del full.objects[gone]
     full.put(f"{folders[0]}/notes.txt", b"mine")
-    full.put("bucket/deep/cache/other.bin", b"mine")
     full.put(f"{folders[1]}/index.arrow", index[:-5])
     full.put(f"{folders[1]}/space.json", b"{}")
     full.put(f"{folders[0]}/" + folders[1][-5:] + SUFFIX, b"no shard")

@@ -14,11 +14,12 @@ from features import encoding as stage
 from features.durable import exclusive
 from features.encoding import encode, plan_encoding
 from features.errors import CacheError
+from features.quarantine import QUARANTINE
 from features.sampling import compare_sample
 from features.shard import digest
 from features.spec import FeatureSpec
 from features.store import FeatureStore, Space
-from features.verify import QUARANTINE, REMEDIES, Finding, repair, verify_cache
+from features.verify import REMEDIES, Finding, repair, verify_cache
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(24)]
@@ -88,7 +89,7 @@ def deletion(root: Path, rng: random.Random) -> Path:
 
 
 def foreign_file(root: Path, rng: random.Random) -> Path:
-    folder = rng.choice([root, *(path.parent for path in shards(root))])
+    folder = rng.choice(shards(root)).parent
     name = rng.choice(["notes.txt", "data.parquet", ".DS_Store", "core", f"{rng.random()}.npy"])
     (folder / name).write_bytes(rng.randbytes(20))
     return folder / name
