@@ -2,7 +2,7 @@
 
     window --Units.take(pace)--> unit of work --encode, commit--> Pace.note
 
-A kill loses the unit under way and nothing else. So a unit takes at most an eighth of the time
+A kill loses the unit under way and nothing else. So a unit takes at most a sixth of the time
 that was spent on encoding before it, within 1 to 6 seconds. With a fast encoder that is a
 whole window.
 """
@@ -26,7 +26,7 @@ usable at all takes long for it."""
 
 MIN_SECONDS = 1.0
 MAX_SECONDS = 6.0
-SHARE = 1 / 8
+SHARE = 1 / 6
 """Time of a unit, as a share of the time spent on the units before it."""
 
 GROWTH = 128.0
