@@ -6,7 +6,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -180,18 +180,22 @@ def campaign(world: World, count: int, seed: int) -> Iterator[str]:
         cache = world.copy("attacked")
         FAULTS[name](rng, cache)
         try:
-            found = _judge(world, cache, rng)
+            found = judge(world, cache, rng.sample(["export", "train"], rng.randint(0, 2)))
         except AssertionError as error:
             found = str(error)
         if found:
             yield (f"fault {number} ({name}): {found}")
 
 
-def _judge(world: World, cache: Path, rng: random.Random) -> str:
-    """What a cache with one fault does wrong; '' where every promise held."""
+def judge(world: World, cache: Path, reads: Sequence[str]) -> str:
+    """What a cache with one fault does wrong; '' where every promise held.
+
+    Args:
+        reads: commands that read it before it is verified: ``export``, ``train``.
+    """
     unharmed = {path for path in shards(cache) if _as_it_was(world, cache, path)}
     mine = {path.read_bytes() for path in cache.rglob("*") if path.name == "inside.txt"}
-    for read in rng.sample(["export", "train"], rng.randint(0, 2)):
+    for read in reads:
         vectors = world.exported(cache) if read == "export" else None
         if vectors is not None and not np.array_equal(vectors, world.vectors):
             return "export gave wrong vectors"
