@@ -32,7 +32,15 @@ WORDS = " ".join(SENTENCES).split()
 LABELS = ("good", "bad")
 TEXTS = 48
 SHARDS = 3
-PRELOAD = ["pipeline.cli", "features.encoder", "pipeline.experiment", "pipeline.predict"]
+PRELOAD = [
+    *("pipeline.cli", "pipeline.encoding", "pipeline.experiment", "pipeline.predict"),
+    *("pipeline.record", "pipeline.housekeeping", "pipeline.verification"),
+    *("pipeline.exporting", "features.encoder", "heads.logistic", "heads.cnn"),
+    *("transformers.models.bert.modeling_bert", "sklearn.linear_model"),
+    *("sklearn.feature_extraction.text", "tests.fakes"),
+]
+"""Imported once, before the commands fork off: what is not there is left out."""
+
 SECONDS = 60.0
 """Time that a command may take; all of them take about a second."""
 
