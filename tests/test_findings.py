@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pytest
 
+from pipeline import findings_texts, suspects
 from pipeline.audit import audit
 from pipeline.findings import Finding, spread
 from pipeline.findings_copies import leaked
@@ -100,6 +105,25 @@ def test_non_answers_are_found_without_being_told() -> None:
     assert "non_answers" not in told
 
 
+def test_labels_are_counted_once_for_all_repeated_texts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = 0
+
+    class Counting(Counter[Any]):
+        def __init__(self, values: Iterable[Any] = ()) -> None:
+            nonlocal counted
+            values = list(values)
+            counted += len(values)
+            super().__init__(values)
+
+    monkeypatch.setattr(findings_texts, "Counter", Counting)
+    repeated = [f"w{i // 6} q{i // 6}" for i in range(600)]
+    said = by_kind(audit(evidence(repeated, [*"abcabc"] * 100)))
+    assert said["non_answers"].count == 600
+    assert counted < 10 * 600, "not once for each of a hundred texts"
+
+
 def test_outliers_and_foreign_scripts() -> None:
     rng = np.random.default_rng(0)
     made = np.ones((42, 16)) + 0.1 * rng.standard_normal((42, 16))
@@ -165,6 +189,17 @@ def test_flipped_labels_are_suspected_first() -> None:
         )
     ]
     assert sum(right) >= 10
+
+
+def test_a_class_so_rare_that_the_texts_learned_from_lack_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(suspects, "LEARNED_MOST", 20)
+    made = np.random.default_rng(0).standard_normal((400, 4))
+    labels = np.zeros(400, np.int64)
+    labels[:2] = 1
+    probabilities = out_of_fold(made, labels, np.arange(400))
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_copies_never_vouch_for_each_other() -> None:
