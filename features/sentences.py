@@ -16,7 +16,7 @@ from features.table import POOLED
 Pool = Callable[[Sequence[str], FeatureSpec], Block]
 """Distinct texts and a pooled spec -> one vector each."""
 
-Fit = Callable[[Sequence[str]], list[list[str]]]
+Fit = Callable[[Sequence[str], str], list[list[str]]]
 """Sentences -> the pieces of each."""
 
 REMEMBERED = 50_000
@@ -38,12 +38,13 @@ class SentenceEncoder:
 
         Args:
             pool: encodes texts that fit the encoder.
-            fit: cuts sentences into pieces that the encoder can see whole; mostly one each.
+            fit: cuts sentences into pieces that the encoder sees whole behind a prompt; mostly
+                one each.
         """
         language = language_of(spec.segmentation)
         cut = [sentences(text, language) for text in texts]
         distinct = list(dict.fromkeys(piece for pieces in cut for piece in pieces))
-        fitted = dict(zip(distinct, fit(distinct), strict=True))
+        fitted = dict(zip(distinct, fit(distinct, spec.prompt), strict=True))
         rows = [[part for piece in pieces for part in fitted[piece]] for pieces in cut]
         vectors = self._vectors(list(dict.fromkeys(p for row in rows for p in row)), spec, pool)
         return Block(

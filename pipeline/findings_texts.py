@@ -10,6 +10,7 @@ import numpy as np
 from features.neighbors import nearest, unit
 from features.shingles import words
 from pipeline.findings import Evidence, Example, Finding, many, place, spread
+from pipeline.findings_rows import invisible_rows
 
 REPEATED = 3
 """Rows with the same short text from which it may be a non-answer."""
@@ -57,6 +58,7 @@ def non_answers(evidence: Evidence) -> np.ndarray:
     overall = Counter(evidence.labels)
     repeated = _repeated(evidence, short)
     seeds = [rows[0] for rows in repeated if _mixed(evidence, rows, overall)]
+    hidden = invisible_rows(evidence)
     empty = [i for i, text in enumerate(spaced) if text in EMPTY_WORDS or not _says(text)]
     found = np.isin(evidence.copies.folded, evidence.copies.folded[seeds])
     found[empty] = True
@@ -68,6 +70,7 @@ def non_answers(evidence: Evidence) -> np.ndarray:
         others = np.flatnonzero(brackets & ~found)
         if inside and len(others):
             found[_alike(evidence, np.array(inside), others, LIKE_IN_BRACKETS)] = True
+    found[hidden] = False  # a finding of their own
     return np.flatnonzero(found)
 
 
@@ -106,7 +109,8 @@ def _mixed(evidence: Evidence, rows: np.ndarray, overall: Counter[str]) -> bool:
     """Whether the labels of a repeated text are so mixed that it says nothing about them.
 
     Args:
-        overall: how often each label comes in the corpus; to count it is not for every text.
+        rows: of the text.
+        overall: how many rows of the corpus have each label.
     """
     counts = Counter(evidence.labels[row] for row in rows.tolist())
     largest = max(counts.values()) / len(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from features.corpus import Columns, read_corpus
 from features.encoding import Encoder
 from features.errors import EncoderError, SettingError, listed
-from features.model import EncoderModel, find_model
+from features.model import EncoderModel, find_model, with_other_trust
 from features.place import Place, Source
 from features.segments import language_of
 from features.spec import FeatureSpec
@@ -46,6 +46,7 @@ class Predictions:
         probabilities: (N, C) float32, each row summing to 1.
         truncated: (N,) bool, texts longer than the encoder sees.
         neighbors: for each text the training texts nearest to it; empty if not asked for.
+        rows: data row of each text, from 1, where rows were left out; otherwise empty.
     """
 
     run: Path
@@ -54,6 +55,7 @@ class Predictions:
     probabilities: np.ndarray
     truncated: np.ndarray
     neighbors: Sequence[tuple[Neighbor, ...]] = ()
+    rows: Sequence[int] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -72,17 +74,20 @@ class Predictions:
             "truncated": int(self.truncated.sum()),
             "predictions": [
                 {
+                    **({"row": self.rows[place]} if self.rows else {}),
                     "text": text,
                     "label": label,
                     "probabilities": dict(zip(self.classes, map(_rounded, row), strict=True)),
                     **({"neighbors": list(map(asdict, near))} if self.neighbors else {}),
                 }
-                for text, label, row, near in zip(
-                    self.texts,
-                    self.labels,
-                    self.probabilities.tolist(),
-                    self.neighbors or [()] * len(self.texts),
-                    strict=True,
+                for place, (text, label, row, near) in enumerate(
+                    zip(
+                        self.texts,
+                        self.labels,
+                        self.probabilities.tolist(),
+                        self.neighbors or [()] * len(self.texts),
+                        strict=True,
+                    )
                 )
             ],
         }
@@ -173,19 +178,33 @@ def _find_encoders(
         EncoderError: there is none, none fits, or one that was given fits no part.
     """
     found = {name: find_model(name, trust_remote_code) for name in given}
-    models = []
+    models: list[EncoderModel] = []
     for part, folder in zip(predictor.parts, predictor.folders, strict=True):
         fitting = [name for name in given if not differing(found[name], part.spec)]
         recorded = not given or (predictor.temperature is not None and not part.moved)
         name = (fitting or ([part.encoder_name()] if recorded else given))[0]
         if name not in found:
-            found[name] = find_model(name, trust_remote_code)
+            found[name] = _find_recorded(name, trust_remote_code)
         check_encoder(found[name], part.spec, folder)
         models.append(found[name])
     for name in given:
         if found[name] not in models:
             check_encoder(found[name], predictor.parts[0].spec, predictor.folder)
     return models
+
+
+def _find_recorded(name: str, trust_remote_code: bool) -> EncoderModel:
+    """The encoder of a run. Where its commit is gone from the hub, another may still fit."""
+    try:
+        return find_model(name, trust_remote_code)
+    except EncoderError as error:
+        repository, at, _ = name.partition("@")
+        if not at:
+            raise
+        try:
+            return find_model(repository, trust_remote_code)
+        except EncoderError:
+            raise error from None
 
 
 def _vector_config(
@@ -200,6 +219,7 @@ def _vector_config(
         precision=spec.precision,
         max_tokens=spec.max_tokens or None,
         language=language_of(spec.segmentation),
+        prompt=spec.prompt,
         memory=memory,
     )
 
@@ -227,10 +247,17 @@ def _explained(vectors: Vectors, folder: Path, k: int) -> Sequence[tuple[Neighbo
     return training.neighbors(vectors.table(POOLED).values, base, min(k, len(base)))
 
 
-def read_texts(path: Source, column: str, skip_empty: bool) -> Sequence[str]:
-    """The texts of a file, which needs no labels. Raises ``CorpusError``."""
+def read_texts(
+    path: Source, column: str, skip_empty: bool
+) -> tuple[Sequence[str], Sequence[int]]:
+    """The texts of a file, which needs no labels, and their rows if some may be left out.
+
+    Raises:
+        CorpusError: as ``read_corpus``.
+    """
     columns = Columns(text=column, label=None, split=None)
-    return read_corpus(path, columns, labels=False, skip_empty=skip_empty).texts
+    corpus = read_corpus(path, columns, labels=False, skip_empty=skip_empty)
+    return corpus.texts, corpus.rows if skip_empty else ()
 
 
 def check_output(path: Path) -> None:
@@ -248,7 +275,7 @@ def check_output(path: Path) -> None:
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
-    """Write text, label and one probability a class; the suffix names the format.
+    """Write text, label and one probability a class, and the data row where some are left out.
 
     Raises:
         SettingError: the file cannot be written.
@@ -269,26 +296,49 @@ def check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
         EncoderError: its vectors are others than those of ``spec``; says in what.
     """
     found = differing(model, spec)
-    if found:
-        raise EncoderError(
-            f"the encoder {model.name!r} is not the one that {folder} was trained on: it "
-            f"differs in {listed(found, len(found))}; pass the right one with "
-            "--encoder, or train again"
+    if not found:
+        return
+    remedy = "pass the right one with --encoder, or train again"
+    twin = with_other_trust(model)
+    if twin and not differing(twin, spec):
+        remedy = (
+            "the Python code that comes with it was run then: pass --trust-remote-code if you "
+            "have read it and trust it"
+            if twin.trust_remote_code
+            else "the Python code that comes with it was not run then: leave "
+            "--trust-remote-code out"
         )
+    raise EncoderError(
+        f"the encoder {model.name!r} is not the one that {folder} was trained on: it "
+        f"differs in {listed(found, len(found))}; {remedy}"
+    )
 
 
 def differing(model: EncoderModel, spec: FeatureSpec) -> list[str]:
     """In what the vectors of an encoder are others than those of ``spec``, for people."""
     layers = None if spec.layout == POOLED else spec.layers
     same_size = max(spec.layers) <= model.depth
+    # An encoder that sees all of that at once makes no windows: it differs in max_length.
+    windows = spec.max_tokens > model.max_length
     own = model.spec(
         spec.layout,
         layers if same_size else None,
         dtype=spec.dtype,
         precision=spec.precision,
-        max_tokens=spec.max_tokens or None,
+        max_tokens=spec.max_tokens if windows else None,
         language=language_of(spec.segmentation),
+        prompt=spec.prompt,
     )
+    if spec.max_tokens and not windows:
+        own = replace(
+            own,
+            max_tokens=spec.max_tokens,
+            segmentation=spec.segmentation,
+            normalize=spec.normalize,
+        )
+    if own == spec:
+        return []
+    own = replace(own, prompt=model.prompt)  # that of the run would be used; this tells more
     return [
         f"{field.name} ({_shown(getattr(own, field.name))}, "
         f"not {_shown(getattr(spec, field.name))})"
@@ -308,14 +358,19 @@ def _shown(value: object) -> str:
 def _write_csv(predictions: Predictions, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["text", "label", *predictions.probability_columns])
+        names = ["row"] if predictions.rows else []
+        writer.writerow([*names, "text", "label", *predictions.probability_columns])
         rows = predictions.probabilities.tolist()
-        for text, label, row in zip(predictions.texts, predictions.labels, rows, strict=True):
-            writer.writerow([text, label, *map(_rounded, row)])
+        own = [[row] for row in predictions.rows] or [[]] * len(rows)
+        for number, text, label, row in zip(
+            own, predictions.texts, predictions.labels, rows, strict=True
+        ):
+            writer.writerow([*number, text, label, *map(_rounded, row)])
 
 
 def _write_parquet(predictions: Predictions, path: Path) -> None:
-    columns: dict[str, Any] = {"text": list(predictions.texts), "label": predictions.labels}
+    columns: dict[str, Any] = {"row": list(predictions.rows)} if predictions.rows else {}
+    columns |= {"text": list(predictions.texts), "label": predictions.labels}
     for place, name in enumerate(predictions.probability_columns):
         columns[name] = predictions.probabilities[:, place]
     pq.write_table(pa.table(columns), path)

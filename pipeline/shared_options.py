@@ -30,8 +30,8 @@ def data_options(parser: argparse.ArgumentParser) -> None:
         type=source,
         default=EXAMPLE,
         metavar="FILE",
-        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz, here or on object storage "
-        "(s3://...), or hub:owner/name (default: the example)",
+        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz, or a folder of Parquet, "
+        "here or on object storage (s3://...), or hub:owner/name (default: the example)",
     )
     text_column_option(group)
     group.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
@@ -54,7 +54,8 @@ def vector_options(parser: argparse.ArgumentParser, layers: str = "two thirds up
         "--encoder",
         default=VectorConfig.encoder,
         metavar="NAME",
-        help=f"a folder or a hub id (default: {VectorConfig.encoder}, embedded)",
+        help="a folder, or a hub id such as owner/name or owner/name@revision (default: "
+        f"{VectorConfig.encoder}, embedded)",
     )
     group.add_argument(
         "--layers",
@@ -92,6 +93,17 @@ def vector_options(parser: argparse.ArgumentParser, layers: str = "two thirds up
         metavar="N",
         help="see up to N tokens of a text, through overlapping windows joined into one "
         "sequence (default: cut at the encoder's limit)",
+    )
+    group.add_argument(
+        "--prompt",
+        metavar="TEXT",
+        help='put before every text, such as "query: " for e5; "" puts none (default: the '
+        "encoder's own)",
+    )
+    group.add_argument(
+        "--prompt-name",
+        metavar="NAME",
+        help="a prompt that the encoder has a name for, such as query",
     )
     group.add_argument(
         "--language",
@@ -236,6 +248,8 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
         memory=getattr(parsed, "memory", None),
         backend=parsed.backend,
         devices=parsed.devices,
+        prompt=parsed.prompt,
+        prompt_name=parsed.prompt_name,
     )
 
 
