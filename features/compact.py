@@ -9,7 +9,7 @@ vanishes looks at the folder again and finds the texts in the joined one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +42,7 @@ def compact(
     *,
     most_texts: int = MOST_TEXTS,
     small: float = SMALL,
+    leave: Collection[str] = (),
 ) -> Compaction:
     """Join the small shards of a space, in the order in which they came.
 
@@ -50,6 +51,7 @@ def compact(
         on_shard: called after every shard that was joined.
         most_texts: texts of a joined shard at the most; ``MOST_TEXTS`` or fewer.
         small: a shard below this share of both is joined with others.
+        leave: names of shards that stay as they are.
 
     Raises:
         CacheError: another process is tidying, or the folder cannot be written.
@@ -60,7 +62,7 @@ def compact(
         space.refresh()
         before = len(space.index.shards)
         copies = sum(space.index.texts) - len(space)
-        for group in plan(space, target, most_texts, small):
+        for group in plan(space, target, most_texts, small, leave):
             rewrite(space, group, np.ones(len(space), bool))
             for _ in group:
                 on_shard()
@@ -68,7 +70,9 @@ def compact(
         return Compaction(before, len(space.index.shards), copies)
 
 
-def plan(space: Space, target: int, most_texts: int, small: float) -> list[list[str]]:
+def plan(
+    space: Space, target: int, most_texts: int, small: float, leave: Collection[str]
+) -> list[list[str]]:
     """Which shards are joined with which: pure but for the sizes of the files.
 
     Shards that hold a text a second time are rewritten in any case.
@@ -78,6 +82,8 @@ def plan(space: Space, target: int, most_texts: int, small: float) -> list[list[
     total = count = 0
     doubled: set[str] = set()
     for name, held, texts in zip(space.index.shards, placed, space.index.texts, strict=True):
+        if name in leave:
+            continue
         size = _size(space, name)
         if held < texts:
             doubled.add(name)

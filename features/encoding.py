@@ -21,7 +21,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress, islice
@@ -50,7 +50,7 @@ WINDOW_BYTES = 64 * 2**20
 """A window is a shard of useful size, and large enough to batch texts of like length."""
 
 MANY_SMALL = 8
-"""Shards of fewer texts than a window from which they are joined though no window was cut."""
+"""Shards of fewer texts than a window from which all are joined, not just those of a run."""
 
 PLANNED_TEXTS = 4096
 """Texts that planning holds at a time."""
@@ -234,6 +234,7 @@ def run_plan(
     for space in spaces:
         space.sweep()
         touch(space.folder)
+    stood = {name for space in spaces for name in space.index.shards}
     parts = windows(plan.sizes, most_texts or WINDOW_TEXTS, WINDOW_BYTES)
     units = Units(WorkQueue(missing_windows(plan, texts, parts)))
     for done in executor.run(units, spaces) if parts else ():
@@ -243,8 +244,10 @@ def run_plan(
         encoded += done.encoded
         tokens += done.tokens
     for space in spaces:
-        if units.cut or (parts and _small_shards(space) >= MANY_SMALL):
-            _join(space)
+        if parts and _small_shards(space) >= MANY_SMALL:
+            _join(space, ())
+        elif units.cut:
+            _join(space, stood)
         space.save_index()
     left = lacking(plan.keys[plan.missing], spaces).any(axis=1).sum()
     executor.check(int(left) - len(bad.rows), bad)
@@ -260,10 +263,10 @@ def _small_shards(space: Space) -> int:
     return sum(texts < WINDOW_TEXTS for texts in space.index.texts)
 
 
-def _join(space: Space) -> None:
+def _join(space: Space, leave: Collection[str]) -> None:
     """Join small shards up to the size of a window, unless something keeps us from it."""
     with suppress(CacheError, DiskSpaceError, RemoteError):
-        compact(space, WINDOW_BYTES, most_texts=WINDOW_TEXTS, small=1.0)
+        compact(space, WINDOW_BYTES, most_texts=WINDOW_TEXTS, small=1.0, leave=leave)
 
 
 class _Here:

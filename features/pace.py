@@ -4,7 +4,7 @@
     window --encode_some(CommitClock.due)--> commit --encode_some--> commit ...
 
 A kill loses what was encoded since the last commit and nothing else. So the next commit comes
-after at most an eighth of the time that was spent on encoding before it, within 1 to 6 seconds.
+after at most a sixth of the time that was spent on encoding before it, within 1 to 6 seconds.
 With a fast encoder that is a whole window.
 
 An encoder that can stop between two batches is watched by a ``CommitClock``: the batches are
@@ -32,7 +32,7 @@ usable at all takes long for it."""
 
 MIN_SECONDS = 1.0
 MAX_SECONDS = 6.0
-SHARE = 1 / 8
+SHARE = 1 / 6
 """Time of a unit, as a share of the time spent on the units before it."""
 
 GROWTH = 128.0

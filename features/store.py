@@ -148,6 +148,17 @@ class Space:
         Returns:
             Whether there were any: another process is at work in this space.
         """
+        changed = False
+        for _ in range(READ_ATTEMPTS):
+            vanished, added = self._look()
+            changed |= vanished or added
+            if not vanished:
+                break
+            # They were joined into another one, for which the listing may have been too early.
+        return changed
+
+    def _look(self) -> tuple[bool, bool]:
+        """Take in one listing of the folder: whether shards vanished, and whether some came."""
         present = self.shard_names()
         gone = set(self._growing.shards) - present
         for name in gone:
@@ -159,9 +170,9 @@ class Space:
             try:
                 added.append((name, self._rows(name)))
             except FileNotFoundError:  # removed since the listing
-                continue
+                gone.add(name)
         self._growing.add(added)
-        return bool(added or gone)
+        return bool(gone), bool(added)
 
     def _rows(self, name: str) -> ShardRows:
         path = self.folder / f"{name}{SUFFIX}"

@@ -147,6 +147,34 @@ def test_vectors_that_must_not_be_stored_are_named_and_the_rest_is_kept(tmp_path
     assert plan.missing.tolist() == [3, 40]
 
 
+class Large(CountingEncoder):
+    """Gives some texts numbers that the stored type cannot hold."""
+
+    def _block(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
+        block = super()._block(texts, spec)
+        block.values[np.isnan(block.values)] = np.inf if spec.dtype == "float16" else 1e9
+        return block
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "remedy"),
+    [
+        (CountingEncoder, "float16", r"or use float32 with --precision float32$"),
+        (Large, "float16", r"too large for float16 and int8 with --dtype float32$"),
+        (Large, "int8", r"too large for float16 and int8 with --dtype float32$"),
+    ],
+)
+def test_the_remedy_for_bad_vectors_is_the_one_that_helps(
+    tmp_path: Path, kind: type[CountingEncoder], dtype: str, remedy: str
+) -> None:
+    opened = [FeatureStore(tmp_path).space(spec(dtype=dtype))]
+    with pytest.raises(BadVectorError, match=remedy):
+        run(TEXTS, opened, kind([TEXTS[3]]))
+    stored = [FeatureStore(tmp_path).space(spec(dtype="float32"))]
+    if kind is Large:
+        assert run(TEXTS, stored, kind([TEXTS[3]])).encoded == len(TEXTS)
+
+
 def test_a_plan_that_does_not_fit_is_refused_with_the_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

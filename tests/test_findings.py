@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from features.corpus import Columns
-from pipeline import findings_texts
+from pipeline import findings_texts, suspects
 from pipeline.audit import audit
 from pipeline.findings import Finding, spread
 from pipeline.findings_copies import leaked
@@ -173,6 +173,17 @@ def test_flipped_labels_are_suspected_first() -> None:
         )
     ]
     assert sum(right) >= 10
+
+
+def test_a_class_so_rare_that_the_texts_learned_from_lack_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(suspects, "LEARNED_MOST", 20)
+    made = np.random.default_rng(0).standard_normal((400, 4))
+    labels = np.zeros(400, np.int64)
+    labels[:2] = 1
+    probabilities = out_of_fold(made, labels, np.arange(400))
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_copies_never_vouch_for_each_other() -> None:

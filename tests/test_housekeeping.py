@@ -288,6 +288,20 @@ def test_writers_readers_and_compactions_side_by_side(tmp_path: Path) -> None:
     assert_holds(reader, texts)
 
 
+def test_a_listing_older_than_a_compaction_is_followed_by_another(tmp_path: Path) -> None:
+    texts = [f"text number {i}" for i in range(40)]
+    reader, writer = (FeatureStore(tmp_path).space(spec("tokens")) for _ in range(2))
+    encode(plan_encoding(texts, [writer]), texts, [writer], CountingEncoder)
+    early = writer.shard_names()
+    compact(writer)
+    assert not early & writer.shard_names()
+    listings = iter([early])
+    real = reader.shard_names
+    reader.shard_names = lambda: next(listings, None) or real()  # type: ignore[method-assign]
+    assert reader.refresh()
+    assert_holds(reader, texts)
+
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SIDE_BY_SIDE = """
 import sys, time
