@@ -127,7 +127,7 @@ class ExperimentResult:
     def flattered(self) -> bool:
         """Whether copies raise or lower the test accuracy beyond noise.
 
-        Two-proportion z test, 95 %, of the copied test texts against the others.
+        Test of ``heads.metrics.differ``, 95 %, of the copied test texts against the others.
         """
         rest = self.test_without_copies
         if not self.copied or rest is None:
