@@ -83,9 +83,8 @@ class KerasRMSprop(torch.optim.Optimizer):
                 state = self.state[parameter]
                 if not state:
                     state["square"] = torch.zeros_like(parameter)
-                square = (
-                    state["square"].mul_(DECAY).addcmul_(gradient, gradient, value=1 - DECAY)
-                )
+                square = state["square"]
+                square.mul_(DECAY).addcmul_(gradient, gradient, value=1 - DECAY)
                 parameter.addcmul_(gradient, (square + EPSILON).rsqrt_(), value=-group["lr"])
         return None
 

@@ -69,7 +69,7 @@ class Parts:
 
     Attributes:
         parts: none of them empty.
-        differ: whether their accuracies differ beyond noise (test of ``heads.metrics.differ``, 1 %).
+        differ: whether their accuracies differ beyond noise (``metrics.differ``, 1 %).
     """
 
     parts: tuple[Part, ...]

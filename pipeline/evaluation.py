@@ -19,8 +19,8 @@ class Score:
     Attributes:
         accuracy: share of texts labelled rightly, in [0, 1].
         macro_f1: mean of the classes' F1 measures, in [0, 1].
-        accuracy_interval: 95 % Wilson interval of the accuracy; the bootstrap's where texts with
-            several answers count by share.
+        accuracy_interval: 95 % Wilson interval of the accuracy; the bootstrap's where
+            texts with several answers count by share.
         texts: how many texts were scored.
     """
 

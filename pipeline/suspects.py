@@ -90,7 +90,7 @@ def _first_gradient(x: np.ndarray, labels: np.ndarray) -> float:
     count = len(ids)
     of_class = csr_matrix((np.ones(count, np.float32), (ids, np.arange(count))))
     gradient = x.sum(axis=0) / len(present) - of_class @ x
-    return max(float(np.abs(gradient).max()) / count, np.finfo(np.float32).eps)
+    return max(float(np.abs(gradient).max()) / count, float(np.finfo(np.float32).eps))
 
 
 def suspected(probabilities: np.ndarray, labels: np.ndarray) -> Suspects:
