@@ -30,6 +30,7 @@ from features.durable import (
 )
 from features.errors import CorruptShardError
 from features.index import Index
+from features.kept import RESULTS
 from features.place import Place
 from features.remote import RemotePath
 from features.shard import NAME, SUFFIX, Shard, ShardRows
@@ -107,7 +108,7 @@ def verify_cache(root: Place, on_shard: OnShard = lambda: None) -> list[Finding]
             findings += _verify_space(root, path, on_shard)
         elif path.name.startswith(TEMPORARY_PREFIX):
             continue
-        elif path.name != QUARANTINE and not _is_lock(path):
+        elif path.name not in (QUARANTINE, RESULTS) and not _is_lock(path):
             findings.append(_finding(root, FOREIGN_FILE, path, "does not belong to a cache"))
     return findings + [_stale(root, path) for path in abandoned(root)]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from features.copies import find_copies
+from features.copies import kept_copies
 from features.corpus import Corpus
 from features.encoding import Encoder
 from features.errors import SettingError, listed
@@ -183,9 +183,8 @@ def run_layers(
     pooled = open_spaces(config.vectors, (POOLED,), model)
     vectors = fill(corpus.texts, config.vectors, (*pooled, *spaces.values()), model, load)
     one_a_text = vectors.table(POOLED)
-    split = split_corpus(
-        corpus, config.data, find_copies(corpus.texts, one_a_text.values), test
-    )
+    copies = kept_copies(config.vectors.cache, corpus.texts, one_a_text.values)
+    split = split_corpus(corpus, config.data, copies, test)
     settings = on_split(settings, split)
     labels = split.label_ids(corpus.labels or ())
     progress = Progress("training", len(spaces) * config.seeds + 1, "heads")

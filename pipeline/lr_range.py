@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from features.copies import find_copies
+from features.copies import kept_copies
 from features.encoding import Encoder
 from features.errors import SettingError
 from features.model import EncoderModel
@@ -164,7 +164,7 @@ def run_lr_range(
     corpus = read_labelled(training.data)
     check_labels(settings, corpus.labels or ())  # the last that is refused before any work
     vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
-    copies = find_copies(corpus.texts, vectors.table(POOLED).values)
+    copies = kept_copies(training.vectors.cache, corpus.texts, vectors.table(POOLED).values)
     split = split_corpus(corpus, training.data, copies)
     problem = Problem(
         vectors.table(layout),

@@ -93,6 +93,7 @@ class ExperimentResult:
         by_length: the test texts in parts by their tokens.
         by_truncation: whole and truncated test texts; None where one of the two lacks.
         collapse: the class that is predicted for almost every text; None where all is well.
+        advice: what must be said before any score, with what to try.
     """
 
     run: Path
@@ -122,6 +123,7 @@ class ExperimentResult:
     by_length: Parts | None = None
     by_truncation: Parts | None = None
     collapse: Collapse | None = None
+    advice: tuple[str, ...] = ()
 
     @property
     def flattered(self) -> bool:
