@@ -80,7 +80,8 @@ def run_experiment(
         else:
             splits = (split_corpus(corpus, config.data, copies),)
         spec = vectors.space(layout).spec
-        journal = Journal(config.runs, (config.head, spec.fingerprint, corpus.digest))
+        decided = config.head, spec.fingerprint, corpus.digest
+        journal = Journal(config.runs, decided, len(splits) * config.seeds)
         outcome = run_trials(config, table, labels, splits, journal)
         result = _result(config, layout, corpus, vectors, copies, outcome)
         result = replace(result, run=run.final)
