@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -95,8 +96,10 @@ def kept_copies(root: Place, texts: Sequence[str], vectors: np.ndarray) -> Copie
         return {each.name: np.asarray(getattr(found, each.name)) for each in fields(Copies)}
 
     product = "bfloat16" if gains_from_bfloat16() else "float32"
-    arrays = recall(root, (texts, vectors, product), CODE, PACKAGES, compute)
-    return Copies(**{**arrays, "recall": float(arrays["recall"])})
+    kept: dict[str, Any] = dict(
+        recall(root, (texts, vectors, product), CODE, PACKAGES, compute)
+    )
+    return Copies(**{**kept, "recall": float(kept["recall"])})
 
 
 def find_copies(texts: Sequence[str], vectors: np.ndarray) -> Copies:

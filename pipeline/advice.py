@@ -10,7 +10,6 @@ import numpy as np
 
 from features.table import POOLED
 from heads.metrics import answers_differ
-from heads.registry import head_type
 from pipeline.commands import data_words, vector_words
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation import Evaluation
@@ -54,12 +53,18 @@ def words_do_better(
 
 
 def _command(config: ExperimentConfig, layout: str, texts: Sequence[str]) -> str:
-    """Return the same training by a head over token vectors, or else by a larger encoder."""
+    """Return the same training with one thing changed: the head, or else the encoder.
+
+    A head over token vectors costs least. It does not help where the encoder may not know the
+    language.
+    """
     words = ["manyheads", "train"]
-    if layout == POOLED and POOLED not in head_type(SEQUENCE_HEAD).layouts:
+    foreign = _foreign(texts)
+    knows = not foreign or config.vectors.encoder == MULTILINGUAL
+    if layout == POOLED and knows:
         changed = replace(config, head=SEQUENCE_HEAD, preset=None, layout=None, settings={})
     else:
-        larger = MULTILINGUAL if _foreign(texts) else LARGER
+        larger = MULTILINGUAL if foreign else LARGER
         vectors = replace(config.vectors, encoder=larger, layers=None, max_tokens=None)
         changed = replace(config, vectors=vectors)
     words += ["--preset", changed.preset] if changed.preset else ["--head", changed.head]

@@ -105,6 +105,7 @@ def answers(right: int) -> Evaluation:
         ("logistic", "pooled", "plain", ("--head attention",)),
         ("cnn", "tokens", "plain", ("--head cnn", f"--encoder {LARGER}", "--set filters=9")),
         ("cnn", "tokens", "\u8bf4\u8bdd", ("--head cnn", f"--encoder {MULTILINGUAL}")),
+        ("knn", "pooled", "\u8bf4\u8bdd", ("--head knn", f"--encoder {MULTILINGUAL}")),
     ],
 )
 def test_words_that_do_better_are_said_with_a_command(
