@@ -13,14 +13,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from features.kept import Arrays, recall
 from features.neighbors import close_pairs, cosines, unit
+from features.place import Place
+from features.processor import gains_from_bfloat16
 from features.shingles import UNSPACED, letters, overlaps, rarity, shared_runs, words
 from features.stratify import ids_of
 
@@ -38,6 +42,10 @@ ALIKE, CHANGED = 0.42, 0.25
 
 CONTAINED, CONTAINED_SHARE, CONTAINED_LETTERS = 0.93, 0.3, 18
 """A part: so much of it is in the whole, it is so much of the whole, and so long."""
+
+CODE = tuple(f"features.{name}" for name in ("copies", "neighbors", "shingles", "stratify"))
+PACKAGES = ("numpy", "scipy", "faiss-cpu")
+"""What else decides which texts are copies."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +81,25 @@ class Copies:
         _, component = connected_components(links, directed=False)
         clusters: np.ndarray = component[self.folded].astype(np.int64)
         return clusters
+
+
+def kept_copies(root: Place, texts: Sequence[str], vectors: np.ndarray) -> Copies:
+    """Find the copies among texts, or read what a cache keeps of the same texts and vectors.
+
+    Args:
+        root: the cache.
+        texts, vectors: as ``find_copies`` takes them.
+    """
+
+    def compute() -> Arrays:
+        found = find_copies(texts, vectors)
+        return {each.name: np.asarray(getattr(found, each.name)) for each in fields(Copies)}
+
+    product = "bfloat16" if gains_from_bfloat16() else "float32"
+    kept: dict[str, Any] = dict(
+        recall(root, (texts, vectors, product), CODE, PACKAGES, compute)
+    )
+    return Copies(**{**kept, "recall": float(kept["recall"])})
 
 
 def find_copies(texts: Sequence[str], vectors: np.ndarray) -> Copies:

@@ -31,6 +31,7 @@ from features.durable import (
 )
 from features.errors import CacheError, CorruptShardError
 from features.index import Index
+from features.kept import RESULTS
 from features.place import Place
 from features.quarantine import QUARANTINE, mend_space, quarantine, there
 from features.remote import RemotePath
@@ -179,7 +180,7 @@ class _Verifier:
                 continue
             if FINGERPRINT.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
                 findings += self._space(path, on_shard)
-            elif OWN_TEMPORARY.fullmatch(path.name) or path.name == QUARANTINE:
+            elif OWN_TEMPORARY.fullmatch(path.name) or path.name in (QUARANTINE, RESULTS):
                 continue
             elif not _is_lock(path) and there(path):
                 findings.append(self._finding(FOREIGN_FILE, path, "does not belong to a cache"))

@@ -103,6 +103,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         every = np.arange(len(table))
         trained = refit(chosen, table, ids, every, seed) if settings.refit else chosen
         self.trained_ = replace(trained, temperature=temperature)
+        self._named = isinstance(X, FeatureTable)
         return self
 
     def predict(self, X: Vectors) -> np.ndarray:
@@ -151,6 +152,11 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return FeatureTable(vectors, np.arange(len(vectors) + 1), POOLED), labels
         table = X if isinstance(X, FeatureTable) else _join(X, self._sequence_layout())
         if not y:
+            # Arrays do not say what their vectors stand for: they are what was learned from.
+            learned = self.trained_.layout
+            unnamed = not (self._named and isinstance(X, FeatureTable))
+            if unnamed and POOLED not in (learned, table.layout):
+                table = replace(table, layout=learned)
             return table, np.empty(0)
         labels = validate_data(self, "no_validation", *y)
         check_consistent_length(table, labels)

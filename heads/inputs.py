@@ -35,13 +35,16 @@ class Standardize(torch.nn.Module):
         self.register_buffer("scale", torch.ones(width))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) float and (B, T) bool -> (B, T, D): float16 is widened to float32."""
-        if x.dtype == torch.float16:
-            x = x.float()
-        scale = self.scale.to(x.dtype)
-        shift = (-self.center * self.scale).to(x.dtype)
-        # In place: a second tensor of this size costs as much as the arithmetic.
-        return torch.addcmul(shift, x, scale).masked_fill_(~mask[:, :, None], 0.0)
+        """(B, T, D) float and (B, T) bool -> (B, T, D), float32 or as autocast wants it.
+
+        Rounding to bfloat16 comes last: before, a mean of many deviations would swamp them.
+        """
+        # In place, on a copy: more tensors of this size cost as much as the arithmetic.
+        x = x.to(torch.promote_types(x.dtype, torch.float32), copy=True)
+        x = x.sub_(self.center).mul_(self.scale)
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        return x.masked_fill_(~mask[:, :, None], 0.0)
 
     def measure(self, table: FeatureTable, rows: np.ndarray, most: int = 0) -> None:
         """Set both buffers from the vectors of ``rows``: mean and deviation per feature.

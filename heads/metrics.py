@@ -7,12 +7,16 @@ always score as errors.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtri
+from scipy.special import bdtr, chdtri, gammaln, ndtri
 
 RESAMPLES = 2000
+
+LEAST_EXPECTED = 5
+"""Texts that a chi-squared test must expect in each cell (Cochran, Biometrics, 1954)."""
 
 
 def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
@@ -88,28 +92,40 @@ def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
 
 
 def accuracy_interval(
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    confidence: float = 0.95,
+    labels: np.ndarray, predicted: np.ndarray, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the accuracy (Efron, Annals of Statistics, 1979).
+    """Wilson's interval of the accuracy (Probable inference, JASA, 1927).
 
-    n draws with replacement from n answers of which k are right hold Binomial(n, k / n) right
-    ones, so each resample is one draw of that, exactly.
+    It keeps its promise for few texts and near 100 %, where a bootstrap of answers that are
+    all right knows of no other.
 
     Args:
-        seed: same seed, same interval.
-        resamples: how many.
-        confidence: share of the resamples inside the interval.
+        confidence: share of such intervals that hold the true accuracy.
     """
-    random = np.random.default_rng(seed)
-    count = len(labels)
-    rights = random.binomial(count, accuracy(labels, predicted), size=resamples)
-    tail = (1.0 - confidence) / 2
-    lower, upper = np.quantile(rights / count, [tail, 1.0 - tail])
-    return float(lower), float(upper)
+    return _wilson(int(np.sum(predicted == labels)), len(labels), confidence)
+
+
+def share_interval(
+    shares: np.ndarray, seed: int = 0, resamples: int = RESAMPLES, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Interval of the mean of (n,) shares, one per text, such as of the heads that are right.
+
+    Wilson's where every share is 0 or 1, as of one head; else the bootstrap.
+
+    Args:
+        seed, resamples, confidence: as for ``mean_interval``.
+    """
+    if np.all((shares == 0) | (shares == 1)):
+        return _wilson(int(shares.sum()), len(shares), confidence)
+    return mean_interval(shares, seed, resamples, confidence)
+
+
+def _wilson(right: int, texts: int, confidence: float) -> tuple[float, float]:
+    z = float(ndtri(0.5 + confidence / 2))
+    centre = (right + z**2 / 2) / (texts + z**2)
+    half = z / (texts + z**2) * math.sqrt(right * (texts - right) / texts + z**2 / 4)
+    share = right / texts  # the ends are exact but for rounding
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def mean_interval(
@@ -117,11 +133,14 @@ def mean_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean of (n,) values, one a text.
 
-    For what is not plainly right or wrong, such as the share of five heads that label a text
-    rightly. A resample is one multinomial draw of how often each distinct value occurs.
+    For what is not plainly right or wrong, such as the difference of two heads (Efron, Annals
+    of Statistics, 1979). A resample is one multinomial draw of how often each distinct value
+    occurs. Few texts of which few have another value give too narrow an interval.
 
     Args:
-        seed, resamples, confidence: as for ``accuracy_interval``.
+        seed: same seed, same interval.
+        resamples: how many.
+        confidence: share of the resamples inside the interval.
     """
     random = np.random.default_rng(seed)
     distinct, counts = np.unique(values, return_counts=True)
@@ -139,16 +158,48 @@ def differ(right: np.ndarray, texts: np.ndarray, level: float = 0.05) -> bool:
     """Whether the accuracies of several groups of texts differ beyond noise.
 
     Pearson's chi-squared test of homogeneity; of two groups it is the z test of two
-    proportions.
+    proportions, and Fisher's exact test where a count that it expects is below 5.
 
     Args:
         right: (G,) texts labelled rightly in each group.
         texts: (G,) texts in each group, none of them 0.
-        level: share of tests that find a difference where there is none.
+        level: share of tests that find a difference where there is none, at the most.
     """
     expected = right.sum() / texts.sum()
     variance = texts * expected * (1.0 - expected)
     if len(texts) < 2 or not np.all(variance > 0):
         return False
+    if len(texts) == 2 and texts.min() * min(expected, 1.0 - expected) < LEAST_EXPECTED:
+        return _fisher(np.rint(right), texts) < level
     statistic = np.sum((right - texts * expected) ** 2 / variance)
     return bool(statistic > chdtri(len(texts) - 1, level))
+
+
+def _fisher(right: np.ndarray, texts: np.ndarray) -> float:
+    """Probability of a division of the right answers as rare as this one, or rarer."""
+    total, one, all_right = int(texts.sum()), int(texts[0]), int(right.sum())
+    first = np.arange(max(0, all_right - int(texts[1])), min(one, all_right) + 1)
+    logs = _log_choices(one, first) + _log_choices(total - one, all_right - first)
+    chances = np.exp(logs - _log_choices(total, np.array(all_right)))
+    seen = chances[int(right[0]) - first[0]]
+    return float(chances[chances <= seen * (1 + 1e-7)].sum())
+
+
+def _log_choices(texts: int, chosen: np.ndarray) -> np.ndarray:
+    """Logarithm of the number of ways to choose so many of the texts."""
+    logs: np.ndarray = gammaln(texts + 1) - gammaln(chosen + 1) - gammaln(texts - chosen + 1)
+    return logs
+
+
+def answers_differ(one: np.ndarray, other: np.ndarray, level: float = 0.05) -> bool:
+    """Whether two heads, asked the same texts, are right unequally often beyond noise.
+
+    McNemar's test in its exact form: of the texts that one of them alone gets right, each has
+    by chance an even share.
+
+    Args:
+        one, other: (n,) bool, the texts that each labels rightly.
+        level: share of tests that find a difference where there is none, at the most.
+    """
+    wins, losses = int(np.sum(one & ~other)), int(np.sum(other & ~one))
+    return bool(2 * bdtr(min(wins, losses), wins + losses, 0.5) < level)

@@ -12,7 +12,8 @@ class BatchNorm(torch.nn.Module):
     """Batch normalisation over the last axis (Ioffe and Szegedy, 2015, arXiv:1502.03167).
 
     As ``torch.nn.BatchNorm1d`` over the real positions alone. One that stands alone in a batch
-    becomes the bias instead of an error, so the last batch of an epoch may have any size.
+    becomes the bias instead of an error and moves no running statistics, so the last batch of
+    an epoch may have any size.
 
     Args:
         width: F.
@@ -52,6 +53,8 @@ class BatchNorm(torch.nn.Module):
         variance = ((flat - mean).square() * share).sum(0) / count
         with torch.no_grad():
             unbiased = variance * (count / (count - 1.0).clamp_min(1.0))
-            self.mean.lerp_(mean, MOMENTUM)
-            self.variance.lerp_(unbiased, MOMENTUM)
+            # A lone position tells nothing of the spread: torch refuses it, here it counts not.
+            rate = MOMENTUM * (count > 1.0).to(mean.dtype).expand_as(mean)
+            self.mean.lerp_(mean, rate)
+            self.variance.lerp_(unbiased, rate)
         return mean, variance

@@ -14,7 +14,7 @@ from heads.base import TrainingSettings
 # the first step size is a 25th of the peak, the last a 10,000th of the first.
 FIRST, LAST = 1 / 25, 1 / 250_000
 
-# The constants of keras.optimizers.RMSprop; torch's own are 0.99 and 1e-8.
+# The constants of keras.optimizers.RMSprop.
 DECAY, EPSILON = 0.9, 1e-7
 
 
@@ -29,7 +29,7 @@ def make_optimizer(
     if settings.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=rate, fused=True)
     if settings.optimizer == "rmsprop":
-        return torch.optim.RMSprop(parameters, lr=rate, alpha=DECAY, eps=EPSILON)
+        return KerasRMSprop(parameters, rate)
     return DecoupledSGD(parameters, rate, settings.momentum, settings.weight_decay)
 
 
@@ -60,6 +60,33 @@ class DecoupledSGD(torch.optim.SGD):
                     if parameter.grad is not None:
                         parameter.mul_(1.0 - group["lr"] * self.decay)
         return super().step(closure)
+
+
+class KerasRMSprop(torch.optim.Optimizer):
+    """RMSprop of Keras: a step is lr g / sqrt(v + 1e-7), where v = 0.9 v + 0.1 g².
+
+    torch.optim.RMSprop adds its constant outside the root, where gradients below 1e-3 move
+    weights thousands of times as far.
+    """
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], rate: float) -> None:
+        super().__init__(parameters, {"lr": rate})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Step by the gradients that there are."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                gradient = parameter.grad
+                if gradient is None:
+                    continue
+                state = self.state[parameter]
+                if not state:
+                    state["square"] = torch.zeros_like(parameter)
+                square = state["square"]
+                square.mul_(DECAY).addcmul_(gradient, gradient, value=1 - DECAY)
+                parameter.addcmul_(gradient, (square + EPSILON).rsqrt_(), value=-group["lr"])
+        return None
 
 
 def step_size(settings: TrainingSettings, step: int, steps: int) -> float:

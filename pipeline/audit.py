@@ -1,6 +1,6 @@
 """``manyheads audit``: what is wrong with a corpus, before anything is trained on it.
 
-read_corpus -> ensure_vectors -> find_copies -> finders -> AuditResult
+read_corpus -> ensure_vectors -> copies -> finders -> AuditResult
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from features.copies import find_copies
+from features.copies import kept_copies
 from features.corpus import Corpus, read_corpus
 from features.encoding import Encoder
 from features.errors import SettingError
@@ -130,7 +130,7 @@ def run_audit(
     evidence = Evidence(
         corpus=corpus,
         sides=sides,
-        copies=find_copies(corpus.texts, pooled),
+        copies=kept_copies(vectors.cache, corpus.texts, pooled),
         vectors=pooled,
         tokens=encoded.tokens,
         max_length=encoded.space(POOLED).spec.limit,

@@ -54,7 +54,7 @@ class Part:
         tokens: of its shortest and of its longest text, before truncation.
         texts: how many.
         accuracy: share labelled rightly, in [0, 1].
-        accuracy_interval: 95 % bootstrap interval of that.
+        accuracy_interval: 95 % Wilson interval of that.
     """
 
     tokens: tuple[int, int]
@@ -69,7 +69,7 @@ class Parts:
 
     Attributes:
         parts: none of them empty.
-        differ: whether their accuracies differ beyond noise (chi-squared test, 1 %).
+        differ: whether their accuracies differ beyond noise (``metrics.differ``, 1 %).
     """
 
     parts: tuple[Part, ...]

@@ -19,7 +19,8 @@ class Score:
     Attributes:
         accuracy: share of texts labelled rightly, in [0, 1].
         macro_f1: mean of the classes' F1 measures, in [0, 1].
-        accuracy_interval: 95 % bootstrap interval of the accuracy.
+        accuracy_interval: 95 % Wilson interval of the accuracy; the bootstrap's where
+            texts with several answers count by share.
         texts: how many texts were scored.
     """
 
@@ -105,7 +106,7 @@ class Evaluation:
         return Score(
             accuracy=float(right.mean()),
             macro_f1=metrics.macro_f1(self.labels, self.predicted),
-            accuracy_interval=metrics.mean_interval(right),
+            accuracy_interval=metrics.share_interval(right),
             texts=len(texts),
         )
 

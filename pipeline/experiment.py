@@ -1,6 +1,6 @@
 """One whole experiment: labelled texts + encoder + head -> a run folder.
 
-read_corpus -> ensure_vectors -> find_copies -> split or folds -> trials -> scores -> run folder
+read_corpus -> ensure_vectors -> copies -> split or folds -> trials -> scores -> run folder
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.copies import Copies, find_copies
+from features.copies import Copies, kept_copies
 from features.corpus import Corpus
 from features.encoding import Encoder
 from features.errors import CacheError, SettingError
@@ -21,6 +21,7 @@ from features.splits import Split
 from features.table import POOLED
 from heads.registry import check_layout, head_type, make_settings
 from pipeline import baselines
+from pipeline.advice import words_do_better
 from pipeline.breakdown import by_length, by_truncation, class_scores, collapse
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation import Evaluation, Score, score
@@ -40,7 +41,10 @@ from pipeline.runs import (
     writing,
 )
 from pipeline.trials import Outcome, Trial, check_labels, run_trials
-from pipeline.vectors import Vectors, ensure_vectors, with_pooled
+from pipeline.vectors import Vectors, ensure_vectors, say, with_pooled
+
+MAJORITY, TFIDF = "majority", "tfidf_logistic"
+"""Names of the baselines."""
 
 
 def run_experiment(
@@ -68,7 +72,7 @@ def run_experiment(
         vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
         table = vectors.table(layout)
         pooled = (table if layout == POOLED else vectors.table(POOLED)).values
-        copies = find_copies(corpus.texts, pooled)
+        copies = kept_copies(config.vectors.cache, corpus.texts, pooled)
         if given is not None:
             splits = given
         elif config.folds:
@@ -76,7 +80,8 @@ def run_experiment(
         else:
             splits = (split_corpus(corpus, config.data, copies),)
         spec = vectors.space(layout).spec
-        journal = Journal(config.runs, (config.head, spec.fingerprint, corpus.digest))
+        decided = config.head, spec.fingerprint, corpus.digest
+        journal = Journal(config.runs, decided, len(splits) * config.seeds)
         outcome = run_trials(config, table, labels, splits, journal)
         result = _result(config, layout, corpus, vectors, copies, outcome)
         result = replace(result, run=run.final)
@@ -112,7 +117,7 @@ def _given_splits(
 
 
 def _notes(folder: Path) -> tuple[str, ...]:
-    """What a run says of its sides. Raises ``CacheError`` if it is damaged."""
+    """Return what a run says of its sides. Raises ``CacheError`` if it is damaged."""
     try:
         return tuple(map(str, read_json(folder / METRICS)["notes"]))
     except (KeyError, TypeError) as error:
@@ -134,6 +139,10 @@ def _result(
     copied = np.concatenate(
         [leaked(copies, trial.learned, trial.split.test) for trial in outcome.kept]
     )
+    predicted = _baselines(config, corpus.texts, outcome)
+    advice: tuple[str, ...] = ()
+    if TFIDF in predicted:
+        advice = words_do_better(config, layout, corpus.texts, test, predicted[TFIDF])
     return ExperimentResult(
         run=config.runs,
         head=config.head,
@@ -142,7 +151,7 @@ def _result(
         truncated=int(vectors.truncated[dealt].sum()),
         validation=outcome.validation.score(),
         test=test.score(),
-        baselines=_score_baselines(corpus.texts, outcome),
+        baselines={name: score(test.labels, each) for name, each in predicted.items()},
         epochs=len(first.trained.history),
         best_epoch=first.trained.best_epoch,
         parameters=first.trained.parameters,
@@ -165,6 +174,7 @@ def _result(
         by_length=by_length(test, vectors.tokens),
         by_truncation=by_truncation(test, vectors.tokens, vectors.truncated),
         collapse=collapse(test, names.classes),
+        advice=advice,
     )
 
 
@@ -190,14 +200,19 @@ def _score_some(evaluation: Evaluation, chosen: np.ndarray) -> Score | None:
     return score(evaluation.labels[chosen], evaluation.predicted[chosen])
 
 
-def _score_baselines(texts: Sequence[str], outcome: Outcome) -> dict[str, Score]:
-    """Scores on all test texts, of baselines that learned from what the heads did."""
-    labels = outcome.labels
-    truth = outcome.test.labels
+def _baselines(
+    config: ExperimentConfig, texts: Sequence[str], outcome: Outcome
+) -> dict[str, np.ndarray]:
+    """Return what baselines predict on all test texts, that learned from what the heads did."""
+    labels, root = outcome.labels, config.vectors.cache
     sides = [(trial.learned, trial.split.test) for trial in outcome.kept]
-    most = [baselines.majority(labels, learned, test) for learned, test in sides]
-    words = [baselines.tfidf_logistic(texts, labels, learned, test) for learned, test in sides]
-    return {
-        "majority": score(truth, np.concatenate(most)),
-        "tfidf_logistic": score(truth, np.concatenate(words)),
+    found = {
+        MAJORITY: [baselines.majority(labels, learned, test) for learned, test in sides],
     }
+    try:
+        found[TFIDF] = [
+            baselines.kept_tfidf_logistic(root, texts, labels, *side) for side in sides
+        ]
+    except Exception as error:  # whatever texts do to it: the heads are trained
+        say(f"note: the TF-IDF baseline cannot be had ({error}); the run is kept without it")
+    return {name: np.concatenate(parts) for name, parts in found.items()}

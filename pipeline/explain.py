@@ -164,4 +164,4 @@ def error_list(
 def write_errors(path: Path, errors: Sequence[dict[str, Any]]) -> None:
     """Write an error list, one JSON object a line."""
     lines = [json.dumps(error, ensure_ascii=False) + "\n" for error in errors]
-    path.write_text("".join(lines), encoding="utf-8")
+    path.write_bytes("".join(lines).encode(errors="backslashreplace"))

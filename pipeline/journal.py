@@ -33,6 +33,9 @@ from pipeline.runs import environment
 
 FOLDER = ".unfinished"
 TRAINING = "training"
+OF = "of-"
+"""Begins the name of an empty file; the number of trainings of the experiment follows."""
+
 DIGEST = 32
 """Bytes of the SHA-256 of description and values, which stands before the values."""
 
@@ -62,9 +65,11 @@ class Journal:
     Args:
         runs: the folder of runs.
         decided: what decides the results of every training: vectors, corpus, head.
+        trainings: how many the experiment has.
     """
 
-    def __init__(self, runs: Path, decided: Sequence[str]) -> None:
+    def __init__(self, runs: Path, decided: Sequence[str], trainings: int = 1) -> None:
+        self.trainings = trainings
         self.folder = runs / FOLDER
         self.decided = [*decided, *_circumstances()]
         self.used: set[Path] = set()
@@ -95,6 +100,7 @@ class Journal:
                     {"held_out": training.held_out, "seconds": np.array([training.seconds])}
                 )
                 (folder / TRAINING).write_bytes(_digest(folder, data) + data)
+                (folder / f"{OF}{self.trainings}").touch()
                 shutil.rmtree(place, ignore_errors=True)
                 folder.rename(place)
             except BaseException:
@@ -103,9 +109,13 @@ class Journal:
                 raise
 
     def close(self) -> None:
-        """Remove what this experiment kept, and what others left long ago."""
+        """Remove what this experiment kept or took up, and what others left long ago.
+
+        What it took up of one with more trainings, such as more seeds, stays for that one.
+        """
         for place in self.used:
-            shutil.rmtree(place, ignore_errors=True)
+            if not any(_of(path) > self.trainings for path in place.glob(f"{OF}*")):
+                shutil.rmtree(place, ignore_errors=True)
         oldest = time.time() - KEPT_SECONDS
         with suppress(OSError):
             for place in self.folder.iterdir():
@@ -128,6 +138,12 @@ class Journal:
         place = self.folder / digest.hexdigest()[:32]
         self.used.add(place)
         return place
+
+
+def _of(path: Path) -> int:
+    """Return the number of trainings that a file stands for."""
+    number = path.name.removeprefix(OF)
+    return int(number) if number.isdecimal() else 0
 
 
 def _digest(place: Path, data: bytes) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heads.metrics import mean_interval
+from heads.metrics import mean_interval, share_interval
 
 Interval = tuple[float, float]
 
@@ -19,7 +19,7 @@ class LayerScore:
     Attributes:
         layer: its number; None: pooled vectors.
         accuracy: mean over the seeds, in [0, 1].
-        interval: 95 % bootstrap interval of it, over the validation texts.
+        interval: 95 % interval of it, over the validation texts.
         seeds: accuracy of each training.
         difference: accuracy less that of the best layer.
         difference_interval: 95 % bootstrap interval of it over the same texts, paired.
@@ -93,7 +93,7 @@ def _score(layer: int | None, answers: np.ndarray, best: np.ndarray) -> LayerSco
     return LayerScore(
         layer=layer,
         accuracy=float(shares.mean()),
-        interval=mean_interval(shares),
+        interval=share_interval(shares),
         seeds=tuple(float(value) for value in answers.mean(axis=1)),
         difference=float(differences.mean()),
         difference_interval=mean_interval(differences),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from features.copies import find_copies
+from features.copies import kept_copies
 from features.corpus import Corpus
 from features.encoding import Encoder
 from features.errors import SettingError, listed
@@ -31,6 +31,7 @@ from pipeline.config import DataConfig, VectorConfig, check_plot
 from pipeline.layer_scores import Comparison, LayerScore, advice, compare, table
 from pipeline.partition import TEST_SHARE, read_labelled, split_corpus
 from pipeline.progress import Progress, duration
+from pipeline.trials import check_labels, on_split
 from pipeline.vectors import fill, open_spaces, say
 
 QUICK = {"epochs": 8}
@@ -173,6 +174,7 @@ def run_layers(
         config.head, {**_quick(config.head), **config.settings, "refit": False}
     )
     whole = read_labelled(config.data)
+    check_labels(settings, whole.labels or ())
     rows, test = draw_rows(whole, config.sample, config.data.split_seed)
     corpus = whole.take(rows.tolist())
     model = find_model(config.vectors.encoder, config.vectors.trust_remote_code)
@@ -181,9 +183,9 @@ def run_layers(
     pooled = open_spaces(config.vectors, (POOLED,), model)
     vectors = fill(corpus.texts, config.vectors, (*pooled, *spaces.values()), model, load)
     one_a_text = vectors.table(POOLED)
-    split = split_corpus(
-        corpus, config.data, find_copies(corpus.texts, one_a_text.values), test
-    )
+    copies = kept_copies(config.vectors.cache, corpus.texts, one_a_text.values)
+    split = split_corpus(corpus, config.data, copies, test)
+    settings = on_split(settings, split)
     labels = split.label_ids(corpus.labels or ())
     progress = Progress("training", len(spaces) * config.seeds + 1, "heads")
     answers = {}

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from features.copies import find_copies
+from features.copies import kept_copies
 from features.encoding import Encoder
 from features.errors import SettingError
 from features.model import EncoderModel
@@ -30,6 +30,7 @@ from pipeline.commands import data_words, vector_words
 from pipeline.config import ExperimentConfig, check_plot
 from pipeline.partition import read_labelled, split_corpus
 from pipeline.progress import duration
+from pipeline.trials import check_labels, on_split
 from pipeline.vectors import ensure_vectors, with_pooled
 
 HEAD = "cnn"
@@ -157,12 +158,13 @@ def run_lr_range(
         FaultError: a corrupt cache, or vectors that are not finite.
     """
     training = config.training
-    make_settings(training.head, training.overrides(classes=2))  # refused before any work
+    settings = make_settings(training.head, training.overrides(classes=2))
     layout = training.layout or head_type(training.head).layouts[0]
     check_layout(training.head, layout)
     corpus = read_labelled(training.data)
+    check_labels(settings, corpus.labels or ())  # the last that is refused before any work
     vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
-    copies = find_copies(corpus.texts, vectors.table(POOLED).values)
+    copies = kept_copies(training.vectors.cache, corpus.texts, vectors.table(POOLED).values)
     split = split_corpus(corpus, training.data, copies)
     problem = Problem(
         vectors.table(layout),
@@ -173,6 +175,7 @@ def run_lr_range(
         split.classes,
     )
     settings = make_settings(training.head, training.overrides(len(split.classes)))
+    settings = on_split(settings, split)
     start = time.perf_counter()
     test = range_test(
         training.head,

@@ -149,7 +149,7 @@ def _results(head: TrainedHead, facts: Facts) -> list[str]:
     return [
         table(("side", "model", "accuracy", "95 % interval", "macro-F1", "texts"), cells),
         "The intervals say how far the accuracy would move with other texts of the same kind "
-        f"(bootstrap). {_repeats(facts)}",
+        f"(Wilson). {_repeats(facts)}",
     ]
 
 

@@ -71,7 +71,7 @@ def draw_curves(curves: Sequence[Curve], title: str, step: str, path: Path) -> N
         axes.grid(alpha=0.3)
         axes.legend()
     others = len(curves) - 1
-    figure.suptitle(f"{title}; light: {others} other trainings" if others else title)
+    figure.suptitle(literal(f"{title}; light: {others} other trainings" if others else title))
     _save(figure, path)
 
 
@@ -133,7 +133,7 @@ def draw_calibration(
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center")
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(literal(title), fontsize=10)
     _save(figure, path)
 
 
@@ -176,7 +176,7 @@ def draw_layers(comparison: Comparison, head: str, title: str, path: Path) -> No
     axes.set(xlabel="layer (0: embeddings)", ylabel="validation accuracy, %")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    axes.set_title(title, fontsize=10)
+    axes.set_title(literal(title), fontsize=10)
     _save(figure, path)
 
 
@@ -200,7 +200,7 @@ def draw_confusion(
     _write_counts(axes, matrix, shares, font)
     bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 4 / size[1]), pad=0.02)
     bar.set_label("share of the true label's texts", fontsize=9)
-    axes.set_title(title, fontsize=11 if rows <= SIZES[1][0] else 18)
+    axes.set_title(literal(title), fontsize=11 if rows <= SIZES[1][0] else 18)
     _save(figure, path)
 
 
@@ -220,7 +220,7 @@ def draw_range(test: RangeTest, title: str, path: Path) -> None:
     axes.set(xscale="log", xlabel="learning rate", ylabel="cross-entropy")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    axes.set_title(title, fontsize=10)
+    axes.set_title(literal(title), fontsize=10)
     _save(figure, path)
 
 
@@ -243,10 +243,18 @@ def _write_counts(axes: Axes, matrix: np.ndarray, shares: np.ndarray, font: floa
 
 
 def axis_name(label: str) -> str:
-    """A label cut to fit an axis. A dollar sign would start a formula; it is escaped."""
-    return short_label(label, LONGEST_NAME).replace("$", r"\$")
+    """Return a label cut to fit an axis, to be drawn letter by letter."""
+    return literal(short_label(label, LONGEST_NAME))
+
+
+def literal(text: str) -> str:
+    """Return a text that is drawn letter by letter: a dollar sign would start a formula."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return shown.replace("$", r"\$")
 
 
 def _save(figure: Figure, path: Path) -> None:
-    fonts.save(figure, path, DPI)
-    plt.close(figure)
+    try:
+        fonts.save(figure, path, DPI)
+    finally:
+        plt.close(figure)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from pipeline.runs import (
     write_json,
 )
 from pipeline.trials import Names, Outcome
+from pipeline.vectors import say
 
 DRAWN_CLASSES = 100
 """Classes that a confusion matrix can show; with more, those with the most errors are drawn."""
@@ -148,7 +150,8 @@ def _draw(folder: Path, record: Record, result: ExperimentResult) -> None:
         Curve(trial.trained.history, trial.trained.best_epoch, trial is outcome.first)
         for trial in outcome.trials
     ]
-    draw_curves(curves, title, head_type(result.head).step, folder / "curves.png")
+    with optional(folder / "curves.png") as path:
+        draw_curves(curves, title, head_type(result.head).step, path)
     temperatures = [trial.trained.temperature for trial in outcome.kept]
     draw_test(folder, outcome.test, outcome.names, temperatures, title)
 
@@ -168,24 +171,36 @@ def draw_test(
     folder: Path, test: Evaluation, names: Names, temperatures: Sequence[float], title: str
 ) -> None:
     """Draw what is predicted on test: ``calibration.png`` and ``confusion.png``."""
-    draw_calibration(
-        reliability(test.labels, test.plain),
-        reliability(test.labels, test.probabilities),
-        temperatures,
-        title,
-        folder / "calibration.png",
-    )
+    with optional(folder / "calibration.png") as path:
+        draw_calibration(
+            reliability(test.labels, test.plain),
+            reliability(test.labels, test.probabilities),
+            temperatures,
+            title,
+            path,
+        )
     truth, matrix = _confusion(test, names)
     classes = names.classes
     drawn, title = _most_confused(matrix, len(classes), title)
     rows = np.concatenate([drawn, np.arange(len(classes), len(truth))])
-    draw_confusion(
-        matrix[np.ix_(rows, drawn)],
-        [truth[row] for row in rows],
-        [classes[column] for column in drawn],
-        title,
-        folder / "confusion.png",
-    )
+    with optional(folder / "confusion.png") as path:
+        draw_confusion(
+            matrix[np.ix_(rows, drawn)],
+            [truth[row] for row in rows],
+            [classes[column] for column in drawn],
+            title,
+            path,
+        )
+
+
+@contextmanager
+def optional(picture: Path) -> Iterator[Path]:
+    """Draw a picture of a run: one that cannot be drawn is a note, and the run is kept."""
+    try:
+        yield picture
+    except Exception as error:  # whatever a drawing library raises
+        picture.unlink(missing_ok=True)
+        say(f"note: {picture.name} cannot be drawn ({error}); the run is kept without it")
 
 
 def _confusion(test: Evaluation, names: Names) -> tuple[list[str], np.ndarray]:

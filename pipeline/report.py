@@ -39,7 +39,7 @@ def result_text(result: ExperimentResult) -> str:
         *(("test", BASELINE_NAMES[name], each) for name, each in result.baselines.items()),
     ]
     blocks = [
-        [*_collapse_first(result), *_copies_first(result)],
+        [*_collapse_first(result), *_copies_first(result), *result.advice],
         [
             SCORE_HEADER,
             *(score_row(side, name, each) for side, name, each in rows),

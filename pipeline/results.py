@@ -93,6 +93,7 @@ class ExperimentResult:
         by_length: the test texts in parts by their tokens.
         by_truncation: whole and truncated test texts; None where one of the two lacks.
         collapse: the class that is predicted for almost every text; None where all is well.
+        advice: what must be said before any score, with what to try.
     """
 
     run: Path
@@ -122,12 +123,13 @@ class ExperimentResult:
     by_length: Parts | None = None
     by_truncation: Parts | None = None
     collapse: Collapse | None = None
+    advice: tuple[str, ...] = ()
 
     @property
     def flattered(self) -> bool:
         """Whether copies raise or lower the test accuracy beyond noise.
 
-        Two-proportion z test, 95 %, of the copied test texts against the others.
+        Test of ``heads.metrics.differ``, 95 %, of the copied test texts against the others.
         """
         rest = self.test_without_copies
         if not self.copied or rest is None:

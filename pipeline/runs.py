@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator
@@ -78,10 +79,19 @@ def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
         try:
             yield run
         except BaseException as error:
-            write_json(folder / FAILURE, _failure(error))
-            _settle(folder, runs / f"{name}-failed")
+            _keep_failed(folder, runs / f"{name}-failed", error)
             raise
-        run.final = _settle(folder, run.final)
+        with writing(run):
+            run.final = _settle(folder, run.final)
+
+
+def _keep_failed(folder: Path, wanted: Path, error: BaseException) -> None:
+    """Keep a failed run with its reason; where the disk has no room for that, remove it."""
+    try:
+        write_json(folder / FAILURE, _failure(error))
+        _settle(folder, wanted)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _failure(error: BaseException) -> dict[str, str]:
@@ -176,9 +186,12 @@ def _processor() -> str:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a value as indented JSON, non-ASCII letters as they are."""
+    """Write a value as indented JSON, non-ASCII letters as they are.
+
+    A byte of a file's name that is no UTF-8 stands as the JSON escape of its surrogate.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_bytes(f"{text}\n".encode(errors="backslashreplace"))
 
 
 def read_json(path: Path) -> Any:

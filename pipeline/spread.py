@@ -100,5 +100,5 @@ def _spread(
     accuracies = [float(np.mean([each.accuracy for each in repeat])) for repeat in scores]
     f1s = [float(np.mean([each.macro_f1 for each in repeat])) for repeat in scores]
     return Spread(
-        estimate(accuracies, shared), estimate(f1s, shared), metrics.mean_interval(right)
+        estimate(accuracies, shared), estimate(f1s, shared), metrics.share_interval(right)
     )

@@ -13,6 +13,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -27,6 +28,10 @@ LEARNED_MOST = 16_000
 """Texts that one fold's model learns from: more hardly change it, and cost in proportion."""
 
 ITERATIONS = 100
+
+TOLERANCE, RELATIVE = 1e-3, 0.25
+"""Largest gradient where a model is left: of the objective, and as a share of that of zero
+weights. The latter falls with the number of classes, below any constant."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +75,23 @@ def out_of_fold(
         if len(held) == 0 or len(np.unique(labels[learn])) < 2:
             probabilities[held] = 1.0 / classes
             continue
-        model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=ITERATIONS, tol=1e-3)
+        tolerance = min(TOLERANCE, RELATIVE * _first_gradient(x[learn], labels[learn]))
+        model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=ITERATIONS, tol=tolerance)
         with warnings.catch_warnings():
             # A model short of its optimum ranks labels all the same.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(x[learn], labels[learn])
         probabilities[np.ix_(held, model.classes_)] = model.predict_proba(x[held])
     return probabilities
+
+
+def _first_gradient(x: np.ndarray, labels: np.ndarray) -> float:
+    """Largest entry of the mean cross-entropy's gradient, all weights of the vectors zero."""
+    present, ids = np.unique(labels, return_inverse=True)
+    count = len(ids)
+    of_class = csr_matrix((np.ones(count, np.float32), (ids, np.arange(count))))
+    gradient = x.sum(axis=0) / len(present) - of_class @ x
+    return max(float(np.abs(gradient).max()) / count, float(np.finfo(np.float32).eps))
 
 
 def suspected(probabilities: np.ndarray, labels: np.ndarray) -> Suspects:

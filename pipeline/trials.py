@@ -240,8 +240,12 @@ def check_labels(settings: HeadSettings, labels: Sequence[str]) -> None:
 
 
 def _settings(config: ExperimentConfig, split: Split) -> HeadSettings:
-    """Those of the head on one split, without weights of classes that its training lacks."""
-    settings = make_settings(config.head, config.overrides(len(split.classes)))
+    """Return those of the head on one split."""
+    return on_split(make_settings(config.head, config.overrides(len(split.classes))), split)
+
+
+def on_split(settings: HeadSettings, split: Split) -> HeadSettings:
+    """Return the settings without weights of classes that the training of a split lacks."""
     if not isinstance(settings, TrainingSettings):
         return settings
     rule = weights_of(settings.class_weights, split.classes)

@@ -22,7 +22,7 @@ import heads
 from features import FeatureEncoder
 from features.encoder import TransformerEncoder
 from features.errors import ArrayError, BadVectorError, SettingError
-from features.table import POOLED, SENTENCES, FeatureTable
+from features.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from heads import HeadClassifier
 from heads.base import TrainingSettings
 from heads.estimator import hold_out
@@ -104,6 +104,19 @@ def test_all_forms_of_the_same_vectors_give_the_same_model() -> None:
     labels = np.arange(30) % 2
     one, other = quick(epochs=1).fit(equal, labels), quick(epochs=1).fit(cube, labels)
     assert np.array_equal(one.predict_proba(equal), other.predict_proba(cube))
+
+
+def test_arrays_and_tables_of_sentences_stand_for_each_other() -> None:
+    table, y = make_table([3] * 30), np.arange(30) % 2
+    table = FeatureTable(table.values, table.offsets, SENTENCES)
+    arrays = [table.sequence(row) for row in range(30)]
+    one = quick("meanmax", epochs=1).fit(table, y)
+    other = quick("meanmax", epochs=1).fit(arrays, y)
+    assert np.array_equal(one.predict_proba(arrays), one.predict_proba(table))
+    assert np.array_equal(other.predict_proba(table), one.predict_proba(table))
+    tokens = FeatureTable(table.values, table.offsets, TOKENS)
+    with pytest.raises(SettingError, match="tokens"):
+        one.predict(tokens)
 
 
 def test_the_seed_decides_and_none_does_not_repeat() -> None:

@@ -186,6 +186,20 @@ def test_a_class_so_rare_that_the_texts_learned_from_lack_it(
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
+def test_label_errors_are_found_among_a_thousand_classes() -> None:
+    """The gradient of zero weights falls with the classes: no constant may end the fit."""
+    rng = np.random.default_rng(0)
+    truth = np.tile(np.arange(1000), 3)
+    centers = rng.standard_normal((1000, 24)).astype(np.float32)
+    made = centers[truth] + 0.1 * rng.standard_normal((3000, 24)).astype(np.float32)
+    labels = truth.copy()
+    flipped = rng.permutation(3000)[:50]
+    labels[flipped] = (truth[flipped] + 500) % 1000
+    found = suspected(out_of_fold(made, labels, np.arange(3000)), labels)
+    assert len(set(found.rows.tolist()) & set(flipped.tolist())) >= 40
+    assert len(found.rows) < 60
+
+
 def test_copies_never_vouch_for_each_other() -> None:
     """Two copies with the same wrong label share a fold, so neither confirms the other."""
     rng = np.random.default_rng(1)

@@ -69,35 +69,35 @@ def test_log_loss_as_scikit_learn_and_without_overflow() -> None:
     assert metrics.log_loss(np.array([1]), large) == pytest.approx(1e4)
 
 
-def test_interval_is_the_bootstrap_of_drawn_answers() -> None:
-    labels = np.zeros(400, dtype=np.int64)
-    predicted = (np.arange(400) % 5 == 0).astype(np.int64)  # 80 % right
-    lower, upper = metrics.accuracy_interval(labels, predicted, seed=1)
-    random = np.random.default_rng(2)
-    draws = (predicted == labels)[random.integers(0, 400, size=(4000, 400))].mean(axis=1)
-    expected = np.quantile(draws, [0.025, 0.975])
-    print(f"largest difference: {np.abs(np.array([lower, upper]) - expected).max():.1e}")
-    assert np.abs(np.array([lower, upper]) - expected).max() < 0.005
-    assert (lower, upper) == metrics.accuracy_interval(labels, predicted, seed=1)
+def test_interval_is_wilsons() -> None:
+    for right, texts in ((320, 400), (19, 20), (1, 126), (10, 10), (0, 7)):
+        labels = np.zeros(texts, dtype=np.int64)
+        predicted = (np.arange(texts) >= right).astype(np.int64)
+        oracle = stats.binomtest(right, texts).proportion_ci(0.95, method="wilson")
+        got = metrics.accuracy_interval(labels, predicted)
+        assert got == pytest.approx((oracle.low, oracle.high), abs=1e-12)
+        assert 0 <= got[0] <= right / texts <= got[1] <= 1
 
 
-def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+@pytest.mark.parametrize(("texts", "truth"), [(500, 0.7), (20, 0.95), (50, 0.98), (180, 0.98)])
+def test_interval_covers_the_truth_about_as_often_as_it_says(texts: int, truth: float) -> None:
     random = np.random.default_rng(0)
     covered = 0
-    for trial in range(300):
-        right = random.random(500) < 0.7
-        labels = np.zeros(500, dtype=np.int64)
-        lower, upper = metrics.accuracy_interval(labels, (~right).astype(np.int64), seed=trial)
-        covered += lower <= 0.7 <= upper
-    print(f"covered: {covered / 300:.3f}")
-    assert 0.91 <= covered / 300 <= 0.98
+    labels = np.zeros(texts, dtype=np.int64)
+    for _ in range(600):
+        right = random.random(texts) < truth
+        lower, upper = metrics.accuracy_interval(labels, (~right).astype(np.int64))
+        covered += lower <= truth <= upper
+    print(f"covered: {covered / 600:.3f}")
+    assert 0.91 <= covered / 600 <= 0.98
 
 
-@pytest.mark.parametrize("right", [True, False])
-def test_interval_of_all_alike_is_a_point(right: bool) -> None:
-    labels = np.ones(10, dtype=np.int64)
-    share = float(right)
-    assert metrics.accuracy_interval(labels, labels * right) == (share, share)
+def test_shares_of_one_head_have_the_interval_of_an_accuracy() -> None:
+    right = np.arange(50) < 49
+    wilson = metrics.accuracy_interval(np.zeros(50, np.int64), (~right).astype(np.int64))
+    assert metrics.share_interval(right.astype(float)) == wilson
+    shares = np.where(right, 0.8, 0.2)
+    assert metrics.share_interval(shares) == metrics.mean_interval(shares)
 
 
 def test_interval_of_a_mean_is_the_bootstrap_over_texts() -> None:
@@ -118,6 +118,34 @@ def test_differing_is_pearsons_test() -> None:
     assert not metrics.differ(right, texts, level=0.010)
     assert not metrics.differ(np.array([9, 9]), np.array([9, 9]))
     assert not metrics.differ(np.array([9]), np.array([10]))
+
+
+@pytest.mark.parametrize(
+    ("right", "texts"), [((0, 190), (2, 198)), ((1, 97), (3, 100)), ((40, 3), (44, 8))]
+)
+def test_few_texts_are_compared_by_fishers_exact_test(
+    right: tuple[int, int], texts: tuple[int, int]
+) -> None:
+    one, other = np.array(right), np.array(texts)
+    p = stats.fisher_exact(np.stack([one, other - one])).pvalue
+    assert metrics.differ(one, other, level=p * 1.001)
+    assert not metrics.differ(one, other, level=p * 0.999)
+
+
+def test_a_few_copies_are_rarely_said_to_flatter() -> None:
+    random = np.random.default_rng(0)
+    texts = np.array([3, 197])
+    found = sum(metrics.differ(random.binomial(texts, 0.95), texts) for _ in range(1000))
+    assert found <= 50  # 5 %
+
+
+def test_answers_of_two_heads_are_compared_by_the_exact_mcnemar_test() -> None:
+    one, other = np.ones(100, bool), np.ones(100, bool)
+    one[:9], other[9:11] = False, False
+    p = stats.binomtest(2, 11).pvalue
+    assert metrics.answers_differ(one, other, level=p * 1.001)
+    assert not metrics.answers_differ(other, one, level=p * 0.999)
+    assert not metrics.answers_differ(one, one)
 
 
 def test_groups_that_do_not_differ_are_rarely_said_to() -> None:

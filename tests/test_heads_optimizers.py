@@ -63,11 +63,13 @@ def one_step(optimizer: str, gradient: float, **settings: object) -> list[float]
     return places
 
 
-def test_rmsprop_has_the_constants_of_keras() -> None:
-    # v = 0.1 g^2, then 0.9 v + 0.1 g^2 = 0.19 g^2; a step is lr g / (sqrt v + 1e-7).
-    first = 1 - 0.01 * 3 / (np.sqrt(0.1 * 9) + 1e-7)
-    second = first - 0.01 * 3 / (np.sqrt(0.19 * 9) + 1e-7)
-    assert one_step("rmsprop", 3.0, learning_rate=0.01) == pytest.approx([first, second])
+@pytest.mark.parametrize("gradient", [3.0, 1e-4, 1e-6])
+def test_rmsprop_is_that_of_keras(gradient: float) -> None:
+    # v = 0.1 g^2, then 0.9 v + 0.1 g^2 = 0.19 g^2; a step is lr g / sqrt(v + 1e-7).
+    first = 1 - 0.01 * gradient / np.sqrt(0.1 * gradient**2 + 1e-7)
+    second = first - 0.01 * gradient / np.sqrt(0.19 * gradient**2 + 1e-7)
+    got = one_step("rmsprop", gradient, learning_rate=0.01)
+    assert 1 - np.array(got) == pytest.approx(1 - np.array([first, second]), rel=2e-3)
 
 
 def test_sgd_has_momentum_of_gradients_and_decay_beside_it() -> None:

@@ -153,6 +153,15 @@ def test_one_text_alone_is_no_error() -> None:
     assert bool(norm.variance.isfinite().all())
 
 
+@pytest.mark.parametrize("positions", [1, 2])
+def test_a_text_alone_moves_no_running_statistics(positions: int) -> None:
+    norm = BatchNorm(2)
+    real = torch.arange(4)[None, :, None] < positions
+    norm(torch.tensor([[3.0, 4.0], [5.0, 9.0]] * 2)[None], real)
+    moved = [not torch.equal(norm.mean, torch.zeros(2)), bool((norm.variance != 1.0).all())]
+    assert moved == [positions > 1] * 2
+
+
 def test_a_head_with_batch_norm_trains_alike_whatever_the_padding() -> None:
     settings = CnnSettings(
         batch_norm=True, dense=(8,), dense_norm=True, filters=4, input_dropout=0, dropout=0

@@ -261,6 +261,21 @@ def test_standardised_inputs_keep_a_constant_feature_finite() -> None:
     assert float(got[0, :, 0].std(correction=0)) == pytest.approx(1.0, abs=1e-2)
 
 
+@pytest.mark.parametrize("mean", [60.0, 400.0])
+def test_a_large_mean_is_taken_off_before_rounding_to_bfloat16(mean: float) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1, 200, 3) + torch.tensor([mean, -mean, 0.0])
+    inputs = Standardize(3)
+    inputs.center.copy_(x[0].mean(0))
+    mask = torch.ones(1, 200, dtype=torch.bool)
+    expected, before = (x - inputs.center)[0], x.clone()
+    with torch.autocast("cpu", torch.bfloat16):
+        got = inputs(x, mask)
+    assert got.dtype == torch.bfloat16
+    assert float((got[0].float() - expected).abs().max()) < 0.02  # half a unit of bfloat16 at 4
+    assert torch.equal(x, before)
+
+
 def test_input_dropout_takes_a_feature_from_all_vectors_of_a_text() -> None:
     head = head_type("cnn").build(make_settings("cnn", {"input_dropout": "0.5"}), 64, 3)
     x = torch.ones(8, 5, 64)

@@ -122,6 +122,17 @@ def test_more_seeds_take_up_fewer(run: Run, seeds_trained: list[int]) -> None:
     assert seeds_trained == [0, 1, 2, 2, 3]
 
 
+def test_fewer_seeds_leave_what_a_longer_run_is_to_take_up(
+    run: Run, seeds_trained: list[int]
+) -> None:
+    run("--seeds", 3, code=1)
+    run("--seeds", 2)
+    assert seeds_trained == [0, 1, 2]
+    run("--seeds", 3)
+    assert seeds_trained == [0, 1, 2, 2]
+    assert not UNFINISHED.exists()
+
+
 def test_changed_code_or_processor_takes_up_nothing(
     run: Run, seeds_trained: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -229,3 +229,21 @@ def test_what_is_wrong_is_said_before_anything_is_encoded(
     assert words in out.err
     assert out.err.count("\n") == 1
     assert not Path("cache").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [("lr-range", "--steps", "20"), ("layers", "--layers", "1", "--seeds", "1")]
+)
+def test_weights_are_of_labels_that_the_data_has(
+    run: Run, tmp_path: Path, encoder: Path, command: tuple[str, ...]
+) -> None:
+    """As of train: also of one that training lacks, and of no other."""
+    path = tmp_path / "data.csv"
+    rows = [f"text number {i},{'ab'[i % 2]},{'train' if i < 30 else 'test'}" for i in range(40)]
+    path.write_text("\n".join(["text,label,split", *rows, "text of its own,rare,test"]))
+    common = (*command, "--data", path, "--encoder", encoder, "--plot", "none")
+    small = ("--set", "epochs=1", "filters=4")
+    wrong = run(*common, *small, "class_weights=a=2,rarer=3")
+    assert (wrong.code, "'rarer', which is no class" in wrong.err) == (2, True)
+    assert not Path("cache").exists()
+    assert run(*common, *small, "class_weights=a=2,rare=3").code == 0

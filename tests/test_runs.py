@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -12,7 +14,8 @@ import pytest
 
 from features import durable
 from features.errors import CacheError, CorpusError
-from pipeline.runs import METRICS, find_run, new_run, run_name, write_json
+from pipeline import runs as runs_module
+from pipeline.runs import METRICS, find_run, new_run, read_json, run_name, write_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -56,6 +59,26 @@ def test_a_failed_run_says_why(tmp_path: Path) -> None:
         "Traceback"
         in json.loads((tmp_path / "two-failed" / "failure.json").read_text())["traceback"]
     )
+
+
+def test_a_disk_without_room_for_the_reason_hides_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, value: object) -> None:
+        path.write_text("{")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runs_module, "write_json", full)
+    with pytest.raises(CorpusError, match="row 3 is empty"), new_run(tmp_path, "one"):
+        raise CorpusError("row 3 is empty")
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_are_no_utf8_are_written_and_read_back(tmp_path: Path) -> None:
+    value = {"data": os.fsdecode(b"caf\xe9.csv"), "label": "\u00e9t\u00e9"}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == value
+    assert "\u00e9t\u00e9" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
 KILLED = """
