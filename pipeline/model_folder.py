@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from features.errors import CacheError, EncoderError, SettingError
-from features.export import appearing
+from features.output import appearing, check_output
 from features.spec import FeatureSpec
 from heads import checkpoint
 from heads.checkpoint import WEIGHTS
@@ -97,13 +97,18 @@ class Model:
 
 
 def check_out(out: Path) -> None:
-    """Refuse a place that a model folder cannot take. Raises ``SettingError``."""
-    if not out.absolute().parent.is_dir():
-        raise SettingError(f"--out {out}: there is no folder {out.parent}; make it first")
+    """Refuse a place that a model folder cannot take.
+
+    Raises:
+        SettingError: no folder to make it in, the current one, or what is no empty folder.
+        OutputError: nothing can be written there.
+    """
     if out.resolve() == Path.cwd():
         raise SettingError(f"--out {out} is the current folder: name one in it or elsewhere")
     if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
         raise SettingError(f"--out {out} exists and is not an empty folder: name another")
+    if not out.exists():
+        check_output(out, "--out")
 
 
 def read_run(folder: Path) -> Model:
@@ -137,7 +142,7 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
     Raises:
         SettingError: ``out`` will not do, or the head cannot be written as ONNX.
         CacheError: the run folder is damaged.
-        InputError: the folder cannot be written.
+        OutputError: the folder cannot be written.
     """
     check_out(out)
     onnx = onnx_model(model.head)
@@ -149,8 +154,7 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
         spec=model.spec.to_dict(),
     )
     card = _card(model, encoder.name, run_folder, shown or out.name)
-    with appearing(out) as temporary:
-        temporary.mkdir()
+    with appearing(out, "--out", folder=True) as temporary:
         digest = checkpoint.save_weights(model.head, temporary)
         (temporary / ONNX).write_bytes(onnx)
         (temporary / CARD).write_text(card, encoding="utf-8")

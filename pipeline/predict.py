@@ -17,19 +17,25 @@ from features.corpus import Columns, read_corpus
 from features.encoding import Encoder
 from features.errors import EncoderError, SettingError, listed
 from features.model import EncoderModel, find_model
+from features.output import appearing, check_output
 from features.place import Place, Source
 from features.segments import language_of
 from features.spec import FeatureSpec
 from features.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from heads.trained import mean_of, tempered
-from pipeline.blend_folder import Predictor, open_predictor
+from pipeline import spreadsheet
+from pipeline.blend_folder import COPIED, Predictor, open_predictor
 from pipeline.config import VectorConfig
 from pipeline.explain import TRAINING, Neighbor, read_training, training_vectors
 from pipeline.model_folder import Model
-from pipeline.vectors import Vectors, ensure_vectors, say, with_pooled
+from pipeline.runs import find_run
+from pipeline.terminal import one_line, say
+from pipeline.vectors import Vectors, ensure_vectors, with_pooled
 
 OUTPUTS = (".csv", ".parquet", ".jsonl")
 LONGEST_SHOWN, DIGITS_SHOWN = 40, 12
+LONGEST_LABEL, LONGEST_TEXT = 60, 80
+"""Characters of a label and of a text on the terminal."""
 
 ORDER = (TOKENS, SENTENCES, POOLED)
 """Of the parts of a blend: pooled vectors come along with tokens, and are there then."""
@@ -91,13 +97,14 @@ class Predictions:
         """For people: each text's label and its three most probable classes."""
         lines = []
         near = self.neighbors or [()] * len(self.texts)
+        names = [one_line(name, LONGEST_LABEL) for name in self.classes]
         for text, row, neighbors in zip(self.texts, self.probabilities, near, strict=True):
             best = np.argsort(-row, kind="stable")[:3]
-            shares = ", ".join(f"{self.classes[i]} {row[i]:.1%}" for i in best)
-            lines.append(f"{self.classes[best[0]]}\t({shares})\t{' '.join(text.split())[:80]}")
+            shares = ", ".join(f"{names[i]} {row[i]:.1%}" for i in best)
+            lines.append(f"{names[best[0]]}\t({shares})\t{one_line(text, LONGEST_TEXT)}")
             lines += [
-                f"    {each.similarity:.2f} [{each.label}] {' '.join(each.text.split())[:80]} "
-                f"(training row {each.row:,})"
+                f"    {each.similarity:.2f} [{one_line(each.label, LONGEST_LABEL)}] "
+                f"{one_line(each.text, LONGEST_TEXT)} (training row {each.row:,})"
                 for each in neighbors
             ]
         return "\n".join(lines)
@@ -233,33 +240,44 @@ def read_texts(path: Source, column: str, skip_empty: bool) -> Sequence[str]:
     return read_corpus(path, columns, labels=False, skip_empty=skip_empty).texts
 
 
-def check_output(path: Path) -> None:
-    """Refuse an output that cannot be written, before any work is done.
+def check_target(path: Path, run: str, runs: Path, reads: Sequence[Source | str]) -> None:
+    """Refuse an output that cannot be written or is read, before any work is done.
+
+    Args:
+        run, runs: as in ``predict``.
+        reads: what else is read: the texts, the cache, encoders.
 
     Raises:
-        SettingError: an unknown suffix, or no such folder.
+        SettingError: an unknown suffix, or a place that will not do.
+        OutputError: a file that cannot be written.
+        CacheError: no such run.
     """
     if path.suffix not in OUTPUTS:
         raise SettingError(f"--output must end in one of {listed(OUTPUTS)}; got {str(path)!r}")
-    if not path.absolute().parent.is_dir():
-        raise SettingError(
-            f"--output {str(path)!r}: there is no folder {path.absolute().parent}"
-        )
+    check_output(path, "--output", reads)
+    folder = Path(run) if Path(run).is_dir() else find_run(run, runs)
+    check_output(path, "--output", [folder / name for name in COPIED])
 
 
-def write_predictions(predictions: Predictions, path: Path) -> None:
+def write_predictions(
+    predictions: Predictions, path: Path, formulas: str = spreadsheet.ESCAPE
+) -> None:
     """Write text, label and one probability a class; the suffix names the format.
 
+    Args:
+        formulas: what to do in CSV about cells that a spreadsheet would run; see
+            ``spreadsheet.FORMULAS``.
+
     Raises:
-        SettingError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        WRITERS[path.suffix](predictions, temporary)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise SettingError(f"--output {path} cannot be written ({error.strerror})") from error
+    with appearing(path, "--output") as temporary:
+        if path.suffix == ".csv":
+            _write_csv(predictions, temporary, formulas == spreadsheet.ESCAPE)
+        elif path.suffix == ".parquet":
+            _write_parquet(predictions, temporary)
+        else:
+            _write_jsonl(predictions, temporary)
 
 
 def check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
@@ -305,13 +323,14 @@ def _shown(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:DIGITS_SHOWN]}..."
 
 
-def _write_csv(predictions: Predictions, path: Path) -> None:
+def _write_csv(predictions: Predictions, path: Path, escape: bool) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label", *predictions.probability_columns])
         rows = predictions.probabilities.tolist()
         for text, label, row in zip(predictions.texts, predictions.labels, rows, strict=True):
-            writer.writerow([text, label, *map(_rounded, row)])
+            cells = [text, label, *map(_rounded, row)]
+            writer.writerow(spreadsheet.escaped(cells) if escape else cells)
 
 
 def _write_parquet(predictions: Predictions, path: Path) -> None:
@@ -325,10 +344,6 @@ def _write_jsonl(predictions: Predictions, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         for row in predictions.to_dict()["predictions"]:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-WRITERS = {".csv": _write_csv, ".parquet": _write_parquet, ".jsonl": _write_jsonl}
-"""How predictions are written, by suffix."""
 
 
 def _rounded(probability: float) -> float:
