@@ -20,6 +20,7 @@ from features.place import Place, Source
 from features.segments import LANGUAGE, language_of
 from features.spec import FeatureSpec, text_keys
 from features.verify import QUARANTINE
+from pipeline.terminal import one_line
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ def _layout(spec: FeatureSpec) -> str:
 def _row(facts: SpaceFacts) -> tuple[str, ...]:
     spec = facts.card.spec
     return (
-        facts.card.model or "unknown",
+        one_line(facts.card.model or "unknown"),
         _layout(spec),
         ",".join(map(str, spec.layers)),
         spec.dtype,

@@ -88,4 +88,4 @@ def _write_blend(model: Predictor, temperature: float, out: Path) -> None:
         for part, folder, place in zip(model.parts, model.folders, places, strict=True):
             write_model(part, folder, place, f"{out.name}/{PARTS}/{place.name}")
         write_blend_file(temporary, model.labels, temperature)
-        (temporary / CARD).write_text(card, encoding="utf-8")
+        (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")

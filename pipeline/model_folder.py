@@ -115,22 +115,30 @@ def read_run(folder: Path) -> Model:
     """The head of a run folder. Raises ``CacheError`` if it is damaged."""
     config = read_json(folder / CONFIG)
     try:
-        spec, encoder = config["resolved"]["spec"], str(config["vectors"]["encoder"])
+        spec, fingerprint = config["resolved"]["spec"], config["resolved"]["fingerprint"]
+        encoder = str(config["vectors"]["encoder"])
     except (KeyError, TypeError) as error:
         raise CacheError(
             f"{folder / CONFIG} is damaged (it lacks {error}): train again"
         ) from error
-    return Model(checkpoint.load(folder), _spec(spec, folder / CONFIG), encoder)
+    return Model(checkpoint.load(folder), _spec(spec, fingerprint, folder / CONFIG), encoder)
 
 
-def _spec(values: dict[str, Any], path: Path) -> FeatureSpec:
-    """A spec as a file holds it. Raises ``CacheError`` if that is none."""
+def _spec(values: dict[str, Any], fingerprint: str, path: Path) -> FeatureSpec:
+    """A spec as a file holds it. Raises ``CacheError`` if it is not that of the fingerprint."""
     try:
-        return FeatureSpec.from_dict(values)
-    except TypeError as error:
+        spec = FeatureSpec.from_dict(values)
+        found = spec.fingerprint
+    except (TypeError, ValueError) as error:
         raise CacheError(
             f"{path} is damaged (its spec of the vectors: {error}): train again"
         ) from error
+    if found != fingerprint:
+        raise CacheError(
+            f"{path} is damaged (its spec of the vectors has the fingerprint {found}, not "
+            f"{fingerprint}, which stands beside it): train again"
+        )
+    return spec
 
 
 def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = None) -> None:
@@ -157,7 +165,7 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
     with appearing(out, "--out", folder=True) as temporary:
         digest = checkpoint.save_weights(model.head, temporary)
         (temporary / ONNX).write_bytes(onnx)
-        (temporary / CARD).write_text(card, encoding="utf-8")
+        (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
         described = ModelFile(
             version=VERSION,
             labels=model.head.classes,
@@ -209,5 +217,5 @@ def read_model(folder: Path) -> Model:
         weights_digest=file.sha256.get(WEIGHTS, ""),
     )
     head = checkpoint.assemble(description, folder / WEIGHTS)
-    spec = _spec(file.encoder.spec, path)
+    spec = _spec(file.encoder.spec, file.encoder.fingerprint, path)
     return Model(head, spec, file.encoder.name, file.encoder.folder)

@@ -49,7 +49,7 @@ def system_error(error: BaseException) -> str | None:
         if isinstance(found, OSError) and found.errno in USERS:
             reason = found.strerror or os.strerror(found.errno)
             names = [os.fsdecode(name) for name in _names(found)]
-            return f"{' and '.join(names)}: {reason}" if names else f"the system says: {reason}"
+            return f"{reason}: {' and '.join(names)}" if names else f"the system says: {reason}"
         if isinstance(found, MemoryError):
             return "this machine has too little free memory for that; end other programs first"
         found = found.__cause__
