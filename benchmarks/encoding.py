@@ -23,8 +23,8 @@ from benchmarks.measure import Result, in_turn
 from features.backends import installed
 from features.encoder import TransformerEncoder
 from features.encoding import encode, plan_encoding
+from features.hardware import OPENVINO, TORCH, cpu_bfloat16
 from features.model import EncoderModel, find_model
-from features.processor import OPENVINO, TORCH, gains_from_bfloat16
 from features.roofline import forward_flops, measured_peak
 from features.store import FeatureStore
 
@@ -45,7 +45,7 @@ def run(corpora: Path | None, rounds: int, scale: float) -> Iterator[Result]:
     theirs = SentenceTransformer(str(model.folder), device="cpu")
     names = [TORCH, *([OPENVINO] if installed() else [])]
     encoders = {name: TransformerEncoder(model, "cpu", backend=name) for name in names}
-    precisions = ["float32", *(["bfloat16"] if gains_from_bfloat16() else [])]
+    precisions = ["float32", *(["bfloat16"] if cpu_bfloat16() else [])]
     sides = [(name, precision) for name in names for precision in precisions]
     for profile in PROFILES:
         source, texts = texts_of(profile, corpora, scale)

@@ -10,10 +10,10 @@ from typing import Protocol
 from features.encoding import Encoder, OnBatch, check_disk, plan_encoding
 from features.encoding import encode as encode_missing
 from features.errors import SettingError, listed
+from features.hardware import AUTO, BACKENDS, chosen_precision
 from features.location import EMBEDDED
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES
-from features.processor import AUTO, BACKENDS, chosen_precision
 from features.segments import LANGUAGE
 from features.shard import Block
 from features.spec import PRECISIONS, FeatureSpec
@@ -46,7 +46,8 @@ class LazyEncoder:
         self, model: EncoderModel, device: str | None = None, backend: str = AUTO
     ) -> None:
         self.model = model
-        self._device, self._backend = device, backend
+        self.device = device
+        self._backend = backend
         self._loaded: Encoder | None = None
 
     def encode(
@@ -56,7 +57,7 @@ class LazyEncoder:
         if self._loaded is None:
             # Imported here alone: torch and transformers cost seconds.
             module = importlib.import_module("features.encoder")
-            self._loaded = module.load_encoder(self.model, self._device, self._backend)
+            self._loaded = module.load_encoder(self.model, self.device, self._backend)
         return self._loaded.encode(texts, specs, on_batch)
 
 
@@ -130,11 +131,12 @@ def encode(
             raise SettingError(f"unknown value {value!r}; choose one of {listed(known)}")
     model = encoder.model
     chosen = tuple(layers) if layers is not None else None
+    device = getattr(encoder, "device", None)  # of one that says where it runs
     spec = model.spec(
         layout,
         chosen,
         dtype=dtype,
-        precision=chosen_precision(precision),
+        precision=chosen_precision(precision, (str(device),) if device else ()),
         max_tokens=max_tokens,
         language=language,
     )

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from features.errors import EncoderError, SettingError
-from features.processor import AUTO, OPENVINO, TORCH
+from features.hardware import AUTO, OPENVINO, TORCH
 
 Inputs = dict[str, Tensor]
 """``input_ids``, ``attention_mask`` and mostly ``token_type_ids``, each (B, T) int64."""

@@ -21,7 +21,9 @@ OUT_OF_MEMORY = (
 RuntimeError."""
 
 
-def token_budget_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
+def token_budget_batches(
+    lengths: np.ndarray, budget: int, unpadded: bool = False
+) -> list[np.ndarray]:
     """Cut texts into batches whose padded size stays within a budget of tokens.
 
     The texts are sorted by length (stable), longest first: an allocation that does not fit
@@ -30,6 +32,7 @@ def token_budget_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
     Args:
         lengths: (N,) whole numbers, tokens a text after truncation, each at least 1.
         budget: tokens a batch, padding included. A longer text gets a batch of its own.
+        unpadded: put only texts of the same length into one batch.
 
     Returns:
         Arrays of positions into ``lengths``; together they hold every position once.
@@ -39,9 +42,11 @@ def token_budget_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
     start = 0
     while start < len(order):
         longest = int(lengths[order[start]])
-        count = max(1, budget // longest)
-        batches.append(order[start : start + count])
-        start += count
+        batch = order[start : start + max(1, budget // longest)]
+        if unpadded:
+            batch = batch[lengths[batch] == longest]
+        batches.append(batch)
+        start += len(batch)
     return batches
 
 
@@ -50,6 +55,7 @@ def run_batches(
     budget: int,
     run: Callable[[np.ndarray], None],
     describe: Callable[[int], str],
+    unpadded: bool = False,
 ) -> int:
     """Run token-budget batches, with half the budget from one on that does not fit in memory.
 
@@ -59,6 +65,7 @@ def run_batches(
         run: does the work of one batch, given its positions; one that raises that it is out
             of memory must leave nothing behind, since its texts come again.
         describe: names a text by its position, for the message that refuses it.
+        unpadded: as for ``token_budget_batches``.
 
     Returns:
         The budget that fits, for the next call.
@@ -66,7 +73,7 @@ def run_batches(
     Raises:
         DeviceMemoryError: a text does not fit by itself.
     """
-    batches = deque(token_budget_batches(lengths, budget))
+    batches = deque(token_budget_batches(lengths, budget, unpadded))
     while batches:
         rows = batches[0]
         if _fits(run, rows):
@@ -81,7 +88,8 @@ def run_batches(
         # A last batch may lie far below the budget: half of that would be the same again.
         budget = min(budget, len(rows) * int(lengths[rows].max())) // 2
         rest = np.concatenate(batches)
-        batches = deque(rest[part] for part in token_budget_batches(lengths[rest], budget))
+        parts = token_budget_batches(lengths[rest], budget, unpadded)
+        batches = deque(rest[part] for part in parts)
     return budget
 
 

@@ -36,13 +36,20 @@ class Compaction:
 
 
 def compact(
-    space: Space, target: int = TARGET_BYTES, on_shard: Callable[[], None] = lambda: None
+    space: Space,
+    target: int = TARGET_BYTES,
+    on_shard: Callable[[], None] = lambda: None,
+    *,
+    most_texts: int = MOST_TEXTS,
+    small: float = SMALL,
 ) -> Compaction:
     """Join the small shards of a space, in the order in which they came.
 
     Args:
-        target: bytes of a joined shard at the most; it also holds ``MOST_TEXTS`` at the most.
+        target: bytes of a joined shard at the most.
         on_shard: called after every shard that was joined.
+        most_texts: texts of a joined shard at the most; ``MOST_TEXTS`` or fewer.
+        small: a shard below this share of both is joined with others.
 
     Raises:
         CacheError: another process is tidying, or the folder cannot be written.
@@ -53,7 +60,7 @@ def compact(
         space.refresh()
         before = len(space.index.shards)
         copies = sum(space.index.texts) - len(space)
-        for group in plan(space, target):
+        for group in plan(space, target, most_texts, small):
             rewrite(space, group, np.ones(len(space), bool))
             for _ in group:
                 on_shard()
@@ -61,7 +68,7 @@ def compact(
         return Compaction(before, len(space.index.shards), copies)
 
 
-def plan(space: Space, target: int) -> list[list[str]]:
+def plan(space: Space, target: int, most_texts: int, small: float) -> list[list[str]]:
     """Which shards are joined with which: pure but for the sizes of the files.
 
     Shards that hold a text a second time are rewritten in any case.
@@ -74,9 +81,9 @@ def plan(space: Space, target: int) -> list[list[str]]:
         size = _size(space, name)
         if held < texts:
             doubled.add(name)
-        elif size >= SMALL * target or texts >= SMALL * MOST_TEXTS:
+        elif size >= small * target or texts >= small * most_texts:
             continue
-        if groups[-1] and (total + size > target or count + texts > MOST_TEXTS):
+        if groups[-1] and (total + size > target or count + texts > most_texts):
             groups.append([])
             total = count = 0
         groups[-1].append(name)

@@ -18,7 +18,8 @@ from typing import TypeVar
 
 from features.errors import CorpusError, SettingError, listed
 from features.place import HubName, Source, source
-from features.rows import RowBatch, Wanted, clipped, row_batches
+from features.readers import row_batches
+from features.rows import RowBatch, Wanted, clipped
 
 DEFAULT_SPLIT = "split"
 
@@ -76,7 +77,7 @@ class Corpus:
         rows: number of each text's data row in the file, from 1, as ``range`` or tuple.
         skipped: rows left out because their text or label was empty.
         groups: N cells of the group column, verbatim; None without one. Rows of one group
-            belong together: one author, one company, one thread.
+            belong together: one author, one company, one thread. "" is no group.
     """
 
     texts: tuple[str, ...]
@@ -190,7 +191,7 @@ def corpus_batches(
     for batch in row_batches(path, _wanted(columns, labels), size):
         names = set(batch.cells) if names is None else names
         _refuse_late(path, batch, names)
-        read = {name: _column(path, batch, name, name == columns.text) for name in names}
+        read = {name: _column(path, batch, name, columns) for name in names}
         texts = read[columns.text]
         found = read.get(columns.label or "")
         splits = read.get(columns.split or "")
@@ -285,26 +286,34 @@ def _refuse_late(path: Source, batch: RowBatch, names: set[str]) -> None:
         )
 
 
-def _column(path: Source, batch: RowBatch, name: str, text: bool) -> list[str]:
+def _column(path: Source, batch: RowBatch, name: str, columns: Columns) -> list[str]:
     """The cells of one column as strings, "" where missing.
 
-    A text must be a string; a label or split may be a whole number or a truth value too.
+    A text must be a string; a label or split may be a whole number or a truth value too, and
+    a group any number: one missing value makes numbers with a fraction of a whole column.
     """
     values = batch.cells.get(name)
     if values is None:
         return [""] * batch.size
     if set(map(type, values)) == {str}:  # as in every CSV: nothing to check or to convert
         return values
-    kinds = str if text else (str, int)
+    numbers = (int, float) if name == columns.group else (int,)
+    kinds = (str,) if name == columns.text else (str, *numbers)
     cells = ["" if value is None or value != value else value for value in values]
     for index, value in enumerate(cells):
         if not isinstance(value, kinds):
+            text = name == columns.text
             allowed = "a string" if text else "a string, a whole number or true or false"
             raise CorpusError(
                 f"{batch.place(path, index)}: {name!r} is {clipped(value)}, "
                 f"of type {type(value).__name__}; it must be {allowed}"
             )
-    return [str(value) for value in cells]
+    return [_written(value) for value in cells]
+
+
+def _written(value: str | int | float) -> str:
+    """A cell as a string; a whole number without a fraction, however it is stored."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _without(bad: set[int], cells: Sequence[Cell]) -> list[Cell]:

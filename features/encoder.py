@@ -3,35 +3,35 @@
 Here texts become tokens and batches, and hidden states become vectors in the texts' order;
 between the two stands a back end (``features.backends``).
 
-This is the only module of the project that imports transformers, and it is imported only
-when something has to be encoded.
+It is imported only when something has to be encoded, as ``features.loading`` is, which alone
+imports transformers.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
-import transformers
-from safetensors import SafetensorError
 from torch import Tensor
 
-from features.backends import Run, make_backend
-from features.batching import out_of_memory, run_batches
+from features.backends import Run, TorchBackend, make_backend
+from features.batching import run_batches
+from features.chain import Chain
 from features.encoding import OnBatch
-from features.errors import DeviceMemoryError, EncoderError, listed
-from features.model import EncoderModel
-from features.pieces import Frame, Pieces, joined, windowed
+from features.errors import EncoderError
+from features.hardware import AUTO
+from features.loading import load_transformer, running, takes
+from features.model import LAST_CLS, EncoderModel
+from features.pieces import Frame, Ids, Pieces, joined, windowed
 from features.pooling import POOLINGS
 from features.precision import encoder_dtype
-from features.processor import AUTO
 from features.segments import SPARE_TOKENS, windows
 from features.sentences import SentenceEncoder
 from features.shard import Block
 from features.spec import FeatureSpec
+from features.stack import MODULES
 from features.table import POOLED, SENTENCES
 
 CPU_TOKEN_BUDGET = 2048
@@ -48,7 +48,7 @@ class TransformerEncoder:
         model: which encoder.
         device: a torch device; None takes a GPU where there is one.
         token_budget: tokens a batch, padding included; None chooses by device.
-        backend: one of ``processor.BACKENDS``.
+        backend: one of ``hardware.BACKENDS``.
 
     Raises:
         EncoderError: the model cannot be loaded, or lacks weights.
@@ -58,6 +58,8 @@ class TransformerEncoder:
     Attributes:
         backend: what runs the transformer.
         token_budget: halved, and kept so, whenever a batch does not fit in memory.
+        unpadded: whether only texts of the same number of tokens share a batch, for models
+            whose vectors change with padding; may be set at any time.
     """
 
     def __init__(
@@ -71,18 +73,27 @@ class TransformerEncoder:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         on_gpu = self.device.type != "cpu"
         self.token_budget = token_budget or (GPU_TOKEN_BUDGET if on_gpu else CPU_TOKEN_BUDGET)
-        self._tokenizer, self._transformer = _load(model)
-        _move(self._transformer, self.device, model)
+        self.unpadded = model.unpadded
+        self._chain = Chain(model, self.device) if model.pooling == MODULES else None
+        if self._chain is not None:
+            self._tokenizer = self._chain.tokenizer
+            self._transformer = self._chain.transformer
+        else:
+            self._tokenizer, self._transformer = load_transformer(model, self.device)
+        self._segments = takes(self._transformer, "token_type_ids")
         # XLNet's memory would carry one batch's hidden states into the next.
         options = {"use_mems": False} if model.family == "xlnet" else {}
-        self.backend = make_backend(backend, self._transformer, options)
-        self._modules = _load_modules(model, self.device) if model.pooling == "modules" else []
-        self._sentences = SentenceEncoder(self._pooled, self._fitted)
+        self.backend = (
+            TorchBackend(None, options)
+            if self._transformer is None
+            else make_backend(backend, self._transformer, options)
+        )
+        self._sentences = SentenceEncoder()
 
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec; they must agree on the precision, and on ``max_tokens``.
+        """One block a spec; they must agree on precision, prompt and ``max_tokens``.
 
         All layouts of whole texts come from one forward pass, sentences from one of their own.
 
@@ -93,7 +104,7 @@ class TransformerEncoder:
         done = dict(zip(whole, self._encode_whole(texts, whole, on_batch), strict=True))
         for spec in specs:
             if spec.layout == SENTENCES:
-                done[spec] = self._sentences.encode(texts, spec)
+                done[spec] = self._sentences.encode(texts, spec, self._pooled, self._fitted)
                 on_batch(0 if whole else len(texts), int(done[spec].tokens.sum()))
         return [done[spec] for spec in specs]
 
@@ -103,19 +114,26 @@ class TransformerEncoder:
         if not specs:
             return []
         (precision,) = {spec.precision for spec in specs}
-        (most,) = {spec.max_tokens for spec in specs}
-        pieces = self._tokenize(texts, most)
+        ((prompt, most),) = {(spec.prompt, spec.max_tokens) for spec in specs}
+        pieces = self._tokenize(texts, prompt, most)
         lengths, opening = pieces.lengths, pieces.opening
         blocks = [pieces.block(spec, encoder_dtype(spec.dtype)) for spec in specs]
         starts = [np.cumsum(block.lengths) - block.lengths for block in blocks]
-        layers = sorted({layer for spec in specs for layer in spec.layers})
-        with torch.no_grad(), self.backend.running(layers, precision) as forward:
+        own = [spec for spec in specs if spec.pooling != MODULES]
+        layers = sorted({layer for spec in own for layer in spec.layers})
+        with torch.no_grad(), self._running(layers, precision) as forward:
 
             def run(rows: np.ndarray) -> None:
-                hidden, mask, cls = self._forward(pieces, rows, forward)
-                kept = _kept(pieces, rows, mask)
+                inputs = self._inputs(pieces, rows)
+                mask = inputs["attention_mask"].bool()
+                with running(self.model):
+                    hidden = forward(inputs)
+                kept, cls = _kept(pieces, rows, mask), self._cls(inputs)
                 for spec, block, start in zip(specs, blocks, starts, strict=True):
-                    vectors = self._vectors(spec, hidden, mask, kept, cls)
+                    if spec.pooling == MODULES:
+                        vectors = self._by_modules(spec, inputs)
+                    else:
+                        vectors = self._vectors(spec, hidden, mask, kept, cls)
                     block.values[_places(start[rows], block.lengths[rows])] = vectors
                 on_batch(int(opening[rows].sum()), int(lengths[rows].sum()))
 
@@ -123,23 +141,35 @@ class TransformerEncoder:
                 text = texts[pieces.text[row]]
                 return f"a text of {lengths[row]} tokens ({text[:60]!r})"
 
-            self.token_budget = run_batches(lengths, self.token_budget, run, describe)
+            self.token_budget = run_batches(
+                lengths, self.token_budget, run, describe, self.unpadded
+            )
         empty = np.flatnonzero(pieces.tokens[pieces.text] == 0)
         for block, start in zip(blocks, starts, strict=True):
             block.values[_places(start[empty], block.lengths[empty])] = np.nan
         return [joined(block, pieces, spec) for spec, block in zip(specs, blocks, strict=True)]
 
+    def _running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
+        if not layers:  # the modules of sentence-transformers run the transformer themselves
+            return nullcontext(lambda inputs: {})
+        if self._transformer is None:
+            raise EncoderError(
+                f"the encoder {self.model.name!r} has Python code of its own that shows no "
+                f"hidden states; only the layout {POOLED} can be made of it"
+            )
+        return self.backend.running(layers, precision)
+
     def _pooled(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
         (block,) = self._encode_whole(texts, [spec], lambda count, tokens: None)
         return block
 
-    def _fitted(self, texts: Sequence[str]) -> list[list[str]]:
+    def _fitted(self, texts: Sequence[str], prompt: str) -> list[list[str]]:
         """Each text as pieces that the encoder sees whole: itself, or overlapping windows."""
-        prompted = [self.model.prompt + text for text in texts]
+        prompted = [prompt + text for text in texts]
         ids = self._tokenizer(prompted, return_attention_mask=False, verbose=False)["input_ids"]
         specials = self._tokenizer.num_special_tokens_to_add() + SPARE_TOKENS
-        prompt = len(self._tokenizer.tokenize(self.model.prompt)) if self.model.prompt else 0
-        most = max(1, self.model.max_length - specials - prompt)
+        spare = specials + (len(self._tokenizer.tokenize(prompt)) if prompt else 0)
+        most = max(1, self.model.max_length - spare)
         return [
             [text]
             if len(row) <= self.model.max_length
@@ -157,25 +187,17 @@ class TransformerEncoder:
             )["offset_mapping"]
         )
 
-    def _tokenize(self, texts: Sequence[str], most: int = 0) -> Pieces:
+    def _tokenize(self, texts: Sequence[str], prompt: str, most: int = 0) -> Pieces:
         """The texts as the model sees them: cut, or with ``most`` above 0 in windows."""
-        prompted = [self.model.prompt + text for text in texts]
-        whole = self._tokenizer(prompted, return_attention_mask=False, verbose=False)
-        ids, types = whole["input_ids"], whole.get("token_type_ids")
+        ids, types = self._tokens(texts, prompt, cut=False)
         tokens = np.array([len(row) for row in ids], dtype=np.int32)
         long = np.flatnonzero(tokens > self.model.max_length).tolist()
         if long and not most:
-            cut = self._tokenizer(
-                [prompted[row] for row in long],
-                truncation=True,
-                max_length=self.model.max_length,
-                return_attention_mask=False,
-                verbose=False,
-            )
+            short, kinds = self._tokens([texts[row] for row in long], prompt, cut=True)
             for place, row in enumerate(long):
-                ids[row] = cut["input_ids"][place]
-                if types is not None:
-                    types[row] = cut["token_type_ids"][place]
+                ids[row] = short[place]
+                if types is not None and kinds is not None:
+                    types[row] = kinds[place]
         for row in np.flatnonzero(tokens == 0).tolist():
             # Nothing to see: a padding token keeps its place, and its vector is refused.
             ids[row] = [self._tokenizer.pad_token_id or 0]
@@ -183,42 +205,67 @@ class TransformerEncoder:
                 types[row] = [0]
         pieces = Pieces.uncut(ids, types, tokens)
         if long and most:
-            frame = self._frame(prompted[long[0]])
+            frame = self._frame(prompt + texts[long[0]], prompt, ids[long[0]])
             pieces = windowed(pieces, frame, self.model.max_length, most)
         return pieces
 
-    def _frame(self, text: str) -> Frame:
+    def _tokens(
+        self, texts: Sequence[str], prompt: str, *, cut: bool
+    ) -> tuple[Ids, Ids | None]:
+        """Token ids of each text behind the prompt, and segment ids where there are any."""
+        if self._chain is not None:
+            return self._chain.tokenized(texts, prompt, cut=cut)
+        with running(self.model):
+            found = self._tokenizer(
+                [prompt + text for text in texts],
+                truncation=cut,
+                max_length=self.model.max_length if cut else None,
+                return_attention_mask=False,
+                verbose=False,
+            )
+        return found["input_ids"], found.get("token_type_ids")
+
+    def _frame(self, text: str, prompt: str, ids: list[int]) -> Frame:
         """What stands around every text, read off one that has tokens of its own."""
         special = self._tokenizer(text, return_special_tokens_mask=True, verbose=False)
         mask = special["special_tokens_mask"]
+        if special["input_ids"] != ids:
+            raise EncoderError(
+                f"the encoder {self.model.name!r} has its texts tokenized in a way of its own, "
+                "which cannot be cut into windows; leave --max-tokens out"
+            )
         head, tail = mask.index(0), mask[::-1].index(0)
         # White space at the prompt's end belongs to the first word behind it.
-        prompt = len(self._tokenizer.tokenize(self.model.prompt.rstrip()))
-        if head + tail + prompt >= self.model.max_length:
+        taken = len(self._tokenizer.tokenize(prompt.rstrip()))
+        if head + tail + taken >= self.model.max_length:
             raise EncoderError(
                 f"the prompt of the encoder {self.model.name!r} takes all of the "
                 f"{self.model.max_length} tokens that it sees; shorten it"
             )
-        return Frame(head, tail, prompt)
+        return Frame(head, tail, taken)
 
-    def _forward(
-        self, pieces: Pieces, rows: np.ndarray, forward: Run
-    ) -> tuple[dict[int, Tensor], Tensor, Tensor]:
-        """One batch's hidden states by layer, mask, and where CLS stands (both (B, T) bool)."""
+    def _inputs(self, pieces: Pieces, rows: np.ndarray) -> dict[str, Tensor]:
+        """One batch, each (B, T) int64."""
         tokenizer = self._tokenizer
         picked = [pieces.ids[row] for row in rows]
-        ids = _padded(picked, tokenizer.pad_token_id or 0)
-        mask = _padded([[1] * len(row) for row in picked], 0)
         inputs = {
-            "input_ids": ids.to(self.device),
-            "attention_mask": mask.to(self.device),
+            "input_ids": _padded(picked, tokenizer.pad_token_id or 0),
+            "attention_mask": _padded([[1] * len(row) for row in picked], 0),
         }
-        if pieces.types is not None:
+        if pieces.types is not None and self._segments:
             types = [pieces.types[row] for row in rows]
-            padded = _padded(types, tokenizer.pad_token_type_id)
-            inputs["token_type_ids"] = padded.to(self.device)
-        cls: Tensor = inputs["input_ids"] == tokenizer.cls_token_id
-        return forward(inputs), inputs["attention_mask"].bool(), cls
+            inputs["token_type_ids"] = _padded(types, tokenizer.pad_token_type_id)
+        return {name: values.to(self.device) for name, values in inputs.items()}
+
+    def _cls(self, inputs: dict[str, Tensor]) -> Tensor:
+        """(B, T) bool: where CLS stands."""
+        ids = inputs["input_ids"]
+        if self.model.family in LAST_CLS:
+            last: Tensor = ids == self._tokenizer.cls_token_id
+            return last
+        first = torch.zeros_like(ids, dtype=torch.bool)
+        first[:, 0] = True
+        return first
 
     def _vectors(
         self,
@@ -233,23 +280,14 @@ class TransformerEncoder:
         chosen = (states[0] if len(states) == 1 else torch.cat(states, dim=-1)).float()
         if spec.layout != POOLED:
             vectors = chosen[kept]
-        elif spec.pooling == "modules":
-            vectors = self._by_modules(chosen, mask)
         else:
             vectors = POOLINGS[spec.pooling](chosen, mask, cls)
-        if spec.normalize:
-            vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
-        array: np.ndarray = vectors.float().cpu().numpy()
-        with np.errstate(over="ignore"):  # an overflow becomes infinite; the stage refuses it
-            return array.astype(encoder_dtype(spec.dtype))
+        return _stored(vectors, spec)
 
-    def _by_modules(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        features: dict[str, Any] = {"token_embeddings": hidden, "attention_mask": mask.long()}
-        with torch.autocast(self.device.type, enabled=False):
-            for module in self._modules:
-                features = module(features)
-        vectors: Tensor = features["sentence_embedding"]
-        return vectors
+    def _by_modules(self, spec: FeatureSpec, inputs: dict[str, Tensor]) -> np.ndarray:
+        """(B, D): pooled vectors of sentence-transformers' own modules."""
+        assert self._chain is not None
+        return _stored(self._chain.vectors(inputs, spec.prompt, spec.precision), spec)
 
 
 def load_encoder(
@@ -259,77 +297,12 @@ def load_encoder(
     return TransformerEncoder(model, device, backend=backend)
 
 
-def _load(model: EncoderModel) -> tuple[Any, Any]:
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
-    # The Rust tokenizer runs its own threads; torch's threads are not forked here.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            model.transformer,
-            local_files_only=True,
-            trust_remote_code=model.trust_remote_code,
-        )
-        transformer, report = transformers.AutoModel.from_pretrained(
-            model.transformer,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=model.trust_remote_code,  # None would ask on the terminal
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        first = (
-            str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        )
-        raise EncoderError(
-            f"the encoder {model.name!r} in {model.transformer} cannot be loaded: {first}; "
-            f"{_remedy(model)}"
-        ) from error
-    lacking = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
-    if lacking:
-        raise EncoderError(
-            f"the encoder {model.name!r} lacks {len(lacking)} weights ({listed(lacking, 3)}), "
-            "which would be random: save the whole model again with save_pretrained"
-        )
-    # Counted lengths are the whole text's; the cut is made here, where it is counted.
-    tokenizer.model_max_length = 10**9
-    return tokenizer, transformer.eval()
-
-
-def _move(transformer: Any, device: torch.device, model: EncoderModel) -> None:
-    try:
-        transformer.to(device)
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
-            raise
-        raise DeviceMemoryError(
-            f"the encoder {model.name!r} does not fit in the free memory of {device}; free "
-            "some memory, or encode on another device (manyheads features --devices cpu)"
-        ) from error
-
-
-def _remedy(model: EncoderModel) -> str:
-    if not model.trust_remote_code and any(model.transformer.glob("*.py")):
-        return (
-            "it comes with Python code of its own, which is not run: pass --trust-remote-code "
-            "if you have read it and trust it"
-        )
-    return "copy it again, or choose another with --encoder"
-
-
-def _load_modules(model: EncoderModel, device: torch.device) -> list[Any]:
-    """The modules behind the transformer, in sentence-transformers' own code."""
-    # Imported here alone: 2 seconds, and only models with unusual modules need it.
-    from sentence_transformers import SentenceTransformer
-
-    whole = SentenceTransformer(
-        str(model.folder),
-        device=str(device),
-        local_files_only=True,
-        trust_remote_code=model.trust_remote_code,
-    )
-    return list(whole.eval())[1:]
+def _stored(vectors: Tensor, spec: FeatureSpec) -> np.ndarray:
+    if spec.normalize:
+        vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
+    array: np.ndarray = vectors.float().cpu().numpy()
+    with np.errstate(over="ignore"):  # an overflow becomes infinite; the stage refuses it
+        return array.astype(encoder_dtype(spec.dtype))
 
 
 def _kept(pieces: Pieces, rows: np.ndarray, mask: Tensor) -> Tensor:

@@ -3,15 +3,17 @@
     plan_encoding(texts, spaces)            what is cached, what is missing, how large
     check_disk(plan, root)                  refuses what would not fit
     encode(plan, texts, spaces, load)       windows of missing texts -> committed shards
+    run_plan(plan, texts, spaces, executor) the same, wherever the work is done
 
 Texts stream: planning passes over them once and keeps 16 bytes of each; encoding passes over
 them again, and only where it must, so any iterable of texts will do that gives the same texts
 whenever it is iterated: a list, or ``corpus.CorpusTexts``, which reads a file.
 
-A window is one unit of work, and one commit a space unless its texts lack different spaces.
-Windows run in corpus order, so that a resumed run cuts the same windows that the killed one
-would have; once another process is seen writing the same space they run in random order, so
-that the two share the work.
+A window is one unit of work, or several where the encoder is slow (``features.pace``), and a
+unit is one commit per space unless its texts lack different spaces. The small shards of a slow
+run are joined at its end. Windows run in corpus order, so that a resumed run cuts the same
+windows that the killed one would have; once another process is seen writing the same space they
+run in random order, so that the two share the work.
 """
 
 from __future__ import annotations
@@ -20,27 +22,35 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress, islice
 from typing import Protocol
 
 import numpy as np
 
+from features.bad_vectors import BadTexts
 from features.batching import windows
 from features.card import touch
-from features.errors import BadVectorError, DiskSpaceError, listed
+from features.compact import compact
+from features.errors import CacheError, DiskSpaceError, RemoteError
+from features.pace import Pace, Units
 from features.place import Place
-from features.precision import LARGEST
 from features.remote import RemotePath
-from features.shard import Block
-from features.spec import KEY_BYTES, FeatureSpec, text_keys
+from features.sizes import stored_bytes
+from features.spec import text_keys
 from features.store import Space
-from features.table import POOLED, SENTENCES
 from features.windows import Window, WorkQueue, cut
+from features.work import Done, backend_name, encode_window, lacking
+from features.work import Encoder as Encoder
+from features.work import OnBatch as OnBatch
 
 WINDOW_TEXTS = 2048
 WINDOW_BYTES = 64 * 2**20
-"""A window is some seconds of work, all that a kill can lose, and a shard of useful size."""
+"""A window is a shard of useful size, and large enough to batch texts of like length."""
+
+MANY_SMALL = 8
+"""Shards of fewer texts than a window from which they are joined though no window was cut."""
 
 PLANNED_TEXTS = 4096
 """Texts that planning holds at a time."""
@@ -48,28 +58,8 @@ PLANNED_TEXTS = 4096
 HELD_BYTES = 16 * 2**20
 """Missing texts that a plan keeps, about: few new ones need no second pass over the corpus."""
 
-BAD_SHOWN = 3
-"""Texts without sound vectors that a message quotes; of the others it gives the numbers."""
-
-SENTENCE_TOKENS = 20
-"""Tokens of a sentence, about; only to estimate the disk space needed."""
-
-ROW_BYTES = KEY_BYTES + 8
 SPARE_BYTES = 64 * 2**20
 """Room that the disk must keep beside the vectors: the index, and a window under way."""
-
-OnBatch = Callable[[int, int], None]
-"""Called after every batch with its number of texts and of real tokens."""
-
-
-class Encoder(Protocol):
-    """What this stage asks of an encoder; tests put counting fakes in its place."""
-
-    def encode(
-        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
-    ) -> list[Block]:
-        """One block a spec, each with the vectors of all texts in the order given."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,21 +115,26 @@ class EncodingReport:
     devices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Done:
-    """What became of one window.
+class Executor(Protocol):
+    """Where units of work are encoded and committed.
 
     Attributes:
-        encoded: texts whose vectors were stored.
-        tokens: of all that were encoded, before truncation.
-        bad: the texts whose vectors could not be stored.
-        shared: some of its texts were there already: others fill the same space.
+        devices: that encode, one entry per process; none where the encoder does not say.
+        loading: seconds until the first encoder was there.
+        backend: what runs the encoder; '' where it does not say.
     """
 
-    encoded: int
-    tokens: int
-    bad: Window
-    shared: bool
+    devices: tuple[str, ...]
+    loading: float
+    backend: str
+
+    def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[Done]:
+        """Work off all units; ``Done`` as each is committed."""
+        ...
+
+    def check(self, left: int, bad: BadTexts) -> None:
+        """Raise an error where texts are left over that are not among the bad ones."""
+        ...
 
 
 def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan:
@@ -162,7 +157,7 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
         absent.append(lacking(keys[-1], spaces))
         some = np.logical_or.reduce(absent[-1], axis=1)
         wanted = list(compress(batch, some.tolist()))
-        sizes.append(_sizes(wanted, specs, absent[-1][some]))
+        sizes.append(stored_bytes(wanted, specs, absent[-1][some]))
         if room > 0:
             room -= sum(map(sys.getsizeof, wanted))
             held += wanted
@@ -215,72 +210,96 @@ def encode(
         CorpusError: the texts are no longer those of the plan; earlier commits are kept.
         DiskSpaceError, CacheError: a commit failed; earlier ones are kept.
     """
+    return run_plan(plan, texts, spaces, _Here(load, on_batch))
+
+
+def run_plan(
+    plan: EncodingPlan,
+    texts: Iterable[str],
+    spaces: Sequence[Space],
+    executor: Executor,
+    most_texts: int | None = None,
+) -> EncodingReport:
+    """Encode the plan's missing texts wherever the executor does, and join small shards.
+
+    Args:
+        most_texts: texts per window at most, if fewer than ``WINDOW_TEXTS``.
+
+    Raises:
+        ManyheadsError: as ``encode``, and what the executor raises.
+    """
     start = time.perf_counter()
     encoded = tokens = 0
     bad = BadTexts()
-    parts = windows(plan.sizes, WINDOW_TEXTS, WINDOW_BYTES)
-    encoder = load() if parts else None
-    loading = time.perf_counter() - start
     for space in spaces:
         space.sweep()
         touch(space.folder)
-    queue = WorkQueue(missing_windows(plan, texts, parts))
-    for window in queue:
-        for space in spaces:
-            queue.shared |= space.refresh()
-        if encoder is None:
-            continue
-        done = encode_window(window, spaces, encoder, on_batch)
-        bad.add(done.bad)
-        queue.shared |= done.shared
+    parts = windows(plan.sizes, most_texts or WINDOW_TEXTS, WINDOW_BYTES)
+    units = Units(WorkQueue(missing_windows(plan, texts, parts)))
+    for done in executor.run(units, spaces) if parts else ():
+        bad.add(done.bad, done.large)
+        units.queue.shared |= done.shared
         encoded += done.encoded
         tokens += done.tokens
     for space in spaces:
+        if units.cut or (parts and _small_shards(space) >= MANY_SMALL):
+            _join(space)
         space.save_index()
+    left = lacking(plan.keys[plan.missing], spaces).any(axis=1).sum()
+    executor.check(int(left) - len(bad.rows), bad)
     bad.refuse()
     seconds = time.perf_counter() - start
-    device = str(getattr(encoder, "device", ""))
     return EncodingReport(
-        encoded, tokens, seconds, loading, backend_name(encoder), (device,) if device else ()
+        encoded, tokens, seconds, executor.loading, executor.backend, executor.devices
     )
 
 
-def encode_window(
-    planned: Window, spaces: Sequence[Space], encoder: Encoder, on_batch: OnBatch
-) -> Done:
-    """One unit of work: what some space lacks of a window -> commits to those that do.
+def _small_shards(space: Space) -> int:
+    """Count the shards with fewer texts than a window, such as those of killed runs."""
+    return sum(texts < WINDOW_TEXTS for texts in space.index.texts)
 
-    Texts that lack the same go together, so that none passes for vectors that are there.
+
+def _join(space: Space) -> None:
+    """Join small shards up to the size of a window, unless something keeps us from it."""
+    with suppress(CacheError, DiskSpaceError, RemoteError):
+        compact(space, WINDOW_BYTES, most_texts=WINDOW_TEXTS, small=1.0)
+
+
+class _Here:
+    """The executor of this process: one encoder, unit by unit.
+
+    Args:
+        load, on_batch: as ``encode`` takes them.
     """
-    absent = lacking(planned.keys, spaces)
-    wanting = absent.any(axis=1)
-    shared = not wanting.all()
-    bad = np.zeros(len(planned.texts), bool)
-    encoded = tokens = 0
-    for lack in np.unique(absent[wanting], axis=0):
-        same = (absent == lack).all(axis=1)
-        window, filled = planned.take(same), list(compress(spaces, lack))
-        blocks = encoder.encode(window.texts, [space.spec for space in filled], on_batch)
-        pairs = list(zip(filled, blocks, strict=True))
-        sound = np.logical_and.reduce([sound_texts(each, space.spec) for space, each in pairs])
-        for space, block in pairs:
-            shared |= not _commit(space, window.keys, block, sound)
-            touch(space.folder)  # while it is being filled it is in use, however long it takes
-        bad[same] = ~sound
-        encoded += int(sound.sum())
-        tokens += int(blocks[0].tokens.sum())
-    return Done(encoded, tokens, planned.take(bad), shared)
 
+    devices: tuple[str, ...] = ()
+    loading = 0.0
+    backend = ""
 
-def lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
-    """(n, spaces) bool: which spaces lack the vectors of each text."""
-    absent = np.array([space.missing(keys) for space in spaces], bool)
-    return absent.reshape(len(spaces), len(keys)).T
+    def __init__(self, load: Callable[[], Encoder], on_batch: OnBatch) -> None:
+        self._load, self._on_batch = load, on_batch
 
+    def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[Done]:
+        """As ``Executor``."""
+        start = time.perf_counter()
+        encoder = self._load()
+        self.loading = time.perf_counter() - start
+        pace = Pace([space.spec for space in spaces])
+        while True:
+            for space in spaces:
+                units.queue.shared |= space.refresh()
+            unit = units.take(pace)
+            if unit is None:
+                break
+            done = encode_window(unit, spaces, encoder, self._on_batch)
+            pace.note(unit, done.encoded + len(done.bad.rows), done.seconds)
+            yield done
+        device = getattr(encoder, "device", None)
+        self.devices = (str(device),) if device else ()
+        self.backend = backend_name(encoder)
 
-def backend_name(encoder: object) -> str:
-    """What runs an encoder; '' for encoders that have no back end, such as tests'."""
-    return str(getattr(getattr(encoder, "backend", None), "name", ""))
+    def check(self, left: int, bad: BadTexts) -> None:
+        """As ``Executor``: whatever keeps this process from encoding has raised already."""
 
 
 def missing_windows(
@@ -297,85 +316,6 @@ def _missing_texts(plan: EncodingPlan, texts: Iterable[str]) -> Iterator[str]:
         wanted = np.zeros(len(plan.keys), np.uint8)
         wanted[plan.missing[len(plan.held) :]] = 1
         yield from compress(texts, wanted.tobytes())
-
-
-class BadTexts:
-    """Texts whose vectors must not be stored, gathered to be named in one message."""
-
-    def __init__(self) -> None:
-        self.rows: list[int] = []
-        self.shown: list[str] = []
-
-    def add(self, window: Window) -> None:
-        """More of them."""
-        for row, text in zip(window.rows.tolist(), window.texts, strict=True):
-            self.rows.append(row)
-            if len(self.shown) < BAD_SHOWN:
-                self.shown.append(f"text {row + 1}: {text[:60]!r}")
-
-    @property
-    def beside(self) -> str:
-        """What a message about something else adds; '' where there was none."""
-        if not self.rows:
-            return ""
-        return (
-            f", and {len(self.rows):,} more had NaN, infinite or all-zero vectors "
-            f"({'; '.join(self.shown)})"
-        )
-
-    def refuse(self) -> None:
-        """Raise ``BadVectorError`` if there was any."""
-        if self.rows:
-            numbers = listed((row + 1 for row in sorted(self.rows)), 100)
-            raise BadVectorError(
-                "the encoder gave NaN, infinite or all-zero vectors for "
-                f"{len(self.rows)} texts, which were not stored (texts "
-                f"{numbers}; {'; '.join(self.shown)}); all "
-                "others were. Leave those texts out, or use float32 with --precision float32"
-            )
-
-
-def _commit(space: Space, keys: np.ndarray, block: Block, wanted: np.ndarray) -> bool:
-    """Commit some texts, by (n,) bool. False where another process had just done the same."""
-    if wanted.all():
-        return space.commit(keys, block)
-    if wanted.any():
-        return space.commit(keys[wanted], block.take(np.flatnonzero(wanted)))
-    return True
-
-
-def sound_texts(block: Block, spec: FeatureSpec) -> np.ndarray:
-    """(n,) bool: texts whose vectors are all finite, as stored too, and not zero."""
-    # NaN where one is, and then no comparison holds.
-    largest = np.abs(block.values).max(axis=1).astype(np.float64)
-    fine = (largest > 0) & (largest <= LARGEST[spec.dtype])
-    starts = np.cumsum(block.lengths) - block.lengths
-    sound: np.ndarray = np.logical_and.reduceat(fine, starts)
-    return sound
-
-
-def _sizes(texts: Sequence[str], specs: Sequence[FeatureSpec], lacks: np.ndarray) -> np.ndarray:
-    """(n,) bytes expected of texts in the specs that lack them, by (n, specs) bool."""
-    expected = np.array([_stored_bytes(text, specs) for text in texts], np.int64)
-    total: np.ndarray = (expected.reshape(lacks.shape) * lacks).sum(axis=1)
-    return total
-
-
-def _stored_bytes(text: str, specs: Sequence[FeatureSpec]) -> list[int]:
-    """Expected of a text, a number a spec: 4 ASCII letters a token, or 1 letter of others."""
-    other = 0 if text.isascii() else (len(text.encode("utf-8")) - len(text)) // 2
-    tokens = 2 + max(0, len(text) - other) // 4 + other
-    return [
-        ROW_BYTES + spec.bytes_per_vector * _expected_vectors(spec, tokens) for spec in specs
-    ]
-
-
-def _expected_vectors(spec: FeatureSpec, tokens: int) -> int:
-    if spec.layout == POOLED:
-        return 1
-    if spec.layout == SENTENCES:
-        return 1 + tokens // SENTENCE_TOKENS
-    return min(tokens, spec.limit)
 
 
 def _gigabytes(size: int) -> str:

@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from features.api import LazyEncoder, encode, load_encoder
 from features.errors import SettingError
+from features.hardware import AUTO
 from features.location import EMBEDDED
-from features.processor import AUTO
 from features.segments import LANGUAGE
 from features.store import FeatureStore
 from features.table import POOLED, FeatureTable
@@ -140,11 +140,22 @@ def _texts(X: Iterable[str]) -> Sequence[str]:
         raise SettingError(
             "FeatureEncoder takes a list of texts; got one text: put it in a list"
         )
-    texts = np.asarray(X, dtype=object).ravel().tolist() if hasattr(X, "__array__") else list(X)
+    texts = _column(np.asarray(X, dtype=object)) if hasattr(X, "__array__") else list(X)
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             raise SettingError(
                 f"FeatureEncoder takes texts; row {row + 1} is {type(text).__name__} "
                 f"{text!r}: pass one column of strings, without missing values"
             )
+    return texts
+
+
+def _column(array: np.ndarray) -> list[Any]:
+    """The texts of an array or a data frame of one column. Raises ``SettingError``: of more."""
+    if array.ndim > 1 and array.size != len(array):
+        raise SettingError(
+            f"FeatureEncoder takes one column of texts; got an array of shape {array.shape}: "
+            "choose the column, or join them"
+        )
+    texts: list[Any] = array.ravel().tolist()
     return texts

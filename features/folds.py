@@ -8,6 +8,7 @@ import numpy as np
 
 from features.corpus import folded
 from features.errors import SettingError, SplitError
+from features.missing import ids_of_groups
 from features.stratify import ids_of, joined, majority
 
 
@@ -29,7 +30,7 @@ def make_folds(
         labels: N labels.
         texts: N texts.
         folds: 2 or more.
-        groups: N group ids, such as clusters of near-copies.
+        groups: N group ids, such as clusters of near-copies; a missing one is its own.
         seed: of the ties, 0 or more.
 
     Raises:
@@ -42,8 +43,7 @@ def make_folds(
         )
     units = ids_of(map(folded, texts))
     if groups is not None:
-        listed = groups.tolist() if isinstance(groups, np.ndarray) else groups
-        units = joined(units, ids_of(listed))
+        units = joined(units, ids_of_groups(groups))
     count = int(units.max(initial=-1)) + 1
     if count < folds:
         raise SplitError(

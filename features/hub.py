@@ -15,13 +15,13 @@ from typing import Any
 import pyarrow as pa
 
 from features.errors import CorpusError, listed
+from features.parquet import arrow_cells, check_arrow_type, sound
 from features.place import HubName
-from features.rows import RowBatch, Wanted, arrow_cells, check_arrow_type, check_columns
+from features.readers import SAVED
+from features.rows import RowBatch, Wanted, check_columns
 from features.splits import OFFICIAL
 
 SPLIT_OPTION = "--split-column"
-SAVED = ("dataset_dict.json", "state.json")
-"""One of these stands in a folder that ``save_to_disk`` wrote."""
 
 
 def hub_batches(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
@@ -46,21 +46,35 @@ def hub_batches(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[
         names = {column: getattr(rows.features[column], "names", None) for column in read}
         for column in read:
             check_arrow_type(name, column, rows.features.arrow_schema.field(column).type)
-        for table in rows.select_columns(read).with_format("arrow").iter(batch_size=size):
-            cells = {
-                column: _named(arrow_cells(name, column, table[column], first), names[column])
-                for column in read
-            }
+        for table in _tables(name, rows.select_columns(read).with_format("arrow"), size):
+            cells = {column: arrow_cells(name, column, table[column], first) for column in read}
+            for column, known in names.items():
+                if known is not None:
+                    cells[column] = _named(name, column, cells[column], known, first)
             if given:
                 cells[given] = [split] * table.num_rows
             yield RowBatch(first, None, cells, table.num_rows)
             first += table.num_rows
 
 
-def _named(values: list[Any], names: Sequence[str] | None) -> list[Any]:
+def _tables(name: HubName, rows: Any, size: int) -> Iterator[pa.Table]:
+    """The rows as Arrow tables, each checked: the files are mapped as they are."""
+    with sound(name, "damaged data"):
+        for table in rows.iter(batch_size=size):
+            table.validate(full=True)
+            yield table
+
+
+def _named(
+    name: HubName, column: str, values: Sequence[int | None], names: Sequence[str], first: int
+) -> list[str | None]:
     """Class numbers as their names; -1 says that there is none."""
-    if names is None:
-        return values
+    for row, value in enumerate(values, first):
+        if value is not None and value >= len(names):
+            raise CorpusError(
+                f"{name}: row {row}: {column!r} is class {value}, but the data set names "
+                f"{len(names)} classes; write or download it again"
+            )
     return [None if value is None or value < 0 else names[value] for value in values]
 
 
@@ -80,8 +94,8 @@ def _load(name: HubName) -> Mapping[str, Any]:
         datasets = importlib.import_module("datasets")
     except ImportError as error:
         raise CorpusError(
-            f"{name}: data sets of the hub need the library datasets, which is not installed; "
-            "install it with: pip install 'manyheads[hub]'"
+            f"{name}: data sets of the hub, and what save_to_disk wrote, need the library "
+            "datasets, which is not installed; install it with: pip install 'manyheads[hub]'"
         ) from error
     datasets.disable_progress_bars()
     folder = Path(name.repo).expanduser()
@@ -94,9 +108,8 @@ def _load(name: HubName) -> Mapping[str, Any]:
                 name.config or None,
                 revision=name.revision or None,
             )
-    except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
-        raise CorpusError(_unloadable(name, error)) from error
-    except datasets.exceptions.DatasetsError as error:
+    # What it raises over damaged or odd data is of any type: KeyError, TypeError, its own.
+    except Exception as error:
         raise CorpusError(_unloadable(name, error)) from error
     return loaded if isinstance(loaded, Mapping) else {"train": loaded}
 
@@ -109,7 +122,7 @@ def _unloadable(name: HubName, error: Exception) -> str:
             f"{name}: not in the hub's cache here, and the hub cannot be reached ({reason}); "
             "load it once where there is a network, or give --data a file"
         )
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(error).split()) or type(error).__name__
     return (
         f"{name}: cannot be loaded: {reason}; the form is hub:OWNER/NAME, "
         "hub:OWNER/NAME@REVISION, hub:OWNER/NAME#CONFIGURATION, or hub:FOLDER"

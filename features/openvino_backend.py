@@ -17,7 +17,7 @@ from torch import Tensor
 
 from features.backends import Inputs, Run
 from features.errors import EncoderError
-from features.processor import OPENVINO
+from features.hardware import OPENVINO
 from features.sampling import LEAST_COSINE
 
 # Its converter reports every use to its makers unless this package is missing, and then does

@@ -7,6 +7,7 @@ marks of European languages and the full stops of Chinese and Japanese.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import metadata
 
 from features.errors import SettingError, listed
 
@@ -18,6 +19,9 @@ LANGUAGES = (*_CODES.split(), "sk", "ta", "te", "uk", "zh")
 """Those that the splitter has rules of its own for, and zh, whose marks all of them know."""
 
 OVERLAP = 8
+FIRST_SPLITTER = "1.0.32"
+"""The version that spaces without a full version were cut by."""
+
 SPARE_TOKENS = 4
 """A window is tokenized by itself, which may take a few tokens more than inside its text."""
 
@@ -43,7 +47,10 @@ def segmentation(language: str) -> str:
     Raises:
         SettingError: a language that the splitter does not know.
     """
-    return f"sentencex-1 {check_language(language)}, windows overlapping by 1/{OVERLAP}"
+    version = metadata.version("sentencex")
+    # Patch releases change sentences too. The first version keeps the name that it had.
+    name = "sentencex-1" if version == FIRST_SPLITTER else f"sentencex-{version}"
+    return f"{name} {check_language(language)}, windows overlapping by 1/{OVERLAP}"
 
 
 def language_of(rules: str) -> str:
@@ -53,7 +60,7 @@ def language_of(rules: str) -> str:
     ('de', 'en')
     """
     name, _, rest = rules.partition(" ")
-    return rest.partition(",")[0] if name == "sentencex-1" else LANGUAGE
+    return rest.partition(",")[0] if name.startswith("sentencex-") else LANGUAGE
 
 
 def sentences(text: str, language: str = LANGUAGE) -> list[str]:

@@ -16,6 +16,9 @@ from features.table import POOLED
 Pool = Callable[[Sequence[str], FeatureSpec], Block]
 """Distinct texts and a pooled spec -> one vector each."""
 
+Fit = Callable[[Sequence[str], str], list[list[str]]]
+"""Sentences -> the pieces of each."""
+
 REMEMBERED = 50_000
 """Sentences whose vectors are kept, so that one that comes back is not encoded again."""
 
@@ -23,23 +26,27 @@ REMEMBERED = 50_000
 class SentenceEncoder:
     """Cuts texts into sentences and pools each distinct one once.
 
-    Args:
-        pool: encodes texts that fit the encoder.
-        fit: cuts one sentence into pieces that the encoder can see whole; mostly one.
+    It holds no reference to the encoder that owns it: in a circle of references the weights
+    would outlive the encoder.
     """
 
-    def __init__(self, pool: Pool, fit: Callable[[Sequence[str]], list[list[str]]]) -> None:
-        self._pool, self._fit = pool, fit
+    def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, bytes], tuple[np.ndarray, int]] = OrderedDict()
 
-    def encode(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
-        """The block of texts in the sentences layout; ``tokens`` sums those of the pieces."""
+    def encode(self, texts: Sequence[str], spec: FeatureSpec, pool: Pool, fit: Fit) -> Block:
+        """The block of texts in the sentences layout; ``tokens`` sums those of the pieces.
+
+        Args:
+            pool: encodes texts that fit the encoder.
+            fit: cuts sentences into pieces that the encoder sees whole behind a prompt; mostly
+                one each.
+        """
         language = language_of(spec.segmentation)
         cut = [sentences(text, language) for text in texts]
         distinct = list(dict.fromkeys(piece for pieces in cut for piece in pieces))
-        fitted = dict(zip(distinct, self._fit(distinct), strict=True))
+        fitted = dict(zip(distinct, fit(distinct, spec.prompt), strict=True))
         rows = [[part for piece in pieces for part in fitted[piece]] for pieces in cut]
-        vectors = self._vectors(list(dict.fromkeys(p for row in rows for p in row)), spec)
+        vectors = self._vectors(list(dict.fromkeys(p for row in rows for p in row)), spec, pool)
         return Block(
             np.array([sum(vectors[part][1] for part in row) for row in rows], np.int32),
             np.array([len(row) for row in rows], np.int32),
@@ -47,14 +54,14 @@ class SentenceEncoder:
         )
 
     def _vectors(
-        self, parts: list[str], spec: FeatureSpec
+        self, parts: list[str], spec: FeatureSpec, pool: Pool
     ) -> dict[str, tuple[np.ndarray, int]]:
         """Vector and number of tokens of each distinct part, encoded only where unknown."""
         space = spec.fingerprint
         names = {part: (space, text_key(part)) for part in parts}
         missing = [part for part in parts if names[part] not in self._known]
         if missing:
-            block = self._pool(missing, replace(spec, layout=POOLED, segmentation=""))
+            block = pool(missing, replace(spec, layout=POOLED, segmentation=""))
             for part, vector, tokens in zip(missing, block.values, block.tokens, strict=True):
                 self._known[names[part]] = (vector.copy(), int(tokens))
         found = {part: self._known[names[part]] for part in parts}

@@ -17,6 +17,7 @@ import numpy as np
 
 from features.corpus import folded
 from features.errors import SettingError, SplitError, listed
+from features.missing import ids_of_groups
 from features.rows import clipped
 from features.stratify import draw, ids_of, joined, majority
 
@@ -82,7 +83,7 @@ def make_split(
         texts: N texts.
         splits: N cells of a split column: train, validation, test or a usual synonym, in
             any case. None: no split column.
-        groups: N group ids; rows with equal ids stay together.
+        groups: N group ids; rows with equal ids stay together, those without one are free.
         seed: of every random choice, 0 or more.
         test: share of the rows that test, between 0 and 1; None: none are cut for it.
         validation: share of the rest that validates, between 0 and 1.
@@ -109,7 +110,7 @@ def make_split(
     }
     if shares:
         pool = np.flatnonzero(sides == TRAINING)
-        units = copies if groups is None else joined(copies, _group_ids(groups))
+        units = copies if groups is None else joined(copies, ids_of_groups(groups))
         kind = "distinct texts" if groups is None else "separate groups of texts"
         cut, rare = _cut(ids_of(units[pool].tolist()), classes[pool], shares, seed, kind)
         sides[pool] = cut
@@ -140,10 +141,6 @@ def _positions(labels: Sequence[str], names: Sequence[str]) -> np.ndarray:
     """(N,) int64: where each label stands in ``names``."""
     places = {name: i for i, name in enumerate(names)}
     return np.array([places[label] for label in labels], dtype=np.int64)
-
-
-def _group_ids(groups: Sequence[Hashable] | np.ndarray) -> np.ndarray:
-    return ids_of(groups.tolist() if isinstance(groups, np.ndarray) else groups)
 
 
 def official_sides(

@@ -73,9 +73,14 @@ class FeatureTable:
                 (N,) bool, for a table of those texts in that order.
 
         Raises:
-            IndexError: a row that is not there.
+            IndexError: a row that is not there, or a second index: texts have no columns.
         """
         if isinstance(rows, tuple):  # scikit-learn's array[rows, ...]
+            if len(rows) > 2 or (len(rows) == 2 and rows[1] is not Ellipsis):
+                raise IndexError(
+                    f"a FeatureTable is indexed by text alone, got {len(rows)} indices; take "
+                    "columns of its values"
+                )
             rows = rows[0]
         chosen = np.arange(len(self))[rows]
         if chosen.ndim == 0:

@@ -2,9 +2,9 @@
 
     encode_on_devices(plan, texts, spaces, load, devices)      as ``encoding.encode``
 
-The parent only deals out windows of missing texts. Each worker has an encoder of its own,
-encodes its window and commits the shards itself, as a single process would, so the store's
-content is the same. A worker that dies loses the window that it had; the others go on.
+The parent only deals out units of work, cut by the pace of the worker that gets them. Each
+worker has an encoder of its own, encodes its unit and commits the shards itself, as a single
+process would. A worker that dies loses the unit that it had; the others go on.
 
 Imports no torch: a worker must know its share of the cores before that is imported.
 """
@@ -23,24 +23,14 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from features import encoding
-from features.batching import windows
-from features.card import touch
+from features.bad_vectors import BadTexts
 from features.devices import threads
-from features.encoding import (
-    BadTexts,
-    Done,
-    Encoder,
-    EncodingPlan,
-    EncodingReport,
-    OnBatch,
-    backend_name,
-    encode_window,
-    lacking,
-    missing_windows,
-)
+from features.encoding import EncodingPlan, EncodingReport, run_plan
 from features.errors import ManyheadsError, WorkerError, listed
+from features.pace import Pace, Units
 from features.store import Space
-from features.windows import Window, WorkQueue
+from features.windows import Window
+from features.work import Done, Encoder, OnBatch, backend_name, encode_window
 
 Load = Callable[[str], Encoder]
 """Gives the encoder of a device. It is sent to the workers: a module's function, or a
@@ -57,7 +47,7 @@ class _Batch:
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A worker's message: it waits for a window, and ``done`` is the one before, if any."""
+    """A worker's message: it waits for a unit, and ``done`` is the one before, if any."""
 
     done: Done | None
     backend: str
@@ -70,11 +60,19 @@ class _Worker:
     device: str
     process: Any
     pipe: Connection
+    pace: Pace
+    unit: Window | None = None
 
-    def give(self, window: Window) -> None:
-        """Send it a window."""
+    def give(self, unit: Window) -> None:
+        """Send it a unit of work."""
+        self.unit = unit
         with suppress(BrokenPipeError):  # it died just now, as its pipe is about to tell
-            self.pipe.send(window)
+            self.pipe.send(unit)
+
+    def note(self, done: Done) -> None:
+        """Take in how long it took for its unit."""
+        if self.unit:
+            self.pace.note(self.unit, done.encoded + len(done.bad.rows), done.seconds)
 
 
 def encode_on_devices(
@@ -96,48 +94,54 @@ def encode_on_devices(
         WorkerError: after all else was committed, if a worker died.
         ManyheadsError: as ``encoding.encode``.
     """
-    start = time.perf_counter()
     fair = -(-len(plan.missing) // len(devices))
     most = max(1, min(fair, encoding.WINDOW_TEXTS))
-    parts = windows(plan.sizes, most, encoding.WINDOW_BYTES)
-    for space in spaces:
-        space.sweep()
-        touch(space.folder)
-    queue = WorkQueue(missing_windows(plan, texts, parts))
-    waiting = iter(queue)
-    encoded = tokens = 0
-    bad = BadTexts()
-    lost: list[str] = []
-    loading, backend = 0.0, ""
-    started = tuple(devices[: len(parts)])
-    with _workers(started, spaces, load) as crew:
-        for worker, said in _messages(crew, lost):
-            if isinstance(said, _Batch):
-                on_batch(said.texts, said.tokens)
-                continue
-            loading = loading or time.perf_counter() - start
-            backend = said.backend
-            if said.done:
-                encoded += said.done.encoded
-                tokens += said.done.tokens
-                bad.add(said.done.bad)
-                queue.shared |= said.done.shared
-            window = next(waiting, None)
-            if window:
-                worker.give(window)
-            else:
-                crew.remove(worker)
-    for space in spaces:
-        space.save_index()
-    left = int(lacking(plan.keys[plan.missing], spaces).any(axis=1).sum()) - len(bad.rows)
-    if left and lost:
-        raise WorkerError(
-            f"{len(lost)} of {len(started)} workers died ({listed(lost)}) and {left:,} texts "
-            f"are not encoded{bad.beside}; all others are: run the same command again"
-        )
-    bad.refuse()
-    seconds = time.perf_counter() - start
-    return EncodingReport(encoded, tokens, seconds, loading, backend, started)
+    some = devices[: max(1, len(plan.missing))]
+    return run_plan(plan, texts, spaces, _Processes(load, some, on_batch), most)
+
+
+class _Processes:
+    """The executor of several processes, one per device.
+
+    Args:
+        load, devices, on_batch: as ``encode_on_devices`` takes them.
+    """
+
+    loading = 0.0
+    backend = ""
+
+    def __init__(self, load: Load, devices: Sequence[str], on_batch: OnBatch) -> None:
+        self.devices = tuple(devices)
+        self._load, self._on_batch = load, on_batch
+        self._lost: list[str] = []
+
+    def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[Done]:
+        """As ``Executor``."""
+        start = time.perf_counter()
+        with _workers(self.devices, spaces, self._load) as crew:
+            for worker, said in _messages(crew, self._lost):
+                if isinstance(said, _Batch):
+                    self._on_batch(said.texts, said.tokens)
+                    continue
+                self.loading = self.loading or time.perf_counter() - start
+                self.backend = said.backend
+                if said.done:
+                    worker.note(said.done)
+                    yield said.done
+                unit = units.take(worker.pace)
+                if unit:
+                    worker.give(unit)
+                else:
+                    crew.remove(worker)
+
+    def check(self, left: int, bad: BadTexts) -> None:
+        """As ``Executor``. Raises ``WorkerError``: one died."""
+        if left and self._lost:
+            raise WorkerError(
+                f"{len(self._lost)} of {len(self.devices)} workers died "
+                f"({listed(self._lost)}) and {left:,} texts are not encoded{bad.beside}; all "
+                "others are: run the same command again"
+            )
 
 
 def _messages(
@@ -173,7 +177,7 @@ def _death(worker: _Worker) -> str:
 def _workers(
     devices: Sequence[str], spaces: Sequence[Space], load: Load
 ) -> Iterator[list[_Worker]]:
-    """Started workers; those still at work at the end are stopped, and lose their window."""
+    """Started workers; those still at work at the end are stopped, and lose their unit."""
     # Not forked: torch's threads and CUDA's state do not survive that.
     context = multiprocessing.get_context("spawn")
     places = [(space.folder, space.spec, space.model) for space in spaces]
@@ -188,7 +192,8 @@ def _workers(
             )
             process.start()
             theirs.close()
-            started.append(_Worker(device, process, ours))
+            pace = Pace([space.spec for space in spaces])
+            started.append(_Worker(device, process, ours, pace))
         yield list(started)
     finally:
         for worker in started:
@@ -202,7 +207,7 @@ def _workers(
 def _work(
     pipe: Connection, places: Sequence[Any], load: Load, device: str, threads: int
 ) -> None:
-    """A worker: windows in, commits done, until the parent closes the pipe."""
+    """A worker: units of work in, commits done, until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
     try:
         _limit_threads(threads)
@@ -212,13 +217,13 @@ def _work(
         while True:
             pipe.send(_Ready(done, backend_name(encoder)))
             try:
-                window = pipe.recv()
+                unit = pipe.recv()
             except (EOFError, ConnectionResetError):  # the parent closed it, or is gone
                 return
             for space in spaces:
                 space.refresh()
             done = encode_window(
-                window, spaces, encoder, lambda texts, tokens: pipe.send(_Batch(texts, tokens))
+                unit, spaces, encoder, lambda texts, tokens: pipe.send(_Batch(texts, tokens))
             )
     except BrokenPipeError:  # the parent is gone
         return

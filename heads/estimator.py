@@ -83,6 +83,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "validation_fraction must lie between 0 and 1, both left out; got "
                 f"{self.validation_fraction!r}"
             )
+        _refuse_missing(y)
         table, y = self._read(X, y)
         check_layout(self.head, table.layout)
         check_classification_targets(y)
@@ -159,6 +160,24 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _sequence_layout(self) -> str:
         layouts = head_type(self.head).layouts
         return next((layout for layout in layouts if layout != POOLED), TOKENS)
+
+
+def _refuse_missing(y: Any) -> None:
+    """Raise an ArrayError at labels that are None or NaN: NumPy makes them a class "nan"."""
+    objects = getattr(getattr(y, "dtype", None), "kind", "") == "O"
+    if not (objects or isinstance(y, list | tuple)):
+        return  # of numbers scikit-learn itself refuses NaN
+    rows = [row for row, label in enumerate(y) if _is_missing(label)]
+    if rows:
+        raise ArrayError(
+            f"{len(rows):,} of the labels are missing (None or NaN), the first in row "
+            f"{rows[0] + 1:,}; leave these rows out, or name a class for them"
+        )
+
+
+def _is_missing(label: Any) -> bool:
+    unordered = isinstance(label, float | np.floating) and label != label
+    return label is None or unordered or type(label).__name__ in ("NAType", "NaTType")
 
 
 def hold_out(

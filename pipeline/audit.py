@@ -22,6 +22,7 @@ from pipeline.config import DataConfig, VectorConfig
 from pipeline.findings import EXAMPLES, Evidence, Example, Finder, Finding, Place
 from pipeline.findings_copies import copy_findings
 from pipeline.findings_labels import label_findings
+from pipeline.findings_rows import row_findings
 from pipeline.findings_texts import text_findings
 from pipeline.giveaways import giveaway_findings
 from pipeline.progress import duration
@@ -33,6 +34,7 @@ FINDERS: tuple[Finder, ...] = (
     label_findings,
     giveaway_findings,
     text_findings,
+    row_findings,
 )
 
 SHOWN = 3
@@ -135,6 +137,7 @@ def run_audit(
         tokens=encoded.tokens,
         max_length=encoded.space(POOLED).spec.limit,
         examples=examples,
+        columns=data.columns,
     )
     return AuditResult(evidence, audit(evidence), time.perf_counter() - start)
 

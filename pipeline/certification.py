@@ -18,17 +18,19 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from features.bad_vectors import sound_texts
 from features.corpus import Corpus, read_corpus
-from features.encoding import ROW_BYTES, Encoder, sound_texts
+from features.encoding import Encoder
 from features.errors import BadVectorError, SettingError
+from features.hardware import chosen_precision
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES, pack, unpack, vector_bytes
-from features.processor import chosen_precision
 from features.shard import Block
+from features.sizes import ROW_BYTES
 from features.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import Progress, duration
-from pipeline.vectors import chosen_devices, load_encoder
+from pipeline.vectors import chosen_devices, load_encoder, named_devices
 
 FOLDS = 5
 REFERENCE = ("float32", "float32")
@@ -136,7 +138,7 @@ def certify(
     model = find_model(vectors.encoder, vectors.trust_remote_code)
     layers = parse_layers(vectors.layers, model.depth)
     layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
-    precision = chosen_precision(vectors.precision)
+    precision = chosen_precision(vectors.precision, named_devices(vectors))
     device = next(iter(chosen_devices(vectors)), None)
     encoder = load(model) if load else load_encoder(model, vectors.backend, device)
     blocks: dict[tuple[str, str], Block] = {}

@@ -21,11 +21,11 @@ from features.corpus import Columns
 from features.errors import SettingError, listed
 from features.output import appearing, check_output
 from features.place import Source
-from features.shingles import letters, words
 from pipeline import spreadsheet
 from pipeline.findings import Evidence, Finding
 from pipeline.findings_copies import leaked, within
-from pipeline.findings_labels import conflicting
+from pipeline.findings_labels import conflicting, label_key
+from pipeline.findings_rows import header_rows, invisible_rows
 from pipeline.findings_texts import non_answers
 from pipeline.giveaways import Giveaway, giveaways, without
 from pipeline.terminal import say
@@ -197,6 +197,14 @@ def _chosen(table: Table, rows: np.ndarray) -> Table:
     return {name: [values[i] for i in rows.tolist()] for name, values in table.items()}
 
 
+def _drop_headers(evidence: Evidence, cleaning: Cleaning) -> None:
+    cleaning.note(header_rows(evidence), "the header again", drop=True)
+
+
+def _drop_invisible(evidence: Evidence, cleaning: Cleaning) -> None:
+    cleaning.note(invisible_rows(evidence), "the text shows nothing", drop=True)
+
+
 def _drop_conflicts(evidence: Evidence, cleaning: Cleaning) -> None:
     rows = conflicting(evidence).tolist()
     cleaning.note(rows, "the text has several labels", drop=True)
@@ -232,9 +240,9 @@ def _join_variants(evidence: Evidence, cleaning: Cleaning) -> None:
     counts = Counter(evidence.labels)
     usual: dict[str, str] = {}
     for label, _ in counts.most_common():
-        usual.setdefault(letters(words(label)), label)
+        usual.setdefault(label_key(label), label)
     for row, label in enumerate(evidence.labels):
-        best = usual[letters(words(label))]
+        best = usual[label_key(label)]
         if best != label:
             cleaning.labels[row] = best
             cleaning.note([row], f"label {label!r} written {best!r}", drop=False)
@@ -250,6 +258,8 @@ def _remove_giveaways(evidence: Evidence, cleaning: Cleaning) -> None:
 
 
 REMEDIES: dict[str, Remedy] = {
+    "header_rows": _drop_headers,
+    "invisible_texts": _drop_invisible,
     "label_variants": _join_variants,
     "label_conflicts": _drop_conflicts,
     "non_answers": _drop_non_answers,

@@ -15,7 +15,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from features.errors import InputError, ManyheadsError, SettingError
@@ -195,8 +195,10 @@ def _predict(parsed: argparse.Namespace) -> Answer:
         predicting.check_target(parsed.output, parsed.run, parsed.runs, reads)
     if parsed.explain < 0:
         raise SettingError(f"--explain takes how many texts, 1 or more; got {parsed.explain}")
-    texts = parsed.text or predicting.read_texts(
-        parsed.data, parsed.text_column, parsed.skip_empty
+    texts, rows = (
+        (parsed.text, ())
+        if parsed.text
+        else predicting.read_texts(parsed.data, parsed.text_column, parsed.skip_empty)
     )
     predictions = predicting.predict(
         parsed.run,
@@ -208,6 +210,7 @@ def _predict(parsed: argparse.Namespace) -> Answer:
         explain=parsed.explain,
         memory=parsed.memory,
     )
+    predictions = replace(predictions, rows=rows)
     if not parsed.output:
         return Answer(predictions.to_dict(), predictions.to_text())
     predicting.write_predictions(predictions, parsed.output, parsed.formulas)

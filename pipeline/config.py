@@ -10,11 +10,11 @@ from typing import Any
 from features.corpus import Columns
 from features.devices import parse_devices
 from features.errors import SettingError, listed
+from features.hardware import AUTO, BACKENDS
 from features.location import EMBEDDED
 from features.output import check_output
 from features.place import HubName, Place, Source
 from features.precision import STORED_DTYPES
-from features.processor import AUTO, BACKENDS
 from features.remote import RemotePath
 from features.segments import LANGUAGE, check_language
 from features.spec import PRECISIONS

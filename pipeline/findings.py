@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from features.copies import Copies
-from features.corpus import Corpus
+from features.corpus import Columns, Corpus
 
 EXAMPLES = 10
 """Examples kept of each finding, where nobody asks for more."""
@@ -30,6 +30,7 @@ class Evidence:
         tokens: (N,) tokens of each whole text.
         max_length: tokens of a text that the encoder sees.
         examples: most examples to keep of each finding.
+        columns: names that the columns of the corpus have in its file.
     """
 
     corpus: Corpus
@@ -39,6 +40,7 @@ class Evidence:
     tokens: np.ndarray
     max_length: int
     examples: int = EXAMPLES
+    columns: Columns = field(default_factory=Columns)
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -18,6 +19,8 @@ UNEVEN = 10.0
 
 FEW_TEXTS = 10
 """A class with fewer separate texts can hardly be learned, and not be scored."""
+
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 LEAST_ROWS = 20
 """With fewer rows no model can say anything about a label."""
@@ -36,6 +39,19 @@ def label_findings(evidence: Evidence) -> list[Finding]:
         *_variants(evidence),
     ]
     return [finding for finding in found if finding.count]
+
+
+def label_key(label: str) -> str:
+    """Return what labels have in common that differ in spelling only.
+
+    ``1`` and ``1.0`` are one number. A sign makes another: ``-1`` is not ``1``, nor is the
+    grade ``A-`` an ``A``.
+    """
+    bare = label.strip()
+    if NUMBER.fullmatch(bare):
+        whole, point, fraction = bare.removeprefix("+").partition(".")
+        return (whole + point + fraction.rstrip("0")).rstrip(".")
+    return letters(words(bare)) + ("-" if bare.endswith("-") else "")
 
 
 def conflicting(evidence: Evidence) -> np.ndarray:
@@ -214,7 +230,7 @@ def _variants(evidence: Evidence) -> list[Finding]:
     counts = Counter(evidence.labels)
     alike: dict[str, list[str]] = {}
     for label in sorted(counts):
-        alike.setdefault(letters(words(label)), []).append(label)
+        alike.setdefault(label_key(label), []).append(label)
     groups = [labels for labels in alike.values() if len(labels) > 1]
     names = {label for labels in groups for label in labels}
     return [
@@ -223,8 +239,8 @@ def _variants(evidence: Evidence) -> list[Finding]:
             count=len(names),
             share=len(names) / len(counts),
             message=(
-                f"{many(len(names), 'label')} differ only by case, spaces or punctuation, and "
-                "count as separate classes"
+                f"{many(len(names), 'label')} differ only by case, spaces or punctuation, or "
+                "write one number in several ways, and count as separate classes"
             ),
             remedy="write each class in one way only (--write-clean takes the most frequent)",
             examples=tuple(

@@ -10,6 +10,7 @@ import numpy as np
 from features.neighbors import nearest, unit
 from features.shingles import words
 from pipeline.findings import Evidence, Example, Finding, many, place, spread
+from pipeline.findings_rows import invisible_rows
 
 REPEATED = 3
 """Rows with the same short text from which it may be a non-answer."""
@@ -54,7 +55,10 @@ def non_answers(evidence: Evidence) -> np.ndarray:
     """
     spaced = [words(text) for text in evidence.texts]
     short = np.array([text.count(" ") < SHORT_WORDS for text in spaced])
-    seeds = [rows[0] for rows in _repeated(evidence, short) if _mixed(evidence, rows)]
+    overall = Counter(evidence.labels)
+    repeated = _repeated(evidence, short)
+    seeds = [rows[0] for rows in repeated if _mixed(evidence, rows, overall)]
+    hidden = invisible_rows(evidence)
     empty = [i for i, text in enumerate(spaced) if text in EMPTY_WORDS or not _says(text)]
     found = np.isin(evidence.copies.folded, evidence.copies.folded[seeds])
     found[empty] = True
@@ -66,6 +70,7 @@ def non_answers(evidence: Evidence) -> np.ndarray:
         others = np.flatnonzero(brackets & ~found)
         if inside and len(others):
             found[_alike(evidence, np.array(inside), others, LIKE_IN_BRACKETS)] = True
+    found[hidden] = False  # a finding of their own
     return np.flatnonzero(found)
 
 
@@ -100,10 +105,14 @@ def _repeated(evidence: Evidence, short: np.ndarray) -> list[np.ndarray]:
     return [part for part in np.split(order, begins[1:]) if len(part)]
 
 
-def _mixed(evidence: Evidence, rows: np.ndarray) -> bool:
-    """Whether the labels of a repeated text are so mixed that it says nothing about them."""
+def _mixed(evidence: Evidence, rows: np.ndarray, overall: Counter[str]) -> bool:
+    """Whether the labels of a repeated text are so mixed that it says nothing about them.
+
+    Args:
+        rows: of the text.
+        overall: how many rows of the corpus have each label.
+    """
     counts = Counter(evidence.labels[row] for row in rows.tolist())
-    overall = Counter(evidence.labels)
     largest = max(counts.values()) / len(rows)
     usual = max(overall.values()) / len(evidence.labels)
     enough = len(rows) >= 2 * REPEATED or len(overall) > 2

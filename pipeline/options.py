@@ -106,7 +106,9 @@ def predict_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--data", type=source, metavar="FILE", help="a file of texts")
     parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
     parser.add_argument(
-        "--skip-empty", action="store_true", help="leave out rows without a text"
+        "--skip-empty",
+        action="store_true",
+        help="leave out rows without a text, and say the row of each of the others",
     )
     parser.add_argument(
         "--output",

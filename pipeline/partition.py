@@ -15,6 +15,7 @@ from features.copies import Copies
 from features.corpus import Corpus, read_corpus
 from features.errors import SettingError, SplitError, listed
 from features.folds import make_folds
+from features.missing import ids_of_groups, is_missing
 from features.rows import clipped
 from features.splits import TEST, Split, make_split, official_sides
 from features.stratify import ids_of, joined
@@ -38,13 +39,18 @@ def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
         CorpusError, SplitError: as ``read_corpus`` and ``make_split``, before any encoding.
     """
     corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
-    groups = None if corpus.groups is None else ids_of(corpus.groups)
+    groups = None if corpus.groups is None else ids_of_groups(corpus.groups)
     if folds:
         _deal(corpus, data, groups, folds)
     else:
         _split(corpus, data, groups)
     if corpus.skipped:
         say(f"note: {corpus.skipped:,} rows without a text or label were left out")
+    for label, count in missing_labels(corpus).items():
+        say(
+            f"note: {count:,} rows have the label {label!r}, which programs write where there "
+            "is none; it counts as a class: empty these cells and pass --skip-empty otherwise"
+        )
     return corpus
 
 
@@ -61,8 +67,10 @@ def split_corpus(
     """
     groups = group_ids(corpus, copies, data.split)
     split = _split(corpus, data, groups, test)
+    notes = [*split.notes, *_group_notes(corpus, data)]
     if data.split == NEAR:
-        split = replace(split, notes=(*split.notes, *_cluster_notes(corpus, copies)))
+        notes += _cluster_notes(corpus, copies)
+    split = replace(split, notes=tuple(notes))
     say(
         f"{corpus.name}: {len(corpus):,} texts, {len(split.classes)} classes; "
         f"{len(split.train):,} to train, {len(split.validation):,} to validate, "
@@ -85,7 +93,7 @@ def fold_corpus(
         SplitError: too little is left to deal once copies and groups stay together.
     """
     splits = _deal(corpus, data, group_ids(corpus, copies, data.split), folds)
-    notes = _fold_notes(corpus, splits)
+    notes = _fold_notes(corpus, splits) + _group_notes(corpus, data)
     if data.split == NEAR:
         notes += _cluster_notes(corpus, copies)
     sizes = [len(split.test) for split in splits]
@@ -138,7 +146,7 @@ def group_ids(corpus: Corpus, copies: Copies, rule: str) -> np.ndarray | None:
     Args:
         rule: ``near`` joins near-copies; a group column is obeyed under every rule.
     """
-    column = None if corpus.groups is None else ids_of(corpus.groups)
+    column = None if corpus.groups is None else ids_of_groups(corpus.groups)
     if rule != NEAR:
         return column
     clusters = ids_of(copies.clusters.tolist())
@@ -238,6 +246,23 @@ def _fold_notes(corpus: Corpus, splits: list[Split]) -> list[str]:
             f"label and can only score as errors: {shown}."
         )
     return notes
+
+
+def missing_labels(corpus: Corpus) -> dict[str, int]:
+    """Labels that stand for no value, such as ``nan``, and how many rows have each."""
+    counts = Counter(corpus.labels or ())
+    return {label: counts[label] for label in sorted(counts) if is_missing(label)}
+
+
+def _group_notes(corpus: Corpus, data: DataConfig) -> list[str]:
+    """How many rows belong to no group."""
+    empty = [cell for cell in corpus.groups or () if is_missing(cell)]
+    if not empty:
+        return []
+    rows = "1 row has" if len(empty) == 1 else f"{len(empty):,} rows have"
+    written = sorted({cell.strip() for cell in empty} - {""})
+    also = f" (or {listed(map(repr, written))})" if written else ""
+    return [f"{rows} an empty {data.columns.group}{also}: each counts as a group of its own."]
 
 
 def _cluster_notes(corpus: Corpus, copies: Copies) -> list[str]:

@@ -52,6 +52,7 @@ class Predictions:
         probabilities: (N, C) float32, each row summing to 1.
         truncated: (N,) bool, texts longer than the encoder sees.
         neighbors: for each text the training texts nearest to it; empty if not asked for.
+        rows: data row of each text, from 1, where rows were left out; otherwise empty.
     """
 
     run: Path
@@ -60,6 +61,7 @@ class Predictions:
     probabilities: np.ndarray
     truncated: np.ndarray
     neighbors: Sequence[tuple[Neighbor, ...]] = ()
+    rows: Sequence[int] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -78,17 +80,20 @@ class Predictions:
             "truncated": int(self.truncated.sum()),
             "predictions": [
                 {
+                    **({"row": self.rows[place]} if self.rows else {}),
                     "text": text,
                     "label": label,
                     "probabilities": dict(zip(self.classes, map(_rounded, row), strict=True)),
                     **({"neighbors": list(map(asdict, near))} if self.neighbors else {}),
                 }
-                for text, label, row, near in zip(
-                    self.texts,
-                    self.labels,
-                    self.probabilities.tolist(),
-                    self.neighbors or [()] * len(self.texts),
-                    strict=True,
+                for place, (text, label, row, near) in enumerate(
+                    zip(
+                        self.texts,
+                        self.labels,
+                        self.probabilities.tolist(),
+                        self.neighbors or [()] * len(self.texts),
+                        strict=True,
+                    )
                 )
             ],
         }
@@ -234,10 +239,17 @@ def _explained(vectors: Vectors, folder: Path, k: int) -> Sequence[tuple[Neighbo
     return training.neighbors(vectors.table(POOLED).values, base, min(k, len(base)))
 
 
-def read_texts(path: Source, column: str, skip_empty: bool) -> Sequence[str]:
-    """The texts of a file, which needs no labels. Raises ``CorpusError``."""
+def read_texts(
+    path: Source, column: str, skip_empty: bool
+) -> tuple[Sequence[str], Sequence[int]]:
+    """The texts of a file, which needs no labels, and their rows if some may be left out.
+
+    Raises:
+        CorpusError: as ``read_corpus``.
+    """
     columns = Columns(text=column, label=None, split=None)
-    return read_corpus(path, columns, labels=False, skip_empty=skip_empty).texts
+    corpus = read_corpus(path, columns, labels=False, skip_empty=skip_empty)
+    return corpus.texts, corpus.rows if skip_empty else ()
 
 
 def check_target(path: Path, run: str, runs: Path, reads: Sequence[Source | str]) -> None:
@@ -262,7 +274,7 @@ def check_target(path: Path, run: str, runs: Path, reads: Sequence[Source | str]
 def write_predictions(
     predictions: Predictions, path: Path, formulas: str = spreadsheet.ESCAPE
 ) -> None:
-    """Write text, label and one probability a class; the suffix names the format.
+    """Write text, label and one probability a class, and the data row where some are left out.
 
     Args:
         formulas: what to do in CSV about cells that a spreadsheet would run; see
@@ -326,15 +338,20 @@ def _shown(value: object) -> str:
 def _write_csv(predictions: Predictions, path: Path, escape: bool) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["text", "label", *predictions.probability_columns])
+        names = ["row"] if predictions.rows else []
+        writer.writerow([*names, "text", "label", *predictions.probability_columns])
         rows = predictions.probabilities.tolist()
-        for text, label, row in zip(predictions.texts, predictions.labels, rows, strict=True):
-            cells = [text, label, *map(_rounded, row)]
+        own = [[row] for row in predictions.rows] or [[]] * len(rows)
+        for number, text, label, row in zip(
+            own, predictions.texts, predictions.labels, rows, strict=True
+        ):
+            cells = [*number, text, label, *map(_rounded, row)]
             writer.writerow(spreadsheet.escaped(cells) if escape else cells)
 
 
 def _write_parquet(predictions: Predictions, path: Path) -> None:
-    columns: dict[str, Any] = {"text": list(predictions.texts), "label": predictions.labels}
+    columns: dict[str, Any] = {"row": list(predictions.rows)} if predictions.rows else {}
+    columns |= {"text": list(predictions.texts), "label": predictions.labels}
     for place, name in enumerate(predictions.probability_columns):
         columns[name] = predictions.probabilities[:, place]
     pq.write_table(pa.table(columns), path)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from features.corpus import Columns
+from features.hardware import BACKENDS
 from features.place import local_path, place, source
 from features.precision import STORED_DTYPES
-from features.processor import BACKENDS
 from features.spec import LAYOUTS, PRECISIONS
 from pipeline.config import (
     EXAMPLE,
@@ -31,8 +31,8 @@ def data_options(parser: argparse.ArgumentParser) -> None:
         type=source,
         default=EXAMPLE,
         metavar="FILE",
-        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz, here or on object storage "
-        "(s3://...), or hub:owner/name (default: the example)",
+        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz, or a folder of Parquet, "
+        "here or on object storage (s3://...), or hub:owner/name (default: the example)",
     )
     text_column_option(group)
     group.add_argument("--label-column", default="label", metavar="NAME", help="default: label")

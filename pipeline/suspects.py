@@ -65,10 +65,11 @@ def out_of_fold(
     for number in range(FOLDS):
         held = np.flatnonzero(fold == number)
         learn = np.flatnonzero(fold != number)
+        if len(learn) > LEARNED_MOST:  # which may leave a rare class out
+            learn = np.sort(rng.permutation(learn)[:LEARNED_MOST])
         if len(held) == 0 or len(np.unique(labels[learn])) < 2:
             probabilities[held] = 1.0 / classes
             continue
-        learn = np.sort(rng.permutation(learn)[:LEARNED_MOST])
         model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=ITERATIONS, tol=1e-3)
         with warnings.catch_warnings():
             # A model short of its optimum ranks labels all the same.

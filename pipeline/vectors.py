@@ -22,9 +22,9 @@ from features.encoding import (
     encode,
     plan_encoding,
 )
+from features.hardware import AUTO, chosen_precision
 from features.memory import on_disk
 from features.model import EncoderModel, find_model
-from features.processor import AUTO, chosen_precision
 from features.spec import parse_layers
 from features.store import FeatureStore, Space
 from features.table import POOLED, SENTENCES, FeatureTable
@@ -115,7 +115,7 @@ def open_spaces(
             name,
             layers,
             dtype=config.dtype,
-            precision=chosen_precision(config.precision),
+            precision=chosen_precision(config.precision, named_devices(config)),
             max_tokens=config.max_tokens,
             language=config.language,
         )
@@ -166,6 +166,8 @@ def fill(
     plan = plan_encoding(texts, spaces)
     say(plan_line(plan))
     if len(plan.missing):
+        for note in model.notes:
+            say(f"note: {note}")
         FeatureStore(config.cache).prepare()
         check_disk(plan, config.cache)
     progress = Progress("encoding", len(plan.missing), "texts")
@@ -201,15 +203,18 @@ def with_pooled(layout: str) -> tuple[str, ...]:
     return (layout,) if layout == POOLED else (POOLED, layout)
 
 
+def named_devices(config: VectorConfig) -> tuple[str, ...]:
+    """The devices that a configuration names; none where the encoder chooses itself."""
+    return parse_devices(config.devices) if config.devices is not None else ()
+
+
 def chosen_devices(config: VectorConfig) -> tuple[str, ...]:
     """Where to encode, one entry a process; none where the encoder chooses itself.
 
     Raises:
         SettingError: a device that this machine lacks.
     """
-    if config.devices is None:
-        return ()
-    devices = parse_devices(config.devices)
+    devices = named_devices(config)
     # torch alone knows the GPUs, and nothing else is worth its import.
     asks_gpu = any(device != CPU for device in devices)
     gpus = importlib.import_module("torch").cuda.device_count() if asks_gpu else 0

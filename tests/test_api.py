@@ -85,6 +85,9 @@ def test_wrong_settings_are_named(tiny_models: dict[str, Path], tmp_path: Path) 
         FeatureEncoder().transform("one text")
     with pytest.raises(SettingError, match="row 2 is float nan"):
         FeatureEncoder().fit(["a", float("nan")])
+    with pytest.raises(SettingError, match=r"one column of texts; got .* shape \(2, 2\)"):
+        FeatureEncoder().fit(np.array([["a", "b"], ["c", "d"]]))
+    FeatureEncoder().fit(np.array([["a"], ["b"]]))
 
 
 def test_cross_validation_encodes_every_text_once(

@@ -64,7 +64,7 @@ CSV = {
     "text after quote": (b'text,label\n"a"b,x\n', [":2:", "',' expected after '\"'", '""']),
     "not UTF-8": (
         LATIN1,
-        [":3:", "not valid UTF-8", "byte 0xe9 at offset 20", "iconv -f LATIN1 -t UTF-8"],
+        [":3:", "not valid UTF-8", "byte 0xe9 at offset 20", "iconv -f WINDOWS-1252 -t UTF-8"],
     ),
     "mark, then not UTF-8": (b"\xef\xbb\xbf" + LATIN1, [":3:", "0xe9 at offset 23"]),
     "UTF-8 cut short": (b"text,label\na,\xf0\x9f\x99", [":2:", "byte 0xf0 at offset 13"]),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +208,21 @@ def test_code_that_comes_with_a_model_runs_only_when_asked_for(
     (folder / "odd_code.py").write_text("# other code\n")
     changed = find_model(str(folder), trust_remote_code=True)
     assert len({m.weights for m in (find_model(str(folder)), trusted, changed)}) == 3
+
+
+def test_an_encoder_goes_with_its_last_reference(tiny_models: dict[str, Path]) -> None:
+    """In a circle of references its weights would stay until Python's collector runs."""
+    model = find_model(str(tiny_models["bert"]))
+    encoder = load_encoder(model, "cpu")
+    specs = [model.spec("sentences"), model.spec("pooled")]
+    encoder.encode(SENTENCES, specs, quiet)
+    gone = weakref.ref(encoder._transformer)
+    gc.disable()
+    try:
+        del encoder
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_text_without_any_token_is_named_and_not_stored(

@@ -207,6 +207,9 @@ def test_folds_of_a_table_are_those_rows() -> None:
     for wrong in (4, [0, 9], [True]):
         with pytest.raises(IndexError):
             table[wrong]
+    for columns in (0, slice(1), [0]):
+        with pytest.raises(IndexError, match="indexed by text alone"):
+            table[:, columns]
     labels = np.arange(60) % 2
     sized = make_table([1 + label for label in labels])
     predicted = cross_val_predict(quick(epochs=1), sized, labels, cv=2)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from features.corpus import Columns
+from pipeline import findings_texts
 from pipeline.audit import audit
 from pipeline.findings import Finding, spread
 from pipeline.findings_copies import leaked
+from pipeline.findings_labels import label_key
+from pipeline.findings_texts import non_answers
 from pipeline.giveaways import giveaways, without
 from pipeline.suspects import out_of_fold, suspected
 from tests.audit_corpora import evidence, sentence
@@ -186,3 +194,63 @@ def test_copies_never_vouch_for_each_other() -> None:
 def test_examples_are_spread_from_best_to_worst() -> None:
     assert spread(3, 10) == [0, 1, 2]
     assert spread(101, most=5) == [0, 25, 50, 75, 100]
+
+
+def test_rows_that_repeat_the_header() -> None:
+    more = (["text", "text ", "\ufefftext"], ["label", "a", "label"])
+    found = evidence([*TEXTS, *more[0]], [*LABELS, *more[1]])
+    finding = by_kind(audit(found))["header_rows"]
+    assert (finding.positions, finding.count) == ((40, 42), 2)
+    assert finding.examples[0].place is not None
+    assert finding.examples[0].place.row == 41
+    renamed = replace(found, columns=Columns(text="body", label="topic"))
+    assert "header_rows" not in by_kind(audit(renamed))
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200b\u200b", "\ufeff", "\u00ad \u2060", "\x00\x07", "\u3164"]
+)
+def test_texts_that_show_nothing(text: str) -> None:
+    kinds = by_kind(
+        audit(evidence([*TEXTS, text, "\U0001f642", "a\u200bb c d"], [*LABELS, *"aba"]))
+    )
+    assert kinds["invisible_texts"].positions == (40,)
+    assert kinds["invisible_texts"].examples[0].note.startswith(f"U+{ord(text[0]):04X}")
+    assert "non_answers" not in kinds
+
+
+def test_labels_that_stand_for_no_value() -> None:
+    finding = by_kind(audit(evidence(TEXTS, ["nan", "None", *LABELS[2:]])))["missing_labels"]
+    assert (finding.count, finding.positions) == (2, (0, 1))
+    assert "'None', 'nan'" in finding.message
+
+
+def test_numbers_written_in_two_ways_are_one_label_and_signs_are_not() -> None:
+    for same in (("1", "1.0"), ("2.5", "2.50"), ("+1", "1"), ("-1", "-1.00"), ("x y", "X-y")):
+        assert label_key(same[0]) == label_key(same[1])
+    for other in (
+        ("1", "-1"),
+        ("1", "10"),
+        ("1.5", "15"),
+        ("A", "A-"),
+        ("A+", "A"),
+        ("0", "00"),
+    ):
+        assert label_key(other[0]) != label_key(other[1])
+    kinds = by_kind(audit(evidence(TEXTS, ["1", "1.0", "-1", "0"] * 10)))
+    assert kinds["label_variants"].examples[0].note == "'1': 10 rows, '1.0': 10 rows"
+
+
+def test_repeated_short_texts_take_time_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"answer {'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10 % 10]}" for i in range(300)]
+    found = evidence(texts, ["x", "y", "z"] * 100)
+    counted: list[int] = []
+
+    class Counted(Counter[str]):
+        def __init__(self, values: Iterable[str] = ()) -> None:
+            counted.append(len(listed := list(values)))
+            super().__init__(listed)
+
+    monkeypatch.setattr(findings_texts, "Counter", Counted)
+    non_answers(found)
+    assert sum(counted) <= 2 * len(texts)

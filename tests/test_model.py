@@ -107,6 +107,9 @@ def test_sentence_transformers_pooling_in_old_and_new_form(
 def test_a_default_prompt_is_part_of_the_spec(bert: Path) -> None:
     config = {"default_prompt_name": "query", "prompts": {"query": "ask: "}}
     (bert / "config_sentence_transformers.json").write_text(json.dumps(config))
+    assert find_model(str(bert)).prompt == "", "the library reads no prompt without modules"
+    modules = [{"path": "", "type": "sentence_transformers.models.Transformer"}]
+    (bert / "modules.json").write_text(json.dumps(modules))
     model = find_model(str(bert))
     assert model.prompt == model.spec("pooled").prompt == "ask: "
 

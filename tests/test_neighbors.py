@@ -53,7 +53,7 @@ def test_the_bfloat16_filter_loses_no_pair(monkeypatch: pytest.MonkeyPatch) -> N
     x = vectors(300, width=64)
     exact = close_pairs(x, 0.7, most=10**6)
     monkeypatch.setattr(neighbors, "FILTER_LEAST", 0)
-    monkeypatch.setattr(neighbors, "gains_from_bfloat16", lambda: True)
+    monkeypatch.setattr(neighbors, "cpu_bfloat16", lambda: True)
     monkeypatch.setattr(neighbors, "ROWS", 64)
     monkeypatch.setattr(neighbors, "COLUMNS", 96)
     filtered = close_pairs(x, 0.7, most=10**6)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from features.batching import token_budget_batches, windows
 from features.errors import CorpusError, SettingError
+from features.hardware import flags_in
 from features.pooling import POOLINGS
-from features.processor import flags_in
 from features.spec import FeatureSpec, check_layers, parse_layers, text_key, text_keys
 from tests.fakes import spec
 

@@ -182,7 +182,9 @@ def test_the_prompt_stands_before_every_window_and_counts_once(
     assert np.abs(block.values[-8:] - hidden.numpy()[-8:]).max() < TOLERANCE
     huge = replace(model, prompt="rain " * 40)
     with pytest.raises(EncoderError, match=r"prompt.*takes all of the 32 tokens"):
-        TransformerEncoder(huge, "cpu").encode([LONG], [spec], quiet)
+        TransformerEncoder(huge, "cpu").encode(
+            [LONG], [replace(spec, prompt=huge.prompt)], quiet
+        )
 
 
 def test_the_fingerprints_of_spaces_without_windows_stay() -> None:

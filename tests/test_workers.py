@@ -105,6 +105,21 @@ def test_a_dead_worker_loses_its_window_and_the_next_run_makes_it_good(tmp_path:
     assert not len(plan_encoding(TEXTS, spaces(tmp_path / "cache")).missing)
 
 
+def test_workers_share_one_window_and_a_dead_one_loses_only_its_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "WINDOW_TEXTS", 2048)
+    opened = spaces(tmp_path / "cache")
+    texts = [f"{i} words" for i in range(200)]
+    killed = partial(noted, tmp_path, texts[3], ())
+    with pytest.raises(WorkerError, match=r"1 of 2 workers died \(cpu: signal 9\) and 8 texts"):
+        encode_on_devices(plan_encoding(texts, opened), texts, opened, killed, TWO)
+    notes = [path.read_text().splitlines() for path in tmp_path.glob("process-*")]
+    sizes = [int(line.split()[0]) for each in notes for line in each]
+    assert sum(sizes) == 200
+    assert sizes.count(8) == 2, "each begins with few texts"
+
+
 def test_a_dead_worker_does_not_hide_texts_without_sound_vectors(tmp_path: Path) -> None:
     opened = spaces(tmp_path / "cache")
     with pytest.raises(WorkerError, match=r"and 5 texts are not encoded, and 1 more had NaN"):

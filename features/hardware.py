@@ -1,0 +1,94 @@
+"""What this machine's hardware gains from: the processor is asked about itself, a GPU about it.
+
+Nothing here imports torch, unless a GPU may be there and somebody has to be sure.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+AUTO, TORCH, OPENVINO = "auto", "torch", "openvino"
+BACKENDS = (AUTO, TORCH, OPENVINO)
+"""What can run an encoder here (``features.backends``); auto takes the faster one."""
+
+CPUINFO = Path("/proc/cpuinfo")
+
+# Matrix products in bfloat16 are an instruction there, so autocast pays. On other processors
+# torch emulates them and float32 is faster.
+BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+
+BFLOAT16_CAPABILITY = 8
+"""Major compute capability from which a GPU multiplies bfloat16; older ones emulate it."""
+
+GPU_SIGNS = tuple(map(Path, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")))
+"""Device files of drivers: NVIDIA on Linux, any GPU under WSL2, AMD with ROCm."""
+
+
+def flags_in(cpuinfo: str) -> frozenset[str]:
+    """The flags that a Linux ``/proc/cpuinfo`` lists (x86 ``flags``, Arm ``Features``)."""
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return frozenset(value.split())
+    return frozenset()
+
+
+@cache
+def cpu_bfloat16() -> bool:
+    """Return whether the processor multiplies bfloat16 faster than float32."""
+    try:
+        return bool(flags_in(CPUINFO.read_text(encoding="utf-8")) & BFLOAT16_FLAGS)
+    except OSError:
+        return False
+
+
+def gpu_possible() -> bool:
+    """Return whether torch might find a GPU; False is certain, and costs no import of torch."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return False
+    return os.name != "posix" or any(sign.exists() for sign in GPU_SIGNS)
+
+
+@cache
+def gpu_bfloat16(device: str) -> bool:
+    """Return whether a GPU multiplies bfloat16 itself, as torch knows it.
+
+    Args:
+        device: ``cuda`` or ``cuda:N``; one that is not there gains from nothing.
+    """
+    cuda = importlib.import_module("torch").cuda
+    try:
+        return bool(cuda.get_device_capability(device)[0] >= BFLOAT16_CAPABILITY)
+    except (RuntimeError, AssertionError, ValueError):  # no such device, or torch without CUDA
+        return False
+
+
+def default_device() -> str:
+    """Return where an encoder runs that is given no device: a GPU where there is one."""
+    if gpu_possible() and importlib.import_module("torch").cuda.is_available():
+        return "cuda"
+    return "cpu"
+
+
+def gains_from_bfloat16(device: str) -> bool:
+    """Return whether autocast to bfloat16 is faster on a torch device."""
+    if device == "cpu":
+        return cpu_bfloat16()
+    return device.startswith("cuda") and gpu_possible() and gpu_bfloat16(device)
+
+
+def chosen_precision(precision: str, devices: Sequence[str] = ()) -> str:
+    """Return ``float32`` or ``bfloat16`` as given; for ``auto`` the faster one on the devices.
+
+    Args:
+        precision: ``auto``, ``float32`` or ``bfloat16``.
+        devices: torch devices that encode, all into one space; none is ``default_device``.
+    """
+    if precision != AUTO:
+        return precision
+    gains = all(map(gains_from_bfloat16, devices or (default_device(),)))
+    return "bfloat16" if gains else "float32"

@@ -1,0 +1,100 @@
+"""How many tokens a model sees at once: where sentence-transformers would cut a text.
+
+stated by the settings      max_seq_length, or the processor's model_max_length
+otherwise                   the tokenizer's limit, and the positions that the model has
+in every case               no more than the positions that can be used, where they are a
+                            table and not rotations, which go on
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from features.errors import EncoderError
+
+LONGEST_WITHOUT_LIMIT = 512
+"""Tokens seen by models that state no limit of their own, such as XLNet."""
+
+OFFSET_POSITIONS = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "ibert",
+        "lilt",
+        "longformer",
+        "luke",
+        "markuplm",
+        "mluke",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)
+"""Families whose positions start behind the padding index: those up to it cannot be used."""
+
+FIXED_PADDING = {"mpnet": 1}
+"""Families that count positions from this padding index, whatever their config.json says."""
+
+POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "context_length")
+WITHOUT_POSITIONS = frozenset({"t5", "mt5", "umt5", "longt5"})
+"""Families whose positions are relative; ``n_positions`` in their config.json says nothing."""
+
+
+def most_tokens(
+    config: dict[str, Any], settings: dict[str, Any], tokenizer: dict[str, Any]
+) -> int:
+    """Tokens of a text that a model sees, special ones included.
+
+    Args:
+        config: the transformer's config.json.
+        settings: sentence-transformers' settings of the transformer, empty without any.
+        tokenizer: tokenizer_config.json.
+
+    Raises:
+        EncoderError: a limit that is no number of tokens.
+    """
+    positions = 0
+    if config.get("model_type") not in WITHOUT_POSITIONS:
+        positions = next((_limit(config[key], key) for key in POSITIONS if config.get(key)), 0)
+    processor = settings.get("processor_kwargs") or settings.get("tokenizer_args") or {}
+    stated = processor.get("model_max_length") or settings.get("max_seq_length")
+    limits = []
+    if stated:
+        limits.append(_limit(stated, "max_seq_length"))
+    elif tokenizer.get("model_max_length"):
+        limits.append(_limit(tokenizer["model_max_length"], "model_max_length"))
+    if positions > 0 and not (stated and _rotary(config)):
+        limits.append(_usable(positions, config))
+    called = settings.get("processing_kwargs") or {}
+    for part in ("text", "common"):
+        most = (called.get(part) or {}).get("max_length")
+        if most:
+            limits.append(_limit(most, f"processing_kwargs.{part}.max_length"))
+    finite = [limit for limit in limits if 0 < limit < 10**9]
+    return min(finite, default=LONGEST_WITHOUT_LIMIT)
+
+
+def _rotary(config: dict[str, Any]) -> bool:
+    kind = config.get("position_embedding_type", "absolute")
+    return kind in ("rope", "rotary", "alibi") or any("rope_" in key for key in config)
+
+
+def _usable(positions: int, config: dict[str, Any]) -> int:
+    family = str(config.get("model_type", ""))
+    if family not in OFFSET_POSITIONS:
+        return positions
+    padding = FIXED_PADDING.get(family, config.get("pad_token_id", 1))
+    return positions - 1 - (padding if isinstance(padding, int) else 1)
+
+
+def _limit(value: object, name: str) -> int:
+    # A tokenizer without a limit writes 1e30, a float.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise EncoderError(
+            f"the encoder's {name} is {value!r}, which is no number of tokens; correct its "
+            "configuration, or copy the model again"
+        )
+    return int(value) if value < 10**9 else 10**9

@@ -1,0 +1,33 @@
+"""Missing values: cells in which nothing stands, or what programs write for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from features.stratify import ids_of
+
+NO_VALUE = frozenset(
+    ("nan", "NaN", "NAN", "None", "null", "NULL", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaT")
+)
+"""What pandas, R, SQL, Excel and Python write where there is no value."""
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a value is None, not a number, blank, or one of ``NO_VALUE``."""
+    if isinstance(value, str):
+        return not value.strip() or value.strip() in NO_VALUE
+    return value is None or bool(value != value)
+
+
+def ids_of_groups(groups: Sequence[Hashable] | np.ndarray) -> np.ndarray:
+    """Return (N,) int64 ids of groups from 0; rows without one are a group each.
+
+    Nothing says that rows whose author is unknown have the same author.
+    """
+    values = groups.tolist() if isinstance(groups, np.ndarray) else groups
+    return ids_of(
+        ("missing", row) if is_missing(value) else ("group", value)
+        for row, value in enumerate(values)
+    )

@@ -1,0 +1,124 @@
+"""Pace: how many texts to encode before the next commit, from the speed measured so far.
+
+    window --Units.take(pace)--> unit of work --encode, commit--> Pace.note
+
+A kill loses the unit under way and nothing else. So a unit takes at most an eighth of the time
+that was spent on encoding before it, within 1 to 6 seconds. With a fast encoder that is a
+whole window.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+
+from features.sizes import expected_tokens
+from features.spec import FeatureSpec
+from features.table import SENTENCES
+from features.windows import Window, WorkQueue
+
+FIRST_TEXTS = 8
+FIRST_TOKENS = 256
+"""Expected tokens of the first unit, at most: nothing is known yet, and no encoder that is
+usable at all takes long for it."""
+
+MIN_SECONDS = 1.0
+MAX_SECONDS = 6.0
+SHARE = 1 / 8
+"""Time of a unit, as a share of the time spent on the units before it."""
+
+GROWTH = 128.0
+"""How many times as large as the one before a unit may be: a first batch measures poorly."""
+
+REST = 1.5
+"""A window that is at most so many times as large as a unit is not cut."""
+
+
+class Pace:
+    """The speed of one encoder, and what of a window is its next unit of work.
+
+    Both the number of texts and that of their tokens are bounded, so that the estimate holds
+    whichever of them an encoder's time depends on.
+
+    Args:
+        specs: those that are encoded; a text counts at most as many tokens as they see of it.
+    """
+
+    def __init__(self, specs: Sequence[FeatureSpec]) -> None:
+        whole = any(spec.layout == SENTENCES for spec in specs)
+        self._limit = None if whole else max(spec.limit for spec in specs)
+        self._texts, self._tokens = float(FIRST_TEXTS), float(FIRST_TOKENS)
+        self._seconds = 0.0
+
+    def next_unit(self, window: Window, shared: bool) -> np.ndarray:
+        """Choose the next unit: the shortest texts, since like lengths need little padding.
+
+        Args:
+            shared: others encode the same texts: begin anywhere, so as not to meet them.
+
+        Returns:
+            (n,) bool, at least one of them true.
+        """
+        tokens = self._expected(window)
+        # The first unit is read off the corpus as it comes: it stands for what follows.
+        order = np.argsort(tokens, kind="stable") if self._seconds else np.arange(len(tokens))
+        if shared:
+            order = np.roll(order, random.randrange(len(order)))
+        within = int(np.searchsorted(np.cumsum(tokens[order]), self._tokens, side="right"))
+        count = max(1, min(within, int(self._texts)))
+        chosen = np.zeros(len(tokens), bool)
+        chosen[order[: count if len(order) > REST * count else len(order)]] = True
+        return chosen
+
+    def note(self, unit: Window, encoded: int, seconds: float) -> None:
+        """Take in how long the encoder took for a unit.
+
+        Args:
+            unit: what ``next_unit`` chose.
+            encoded: how many of its texts were encoded; others had done the rest.
+            seconds: that the encoder took for them.
+        """
+        if not encoded:
+            return
+        self._seconds += seconds
+        wanted = min(MAX_SECONDS, max(MIN_SECONDS, SHARE * self._seconds))
+        growth = min(GROWTH, wanted / max(seconds, 1e-9)) * encoded / len(unit.texts)
+        self._texts = max(1.0, len(unit.texts) * growth)
+        self._tokens = float(self._expected(unit).sum()) * growth
+
+    def _expected(self, window: Window) -> np.ndarray:
+        """(n,) int64: tokens that the encoder is expected to see of each text."""
+        tokens = np.array([expected_tokens(text) for text in window.texts], np.int64)
+        return np.minimum(tokens, self._limit or tokens)
+
+
+class Units:
+    """Units of work, each cut off the windows of a queue when it is asked for.
+
+    Args:
+        queue: gives the windows.
+
+    Attributes:
+        cut: whether a window became several units, and so several shards.
+    """
+
+    def __init__(self, queue: WorkQueue) -> None:
+        self.queue = queue
+        self.cut = False
+        self._windows = iter(queue)
+        self._rest: Window | None = None
+
+    def take(self, pace: Pace) -> Window | None:
+        """Return the next unit for an encoder of that pace; None at the end."""
+        window = self._rest or next(self._windows, None)
+        if window is None:
+            return None
+        chosen = pace.next_unit(window, self.queue.shared)
+        if chosen.all():
+            self._rest = None
+            return window
+        self.cut = True
+        self._rest = window.take(~chosen)
+        return window.take(chosen)
