@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import secrets
 import shutil
 import time
@@ -33,6 +34,12 @@ from features.remote import RemotePath
 
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 TEMPORARY_PREFIX = ".tmp-"
+TEMPORARY = re.compile(r"\.tmp-.*")
+"""Names of files and folders under way."""
+
+Named = Callable[[str], object]
+"""Says of a name whether it is meant."""
+
 LOCK_NAME = ".maintenance"
 ABANDONED_SECONDS = 24 * 3600.0
 """Age from which a temporary file counts as left over where locks cannot tell."""
@@ -77,7 +84,7 @@ def make_folder(folder: Place) -> None:
 
 
 @contextmanager
-def temporary_folder(folder: Path, name: str, prefix: str = TEMPORARY_PREFIX) -> Iterator[Path]:
+def temporary_folder(folder: Path, name: str) -> Iterator[Path]:
     """A new folder inside another that ``sweep`` spares while the block runs.
 
     Who fills it renames it; what is left under its temporary name is a leftover.
@@ -85,24 +92,7 @@ def temporary_folder(folder: Path, name: str, prefix: str = TEMPORARY_PREFIX) ->
     Raises:
         OSError: it cannot be made.
     """
-    path, descriptor = _locked_folder(folder, f"{prefix}{name}")
-    try:
-        yield path
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
-@contextmanager
-def temporary_file(folder: Path, prefix: str, suffix: str) -> Iterator[Path]:
-    """A new, empty file inside a folder that ``sweep`` spares while the block runs.
-
-    Its random name is made by this call alone, so it is never a link to another file.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    path, descriptor = _locked_file(folder, prefix, suffix)
+    path, descriptor = _locked_folder(folder, name)
     try:
         yield path
     finally:
@@ -129,12 +119,18 @@ def file_names(folder: Place) -> list[str]:
 
 def abandoned(folder: Place) -> list[Place]:
     """Temporary files in a folder whose writers are gone."""
-    return [path for path in _temporaries(folder) if _take(path, lambda: None)]
+    return [
+        path for path in _temporaries(folder, TEMPORARY.fullmatch) if _take(path, lambda: None)
+    ]
 
 
-def sweep(folder: Place, prefix: str = TEMPORARY_PREFIX) -> int:
-    """Remove the temporary files and folders that dead writers left; how many they were."""
-    return sum(_take(path, partial(_remove, path)) for path in _temporaries(folder, prefix))
+def sweep(folder: Place, ours: Named = TEMPORARY.fullmatch) -> int:
+    """Remove the temporary files and folders that dead writers left; how many they were.
+
+    Args:
+        ours: whether a name may be one; more exactly where others keep files too.
+    """
+    return sum(_take(path, partial(_remove, path)) for path in _temporaries(folder, ours))
 
 
 @contextmanager
@@ -232,24 +228,10 @@ def _put(folder: Path, name: str, data: memoryview) -> None:
             os.close(descriptor)
 
 
-def _locked_file(folder: Path, prefix: str, suffix: str) -> tuple[Path, int]:
-    """A new file and the descriptor that locks it; -1 where there are no locks."""
-    while True:
-        path = folder / f"{prefix}{secrets.token_hex(8)}{suffix}"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        if fcntl is None:
-            os.close(descriptor)
-            return path, -1
-        _lock(descriptor, wait=True)
-        if path.exists():  # else it was swept before it was locked: once more
-            return path, descriptor
-        os.close(descriptor)
-
-
-def _locked_folder(folder: Path, start: str) -> tuple[Path, int]:
+def _locked_folder(folder: Path, name: str) -> tuple[Path, int]:
     """A new folder and the descriptor that locks it; -1 where there are no locks."""
     while True:
-        path = folder / f"{start}-{secrets.token_hex(3)}"
+        path = folder / f"{TEMPORARY_PREFIX}{name}-{secrets.token_hex(3)}"
         path.mkdir(parents=True)
         if fcntl is None:
             return path, -1
@@ -261,14 +243,12 @@ def _locked_folder(folder: Path, start: str) -> tuple[Path, int]:
             os.close(descriptor)
 
 
-def _temporaries(folder: Place, prefix: str = TEMPORARY_PREFIX) -> list[Path]:
+def _temporaries(folder: Place, ours: Named) -> list[Path]:
     if isinstance(folder, RemotePath):
         return []
     try:
         with os.scandir(folder) as entries:
-            return sorted(
-                Path(entry.path) for entry in entries if entry.name.startswith(prefix)
-            )
+            return sorted(Path(entry.path) for entry in entries if ours(entry.name))
     except FileNotFoundError:
         return []
 

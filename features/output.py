@@ -1,33 +1,41 @@
 """Outputs: files and folders that commands write for people and other tools.
 
-    .manyheads-<target>-<token>  --write, fsync-->  --rename-->  PATH  --fsync of the folder
+    .tmp-<name>-<token>/<name>  --write, fsync-->  --rename-->  <name>  --fsync of the folder
 
-Each appears whole or not at all, whatever ends the work, and no run touches the temporary file
-of another. <target> stands for the name of PATH: what a killed run left is removed by the next
-one that writes there. Nothing that a command reads is written over.
+Each appears whole or not at all, whatever ends the work. The folder around it is locked
+meanwhile, and has a random name, so no run touches what another is writing; what a killed run
+left is removed by the next one that writes beside it. Nothing that a command reads is written
+over.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from features.durable import sweep, sync_folder, temporary_file, temporary_folder
+from features.durable import sweep, sync_folder, temporary_folder
 from features.errors import OutputError, SettingError
 from features.place import HubName, Source
 from features.remote import RemotePath
 
-PREFIX = ".manyheads-"
+LEFTOVER = re.compile(
+    r"\.tmp-(?P<whole>.+)-[0-9a-f]{6}|\..+\.(?:npy|arrow|parquet)\.[0-9a-f]{8}\.tmp"
+)
+"""Temporary names of outputs: of the folder that holds one, and of files of older versions."""
+
+LONGEST = 200
+"""Bytes of a name that fit into that of its temporary folder; of longer ones it has a digest."""
 
 
 @contextmanager
 def appearing(path: Path, option: str, folder: bool = False) -> Iterator[Path]:
-    """A temporary file, or an empty folder, that takes the place of ``path``.
+    """A temporary path, or an empty folder, that takes the place of ``path``.
 
     It does so once the block has ended well; otherwise it goes. A link is followed: the file
     that it leads to is replaced. Modes follow the umask.
@@ -41,15 +49,14 @@ def appearing(path: Path, option: str, folder: bool = False) -> Iterator[Path]:
     """
     with _translated(path, option):
         target = _target(path)
-        with _temporary(target, folder) as temporary:
-            try:
-                yield temporary
-                _sync(temporary)
-                temporary.replace(target)
-                with suppress(PermissionError):
-                    sync_folder(target.parent)
-            finally:
-                _remove(temporary)
+        with _temporary(target) as temporary:
+            if folder:
+                temporary.mkdir()
+            yield temporary
+            _sync(temporary)
+            temporary.replace(target)
+        with suppress(PermissionError):  # a folder that may be written but not listed
+            sync_folder(target.parent)
 
 
 def check_output(path: Path, option: str, reads: Iterable[Source | str] = ()) -> None:
@@ -80,8 +87,8 @@ def check_output(path: Path, option: str, reads: Iterable[Source | str] = ()) ->
                     f"{option} {path} would write over what this command reads, {each}; name "
                     "another"
                 )
-        with _temporary(target, folder=False) as temporary:
-            _remove(temporary)
+        with _temporary(target) as temporary:
+            temporary.touch()
 
 
 def _target(path: Path) -> Path:
@@ -113,18 +120,32 @@ def _would_change(target: Path, read: Path) -> bool:
 
 
 @contextmanager
-def _temporary(target: Path, folder: bool) -> Iterator[Path]:
-    digest = hashlib.blake2b(os.fsencode(target.name), digest_size=4).hexdigest()
-    prefix = f"{PREFIX}{digest}-"
+def _temporary(target: Path) -> Iterator[Path]:
+    """A path of the target's own name in a new folder beside it, which goes in the end."""
+    name = target.name
+    if len(os.fsencode(name)) > LONGEST:
+        name = hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()
     with suppress(PermissionError):  # a folder that may be written but not listed
-        sweep(target.parent, prefix)
-    if folder:
-        with temporary_folder(target.parent, "folder", prefix) as path:
-            yield path
-    else:
-        # Some libraries choose the format by the suffix.
-        with temporary_file(target.parent, prefix, target.suffix[:10]) as path:
-            yield path
+        sweep(target.parent, lambda found: _left(target, name, found))
+    with temporary_folder(target.parent, name) as folder:
+        try:
+            yield folder / target.name
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left(target: Path, name: str, found: str) -> bool:
+    """Whether a name beside an output is, by its form, that of one that was under way."""
+    leftover = LEFTOVER.fullmatch(found)
+    if not leftover:
+        return bool(re.fullmatch(rf"\.{re.escape(target.name)}(\.[0-9a-f]{{8}})?\.tmp", found))
+    whole = leftover["whole"]
+    if whole is None:
+        return True
+    with suppress(OSError):
+        held = set(os.listdir(target.with_name(found)))
+        return held <= {target.name if whole == name else whole}
+    return False
 
 
 def _sync(path: Path) -> None:
@@ -138,14 +159,6 @@ def _sync(path: Path) -> None:
             os.fsync(file.fileno())
 
 
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
 @contextmanager
 def _translated(path: Path, option: str) -> Iterator[None]:
     """Turn what the system raises into one line that names the option."""
@@ -153,6 +166,6 @@ def _translated(path: Path, option: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"{option} {path} cannot be written ({error.strerror or error}); make room there, "
-            "or name another place"
+            f"{option} {path} cannot be written ({error.strerror or error}); choose another "
+            f"place with {option}"
         ) from error

@@ -10,7 +10,6 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
-from features.output import PREFIX
 from pipeline.terminal import say
 
 OWN = "DejaVu Sans"
@@ -53,9 +52,8 @@ def save(figure: Figure, path: Path, dpi: int) -> None:
     # A picture is drawn more than once until it fits, so letters are warned of again.
     lost = {str(each.message) for each in caught if MISSING in str(each.message)}
     if lost:
-        name = "the plot" if path.name.startswith(PREFIX) else path.name
         say(
-            f"note: {name} shows boxes in place of letters ({len(lost)}) that no "
+            f"note: {path.name} shows boxes in place of letters ({len(lost)}) that no "
             "installed font has; install one of their script, such as Noto Sans CJK for Chinese"
         )
     for each in caught:

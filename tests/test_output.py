@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import OutputError, SettingError
-from features.output import PREFIX, appearing, check_output
+from features.output import appearing, check_output
 from features.place import source
 from tests.test_cli import REPOSITORY, Run, data, encoder, run
 
@@ -27,7 +27,7 @@ def test_a_file_and_a_folder_appear_whole() -> None:
     with appearing(Path("out.txt"), "--out") as temporary:
         temporary.write_text("new")
         assert Path("out.txt").read_text() == "old"
-        assert (temporary.parent, temporary.suffix) == (Path.cwd(), ".txt")
+        assert (temporary.name, temporary.parent.parent) == ("out.txt", Path.cwd())
     assert Path("out.txt").read_text() == "new"
     Path("folder").mkdir()
     with appearing(Path("folder"), "--out", folder=True) as temporary:
@@ -58,7 +58,9 @@ def test_nothing_is_left_of_an_output_that_failed(error: Exception, folder: bool
 def test_modes_follow_the_umask() -> None:
     before = os.umask(0o027)
     try:
-        with appearing(Path("file"), "--out"), appearing(Path("folder"), "--out", folder=True):
+        with appearing(Path("file"), "--out") as temporary:
+            temporary.touch()
+        with appearing(Path("folder"), "--out", folder=True):
             pass
     finally:
         os.umask(before)
@@ -76,17 +78,23 @@ def test_two_at_once_share_nothing_and_a_killed_one_is_swept() -> None:
     assert Path("out").read_text() == "first"
     code = (
         "import os, pathlib; from features.output import appearing\n"
-        "with appearing(pathlib.Path('out'), '--out'): os.kill(os.getpid(), 9)"
+        "with appearing(pathlib.Path('out'), '--out') as temporary:\n"
+        "    temporary.touch(); os.kill(os.getpid(), 9)"
     )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     subprocess.run([sys.executable, "-c", code], check=False, env=environment)
     assert len(hidden()) == 1
-    with appearing(Path("other"), "--out"):
-        pass
-    assert len(hidden()) == 1, "that of another output is none of its business"
-    with appearing(Path("out"), "--out"):
-        pass
-    assert hidden() == []
+    for name in (".tmp-notes", ".out.txt.tmp", ".tmp-out-012345x"):
+        Path(name).mkdir()
+    Path(".tmp-other-abcdef").mkdir()
+    Path(".tmp-other-abcdef", "of someone else").touch()
+    kept = {*hidden()} - {".tmp-notes", ".out.txt.tmp", ".tmp-out-012345x"}
+    with appearing(Path("out"), "--out") as temporary:
+        temporary.touch()
+    assert {*hidden()} == {
+        *(".tmp-notes", ".out.txt.tmp", ".tmp-out-012345x", ".tmp-other-abcdef")
+    }
+    assert len(kept) == 2
 
 
 def test_no_link_is_followed_by_a_temporary_and_the_target_of_a_link_is_written() -> None:
@@ -97,7 +105,6 @@ def test_no_link_is_followed_by_a_temporary_and_the_target_of_a_link_is_written(
         Path("far", guess).symlink_to("/etc/hostname")
     with appearing(Path("link.txt"), "--out") as temporary:
         temporary.write_text("new")
-        assert temporary.name.startswith(PREFIX)
     assert Path("link.txt").is_symlink()
     assert Path("far/real.txt").read_text() == "new"
 
