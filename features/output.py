@@ -30,7 +30,7 @@ LEFTOVER = re.compile(
 """Temporary names of outputs: of the folder that holds one, and of files of older versions."""
 
 LONGEST = 200
-"""Bytes of a name that fit into that of its temporary folder; of longer ones it has a digest."""
+"""Bytes of a name that the temporary folder is named by; by a digest, where it is longer."""
 
 
 @contextmanager
