@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from features.encoding import Encoder, OnBatch, check_disk, plan_encoding
+import numpy as np
+
+from features.encoding import OnBatch, check_disk, plan_encoding
 from features.encoding import encode as encode_missing
 from features.errors import SettingError, listed
 from features.hardware import AUTO, BACKENDS, chosen_precision
 from features.location import EMBEDDED
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES
+from features.probe import prepare
 from features.segments import LANGUAGE
 from features.shard import Block
-from features.spec import PRECISIONS, FeatureSpec
+from features.spec import PRECISIONS, FeatureSpec, check_prompt
 from features.store import FeatureStore
 from features.table import POOLED, FeatureTable
+from features.work import Enough, PausingEncoder
 
 
 class Described(Protocol):
@@ -48,17 +53,31 @@ class LazyEncoder:
         self.model = model
         self.device = device
         self._backend = backend
-        self._loaded: Encoder | None = None
+        self._loaded: PausingEncoder | None = None
+
+    def loaded(self) -> PausingEncoder:
+        """The encoder itself. Raises ``EncoderError``: it cannot be loaded."""
+        if self._loaded is None:
+            # Imported here alone: torch and transformers cost seconds.
+            module = importlib.import_module("features.encoder")
+            self._loaded = module.load_encoder(self.model, self.device, self._backend)
+        return self._loaded
 
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
         """One block a spec, from one forward pass. Raises ``EncoderError``: cannot load."""
-        if self._loaded is None:
-            # Imported here alone: torch and transformers cost seconds.
-            module = importlib.import_module("features.encoder")
-            self._loaded = module.load_encoder(self.model, self.device, self._backend)
-        return self._loaded.encode(texts, specs, on_batch)
+        return self.loaded().encode(texts, specs, on_batch)
+
+    def encode_some(
+        self,
+        texts: Sequence[str],
+        specs: Sequence[FeatureSpec],
+        on_batch: OnBatch,
+        enough: Enough,
+    ) -> tuple[np.ndarray, list[Block]]:
+        """Encode texts until ``enough``, as ``work.PausingEncoder``; raises as ``encode``."""
+        return self.loaded().encode_some(texts, specs, on_batch, enough)
 
 
 def load_encoder(
@@ -67,6 +86,8 @@ def load_encoder(
     device: str | None = None,
     backend: str = AUTO,
     trust_remote_code: bool = False,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
 ) -> LazyEncoder:
     """Find an encoder; it is loaded when the first text has to be encoded.
 
@@ -75,14 +96,22 @@ def load_encoder(
         device: a torch device; None takes a GPU where there is one.
         backend: what runs the encoder: ``torch``, ``openvino``, or ``auto``, the faster one.
         trust_remote_code: run the Python code that comes with the model.
+        prompt: text put before every text, such as ``query: ``; None takes the model's own
+            default, which '' leaves out.
+        prompt_name: the name that the model has for one, in place of the text.
 
     Raises:
         EncoderError: not to be had here, or not an encoder.
-        SettingError: an unknown back end.
+        SettingError: an unknown back end, or a prompt that the model does not have.
     """
     if backend not in BACKENDS:
         raise SettingError(f"unknown back end {backend!r}; choose one of {listed(BACKENDS)}")
-    return LazyEncoder(find_model(str(name), trust_remote_code), device, backend)
+    check_prompt(prompt)
+    model = find_model(str(name), trust_remote_code)
+    chosen = model.chosen_prompt(prompt, prompt_name)
+    if chosen is not None:
+        model = replace(model, prompt=chosen)
+    return LazyEncoder(model, device, backend)
 
 
 def encode(
@@ -96,6 +125,7 @@ def encode(
     precision: str = "auto",
     max_tokens: int | None = None,
     language: str = LANGUAGE,
+    prompt: str | None = None,
     memory: int | None = None,
     on_batch: Callable[[int, int], None] = lambda texts, tokens: None,
 ) -> FeatureTable:
@@ -113,6 +143,7 @@ def encode(
         max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
             encoder's limit.
         language: whose rules end sentences, such as ``de``; for that layout alone.
+        prompt: text put before every text; None takes that of ``load_encoder``.
         memory: bytes that the vectors may take of it, by default half of what is available;
             where they are more, ``values`` is read from a nameless file in the cache.
         on_batch: called after every batch with its number of texts and of tokens.
@@ -123,12 +154,15 @@ def encode(
     Raises:
         SettingError: an unknown layout, layer, dtype, precision or language, or a
             ``max_tokens`` that needs no windows.
-        EncoderError, CacheError, DiskSpaceError: the encoder or the cache cannot be used.
+        EncoderError, CacheError, DiskSpaceError: the encoder or the cache cannot be used; or
+            the encoder's vectors would not be those of its own library (see
+            ``features.probe``).
         BadVectorError: NaN, infinite or zero vectors; all other texts were stored.
     """
     for value, known in ((dtype, STORED_DTYPES), (precision, ("auto", *PRECISIONS))):
         if value not in known:
             raise SettingError(f"unknown value {value!r}; choose one of {listed(known)}")
+    check_prompt(prompt)
     model = encoder.model
     chosen = tuple(layers) if layers is not None else None
     device = getattr(encoder, "device", None)  # of one that says where it runs
@@ -139,11 +173,17 @@ def encode(
         precision=chosen_precision(precision, (str(device),) if device else ()),
         max_tokens=max_tokens,
         language=language,
+        prompt=prompt,
     )
     space = store.space(spec, model.label)
     plan = plan_encoding(texts, [space])
     if len(plan.missing):
         store.prepare()
         check_disk(plan, store.root)
-    encode_missing(plan, texts, [space], lambda: encoder, on_batch)
+
+    def ready() -> Encoder:
+        prepare(encoder.loaded() if isinstance(encoder, LazyEncoder) else encoder, [space])
+        return encoder
+
+    encode_missing(plan, texts, [space], ready, on_batch)
     return space.table(plan.keys, memory)

@@ -26,6 +26,9 @@ from features.hardware import AUTO, OPENVINO, TORCH
 Inputs = dict[str, Tensor]
 """``input_ids``, ``attention_mask`` and mostly ``token_type_ids``, each (B, T) int64."""
 
+Check = Callable[["Backend", Sequence[int], str], None]
+"""Raises ``EncoderError`` where a back end gives other vectors of some layers."""
+
 Run = Callable[[Inputs], dict[int, Tensor]]
 """One forward pass: hidden states (B, T, D) by layer, good until the next call."""
 
@@ -98,12 +101,14 @@ class FasterBackend:
 
     Attributes:
         name: that of the back end in use.
+        check: refuses the other one, which is then not used; may be set at any time.
     """
 
     def __init__(
         self, first: Backend, prepare: Callable[[], Backend], pays_after: int = PAYS_AFTER
     ) -> None:
         self.name = first.name
+        self.check: Check = lambda other, layers, precision: None
         self._first, self._prepare = first, cache(prepare)
         self._chosen: dict[tuple[tuple[int, ...], str], Backend] = {}
         self._left, self._largest = pays_after, Inputs()
@@ -130,6 +135,7 @@ class FasterBackend:
     def _faster(self, layers: Sequence[int], precision: str) -> Backend:
         try:
             other = self._prepare()
+            self.check(other, layers, precision)
             own, others = trial([self._first, other], self._largest, layers, precision)
         except (EncoderError, RuntimeError):  # it does not work here, and nobody asked for it
             return self._first

@@ -56,6 +56,7 @@ def run_batches(
     run: Callable[[np.ndarray], None],
     describe: Callable[[int], str],
     unpadded: bool = False,
+    enough: Callable[[float], bool] = lambda share: False,
 ) -> int:
     """Run token-budget batches, with half the budget from one on that does not fit in memory.
 
@@ -66,6 +67,8 @@ def run_batches(
             of memory must leave nothing behind, since its texts come again.
         describe: names a text by its position, for the message that refuses it.
         unpadded: as for ``token_budget_batches``.
+        enough: asked after each batch but the last, with the share of the tokens that is
+            through; what it ends is taken up by a call with the rest, in the same batches.
 
     Returns:
         The budget that fits, for the next call.
@@ -74,10 +77,14 @@ def run_batches(
         DeviceMemoryError: a text does not fit by itself.
     """
     batches = deque(token_budget_batches(lengths, budget, unpadded))
+    through, total = 0, int(lengths.sum())
     while batches:
         rows = batches[0]
         if _fits(run, rows):
             batches.popleft()
+            through += int(lengths[rows].sum())
+            if batches and enough(through / total):
+                break
             continue
         if len(rows) == 1:
             raise DeviceMemoryError(

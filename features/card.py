@@ -10,9 +10,11 @@ import json
 import os
 import re
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from features.agreement import Agreement
 from features.durable import reading
 from features.errors import CacheError, RemoteError, SettingError
 from features.place import Place
@@ -33,14 +35,24 @@ class SpaceCard:
     Attributes:
         spec: what a vector there is.
         model: the encoder's name as the user gave it; a folder's absolute path.
+        probes: what the probe found before the space was filled, by back end and kind of
+            device, such as ``torch on cpu``; none in spaces of earlier versions.
     """
 
     spec: FeatureSpec
     model: str = ""
+    probes: Mapping[str, Agreement] = field(default_factory=dict)
+
+    @property
+    def unpadded(self) -> bool:
+        """Whether texts share a batch only with texts of as many tokens."""
+        return any(probe.unpadded for probe in self.probes.values())
 
     def to_bytes(self) -> bytes:
-        """JSON: ``{"model": ..., "spec": {...}}``."""
+        """JSON: ``{"model": ..., "spec": {...}}``, and ``probes`` where there are any."""
         values = {"model": self.model, "spec": self.spec.to_dict()}
+        if self.probes:
+            values["probes"] = {way: one.to_dict() for way, one in self.probes.items()}
         return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode("ascii")
 
     @classmethod
@@ -52,8 +64,13 @@ class SpaceCard:
         """
         try:
             values = json.loads(data)
-            return cls(FeatureSpec.from_dict(values["spec"]), str(values["model"]))
-        except (LookupError, TypeError, SettingError) as error:
+            probes = values.get("probes", {}).items()
+            return cls(
+                FeatureSpec.from_dict(values["spec"]),
+                str(values["model"]),
+                {way: Agreement.from_dict(one) for way, one in probes},
+            )
+        except (LookupError, TypeError, AttributeError, SettingError) as error:
             raise ValueError(f"no card of a space: {error}") from error
 
 
@@ -68,6 +85,14 @@ def read_card(folder: Place) -> SpaceCard:
     if card.spec.fingerprint != folder.name:
         raise ValueError(f"its spec has the fingerprint {card.spec.fingerprint}")
     return card
+
+
+def card_of(folder: Place, spec: FeatureSpec, model: str) -> SpaceCard:
+    """The card in a space's folder; a new one where there is none that can be read."""
+    try:
+        return read_card(folder)
+    except (OSError, ValueError):
+        return SpaceCard(spec, model)
 
 
 def space_folders(root: Place) -> list[Place]:

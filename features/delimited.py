@@ -106,15 +106,20 @@ def _refuse_separator(
     if line.lstrip().startswith(("{", "[")):
         raise CorpusError(f"{path}: it looks like JSON; name it .jsonl, one object a line")
     required = {w.name for w in wanted if w.required}
-    for other in SEPARATORS.replace(delimiter, ""):
-        found = next(csv.reader([re.split(r"[\r\n]", line)[0]], delimiter=other), [])
-        if required <= set(found) or len(names) < 2 <= len(found):
-            shown = r"\t" if other == TAB else other
-            raise CorpusError(
-                f"{path}: its columns are separated by {other!r}, not by {delimiter!r}; put "
-                f"the line sep={shown} above the header, or write CSV with commas or TSV with "
-                "tabs"
-            )
+    first = re.split(r"[\r\n]", line)[0]
+    found = {
+        other: next(csv.reader([first], delimiter=other), [])
+        for other in SEPARATORS.replace(delimiter, "")
+    }
+    fitting = [other for other, columns in found.items() if required <= set(columns)]
+    if len(names) < 2:
+        fitting += [other for other, columns in found.items() if len(columns) > 1]
+    if fitting:
+        shown = r"\t" if fitting[0] == TAB else fitting[0]
+        raise CorpusError(
+            f"{path}: its columns are separated by {fitting[0]!r}, not by {delimiter!r}; put "
+            f"the line sep={shown} above the header, or write CSV with commas or TSV with tabs"
+        )
 
 
 def _chunks(path: Place, lines: Iterator[str], number: int, shape: Shape) -> Iterator[Chunk]:

@@ -9,6 +9,7 @@ imports transformers.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -16,10 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from features import batching
 from features.backends import Run, TorchBackend, make_backend
-from features.batching import run_batches
 from features.chain import Chain
-from features.encoding import OnBatch
 from features.errors import EncoderError
 from features.hardware import AUTO
 from features.loading import load_transformer, running, takes
@@ -30,15 +30,20 @@ from features.precision import encoder_dtype
 from features.segments import SPARE_TOKENS, windows
 from features.sentences import SentenceEncoder
 from features.shard import Block
+from features.sizes import expected_tokens
 from features.spec import FeatureSpec
 from features.stack import MODULES
 from features.table import POOLED, SENTENCES
+from features.work import Enough, OnBatch
 
 CPU_TOKEN_BUDGET = 2048
 """Tokens a batch on a processor: DESIGN.md measured 1,000 to 2,000 as the best; the texts
 are sorted, so that a batch of short ones still fills the matrix products."""
 
 GPU_TOKEN_BUDGET = 65_536
+
+GROUP_TOKENS = 16_384
+"""Expected tokens of texts in windows or sentences between which encoding may stop."""
 
 
 class TransformerEncoder:
@@ -82,11 +87,11 @@ class TransformerEncoder:
             self._tokenizer, self._transformer = load_transformer(model, self.device)
         self._segments = takes(self._transformer, "token_type_ids")
         # XLNet's memory would carry one batch's hidden states into the next.
-        options = {"use_mems": False} if model.family == "xlnet" else {}
+        self._options = {"use_mems": False} if model.family == "xlnet" else {}
         self.backend = (
-            TorchBackend(None, options)
+            TorchBackend(None, self._options)
             if self._transformer is None
-            else make_backend(backend, self._transformer, options)
+            else make_backend(backend, self._transformer, self._options)
         )
         self._sentences = SentenceEncoder()
 
@@ -101,24 +106,70 @@ class TransformerEncoder:
             DeviceMemoryError: a text does not fit in memory by itself.
         """
         whole = [spec for spec in specs if spec.layout != SENTENCES]
-        done = dict(zip(whole, self._encode_whole(texts, whole, on_batch), strict=True))
+        _, blocks = self._encode_whole(texts, whole, on_batch)
+        done = dict(zip(whole, blocks, strict=True))
         for spec in specs:
             if spec.layout == SENTENCES:
                 done[spec] = self._sentences.encode(texts, spec, self._pooled, self._fitted)
                 on_batch(0 if whole else len(texts), int(done[spec].tokens.sum()))
         return [done[spec] for spec in specs]
 
+    def encode_some(
+        self,
+        texts: Sequence[str],
+        specs: Sequence[FeatureSpec],
+        on_batch: OnBatch,
+        enough: Enough,
+    ) -> tuple[np.ndarray, list[Block]]:
+        """Encode texts until ``enough``, as ``work.PausingEncoder``.
+
+        Batches go from the longest text to the shortest, so that those of the rest are the
+        same as if there had been no stop. Texts in windows or sentences come in groups.
+
+        Raises:
+            DeviceMemoryError: a text does not fit in memory by itself.
+        """
+        if all(spec.layout != SENTENCES and not spec.max_tokens for spec in specs):
+            return self._encode_whole(texts, specs, on_batch, enough)
+        expected = np.array([expected_tokens(text) for text in texts])
+        done: list[list[Block]] = []
+        for part in batching.windows(expected, len(texts), GROUP_TOKENS):
+            done.append(self.encode(texts[part], specs, on_batch))
+            if part.stop < len(texts) and enough(expected[: part.stop].sum() / expected.sum()):
+                break
+        return np.arange(part.stop), [Block.joined(same) for same in zip(*done, strict=True)]
+
+    def on_torch(self) -> TransformerEncoder:
+        """An encoder that shares everything with this one but the back end, which is torch."""
+        twin = copy.copy(self)
+        twin.backend = TorchBackend(self._transformer, self._options)
+        return twin
+
+    def tokens(self, texts: Sequence[str], prompt: str) -> np.ndarray:
+        """(n,) int32: tokens of each whole text behind a prompt, special ones included."""
+        return self._tokenize(texts, prompt).tokens
+
+    def encode_plain(self, texts: Sequence[str], specs: Sequence[FeatureSpec]) -> list[Block]:
+        """One block a spec of whole texts, for the probe, which counts as no encoding."""
+        return self._encode_whole(texts, specs, lambda count, tokens: None)[1]
+
     def _encode_whole(
-        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
-    ) -> list[Block]:
+        self,
+        texts: Sequence[str],
+        specs: Sequence[FeatureSpec],
+        on_batch: OnBatch,
+        enough: Enough = lambda share: False,
+    ) -> tuple[np.ndarray, list[Block]]:
+        """The positions of the texts that were encoded, and their block per spec."""
         if not specs:
-            return []
+            return np.arange(len(texts)), []
         (precision,) = {spec.precision for spec in specs}
         ((prompt, most),) = {(spec.prompt, spec.max_tokens) for spec in specs}
         pieces = self._tokenize(texts, prompt, most)
         lengths, opening = pieces.lengths, pieces.opening
         blocks = [pieces.block(spec, encoder_dtype(spec.dtype)) for spec in specs]
         starts = [np.cumsum(block.lengths) - block.lengths for block in blocks]
+        through = np.zeros(len(lengths), bool)
         own = [spec for spec in specs if spec.pooling != MODULES]
         layers = sorted({layer for spec in own for layer in spec.layers})
         with torch.no_grad(), self._running(layers, precision) as forward:
@@ -135,19 +186,24 @@ class TransformerEncoder:
                     else:
                         vectors = self._vectors(spec, hidden, mask, kept, cls)
                     block.values[_places(start[rows], block.lengths[rows])] = vectors
+                through[rows] = True
                 on_batch(int(opening[rows].sum()), int(lengths[rows].sum()))
 
             def describe(row: int) -> str:
                 text = texts[pieces.text[row]]
                 return f"a text of {lengths[row]} tokens ({text[:60]!r})"
 
-            self.token_budget = run_batches(
-                lengths, self.token_budget, run, describe, self.unpadded
+            self.token_budget = batching.run_batches(
+                lengths, self.token_budget, run, describe, self.unpadded, enough
             )
         empty = np.flatnonzero(pieces.tokens[pieces.text] == 0)
         for block, start in zip(blocks, starts, strict=True):
             block.values[_places(start[empty], block.lengths[empty])] = np.nan
-        return [joined(block, pieces, spec) for spec, block in zip(specs, blocks, strict=True)]
+        if not through.all():  # never in windows: each piece is a text
+            rows = np.flatnonzero(through)
+            return rows, [block.take(rows) for block in blocks]
+        every = zip(specs, blocks, strict=True)
+        return np.arange(len(texts)), [joined(block, pieces, spec) for spec, block in every]
 
     def _running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
         if not layers:  # the modules of sentence-transformers run the transformer themselves
@@ -160,7 +216,7 @@ class TransformerEncoder:
         return self.backend.running(layers, precision)
 
     def _pooled(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
-        (block,) = self._encode_whole(texts, [spec], lambda count, tokens: None)
+        _, (block,) = self._encode_whole(texts, [spec], lambda count, tokens: None)
         return block
 
     def _fitted(self, texts: Sequence[str], prompt: str) -> list[list[str]]:

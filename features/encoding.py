@@ -34,14 +34,14 @@ from features.batching import windows
 from features.card import touch
 from features.compact import compact
 from features.errors import CacheError, DiskSpaceError, RemoteError
-from features.pace import Pace, Units
+from features.pace import CommitClock, Pace, Units
 from features.place import Place
 from features.remote import RemotePath
 from features.sizes import stored_bytes
 from features.spec import text_keys
 from features.store import Space
 from features.windows import Window, WorkQueue, cut
-from features.work import Done, backend_name, encode_window, lacking
+from features.work import Done, PausingEncoder, backend_name, encode_window, lacking
 from features.work import Encoder as Encoder
 from features.work import OnBatch as OnBatch
 
@@ -238,6 +238,7 @@ def run_plan(
     units = Units(WorkQueue(missing_windows(plan, texts, parts)))
     for done in executor.run(units, spaces) if parts else ():
         bad.add(done.bad, done.large)
+        units.cut |= done.commits > 1
         units.queue.shared |= done.shared
         encoded += done.encoded
         tokens += done.tokens
@@ -284,15 +285,17 @@ class _Here:
         start = time.perf_counter()
         encoder = self._load()
         self.loading = time.perf_counter() - start
-        pace = Pace([space.spec for space in spaces])
+        pace = None if isinstance(encoder, PausingEncoder) else Pace([s.spec for s in spaces])
+        clock = CommitClock()
         while True:
             for space in spaces:
                 units.queue.shared |= space.refresh()
             unit = units.take(pace)
             if unit is None:
                 break
-            done = encode_window(unit, spaces, encoder, self._on_batch)
-            pace.note(unit, done.encoded + len(done.bad.rows), done.seconds)
+            done = encode_window(unit, spaces, encoder, self._on_batch, clock)
+            if pace:
+                pace.note(unit, done.encoded + len(done.bad.rows), done.seconds)
             yield done
         device = getattr(encoder, "device", None)
         self.devices = (str(device),) if device else ()

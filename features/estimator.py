@@ -40,6 +40,9 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         device: a torch device; None takes a GPU where there is one.
         backend: what runs the encoder: ``auto``, ``torch`` or ``openvino``.
         trust_remote_code: run the Python code that comes with the encoder.
+        prompt: text put before every text, such as ``query: ``; None takes the encoder's own
+            default, which '' leaves out.
+        prompt_name: the name that the encoder has for one, in place of the text.
 
     Attributes:
         n_features_out_: D, after ``fit``.
@@ -59,6 +62,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         device: str | None = None,
         backend: str = AUTO,
         trust_remote_code: bool = False,
+        prompt: str | None = None,
+        prompt_name: str | None = None,
     ) -> None:
         self.encoder = encoder
         self.layout = layout
@@ -71,6 +76,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.device = device
         self.backend = backend
         self.trust_remote_code = trust_remote_code
+        self.prompt = prompt
+        self.prompt_name = prompt_name
 
     def fit(self, X: Iterable[str], y: Any = None) -> FeatureEncoder:
         """Look the encoder up; nothing is learnt. Raises ``EncoderError``, ``SettingError``."""
@@ -132,6 +139,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             device=self.device,
             backend=self.backend,
             trust_remote_code=self.trust_remote_code,
+            prompt=self.prompt,
+            prompt_name=self.prompt_name,
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from features.card import SPACE_NAME, SpaceCard, read_card, space_folders
+from features.card import SPACE_NAME, SpaceCard, card_of, read_card, space_folders
 from features.place import Place
 from features.remote import RemotePath
 from features.store import FeatureStore, Space
@@ -60,7 +60,7 @@ def facts_of(space: Space) -> SpaceFacts:
     """The facts of one space."""
     return SpaceFacts(
         folder=space.folder,
-        card=SpaceCard(space.spec, space.model),
+        card=card_of(space.folder, space.spec, space.model),
         texts=len(space),
         shards=len(space.index.shards),
         size=folder_size(space.folder),

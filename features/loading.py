@@ -7,6 +7,7 @@ that names the model and what helps.
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import re
 import warnings
@@ -101,6 +102,7 @@ def loading(model: EncoderModel, device: torch.device) -> Iterator[None]:
     """
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     # The Rust tokenizer runs its own threads; torch's threads are not forked here.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 
 from features.errors import EncoderError
@@ -14,10 +15,29 @@ EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 EMBEDDED_NAMES = (EMBEDDED, f"sentence-transformers/{EMBEDDED}")
 
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def commit_of(folder: Path) -> str:
+    """The commit of a snapshot in the hub's cache; '' for any other folder."""
+    known = folder.parent.name == "snapshots" and COMMIT.fullmatch(folder.name)
+    return folder.name if known else ""
+
+
+def pinned(name: str, commit: str) -> str:
+    """A hub id at a commit, whatever revision it named before.
+
+    >>> pinned("owner/name@main", "0123")
+    'owner/name@0123'
+    """
+    return f"{name.partition('@')[0]}@{commit}"
+
+
 def locate(name: str, trust_remote_code: bool = False) -> Path:
     """The folder of the embedded encoder, of a local one, or of a hub model's snapshot.
 
     Args:
+        name: a folder, or a hub id, which may end in ``@`` and a commit, tag or branch.
         trust_remote_code: fetch the Python files of a hub model too; nothing runs here.
 
     Raises:
@@ -57,17 +77,31 @@ def _from_hub(name: str, trust_remote_code: bool) -> Path:
         LocalEntryNotFoundError,
     )
 
+    repository, at, revision = name.partition("@")
+    if at and not revision:
+        raise EncoderError(
+            f"the encoder {name!r} names no revision behind the @: give a commit, a tag or a "
+            "branch, or leave the @ out"
+        )
     wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.jinja", "*.tiktoken", "*.codes"]
     wanted += ["*.py"] if trust_remote_code else []
     unwanted = ["onnx/*", "openvino/*"]
     try:
-        return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=unwanted))
+        return Path(
+            snapshot_download(
+                repository,
+                revision=revision or None,
+                allow_patterns=wanted,
+                ignore_patterns=unwanted,
+            )
+        )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
         reason = "HF_HUB_OFFLINE is set" if offline else type(error).__name__
+        download = f"hf download {repository}" + (f" --revision {revision}" if at else "")
         raise EncoderError(
             f"the encoder {name!r} is neither a folder here nor in the hub cache, and the hub "
             f"cannot be reached ({reason}); download it where there is a network with "
-            f"'hf download {name} --local-dir FOLDER', copy that FOLDER here and pass "
+            f"'{download} --local-dir FOLDER', copy that FOLDER here and pass "
             f"--encoder FOLDER, or use the embedded {EMBEDDED}"
         ) from error

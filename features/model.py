@@ -12,7 +12,13 @@ from typing import Any
 
 from features.errors import EncoderError, SettingError, listed
 from features.limits import most_tokens
-from features.location import EMBEDDED, EMBEDDED_NAMES, EMBEDDED_SHA256, locate
+from features.location import (
+    EMBEDDED,
+    EMBEDDED_NAMES,
+    EMBEDDED_SHA256,
+    commit_of,
+    locate,
+)
 from features.model_files import (
     INERT_CONFIG,
     canonical,
@@ -104,6 +110,11 @@ class EncoderModel:
         return str(self.folder) if Path(self.name).expanduser().is_dir() else self.name
 
     @property
+    def commit(self) -> str:
+        """Of a model in the hub's cache the commit that its files are of; else ''."""
+        return commit_of(self.folder)
+
+    @property
     def sequence_layer(self) -> int:
         """The default layer of sequence layouts: two thirds up.
 
@@ -121,6 +132,7 @@ class EncoderModel:
         precision: str = "float32",
         max_tokens: int | None = None,
         language: str = LANGUAGE,
+        prompt: str | None = None,
     ) -> FeatureSpec:
         """The spec of this model's vectors in a layout.
 
@@ -130,6 +142,7 @@ class EncoderModel:
             max_tokens: tokens seen of a text, through overlapping windows; None cuts it at
                 ``max_length``. Sentences see all of a text without it.
             language: whose rules end sentences; other layouts have none.
+            prompt: text put before every text; None takes the model's own default.
 
         Raises:
             SettingError: an unknown layout, layer or language, or a ``max_tokens`` that
@@ -150,7 +163,7 @@ class EncoderModel:
             pooling=self.pooling if pooled else "none",
             # Of modules only in windows: other spaces keep the fingerprint that they had.
             normalize=pooled and (self.normalize or (self.unit_modules and bool(max_tokens))),
-            prompt=self.prompt,
+            prompt=self.prompt if prompt is None else prompt,
             max_length=self.max_length,
             width=self.pooled_width if pooled else self.width * len(own),
             dtype=dtype,
@@ -160,6 +173,24 @@ class EncoderModel:
             ),
             max_tokens=max_tokens or 0,
         )
+
+    def chosen_prompt(self, prompt: str | None, prompt_name: str | None) -> str | None:
+        """The prompt that was given, as a text or by its name; None where neither was.
+
+        Raises:
+            SettingError: both were given, or the model has no prompt of that name.
+        """
+        if prompt_name is None:
+            return prompt
+        if prompt is not None:
+            raise SettingError("--prompt and --prompt-name exclude each other: give one")
+        if prompt_name not in self.prompts:
+            known = listed(self.prompts) if self.prompts else "none"
+            raise SettingError(
+                f"the encoder {self.name!r} has no prompt named {prompt_name!r}; it has "
+                f"{known}: name one of them, or give the text itself with --prompt"
+            )
+        return self.prompts[prompt_name]
 
     def _check_max_tokens(self, max_tokens: int, layout: str) -> None:
         if layout == SENTENCES:
@@ -178,6 +209,7 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
     """Locate and describe an encoder: the embedded one, a local folder, or a hub id.
 
     Args:
+        name: of a hub id, ``owner/name@revision`` pins a commit, tag or branch.
         trust_remote_code: let the Python files beside the model run when it is loaded. They
             then count as part of its weights: other code is another space.
 
@@ -225,6 +257,22 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
         prompts=prompts,
         notes=_notes(name, family, stack.pooling),
     )
+
+
+def with_other_trust(model: EncoderModel) -> EncoderModel | None:
+    """The same encoder with, or without, the Python code beside it, which is not run here.
+
+    Returns:
+        None where there is no such code, or no encoder without it.
+    """
+    # A hub model's code is only fetched where it may run, so it may have some nevertheless.
+    if not (model.commit or any(model.folder.rglob("*.py"))):
+        return None
+    try:
+        twin = find_model(model.name, not model.trust_remote_code)
+    except EncoderError:
+        return None
+    return None if twin.weights == model.weights else twin
 
 
 def _stated(folder: Path, name: str, trusted: bool) -> Stated:

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from features.agreement import LEAST_COSINE
 from features.backends import Inputs, Run
 from features.errors import EncoderError
 from features.hardware import OPENVINO
-from features.sampling import LEAST_COSINE
 
 # Its converter reports every use to its makers unless this package is missing, and then does
 # the same without it. What is encoded here is nobody's business.

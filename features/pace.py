@@ -1,15 +1,21 @@
 """Pace: how many texts to encode before the next commit, from the speed measured so far.
 
     window --Units.take(pace)--> unit of work --encode, commit--> Pace.note
+    window --encode_some(CommitClock.due)--> commit --encode_some--> commit ...
 
-A kill loses the unit under way and nothing else. So a unit takes at most an eighth of the time
-that was spent on encoding before it, within 1 to 6 seconds. With a fast encoder that is a
-whole window.
+A kill loses what was encoded since the last commit and nothing else. So the next commit comes
+after at most an eighth of the time that was spent on encoding before it, within 1 to 6 seconds.
+With a fast encoder that is a whole window.
+
+An encoder that can stop between two batches is watched by a ``CommitClock``: the batches are
+the same wherever it stops, so that the vectors do not depend on the speed of the machine. Any
+other encoder gets units that ``Pace`` cuts.
 """
 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -94,6 +100,33 @@ class Pace:
         return np.minimum(tokens, self._limit or tokens)
 
 
+class CommitClock:
+    """Tells an encoder that can stop when to do so, for a commit of what it has."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._start = time.perf_counter()
+
+    def restart(self) -> None:
+        """Begin to wait for the next commit."""
+        self._start = time.perf_counter()
+
+    def stop(self) -> None:
+        """Count the time since ``restart`` as spent on encoding."""
+        self._seconds += time.perf_counter() - self._start
+
+    def due(self, share: float) -> bool:
+        """Return whether to stop for a commit.
+
+        Args:
+            share: of the work at hand, what was done since ``restart``; above 0, at most 1.
+        """
+        spent = time.perf_counter() - self._start
+        rest = spent * (1 - share) / share
+        wanted = min(MAX_SECONDS, max(MIN_SECONDS, SHARE * (self._seconds + spent)))
+        return spent >= wanted and rest > MIN_SECONDS
+
+
 class Units:
     """Units of work, each cut off the windows of a queue when it is asked for.
 
@@ -110,11 +143,16 @@ class Units:
         self._windows = iter(queue)
         self._rest: Window | None = None
 
-    def take(self, pace: Pace) -> Window | None:
-        """Return the next unit for an encoder of that pace; None at the end."""
+    def take(self, pace: Pace | None) -> Window | None:
+        """Return the next unit for an encoder of that pace; None at the end.
+
+        Args:
+            pace: None for an encoder that stops by itself and takes whole windows.
+        """
         window = self._rest or next(self._windows, None)
-        if window is None:
-            return None
+        if window is None or pace is None:
+            self._rest = None
+            return window
         chosen = pace.next_unit(window, self.queue.shared)
         if chosen.all():
             self._rest = None

@@ -34,24 +34,32 @@ Parts = dict[Place, dict[str, str | None]]
 def parts_of(folder: Place) -> Parts:
     """Return the parts of a table by name; none where the folder is not one.
 
-    It is one if it holds Parquet and no other data file, or folders ``key=value``.
+    It is one if it holds Parquet and no other data file, or folders ``key=value``. Beside
+    other folders, which may hold more of it or something else, it is none.
     """
-    entries = sorted(
-        (entry for entry in folder.iterdir() if not entry.name.startswith(HIDDEN)),
-        key=lambda entry: entry.name,
-    )
+    entries = _shown(folder)
     if any(suffix_of(entry) in SUFFIXES and suffix_of(entry) != SUFFIX for entry in entries):
         return {}
     parts: Parts = {}
     for entry in entries:
         if entry.is_dir():
             key, equals, value = entry.name.partition("=")
-            if equals and key:
-                own = {unquote(key): None if value == MISSING else unquote(value)}
-                parts |= {file: own | cells for file, cells in parts_of(entry).items()}
+            if not (equals and key):
+                return {}
+            own = {unquote(key): None if value == MISSING else unquote(value)}
+            inner = parts_of(entry)
+            if not inner and _shown(entry):
+                return {}
+            parts |= {file: own | cells for file, cells in inner.items()}
         elif suffix_of(entry) == SUFFIX:
             parts[entry] = {}
     return parts
+
+
+def _shown(folder: Place) -> list[Place]:
+    """Return what lies in a folder, by name, hidden entries left out."""
+    entries = (entry for entry in folder.iterdir() if not entry.name.startswith(HIDDEN))
+    return sorted(entries, key=lambda entry: entry.name)
 
 
 def parquet_parts(parts: Parts, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:

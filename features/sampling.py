@@ -7,21 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from features.agreement import LEAST_COSINE, smallest_cosine
 from features.card import SpaceCard, read_card, space_folders
 from features.encoding import Encoder
 from features.model import EncoderModel
 from features.place import Place
-from features.spec import text_keys
+from features.probe import settle
+from features.spec import FeatureSpec, text_keys
 from features.store import Space
 from features.table import FeatureTable
 from features.verify import CHANGED_MODEL, OTHER_VECTORS, Finding
-
-LEAST_COSINE = {"float32": 0.9999, "bfloat16": 0.999}
-"""Smallest cosine of two encodings of one text, by the precision of the matrix products.
-
-Rounding depends on the batch: measured with the embedded encoder, float32 stays above
-0.99999 and bfloat16 above 0.9999. Vectors of another text, token or model are far below.
-"""
 
 LEAST_COSINE_INT8 = 0.99
 """With int8, whose own rounding goes down to 0.9988 for single tokens of that encoder."""
@@ -38,8 +33,14 @@ def cards(root: Place) -> list[SpaceCard]:
     return readable
 
 
-def changed_models(root: Place, model: EncoderModel) -> list[Finding]:
-    """Spaces that an encoder of this name filled when it had other weights or files."""
+def changed_models(
+    root: Place, model: EncoderModel, twin: EncoderModel | None = None
+) -> list[Finding]:
+    """Spaces that an encoder of this name filled when it had other weights or files.
+
+    Args:
+        twin: the same encoder with or without its Python code; what it filled is as it was.
+    """
     return [
         Finding(
             CHANGED_MODEL,
@@ -47,7 +48,9 @@ def changed_models(root: Place, model: EncoderModel) -> list[Finding]:
             f"was encoded by {card.model!r} with {_differences(card, model)} than it has now",
         )
         for card in cards(root)
-        if card.model == model.label and _differences(card, model)
+        if card.model == model.label
+        and _differences(card, model)
+        and not (twin and not _differences(card, twin))
     ]
 
 
@@ -70,6 +73,7 @@ def compare_sample(
     if not len(rows):
         return 0, []
     stored = space.table(keys[rows])
+    settle(encoder, space)
     (block,) = encoder.encode([texts[row] for row in rows], [space.spec], lambda *_: None)
     bounds = np.concatenate([[0], np.cumsum(block.lengths)])
     fresh = FeatureTable(block.values, bounds, space.spec.layout)
@@ -88,13 +92,9 @@ def compare_sample(
     return len(rows), [Finding(OTHER_VECTORS, Path(space.folder.name), detail)]
 
 
-def smallest_cosine(one: np.ndarray, other: np.ndarray) -> float:
-    """The smallest cosine of two (T, D) arrays, row by row; -1 where T differs."""
-    if one.shape != other.shape:
-        return -1.0
-    a, b = one.astype(np.float64), other.astype(np.float64)
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return float(((a * b).sum(axis=1) / norms).min())
+def filled_by(root: Place, model: EncoderModel) -> list[FeatureSpec]:
+    """The specs of the spaces that an encoder of these weights and files filled."""
+    return [card.spec for card in cards(root) if not _differences(card, model)]
 
 
 def _differences(card: SpaceCard, model: EncoderModel) -> str:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import mmap
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,12 @@ class Block:
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         picked = np.repeat(starts[rows], lengths) + within
         return Block(self.tokens[rows], lengths, self.values[picked])
+
+    @classmethod
+    def joined(cls, blocks: Sequence[Block]) -> Block:
+        """Return one block of several, at least one, in the order given."""
+        parts = zip(*((b.tokens, b.lengths, b.values) for b in blocks), strict=True)
+        return cls(*(np.concatenate(same) for same in parts))
 
 
 @dataclass(frozen=True, eq=False)

@@ -162,6 +162,19 @@ def check_layers(layers: Sequence[int], depth: int) -> tuple[int, ...]:
     return resolved
 
 
+def check_prompt(prompt: str | None) -> None:
+    """Refuse what is no text. Raises ``SettingError``."""
+    if prompt is not None and not isinstance(prompt, str):
+        raise SettingError(f"a prompt is a text put before every text; got {prompt!r}")
+    try:
+        (prompt or "").encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise SettingError(
+            f"the prompt {prompt!r} holds bytes that are no UTF-8 at character "
+            f"{error.start + 1}; write it in UTF-8"
+        ) from error
+
+
 def check_layout(layout: str) -> str:
     """The layout itself. Raises ``SettingError`` for an unknown one, naming the known."""
     if layout not in LAYOUTS:

@@ -44,6 +44,14 @@ class Window:
         return Window(self.rows[chosen], self.keys[chosen], texts)
 
 
+def joined(windows: Sequence[Window]) -> Window:
+    """Return one window of several, or of none, in the order given."""
+    rows = [np.zeros(0, np.int64), *(window.rows for window in windows)]
+    keys = [text_keys(()), *(window.keys for window in windows)]
+    texts = [text for window in windows for text in window.texts]
+    return Window(np.concatenate(rows), np.concatenate(keys), texts)
+
+
 def cut(
     texts: Iterable[str], rows: np.ndarray, keys: np.ndarray, parts: Sequence[slice]
 ) -> Iterator[Window]:

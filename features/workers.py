@@ -11,6 +11,7 @@ Imports no torch: a worker must know its share of the cores before that is impor
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -27,10 +28,18 @@ from features.bad_vectors import BadTexts
 from features.devices import threads
 from features.encoding import EncodingPlan, EncodingReport, run_plan
 from features.errors import ManyheadsError, WorkerError, listed
-from features.pace import Pace, Units
+from features.pace import CommitClock, Pace, Units
+from features.probe import prepare
 from features.store import Space
 from features.windows import Window
-from features.work import Done, Encoder, OnBatch, backend_name, encode_window
+from features.work import (
+    Done,
+    Encoder,
+    OnBatch,
+    PausingEncoder,
+    backend_name,
+    encode_window,
+)
 
 Load = Callable[[str], Encoder]
 """Gives the encoder of a device. It is sent to the workers: a module's function, or a
@@ -45,12 +54,24 @@ class _Batch:
     tokens: int
 
 
+@dataclass(frozen=True)
+class _Note:
+    """A worker's message: a line for people, as ``probe.prepare`` gives it."""
+
+    text: str
+
+
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A worker's message: it waits for a unit, and ``done`` is the one before, if any."""
+    """A worker's message: it waits for a unit, and ``done`` is the one before, if any.
+
+    Attributes:
+        pauses: whether its encoder stops by itself for commits.
+    """
 
     done: Done | None
     backend: str
+    pauses: bool
 
 
 @dataclass(eq=False)
@@ -114,6 +135,7 @@ class _Processes:
         self.devices = tuple(devices)
         self._load, self._on_batch = load, on_batch
         self._lost: list[str] = []
+        self._notes: set[str] = set()
 
     def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[Done]:
         """As ``Executor``."""
@@ -123,16 +145,25 @@ class _Processes:
                 if isinstance(said, _Batch):
                     self._on_batch(said.texts, said.tokens)
                     continue
+                if isinstance(said, _Note):
+                    self._note(said.text)
+                    continue
                 self.loading = self.loading or time.perf_counter() - start
                 self.backend = said.backend
                 if said.done:
                     worker.note(said.done)
                     yield said.done
-                unit = units.take(worker.pace)
+                unit = units.take(None if said.pauses else worker.pace)
                 if unit:
                     worker.give(unit)
                 else:
                     crew.remove(worker)
+
+    def _note(self, text: str) -> None:
+        """Warn once of what every worker says."""
+        if text not in self._notes:
+            self._notes.add(text)
+            logging.getLogger("manyheads").warning(text)
 
     def check(self, left: int, bad: BadTexts) -> None:
         """As ``Executor``. Raises ``WorkerError``: one died."""
@@ -146,7 +177,7 @@ class _Processes:
 
 def _messages(
     crew: list[_Worker], lost: list[str]
-) -> Iterator[tuple[_Worker, _Batch | _Ready]]:
+) -> Iterator[tuple[_Worker, _Batch | _Note | _Ready]]:
     """What workers say, until none is left in the crew; those that died go to ``lost``.
 
     Raises:
@@ -213,9 +244,11 @@ def _work(
         _limit_threads(threads)
         encoder = load(device)
         spaces = [Space(*place) for place in places]
-        done = None
+        prepare(encoder, spaces, lambda text: pipe.send(_Note(text)))
+        done, clock = None, CommitClock()
+        pauses = isinstance(encoder, PausingEncoder)
         while True:
-            pipe.send(_Ready(done, backend_name(encoder)))
+            pipe.send(_Ready(done, backend_name(encoder), pauses))
             try:
                 unit = pipe.recv()
             except (EOFError, ConnectionResetError):  # the parent closed it, or is gone
@@ -223,7 +256,11 @@ def _work(
             for space in spaces:
                 space.refresh()
             done = encode_window(
-                unit, spaces, encoder, lambda texts, tokens: pipe.send(_Batch(texts, tokens))
+                unit,
+                spaces,
+                encoder,
+                lambda texts, tokens: pipe.send(_Batch(texts, tokens)),
+                clock,
             )
     except BrokenPipeError:  # the parent is gone
         return

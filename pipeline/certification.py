@@ -25,12 +25,13 @@ from features.errors import BadVectorError, SettingError
 from features.hardware import chosen_precision
 from features.model import EncoderModel, find_model
 from features.precision import STORED_DTYPES, pack, unpack, vector_bytes
+from features.probe import probe
 from features.shard import Block
 from features.sizes import ROW_BYTES
 from features.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import Progress, duration
-from pipeline.vectors import chosen_devices, load_encoder, named_devices
+from pipeline.vectors import chosen_devices, load_encoder, named_devices, say
 
 FOLDS = 5
 REFERENCE = ("float32", "float32")
@@ -137,10 +138,13 @@ def certify(
     labels = [corpus.labels[row] for row in rows] if corpus.labels else None
     model = find_model(vectors.encoder, vectors.trust_remote_code)
     layers = parse_layers(vectors.layers, model.depth)
+    prompt = model.chosen_prompt(vectors.prompt, vectors.prompt_name)
     layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
     precision = chosen_precision(vectors.precision, named_devices(vectors))
     device = next(iter(chosen_devices(vectors)), None)
     encoder = load(model) if load else load_encoder(model, vectors.backend, device)
+    if hasattr(encoder, "unpadded"):  # nothing is stored, but these too change with padding
+        probe(encoder, [model.spec(x, layers, prompt=prompt) for x in layouts], say)
     blocks: dict[tuple[str, str], Block] = {}
     for products in dict.fromkeys(("float32", precision)):
         specs = [
@@ -151,6 +155,7 @@ def certify(
                 precision=products,
                 max_tokens=vectors.max_tokens,
                 language=vectors.language,
+                prompt=prompt,
             )
             for x in layouts
         ]

@@ -37,6 +37,8 @@ def vector_words(config: VectorConfig) -> list[str]:
         "backend",
         "devices",
         "max_tokens",
+        "prompt",
+        "prompt_name",
         "language",
         "memory",
         "cache",

@@ -17,7 +17,7 @@ from features.place import HubName, Place, Source
 from features.precision import STORED_DTYPES
 from features.remote import RemotePath
 from features.segments import LANGUAGE, check_language
-from features.spec import PRECISIONS
+from features.spec import PRECISIONS, check_prompt
 from heads.presets import check_head, find_preset
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
@@ -35,7 +35,7 @@ class VectorConfig:
     """Which vectors: the encoder and what is taken from it.
 
     Attributes:
-        encoder: the embedded encoder's name, a folder, or a hub id.
+        encoder: the embedded encoder's name, a folder, or a hub id (``owner/name@revision``).
         layers: hidden states of the sequence layouts, comma-separated; None: two thirds up.
         cache: the folder of the feature store, here or on object storage.
         dtype: stored NumPy type.
@@ -47,6 +47,8 @@ class VectorConfig:
         memory: GB that the vectors of a table may take of it; None: half of what is available.
             It changes no result: beyond it the table is read from a file.
         backend: what runs the encoder; ``auto`` takes the faster one.
+        prompt: text put before every text; None takes the encoder's own default.
+        prompt_name: the name that the encoder has for one, in place of the text.
         devices: where, a process each, such as ``cpu*2`` or ``cuda:0,cuda:1``; None: a GPU
             where there is one, in this process.
     """
@@ -62,8 +64,13 @@ class VectorConfig:
     memory: float | None = None
     backend: str = AUTO
     devices: str | None = None
+    prompt: str | None = None
+    prompt_name: str | None = None
 
     def __post_init__(self) -> None:
+        check_prompt(self.prompt)
+        if self.prompt is not None and self.prompt_name is not None:
+            raise SettingError("--prompt and --prompt-name exclude each other: give one")
         _one_of("dtype", self.dtype, STORED_DTYPES)
         _one_of("precision", self.precision, ("auto", *PRECISIONS))
         check_language(self.language)

@@ -81,7 +81,8 @@ def run_experiment(
         result = _result(config, layout, corpus, vectors, copies, outcome)
         result = replace(result, run=run.final)
         with writing(run):
-            write_record(run.folder, Record(described, corpus, spec, outcome, pooled), result)
+            record = Record(described, corpus, spec, outcome, pooled, vectors.model.commit)
+            write_record(run.folder, record, result)
     journal.close()
     return replace(result, run=run.final)
 

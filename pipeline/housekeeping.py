@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from features.card import existing_cache
+from features.card import SpaceCard, existing_cache
 from features.collect import Removal, collect, plan_collection
 from features.compact import Compaction, compact
 from features.corpus import CorpusTexts
@@ -43,7 +43,8 @@ class Listing:
 
     def to_text(self) -> str:
         """A table for people, last used first."""
-        head = ("model", "layout", "layers", "dtype", "texts", "size", "shards", "last use")
+        names = ("model", "layout", "layers", "dtype", "texts", "size", "shards", "last use")
+        head = (*names, "probe")
         rows = [head, *(_row(facts) for facts in self.spaces)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
         lines = [
@@ -208,6 +209,8 @@ def _plain(facts: SpaceFacts) -> dict[str, Any]:
         "shards": facts.shards,
         "bytes": facts.size,
         "last_use": facts.last_use.isoformat(timespec="seconds"),
+        "probes": {way: one.to_dict() for way, one in facts.card.probes.items()},
+        "unpadded": facts.card.unpadded,
     }
 
 
@@ -230,4 +233,13 @@ def _row(facts: SpaceFacts) -> tuple[str, ...]:
         megabytes(facts.size),
         f"{facts.shards:,}",
         f"{facts.last_use:%Y-%m-%d %H:%M}",
+        _probe(facts.card),
     )
+
+
+def _probe(card: SpaceCard) -> str:
+    """The largest difference from the reference library's vectors; - without a probe."""
+    if not card.probes:
+        return "-"
+    largest = max(one.difference for one in card.probes.values())
+    return f"{largest:.0e}, unpadded" if card.unpadded else f"{largest:.0e}"

@@ -290,6 +290,7 @@ def _use(head: TrainedHead, spec: FeatureSpec, encoder: str, folder: str) -> lis
     options += [f"dtype={json.dumps(spec.dtype)}", f"precision={json.dumps(spec.precision)}"]
     if spec.max_tokens:
         options.append(f"max_tokens={spec.max_tokens}")
+    options.append(f"prompt={json.dumps(spec.prompt, ensure_ascii=False)}")
     if head.layout == SENTENCES:
         options.append(f"language={json.dumps(language_of(spec.segmentation))}")
     encoding = "".join(f"    {option},\n" for option in options)

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from features.errors import CacheError, EncoderError, SettingError
+from features.location import pinned
 from features.output import appearing, check_output
 from features.spec import FeatureSpec
 from heads import checkpoint
@@ -73,7 +74,7 @@ class Model:
     Attributes:
         head: the head.
         spec: of the vectors that it was trained on.
-        encoder: where the encoder was at that time.
+        encoder: where the encoder was at that time; of one on the hub the very commit.
         moved: whether that was a folder, and only its own name is known.
     """
 
@@ -117,10 +118,13 @@ def read_run(folder: Path) -> Model:
     try:
         spec, fingerprint = config["resolved"]["spec"], config["resolved"]["fingerprint"]
         encoder = str(config["vectors"]["encoder"])
+        commit = str(config["resolved"].get("encoder_commit", ""))
     except (KeyError, TypeError) as error:
         raise CacheError(
             f"{folder / CONFIG} is damaged (it lacks {error}): train again"
         ) from error
+    if commit:
+        encoder = pinned(encoder, commit)
     return Model(checkpoint.load(folder), _spec(spec, fingerprint, folder / CONFIG), encoder)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from features.corpus import Columns, read_corpus
 from features.encoding import Encoder
 from features.errors import EncoderError, SettingError, listed
-from features.model import EncoderModel, find_model
+from features.model import EncoderModel, find_model, with_other_trust
 from features.output import appearing, check_output
 from features.place import Place, Source
 from features.segments import language_of
@@ -185,19 +185,33 @@ def _find_encoders(
         EncoderError: there is none, none fits, or one that was given fits no part.
     """
     found = {name: find_model(name, trust_remote_code) for name in given}
-    models = []
+    models: list[EncoderModel] = []
     for part, folder in zip(predictor.parts, predictor.folders, strict=True):
         fitting = [name for name in given if not differing(found[name], part.spec)]
         recorded = not given or (predictor.temperature is not None and not part.moved)
         name = (fitting or ([part.encoder_name()] if recorded else given))[0]
         if name not in found:
-            found[name] = find_model(name, trust_remote_code)
+            found[name] = _find_recorded(name, trust_remote_code)
         check_encoder(found[name], part.spec, folder)
         models.append(found[name])
     for name in given:
         if found[name] not in models:
             check_encoder(found[name], predictor.parts[0].spec, predictor.folder)
     return models
+
+
+def _find_recorded(name: str, trust_remote_code: bool) -> EncoderModel:
+    """The encoder of a run. Where its commit is gone from the hub, another may still fit."""
+    try:
+        return find_model(name, trust_remote_code)
+    except EncoderError as error:
+        repository, at, _ = name.partition("@")
+        if not at:
+            raise
+        try:
+            return find_model(repository, trust_remote_code)
+        except EncoderError:
+            raise error from None
 
 
 def _vector_config(
@@ -212,6 +226,7 @@ def _vector_config(
         precision=spec.precision,
         max_tokens=spec.max_tokens or None,
         language=language_of(spec.segmentation),
+        prompt=spec.prompt,
         memory=memory,
     )
 
@@ -299,26 +314,49 @@ def check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
         EncoderError: its vectors are others than those of ``spec``; says in what.
     """
     found = differing(model, spec)
-    if found:
-        raise EncoderError(
-            f"the encoder {model.name!r} is not the one that {folder} was trained on: it "
-            f"differs in {listed(found, len(found))}; pass the right one with "
-            "--encoder, or train again"
+    if not found:
+        return
+    remedy = "pass the right one with --encoder, or train again"
+    twin = with_other_trust(model)
+    if twin and not differing(twin, spec):
+        remedy = (
+            "the Python code that comes with it was run then: pass --trust-remote-code if you "
+            "have read it and trust it"
+            if twin.trust_remote_code
+            else "the Python code that comes with it was not run then: leave "
+            "--trust-remote-code out"
         )
+    raise EncoderError(
+        f"the encoder {model.name!r} is not the one that {folder} was trained on: it "
+        f"differs in {listed(found, len(found))}; {remedy}"
+    )
 
 
 def differing(model: EncoderModel, spec: FeatureSpec) -> list[str]:
     """In what the vectors of an encoder are others than those of ``spec``, for people."""
     layers = None if spec.layout == POOLED else spec.layers
     same_size = max(spec.layers) <= model.depth
+    # An encoder that sees all of that at once makes no windows: it differs in max_length.
+    windows = spec.max_tokens > model.max_length
     own = model.spec(
         spec.layout,
         layers if same_size else None,
         dtype=spec.dtype,
         precision=spec.precision,
-        max_tokens=spec.max_tokens or None,
+        max_tokens=spec.max_tokens if windows else None,
         language=language_of(spec.segmentation),
+        prompt=spec.prompt,
     )
+    if spec.max_tokens and not windows:
+        own = replace(
+            own,
+            max_tokens=spec.max_tokens,
+            segmentation=spec.segmentation,
+            normalize=spec.normalize,
+        )
+    if own == spec:
+        return []
+    own = replace(own, prompt=model.prompt)  # that of the run would be used; this tells more
     return [
         f"{field.name} ({_shown(getattr(own, field.name))}, "
         f"not {_shown(getattr(spec, field.name))})"

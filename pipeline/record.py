@@ -56,6 +56,7 @@ class Record:
         spec: of the vectors that the heads were trained on.
         outcome: every training; the folder holds the head of ``outcome.first``.
         pooled: (N, D) pooled vectors of the corpus, to tell which texts are near.
+        commit: of the encoder on the hub; '' where it lies in a folder of its own.
     """
 
     config: dict[str, Any]
@@ -63,6 +64,7 @@ class Record:
     spec: FeatureSpec
     outcome: Outcome
     pooled: np.ndarray
+    commit: str = ""
 
 
 def write_record(folder: Path, record: Record, result: ExperimentResult) -> None:
@@ -93,6 +95,7 @@ def _config(record: Record) -> dict[str, Any]:
             "seed": first.seed,
             "spec": asdict(record.spec),
             "fingerprint": record.spec.fingerprint,
+            "encoder_commit": record.commit,
             "corpus_digest": record.corpus.digest,
             "classes": list(split.classes),
             "rows": {

@@ -55,7 +55,8 @@ def vector_options(parser: argparse.ArgumentParser, layers: str = "two thirds up
         "--encoder",
         default=VectorConfig.encoder,
         metavar="NAME",
-        help=f"a folder or a hub id (default: {VectorConfig.encoder}, embedded)",
+        help="a folder, or a hub id such as owner/name or owner/name@revision (default: "
+        f"{VectorConfig.encoder}, embedded)",
     )
     group.add_argument(
         "--layers",
@@ -93,6 +94,17 @@ def vector_options(parser: argparse.ArgumentParser, layers: str = "two thirds up
         metavar="N",
         help="see up to N tokens of a text, through overlapping windows joined into one "
         "sequence (default: cut at the encoder's limit)",
+    )
+    group.add_argument(
+        "--prompt",
+        metavar="TEXT",
+        help='put before every text, such as "query: " for e5; "" puts none (default: the '
+        "encoder's own)",
+    )
+    group.add_argument(
+        "--prompt-name",
+        metavar="NAME",
+        help="a prompt that the encoder has a name for, such as query",
     )
     group.add_argument(
         "--language",
@@ -248,6 +260,8 @@ def vector_config(parsed: argparse.Namespace) -> VectorConfig:
         memory=getattr(parsed, "memory", None),
         backend=parsed.backend,
         devices=parsed.devices,
+        prompt=parsed.prompt,
+        prompt_name=parsed.prompt_name,
     )
 
 

@@ -25,6 +25,7 @@ from features.encoding import (
 from features.hardware import AUTO, chosen_precision
 from features.memory import on_disk
 from features.model import EncoderModel, find_model
+from features.probe import prepare
 from features.spec import parse_layers
 from features.store import FeatureStore, Space
 from features.table import POOLED, SENTENCES, FeatureTable
@@ -105,10 +106,12 @@ def open_spaces(
     """The spaces that a configuration names, one a layout.
 
     Raises:
-        SettingError: an unknown layout, layer or language, or windows that are not needed.
+        SettingError: an unknown layout, layer, language or prompt, or windows that are not
+            needed.
         CacheError: a cache folder that cannot be read.
     """
     layers = parse_layers(config.layers, model.depth)
+    prompt = model.chosen_prompt(config.prompt, config.prompt_name)
     store = FeatureStore(config.cache)
     specs = [
         model.spec(
@@ -118,6 +121,7 @@ def open_spaces(
             precision=chosen_precision(config.precision, named_devices(config)),
             max_tokens=config.max_tokens,
             language=config.language,
+            prompt=prompt,
         )
         for name in layouts
     ]
@@ -166,8 +170,6 @@ def fill(
     plan = plan_encoding(texts, spaces)
     say(plan_line(plan))
     if len(plan.missing):
-        for note in model.notes:
-            say(f"note: {note}")
         FeatureStore(config.cache).prepare()
         check_disk(plan, config.cache)
     progress = Progress("encoding", len(plan.missing), "texts")
@@ -182,7 +184,13 @@ def fill(
     else:
         device = devices[0] if devices else None
         own = load or partial(load_encoder, backend=config.backend, device=device)
-        report = encode(plan, texts, spaces, lambda: own(model), on_batch)
+
+        def ready() -> Encoder:
+            encoder = own(model)
+            prepare(encoder, spaces, say)
+            return encoder
+
+        report = encode(plan, texts, spaces, ready, on_batch)
     progress.finish()
     return Vectors(model, spaces, plan, report, config.memory_bytes)
 

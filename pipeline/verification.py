@@ -12,9 +12,9 @@ from features.corpus import Columns, read_corpus
 from features.encoding import Encoder
 from features.errors import CorruptShardError, SettingError
 from features.location import EMBEDDED
-from features.model import EncoderModel, find_model
+from features.model import EncoderModel, find_model, with_other_trust
 from features.place import Place, Source
-from features.sampling import cards, changed_models, compare_sample
+from features.sampling import changed_models, compare_sample, filled_by
 from features.shard import SUFFIX
 from features.store import FeatureStore
 from features.verify import REMEDIES, Finding, repair, verify_cache
@@ -133,7 +133,15 @@ def verify(
     moved = repair(cache, findings) if fix and findings else []
     compared = 0
     if model:
-        findings += changed_models(cache, model)
+        twin = with_other_trust(model)
+        findings += changed_models(cache, model, twin)
+        if twin and filled_by(cache, twin):
+            done = "with" if twin.trust_remote_code else "without"
+            remedy = "pass it" if twin.trust_remote_code else "leave it out"
+            say(
+                f"some spaces in {cache} were filled by {model.label!r} {done} "
+                f"--trust-remote-code: {remedy} to compare them"
+            )
     if model and texts:
         compared, differing = _compare(cache, model, texts, sample, load)
         findings += differing
@@ -147,11 +155,7 @@ def _compare(
     sample: int,
     load: Callable[[EncoderModel], Encoder],
 ) -> tuple[int, list[Finding]]:
-    specs = [
-        card.spec
-        for card in cards(cache)
-        if (card.spec.weights, card.spec.tokenizer) == (model.weights, model.tokenizer)
-    ]
+    specs = filled_by(cache, model)
     if not specs:
         say(f"no space in {cache} was filled by {model.label!r}: nothing to compare")
         return 0, []

@@ -109,6 +109,29 @@ def save_xlnet(folder: Path) -> Path:
     return _save(folder, transformers.XLNetModel, config, tokenizer)
 
 
+def save_fnet(folder: Path) -> Path:
+    """An FNet of 2 layers and width 16: it has no mask, so padding changes every vector."""
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=_tokenizer(
+            ["<pad>", "<unk>", "[CLS]", "[SEP]"], "[CLS] $A [SEP]", {"unk": "<unk>"}
+        ),
+        pad_token="<pad>",
+        unk_token="<unk>",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=32,
+        model_input_names=["input_ids", "token_type_ids"],
+    )
+    config = transformers.FNetConfig(
+        vocab_size=200,
+        hidden_size=16,
+        num_hidden_layers=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+    )
+    return _save(folder, transformers.FNetModel, config, tokenizer)
+
+
 def _save(folder: Path, kind: type, config: object, tokenizer: object, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     kind(config).eval().save_pretrained(folder)  # type: ignore[attr-defined]

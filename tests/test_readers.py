@@ -77,6 +77,9 @@ def test_a_folder_of_several_kinds_is_no_table(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", text=["a", "b"], label=["x", "y"])
     (tmp_path / "d.csv").write_text(ROWS)
     assert "is a folder; name one file; its folder has a.parquet, d.csv" in refused(tmp_path)
+    (tmp_path / "d.csv").unlink()
+    (tmp_path / "key=1" / "more").mkdir(parents=True)
+    assert "is a folder; name one file; its folder has a.parquet" in refused(tmp_path)
 
 
 def test_unwanted_repeated_parquet_columns_do_no_harm(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""Agreement: how far vectors are from the reference's, and how far they may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+LARGEST_DIFFERENCE = 1e-4
+"""In float32 by torch, of one component of a vector scaled to length 1.
+
+Batches of another shape differ by rounding alone: measured 1e-7 to 1e-6. Padding, a wrong layer
+or an ignored setting give 1e-3 to 1.
+"""
+
+LEAST_COSINE = {"float32": 0.9999, "bfloat16": 0.999}
+"""Smallest cosine of two encodings of one text, by the precision of the matrix products.
+
+Rounding depends on the batch and on the back end: measured with the embedded encoder, float32
+stays above 0.99999 and bfloat16 above 0.9999. Vectors of another text, token or model are far
+below.
+"""
+
+REFUSED_BELOW = {"float32": 0.9999, "bfloat16": 0.98}
+"""Smallest cosine with which a back end or a precision may fill a space.
+
+bfloat16 keeps 8 bits, so deep models with large states come down to 0.99; people are told.
+What is wrong, such as another layer or a broken kernel, lies below 0.9.
+"""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How the vectors of one space agreed with the reference library's on the probe texts.
+
+    Attributes:
+        difference: the largest of a component, of vectors scaled to length 1.
+        cosine: the smallest of two vectors of one text or token.
+        padded: the difference in padded batches, where that is too large and texts are
+            encoded unpadded, only beside texts of as many tokens; None where they are padded.
+            Infinite where padded batches give NaN.
+    """
+
+    difference: float
+    cosine: float
+    padded: float | None = None
+
+    @property
+    def unpadded(self) -> bool:
+        """Whether the space is filled without padding."""
+        return self.padded is not None
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is within what rounding in float32 explains."""
+        return self.difference <= LARGEST_DIFFERENCE
+
+    def within(self, precision: str) -> bool:
+        """Whether it is within what the rounding of a precision or a back end explains."""
+        return self.cosine >= REFUSED_BELOW[precision]
+
+    def close(self, precision: str) -> bool:
+        """Whether it is as close as that precision mostly is."""
+        return self.cosine >= LEAST_COSINE[precision]
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Its numbers, rounded for ``space.json``; what is infinite becomes null."""
+        values: dict[str, float | None] = {
+            "difference": _rounded(self.difference),
+            "cosine": round(self.cosine, 7),
+        }
+        if self.padded is not None:
+            values["padded"] = None if math.isinf(self.padded) else _rounded(self.padded)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Agreement:
+        """What ``to_dict`` wrote. Raises ``LookupError``, ``TypeError`` or ``ValueError``."""
+        padded = None
+        if "padded" in values:
+            padded = math.inf if values["padded"] is None else float(values["padded"])
+        return cls(float(values["difference"]), float(values["cosine"]), padded)
+
+
+def agreement(own: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> Agreement:
+    """Compare vectors with the reference's, text by text.
+
+    Args:
+        own: a (T, D) array per text.
+        reference: likewise, all finite.
+    """
+    pairs = [_compared(a, b) for a, b in zip(own, reference, strict=True)]
+    return Agreement(max(pair[0] for pair in pairs), min(pair[1] for pair in pairs))
+
+
+def smallest_cosine(one: np.ndarray, other: np.ndarray) -> float:
+    """The smallest cosine of two (T, D) arrays, row by row; -1 where T differs."""
+    if one.shape != other.shape:
+        return -1.0
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return float(((a * b).sum(axis=1) / norms).min())
+
+
+def _compared(own: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
+    """The largest difference and the smallest cosine of one text."""
+    if own.shape != reference.shape or not np.isfinite(own).all():
+        return math.inf, -1.0
+    norms = np.linalg.norm(reference.astype(np.float64), axis=1, keepdims=True)
+    apart = np.abs(own.astype(np.float64) - reference) / np.maximum(norms, 1e-12)
+    return float(apart.max()), smallest_cosine(own, reference)
+
+
+def _rounded(difference: float) -> float:
+    return float(f"{difference:.2e}")
