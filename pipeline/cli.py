@@ -188,11 +188,12 @@ def _train(parsed: argparse.Namespace) -> Answer:
 
 def _predict(parsed: argparse.Namespace) -> Answer:
     predicting = importlib.import_module("pipeline.predict")
+    writing = importlib.import_module("pipeline.prediction_file")
     for text in parsed.text or ():
         check_text(text)
     if parsed.output:
         reads = (*([parsed.data] if parsed.data else []), parsed.cache, *parsed.encoder)
-        predicting.check_target(parsed.output, parsed.run, parsed.runs, reads)
+        writing.check_target(parsed.output, parsed.run, parsed.runs, reads)
     if parsed.explain < 0:
         raise SettingError(f"--explain takes how many texts, 1 or more; got {parsed.explain}")
     texts, rows = (
@@ -213,7 +214,7 @@ def _predict(parsed: argparse.Namespace) -> Answer:
     predictions = replace(predictions, rows=rows)
     if not parsed.output:
         return Answer(predictions.to_dict(), predictions.to_text())
-    predicting.write_predictions(predictions, parsed.output, parsed.formulas)
+    writing.write_predictions(predictions, parsed.output, parsed.formulas)
     answer = {
         "run": str(predictions.run),
         "texts": len(texts),

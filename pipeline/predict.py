@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.corpus import Columns, read_corpus
 from features.encoding import Encoder
-from features.errors import EncoderError, SettingError, listed
+from features.errors import EncoderError, listed
 from features.model import EncoderModel, find_model, with_other_trust
-from features.output import appearing, check_output
 from features.place import Place, Source
 from features.segments import language_of
 from features.spec import FeatureSpec
 from features.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from heads.trained import mean_of, tempered
-from pipeline import spreadsheet
-from pipeline.blend_folder import COPIED, Predictor, open_predictor
+from pipeline.blend_folder import Predictor, open_predictor
 from pipeline.config import VectorConfig
 from pipeline.explain import TRAINING, Neighbor, read_training, training_vectors
 from pipeline.model_folder import Model
-from pipeline.runs import find_run
 from pipeline.terminal import one_line, say
 from pipeline.vectors import Vectors, ensure_vectors, with_pooled
 
-OUTPUTS = (".csv", ".parquet", ".jsonl")
 LONGEST_SHOWN, DIGITS_SHOWN = 40, 12
 LONGEST_LABEL, LONGEST_TEXT = 60, 80
 """Characters of a label and of a text on the terminal."""
@@ -83,7 +75,7 @@ class Predictions:
                     **({"row": self.rows[place]} if self.rows else {}),
                     "text": text,
                     "label": label,
-                    "probabilities": dict(zip(self.classes, map(_rounded, row), strict=True)),
+                    "probabilities": dict(zip(self.classes, map(rounded, row), strict=True)),
                     **({"neighbors": list(map(asdict, near))} if self.neighbors else {}),
                 }
                 for place, (text, label, row, near) in enumerate(
@@ -267,46 +259,6 @@ def read_texts(
     return corpus.texts, corpus.rows if skip_empty else ()
 
 
-def check_target(path: Path, run: str, runs: Path, reads: Sequence[Source | str]) -> None:
-    """Refuse an output that cannot be written or is read, before any work is done.
-
-    Args:
-        run, runs: as in ``predict``.
-        reads: what else is read: the texts, the cache, encoders.
-
-    Raises:
-        SettingError: an unknown suffix, or a place that will not do.
-        OutputError: a file that cannot be written.
-        CacheError: no such run.
-    """
-    if path.suffix not in OUTPUTS:
-        raise SettingError(f"--output must end in one of {listed(OUTPUTS)}; got {str(path)!r}")
-    check_output(path, "--output", reads)
-    folder = Path(run) if Path(run).is_dir() else find_run(run, runs)
-    check_output(path, "--output", [folder / name for name in COPIED])
-
-
-def write_predictions(
-    predictions: Predictions, path: Path, formulas: str = spreadsheet.ESCAPE
-) -> None:
-    """Write text, label and one probability a class, and the data row where some are left out.
-
-    Args:
-        formulas: what to do in CSV about cells that a spreadsheet would run; see
-            ``spreadsheet.FORMULAS``.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    with appearing(path, "--output") as temporary:
-        if path.suffix == ".csv":
-            _write_csv(predictions, temporary, formulas == spreadsheet.ESCAPE)
-        elif path.suffix == ".parquet":
-            _write_parquet(predictions, temporary)
-        else:
-            _write_jsonl(predictions, temporary)
-
-
 def check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
     """Vectors of another encoder would be labelled without a word, and wrongly.
 
@@ -373,33 +325,6 @@ def _shown(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:DIGITS_SHOWN]}..."
 
 
-def _write_csv(predictions: Predictions, path: Path, escape: bool) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        names = ["row"] if predictions.rows else []
-        writer.writerow([*names, "text", "label", *predictions.probability_columns])
-        rows = predictions.probabilities.tolist()
-        own = [[row] for row in predictions.rows] or [[]] * len(rows)
-        for number, text, label, row in zip(
-            own, predictions.texts, predictions.labels, rows, strict=True
-        ):
-            cells = [*number, text, label, *map(_rounded, row)]
-            writer.writerow(spreadsheet.escaped(cells) if escape else cells)
-
-
-def _write_parquet(predictions: Predictions, path: Path) -> None:
-    columns: dict[str, Any] = {"row": list(predictions.rows)} if predictions.rows else {}
-    columns |= {"text": list(predictions.texts), "label": predictions.labels}
-    for place, name in enumerate(predictions.probability_columns):
-        columns[name] = predictions.probabilities[:, place]
-    pq.write_table(pa.table(columns), path)
-
-
-def _write_jsonl(predictions: Predictions, path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for row in predictions.to_dict()["predictions"]:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def _rounded(probability: float) -> float:
+def rounded(probability: float) -> float:
+    """Return a probability as it is written: to six digits."""
     return round(probability, 6)
