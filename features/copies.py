@@ -21,10 +21,10 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from features.hardware import cpu_bfloat16
 from features.kept import Arrays, recall
 from features.neighbors import close_pairs, cosines, unit
 from features.place import Place
-from features.processor import gains_from_bfloat16
 from features.shingles import UNSPACED, letters, overlaps, rarity, shared_runs, words
 from features.stratify import ids_of
 
@@ -95,7 +95,7 @@ def kept_copies(root: Place, texts: Sequence[str], vectors: np.ndarray) -> Copie
         found = find_copies(texts, vectors)
         return {each.name: np.asarray(getattr(found, each.name)) for each in fields(Copies)}
 
-    product = "bfloat16" if gains_from_bfloat16() else "float32"
+    product = "bfloat16" if cpu_bfloat16() else "float32"
     kept: dict[str, Any] = dict(
         recall(root, (texts, vectors, product), CODE, PACKAGES, compute)
     )

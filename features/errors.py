@@ -8,6 +8,7 @@
     │   ├── ArrayError             vectors or labels handed over from Python that will not do
     │   ├── EncoderError           an encoder that cannot be had, or is not what it claims
     │   ├── CacheError             a cache or run folder that cannot be written or read
+    │   ├── OutputError            a file or stream for results that cannot be written
     │   ├── RemoteError            object storage that cannot be reached, or refuses
     │   ├── DiskSpaceError         what is planned does not fit on the disk
     │   └── DeviceMemoryError      a text or an encoder does not fit in the memory
@@ -59,6 +60,10 @@ class EncoderError(InputError):
 
 class CacheError(InputError):
     """A cache or run folder that cannot be written or read."""
+
+
+class OutputError(InputError):
+    """A file or stream for results that cannot be written."""
 
 
 class RemoteError(InputError):

@@ -13,11 +13,7 @@ name, and renamed when complete.
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +24,9 @@ import pyarrow.parquet as pq
 
 from features.batching import windows
 from features.corpus import Corpus
-from features.durable import sweep, temporary_folder
-from features.errors import InputError, SettingError, listed
+from features.errors import SettingError, listed
+from features.output import appearing, check_output
+from features.place import Source
 from features.precision import table_dtype
 from features.spec import FeatureSpec, text_keys
 from features.store import Space
@@ -41,12 +38,6 @@ SUFFIXES = {"npy": ".npy", "arrow": ".arrow", "parquet": ".parquet", "hf": ""}
 """What the name of an export ends in, by format; ``hf`` is a folder."""
 
 FORMATS = tuple(SUFFIXES)
-LEFTOVER = re.compile(
-    r"\.tmp-(?P<whole>.+)-[0-9a-f]{6}|\..+\.(?:npy|arrow|parquet)\.[0-9a-f]{8}\.tmp"
-)
-"""Temporary names of exports: of the folder that holds one, and of files of older versions."""
-
-VECTORS = "vectors"
 
 
 @dataclass(frozen=True)
@@ -60,20 +51,24 @@ class Export:
     dtype: str
 
 
-def check_export(path: Path, form: str) -> None:
+def check_export(path: Path, form: str, reads: Iterable[Source | str] = ()) -> None:
     """Refuse an export that cannot succeed, before anything is encoded.
 
+    Args:
+        reads: files and folders that the command reads.
+
     Raises:
-        SettingError: an unknown format, a suffix of another one, or no folder to write to.
+        SettingError: an unknown format, a suffix of another one, or a place that will not do.
+        OutputError: a file that cannot be written.
     """
     if form not in FORMATS:
         raise SettingError(f"unknown format {form!r}; the formats are {listed(FORMATS)}")
     if form != "hf" and path.suffix != SUFFIXES[form]:
         raise SettingError(f"--out {path} must end in {SUFFIXES[form]} for the format {form}")
-    if not path.absolute().parent.is_dir():
-        raise SettingError(f"--out {path}: there is no folder {path.parent}; make it first")
     if form == "hf" and path.exists():
         raise SettingError(f"--out {path} exists; an hf data set is a new folder: name another")
+    for each in (path, _offsets_path(path)) if form == "npy" else (path,):
+        check_output(each, "--out", reads)
 
 
 def export(space: Space, corpus: Corpus, path: Path, form: str) -> Export:
@@ -81,7 +76,7 @@ def export(space: Space, corpus: Corpus, path: Path, form: str) -> Export:
 
     Raises:
         SettingError: see ``check_export``.
-        InputError: the file cannot be written.
+        OutputError: the file cannot be written.
         CacheError, CorruptShardError: the vectors cannot be read.
     """
     check_export(path, form)
@@ -89,7 +84,7 @@ def export(space: Space, corpus: Corpus, path: Path, form: str) -> Export:
         return _export_npy(space, corpus, path)
     dtype = "float32" if form == "parquet" else table_dtype(space.spec.dtype)
     schema = arrow_schema(corpus, space.spec, dtype)
-    with appearing(path) as temporary:
+    with appearing(path, "--out", folder=form == "hf") as temporary:
         if form == "parquet":
             with pq.ParquetWriter(temporary, schema) as writer:
                 rows = _write_batches(writer, space, corpus, schema)
@@ -147,12 +142,12 @@ def _export_npy(space: Space, corpus: Corpus, path: Path) -> Export:
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     shape, dtype = (int(offsets[-1]), space.spec.width), table_dtype(space.spec.dtype)
     paths = [path]
-    with appearing(path) as values:
+    with appearing(path, "--out") as values:
         _write_npy(values, shape, dtype, (table.values for _, table in slices(space, corpus)))
-        if space.spec.layout != POOLED:
-            paths.append(path.with_suffix(".offsets.npy"))
-            with appearing(paths[1]) as beside:
-                _write_npy(beside, offsets.shape, "int64", [offsets])
+    if space.spec.layout != POOLED:
+        paths.append(_offsets_path(path))
+        with appearing(paths[1], "--out") as beside:
+            _write_npy(beside, offsets.shape, "int64", [offsets])
     return Export(tuple(paths), len(corpus), shape[0], shape[1], dtype)
 
 
@@ -171,9 +166,12 @@ def _write_npy(
             file.write(np.ascontiguousarray(part, kind).data.cast("B"))
 
 
+def _offsets_path(path: Path) -> Path:
+    return path.with_suffix(".offsets.npy")
+
+
 def _write_hf(folder: Path, space: Space, corpus: Corpus, schema: pa.Schema) -> int:
     """The folder that ``datasets.Dataset.save_to_disk`` writes, of plain Arrow and JSON."""
-    folder.mkdir()
     name = "data-00000-of-00001.arrow"
     kinds = {field.name: hf_feature(field.type) for field in schema}
     marked = schema.with_metadata({"huggingface": json.dumps({"info": {"features": kinds}})})
@@ -206,37 +204,3 @@ def hf_feature(kind: pa.DataType) -> dict[str, Any]:
         return {"feature": hf_feature(kind.value_type), "_type": "Sequence"}
     name = "float16" if pa.types.is_float16(kind) else "float32"
     return {"dtype": "string" if pa.types.is_string(kind) else name, "_type": "Value"}
-
-
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A temporary path that takes the place of ``path`` when all went well.
-
-    It lies in a folder that is locked meanwhile; those of killed processes are removed first.
-    """
-    folder = path.parent
-    try:
-        sweep(folder, lambda name: _left_by_export(path, name))
-        with temporary_folder(folder, path.name) as temporary:
-            try:
-                yield temporary / path.name
-                (temporary / path.name).replace(path)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise InputError(
-            f"the export {path} cannot be written ({error.strerror or error}); choose another "
-            "place with --out"
-        ) from error
-
-
-def _left_by_export(path: Path, name: str) -> bool:
-    """Whether a name beside an export is, by its form, that of one that was under way."""
-    found = LEFTOVER.fullmatch(name)
-    if not found:
-        return bool(re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.tmp", name))
-    if found["whole"] is None:
-        return True
-    with suppress(OSError):
-        return set(os.listdir(path.with_name(name))) <= {found["whole"]}
-    return False

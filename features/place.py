@@ -67,14 +67,21 @@ def source(text: str | Source) -> Source:
 
 
 def place(text: str | Place) -> Place:
-    """Where a name points to: here, or on object storage.
+    """Where a name points to: here, or on object storage. ``~`` is the home folder.
 
     Raises:
-        SettingError: an unknown scheme, no bucket, credentials in the name, a setting of the
-            connection that is not known.
+        SettingError: an empty name, a NUL byte, an unknown scheme, no bucket, credentials in
+            the name, a setting of the connection that is not known.
     """
-    if not isinstance(text, str) or "://" not in text:
+    if not isinstance(text, str):
         return text if isinstance(text, RemotePath) else Path(text)
+    if not text or "\0" in text:
+        raise SettingError(f"{text!r} names no file or folder; give a path")
+    if "://" not in text:
+        try:
+            return Path(text).expanduser()
+        except RuntimeError:  # no such user: the name stands for itself
+            return Path(text)
     parts = urlsplit(text, allow_fragments=False)
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost"):

@@ -139,7 +139,7 @@ def _read_description(path: Path) -> Description:
                 "again"
             )
         return Description.model_validate(values)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise CacheError(f"{path} is damaged ({reason}): train again") from error
 

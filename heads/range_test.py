@@ -25,7 +25,7 @@ LOWEST, HIGHEST = 1e-5, 10.0
 LEAST_STEPS, MOST_STEPS = 100, 500
 """Without a number of steps it is an epoch, but no fewer than these and no more."""
 
-FEWEST = 20
+FEWEST, MOST = 20, 1_000_000
 
 SMOOTHING = 0.05
 """Share of all steps over which the loss is averaged, with weights that decay exponentially."""
@@ -128,6 +128,8 @@ def check_range(head: str, lowest: float, highest: float, steps: int | None) -> 
         )
     if steps is not None and steps < FEWEST:
         raise SettingError(f"a range test needs at least {FEWEST} steps; got {steps}")
+    if steps is not None and steps > MOST:
+        raise SettingError(f"--steps takes {FEWEST} to {MOST:,}; got {steps}")
 
 
 def _run(trainer: RangeTrainer) -> tuple[list[float], list[float], bool]:

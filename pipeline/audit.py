@@ -26,6 +26,7 @@ from pipeline.findings_rows import row_findings
 from pipeline.findings_texts import text_findings
 from pipeline.giveaways import giveaway_findings
 from pipeline.progress import duration
+from pipeline.terminal import one_line
 from pipeline.vectors import ensure_vectors
 
 FINDERS: tuple[Finder, ...] = (
@@ -39,7 +40,8 @@ FINDERS: tuple[Finder, ...] = (
 SHOWN = 3
 """Examples of each finding on the terminal; the page and ``--json`` have more."""
 
-LONGEST_SHOWN = 88
+LONGEST_SHOWN, LONGEST_LABEL = 88, 60
+"""Characters of a text and of a label on the terminal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +97,8 @@ class AuditResult:
             else "no split column"
         )
         lines = [
-            f"{self.corpus.name}: {facts['texts']:,} texts, {facts['labels']:,} labels, "
-            f"{split}",
+            f"{one_line(self.corpus.name)}: {facts['texts']:,} texts, "
+            f"{facts['labels']:,} labels, {split}",
             f"{len(self.findings)} kinds of findings in {duration(self.seconds)}; "
             f"search among neighbours: {self.search}",
         ]
@@ -146,7 +148,10 @@ def audit(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _finding_lines(finding: Finding) -> list[str]:
-    lines = [f"{finding.kind}: {finding.count:,} ({finding.share:.1%})", f"  {finding.message}"]
+    lines = [
+        f"{finding.kind}: {finding.count:,} ({finding.share:.1%})",
+        f"  {one_line(finding.message)}",
+    ]
     for example in finding.examples[:SHOWN]:
         lines += [f"    {line}" for line in _example_lines(example)]
     return [*lines, f"  remedy: {finding.remedy}"]
@@ -156,14 +161,13 @@ def _example_lines(example: Example) -> list[str]:
     lines = [_shown(place) for place in (example.place, example.other) if place]
     if example.other:
         lines[1] = f"  = {lines[1]}"
-    facts = [example.note] if example.note else []
+    facts = [one_line(example.note)] if example.note else []
     if example.similarity is not None and example.similarity < 1:
         facts.append(f"{example.similarity:.0%} in common")
     return lines + ([f"  ({'; '.join(facts)})"] if facts and lines else facts)
 
 
 def _shown(place: Place) -> str:
-    text = " ".join(place.text.split())
-    cut = text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
-    side = f" {place.split}" if place.split else ""
-    return f"row {place.row:,}{side} [{place.label}] {cut}"
+    text = one_line(place.text, LONGEST_SHOWN)
+    side = f" {one_line(place.split, LONGEST_LABEL)}" if place.split else ""
+    return f"row {place.row:,}{side} [{one_line(place.label, LONGEST_LABEL)}] {text}"

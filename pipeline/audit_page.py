@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from features.errors import SettingError
+from features.output import appearing
 from pipeline.audit import AuditResult
 from pipeline.findings import Example, Finding, Place
 
@@ -52,13 +52,9 @@ def page(result: AuditResult) -> str:
 
 
 def write_page(result: AuditResult, path: Path) -> None:
-    """Write the page. Raises ``SettingError`` where the file cannot be written."""
-    try:
-        path.write_text(page(result), encoding="utf-8")
-    except OSError as error:
-        raise SettingError(
-            f"--page {path} cannot be written ({error.strerror}); name another file, or none"
-        ) from error
+    """Write the page. Raises ``OutputError`` where the file cannot be written."""
+    with appearing(path, "--page") as temporary:
+        temporary.write_text(page(result), encoding="utf-8")
 
 
 def _summary_row(finding: Finding) -> str:

@@ -120,7 +120,10 @@ def _read_file(path: Path) -> BlendFile:
     try:
         file = BlendFile.model_validate(read_json(path))
     except ValidationError as error:
-        reason = "; ".join(f"{each['loc'][0]}, {each['msg']}" for each in error.errors())
+        reason = "; ".join(
+            f"{'.'.join(map(str, each['loc'])) or 'all of it'}, {each['msg']}"
+            for each in error.errors()
+        )
         raise CacheError(f"{path} does not hold a blend, {reason}") from error
     if file.version != VERSION:
         raise CacheError(

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from heads import metrics
+from pipeline import spreadsheet
 from pipeline.evaluation import Evaluation
 
 CLASSES = "classes.csv"
@@ -111,11 +112,14 @@ def class_scores(test: Evaluation, names: Sequence[str]) -> tuple[ClassScore, ..
 
 
 def write_classes(path: Path, scores: Sequence[ClassScore]) -> None:
-    """Write the scores of the classes as CSV; an empty cell is a measure of nothing."""
+    """Write the scores of the classes as CSV; an empty cell is a measure of nothing.
+
+    A label that a spreadsheet would run has an apostrophe before it.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(ClassScore)])
-        writer.writeheader()
-        writer.writerows(map(asdict, scores))
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(ClassScore)])
+        writer.writerows(spreadsheet.escaped(asdict(score).values()) for score in scores)
 
 
 def by_length(test: Evaluation, tokens: np.ndarray) -> Parts:

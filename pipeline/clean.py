@@ -19,12 +19,21 @@ import pyarrow.parquet as pq
 
 from features.corpus import Columns
 from features.errors import SettingError, listed
+from features.output import appearing, check_output
+from features.place import Source
+from pipeline import spreadsheet
 from pipeline.findings import Evidence, Finding
 from pipeline.findings_copies import leaked, within
 from pipeline.findings_labels import conflicting, label_key
 from pipeline.findings_rows import header_rows, invisible_rows
 from pipeline.findings_texts import non_answers
 from pipeline.giveaways import Giveaway, giveaways, without
+from pipeline.terminal import say
+
+Table = dict[str, list[object]]
+"""Columns by name."""
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 KEPT = "kept"
 AUDIT, ROW = "audit", "row"
@@ -99,39 +108,60 @@ def check_remedies(remedies: str | None) -> tuple[str, ...]:
     return kinds
 
 
-def check_target(path: Path) -> None:
-    """Refuse an unknown format, or a folder that is not there, before any work is done.
+def check_targets(page: Path | None, path: Path | None, reads: Sequence[Source | str]) -> None:
+    """Refuse outputs that cannot be written, are read or are the same, before any work.
+
+    Args:
+        page, path: of ``--page`` and ``--write-clean``; None where they are not wanted.
+        reads: what the command reads: the data, the cache, the encoder.
 
     Raises:
-        SettingError: with the choices.
+        SettingError: an unknown format, one file for both, or a place that will not do.
+        OutputError: a file that cannot be written.
     """
+    if page is not None:
+        check_output(page, "--page", reads)
+    if path is None:
+        return
     if path.suffix not in WRITERS:
         raise SettingError(
             f"--write-clean must end in one of {listed(WRITERS)}; got {str(path)!r}"
         )
-    if not path.absolute().parent.is_dir():
-        raise SettingError(f"--write-clean {path}: there is no folder {path.absolute().parent}")
+    for each in (path, _dropped_path(path)):
+        check_output(each, "--write-clean", reads)
+        if page is not None and each.resolve() == page.resolve():
+            raise SettingError(f"--page and --write-clean both write {each}; name another")
 
 
 def write_clean(
-    evidence: Evidence, cleaning: Cleaning, columns: Columns, path: Path
+    evidence: Evidence,
+    cleaning: Cleaning,
+    columns: Columns,
+    path: Path,
+    formulas: str = spreadsheet.KEEP,
 ) -> tuple[Path, Path | None]:
     """Write the rows that stay, and beside them those that were dropped, if any.
+
+    Args:
+        columns: of the file read; the others are not written.
+        formulas: what to do in CSV and TSV about cells that a spreadsheet would run; see
+            ``spreadsheet.FORMULAS``. Escaped, they are other texts to whoever reads them.
 
     Returns:
         The two files.
 
     Raises:
-        SettingError: a file cannot be written.
+        OutputError: a file cannot be written.
     """
-    table: dict[str, list[object]] = {columns.text: [*cleaning.texts]}
+    table: Table = {columns.text: [*cleaning.texts]}
     if evidence.corpus.labels is not None and columns.label:
         table[columns.label] = [*cleaning.labels]
     if evidence.corpus.splits is not None and columns.split:
         table[columns.split] = [*evidence.corpus.splits]
     table[_free(ROW, table)] = [*evidence.corpus.rows]
     table[_free(AUDIT, table)] = [*cleaning.done]
-    dropped = path.with_name(f"{path.stem}.dropped{path.suffix}")
+    table = _escaped(table, path, formulas) if path.suffix in DELIMITERS else table
+    dropped = _dropped_path(path)
     _write(path, _chosen(table, np.flatnonzero(~cleaning.drop)))
     if not cleaning.drop.any():
         dropped.unlink(missing_ok=True)
@@ -140,13 +170,30 @@ def write_clean(
     return path, dropped
 
 
-def _free(name: str, table: dict[str, list[object]]) -> str:
+def _dropped_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.dropped{path.suffix}")
+
+
+def _escaped(table: Table, path: Path, formulas: str) -> Table:
+    """The table as ``formulas`` asks; a note where cells are kept that would be run."""
+    if formulas == spreadsheet.ESCAPE:
+        return {name: spreadsheet.escaped(cells) for name, cells in table.items()}
+    count = sum(spreadsheet.is_formula(cell) for cells in table.values() for cell in cells)
+    if count:
+        say(
+            f"note: {count:,} cells of {path.name} begin as a formula does and stand there as "
+            "they are, to train on; --formulas escape makes the file safe for a spreadsheet"
+        )
+    return table
+
+
+def _free(name: str, table: Table) -> str:
     while name in table:
         name = f"{name}_"
     return name
 
 
-def _chosen(table: dict[str, list[object]], rows: np.ndarray) -> dict[str, list[object]]:
+def _chosen(table: Table, rows: np.ndarray) -> Table:
     return {name: [values[i] for i in rows.tolist()] for name, values in table.items()}
 
 
@@ -231,37 +278,34 @@ DEFAULT = tuple(
 )
 
 
-def _write(path: Path, table: dict[str, list[object]]) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
+def _write(path: Path, table: Table) -> None:
+    with appearing(path, "--write-clean") as temporary:
         WRITERS[path.suffix](table, temporary)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise SettingError(f"--write-clean {path}: {error.strerror}; name another") from error
 
 
-def _write_delimited(table: dict[str, list[object]], path: Path, delimiter: str) -> None:
+def _write_delimited(table: Table, path: Path, delimiter: str) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter)
         writer.writerow(table)
         writer.writerows(zip(*table.values(), strict=True))
 
 
-def _write_jsonl(table: dict[str, list[object]], path: Path) -> None:
+def _write_jsonl(table: Table, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         for values in zip(*table.values(), strict=True):
             row = dict(zip(table, values, strict=True))
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _write_parquet(table: dict[str, list[object]], path: Path) -> None:
+def _write_parquet(table: Table, path: Path) -> None:
     pq.write_table(pa.table(table), path)
 
 
-WRITERS: dict[str, Callable[[dict[str, list[object]], Path], None]] = {
-    ".csv": partial(_write_delimited, delimiter=","),
-    ".tsv": partial(_write_delimited, delimiter="\t"),
+WRITERS: dict[str, Callable[[Table, Path], None]] = {
+    **{
+        suffix: partial(_write_delimited, delimiter=delimiter)
+        for suffix, delimiter in DELIMITERS.items()
+    },
     ".jsonl": _write_jsonl,
     ".parquet": _write_parquet,
 }

@@ -1,7 +1,8 @@
 """The ``manyheads`` command: arguments in, one function called, exit code out.
 
-Exit codes: 0 done; 2 the user's input is wrong (one line on stderr); 1 a fault of ours;
-130 interrupted. With ``--json`` stdout holds one JSON object and nothing else.
+Exit codes: 0 done; 2 the user's input is wrong, or the system refuses a file (one line on
+stderr); 1 a fault of ours; 130 interrupted. With ``--json`` stdout holds one JSON object and
+nothing else.
 
 Each command's module is imported when it runs, so that none pays for another's libraries.
 """
@@ -10,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,10 @@ from typing import Any, NoReturn
 
 from features.errors import InputError, ManyheadsError, SettingError
 from pipeline import cache_options, model_options, options, shared_options
+from pipeline.system_errors import system_error
+from pipeline.terminal import open_streams, say, show, show_json
 
+NAME = "manyheads"
 INTERRUPTED = 130
 
 # How often a thread of GNU's OpenMP looks for work before it sleeps. By default 300,000 times:
@@ -43,11 +47,13 @@ class Command:
 
     Attributes:
         summary: one line for ``manyheads --help``.
+        example: its arguments in the example that ends its help.
         add_options: adds its options to a parser.
         run: parsed arguments -> answer.
     """
 
     summary: str
+    example: str
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], Answer]
 
@@ -59,43 +65,83 @@ class Parser(argparse.ArgumentParser):
         """Raise ``SettingError``: the message, and where the help stands."""
         raise SettingError(f"{message}; see: {self.prog} --help")
 
+    def print_help(self, file: Any = None) -> None:
+        """Write the help as any other result. Raises ``OutputError``: stdout is full."""
+        show(self.format_help().rstrip())
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read when a command imports torch
+    open_streams()
     try:
-        parsed = make_parser().parse_args(arguments)
-        answer = COMMANDS[parsed.command].run(parsed)
-        shown = json.dumps(answer.json, ensure_ascii=False) if parsed.json else answer.text
-        sys.stdout.write(shown + "\n")
-        sys.stdout.flush()
+        return _run(sys.argv[1:] if arguments is None else arguments)
     except ManyheadsError as error:
         kind = "error" if isinstance(error, InputError) else "fault"
-        sys.stderr.write(f"{kind}: {' '.join(str(error).splitlines())}\n")
+        say(f"{kind}: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write(
+        say(
             "interrupted: what was encoded so far is kept in the cache, and of train each "
-            "finished training; the same command goes on from there\n"
+            "finished training; the same command goes on from there"
         )
         return INTERRUPTED
+    except Exception as error:
+        reason = system_error(error)
+        if reason is None:
+            raise
+        say(f"error: {reason}")
+        return InputError.exit_code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run one command and show its answer. Who reads it may go away, such as ``head``."""
+    exit_code = 0
+    try:
+        _refuse_dashes(arguments)
+        parser = make_parser()
+        parsed = parser.parse_args(arguments)
+        if parsed.version:
+            show(f"manyheads {importlib.import_module('importlib.metadata').version(NAME)}")
+        elif parsed.command is None:
+            parser.print_help()
+        else:
+            answer = COMMANDS[parsed.command].run(parsed)
+            exit_code = answer.exit_code
+            if parsed.json:
+                show_json(answer.json)
+            else:
+                show(answer.text)
     except BrokenPipeError:
-        # The reader went away (a pipe into head); there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return answer.exit_code
+        pass  # nobody is left to tell
+    return exit_code
+
+
+def _refuse_dashes(arguments: Sequence[str]) -> None:
+    """argparse drops the value of ``--name=--`` and hands on a list. Raises SettingError."""
+    for argument in arguments:
+        if re.fullmatch(r"--[\w-]+=--", argument):
+            raise SettingError(f"{argument[:-3]} takes a value, and -- is none")
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands, drawn from ``COMMANDS``."""
     parser = Parser(
-        prog="manyheads",
+        prog=NAME,
         description="Encode texts once with a frozen encoder; train light heads in seconds.",
+        epilog=f"example: {NAME} train --head cnn",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, command in COMMANDS.items():
-        child = commands.add_parser(name, help=command.summary, description=command.summary)
+        child = commands.add_parser(
+            name,
+            help=command.summary,
+            description=command.summary,
+            epilog=f"example: {NAME} {name} {command.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         command.add_options(child)
         child.add_argument(
             "--json", action="store_true", help="print one JSON object on stdout, nothing else"
@@ -142,10 +188,12 @@ def _train(parsed: argparse.Namespace) -> Answer:
 
 def _predict(parsed: argparse.Namespace) -> Answer:
     predicting = importlib.import_module("pipeline.predict")
+    writing = importlib.import_module("pipeline.prediction_file")
+    for text in parsed.text or ():
+        check_text(text)
     if parsed.output:
-        predicting.check_output(parsed.output)
-    if parsed.text and not all(text.strip() for text in parsed.text):
-        raise SettingError("--text is empty; give a text to label")
+        reads = (*([parsed.data] if parsed.data else []), parsed.cache, *parsed.encoder)
+        writing.check_target(parsed.output, parsed.run, parsed.runs, reads)
     if parsed.explain < 0:
         raise SettingError(f"--explain takes how many texts, 1 or more; got {parsed.explain}")
     texts, rows = (
@@ -166,7 +214,7 @@ def _predict(parsed: argparse.Namespace) -> Answer:
     predictions = replace(predictions, rows=rows)
     if not parsed.output:
         return Answer(predictions.to_dict(), predictions.to_text())
-    predicting.write_predictions(predictions, parsed.output)
+    writing.write_predictions(predictions, parsed.output, parsed.formulas)
     answer = {
         "run": str(predictions.run),
         "texts": len(texts),
@@ -179,24 +227,36 @@ def _predict(parsed: argparse.Namespace) -> Answer:
 def _audit(parsed: argparse.Namespace) -> Answer:
     cleaning = importlib.import_module("pipeline.clean")
     remedies = cleaning.check_remedies(parsed.remedies)
-    if parsed.write_clean:
-        cleaning.check_target(parsed.write_clean)
-    data = shared_options.data_config(parsed)
+    data, vectors = shared_options.data_config(parsed), shared_options.vector_config(parsed)
+    page = None if str(parsed.page) == shared_options.NO_COLUMN else parsed.page
+    cleaning.check_targets(
+        page, parsed.write_clean, (data.data, vectors.cache, vectors.encoder)
+    )
     result = importlib.import_module("pipeline.audit").run_audit(
-        data, shared_options.vector_config(parsed), examples=parsed.examples
+        data, vectors, examples=parsed.examples
     )
     files: dict[str, str] = {}
-    if str(parsed.page) != shared_options.NO_COLUMN:
-        importlib.import_module("pipeline.audit_page").write_page(result, parsed.page)
-        files["page"] = str(parsed.page)
+    if page:
+        importlib.import_module("pipeline.audit_page").write_page(result, page)
+        files["page"] = str(page)
     if parsed.write_clean:
         plan = cleaning.plan_cleaning(result.evidence, result.findings, remedies)
         kept, dropped = cleaning.write_clean(
-            result.evidence, plan, data.columns, parsed.write_clean
+            result.evidence, plan, data.columns, parsed.write_clean, parsed.formulas
         )
         files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
     shown = "".join(f"\n{name}: {path}" for name, path in files.items())
     return Answer({**result.to_dict(), **files}, f"{result.to_text()}\n{shown}")
+
+
+def check_text(text: str) -> None:
+    """Refuse a text that cannot be labelled. Raises ``SettingError``."""
+    if not text.strip():
+        raise SettingError("--text is empty; give a text to label")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
+        raise SettingError(f"--text {text!r} is not UTF-8; convert it first") from error
 
 
 def _layers(parsed: argparse.Namespace) -> Answer:
@@ -232,48 +292,81 @@ def _answered_by(module: str, function: str = "run") -> Callable[[argparse.Names
 
 COMMANDS = {
     "features": Command(
-        "encode a corpus once, for every head", options.features_options, _features
+        "encode a corpus once, for every head",
+        "--data texts.csv",
+        options.features_options,
+        _features,
     ),
     "lr-range": Command(
         "find the learning rate to train a head with",
+        "--data texts.csv --head cnn",
         model_options.lr_range_options,
         _answered_by("pipeline.lr_range"),
     ),
-    "train": Command("train and score a head on cached vectors", options.train_options, _train),
+    "train": Command(
+        "train and score a head on cached vectors",
+        "--data texts.csv --head cnn",
+        options.train_options,
+        _train,
+    ),
     "blend": Command(
         "make one run of several: the mean of what they say",
+        "20261121-083000-cnn-1f2e3d 20261121-083512-lstm-4a5b6c",
         model_options.blend_options,
         _answered_by("pipeline.blend_run"),
     ),
-    "predict": Command("label texts with a trained run", options.predict_options, _predict),
-    "audit": Command("find what is wrong with a corpus", options.audit_options, _audit),
-    "layers": Command(
-        "find the encoder's layer that serves a corpus best", options.layers_options, _layers
+    "predict": Command(
+        "label texts with a trained run",
+        '--text "What a lovely day"',
+        options.predict_options,
+        _predict,
     ),
-    "heads": Command("list the heads and their settings", options.no_options, _heads),
-    "export": Command("write vectors for other tools", options.export_options, _export),
+    "audit": Command(
+        "find what is wrong with a corpus",
+        "--data texts.csv --write-clean clean.csv",
+        options.audit_options,
+        _audit,
+    ),
+    "layers": Command(
+        "find the encoder's layer that serves a corpus best",
+        "--data texts.csv",
+        options.layers_options,
+        _layers,
+    ),
+    "heads": Command("list the heads and their settings", "--json", options.no_options, _heads),
+    "export": Command(
+        "write vectors for other tools",
+        "--data texts.csv --out vectors.npy",
+        options.export_options,
+        _export,
+    ),
     "export-model": Command(
         "write a trained run as one folder: ONNX, weights, labels, model card",
+        "latest --out model",
         model_options.export_model_options,
         _answered_by("pipeline.model_export"),
     ),
     "verify": Command(
         "check every file of the cache",
+        "--data texts.csv",
         cache_options.verify_options,
         _answered_by("pipeline.verification"),
     ),
     "cache": Command(
         "list what the cache holds",
+        "--json",
         cache_options.cache_options,
         _answered_by("pipeline.housekeeping", "run_cache"),
     ),
     "compact": Command(
         "join small shards of the cache",
+        "--cache cache",
         cache_options.cache_options,
         _answered_by("pipeline.housekeeping", "run_compact"),
     ),
     "collect": Command(
         "remove from the cache what no data set needs",
+        "--data texts.csv",
         cache_options.collect_options,
         _answered_by("pipeline.housekeeping", "run_collect"),
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from features.devices import parse_devices
 from features.errors import SettingError, listed
 from features.hardware import AUTO, BACKENDS
 from features.location import EMBEDDED
+from features.output import check_output
 from features.place import HubName, Place, Source
 from features.precision import STORED_DTYPES
 from features.remote import RemotePath
@@ -21,6 +21,9 @@ from features.spec import PRECISIONS, check_prompt
 from heads.presets import check_head, find_preset
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
+
+MOST_MEMORY = 1e9
+"""Gigabytes; so much is in no machine, and bytes of it are a number that can be counted."""
 
 NEAR, RANDOM = "near", "random"
 SPLITS = (NEAR, RANDOM)
@@ -74,8 +77,10 @@ class VectorConfig:
         _one_of("backend", self.backend, BACKENDS)
         if self.devices is not None:
             parse_devices(self.devices)
-        if self.memory is not None and not 0 <= self.memory < math.inf:
-            raise SettingError(f"--memory takes gigabytes, 0 or more; got {self.memory:g}")
+        if self.memory is not None and not 0 <= self.memory <= MOST_MEMORY:
+            raise SettingError(
+                f"--memory takes gigabytes, 0 to {MOST_MEMORY:g}; got {self.memory:g}"
+            )
 
     @property
     def memory_bytes(self) -> int | None:
@@ -188,12 +193,16 @@ def _one_of(name: str, value: str, choices: Sequence[str]) -> None:
         raise SettingError(f"--{name} must be one of {listed(choices)}; got {value!r}")
 
 
-def check_plot(path: Path) -> None:
-    """Refuse what cannot become a plot, before any work. Raises ``SettingError``."""
+def check_plot(path: Path, data: DataConfig, vectors: VectorConfig) -> None:
+    """Refuse what cannot become a plot, or is read, before any work.
+
+    Raises:
+        SettingError: another suffix than that of a PNG, or a place that will not do.
+        OutputError: a file that cannot be written.
+    """
     if path.suffix != ".png":
         raise SettingError(f"--plot must end in .png, or be none; got {str(path)!r}")
-    if not path.absolute().parent.is_dir():
-        raise SettingError(f"--plot {path}: there is no folder {path.absolute().parent}")
+    check_output(path, "--plot", (data.data, vectors.cache, vectors.encoder))
 
 
 def _plain(value: Any) -> Any:

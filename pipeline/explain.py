@@ -100,13 +100,13 @@ def write_training(path: Path, training: TrainingTexts) -> None:
 def read_training(path: Path) -> TrainingTexts:
     """The training texts of a run. Raises ``CacheError`` where it kept none."""
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        table = pq.read_table(path, columns=["row", "text", "label", "key"])
+        columns = {name: table.column(name).to_pylist() for name in ("row", "text", "label")}
+        keys = np.array(table.column("key").to_pylist(), dtype="S16")
+    except (OSError, LookupError, ValueError, TypeError, pa.ArrowException) as error:
         raise CacheError(
             f"cannot read {path} ({error}); train the run again to have its texts explained"
         ) from error
-    columns = {name: table.column(name).to_pylist() for name in ("row", "text", "label")}
-    keys = np.array(table.column("key").to_pylist(), dtype="S16")
     return TrainingTexts(columns["row"], columns["text"], columns["label"], keys)
 
 

@@ -51,7 +51,7 @@ def run_export(
 ) -> Exported:
     """Encode what is missing of a corpus and write all its vectors, in its order."""
     start = time.perf_counter()
-    check_export(out, form)
+    check_export(out, form, (data.data, vectors.cache, vectors.encoder))
     corpus = read_corpus(data.data, data.columns, labels=False, skip_empty=data.skip_empty)
     layout = layout or POOLED
     result = ensure_vectors(corpus.texts, vectors, (layout,))

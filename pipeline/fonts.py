@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
-from pipeline.vectors import say
+from pipeline.terminal import say
 
 OWN = "DejaVu Sans"
 """Comes with matplotlib; Latin, Greek, Cyrillic and Arabic letters, and more."""

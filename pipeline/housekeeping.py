@@ -20,6 +20,7 @@ from features.place import Place, Source
 from features.quarantine import QUARANTINE
 from features.segments import LANGUAGE, language_of
 from features.spec import FeatureSpec, text_keys
+from pipeline.terminal import one_line
 
 PROMPT_SHOWN = 20
 """Characters of a prompt in the table."""
@@ -232,7 +233,7 @@ def _layout(spec: FeatureSpec) -> str:
 def _row(facts: SpaceFacts) -> tuple[str, ...]:
     spec = facts.card.spec
     return (
-        facts.card.model or "unknown",
+        one_line(facts.card.model or "unknown"),
         _layout(spec),
         ",".join(map(str, spec.layers)),
         spec.dtype,

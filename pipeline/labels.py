@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.terminal import one_line
+
 
 def short_label(label: str, most: int) -> str:
     """A label on one line, cut where it is long, with nothing that a terminal obeys."""
-    flat = "".join(letter if letter.isprintable() else " " for letter in label)
-    flat = " ".join(flat.split())
-    return flat if len(flat) <= most else flat[: most - 3] + "..."
+    return one_line(label, most)

@@ -19,6 +19,7 @@ from features.corpus import Corpus
 from features.encoding import Encoder
 from features.errors import SettingError, listed
 from features.model import EncoderModel, find_model
+from features.output import appearing
 from features.spec import parse_layers
 from features.splits import TEST, VALIDATION, Split, official_sides
 from features.store import Space
@@ -83,7 +84,7 @@ class LayersConfig:
         if not 0 <= self.seed < 2**31 - 100:
             raise SettingError(f"--seed must lie between 0 and {2**31 - 101}; got {self.seed}")
         if self.plot is not None:
-            check_plot(self.plot)
+            check_plot(self.plot, self.data, self.vectors)
 
 
 @dataclass(frozen=True)
@@ -277,10 +278,8 @@ def _draw(result: LayersResult, path: Path) -> None:
     from pipeline.plots import draw_layers
 
     title = f"{result.data}: {result.validation:,} validation texts, 95 % intervals"
-    try:
-        draw_layers(result.comparison, result.config.head, title, path)
-    except OSError as error:
-        raise SettingError(f"--plot {path} cannot be written ({error.strerror})") from error
+    with appearing(path, "--plot") as temporary:
+        draw_layers(result.comparison, result.config.head, title, temporary)
 
 
 def _plain(one: LayerScore) -> dict[str, Any]:

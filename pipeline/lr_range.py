@@ -18,8 +18,8 @@ import numpy as np
 
 from features.copies import kept_copies
 from features.encoding import Encoder
-from features.errors import SettingError
 from features.model import EncoderModel
+from features.output import appearing
 from features.table import POOLED
 from heads.base import Problem
 from heads.presets import find_preset
@@ -60,7 +60,7 @@ class LrRangeConfig:
     def __post_init__(self) -> None:
         check_range(self.training.head, self.lowest, self.highest, self.steps)
         if self.plot is not None:
-            check_plot(self.plot)
+            check_plot(self.plot, self.training.data, self.training.vectors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +217,5 @@ def _draw(test: RangeTest, title: str, path: Path) -> None:
     # Imported here alone: matplotlib costs a second, and nothing is drawn with --plot none.
     from pipeline.plots import draw_range
 
-    try:
-        draw_range(test, title, path)
-    except OSError as error:
-        raise SettingError(f"--plot {path} cannot be written ({error.strerror})") from error
+    with appearing(path, "--plot") as temporary:
+        draw_range(test, title, temporary)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import CacheError
-from features.export import appearing
+from features.output import appearing
 from heads.checkpoint import WEIGHTS
 from pipeline.blend_card import blend_card
 from pipeline.blend_folder import (
@@ -82,10 +82,10 @@ def _write_blend(model: Predictor, temperature: float, out: Path) -> None:
             f"the run {model.folder} is damaged ({type(error).__name__}: {error}): blend the "
             "runs again, then export it"
         ) from error
-    with appearing(out) as temporary:
-        (temporary / PARTS).mkdir(parents=True)
+    with appearing(out, "--out", folder=True) as temporary:
+        (temporary / PARTS).mkdir()
         places = part_folders(temporary, len(model.parts))
         for part, folder, place in zip(model.parts, model.folders, places, strict=True):
             write_model(part, folder, place, f"{out.name}/{PARTS}/{place.name}")
         write_blend_file(temporary, model.labels, temperature)
-        (temporary / CARD).write_text(card, encoding="utf-8")
+        (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")

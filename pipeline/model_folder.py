@@ -18,8 +18,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from features.errors import CacheError, EncoderError, SettingError
-from features.export import appearing
 from features.location import pinned
+from features.output import appearing, check_output
 from features.spec import FeatureSpec
 from heads import checkpoint
 from heads.checkpoint import WEIGHTS
@@ -98,20 +98,26 @@ class Model:
 
 
 def check_out(out: Path) -> None:
-    """Refuse a place that a model folder cannot take. Raises ``SettingError``."""
-    if not out.absolute().parent.is_dir():
-        raise SettingError(f"--out {out}: there is no folder {out.parent}; make it first")
+    """Refuse a place that a model folder cannot take.
+
+    Raises:
+        SettingError: no folder to make it in, the current one, or what is no empty folder.
+        OutputError: nothing can be written there.
+    """
     if out.resolve() == Path.cwd():
         raise SettingError(f"--out {out} is the current folder: name one in it or elsewhere")
     if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
         raise SettingError(f"--out {out} exists and is not an empty folder: name another")
+    if not out.exists():
+        check_output(out, "--out")
 
 
 def read_run(folder: Path) -> Model:
     """The head of a run folder. Raises ``CacheError`` if it is damaged."""
     config = read_json(folder / CONFIG)
     try:
-        spec, encoder = config["resolved"]["spec"], str(config["vectors"]["encoder"])
+        spec, fingerprint = config["resolved"]["spec"], config["resolved"]["fingerprint"]
+        encoder = str(config["vectors"]["encoder"])
         commit = str(config["resolved"].get("encoder_commit", ""))
     except (KeyError, TypeError) as error:
         raise CacheError(
@@ -119,17 +125,24 @@ def read_run(folder: Path) -> Model:
         ) from error
     if commit:
         encoder = pinned(encoder, commit)
-    return Model(checkpoint.load(folder), _spec(spec, folder / CONFIG), encoder)
+    return Model(checkpoint.load(folder), _spec(spec, fingerprint, folder / CONFIG), encoder)
 
 
-def _spec(values: dict[str, Any], path: Path) -> FeatureSpec:
-    """A spec as a file holds it. Raises ``CacheError`` if that is none."""
+def _spec(values: dict[str, Any], fingerprint: str, path: Path) -> FeatureSpec:
+    """A spec as a file holds it. Raises ``CacheError`` if it is not that of the fingerprint."""
     try:
-        return FeatureSpec.from_dict(values)
-    except TypeError as error:
+        spec = FeatureSpec.from_dict(values)
+        found = spec.fingerprint
+    except (TypeError, ValueError) as error:
         raise CacheError(
             f"{path} is damaged (its spec of the vectors: {error}): train again"
         ) from error
+    if found != fingerprint:
+        raise CacheError(
+            f"{path} is damaged (its spec of the vectors has the fingerprint {found}, not "
+            f"{fingerprint}, which stands beside it): train again"
+        )
+    return spec
 
 
 def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = None) -> None:
@@ -141,7 +154,7 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
     Raises:
         SettingError: ``out`` will not do, or the head cannot be written as ONNX.
         CacheError: the run folder is damaged.
-        InputError: the folder cannot be written.
+        OutputError: the folder cannot be written.
     """
     check_out(out)
     onnx = onnx_model(model.head)
@@ -153,11 +166,10 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
         spec=model.spec.to_dict(),
     )
     card = _card(model, encoder.name, run_folder, shown or out.name)
-    with appearing(out) as temporary:
-        temporary.mkdir()
+    with appearing(out, "--out", folder=True) as temporary:
         digest = checkpoint.save_weights(model.head, temporary)
         (temporary / ONNX).write_bytes(onnx)
-        (temporary / CARD).write_text(card, encoding="utf-8")
+        (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
         described = ModelFile(
             version=VERSION,
             labels=model.head.classes,
@@ -209,5 +221,5 @@ def read_model(folder: Path) -> Model:
         weights_digest=file.sha256.get(WEIGHTS, ""),
     )
     head = checkpoint.assemble(description, folder / WEIGHTS)
-    spec = _spec(file.encoder.spec, path)
+    spec = _spec(file.encoder.spec, file.encoder.fingerprint, path)
     return Model(head, spec, file.encoder.name, file.encoder.folder)

@@ -9,6 +9,7 @@ from features.place import local_path, source
 from heads.presets import find_preset
 from pipeline import cache_options, shared_options
 from pipeline.config import ExperimentConfig
+from pipeline.spreadsheet import ESCAPE, KEEP
 
 
 def features_options(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +116,7 @@ def predict_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=".csv, .parquet or .jsonl, with a probability a class (default: the terminal)",
     )
+    shared_options.formulas_option(parser, ESCAPE)
     parser.add_argument(
         "--explain",
         nargs="?",
@@ -164,6 +166,7 @@ def audit_options(parser: argparse.ArgumentParser) -> None:
         help="write the corpus with the remedies, and what was done to each row; "
         ".csv, .tsv, .jsonl or .parquet",
     )
+    shared_options.formulas_option(parser, KEEP)
     parser.add_argument(
         "--remedies",
         metavar="KIND[,KIND]",

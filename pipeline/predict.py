@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.corpus import Columns, read_corpus
 from features.encoding import Encoder
-from features.errors import EncoderError, SettingError, listed
+from features.errors import EncoderError, listed
 from features.model import EncoderModel, find_model, with_other_trust
 from features.place import Place, Source
 from features.segments import language_of
@@ -26,10 +22,12 @@ from pipeline.blend_folder import Predictor, open_predictor
 from pipeline.config import VectorConfig
 from pipeline.explain import TRAINING, Neighbor, read_training, training_vectors
 from pipeline.model_folder import Model
-from pipeline.vectors import Vectors, ensure_vectors, say, with_pooled
+from pipeline.terminal import one_line, say
+from pipeline.vectors import Vectors, ensure_vectors, with_pooled
 
-OUTPUTS = (".csv", ".parquet", ".jsonl")
 LONGEST_SHOWN, DIGITS_SHOWN = 40, 12
+LONGEST_LABEL, LONGEST_TEXT = 60, 80
+"""Characters of a label and of a text on the terminal."""
 
 ORDER = (TOKENS, SENTENCES, POOLED)
 """Of the parts of a blend: pooled vectors come along with tokens, and are there then."""
@@ -77,7 +75,7 @@ class Predictions:
                     **({"row": self.rows[place]} if self.rows else {}),
                     "text": text,
                     "label": label,
-                    "probabilities": dict(zip(self.classes, map(_rounded, row), strict=True)),
+                    "probabilities": dict(zip(self.classes, map(rounded, row), strict=True)),
                     **({"neighbors": list(map(asdict, near))} if self.neighbors else {}),
                 }
                 for place, (text, label, row, near) in enumerate(
@@ -96,13 +94,14 @@ class Predictions:
         """For people: each text's label and its three most probable classes."""
         lines = []
         near = self.neighbors or [()] * len(self.texts)
+        names = [one_line(name, LONGEST_LABEL) for name in self.classes]
         for text, row, neighbors in zip(self.texts, self.probabilities, near, strict=True):
             best = np.argsort(-row, kind="stable")[:3]
-            shares = ", ".join(f"{self.classes[i]} {row[i]:.1%}" for i in best)
-            lines.append(f"{self.classes[best[0]]}\t({shares})\t{' '.join(text.split())[:80]}")
+            shares = ", ".join(f"{names[i]} {row[i]:.1%}" for i in best)
+            lines.append(f"{names[best[0]]}\t({shares})\t{one_line(text, LONGEST_TEXT)}")
             lines += [
-                f"    {each.similarity:.2f} [{each.label}] {' '.join(each.text.split())[:80]} "
-                f"(training row {each.row:,})"
+                f"    {each.similarity:.2f} [{one_line(each.label, LONGEST_LABEL)}] "
+                f"{one_line(each.text, LONGEST_TEXT)} (training row {each.row:,})"
                 for each in neighbors
             ]
         return "\n".join(lines)
@@ -260,35 +259,6 @@ def read_texts(
     return corpus.texts, corpus.rows if skip_empty else ()
 
 
-def check_output(path: Path) -> None:
-    """Refuse an output that cannot be written, before any work is done.
-
-    Raises:
-        SettingError: an unknown suffix, or no such folder.
-    """
-    if path.suffix not in OUTPUTS:
-        raise SettingError(f"--output must end in one of {listed(OUTPUTS)}; got {str(path)!r}")
-    if not path.absolute().parent.is_dir():
-        raise SettingError(
-            f"--output {str(path)!r}: there is no folder {path.absolute().parent}"
-        )
-
-
-def write_predictions(predictions: Predictions, path: Path) -> None:
-    """Write text, label and one probability a class, and the data row where some are left out.
-
-    Raises:
-        SettingError: the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        WRITERS[path.suffix](predictions, temporary)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise SettingError(f"--output {path} cannot be written ({error.strerror})") from error
-
-
 def check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
     """Vectors of another encoder would be labelled without a word, and wrongly.
 
@@ -355,36 +325,6 @@ def _shown(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:DIGITS_SHOWN]}..."
 
 
-def _write_csv(predictions: Predictions, path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        names = ["row"] if predictions.rows else []
-        writer.writerow([*names, "text", "label", *predictions.probability_columns])
-        rows = predictions.probabilities.tolist()
-        own = [[row] for row in predictions.rows] or [[]] * len(rows)
-        for number, text, label, row in zip(
-            own, predictions.texts, predictions.labels, rows, strict=True
-        ):
-            writer.writerow([*number, text, label, *map(_rounded, row)])
-
-
-def _write_parquet(predictions: Predictions, path: Path) -> None:
-    columns: dict[str, Any] = {"row": list(predictions.rows)} if predictions.rows else {}
-    columns |= {"text": list(predictions.texts), "label": predictions.labels}
-    for place, name in enumerate(predictions.probability_columns):
-        columns[name] = predictions.probabilities[:, place]
-    pq.write_table(pa.table(columns), path)
-
-
-def _write_jsonl(predictions: Predictions, path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for row in predictions.to_dict()["predictions"]:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-WRITERS = {".csv": _write_csv, ".parquet": _write_parquet, ".jsonl": _write_jsonl}
-"""How predictions are written, by suffix."""
-
-
-def _rounded(probability: float) -> float:
+def rounded(probability: float) -> float:
+    """Return a probability as it is written: to six digits."""
     return round(probability, 6)

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TextIO
 
+from pipeline.terminal import write
+
 LINE_SECONDS = 10.0
 """Where stderr is no terminal, a line this often at the most."""
 
@@ -26,7 +28,7 @@ class Progress:
     def __init__(self, what: str, total: int, unit: str, stream: TextIO | None = None) -> None:
         self.what, self.total, self.unit = what, total, unit
         self._stream = stream or sys.stderr
-        self._terminal = self._stream.isatty()
+        self._terminal = self._stream is not None and self._stream.isatty()
         self._start = self._shown = time.perf_counter()
         self._done = 0
 
@@ -44,11 +46,10 @@ class Progress:
             seconds = time.perf_counter() - self._start
             self._write(line(self.what, self._done, self.total, self.unit, seconds))
             if self._terminal:
-                self._stream.write("\n")
+                write(self._stream, "\n")
 
     def _write(self, text: str) -> None:
-        self._stream.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
-        self._stream.flush()
+        write(self._stream, f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
 
 
 def line(what: str, done: int, total: int, unit: str, seconds: float) -> str:

@@ -198,5 +198,5 @@ def read_json(path: Path) -> Any:
     """The value of a JSON file of a run folder. Raises ``CacheError`` if it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last: nested without end
         raise CacheError(f"cannot read {path} ({error}); train the run again") from error

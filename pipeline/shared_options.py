@@ -17,6 +17,7 @@ from pipeline.config import (
     VectorConfig,
     parse_settings,
 )
+from pipeline.spreadsheet import FORMULAS
 
 NO_COLUMN = "none"
 """In place of a name: there is no such column or file, or it is not wanted."""
@@ -156,6 +157,17 @@ def layout_option(parser: argparse.ArgumentParser, default: str) -> None:
     """The layout; ``default`` says in words what is taken without it."""
     parser.add_argument(
         "--layout", metavar="NAME", help=f"one of {', '.join(LAYOUTS)} (default: {default})"
+    )
+
+
+def formulas_option(parser: argparse.ArgumentParser, default: str) -> None:
+    """What becomes of cells that a spreadsheet would run."""
+    parser.add_argument(
+        "--formulas",
+        choices=FORMULAS,
+        default=default,
+        help="texts and labels in a .csv or .tsv that a spreadsheet would run, as they begin "
+        f"with = + - @: escape them by an apostrophe, or keep them (default: {default})",
     )
 
 

@@ -7,7 +7,6 @@ first text has to be encoded, here and nowhere else.
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -33,6 +32,7 @@ from features.table import POOLED, SENTENCES, FeatureTable
 from features.workers import encode_on_devices
 from pipeline.config import VectorConfig
 from pipeline.progress import Progress
+from pipeline.terminal import say as say
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,6 @@ class Vectors:
             return np.zeros(len(self.plan.keys), np.int64)
         limit = self.spaces[0].spec.limit
         return np.maximum(self.tokens.astype(np.int64) - limit, 0)
-
-
-def say(text: str) -> None:
-    """One line for people, on stderr: stdout is for results."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
 
 
 def open_spaces(

@@ -19,6 +19,7 @@ from features.shard import SUFFIX
 from features.store import FeatureStore
 from features.verify import REMEDIES, Finding, repair, verify_cache
 from pipeline.progress import Progress
+from pipeline.terminal import one_line
 from pipeline.vectors import load_encoder, say
 
 SAMPLE = 64
@@ -70,14 +71,14 @@ class Verification:
         if not self.findings:
             return f"{head}, nothing found"
         lines = [f"{head}, {len(self.findings):,} findings"]
-        lines += [f"  {f.kind}: {f.path}: {f.detail}" for f in self.findings]
+        lines += [f"  {one_line(f'{f.kind}: {f.path}: {f.detail}')}" for f in self.findings]
         found = {finding.kind for finding in self.findings}
         lines += [f"{kind}: {remedy}" for kind, remedy in REMEDIES.items() if kind in found]
         if self.fixed:
             lines.append(
                 f"fixed; {len(self.moved):,} files moved: look there, then delete them"
             )
-            lines += [f"  {path}" for path in self.moved]
+            lines += [f"  {one_line(str(path))}" for path in self.moved]
         return "\n".join(lines)
 
 

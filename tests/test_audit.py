@@ -157,7 +157,7 @@ def test_unknown_remedies_are_listed() -> None:
         (["--write-clean", "x.docx"], "--write-clean must end in"),
         (["--write-clean", "nowhere/x.csv"], "no folder"),
         (["--remedies", "magic"], "there are remedies for"),
-        (["--page", "nowhere/x.html"], "--page nowhere/x.html cannot be written"),
+        (["--page", "nowhere/x.html"], "--page nowhere/x.html: there is no folder"),
     ],
 )
 def test_wrong_options_are_one_line(

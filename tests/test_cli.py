@@ -294,7 +294,6 @@ WRONG = {
         ["out.xml", ".csv, .parquet, .jsonl"],
     ),
     "output nowhere": (("predict", "--text", "x", "--output", "no/out.csv"), ["no folder"]),
-    "no command": ((), ["COMMAND", "--help"]),
     "unknown option": (("features", "--dat", "x", "--colour", "red"), ["--colour", "--help"]),
 }
 

@@ -1,0 +1,115 @@
+"""The terminal: what people read on stdout and stderr, and how it gets there.
+
+Texts, labels and file names are data. ``one_line`` takes out of them what a terminal obeys or
+what breaks a line, before they stand in a line of ours; ``say`` and ``show`` take it out of
+every line once more, so that none slips through in the message of another library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from contextlib import suppress
+from typing import Any, TextIO
+
+from features.errors import OutputError
+
+CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0 and C1: escape, bell, line breaks, cursor moves
+    "\xad\u200b\u2060-\u2064\ufeff"  # of no width
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # change the direction of what follows
+    "\u2028\u2029"  # line and paragraph separators
+    "\ufff9-\ufffb\U000e0000-\U000e007f]"  # annotations and tags, which hide text
+)
+"""What a terminal may obey or hide. Joiners stay: scripts and emoji need them."""
+
+
+def one_line(text: str, most: int | None = None) -> str:
+    """Return a text on one line without control characters, cut where it is too long.
+
+    >>> one_line("two\\nlines \\x1b[31mred"), one_line("abcdefgh", most=6)
+    ('two lines [31mred', 'abc...')
+    """
+    flat = " ".join(CONTROL.sub(" ", text).split())
+    return flat if most is None or len(flat) <= most else f"{flat[: most - 3]}..."
+
+
+def say(text: str) -> None:
+    """Write one line for people on stderr: stdout is for results."""
+    write(sys.stderr, " ".join(map(_printable, text.splitlines())) + "\n")
+
+
+def write(stream: TextIO | None, text: str) -> None:
+    """Write to stderr. That it is closed or full is no reason to end the work."""
+    if stream is not None:
+        try:
+            _write(stream, text)
+        except OSError:
+            _discard(stream)
+
+
+def show(text: str) -> None:
+    """Write a result for people on stdout.
+
+    Raises:
+        OutputError: stdout is closed or full.
+        BrokenPipeError: who read it has gone.
+    """
+    _result("\n".join(map(_printable, text.split("\n"))))
+
+
+def show_json(value: dict[str, Any]) -> None:
+    """Write a result as one line of JSON on stdout. Raises as ``show`` does."""
+    line = json.dumps(value, ensure_ascii=False)
+    try:
+        line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        line = json.dumps(value)
+    _result(CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], line))
+
+
+def open_streams() -> None:
+    """Let /dev/null take the place of stdin, stdout and stderr where they are closed.
+
+    Otherwise the next file that is opened takes it, and what a library prints goes into it.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _printable(line: str) -> str:
+    """A line without control characters, but with the tabs and spaces of its layout."""
+    return CONTROL.sub(lambda found: "\t" if found[0] == "\t" else " ", line)
+
+
+def _result(text: str) -> None:
+    if sys.stdout is None:
+        raise OutputError("the result cannot be shown: stdout is closed; what was made is kept")
+    try:
+        _write(sys.stdout, text + "\n")
+    except BrokenPipeError:
+        _discard(sys.stdout)
+        raise
+    except OSError as error:
+        _discard(sys.stdout)
+        raise OutputError(
+            f"the result cannot be shown: stdout cannot be written ({error.strerror}); what "
+            "was made is kept: make room, or send the output elsewhere"
+        ) from error
+
+
+def _write(stream: TextIO, text: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what is left in the buffer to /dev/null, or Python would complain at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
