@@ -38,6 +38,7 @@ SUFFIXES = {"npy": ".npy", "arrow": ".arrow", "parquet": ".parquet", "hf": ""}
 """What the name of an export ends in, by format; ``hf`` is a folder."""
 
 FORMATS = tuple(SUFFIXES)
+VECTORS = "vectors"
 
 
 @dataclass(frozen=True)
