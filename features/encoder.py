@@ -128,6 +128,7 @@ class TransformerEncoder:
                 mask = inputs["attention_mask"].bool()
                 with running(self.model):
                     hidden = forward(inputs)
+                self._check_shapes(hidden, mask)
                 kept, cls = _kept(pieces, rows, mask), self._cls(inputs)
                 for spec, block, start in zip(specs, blocks, starts, strict=True):
                     if spec.pooling == MODULES:
@@ -148,6 +149,15 @@ class TransformerEncoder:
         for block, start in zip(blocks, starts, strict=True):
             block.values[_places(start[empty], block.lengths[empty])] = np.nan
         return [joined(block, pieces, spec) for spec, block in zip(specs, blocks, strict=True)]
+
+    def _check_shapes(self, hidden: dict[int, Tensor], mask: Tensor) -> None:
+        for layer, states in hidden.items():
+            if states.shape[:2] != mask.shape:
+                raise EncoderError(
+                    f"the encoder {self.model.name!r} ({self.model.family}) does not give one "
+                    f"hidden state per token in layer {layer}; choose other --layers, or "
+                    "another encoder"
+                )
 
     def _running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
         if not layers:  # the modules of sentence-transformers run the transformer themselves

@@ -688,6 +688,9 @@ REFUSED = {
         ),
         refused="clip.*made of several",
     ),
+    "canine": Model(
+        family("CanineModel", "CanineConfig"), refused="one hidden state per token in layer 2"
+    ),
     "colbert": Model(
         stack(dense(), ("sentence_transformers.multi_vector_encoder.modules.Mask", {})),
         refused="Mask, which belongs to models that do not give one vector",
