@@ -179,6 +179,7 @@ class TransformerEncoder:
                 mask = inputs["attention_mask"].bool()
                 with running(self.model):
                     hidden = forward(inputs)
+                self._check_shapes(hidden, mask)
                 kept, cls = _kept(pieces, rows, mask), self._cls(inputs)
                 for spec, block, start in zip(specs, blocks, starts, strict=True):
                     if spec.pooling == MODULES:
@@ -204,6 +205,15 @@ class TransformerEncoder:
             return rows, [block.take(rows) for block in blocks]
         every = zip(specs, blocks, strict=True)
         return np.arange(len(texts)), [joined(block, pieces, spec) for spec, block in every]
+
+    def _check_shapes(self, hidden: dict[int, Tensor], mask: Tensor) -> None:
+        for layer, states in hidden.items():
+            if states.shape[:2] != mask.shape:
+                raise EncoderError(
+                    f"the encoder {self.model.name!r} ({self.model.family}) does not give one "
+                    f"hidden state per token in layer {layer}; choose other --layers, or "
+                    "another encoder"
+                )
 
     def _running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
         if not layers:  # the modules of sentence-transformers run the transformer themselves

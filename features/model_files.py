@@ -56,6 +56,16 @@ VOCABULARY_FILES = frozenset(TOKENIZER_FILES) - {
     "added_tokens.json",
     "sentence_bert_config.json",
 }
+COMMON_FILES = frozenset(TOKENIZER_FILES) | {
+    "config.json",
+    "config_sentence_transformers.json",
+    "generation_config.json",
+    "LICENSE",
+    "model.safetensors.index.json",
+    "modules.json",
+}
+"""What lies in the folder of any model, and counts by other rules or changes no vector."""
+
 SENTENCEPIECE = "*.model"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 INERT_CONFIG = frozenset({"_name_or_path", "transformers_version", "architectures"})
@@ -163,7 +173,9 @@ def needs_sentencepiece(transformer: Path) -> bool:
 
 
 def code_digests(folder: Path, transformer: Path) -> dict[str, str]:
-    """SHA-256 of the Python files that come with a trusted model, by name.
+    """SHA-256 of the Python files that come with a trusted model, and of what they may read.
+
+    Files that every model has are left out: they count elsewhere, or change nothing.
 
     Raises:
         EncoderError: its configuration takes code from another repository, which no digest
@@ -184,7 +196,22 @@ def code_digests(folder: Path, transformer: Path) -> dict[str, str]:
     if folder != transformer:
         outer = set(folder.glob("**/*.py")) - set(transformer.glob("**/*.py"))
         digests |= {f"root code:{file.relative_to(folder)}": sha256(file) for file in outer}
+    if digests:
+        digests |= {
+            f"beside code:{file.relative_to(folder)}": sha256(file)
+            for file in folder.rglob("*")
+            if file.is_file() and _unknown(file) and not _hidden(file, folder)
+        }
     return digests
+
+
+def _unknown(file: Path) -> bool:
+    return (
+        file.name not in COMMON_FILES
+        and file.suffix not in INERT_SUFFIXES
+        and file.suffix not in (".py", ".safetensors")
+        and not any(file.match(pattern) for pattern in RARE_TOKENIZER_FILES)
+    )
 
 
 def module_digests(folder: Path, paths: Iterable[str], *, everything: bool) -> dict[str, str]:

@@ -162,6 +162,16 @@ def test_windows_and_sentences_of_the_libraries_modules(tmp_path: Path) -> None:
     assert np.abs(plain.values[1] - windows.values[1]).max() > 1e-3
 
 
+def test_texts_tokenized_in_another_way_are_not_cut_into_windows(tmp_path: Path) -> None:
+    settings = {"processing_kwargs": {"text": {"add_special_tokens": False}}}
+    model = find_model(str(stack(MEAN, settings=settings)(tmp_path / "model")))
+    spec = model.spec("pooled", max_tokens=99)
+    with pytest.raises(
+        EncoderError, match="cannot be cut into windows; leave --max-tokens out"
+    ):
+        load_encoder(model, "cpu").encode([" ".join(SENTENCES)], [spec], lambda *counts: None)
+
+
 def test_a_vector_that_differs_from_the_library_is_said_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -215,6 +215,23 @@ class Head(Normalize):
 """
 
 
+CUSTOM_MODEL = """
+from pathlib import Path
+from transformers import BertConfig, BertModel
+class OddConfig(BertConfig):
+    model_type = "odd"
+class OddModel(BertModel):
+    config_class = OddConfig
+    def __init__(self, config, **kwargs):
+        super().__init__(config, **kwargs)
+        self.table = Path(config.name_or_path, "table.csv").read_text()
+"""
+CUSTOM_MAP = {
+    "model_type": "odd",
+    "auto_map": {"AutoConfig": "odd.OddConfig", "AutoModel": "odd.OddModel"},
+}
+
+
 def without_padding() -> Any:
     """A tokenizer that has no padding token at all, as GPT-2's."""
     tokenizer = tokenizer_of(end=True)
@@ -616,6 +633,10 @@ STACKS = {
     "own-transformer": Model(
         stack(MEAN, first="own.Transformer", files={"own.py": CUSTOM_TRANSFORMER}), trust=True
     ),
+    "own-model": Model(
+        stack(MEAN, config=CUSTOM_MAP, files={"odd.py": CUSTOM_MODEL, "table.csv": "1"}),
+        trust=True,
+    ),
     "with-a-card": Model(stack(MEAN, dense(), files={"README.md": "read me"})),
     "own-head": Model(
         stack(MEAN, ("head.Head", {}), files={"head.py": CUSTOM_HEAD, "data/scale.txt": "3"}),
@@ -666,6 +687,9 @@ REFUSED = {
             ),
         ),
         refused="clip.*made of several",
+    ),
+    "canine": Model(
+        family("CanineModel", "CanineConfig"), refused="one hidden state per token in layer 2"
     ),
     "colbert": Model(
         stack(dense(), ("sentence_transformers.multi_vector_encoder.modules.Mask", {})),
