@@ -145,10 +145,10 @@ def _export_npy(space: Space, corpus: Corpus, path: Path) -> Export:
     paths = [path]
     with appearing(path, "--out") as values:
         _write_npy(values, shape, dtype, (table.values for _, table in slices(space, corpus)))
-    if space.spec.layout != POOLED:
-        paths.append(_offsets_path(path))
-        with appearing(paths[1], "--out") as beside:
-            _write_npy(beside, offsets.shape, "int64", [offsets])
+        if space.spec.layout != POOLED:
+            paths.append(_offsets_path(path))
+            with appearing(paths[1], "--out") as beside:
+                _write_npy(beside, offsets.shape, "int64", [offsets])
     return Export(tuple(paths), len(corpus), shape[0], shape[1], dtype)
 
 
