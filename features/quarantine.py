@@ -15,7 +15,7 @@ from features.card import SPACE_NAME, SpaceCard, read_card, use_marks
 from features.durable import make_folder, put, sweep, sync_folder
 from features.errors import CorruptShardError
 from features.place import Place
-from features.shard import SUFFIX, Shard
+from features.shard import NAME, SUFFIX, Shard
 from features.spec import FeatureSpec
 from features.store import INDEX_NAME, FeatureStore
 
@@ -32,10 +32,11 @@ def mend_space(root: Place, folder: Place) -> list[Place]:
         CacheError, DiskSpaceError: it cannot be written.
     """
     sweep(folder)
+    moved: list[Place] = []
     spec = _spec_of(folder)
     if spec is None:
         (folder / INDEX_NAME).unlink(missing_ok=True)
-        moved = quarantine(root, Path(folder.name) / SPACE_NAME)
+        moved += quarantine(root, Path(folder.name) / SPACE_NAME)
         for mark in use_marks(folder):
             mark.unlink(missing_ok=True)
         with suppress(OSError):  # something is in it that is not ours, or was put just now
@@ -45,12 +46,14 @@ def mend_space(root: Place, folder: Place) -> list[Place]:
     try:
         read_card(folder)
     except (OSError, ValueError):
+        if (folder / SPACE_NAME).is_dir():
+            moved += quarantine(root, Path(folder.name) / SPACE_NAME)
         put(folder, SPACE_NAME, SpaceCard(spec).to_bytes())
     space = FeatureStore(root).space(spec)
     if (folder / INDEX_NAME).is_file():
         space.drop_index()
     space.save_index(required=True)
-    return []
+    return moved
 
 
 def _spec_of(folder: Place) -> FeatureSpec | None:
@@ -66,13 +69,16 @@ def _spec_of(folder: Place) -> FeatureSpec | None:
 
 
 def quarantine(root: Place, path: Path) -> list[Place]:
-    """Move a file, named relative to the cache; a folder stays where it is.
+    """Move a file, named relative to the cache.
+
+    A folder stays where it is, unless it has the name of a file of ours and stands in its way.
 
     Returns:
         Where it lies now; nothing where it was not moved.
     """
     source, target = root / path, root / QUARANTINE / path
-    if not there(source) or (source.is_dir() and not source.is_symlink()):
+    folder = source.is_dir() and not source.is_symlink()
+    if not there(source) or (folder and not _name_of_ours(path.name)):
         return []
     make_folder(target.parent)
     free, number = target, 1
@@ -82,6 +88,12 @@ def quarantine(root: Place, path: Path) -> list[Place]:
     source.replace(free)  # type: ignore[arg-type]  # both are of the cache's kind
     sync_folder(source.parent)
     return [free]
+
+
+def _name_of_ours(name: str) -> bool:
+    """Whether a name in a space's folder can only be that of a file of ours."""
+    shard = name.endswith(SUFFIX) and NAME.fullmatch(name.removesuffix(SUFFIX))
+    return name in (SPACE_NAME, INDEX_NAME) or bool(shard)
 
 
 def there(path: Place) -> bool:

@@ -79,7 +79,8 @@ class VectorConfig:
             parse_devices(self.devices)
         if self.memory is not None and not 0 <= self.memory <= MOST_MEMORY:
             raise SettingError(
-                f"--memory takes gigabytes, 0 to {MOST_MEMORY:g}; got {self.memory:g}"
+                f"--memory takes gigabytes, 0 or more, at most {MOST_MEMORY:,.0f}; "
+                f"got {self.memory:g}"
             )
 
     @property

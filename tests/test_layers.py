@@ -120,7 +120,7 @@ def test_the_layer_that_knows_is_recommended(
     assert report["advice"][0].startswith("Use --layers 2: the default, layer 1, scores")
     assert "layer 2 (last)  " in result.to_text()
     assert "layer 1 (default)" in result.to_text()
-    assert encoder.passes == [4], "all layers and pooled from one pass"
+    assert set(encoder.passes) == {4}, "all layers and pooled from one pass"
 
 
 def test_a_default_that_is_as_good_is_kept(
@@ -137,14 +137,15 @@ def test_a_second_run_encodes_nothing_and_says_the_same(
     ask: Compare, encoder: LayeredEncoder, tmp_path: Path
 ) -> None:
     data = write(tmp_path / "data.csv", weather(120))
-    first, second = ask(data).to_dict(), ask(data).to_dict()
+    first, passes = ask(data).to_dict(), len(encoder.passes)
+    second = ask(data).to_dict()
     assert (first.pop("encoded"), second.pop("encoded")) == (120, 0)
     assert (first.pop("seconds"), second.pop("seconds")) > (0, 0)
     assert first == second
     some = ask(data, layers="0,-1").to_dict()
     assert [one["layer"] for one in some["layers"]] == [0, 2]
     assert "The default, layer 1, was not tried." in some["advice"]
-    assert len(encoder.passes) == 1
+    assert len(encoder.passes) == passes
 
 
 def test_test_texts_are_neither_encoded_nor_scored(

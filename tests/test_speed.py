@@ -61,9 +61,8 @@ def test_the_roofline_is_what_a_product_takes() -> None:
 def encoded(root: Path, folder: Path, *layouts: str) -> Vectors:
     """Vectors of a counting encoder under a real model's specs, with a report made up."""
     model = find_model(str(folder))
-    spaces = tuple(FeatureStore(root).space(model.spec(layout)) for layout in layouts)
-    for space in spaces:
-        object.__setattr__(space.spec, "width", 4)
+    specs = [replace(model.spec(layout), width=4) for layout in layouts]
+    spaces = tuple(FeatureStore(root).space(spec) for spec in specs)
     plan = plan_encoding(SENTENCES, spaces)
     report = encode(plan, SENTENCES, spaces, CountingEncoder)
     made_up = EncodingReport(report.encoded, report.tokens, 3.0, 1.0, "torch")
