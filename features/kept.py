@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
-from features.durable import make_folder, put, sweep
+from features.durable import make_folder, put, read_file, sweep
 from features.errors import ManyheadsError
 from features.place import Place
 from features.remote import RemotePath
@@ -76,8 +76,8 @@ def recall(
 def _read(path: Path) -> Arrays | None:
     """Return the arrays of a sound file; None of another, or where there is none."""
     try:
-        data = path.read_bytes()
-    except OSError:
+        data = read_file(path)
+    except (OSError, ValueError):
         return None
     if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -109,3 +110,15 @@ def test_copies_and_baseline_are_found_once(
         assert np.array_equal(got, words)
     with pytest.raises(TypeError):
         baselines.kept_tfidf_logistic(tmp_path, TEXTS, 1 - labels, rows[:9], rows[9:])
+
+
+def test_a_named_pipe_in_place_of_a_result_does_not_hang(tmp_path: Path) -> None:
+    made = Made()
+    ask(tmp_path, made, "x")
+    (path,) = (tmp_path / RESULTS).iterdir()
+    path.unlink()
+    os.mkfifo(path)
+    ask(tmp_path, made, "x")
+    assert made.times == 2
+    ask(tmp_path, made, "x")
+    assert made.times == 2, "it was put in the pipe's place"
