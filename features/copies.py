@@ -43,7 +43,7 @@ ALIKE, CHANGED = 0.42, 0.25
 CONTAINED, CONTAINED_SHARE, CONTAINED_LETTERS = 0.93, 0.3, 18
 """A part: so much of it is in the whole, it is so much of the whole, and so long."""
 
-CODE = tuple(f"features.{name}" for name in ("copies", "neighbors", "shingles", "stratify"))
+CODE = ("features.copies", "features.neighbors", "features.shingles", "features.stratify")
 PACKAGES = ("numpy", "scipy", "faiss-cpu")
 """What else decides which texts are copies."""
 

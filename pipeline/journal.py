@@ -154,10 +154,15 @@ def _digest(place: Path, data: bytes) -> bytes:
 def _circumstances() -> list[str]:
     """What else decides a training: the code, its packages, the processor and its threads."""
     here = environment()
-    code = hashlib.sha256()
-    for pattern in ("heads/*.py", "features/*.py", "pipeline/trials.py"):
-        for path in sorted(Path(__file__).parent.parent.glob(pattern)):
-            code.update(path.read_bytes())
     packages = json.dumps(here["packages"])
     how = f"{here['processor']}, {torch.get_num_threads()}, {use_bfloat16('auto')}"
-    return [code.hexdigest(), packages, how]
+    return [code_digest(Path(__file__).parent.parent), packages, how]
+
+
+def code_digest(root: Path) -> str:
+    """Return the SHA-256 of all Python files of the three packages, at any depth."""
+    code = hashlib.sha256()
+    for package in ("features", "heads", "pipeline"):
+        for path in sorted((root / package).rglob("*.py")):
+            code.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return code.hexdigest()

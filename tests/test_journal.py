@@ -206,3 +206,15 @@ def test_old_trainings_that_nobody_took_up_go(run: Run, seeds_trained: list[int]
     shutil.rmtree(second)
     run("--split-seed", 1)
     assert not UNFINISHED.exists()
+
+
+@pytest.mark.parametrize(
+    "file", ["features/api.py", "heads/deep/er/new.py", "pipeline/runs.py"]
+)
+def test_a_change_of_any_code_is_seen(tmp_path: Path, file: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text("a = 1")
+    before = journal.code_digest(tmp_path)
+    path.write_text("a = 2")
+    assert journal.code_digest(tmp_path) != before
