@@ -15,8 +15,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from benchmarks import encoding, heads, reading, trained, warm
 from benchmarks.handed import Handed
 from benchmarks.measure import Result
-from features.copies import find_copies
-from features.table import POOLED, TOKENS
+from features.duplicates.duplicates import find_copies
+from features.vectors.table import POOLED, TOKENS
 from pipeline.config import EXAMPLE, DataConfig, VectorConfig
 from pipeline.partition import read_labelled, split_corpus
 from pipeline.runs import environment

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.planting import Copy, flip_labels, plant_copies, plant_token
-from features.copies import find_copies
-from features.corpus import Corpus, read_corpus
-from features.splits import official_sides
-from features.table import POOLED
+from features.corpus.corpus import Corpus, read_corpus
+from features.duplicates.duplicates import find_copies
+from features.splits.split import official_sides
+from features.vectors.table import POOLED
 from pipeline.audit import audit
 from pipeline.config import VectorConfig
 from pipeline.findings import Evidence

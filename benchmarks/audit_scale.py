@@ -17,8 +17,8 @@ from collections import Counter
 
 import numpy as np
 
-from features.copies import find_copies
-from features.corpus import Corpus
+from features.corpus.corpus import Corpus
+from features.duplicates.duplicates import find_copies
 from pipeline.audit import audit
 from pipeline.findings import Evidence
 

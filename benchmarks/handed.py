@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from features.splits import Split
-from features.table import TOKENS, FeatureTable
+from features.splits.split import Split
+from features.vectors.table import TOKENS, FeatureTable
 from heads.base import Problem
 
 

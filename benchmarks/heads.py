@@ -23,8 +23,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measure import Result, in_turn
-from features.roofline import measured_peak
-from features.table import TOKENS, FeatureTable
+from features.encoders.roofline import measured_peak
+from features.vectors.table import TOKENS, FeatureTable
 from heads.attention import AttentionSettings
 from heads.base import Problem, TrainingSettings
 from heads.cnn import CnnSettings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.corpus import Columns, read_corpus
+from features.corpus.corpus import Columns, read_corpus
 
 VOCABULARY = 5_000
 

@@ -23,11 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
-from features.encoding import OnBatch
-from features.model import EncoderModel
-from features.shard import Block
-from features.spec import FeatureSpec
-from features.table import POOLED
+from features.encoders.description.model import EncoderModel
+from features.encoding.serial import OnBatch
+from features.store.shards.shard import Block
+from features.vectors.spec import FeatureSpec
+from features.vectors.table import POOLED
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.encoding import run_features
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import Result, in_turn
-from features.model import find_model
-from features.shard import Block
-from features.spec import text_keys
-from features.store import FeatureStore, Space
+from features.encoders.description.model import find_model
+from features.store.shards.shard import Block
+from features.store.space import FeatureStore, Space
+from features.vectors.spec import text_keys
 
 SHARD_TEXTS = 2048
 

@@ -18,9 +18,9 @@ import numpy as np
 from benchmarks.measure import Result, in_turn
 from benchmarks.reading import fill
 from features import FeatureStore, encode, load_encoder
-from features.encoding import encode as encode_missing
-from features.encoding import plan_encoding
-from features.model import find_model
+from features.encoders.description.model import find_model
+from features.encoding.serial import encode as encode_missing
+from features.encoding.serial import plan_encoding
 from pipeline.config import VectorConfig
 from pipeline.vectors import open_spaces, say
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from features.api import LazyEncoder, encode, load_encoder
-    from features.corpus import Corpus, CorpusTexts, read_corpus
+    from features.corpus.corpus import Corpus, CorpusTexts, read_corpus
     from features.estimator import FeatureEncoder
-    from features.store import FeatureStore
-    from features.table import FeatureTable
+    from features.store.space import FeatureStore
+    from features.vectors.table import FeatureTable
 
 __all__ = [
     "Corpus",
@@ -33,15 +33,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Corpus": "features.corpus",
-    "CorpusTexts": "features.corpus",
+    "Corpus": "features.corpus.corpus",
+    "CorpusTexts": "features.corpus.corpus",
     "FeatureEncoder": "features.estimator",
-    "FeatureStore": "features.store",
-    "FeatureTable": "features.table",
+    "FeatureStore": "features.store.space",
+    "FeatureTable": "features.vectors.table",
     "LazyEncoder": "features.api",
     "encode": "features.api",
     "load_encoder": "features.api",
-    "read_corpus": "features.corpus",
+    "read_corpus": "features.corpus.corpus",
 }
 
 

@@ -10,20 +10,20 @@ from typing import Protocol
 
 import numpy as np
 
-from features.encoding import OnBatch, check_disk, plan_encoding
-from features.encoding import encode as encode_missing
+from features.encoders.description.hub import EMBEDDED
+from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.segmentation import LANGUAGE
+from features.encoding.serial import OnBatch, check_disk, plan_encoding
+from features.encoding.serial import encode as encode_missing
+from features.encoding.work import Encoder, Enough, PausingEncoder
 from features.errors import SettingError, listed
 from features.hardware import AUTO, BACKENDS, chosen_precision
-from features.location import EMBEDDED
-from features.model import EncoderModel, find_model
-from features.precision import STORED_DTYPES
-from features.probe import prepare
-from features.segments import LANGUAGE
-from features.shard import Block
-from features.spec import PRECISIONS, FeatureSpec, check_prompt
-from features.store import FeatureStore
-from features.table import POOLED, FeatureTable
-from features.work import Encoder, Enough, PausingEncoder
+from features.probe.probe import prepare
+from features.store.shards.shard import Block
+from features.store.space import FeatureStore
+from features.vectors.precision import STORED_DTYPES
+from features.vectors.spec import PRECISIONS, FeatureSpec, check_prompt
+from features.vectors.table import POOLED, FeatureTable
 
 
 class Described(Protocol):
@@ -34,7 +34,7 @@ class Described(Protocol):
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec, as ``features.encoding.Encoder``."""
+        """One block a spec, as ``features.encoding.serial.Encoder``."""
         ...
 
 
@@ -59,7 +59,7 @@ class LazyEncoder:
         """The encoder itself. Raises ``EncoderError``: it cannot be loaded."""
         if self._loaded is None:
             # Imported here alone: torch and transformers cost seconds.
-            module = importlib.import_module("features.encoder")
+            module = importlib.import_module("features.encoders.transformer")
             self._loaded = module.load_encoder(self.model, self.device, self._backend)
         return self._loaded
 
@@ -156,7 +156,7 @@ def encode(
             ``max_tokens`` that needs no windows.
         EncoderError, CacheError, DiskSpaceError: the encoder or the cache cannot be used; or
             the encoder's vectors would not be those of its own library (see
-            ``features.probe``).
+            ``features.probe.probe``).
         BadVectorError: NaN, infinite or zero vectors; all other texts were stored.
     """
     for value, known in ((dtype, STORED_DTYPES), (precision, ("auto", *PRECISIONS))):

@@ -13,12 +13,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from features.api import LazyEncoder, encode, load_encoder
+from features.encoders.description.hub import EMBEDDED
+from features.encoders.segmentation import LANGUAGE
 from features.errors import SettingError
 from features.hardware import AUTO
-from features.location import EMBEDDED
-from features.segments import LANGUAGE
-from features.store import FeatureStore
-from features.table import POOLED, FeatureTable
+from features.store.space import FeatureStore
+from features.vectors.table import POOLED, FeatureTable
 
 
 class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]

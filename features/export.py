@@ -22,15 +22,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.batching import windows
-from features.corpus import Corpus
+from features.corpus.corpus import Corpus
+from features.encoders.batching import windows
 from features.errors import SettingError, listed
 from features.output import appearing, check_output
-from features.place import Source
-from features.precision import table_dtype
-from features.spec import FeatureSpec, text_keys
-from features.store import Space
-from features.table import POOLED, FeatureTable
+from features.storage.location import Source
+from features.store.space import Space
+from features.vectors.precision import table_dtype
+from features.vectors.spec import FeatureSpec, text_keys
+from features.vectors.table import POOLED, FeatureTable
 
 SLICE_TEXTS = 8192
 SLICE_BYTES = 64 * 2**20

@@ -13,7 +13,8 @@ from pathlib import Path
 
 AUTO, TORCH, OPENVINO = "auto", "torch", "openvino"
 BACKENDS = (AUTO, TORCH, OPENVINO)
-"""What can run an encoder here (``features.backends``); auto takes the faster one."""
+"""What can run an encoder here (``features.encoders.backends.selection``); auto takes the
+faster one."""
 
 CPUINFO = Path("/proc/cpuinfo")
 

@@ -19,10 +19,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from features.durable import sweep, sync_folder, temporary_folder
 from features.errors import OutputError, SettingError
-from features.place import HubName, Source
-from features.remote import RemotePath
+from features.storage.files import sweep, sync_folder, temporary_folder
+from features.storage.location import HubName, Source
+from features.storage.remote import RemotePath
 
 LEFTOVER = re.compile(
     r"\.tmp-(?P<whole>.+)-[0-9a-f]{6}|\..+\.(?:npy|arrow|parquet)\.[0-9a-f]{8}\.tmp"

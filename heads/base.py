@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from features.table import FeatureTable
+from features.vectors.table import FeatureTable
 from heads.weights import RULES as WEIGHT_RULES
 from heads.weights import parse_weights
 

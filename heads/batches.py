@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from features.table import FeatureTable
+from features.vectors.table import FeatureTable
 
 # Texts are sorted by length within windows of this many batches: long enough that a batch
 # holds hardly any padding, short enough that batches differ from epoch to epoch.

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from features.errors import ArrayError, SettingError
-from features.table import POOLED, TOKENS, FeatureTable
+from features.vectors.table import POOLED, TOKENS, FeatureTable
 from heads.calibration import fit_temperature
 from heads.registry import check_layout, head_type, make_settings
 from heads.trained import fit, refit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from features.table import FeatureTable
+from features.vectors.table import FeatureTable
 from heads.base import Head
 from heads.batches import batches
 

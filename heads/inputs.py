@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from features.errors import BadVectorError
-from features.table import FeatureTable
+from features.vectors.table import FeatureTable
 from heads.base import Head
 
 # Vectors turned into float64 at a time while measuring.

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from pydantic import Field, field_validator
 
-from features.table import FeatureTable
+from features.vectors.table import FeatureTable
 from heads.base import EpochRecord, Fitted, Head, HeadSettings, OnEpoch, Problem
 from heads.inputs import statistics
 from heads.metrics import accuracy, log_loss

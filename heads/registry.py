@@ -9,7 +9,7 @@ from typing import Any, get_origin
 from pydantic import ValidationError
 
 from features.errors import SettingError, listed
-from features.table import POOLED, SENTENCES, TOKENS
+from features.vectors.table import POOLED, SENTENCES, TOKENS
 from heads.attention import AttentionHead, AttentionSettings
 from heads.base import HeadSettings, HeadType, TrainingSettings
 from heads.cnn import CnnHead, CnnSettings

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from features.errors import SettingError
-from features.table import FeatureTable
+from features.vectors.table import FeatureTable
 from heads.base import EpochRecord, Head, HeadSettings, OnEpoch, Problem
 from heads.inference import compute_logits
 from heads.registry import check_layout, head_type

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from features.copies import kept_copies
-from features.corpus import Corpus, read_corpus
-from features.encoding import Encoder
+from features.corpus.corpus import Corpus, read_corpus
+from features.duplicates.duplicates import kept_copies
+from features.encoders.description.model import EncoderModel
+from features.encoding.serial import Encoder
 from features.errors import SettingError
-from features.model import EncoderModel
-from features.neighbors import EXACT_MOST
-from features.splits import SIDES, official_sides
-from features.table import POOLED
+from features.splits.split import SIDES, official_sides
+from features.vectors.neighbors import EXACT_MOST
+from features.vectors.table import POOLED
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.findings import EXAMPLES, Evidence, Example, Finder, Finding, Place
 from pipeline.findings_copies import copy_findings

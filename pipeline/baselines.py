@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.kept import recall
-from features.place import Place
+from features.storage.location import Place
+from features.storage.results import recall
 
 CODE = ("pipeline.baselines",)
 PACKAGES = ("numpy", "scipy", "scikit-learn")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from features.place import local_path, source
+from features.storage.location import local_path, source
 from pipeline import shared_options
 
 

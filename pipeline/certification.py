@@ -18,17 +18,17 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from features.bad_vectors import sound_texts
-from features.corpus import Corpus, read_corpus
-from features.encoding import Encoder
+from features.corpus.corpus import Corpus, read_corpus
+from features.encoders.description.model import EncoderModel, find_model
+from features.encoding.bad_vectors import sound_texts
+from features.encoding.serial import Encoder
 from features.errors import BadVectorError, SettingError
 from features.hardware import chosen_precision
-from features.model import EncoderModel, find_model
-from features.precision import STORED_DTYPES, pack, unpack, vector_bytes
-from features.probe import probe
-from features.shard import Block
-from features.sizes import ROW_BYTES
-from features.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
+from features.probe.probe import probe
+from features.store.shards.shard import Block
+from features.vectors.precision import STORED_DTYPES, pack, unpack, vector_bytes
+from features.vectors.sizes import ROW_BYTES
+from features.vectors.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import Progress, duration
 from pipeline.vectors import chosen_devices, load_encoder, named_devices, say

@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.corpus import Columns
+from features.corpus.corpus import Columns
 from features.errors import SettingError, listed
 from features.output import appearing, check_output
-from features.place import Source
+from features.storage.location import Source
 from pipeline import spreadsheet
 from pipeline.findings import Evidence, Finding
 from pipeline.findings_copies import leaked, within

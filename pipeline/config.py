@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from features.corpus import Columns
-from features.devices import parse_devices
+from features.corpus.corpus import Columns
+from features.encoders.description.hub import EMBEDDED
+from features.encoders.segmentation import LANGUAGE, check_language
+from features.encoding.devices import parse_devices
 from features.errors import SettingError, listed
 from features.hardware import AUTO, BACKENDS
-from features.location import EMBEDDED
 from features.output import check_output
-from features.place import HubName, Place, Source
-from features.precision import STORED_DTYPES
-from features.remote import RemotePath
-from features.segments import LANGUAGE, check_language
-from features.spec import PRECISIONS, check_prompt
+from features.storage.location import HubName, Place, Source
+from features.storage.remote import RemotePath
+from features.vectors.precision import STORED_DTYPES
+from features.vectors.spec import PRECISIONS, check_prompt
 from heads.presets import check_head, find_preset
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from features.corpus import CorpusTexts
-from features.encoding import Encoder
-from features.model import EncoderModel
-from features.spec import DEFAULT_LAYOUTS
+from features.corpus.corpus import CorpusTexts
+from features.encoders.description.model import EncoderModel
+from features.encoding.serial import Encoder
+from features.vectors.spec import DEFAULT_LAYOUTS
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import duration
 from pipeline.speed import Speed, measure_speed

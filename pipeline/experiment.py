@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from features.copies import Copies, kept_copies
-from features.corpus import Corpus
-from features.encoding import Encoder
+from features.corpus.corpus import Corpus
+from features.duplicates.duplicates import Copies, kept_copies
+from features.encoders.description.model import EncoderModel
+from features.encoding.serial import Encoder
 from features.errors import CacheError, SettingError
-from features.model import EncoderModel
-from features.splits import Split
-from features.table import POOLED
+from features.splits.split import Split
+from features.vectors.table import POOLED
 from heads.registry import check_layout, head_type, make_settings
 from pipeline import baselines
 from pipeline.advice import words_do_better

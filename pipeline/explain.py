@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.corpus import Corpus
+from features.corpus.corpus import Corpus
 from features.errors import CacheError
-from features.neighbors import nearest, unit
-from features.spec import text_keys
-from features.store import Space
+from features.store.space import Space
+from features.vectors.neighbors import nearest, unit
+from features.vectors.spec import text_keys
 from pipeline.evaluation import Evaluation
 
 TRAINING = "training.parquet"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.corpus import read_corpus
+from features.corpus.corpus import read_corpus
 from features.export import Export, check_export, export
-from features.table import POOLED
+from features.vectors.table import POOLED
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.progress import duration
 from pipeline.vectors import ensure_vectors

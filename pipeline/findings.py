@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from features.copies import Copies
-from features.corpus import Columns, Corpus
+from features.corpus.corpus import Columns, Corpus
+from features.duplicates.duplicates import Copies
 
 EXAMPLES = 10
 """Examples kept of each finding, where nobody asks for more."""
@@ -24,7 +24,7 @@ class Evidence:
 
     Attributes:
         corpus: N labelled texts.
-        sides: (N,) int8 sides as in ``features.splits``; None without a split column.
+        sides: (N,) int8 sides as in ``features.splits.split``; None without a split column.
         copies: the copies among the texts.
         vectors: (N, D) pooled vectors, float16 or float32.
         tokens: (N,) tokens of each whole text.

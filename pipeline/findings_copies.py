@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.copies import Copies
-from features.splits import SIDES
+from features.duplicates.duplicates import Copies
+from features.splits.split import SIDES
 from pipeline.findings import Evidence, Example, Finding, many, place, spread
 
 NONE = np.iinfo(np.int64).max

@@ -7,10 +7,10 @@ from collections import Counter
 
 import numpy as np
 
+from features.duplicates.shingles import letters, words
 from features.errors import listed
-from features.shingles import letters, words
-from features.splits import FEWEST_UNITS
-from features.stratify import ids_of
+from features.splits.split import FEWEST_UNITS
+from features.splits.strata import ids_of
 from pipeline.findings import Evidence, Example, Finding, many, place, spread
 from pipeline.suspects import out_of_fold, suspected
 

@@ -7,8 +7,8 @@ from collections import Counter
 
 import numpy as np
 
-from features.neighbors import nearest, unit
-from features.shingles import words
+from features.duplicates.shingles import words
+from features.vectors.neighbors import nearest, unit
 from pipeline.findings import Evidence, Example, Finding, many, place, spread
 from pipeline.findings_rows import invisible_rows
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.corpus import folded
+from features.corpus.corpus import folded
 from pipeline.findings import Evidence, Example, Finding, many, place
 
 SAMPLE = 20_000

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.corpus import Corpus
+from features.corpus.corpus import Corpus
 from features.errors import CacheError
 from pipeline.evaluation import Evaluation, pooled
 from pipeline.runs import PREDICTIONS, PROBABILITIES

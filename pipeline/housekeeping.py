@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from features.card import SpaceCard, existing_cache
-from features.collect import Removal, collect, plan_collection
-from features.compact import Compaction, compact
-from features.corpus import CorpusTexts
+from features.corpus.corpus import CorpusTexts
+from features.encoders.segmentation import LANGUAGE, language_of
 from features.errors import SettingError
-from features.inventory import SpaceFacts, folder_size, inventory, open_all
-from features.place import Place, Source
-from features.quarantine import QUARANTINE
-from features.segments import LANGUAGE, language_of
-from features.spec import FeatureSpec, text_keys
+from features.storage.location import Place, Source
+from features.store.collection import Removal, collect, plan_collection
+from features.store.compaction import Compaction, compact
+from features.store.inventory import SpaceFacts, folder_size, inventory, open_all
+from features.store.manifest import SpaceCard, existing_cache
+from features.store.quarantine import QUARANTINE
+from features.vectors.spec import FeatureSpec, text_keys
 from pipeline.terminal import one_line
 
 PROMPT_SHOWN = 20

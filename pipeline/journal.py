@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from safetensors.numpy import load, save
 
-from features.durable import sweep, temporary_folder
 from features.errors import CacheError
-from features.splits import Split
+from features.splits.split import Split
+from features.storage.files import sweep, temporary_folder
 from heads import checkpoint
 from heads.base import HeadSettings
 from heads.trained import TrainedHead

@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from features.copies import kept_copies
-from features.corpus import Corpus
-from features.encoding import Encoder
+from features.corpus.corpus import Corpus
+from features.duplicates.duplicates import kept_copies
+from features.encoders.description.model import EncoderModel, find_model
+from features.encoding.serial import Encoder
 from features.errors import SettingError, listed
-from features.model import EncoderModel, find_model
 from features.output import appearing
-from features.spec import parse_layers
-from features.splits import TEST, VALIDATION, Split, official_sides
-from features.store import Space
-from features.stratify import ids_of, sample
-from features.table import POOLED, TOKENS, FeatureTable
+from features.splits.split import TEST, VALIDATION, Split, official_sides
+from features.splits.strata import ids_of, sample
+from features.store.space import Space
+from features.vectors.spec import parse_layers
+from features.vectors.table import POOLED, TOKENS, FeatureTable
 from heads.base import HeadSettings
 from heads.registry import HEADS, head_type, make_settings
 from heads.trained import fit

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from features.copies import kept_copies
-from features.encoding import Encoder
-from features.model import EncoderModel
+from features.duplicates.duplicates import kept_copies
+from features.encoders.description.model import EncoderModel
+from features.encoding.serial import Encoder
 from features.output import appearing
-from features.table import POOLED
+from features.vectors.table import POOLED
 from heads.base import Problem
 from heads.presets import find_preset
 from heads.range_test import RangeTest, check_range, range_test

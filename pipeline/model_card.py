@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.encoders.segmentation import language_of
 from features.errors import CacheError
-from features.segments import language_of
-from features.spec import FeatureSpec
-from features.table import POOLED, SENTENCES, TOKENS
+from features.vectors.spec import FeatureSpec
+from features.vectors.table import POOLED, SENTENCES, TOKENS
 from heads.trained import TrainedHead
 from pipeline.explain import TRAINING
 from pipeline.report import BASELINE_NAMES

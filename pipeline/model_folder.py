@@ -17,10 +17,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from features.encoders.description.hub import pinned
 from features.errors import CacheError, EncoderError, SettingError
-from features.location import pinned
 from features.output import appearing, check_output
-from features.spec import FeatureSpec
+from features.vectors.spec import FeatureSpec
 from heads import checkpoint
 from heads.checkpoint import WEIGHTS
 from heads.portable import onnx_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from features.place import local_path
+from features.storage.location import local_path
 from pipeline import shared_options
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from features.place import local_path, source
+from features.storage.location import local_path, source
 from heads.presets import find_preset
 from pipeline import cache_options, shared_options
 from pipeline.config import ExperimentConfig

@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from features.copies import Copies
-from features.corpus import Corpus, read_corpus
+from features.corpus.corpus import Corpus, read_corpus
+from features.corpus.rows import clipped
+from features.duplicates.duplicates import Copies
 from features.errors import SettingError, SplitError, listed
-from features.folds import make_folds
 from features.missing import ids_of_groups, is_missing
-from features.rows import clipped
-from features.splits import TEST, Split, make_split, official_sides
-from features.stratify import ids_of, joined
+from features.splits.folds import make_folds
+from features.splits.split import TEST, Split, make_split, official_sides
+from features.splits.strata import ids_of, joined
 from pipeline.config import NEAR, DataConfig
 from pipeline.held_out import HeldOut
 from pipeline.vectors import say

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from features.corpus import Columns, read_corpus
-from features.encoding import Encoder
+from features.corpus.corpus import Columns, read_corpus
+from features.encoders.description.model import EncoderModel, find_model, with_other_trust
+from features.encoders.segmentation import language_of
+from features.encoding.serial import Encoder
 from features.errors import EncoderError, listed
-from features.model import EncoderModel, find_model, with_other_trust
-from features.place import Place, Source
-from features.segments import language_of
-from features.spec import FeatureSpec
-from features.table import POOLED, SENTENCES, TOKENS, FeatureTable
+from features.storage.location import Place, Source
+from features.vectors.spec import FeatureSpec
+from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from heads.trained import mean_of, tempered
 from pipeline.blend_folder import Predictor, open_predictor
 from pipeline.config import VectorConfig

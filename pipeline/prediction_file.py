@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from features.errors import SettingError, listed
 from features.output import appearing, check_output
-from features.place import Source
+from features.storage.location import Source
 from pipeline import spreadsheet
 from pipeline.blend_folder import COPIED
 from pipeline.predict import Predictions, rounded

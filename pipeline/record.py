@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from features.corpus import Corpus
-from features.spec import FeatureSpec
+from features.corpus.corpus import Corpus
+from features.vectors.spec import FeatureSpec
 from heads import metrics
 from heads.base import EpochRecord
 from heads.calibration import BINS, error_by_chance, reliability

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from features.durable import sweep, temporary_folder
 from features.errors import CacheError, ManyheadsError, listed
+from features.storage.files import sweep, temporary_folder
 
 CONFIG = "config.json"
 METRICS = "metrics.json"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from features.corpus import Columns
+from features.corpus.corpus import Columns
 from features.hardware import BACKENDS
-from features.place import local_path, place, source
-from features.precision import STORED_DTYPES
-from features.spec import LAYOUTS, PRECISIONS
+from features.storage.location import local_path, place, source
+from features.vectors.precision import STORED_DTYPES
+from features.vectors.spec import LAYOUTS, PRECISIONS
 from pipeline.config import (
     EXAMPLE,
     SPLITS,

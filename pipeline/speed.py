@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from features.devices import CPU
-from features.table import SENTENCES
+from features.encoding.devices import CPU
+from features.vectors.table import SENTENCES
 from pipeline.vectors import Vectors
 
 
@@ -91,7 +91,7 @@ def measure_speed(vectors: Vectors, roofline: bool = False) -> Speed | None:
     tokens = round(share * float((lengths * counts).sum()))
     if not roofline:
         return Speed(tokens, seconds, report.backend, precision)
-    module = importlib.import_module("features.roofline")
+    module = importlib.import_module("features.encoders.roofline")
     config = json.loads((vectors.model.transformer / "config.json").read_text("utf-8"))
     achieved = share * module.forward_flops(config, lengths, counts) / seconds
     gpus = [device for device in report.devices if device != CPU]

@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from features.neighbors import unit
+from features.vectors.neighbors import unit
 
 FOLDS = 5
 INVERSE_REGULARISATION = 10.0

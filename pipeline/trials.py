@@ -15,8 +15,8 @@ from functools import cached_property, partial
 import numpy as np
 
 from features.errors import DivergedError
-from features.splits import Split
-from features.table import FeatureTable
+from features.splits.split import Split
+from features.vectors.table import FeatureTable
 from heads.base import EpochRecord, HeadSettings, OnEpoch, TrainingSettings
 from heads.calibration import fit_temperature
 from heads.registry import head_type, make_settings

@@ -13,8 +13,10 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from features.devices import CPU, core_count, parse_devices, present
-from features.encoding import (
+from features.encoders.description.model import EncoderModel, find_model
+from features.encoding.devices import CPU, core_count, parse_devices, present
+from features.encoding.processes import encode_on_devices
+from features.encoding.serial import (
     Encoder,
     EncodingPlan,
     EncodingReport,
@@ -23,13 +25,11 @@ from features.encoding import (
     plan_encoding,
 )
 from features.hardware import AUTO, chosen_precision
-from features.memory import on_disk
-from features.model import EncoderModel, find_model
-from features.probe import prepare
-from features.spec import parse_layers
-from features.store import FeatureStore, Space
-from features.table import POOLED, SENTENCES, FeatureTable
-from features.workers import encode_on_devices
+from features.probe.probe import prepare
+from features.storage.buffers import on_disk
+from features.store.space import FeatureStore, Space
+from features.vectors.spec import parse_layers
+from features.vectors.table import POOLED, SENTENCES, FeatureTable
 from pipeline.config import VectorConfig
 from pipeline.progress import Progress
 from pipeline.terminal import say as say
@@ -238,6 +238,6 @@ def load_encoder(
         EncoderError: it cannot be loaded.
         SettingError: a back end that cannot be had on the device.
     """
-    module = importlib.import_module("features.encoder")
+    module = importlib.import_module("features.encoders.transformer")
     encoder: Encoder = module.load_encoder(model, device, backend)
     return encoder

@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from features.card import existing_cache, space_folders
-from features.corpus import Columns, read_corpus
-from features.encoding import Encoder
+from features.corpus.corpus import Columns, read_corpus
+from features.encoders.description.hub import EMBEDDED
+from features.encoders.description.model import EncoderModel, find_model, with_other_trust
+from features.encoding.recheck import changed_models, compare_sample, filled_by
+from features.encoding.serial import Encoder
 from features.errors import CacheError, CorruptShardError, SettingError
-from features.location import EMBEDDED
-from features.model import EncoderModel, find_model, with_other_trust
-from features.place import Place, Source
-from features.sampling import changed_models, compare_sample, filled_by
-from features.shard import SUFFIX
-from features.store import FeatureStore
-from features.verify import REMEDIES, Finding, repair, verify_cache
+from features.storage.location import Place, Source
+from features.store.manifest import existing_cache, space_folders
+from features.store.shards.shard import SUFFIX
+from features.store.space import FeatureStore
+from features.store.verification import REMEDIES, Finding, repair, verify_cache
 from pipeline.progress import Progress
 from pipeline.terminal import one_line
 from pipeline.vectors import load_encoder, say

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.copies import find_copies
-from features.corpus import Corpus
-from features.splits import official_sides
+from features.corpus.corpus import Corpus
+from features.duplicates.duplicates import find_copies
+from features.splits.split import official_sides
 from pipeline.findings import Evidence
 
 WIDTH = 64

@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from features.filesystem import filesystem
+from features.storage.bucket import filesystem
 from tests import fakes
 from tests.s3_server import KEY_ID, S3Server, serving
 

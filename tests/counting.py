@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.encoding import OnBatch
-from features.precision import encoder_dtype
-from features.shard import Block
-from features.spec import FeatureSpec
-from features.table import POOLED
+from features.encoding.serial import OnBatch
+from features.store.shards.shard import Block
+from features.vectors.precision import encoder_dtype
+from features.vectors.spec import FeatureSpec
+from features.vectors.table import POOLED
 
 WIDTH = 4
 

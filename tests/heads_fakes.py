@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.table import POOLED, TOKENS, FeatureTable
+from features.vectors.table import POOLED, TOKENS, FeatureTable
 from heads.base import Problem
 
 WIDTH = 6

@@ -17,11 +17,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from features import encoding as stage
-from features.encoding import OnBatch, encode, plan_encoding
-from features.shard import Block
-from features.spec import FeatureSpec
-from features.store import FeatureStore
+from features.encoding import serial as stage
+from features.encoding.serial import OnBatch, encode, plan_encoding
+from features.store.shards.shard import Block
+from features.store.space import FeatureStore
+from features.vectors.spec import FeatureSpec
 from tests.counting import CountingEncoder, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(160)]

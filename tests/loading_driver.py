@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from features import model_files
-from features.encoder import TransformerEncoder
-from features.model import find_model
+from features.encoders.description import files
+from features.encoders.description.model import find_model
+from features.encoders.transformer import TransformerEncoder
 from tests.zoo import ZOO
 
 
@@ -22,13 +22,13 @@ def main(root: Path) -> None:
         if event == "open" and isinstance(arguments[0], str | bytes | Path):
             opened.add(str(Path(str(arguments[0])).absolute()))
 
-    sha256 = model_files.sha256
+    sha256 = files.sha256
 
     def noted(path: Path) -> str:
         hashed.add(str(path.absolute()))
         return sha256(path)
 
-    model_files.sha256 = noted
+    files.sha256 = noted
     sys.addaudithook(watch)
     report = {}
     for name, kept in ZOO.items():

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from features import encoding as stage
-from features.encoding import encode, plan_encoding
-from features.store import FeatureStore
+from features.encoding import serial as stage
+from features.encoding.serial import encode, plan_encoding
+from features.store.space import FeatureStore
 from tests.counting import CountingEncoder, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(24)]

@@ -17,10 +17,10 @@ from sklearn.pipeline import make_pipeline
 
 import features
 from features import FeatureEncoder, FeatureStore, encode, load_encoder
-from features.encoder import TransformerEncoder
+from features.encoders.segmentation import language_of
+from features.encoders.transformer import TransformerEncoder
+from features.encoding.recheck import cards
 from features.errors import EncoderError, SettingError
-from features.sampling import cards
-from features.segments import language_of
 from tests.fakes import SENTENCES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -46,7 +46,8 @@ def test_importing_features_is_light() -> None:
         "load_encoder()\n"
         "heavy = {'torch', 'transformers', 'sklearn'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "import features.encoding; from features import encode; assert callable(encode)\n"
+        "import features.encoding.serial; from features import encode; assert "
+        "callable(encode)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=REPOSITORY)
     assert set(features.__all__) <= set(dir(features))

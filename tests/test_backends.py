@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from features import backends
-from features.backends import FasterBackend, Inputs, Run
-from features.encoder import TransformerEncoder
+from features.encoders.backends import selection
+from features.encoders.backends.selection import FasterBackend, Inputs, Run
+from features.encoders.description.hub import EMBEDDED
+from features.encoders.description.model import find_model
+from features.encoders.transformer import TransformerEncoder
 from features.errors import EncoderError, SettingError
-from features.location import EMBEDDED
-from features.model import find_model
 from tests.fakes import SENTENCES
 
 TOLERANCE = 1e-5
@@ -41,7 +41,7 @@ def made_up_texts(count: int) -> list[str]:
 def test_openvino_gives_the_hidden_states_of_torch(
     tiny_models: dict[str, Path], family: str
 ) -> None:
-    pytest.importorskip("features.openvino_backend")
+    pytest.importorskip("features.encoders.backends.openvino")
     model = find_model(str(tiny_models[family]))
     specs = [
         model.spec("tokens", (0, 1), dtype="float32"),
@@ -59,7 +59,7 @@ def test_openvino_gives_the_hidden_states_of_torch(
 def test_openvino_of_the_embedded_encoder_stays_within_the_stated_tolerance(
     precision: str,
 ) -> None:
-    pytest.importorskip("features.openvino_backend")
+    pytest.importorskip("features.encoders.backends.openvino")
     model = find_model(EMBEDDED)
     texts = made_up_texts(200)
     (exact,) = TransformerEncoder(model, "cpu", backend="torch").encode(
@@ -76,7 +76,7 @@ def test_openvino_of_the_embedded_encoder_stays_within_the_stated_tolerance(
 
 
 def test_openvino_reports_its_use_to_nobody() -> None:
-    pytest.importorskip("features.openvino_backend")
+    pytest.importorskip("features.encoders.backends.openvino")
     converter = importlib.import_module("openvino.tools.ovc.convert_impl")
     assert converter.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
 
@@ -84,8 +84,8 @@ def test_openvino_reports_its_use_to_nobody() -> None:
 def test_a_model_that_cannot_be_converted_is_one_clear_line(
     tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("features.openvino_backend")
-    module = importlib.import_module("features.openvino_backend")
+    pytest.importorskip("features.encoders.backends.openvino")
+    module = importlib.import_module("features.encoders.backends.openvino")
     tried = []
 
     def fail(*args: object, **kwargs: object) -> None:
@@ -109,7 +109,7 @@ def test_a_conversion_that_gives_something_else_is_refused(
     tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a model whose trace does not hold for other texts."""
-    module = pytest.importorskip("features.openvino_backend")
+    module = pytest.importorskip("features.encoders.backends.openvino")
     convert = module.openvino.convert_model
 
     class Other(module.HiddenStates):  # type: ignore[name-defined,misc]
@@ -135,13 +135,13 @@ def test_openvino_that_is_missing_or_on_a_gpu_is_refused_and_auto_takes_torch(
 ) -> None:
     on_gpu = type("Transformer", (), {"device": torch.device("cuda:0")})()
     with pytest.raises(SettingError, match=r"runs on the processor.*cuda:0"):
-        backends.make_backend("openvino", on_gpu, {})
-    assert backends.make_backend("auto", on_gpu, {}).name == "torch"
-    monkeypatch.setattr(backends, "installed", lambda: False)
+        selection.make_backend("openvino", on_gpu, {})
+    assert selection.make_backend("auto", on_gpu, {}).name == "torch"
+    monkeypatch.setattr(selection, "installed", lambda: False)
     on_cpu = type("Transformer", (), {"device": torch.device("cpu")})()
     with pytest.raises(SettingError, match=r"pip install 'manyheads\[openvino\]'"):
-        backends.make_backend("openvino", on_cpu, {})
-    assert isinstance(backends.make_backend("auto", on_cpu, {}), backends.TorchBackend)
+        selection.make_backend("openvino", on_cpu, {})
+    assert isinstance(selection.make_backend("auto", on_cpu, {}), selection.TorchBackend)
 
 
 def test_an_openvino_that_does_not_work_here_is_one_line_and_auto_stays_with_torch(
@@ -150,12 +150,12 @@ def test_an_openvino_that_does_not_work_here_is_one_line_and_auto_stays_with_tor
     def broken(name: str) -> object:
         raise RuntimeError("libtbb.so:\nno such file")
 
-    monkeypatch.setattr(backends, "installed", lambda: True)
-    monkeypatch.setattr(backends.importlib, "import_module", broken)
+    monkeypatch.setattr(selection, "installed", lambda: True)
+    monkeypatch.setattr(selection.importlib, "import_module", broken)
     on_cpu = type("Transformer", (), {"device": torch.device("cpu")})()
     with pytest.raises(EncoderError, match=r"does not work here \(libtbb.so: no such file\)"):
-        backends.make_backend("openvino", on_cpu, {})
-    automatic = backends.make_backend("auto", on_cpu, {})
+        selection.make_backend("openvino", on_cpu, {})
+    automatic = selection.make_backend("auto", on_cpu, {})
     assert isinstance(automatic, FasterBackend)
     assert automatic._faster((1,), "float32").name == "torch"
 
@@ -183,7 +183,7 @@ class Timed:
 def test_auto_changes_after_enough_work_and_only_for_the_faster_one(
     seconds: float, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backends.time, "perf_counter", lambda: Timed.now)
+    monkeypatch.setattr(selection.time, "perf_counter", lambda: Timed.now)
     first, other = Timed("torch", 1.0), Timed("openvino", seconds)
     backend = FasterBackend(first, lambda: other, pays_after=100)
     inputs = {"input_ids": torch.zeros((5, 10), dtype=torch.int64)}

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from features.spec import FeatureSpec
+from features.vectors.spec import FeatureSpec
 from pipeline import vectors
 from pipeline.cli import main
 from pipeline.held_out import read_held_out

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding import encode, plan_encoding
-from features.precision import pack, unpack
-from features.spec import text_keys
-from features.store import FeatureStore
+from features.encoding.serial import encode, plan_encoding
+from features.store.space import FeatureStore
+from features.vectors.precision import pack, unpack
+from features.vectors.spec import text_keys
 from tests.counting import CountingEncoder, spec
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "cache.md").read_text("utf-8")

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import encoding as stage
-from features.collect import collect, plan_collection
-from features.compact import compact
-from features.encoding import encode, plan_encoding
-from features.spec import text_keys
-from features.store import FeatureStore, Space
-from features.verify import STALE_INDEX, verify_cache
+from features.encoding import serial as stage
+from features.encoding.serial import encode, plan_encoding
+from features.store.collection import collect, plan_collection
+from features.store.compaction import compact
+from features.store.space import FeatureStore, Space
+from features.store.verification import STALE_INDEX, verify_cache
+from features.vectors.spec import text_keys
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 KEPT, GONE, LATER = ([f"{name} {i} word" for i in range(24)] for name in "abc")
@@ -108,7 +108,7 @@ def test_an_interrupted_collection_is_finished_by_the_next(
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Path, "unlink", dying(Path.unlink))
-            patch.setattr("features.durable.os.replace", dying(os.replace))
+            patch.setattr("features.storage.files.os.replace", dying(os.replace))
             patch.setattr(Path, "rmdir", dying(Path.rmdir))
             try:
                 collect(root, plan_collection(root, keep, None), keep)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import CacheError
-from features.place import place
+from features.storage.location import place
 from pipeline.cli import COMMANDS, make_parser
 from pipeline.system_errors import system_error
 from tests.test_cli import Output, Run, data, encoder, run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from features.copies import find_copies
+from features.duplicates.duplicates import find_copies
 from tests.audit_corpora import sentence, vectors
 
 ORIGINAL = (

@@ -16,7 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.corpus import Columns, Corpus, CorpusTexts, corpus_batches, folded, read_corpus
+from features.corpus.corpus import (
+    Columns,
+    Corpus,
+    CorpusTexts,
+    corpus_batches,
+    folded,
+    read_corpus,
+)
 from features.errors import CorpusError, SettingError
 
 TEXTS = ("I won, again", 'He said "no"', "two\nlines", "Füße 猫 🙂", " spaced ")
@@ -316,7 +323,8 @@ def test_reading_csv_imports_nothing_heavy(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_bytes(as_csv())
     code = (
-        "import sys; from features.corpus import read_corpus; import features.splits; "
+        "import sys; from features.corpus.corpus import read_corpus; import "
+        "features.splits.split; "
         f"read_corpus({str(path)!r}); "
         "heavy = {'torch', 'sklearn', 'pandas', 'transformers', 'pyarrow', 'scipy'}; "
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"

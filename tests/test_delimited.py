@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from features import delimited
-from features.corpus import read_corpus
+from features.corpus.corpus import read_corpus
+from features.corpus.formats import delimited
 from features.errors import CorpusError
 
 PLAIN = [f"text number {i}" for i in range(30)]

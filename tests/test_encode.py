@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import encoding as stage
-from features.encoding import EncodingReport, OnBatch, check_disk, encode, plan_encoding
+from features.encoding import serial as stage
+from features.encoding.serial import EncodingReport, OnBatch, check_disk, encode, plan_encoding
 from features.errors import BadVectorError, DiskSpaceError
-from features.shard import Block
-from features.spec import FeatureSpec
-from features.store import FeatureStore, Space
+from features.store.shards.shard import Block
+from features.store.space import FeatureStore, Space
+from features.vectors.spec import FeatureSpec
 from tests.fakes import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(50)]
@@ -116,7 +116,7 @@ def test_one_pass_fills_every_layout_and_only_where_it_lacks(tmp_path: Path) -> 
 
 
 def _keys(space: Space) -> list[np.ndarray]:
-    from features.shard import Shard
+    from features.store.shards.shard import Shard
 
     return [Shard(path).rows().keys for path in space.folder.glob("*.parquet")]
 
@@ -191,9 +191,9 @@ def test_a_plan_that_does_not_fit_is_refused_with_the_numbers(
 CHILD = """
     import sys, time
     from pathlib import Path
-    from features import encoding as stage
-    from features.encoding import encode, plan_encoding
-    from features.store import FeatureStore
+    from features.encoding import serial as stage
+    from features.encoding.serial import encode, plan_encoding
+    from features.store.space import FeatureStore
     from tests.fakes import CountingEncoder, spec
     from tests.test_encode import spaces
 

@@ -14,12 +14,12 @@ import torch
 import transformers
 from sentence_transformers import SentenceTransformer
 
-from features.encoder import TransformerEncoder, load_encoder
-from features.encoding import encode, plan_encoding
+from features.encoders.description.hub import EMBEDDED
+from features.encoders.description.model import find_model
+from features.encoders.transformer import TransformerEncoder, load_encoder
+from features.encoding.serial import encode, plan_encoding
 from features.errors import BadVectorError, EncoderError
-from features.location import EMBEDDED
-from features.model import find_model
-from features.store import FeatureStore
+from features.store.space import FeatureStore
 from tests.fakes import SENTENCES
 
 TOLERANCE = 1e-5

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from features.encoders.description.hub import commit_of, locate
+from features.encoders.description.model import find_model
 from features.errors import EncoderError
-from features.location import commit_of, locate
-from features.model import find_model
 from pipeline.predict import check_encoder, differing
 from tests import test_repeats
 from tests.test_repeats import data

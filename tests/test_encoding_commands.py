@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.model import find_model
-from features.spec import text_keys
-from features.store import FeatureStore
+from features.encoders.description.model import find_model
+from features.store.space import FeatureStore
+from features.vectors.spec import text_keys
 from pipeline.cli import main
 
 TEXTS = [f"the cat sat on the mat {i} times and then " + "again " * (i % 5) for i in range(30)]
@@ -30,7 +30,7 @@ def test_two_processes_give_what_one_gives_and_a_warm_run_says_no_speed(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("features.devices.core_count", lambda: 2)
+    monkeypatch.setattr("features.encoding.devices.core_count", lambda: 2)
     monkeypatch.setattr("pipeline.vectors.core_count", lambda: 2)
     encoder = str(tiny_models["bert"])
     common = ["features", "--data", str(data), "--encoder", encoder, "--precision", "float32"]
@@ -90,7 +90,7 @@ def test_a_back_end_that_is_not_installed_is_named_with_its_remedy(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("features.backends.installed", lambda: False)
+    monkeypatch.setattr("features.encoders.backends.selection.installed", lambda: False)
     common = ["features", "--data", str(data), "--encoder", str(tiny_models["bert"])]
     assert main([*common, "--backend", "openvino"]) == 2
     assert (

@@ -20,9 +20,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import heads
 from features import FeatureEncoder
-from features.encoder import TransformerEncoder
+from features.encoders.transformer import TransformerEncoder
 from features.errors import ArrayError, BadVectorError, SettingError
-from features.table import POOLED, SENTENCES, TOKENS, FeatureTable
+from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from heads import HeadClassifier
 from heads.base import TrainingSettings
 from heads.estimator import hold_out

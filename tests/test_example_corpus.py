@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.corpus import Corpus, folded, read_corpus
-from features.splits import make_split
+from features.corpus.corpus import Corpus, folded, read_corpus
+from features.splits.split import make_split
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COUNTS = {

@@ -16,9 +16,9 @@ import onnxruntime
 import pytest
 import torch
 
+from features.encoders.description.model import find_model
 from features.errors import EncoderError, FaultError, InputError, SettingError
-from features.model import find_model
-from features.table import POOLED, FeatureTable
+from features.vectors.table import POOLED, FeatureTable
 from heads import portable
 from heads.base import Head, HeadSettings, HeadType, Problem, TrainingSettings
 from heads.batches import gather

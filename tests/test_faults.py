@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features import durable
-from features import encoding as stage
-from features.encoding import encode, plan_encoding
+from features.encoding import serial as stage
+from features.encoding.serial import encode, plan_encoding
 from features.errors import CacheError, DiskSpaceError, ManyheadsError
-from features.store import FeatureStore, Space
-from features.verify import STALE_INDEX, STALE_TEMPORARY, verify_cache
+from features.storage import files
+from features.store.space import FeatureStore, Space
+from features.store.verification import STALE_INDEX, STALE_TEMPORARY, verify_cache
 from tests.counting import CountingEncoder, fake_vectors, spec
 from tests.kill_driver import SPECS
 from tests.kill_driver import TEXTS as KILL_TEXTS
@@ -101,7 +101,7 @@ class FailingCall:
                 raise OSError(number, os.strerror(number))
             return real(*args, **kwargs)
 
-        patch.setattr(durable.os, name, call)
+        patch.setattr(files.os, name, call)
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def test_a_disk_that_fills_after_any_number_of_bytes(tmp_path: Path) -> None:
 
         root = tmp_path / str(room)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(durable.os, "write", write)
+            patch.setattr(files.os, "write", write)
             with pytest.raises(DiskSpaceError, match="what was committed is kept"):
                 run(root)
         check_resumed(root, TEXTS)
@@ -191,8 +191,8 @@ def test_a_swept_temporary_file_is_written_again(
             source.unlink()
         real(source, target)
 
-    monkeypatch.setattr(durable.os, "replace", replace)
-    durable.put(tmp_path, "file", b"content")
+    monkeypatch.setattr(files.os, "replace", replace)
+    files.put(tmp_path, "file", b"content")
     assert swept
     assert (tmp_path / "file").read_bytes() == b"content"
 
@@ -201,14 +201,14 @@ def test_a_swept_temporary_file_is_written_again(
 def test_without_locks_age_decides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bool
 ) -> None:
-    monkeypatch.setattr(durable, "fcntl", None)
+    monkeypatch.setattr(files, "fcntl", None)
     path = tmp_path / ".tmp-1"
     path.write_bytes(b"half")
     if old:
         os.utime(path, (0, 0))
-    assert durable.sweep(tmp_path) == old
+    assert files.sweep(tmp_path) == old
     assert path.exists() != old
-    durable.put(tmp_path, "file", b"content")
+    files.put(tmp_path, "file", b"content")
     assert (tmp_path / "file").read_bytes() == b"content"
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.corpus import Columns
+from features.corpus.corpus import Columns
 from pipeline import findings_texts, suspects
 from pipeline.audit import audit
 from pipeline.findings import Finding, spread

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import SettingError, SplitError
-from features.folds import make_folds
+from features.splits.folds import make_folds
 
 ROWS = st.lists(
     st.tuples(st.sampled_from("abc"), st.integers(0, 30), st.integers(0, 20)),

@@ -8,7 +8,7 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from features.errors import BadVectorError
-from features.table import POOLED, FeatureTable
+from features.vectors.table import POOLED, FeatureTable
 from heads.base import Head, Problem
 from heads.inputs import SequenceHead
 from heads.registry import head_type, make_settings

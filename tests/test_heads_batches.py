@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.table import POOLED, FeatureTable
+from features.vectors.table import POOLED, FeatureTable
 from heads import batches as room
 from heads.batches import batches, gather, plan
 from heads.inference import compute_logits

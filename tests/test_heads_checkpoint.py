@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from features.errors import CacheError, SettingError
-from features.table import TOKENS
+from features.vectors.table import TOKENS
 from heads.checkpoint import DESCRIPTION, WEIGHTS, load, save
 from heads.registry import make_settings
 from heads.trained import TrainedHead, fit

@@ -10,7 +10,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from features.table import POOLED, FeatureTable
+from features.vectors.table import POOLED, FeatureTable
 from heads.base import EpochRecord, Problem
 from heads.logistic import LogisticSettings, Objective, fit_logistic
 from tests.heads_fakes import cluster_problem

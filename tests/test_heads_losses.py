@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from features.errors import SettingError
-from features.table import FeatureTable
+from features.vectors.table import FeatureTable
 from heads.base import TrainingSettings
 from heads.batches import gather
 from heads.cnn import CnnHead, CnnSettings

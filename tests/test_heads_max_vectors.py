@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from features.table import FeatureTable
+from features.vectors.table import FeatureTable
 from heads.base import Problem
 from heads.batches import batches, gather
 from heads.registry import make_settings

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from features.errors import BadVectorError
-from features.table import POOLED
+from features.vectors.table import POOLED
 from heads.base import Problem
 from heads.registry import HEADS, make_settings
 from heads.trained import TrainedHead, fit, refit

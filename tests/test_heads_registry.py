@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from features.errors import SettingError
-from features.table import POOLED, SENTENCES, TOKENS
+from features.vectors.table import POOLED, SENTENCES, TOKENS
 from heads.registry import HEADS, check_layout, head_type, make_settings
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from features.errors import BadVectorError, DivergedError, FaultError, SettingError
-from features.table import POOLED, FeatureTable
+from features.vectors.table import POOLED, FeatureTable
 from heads import training
 from heads.base import EpochRecord, Problem
 from heads.batches import batches, gather

@@ -13,18 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import compact as compact_module
-from features import durable
-from features import encoding as stage
-from features.collect import collect, plan_collection
-from features.compact import compact
-from features.encoding import encode, plan_encoding
+from features.encoding import serial as stage
+from features.encoding.serial import encode, plan_encoding
 from features.errors import CacheError
-from features.inventory import inventory
-from features.shard import Block
-from features.spec import FeatureSpec, text_keys
-from features.store import FeatureStore, Space
-from features.verify import STALE_INDEX, verify_cache
+from features.storage import files
+from features.store import compaction as compact_module
+from features.store.collection import collect, plan_collection
+from features.store.compaction import compact
+from features.store.inventory import inventory
+from features.store.shards.shard import Block
+from features.store.space import FeatureStore, Space
+from features.store.verification import STALE_INDEX, verify_cache
+from features.vectors.spec import FeatureSpec, text_keys
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(40)]
@@ -117,7 +117,7 @@ def test_compact_dies_at_every_call_and_loses_nothing(tmp_path: Path, name: str)
             return real(*args, **kwargs)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(durable.os, name, call)
+            patch.setattr(files.os, name, call)
             try:
                 compact(opened(root))
                 break
@@ -306,10 +306,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SIDE_BY_SIDE = """
 import sys, time
 from pathlib import Path
-from features import encoding as stage
-from features.compact import compact
-from features.encoding import encode, plan_encoding
-from features.store import FeatureStore
+from features.encoding import serial as stage
+from features.store.compaction import compact
+from features.encoding.serial import encode, plan_encoding
+from features.store.space import FeatureStore
 from tests.counting import CountingEncoder, spec
 
 role, root = sys.argv[1], Path(sys.argv[2])

@@ -8,9 +8,9 @@ from pathlib import Path
 import datasets
 import pytest
 
-from features.corpus import Columns, read_corpus
+from features.corpus.corpus import Columns, read_corpus
 from features.errors import CorpusError, SettingError
-from features.place import HubName, source
+from features.storage.location import HubName, source
 from pipeline.cli import main
 from pipeline.config import DataConfig, ExperimentConfig
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from features.encoding import encode, plan_encoding
+from features.encoding.serial import encode, plan_encoding
 from features.errors import CacheError, ManyheadsError
-from features.index import Index
-from features.spec import FeatureSpec, text_keys
-from features.store import FeatureStore
-from features.verify import repair, verify_cache
+from features.store.index import Index
+from features.store.space import FeatureStore
+from features.store.verification import repair, verify_cache
+from features.vectors.spec import FeatureSpec, text_keys
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(20)]

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import copies as copies_module
-from features import kept
-from features.copies import CODE, Copies, find_copies, kept_copies
-from features.kept import RESULTS, recall
-from features.verify import verify_cache
+from features.duplicates import duplicates as copies_module
+from features.duplicates.duplicates import CODE, Copies, find_copies, kept_copies
+from features.storage import results
+from features.storage.results import RESULTS, recall
+from features.store.verification import verify_cache
 from pipeline import baselines
 from tests.audit_corpora import sentence
 
@@ -22,7 +22,7 @@ TEXTS = [*(sentence(i) for i in range(12)), sentence(3), sentence(4).upper()]
 @pytest.fixture(autouse=True)
 def worth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what takes no time either."""
-    monkeypatch.setattr(kept, "WORTH_SECONDS", 0.0)
+    monkeypatch.setattr(results, "WORTH_SECONDS", 0.0)
 
 
 class Made:
@@ -59,7 +59,7 @@ def test_the_same_content_is_computed_once(tmp_path: Path) -> None:
     for times, parts in enumerate(others, start=2):
         ask(tmp_path, made, *parts)
         assert made.times == times
-    ask(tmp_path, made, ["a", "b"], np.arange(4), "x", code=("features.kept",))
+    ask(tmp_path, made, ["a", "b"], np.arange(4), "x", code=("features.storage.results",))
     assert made.times == 6
     assert verify_cache(tmp_path) == []
 
@@ -87,7 +87,7 @@ def test_where_nothing_can_be_kept_nothing_is_lost(tmp_path: Path) -> None:
 def test_what_takes_no_time_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "WORTH_SECONDS", 60.0)
+    monkeypatch.setattr(results, "WORTH_SECONDS", 60.0)
     ask(tmp_path, Made(), "x")
     assert not (tmp_path / RESULTS).exists()
 

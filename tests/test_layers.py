@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from features.corpus import Corpus
-from features.encoding import OnBatch
+from features.corpus.corpus import Corpus
+from features.encoders.description.model import EncoderModel
+from features.encoding.serial import OnBatch
 from features.errors import SettingError
-from features.model import EncoderModel
-from features.shard import Block
-from features.spec import FeatureSpec
-from features.splits import make_split
-from features.stratify import sample
-from features.table import POOLED
+from features.splits.split import make_split
+from features.splits.strata import sample
+from features.store.shards.shard import Block
+from features.vectors.spec import FeatureSpec
+from features.vectors.table import POOLED
 from heads.metrics import accuracy_interval, mean_interval
 from pipeline.cli import main
 from pipeline.config import DataConfig, VectorConfig

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from features import lease as leasing
 from features.errors import RemoteError
-from features.place import place
-from features.remote import RemotePath
+from features.storage import lease as leasing
+from features.storage.location import place
+from features.storage.remote import RemotePath
 from tests.s3_server import S3Server
 
 ROOT = place("s3://bucket/deep/cache")

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from benchmarks.memory import MODEL, FreeEncoder, measure_alone
-from features import memory
 from features.errors import CacheError, DiskSpaceError, SettingError
-from features.memory import available_memory, on_disk
-from features.precision import encoder_dtype
-from features.shard import Block
-from features.spec import text_keys
-from features.store import FeatureStore, Space
-from features.table import POOLED, TOKENS, FeatureTable
+from features.storage import buffers
+from features.storage.buffers import available_memory, on_disk
+from features.store.shards.shard import Block
+from features.store.space import FeatureStore, Space
+from features.vectors.precision import encoder_dtype
+from features.vectors.spec import text_keys
+from features.vectors.table import POOLED, TOKENS, FeatureTable
 from heads import inputs
 from heads.base import Problem
 from heads.batches import batches
@@ -87,7 +87,7 @@ def test_a_system_that_does_not_say_how_much_memory_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "sysconf")
-    assert available_memory(tmp_path) == memory.ASSUMED_MEMORY
+    assert available_memory(tmp_path) == buffers.ASSUMED_MEMORY
 
 
 def test_no_texts_need_no_file(tmp_path: Path) -> None:
@@ -155,12 +155,12 @@ def test_a_disk_without_room_is_named_before_anything_is_written(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     space, keys = stored(tmp_path, make_table([2, 3]))
-    monkeypatch.setattr(memory.os, "posix_fallocate", full)
+    monkeypatch.setattr(buffers.os, "posix_fallocate", full)
     with pytest.raises(DiskSpaceError, match=r"fit on the disk of .* either.*--memory"):
         space.table(keys, 0)
     assert len(space.table(keys)) == 2
     monkeypatch.undo()
-    monkeypatch.setattr(memory.tempfile, "TemporaryFile", denied)
+    monkeypatch.setattr(buffers.tempfile, "TemporaryFile", denied)
     with pytest.raises(CacheError, match=r"cannot be written \(Permission denied\).*--memory"):
         space.table(keys, 0)
 
@@ -170,10 +170,10 @@ def denied(**options: object) -> None:
 
 
 def test_systems_that_cannot_reserve_get_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(memory.os, "posix_fallocate")
-    monkeypatch.setattr(memory, "ZEROS", bytes(7))
-    with memory.tempfile.TemporaryFile() as file:
-        memory._reserve(file.fileno(), 100)
+    monkeypatch.delattr(buffers.os, "posix_fallocate")
+    monkeypatch.setattr(buffers, "ZEROS", bytes(7))
+    with buffers.tempfile.TemporaryFile() as file:
+        buffers._reserve(file.fileno(), 100)
         assert len(mmap.mmap(file.fileno(), 0)) == 100
 
 

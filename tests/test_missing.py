@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.corpus import Columns, read_corpus
+from features.corpus.corpus import Columns, read_corpus
 from features.errors import ArrayError
-from features.folds import make_folds
 from features.missing import ids_of_groups, is_missing
-from features.splits import make_split
+from features.splits.folds import make_folds
+from features.splits.split import make_split
 from heads.estimator import HeadClassifier
 from pipeline.cli import main
 from tests.audit_corpora import sentence

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from features import model as model_module
+from features.encoders.description import model as model_module
+from features.encoders.description.hub import EMBEDDED
+from features.encoders.description.model import EncoderModel, find_model
 from features.errors import EncoderError, SettingError
-from features.location import EMBEDDED
-from features.model import EncoderModel, find_model
 
 
 @pytest.fixture
@@ -146,7 +146,10 @@ def test_a_hub_id_that_cannot_be_had_offline() -> None:
 
 
 def test_describing_a_model_imports_no_torch() -> None:
-    code = "import sys, features.model as m; m.find_model(); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, features.encoders.description.model as m; m.find_model(); "
+        "sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoder import load_encoder
+from features.encoders.description.files import INERT_CONFIG, canonical, combined, sha256
+from features.encoders.description.model import find_model
+from features.encoders.segmentation import language_of, segmentation
+from features.encoders.transformer import load_encoder
 from features.errors import DeviceMemoryError, EncoderError
-from features.model import find_model
-from features.model_files import INERT_CONFIG, canonical, combined, sha256
-from features.segments import language_of, segmentation
 from pipeline.cli import main
 from tests.fakes import SENTENCES
 from tests.zoo import BERT, CLS, MEAN, change, dense, pooling, stack, xlnet

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from features import neighbors
-from features.neighbors import close_pairs, nearest, unit
+from features.vectors import neighbors
+from features.vectors.neighbors import close_pairs, nearest, unit
 
 
 def vectors(count: int, width: int = 24, seed: int = 0) -> np.ndarray:

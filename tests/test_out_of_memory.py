@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from features.batching import run_batches
-from features.encoder import TransformerEncoder
+from features.encoders.batching import run_batches
+from features.encoders.description.model import find_model
+from features.encoders.transformer import TransformerEncoder
 from features.errors import DeviceMemoryError
-from features.model import find_model
 from tests.fakes import SENTENCES
 
 LENGTHS = np.array([3, 30, 7, 12, 1, 12, 5, 8], dtype=np.int32)

@@ -12,7 +12,7 @@ import pytest
 
 from features.errors import OutputError, SettingError
 from features.output import appearing, check_output
-from features.place import source
+from features.storage.location import source
 from tests.test_cli import REPOSITORY, Run, data, encoder, run
 
 __all__ = ["data", "encoder", "run"]

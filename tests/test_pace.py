@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import compact as compaction
-from features import encoding as stage
-from features.durable import exclusive
-from features.encoding import OnBatch, encode, plan_encoding
-from features.pace import FIRST_TEXTS, MIN_SECONDS
-from features.shard import Block
-from features.spec import FeatureSpec
-from features.store import FeatureStore, Space
-from features.verify import verify_cache
+from features.encoding import serial as stage
+from features.encoding.pace import FIRST_TEXTS, MIN_SECONDS
+from features.encoding.serial import OnBatch, encode, plan_encoding
+from features.storage.files import exclusive
+from features.store import compaction
+from features.store.shards.shard import Block
+from features.store.space import FeatureStore, Space
+from features.store.verification import verify_cache
+from features.vectors.spec import FeatureSpec
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 LENGTHS = random.Random(0)
@@ -68,7 +68,7 @@ class Slow(CountingEncoder):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("features.work.time", clock)
+    monkeypatch.setattr("features.encoding.work.time", clock)
     return clock
 
 

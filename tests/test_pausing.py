@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoder import TransformerEncoder
-from features.encoding import encode, plan_encoding
-from features.model import EncoderModel, find_model
-from features.pace import MAX_SECONDS, MIN_SECONDS, CommitClock
-from features.store import FeatureStore, Space
+from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.transformer import TransformerEncoder
+from features.encoding.pace import MAX_SECONDS, MIN_SECONDS, CommitClock
+from features.encoding.serial import encode, plan_encoding
+from features.store.space import FeatureStore, Space
 from tests.fakes import SENTENCES, save_bert
 
 TEXTS = [
@@ -44,7 +44,7 @@ def encoded(root: Path, model: EncoderModel, kind: str) -> tuple[np.ndarray, Spa
 def test_the_vectors_are_the_same_bits_wherever_the_encoder_stopped(
     kind: str, tmp_path: Path, model: EncoderModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("features.encoder.GROUP_TOKENS", 100)
+    monkeypatch.setattr("features.encoders.transformer.GROUP_TOKENS", 100)
     through, _ = encoded(tmp_path / "through", model, kind)
     commits = []
     commit = Space.commit
@@ -63,7 +63,7 @@ def test_a_commit_is_due_within_seconds_but_not_just_before_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("features.pace.time.perf_counter", lambda: now)
+    monkeypatch.setattr("features.encoding.pace.time.perf_counter", lambda: now)
     clock = CommitClock()
     now = MIN_SECONDS * 0.9
     assert not clock.due(0.01)

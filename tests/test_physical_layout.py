@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.compact import compact
 from features.errors import CorruptShardError
-from features.footer import ROWS_METADATA, SPEC_METADATA
-from features.shard import Shard, digest, read_rows
-from features.spec import text_keys
-from features.store import FeatureStore, Space
-from features.verify import CORRUPT_SHARD, repair, verify_cache
+from features.store.compaction import compact
+from features.store.shards.footer import ROWS_METADATA, SPEC_METADATA
+from features.store.shards.shard import Shard, digest, read_rows
+from features.store.space import FeatureStore, Space
+from features.store.verification import CORRUPT_SHARD, repair, verify_cache
+from features.vectors.spec import text_keys
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(40)]

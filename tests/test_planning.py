@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.batching import token_budget_batches, windows
+from features.encoders.batching import token_budget_batches, windows
+from features.encoders.pooling import POOLINGS
 from features.errors import CorpusError, SettingError
 from features.hardware import flags_in
-from features.pooling import POOLINGS
-from features.spec import FeatureSpec, check_layers, parse_layers, text_key, text_keys
+from features.vectors.spec import FeatureSpec, check_layers, parse_layers, text_key, text_keys
 from tests.fakes import spec
 
 

@@ -14,19 +14,19 @@ import pytest
 import torch
 
 from features import FeatureStore, encode, load_encoder
-from features import reference as references
-from features.agreement import Agreement
-from features.backends import FasterBackend, Inputs, Run, TorchBackend
-from features.card import SpaceCard, read_card
-from features.encoder import TransformerEncoder
-from features.encoding import plan_encoding
+from features.encoders.backends.selection import FasterBackend, Inputs, Run, TorchBackend
+from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.transformer import TransformerEncoder
+from features.encoding.processes import encode_on_devices
+from features.encoding.recheck import compare_sample
+from features.encoding.serial import plan_encoding
 from features.errors import EncoderError
-from features.model import EncoderModel, find_model
-from features.probe import prepare
-from features.sampling import compare_sample
-from features.spec import FeatureSpec
-from features.store import Space
-from features.workers import encode_on_devices
+from features.probe import reference as references
+from features.probe.probe import prepare
+from features.store.manifest import SpaceCard, read_card
+from features.store.space import Space
+from features.vectors.agreement import Agreement
+from features.vectors.spec import FeatureSpec
 from pipeline.vectors import load_encoder as load_real
 from tests import fakes
 from tests.fakes import SENTENCES

@@ -13,8 +13,8 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from features import FeatureEncoder, FeatureStore, encode, load_encoder
+from features.encoders.description.model import find_model
 from features.errors import EncoderError, SettingError
-from features.model import find_model
 from pipeline.commands import vector_words
 from pipeline.config import VectorConfig
 from tests import test_repeats

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.corpus import Columns, corpus_batches, read_corpus
+from features.corpus.corpus import Columns, corpus_batches, read_corpus
 from features.errors import CorpusError
 from tests.s3_server import S3Server
 

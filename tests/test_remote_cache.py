@@ -16,19 +16,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import filesystem as connection
-from features import lease as leasing
-from features.compact import compact
-from features.durable import exclusive
-from features.encoding import plan_encoding
+from features.encoding.serial import plan_encoding
 from features.errors import CacheError, CorruptShardError, RemoteError
-from features.mirror import mirror_folder
-from features.place import Place, place
-from features.remote import RemotePath
-from features.shard import SUFFIX, Block
-from features.spec import text_keys
-from features.store import FeatureStore
-from features.verify import STALE_INDEX, Finding, repair, verify_cache
+from features.storage import bucket as connection
+from features.storage import lease as leasing
+from features.storage.files import exclusive
+from features.storage.location import Place, place
+from features.storage.mirror import mirror_folder
+from features.storage.remote import RemotePath
+from features.store.compaction import compact
+from features.store.shards.shard import SUFFIX, Block
+from features.store.space import FeatureStore
+from features.store.verification import STALE_INDEX, Finding, repair, verify_cache
+from features.vectors.spec import text_keys
 from pipeline.cli import main
 from tests.counting import fake_vectors, spec
 from tests.fakes import save_bert
@@ -224,7 +224,7 @@ def test_a_holder_renews_its_mark(s3: S3Server, monkeypatch: pytest.MonkeyPatch)
 def test_copies_leave_some_of_the_disk_free(
     full: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("features.mirror.SPARE_BYTES", 2**60)
+    monkeypatch.setattr("features.storage.mirror.SPARE_BYTES", 2**60)
     space = FeatureStore(CACHE).space(SPECS[0])
     assert len(space.table(text_keys(TEXTS))) == len(TEXTS)
     assert not list(mirror_folder().rglob(f"*{SUFFIX}"))

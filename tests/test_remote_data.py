@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import filesystem as connection
-from features.corpus import read_corpus
+from features.corpus.corpus import read_corpus
 from features.errors import InputError, SettingError
-from features.place import local_path, place
-from features.remote import RemotePath
+from features.storage import bucket as connection
+from features.storage.location import local_path, place
+from features.storage.remote import RemotePath
 from pipeline.cli import main
 from tests.s3_server import S3Server
 

@@ -8,13 +8,13 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from features.mirror import mirror_folder
-from features.place import place
-from features.remote import RemotePath
-from features.shard import SUFFIX, Block
-from features.spec import text_keys
-from features.store import FeatureStore
-from features.verify import verify_cache
+from features.storage.location import place
+from features.storage.mirror import mirror_folder
+from features.storage.remote import RemotePath
+from features.store.shards.shard import SUFFIX, Block
+from features.store.space import FeatureStore
+from features.store.verification import verify_cache
+from features.vectors.spec import text_keys
 from tests.counting import spec
 from tests.s3_driver import SPECS, TEXTS, fill
 from tests.s3_server import S3Server

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from features import durable
 from features.errors import CacheError, CorpusError
+from features.storage import files
 from pipeline import runs as runs_module
 from pipeline.runs import METRICS, find_run, new_run, read_json, run_name, write_json
 
@@ -122,7 +122,7 @@ def test_a_folder_swept_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = []
-    lock = durable._lock
+    lock = files._lock
 
     def late(descriptor: int, wait: bool = False) -> bool | None:
         if wait and not taken:
@@ -130,7 +130,7 @@ def test_a_folder_swept_before_it_is_locked_is_made_again(
             taken[0].rmdir()
         return lock(descriptor, wait)
 
-    monkeypatch.setattr(durable, "_lock", late)
+    monkeypatch.setattr(files, "_lock", late)
     run = finish(tmp_path, "one")
     assert len(taken) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["one"]

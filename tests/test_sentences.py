@@ -10,11 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.encoder import TransformerEncoder
+from features.encoders.description.model import find_model
+from features.encoders.segmentation import (
+    LANGUAGES,
+    language_of,
+    segmentation,
+    sentences,
+    windows,
+)
+from features.encoders.transformer import TransformerEncoder
 from features.errors import SettingError
-from features.model import find_model
-from features.segments import LANGUAGES, language_of, segmentation, sentences, windows
-from features.spec import FeatureSpec
+from features.vectors.spec import FeatureSpec
 from pipeline.cli import main
 from tests.fakes import SENTENCES
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features import shingles
-from features.shingles import (
+from features.duplicates import shingles
+from features.duplicates.shingles import (
     GRAM,
     RUN,
     WINDOW,

@@ -13,11 +13,11 @@ import torch
 import transformers
 from torch.utils.flop_counter import FlopCounterMode
 
-from features.encoding import EncodingReport, encode, plan_encoding
+from features.encoders.description.model import find_model
+from features.encoders.roofline import forward_flops, measured_peak
+from features.encoding.serial import EncodingReport, encode, plan_encoding
 from features.errors import EncoderError
-from features.model import find_model
-from features.roofline import forward_flops, measured_peak
-from features.store import FeatureStore
+from features.store.space import FeatureStore
 from pipeline.speed import Speed, measure_speed, sequences
 from pipeline.vectors import Vectors
 from tests.counting import CountingEncoder
@@ -112,7 +112,7 @@ def test_the_roofline_is_that_of_the_devices_that_encoded(
         asked.append(device)
         return 1e12
 
-    monkeypatch.setattr("features.roofline.measured_peak", peak)
+    monkeypatch.setattr("features.encoders.roofline.measured_peak", peak)
     vectors = encoded(tmp_path, tiny_models["bert"], "pooled")
     for devices, expected in (((), 1e12), (("cuda",), 1e12), (("cuda:0", "cuda:1"), 2e12)):
         report = replace(vectors.report, devices=devices)

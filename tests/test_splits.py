@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.corpus import folded
+from features.corpus.corpus import folded
 from features.errors import SplitError
-from features.splits import Split, make_split
+from features.splits.split import Split, make_split
 
 
 def rows_of(**counts: int) -> tuple[list[str], list[str]]:

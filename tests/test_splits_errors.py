@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from features.errors import SettingError, SplitError
-from features.splits import make_split
+from features.splits.split import make_split
 from tests.test_splits import rows_of
 
 ERRORS = {

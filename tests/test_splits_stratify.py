@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.stratify import draw, ids_of, joined, majority
+from features.splits.strata import draw, ids_of, joined, majority
 
 
 def test_ids_follow_first_appearance() -> None:

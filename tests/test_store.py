@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import durable
 from features.errors import CacheError, CorruptShardError, DiskSpaceError
-from features.index import GrowingIndex, Index
-from features.shard import Block, Shard, ShardRows, digest, serialize
-from features.spec import FeatureSpec, text_keys
-from features.store import FeatureStore, Space
+from features.storage import files
+from features.store.index import GrowingIndex, Index
+from features.store.shards.shard import Block, Shard, ShardRows, digest, serialize
+from features.store.space import FeatureStore, Space
+from features.vectors.spec import FeatureSpec, text_keys
 from tests.fakes import WIDTH, CountingEncoder, fake_vectors, spec
 
 TEXTS = ["b is here", "a", "c has four words", "d d", "e e e e e e e e e e"]
@@ -199,7 +199,7 @@ def test_keys_that_begin_alike_are_told_apart() -> None:
 @given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=8, unique=True), max_size=30))
 def test_a_growing_index_is_that_of_all_its_shards(shards: list[list[int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("features.index.MOST_RECENT", 6)
+        patch.setattr("features.store.index.MOST_RECENT", 6)
         keys = [text_keys(map(str, numbers)).tolist() for numbers in shards]
         growing = GrowingIndex(Index.empty())
         for number, some in enumerate(keys):
@@ -224,7 +224,7 @@ def test_a_failed_write_leaves_nothing_and_loses_nothing(
         raise OSError(28 if failing == "full" else 5, "refused")
 
     with monkeypatch.context() as patch:
-        patch.setattr(durable.os, "fsync" if failing == "full" else failing, refuse)
+        patch.setattr(files.os, "fsync" if failing == "full" else failing, refuse)
         kind = DiskSpaceError if failing == "full" else CacheError
         with pytest.raises(kind, match="choose another"):
             space.commit(text_keys(TEXTS[2:]), block_of(TEXTS[2:], space.spec))

@@ -15,19 +15,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import collect as collecting
-from features import encoding as stage
-from features import verify as verifying
-from features.card import last_use
-from features.collect import collect, plan_collection
-from features.compact import compact
-from features.durable import exclusive, temporary_folder
-from features.encoding import encode, plan_encoding
+from features.encoding import serial as stage
+from features.encoding.serial import encode, plan_encoding
 from features.errors import CacheError
-from features.inventory import inventory
-from features.spec import text_keys
-from features.store import FeatureStore, Space
-from features.verify import STALE_INDEX, repair, verify_cache
+from features.storage.files import exclusive, temporary_folder
+from features.store import collection as collecting
+from features.store import verification as verifying
+from features.store.collection import collect, plan_collection
+from features.store.compaction import compact
+from features.store.inventory import inventory
+from features.store.manifest import last_use
+from features.store.space import FeatureStore, Space
+from features.store.verification import STALE_INDEX, repair, verify_cache
+from features.vectors.spec import text_keys
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 KEPT, GONE, LATER = ([f"{name} {i} word" for i in range(24)] for name in "abc")
@@ -149,7 +149,7 @@ def test_a_new_space_is_left_to_its_writer(
             shutil.rmtree(space.folder)
         real(source, target)
 
-    monkeypatch.setattr("features.durable.os.replace", replace)
+    monkeypatch.setattr("features.storage.files.os.replace", replace)
     encode(plan_encoding(KEPT, [space]), KEPT, [space], CountingEncoder)
     assert taken == ["space.json", "space.json"]
     monkeypatch.undo()
@@ -172,8 +172,8 @@ def test_an_empty_folder_of_a_space_goes_and_one_with_a_card_stays(tmp_path: Pat
 def test_without_locks_a_folder_under_way_stays_young(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("features.durable.fcntl", None)
-    monkeypatch.setattr("features.durable.REFRESH_SECONDS", 0.01)
+    monkeypatch.setattr("features.storage.files.fcntl", None)
+    monkeypatch.setattr("features.storage.files.REFRESH_SECONDS", 0.01)
     with temporary_folder(tmp_path, "run") as folder:
         os.utime(folder, (0, 0))
         deadline = time.monotonic() + 10
@@ -207,7 +207,7 @@ def test_the_use_by_others_counts(tmp_path: Path) -> None:
         if place != Path("/tmp") and len(place.parts) > 2:
             place.chmod(0o777)
     code = (
-        "import os, sys; from pathlib import Path; from features.card import touch;"
+        "import os, sys; from pathlib import Path; from features.store.manifest import touch;"
         "os.setegid(65534); os.seteuid(65534); touch(Path(sys.argv[1]))"
     )
     command = [sys.executable, "-c", code, str(folder)]
@@ -231,7 +231,7 @@ def test_a_cache_that_may_only_be_read_needs_no_current_index(
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr("features.durable.os.open", refuse)
+        patch.setattr("features.storage.files.os.open", refuse)
         fill(tmp_path, KEPT)
         assert held(tmp_path, KEPT) == len(KEPT)
         with pytest.raises(CacheError):
@@ -284,7 +284,7 @@ def test_the_list_of_a_cache_whose_spaces_vanish(
         shutil.rmtree(space.folder, ignore_errors=True)
         return real(space)
 
-    monkeypatch.setattr("features.inventory.facts_of", vanished)
+    monkeypatch.setattr("features.store.inventory.facts_of", vanished)
     assert inventory(tmp_path) == []
     fill(tmp_path, KEPT)
     monkeypatch.setattr(collecting, "facts_of", vanished)

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from features import FeatureStore, encode
 from features import load_encoder as find_encoder
-from features.encoder import TransformerEncoder
-from features.encoding import plan_encoding
+from features.encoders.description.model import find_model
+from features.encoders.segmentation import joined_windows
+from features.encoders.transformer import TransformerEncoder
+from features.encoding.serial import plan_encoding
 from features.errors import EncoderError, SettingError
 from features.estimator import FeatureEncoder
-from features.model import find_model
-from features.segments import joined_windows
-from features.shard import Block
-from features.spec import FeatureSpec
+from features.store.shards.shard import Block
+from features.vectors.spec import FeatureSpec
 from pipeline.cli import main
 from tests.fakes import SENTENCES, spec
 
@@ -297,7 +297,7 @@ def test_every_command_honours_windows(
 def test_verify_notices_sequences_cut_elsewhere(
     encoders: dict[str, TransformerEncoder], tmp_path: Path
 ) -> None:
-    from features.sampling import compare_sample
+    from features.encoding.recheck import compare_sample
 
     encoder = encoders["roberta"]
     space = FeatureStore(tmp_path).space(encoder.model.spec("tokens", max_tokens=64))

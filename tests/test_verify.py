@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import encoding as stage
-from features.durable import exclusive
-from features.encoding import encode, plan_encoding
+from features.encoding import serial as stage
+from features.encoding.recheck import compare_sample
+from features.encoding.serial import encode, plan_encoding
 from features.errors import CacheError
-from features.quarantine import QUARANTINE
-from features.sampling import compare_sample
-from features.shard import digest
-from features.spec import FeatureSpec
-from features.store import FeatureStore, Space
-from features.verify import REMEDIES, Finding, repair, verify_cache
+from features.storage.files import exclusive
+from features.store.quarantine import QUARANTINE
+from features.store.shards.shard import digest
+from features.store.space import FeatureStore, Space
+from features.store.verification import REMEDIES, Finding, repair, verify_cache
+from features.vectors.spec import FeatureSpec
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(24)]

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import encoding as stage
-from features import windows as looking
-from features.batching import windows
-from features.corpus import CorpusTexts
-from features.encoding import encode, plan_encoding
+from features.corpus.corpus import CorpusTexts
+from features.encoders.batching import windows
+from features.encoding import serial as stage
+from features.encoding import units as looking
+from features.encoding.serial import encode, plan_encoding
+from features.encoding.units import Window, WorkQueue, cut
 from features.errors import CorpusError
-from features.spec import text_keys
-from features.store import FeatureStore, Space
-from features.windows import Window, WorkQueue, cut
+from features.store.space import FeatureStore, Space
+from features.vectors.spec import text_keys
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(60)]

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import encoding as stage
-from features.devices import parse_devices, present, threads
-from features.encoding import OnBatch, encode, plan_encoding
+from features.encoding import serial as stage
+from features.encoding.devices import parse_devices, present, threads
+from features.encoding.processes import encode_on_devices
+from features.encoding.serial import OnBatch, encode, plan_encoding
 from features.errors import BadVectorError, EncoderError, SettingError, WorkerError
-from features.shard import Block
-from features.spec import FeatureSpec
-from features.store import FeatureStore, Space
-from features.workers import encode_on_devices
+from features.store.shards.shard import Block
+from features.store.space import FeatureStore, Space
+from features.vectors.spec import FeatureSpec
 from tests.counting import CountingEncoder, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(60)]
@@ -191,7 +191,7 @@ def test_devices_that_this_machine_lacks_are_refused(
 
 
 def test_processes_on_the_processor_split_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("features.devices.core_count", lambda: 8)
+    monkeypatch.setattr("features.encoding.devices.core_count", lambda: 8)
     assert threads("cpu", ("cpu",)) == 8
     assert threads("cpu", ("cpu", "cpu", "cuda:0")) == 4
     assert threads("cuda:0", ("cuda:0", "cuda:1")) == 4

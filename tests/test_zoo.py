@@ -19,10 +19,10 @@ import torch
 import transformers
 from sentence_transformers import SentenceTransformer
 
-from features.encoder import TransformerEncoder
+from features.encoders.description.model import find_model
+from features.encoders.loading import steady
+from features.encoders.transformer import TransformerEncoder
 from features.errors import EncoderError
-from features.loading import steady
-from features.model import find_model
 from tests.zoo import REFUSED, ZOO
 
 TOLERANCE = 1e-5

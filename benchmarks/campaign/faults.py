@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.campaign.world import SHARDS, TEXTS, World, attempt
-from features.shard import digest
+from features.store.shards.shard import digest
 
 LAYOUTS: list[dict[str, object]] = [
     {"compression": "zstd"},

@@ -35,7 +35,7 @@ SHARDS = 3
 PRELOAD = [
     *("pipeline.cli", "pipeline.encoding", "pipeline.experiment", "pipeline.predict"),
     *("pipeline.record", "pipeline.housekeeping", "pipeline.verification"),
-    *("pipeline.exporting", "features.encoder", "heads.logistic", "heads.cnn"),
+    *("pipeline.exporting", "features.encoders.transformer", "heads.logistic", "heads.cnn"),
     *("transformers.models.bert.modeling_bert", "sklearn.linear_model"),
     *("sklearn.feature_extraction.text", "tests.fakes"),
 ]

@@ -1,0 +1,1 @@
+"""Labelled texts: from a data file to rows."""

@@ -1,0 +1,358 @@
+"""Corpus: labelled texts, read from a data file and checked row by row.
+
+    path -> row_batches (formats) -> corpus_batches (texts, labels, splits) -> read_corpus
+                                                                            -> CorpusTexts
+
+Row numbers in messages and in ``Corpus.rows`` count data rows from 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from itertools import chain
+from typing import TypeVar
+
+from features.corpus.reader import row_batches
+from features.corpus.rows import RowBatch, Wanted, clipped
+from features.errors import CorpusError, SettingError, listed
+from features.storage.location import HubName, Source, source
+
+DEFAULT_SPLIT = "split"
+
+Cell = TypeVar("Cell")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns to read.
+
+    ``label``, ``split`` or ``group`` may be None: the column is then not read. A split
+    column with the default name may be missing; one that was named otherwise must exist.
+
+    Raises:
+        SettingError: one column is named twice, or by an empty name.
+    """
+
+    text: str = "text"
+    label: str | None = "label"
+    split: str | None = DEFAULT_SPLIT
+    group: str | None = None
+
+    def __post_init__(self) -> None:
+        names = [getattr(self, role.name) for role in fields(self)]
+        chosen = [name for name in names if name is not None]
+        if len(set(chosen)) < len(chosen) or "" in chosen:
+            raise SettingError(
+                f"a column is named twice, or by nothing: {listed(map(repr, chosen))}; "
+                "choose different ones with --text-column, --label-column, --split-column, "
+                "--group-column"
+            )
+
+
+@dataclass(frozen=True)
+class CorpusBatch:
+    """Consecutive texts of a file that were kept; the fields mean what they mean in Corpus."""
+
+    texts: list[str]
+    labels: list[str] | None
+    splits: list[str] | None
+    rows: list[int]
+    skipped: int
+    groups: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Texts with their labels, in file order.
+
+    Attributes:
+        texts: N texts, none of them empty when read from a file.
+        labels: N labels, verbatim; None where the file has none.
+        splits: N cells of the split column, verbatim ("" where empty); None without one.
+        path: the file, None for a corpus made in memory.
+        rows: number of each text's data row in the file, from 1, as ``range`` or tuple.
+        skipped: rows left out because their text or label was empty.
+        groups: N cells of the group column, verbatim; None without one. Rows of one group
+            belong together: one author, one company, one thread. "" is no group.
+    """
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
+    splits: tuple[str, ...] | None = None
+    path: Source | None = None
+    rows: Sequence[int] = ()
+    skipped: int = 0
+    groups: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.rows) == 0:
+            object.__setattr__(self, "rows", range(1, len(self.texts) + 1))
+        for name in ("labels", "splits", "rows", "groups"):
+            values = getattr(self, name)
+            if values is not None and len(values) != len(self.texts):
+                raise ValueError(f"{len(self.texts)} texts, but {len(values)} {name}")
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: Sequence[int]) -> Corpus:
+        """The corpus of some texts only, in the order given; they keep their row numbers."""
+
+        def taken(values: Sequence[str] | None) -> tuple[str, ...] | None:
+            return None if values is None else tuple(values[row] for row in rows)
+
+        return replace(
+            self,
+            texts=tuple(self.texts[row] for row in rows),
+            labels=taken(self.labels),
+            splits=taken(self.splits),
+            rows=tuple(self.rows[row] for row in rows),
+            groups=taken(self.groups),
+        )
+
+    @property
+    def name(self) -> str:
+        """The file's name, for people."""
+        return self.path.name if self.path else "texts in memory"
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex digest of texts, labels and splits in order, not of path and row numbers."""
+        digest = hashlib.blake2b(digest_size=16)
+        for values in (self.texts, self.labels, self.splits):
+            # Lengths first: joined bytes alone would let a boundary move unseen.
+            encoded = [value.encode() for value in values or ()]
+            lengths = "none" if values is None else ",".join(str(len(b)) for b in encoded)
+            digest.update(f"{lengths};".encode())
+            digest.update(b"".join(encoded))
+        return digest.hexdigest()
+
+
+def read_corpus(
+    path: str | Source,
+    columns: Columns = Columns(),
+    labels: bool = True,
+    skip_empty: bool = False,
+) -> Corpus:
+    """Read a labelled corpus from CSV, TSV, JSON Lines or Parquet, each optionally gzipped.
+
+    Args:
+        path: the file, here or on object storage (``s3://...``); its suffix names the
+            format, ``~`` is the home folder. ``hub:owner/name`` is a data set of the hub.
+        columns: names of the columns.
+        labels: whether labels are needed. Without them the label column may be missing
+            (then ``Corpus.labels`` is None), its cells may be empty, and one class will do.
+        skip_empty: leave out rows with an empty text or label instead of refusing them.
+
+    Raises:
+        CorpusError: anything wrong with the file, as one line: rule, value, place, remedy.
+    """
+    path = _expanded(path)
+    batches = list(corpus_batches(path, columns, labels, skip_empty))
+    texts = tuple(text for batch in batches for text in batch.texts)
+    skipped = sum(batch.skipped for batch in batches)
+    found = _joined([batch.labels for batch in batches])
+    if labels and found and len(set(found)) == 1:
+        raise CorpusError(
+            f"{path}: one class only: all {len(found)} labels are {clipped(found[0])}; "
+            "a classifier needs two or more, or another column with --label-column"
+        )
+    return Corpus(
+        texts=texts,
+        labels=found,
+        splits=_joined([batch.splits for batch in batches]),
+        path=path,
+        rows=tuple(row for batch in batches for row in batch.rows) if skipped else (),
+        skipped=skipped,
+        groups=_joined([batch.groups for batch in batches]),
+    )
+
+
+def corpus_batches(
+    path: str | Source,
+    columns: Columns = Columns(),
+    labels: bool = True,
+    skip_empty: bool = False,
+    size: int = 4096,
+) -> Iterator[CorpusBatch]:
+    """Stream a corpus that need not fit in memory; arguments as in ``read_corpus``.
+
+    Empty cells are reported together, after the last batch, and so is a file without any
+    text. That there is more than one class is not checked.
+    """
+    path = _expanded(path)
+    empty = _Empty(path)
+    names: set[str] | None = None
+    texts_kept = rows = 0
+    for batch in row_batches(path, _wanted(columns, labels), size):
+        names = set(batch.cells) if names is None else names
+        _refuse_late(path, batch, names)
+        read = {name: _column(path, batch, name, columns) for name in names}
+        texts = read[columns.text]
+        found = read.get(columns.label or "")
+        splits = read.get(columns.split or "")
+        groups = read.get(columns.group or "")
+        bad = empty.rows_without(columns.text, "text", texts, batch)
+        if labels and found is not None:
+            bad |= empty.rows_without(columns.label or "", "label", found, batch)
+        texts_kept += batch.size - len(bad)
+        rows += batch.size
+        yield CorpusBatch(
+            texts=_without(bad, texts),
+            labels=None if found is None else _without(bad, found),
+            splits=None if splits is None else _without(bad, splits),
+            rows=_without(bad, range(batch.first, batch.first + batch.size)),
+            skipped=len(bad),
+            groups=None if groups is None else _without(bad, groups),
+        )
+    if not skip_empty:
+        empty.refuse()
+    if not texts_kept:
+        raise CorpusError(f"{path}: all {rows} rows have an empty text or label; fill them")
+
+
+@dataclass(frozen=True)
+class CorpusTexts:
+    """The texts of a data file, read anew at every pass, some rows in memory at a time.
+
+    Attributes:
+        path: the file.
+        column: its column of texts.
+        skip_empty: leave out rows without a text instead of refusing the file.
+    """
+
+    path: Source
+    column: str = Columns.text
+    skip_empty: bool = False
+
+    def __iter__(self) -> Iterator[str]:
+        """The texts in file order. Raises ``CorpusError`` as ``read_corpus`` does."""
+        columns = Columns(self.column, label=None, split=None)
+        batches = corpus_batches(self.path, columns, labels=False, skip_empty=self.skip_empty)
+        return chain.from_iterable(batch.texts for batch in batches)
+
+
+def folded(text: str) -> str:
+    """``text`` as duplicates are compared: without case, compatibility forms and spacing.
+
+    Two texts fold to the same string exactly if they are a compatibility caseless match
+    (Unicode Standard, 3.13, D146) once runs of white space count as one space.
+    """
+    if text.isascii():
+        return " ".join(text.lower().split())
+    nfkd = partial(unicodedata.normalize, "NFKD")
+    decomposed = unicodedata.normalize("NFD", text)
+    caseless = nfkd(nfkd(decomposed.casefold()).casefold())
+    return " ".join(unicodedata.normalize("NFKC", caseless).split())
+
+
+def _expanded(path: str | Source) -> Source:
+    found = source(path)
+    if isinstance(found, HubName):
+        return found
+    try:
+        return found.expanduser()
+    except RuntimeError:  # no such user: the name stands for itself
+        return found
+
+
+def _wanted(columns: Columns, labels: bool) -> list[Wanted]:
+    """The columns to read, with what a message offers where one is missing."""
+    if labels and columns.label is None:
+        raise SettingError("labels are needed, but no column is named for them: --label-column")
+    wanted = [Wanted(columns.text, "--text-column")]
+    if columns.label is not None:
+        wanted.append(Wanted(columns.label, "--label-column", required=labels))
+    if columns.split is not None:
+        named = columns.split != DEFAULT_SPLIT
+        wanted.append(Wanted(columns.split, "--split-column", required=named))
+    if columns.group is not None:
+        wanted.append(Wanted(columns.group, "--group-column"))
+    return wanted
+
+
+def _refuse_late(path: Source, batch: RowBatch, names: set[str]) -> None:
+    """Raise a CorpusError at a column of JSON Lines that the first batch of rows lacks."""
+    late = sorted(set(batch.cells) - names)
+    if late:
+        index = next(i for i, value in enumerate(batch.cells[late[0]]) if value is not None)
+        raise CorpusError(
+            f"{batch.place(path, index)} is among the first with {late[0]!r}; "
+            "write it in every row or in none"
+        )
+
+
+def _column(path: Source, batch: RowBatch, name: str, columns: Columns) -> list[str]:
+    """The cells of one column as strings, "" where missing.
+
+    A text must be a string; a label or split may be a whole number or a truth value too, and
+    a group any number: one missing value makes numbers with a fraction of a whole column.
+    """
+    values = batch.cells.get(name)
+    if values is None:
+        return [""] * batch.size
+    if set(map(type, values)) == {str}:  # as in every CSV: nothing to check or to convert
+        return values
+    numbers = (int, float) if name == columns.group else (int,)
+    kinds = (str,) if name == columns.text else (str, *numbers)
+    cells = ["" if value is None or value != value else value for value in values]
+    for index, value in enumerate(cells):
+        if not isinstance(value, kinds):
+            text = name == columns.text
+            allowed = "a string" if text else "a string, a whole number or true or false"
+            raise CorpusError(
+                f"{batch.place(path, index)}: {name!r} is {clipped(value)}, "
+                f"of type {type(value).__name__}; it must be {allowed}"
+            )
+    return [_written(value) for value in cells]
+
+
+def _written(value: str | int | float) -> str:
+    """A cell as a string; a whole number without a fraction, however it is stored."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _without(bad: set[int], cells: Sequence[Cell]) -> list[Cell]:
+    """The cells whose index is not among ``bad``."""
+    return [cell for i, cell in enumerate(cells) if i not in bad] if bad else list(cells)
+
+
+class _Empty:
+    """Rows without a text or a label, gathered to be named in one message."""
+
+    def __init__(self, path: Source) -> None:
+        self.path = path
+        self.numbers: dict[tuple[str, str], list[str]] = {}
+
+    def rows_without(
+        self, column: str, role: str, cells: Sequence[str], batch: RowBatch
+    ) -> set[int]:
+        """Indices of the cells in which nothing stands but white space."""
+        bad = {index for index, cell in enumerate(cells) if not cell or cell.isspace()}
+        if bad:
+            numbers = self.numbers.setdefault((role, column), [])
+            numbers.extend(batch.number(index) for index in sorted(bad))
+        return bad
+
+    def refuse(self) -> None:
+        """Raise a CorpusError if there was any such row."""
+        if self.numbers:
+            found = "; ".join(
+                f"empty {role} (column {column!r}) in {len(numbers)} "
+                f"{'row' if len(numbers) == 1 else 'rows'}: {listed(numbers)}"
+                for (role, column), numbers in self.numbers.items()
+            )
+            raise CorpusError(
+                f"{self.path}: {found}; data rows count from 1; "
+                "fill them or leave them out with --skip-empty"
+            )
+
+
+def _joined(parts: Sequence[list[str] | None]) -> tuple[str, ...] | None:
+    """One column out of its batches; None where the file has no such column."""
+    present = [part for part in parts if part is not None]
+    return tuple(cell for part in present for cell in part) if present else None

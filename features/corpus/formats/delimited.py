@@ -1,0 +1,250 @@
+"""CSV and TSV as rows (RFC 4180): the separator, the header, and quotes that go astray.
+
+lines -> chunks of rows as the quotes cut them -> where no quote swallowed any -> of one width
+
+Where a stray quote joins rows (``quotes``), a TSV is read as it stands and a CSV refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+from features.corpus.formats.quotes import TAB, Chunk, Row, Shape, swallowed
+from features.corpus.rows import RowBatch, Wanted, check_columns
+from features.corpus.streams import open_lines
+from features.errors import CorpusError
+from features.storage.location import Place
+
+# The csv module refuses longer fields; the C long of every platform holds this.
+LONGEST_FIELD = 2**31 - 1
+SEPARATORS = ",;\t|"
+SEP_LINE = re.compile(r'"?sep=([^"\r\n]|\\t)"?[\r\n]*', re.IGNORECASE)
+"""A first line by which Excel is told the separator."""
+
+MARK = "\ufeff"
+LINES_AHEAD = 1024
+"""Lines read at a time, whose rows are compared to tell quotes that opened no field."""
+
+UNCLOSED = "unexpected end of data"
+"""In the message of the csv module at a quote that stays open."""
+
+
+def delimited(
+    path: Place, wanted: Sequence[Wanted], size: int, delimiter: str
+) -> Iterator[RowBatch]:
+    """Rows of CSV or TSV: a header, then rows with as many fields; blank lines are skipped.
+
+    A first line ``sep=;`` names another separator.
+    """
+    csv.field_size_limit(LONGEST_FIELD)
+    with open_lines(path) as lines:
+        header, delimiter, line = _header(path, lines, wanted, delimiter)
+        check_columns(path, header, wanted)
+        fields = {w.name: header.index(w.name) for w in wanted if w.name in header}
+        needed = [place for place, name in enumerate(header, 1) if name.strip()]
+        least = max(needed + [field + 1 for field in fields.values()])
+        shape = Shape(delimiter, len(header), least)
+        chunks = _checked(
+            path, _separate(path, _chunks(path, lines, line, shape), shape), shape
+        )
+        rows = chain.from_iterable(chunks)
+        first = 1
+        while batch := list(islice(rows, size)):
+            cells = {
+                name: [row.fields[field] for row in batch] for name, field in fields.items()
+            }
+            yield RowBatch(first, [row.line for row in batch], cells, len(batch))
+            first += len(batch)
+
+
+def _header(
+    path: Place, lines: Iterator[str], wanted: Sequence[Wanted], delimiter: str
+) -> tuple[list[str], str, int]:
+    """Return the column names, the separator, and the number of the line that follows.
+
+    Raises:
+        CorpusError: there are no names, or another separator would give those wanted.
+    """
+    first = next(lines, "")
+    named = SEP_LINE.fullmatch(first)
+    if named:
+        delimiter = TAB if named[1] == r"\t" else named[1]
+    seen: list[str] = []
+    reader = csv.reader(
+        _noted(lines if named else chain([first], lines), seen),
+        delimiter=delimiter,
+        strict=True,
+    )
+    try:
+        # Where files were joined, a second byte-order mark may stand before the first name.
+        names = [name.lstrip(MARK) for name in next((row for row in reader if row), [])]
+    except csv.Error as error:
+        start = next(place for place, line in enumerate(seen) if line.strip("\r\n"))
+        _refuse_separator(path, seen[start], [], wanted, delimiter)
+        raise CorpusError(_unparsed(path, start + (2 if named else 1), error)) from error
+    if not names:
+        raise CorpusError(f"{path}: the file is empty; it needs a header and rows")
+    if not {w.name for w in wanted if w.required} <= set(names):
+        _refuse_separator(path, delimiter.join(names), names, wanted, delimiter)
+    return names, delimiter, len(seen) + (2 if named else 1)
+
+
+def _noted(lines: Iterable[str], seen: list[str]) -> Iterator[str]:
+    """The same lines, each put into a list as it is read."""
+    for line in lines:
+        seen.append(line)
+        yield line
+
+
+def _refuse_separator(
+    path: Place, line: str, names: list[str], wanted: Sequence[Wanted], delimiter: str
+) -> None:
+    """Raise a CorpusError where another separator gives the columns that are missing."""
+    if line.lstrip().startswith(("{", "[")):
+        raise CorpusError(f"{path}: it looks like JSON; name it .jsonl, one object a line")
+    required = {w.name for w in wanted if w.required}
+    first = re.split(r"[\r\n]", line)[0]
+    found = {
+        other: next(csv.reader([first], delimiter=other), [])
+        for other in SEPARATORS.replace(delimiter, "")
+    }
+    fitting = [other for other, columns in found.items() if required <= set(columns)]
+    if len(names) < 2:
+        fitting += [other for other, columns in found.items() if len(columns) > 1]
+    if fitting:
+        shown = r"\t" if fitting[0] == TAB else fitting[0]
+        raise CorpusError(
+            f"{path}: its columns are separated by {fitting[0]!r}, not by {delimiter!r}; put "
+            f"the line sep={shown} above the header, or write CSV with commas or TSV with tabs"
+        )
+
+
+def _chunks(path: Place, lines: Iterator[str], number: int, shape: Shape) -> Iterator[Chunk]:
+    """Rows as the quotes cut them, those of some thousand lines at a time.
+
+    Args:
+        number: of the first line.
+    """
+    ahead: list[str] = []
+    more = LINES_AHEAD
+    while True:
+        fresh = list(islice(lines, more))
+        ahead += fresh
+        last = len(fresh) < more
+        if not ahead:
+            return
+        chunk, used = _parsed(path, ahead, number, shape, last)
+        ahead = ahead[used:]
+        number += used
+        yield chunk
+        # A row that is longer than all that was read: look twice as far.
+        more = LINES_AHEAD if used else len(ahead)
+
+
+def _parsed(
+    path: Place, lines: Sequence[str], number: int, shape: Shape, last: bool
+) -> tuple[Chunk, int]:
+    """Return the rows of some lines, blank lines skipped, and how many lines they take.
+
+    A line of a TSV that does not parse, but has the right number of tabs, is a row as it
+    stands: its quotes are plain characters.
+
+    Args:
+        number: of the first line.
+        last: the file ends here; otherwise a row that is not complete is left for later.
+
+    Raises:
+        CorpusError: the first row does not parse.
+    """
+    rows: list[Row] = []
+    chunk = Chunk(rows, [], number, lines)
+    start = before = 0
+    reader = csv.reader(lines, delimiter=shape.delimiter, strict=True)
+    while True:
+        try:
+            for fields in reader:
+                end = before + reader.line_num
+                if fields:
+                    if end > start + 1:
+                        chunk.several.append(len(rows))
+                    rows.append(Row(number + start, fields))
+                start = end
+            return chunk, start
+        except csv.Error as error:
+            end = before + reader.line_num
+            if not last and UNCLOSED in str(error):
+                return chunk._replace(lines=lines[:start]), start
+            plain = _plain(number + start, lines[start:end], shape, error)
+            if plain is None and start:  # what stands before it may be wrong too
+                return chunk._replace(lines=lines[:start]), start
+            if plain is None:
+                raise CorpusError(_unparsed(path, number, error)) from error
+            rows.append(plain)
+            start += 1
+            if end > start:
+                before = start
+                reader = csv.reader(lines[start:], delimiter=shape.delimiter, strict=True)
+
+
+def _plain(first: int, lines: Sequence[str], shape: Shape, error: csv.Error) -> Row | None:
+    """Return the first of some lines that do not parse, as it stands, if that is a row."""
+    rows = list(shape.unquoted(first, lines)) if shape.delimiter == TAB else []
+    if not shape.fits(rows[:1]):
+        return None
+    # A quote that never closes in the last line may as well be a text that was cut off.
+    if UNCLOSED in str(error) and (len(rows) < 2 or not shape.fits(rows)):
+        return None
+    return rows[0] if rows else None
+
+
+def _unparsed(path: Place, line: int, error: csv.Error) -> str:
+    unclosed = UNCLOSED in str(error)
+    rule = "a quote that opens in it never closes" if unclosed else str(error)
+    return (
+        f"{path}:{line}: the row does not parse: {rule}; "
+        'quote the whole field and write a quote inside it as ""'
+    )
+
+
+def _separate(path: Place, chunks: Iterator[Chunk], shape: Shape) -> Iterator[list[Row]]:
+    """The same rows, where a quote that opens no field swallowed none.
+
+    Raises:
+        CorpusError: it did, in a CSV.
+    """
+    number = 1
+    for chunk in chunks:
+        rows, found = chunk.rows, swallowed(chunk, shape)
+        if found and shape.delimiter != TAB:
+            place = min(found)
+            raise CorpusError(
+                f"{path}:{rows[place].line}: row {number + place}: a quote that opens here "
+                f"joins {len(found[place])} lines that look like rows of their own; put the "
+                'field in quotes and write a quote inside it as "" (if one text does hold '
+                "these lines, write the file as JSON Lines)"
+            )
+        if found:
+            rows = [own for place, row in enumerate(rows) for own in found.get(place, [row])]
+        yield rows
+        number += len(rows)
+
+
+def _checked(path: Place, chunks: Iterator[list[Row]], shape: Shape) -> Iterator[list[Row]]:
+    """The same rows; raises a CorpusError at one with another number of fields."""
+    number = 1
+    for rows in chunks:
+        widths = {len(row.fields) for row in rows}
+        if widths and not shape.least <= min(widths) <= max(widths) <= shape.most:
+            place, row = next(
+                (place, row) for place, row in enumerate(rows) if not shape.fits([row])
+            )
+            raise CorpusError(
+                f"{path}:{row.line}: row {number + place}: wrong number of fields: "
+                f"{len(row.fields)} for {shape.most} columns; quote a field that holds the "
+                "separator or a line break"
+            )
+        yield rows
+        number += len(rows)

@@ -1,0 +1,106 @@
+"""JSON Lines as rows: one object a line (jsonlines.org)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from features.corpus.rows import RowBatch, Wanted, check_columns, check_repeated, clipped
+from features.corpus.streams import open_lines
+from features.errors import CorpusError
+from features.storage.location import Place
+
+ONE_A_LINE = (
+    "write one JSON object a line; in pandas: to_json(..., orient='records', lines=True)"
+)
+
+
+class Repeating(dict[str, Any]):
+    """A JSON object in which a name stands more than once.
+
+    Attributes:
+        names: all of them, in order.
+    """
+
+    names: tuple[str, ...] = ()
+
+
+def json_lines(path: Place, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+    """Rows of JSON Lines; blank lines are skipped.
+
+    Rows may lack a column, so which columns exist is judged on the first batch.
+    """
+    # Only \n ends a line: JSON allows a bare \r between its tokens.
+    with open_lines(path, newline="\n") as lines:
+        objects = _objects(path, lines, wanted)
+        first = 1
+        while batch := list(islice(objects, size)):
+            names = {name for _, row in batch for name in row}
+            if first == 1:
+                check_columns(path, sorted(names), wanted)
+            cells = {
+                w.name: [row.get(w.name) for _, row in batch] for w in wanted if w.name in names
+            }
+            yield RowBatch(first, [line for line, _ in batch], cells, len(batch))
+            first += len(batch)
+    if first == 1:
+        raise CorpusError(f"{path}: the file is empty; {ONE_A_LINE}")
+
+
+def _objects(
+    path: Place, lines: Iterator[str], wanted: Sequence[Wanted]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line, object) of every line that is not blank."""
+    decode = json.JSONDecoder(object_pairs_hook=_object).decode
+    for number, line in enumerate(lines, 1):
+        if line.isspace():
+            continue
+        place = f"{path}:{number}"
+        try:
+            row = decode(line)
+        except json.JSONDecodeError as error:
+            where = f"{error.msg} at column {error.colno}"
+            raise CorpusError(f"{place}: not JSON: {where}; {ONE_A_LINE}") from error
+        except (ValueError, RecursionError) as error:
+            raise CorpusError(f"{place}: JSON beyond reading: {error}; {ONE_A_LINE}") from error
+        if not isinstance(row, dict):
+            raise CorpusError(f"{place}: not a JSON object: {clipped(row)}; {ONE_A_LINE}")
+        if isinstance(row, Repeating):
+            check_repeated(place, row.names, wanted)
+        _refuse_objects(place, row, wanted)
+        if "\\ud" in line or "\\uD" in line:
+            _refuse_surrogates(place, row, wanted)
+        yield number, row
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) == len(pairs):
+        return row
+    repeating = Repeating(row)
+    repeating.names = tuple(name for name, _ in pairs)
+    return repeating
+
+
+def _refuse_objects(place: str, row: dict[str, Any], wanted: Sequence[Wanted]) -> None:
+    """Raise a CorpusError where a cell is an object: a table written column by column."""
+    for column in wanted:
+        value = row.get(column.name)
+        if isinstance(value, dict):
+            raise CorpusError(
+                f"{place}: {column.name!r} is an object, {clipped(dict(value))}, not a string; "
+                f"{ONE_A_LINE}"
+            )
+
+
+def _refuse_surrogates(place: str, row: dict[str, Any], wanted: Sequence[Wanted]) -> None:
+    """Raise a CorpusError where a cell holds half of a surrogate pair, which is no text."""
+    for column in wanted:
+        value = row.get(column.name)
+        if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+            raise CorpusError(
+                f"{place}: a lone surrogate in {column.name!r}: {clipped(value)}; "
+                "write the character whole, or drop it"
+            )

@@ -1,0 +1,129 @@
+"""Rows of a data set of the Hugging Face hub, or of a folder that ``datasets`` reads.
+
+The library is an extra, ``manyheads[hub]``, and imported here alone. Its splits become the
+split column, and class numbers their names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from features.corpus.formats.parquet import arrow_cells, check_arrow_type, sound
+from features.corpus.reader import SAVED
+from features.corpus.rows import RowBatch, Wanted, check_columns
+from features.errors import CorpusError, listed
+from features.splits.split import OFFICIAL
+from features.storage.location import HubName
+
+SPLIT_OPTION = "--split-column"
+
+
+def hub_batches(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+    """The rows of all splits that are for training, validation or test, one after the other.
+
+    Where the data set has several of them and no split column of its own, the names of the
+    splits are the cells of the split column. Other splits, such as ``unsupervised``, are left
+    out. Rows are counted through, from the first split to the last.
+
+    Raises:
+        CorpusError: ``datasets`` is not installed, no such data set, revision, configuration
+            or column, the hub cannot be reached, no split that is known.
+    """
+    splits = _known(name, _load(name))
+    columns = next(iter(splits.values())).column_names
+    role = next((one.name for one in wanted if one.option == SPLIT_OPTION), None)
+    given = role if len(splits) > 1 and role not in columns else None
+    check_columns(str(name), [*columns, *([given] if given else [])], wanted)
+    read = [one.name for one in wanted if one.name in columns]
+    first = 1
+    for split, rows in splits.items():
+        names = {column: getattr(rows.features[column], "names", None) for column in read}
+        for column in read:
+            check_arrow_type(name, column, rows.features.arrow_schema.field(column).type)
+        for table in _tables(name, rows.select_columns(read).with_format("arrow"), size):
+            cells = {column: arrow_cells(name, column, table[column], first) for column in read}
+            for column, known in names.items():
+                if known is not None:
+                    cells[column] = _named(name, column, cells[column], known, first)
+            if given:
+                cells[given] = [split] * table.num_rows
+            yield RowBatch(first, None, cells, table.num_rows)
+            first += table.num_rows
+
+
+def _tables(name: HubName, rows: Any, size: int) -> Iterator[pa.Table]:
+    """The rows as Arrow tables, each checked: the files are mapped as they are."""
+    with sound(name, "damaged data"):
+        for table in rows.iter(batch_size=size):
+            table.validate(full=True)
+            yield table
+
+
+def _named(
+    name: HubName, column: str, values: Sequence[int | None], names: Sequence[str], first: int
+) -> list[str | None]:
+    """Class numbers as their names; -1 says that there is none."""
+    for row, value in enumerate(values, first):
+        if value is not None and value >= len(names):
+            raise CorpusError(
+                f"{name}: row {row}: {column!r} is class {value}, but the data set names "
+                f"{len(names)} classes; write or download it again"
+            )
+    return [None if value is None or value < 0 else names[value] for value in values]
+
+
+def _known(name: HubName, splits: Mapping[str, Any]) -> dict[str, Any]:
+    known = {split: rows for split, rows in splits.items() if split.lower() in OFFICIAL}
+    if known or len(splits) == 1:
+        return known or dict(splits)
+    raise CorpusError(
+        f"{name}: no split to train or test on among {listed(splits)}; download it, and write "
+        "the rows that you want to a file"
+    )
+
+
+def _load(name: HubName) -> Mapping[str, Any]:
+    """The splits, memory-mapped, by name."""
+    try:
+        datasets = importlib.import_module("datasets")
+    except ImportError as error:
+        raise CorpusError(
+            f"{name}: data sets of the hub, and what save_to_disk wrote, need the library "
+            "datasets, which is not installed; install it with: pip install 'manyheads[hub]'"
+        ) from error
+    datasets.disable_progress_bars()
+    folder = Path(name.repo).expanduser()
+    try:
+        if any((folder / file).is_file() for file in SAVED):
+            loaded = datasets.load_from_disk(str(folder))
+        else:
+            loaded = datasets.load_dataset(
+                str(folder) if folder.is_dir() else name.repo,
+                name.config or None,
+                revision=name.revision or None,
+            )
+    # What it raises over damaged or odd data is of any type: KeyError, TypeError, its own.
+    except Exception as error:
+        raise CorpusError(_unloadable(name, error)) from error
+    return loaded if isinstance(loaded, Mapping) else {"train": loaded}
+
+
+def _unloadable(name: HubName, error: Exception) -> str:
+    if isinstance(error, ConnectionError):
+        offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+        reason = "HF_HUB_OFFLINE is set" if offline else type(error).__name__
+        return (
+            f"{name}: not in the hub's cache here, and the hub cannot be reached ({reason}); "
+            "load it once where there is a network, or give --data a file"
+        )
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return (
+        f"{name}: cannot be loaded: {reason}; the form is hub:OWNER/NAME, "
+        "hub:OWNER/NAME@REVISION, hub:OWNER/NAME#CONFIGURATION, or hub:FOLDER"
+    )

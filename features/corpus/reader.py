@@ -1,0 +1,74 @@
+"""Readers: a data source as rows, by what it is.
+
+CSV, TSV -> delimited    JSON Lines -> json_lines    Parquet, a folder of it -> parquet
+hub:NAME, a folder that the library datasets saved -> hub
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from features.corpus.formats.delimited import delimited
+from features.corpus.formats.json_lines import json_lines
+from features.corpus.formats.parquet import parquet, parquet_parts, parts_of
+from features.corpus.rows import RowBatch, Wanted
+from features.corpus.streams import check_file, readable, suffix_of
+from features.errors import CorpusError
+from features.storage.location import HubName, Place, Source
+
+SAVED = ("dataset_dict.json", "state.json")
+"""One of these stands in a folder that ``datasets`` wrote with ``save_to_disk``."""
+
+
+def row_batches(path: Source, wanted: Sequence[Wanted], size: int = 4096) -> Iterator[RowBatch]:
+    """The rows of ``path``, at most ``size`` at a time, with the wanted columns it has.
+
+    Memory holds a few thousand rows; a gzipped Parquet file is unpacked to a temporary file.
+
+    Raises:
+        CorpusError: no such file, a folder of something else, an unknown suffix, a file that
+            is empty or cannot be read or decoded, a missing or repeated column, a bad row.
+    """
+    rows = 0
+    for batch in _opened(path, wanted, size):
+        rows += batch.size
+        yield batch
+    if not rows:
+        raise CorpusError(f"{path}: a header but no data rows; add rows or name another file")
+
+
+def _opened(path: Source, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+    if isinstance(path, HubName):
+        yield from _of_hub(path, wanted, size)
+        return
+    with readable(path):
+        folder = path.is_dir()
+        if folder and isinstance(path, Path) and any((path / name).is_file() for name in SAVED):
+            yield from _of_hub(HubName(str(path)), wanted, size)
+        elif folder and (parts := parts_of(path)):
+            yield from parquet_parts(parts, wanted, size)
+        else:
+            check_file(path)
+            yield from READERS[suffix_of(path)](path, wanted, size)
+
+
+def _of_hub(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+    # The library of the hub is slow to import, and no file needs it.
+    found: Iterator[RowBatch] = importlib.import_module("features.corpus.hub").hub_batches(
+        name, wanted, size
+    )
+    return found
+
+
+Reader = Callable[[Place, Sequence[Wanted], int], Iterator[RowBatch]]
+
+READERS: dict[str, Reader] = {
+    ".csv": partial(delimited, delimiter=","),
+    ".tsv": partial(delimited, delimiter="\t"),
+    ".jsonl": json_lines,
+    ".ndjson": json_lines,
+    ".parquet": parquet,
+}

@@ -1,0 +1,204 @@
+"""Data files as byte and text streams: found, opened, unpacked, decoded.
+
+They lie here or on object storage (``place.Place``). Every way in which a file
+cannot be read ends here as one CorpusError that says where and what to do.
+"""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NoReturn, cast
+
+from features.corpus.signatures import HEAD_BYTES, ICONV, foreign, unmarked_utf
+from features.errors import CorpusError, listed
+from features.storage.location import Place
+from features.storage.remote import RemotePath
+
+GZIP_SUFFIX = ".gz"
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+WESTERN = "WINDOWS-1252"
+"""What files of Western Europe are in that are not UTF-8; it holds all letters of Latin-1."""
+PACK_AGAIN = "download or pack the file again"
+KINDS = {
+    (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"): "save the sheet as CSV (UTF-8)",
+    (".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz", ".rar"): "unpack it first",
+    (".json",): "write one JSON object a line, named .jsonl",
+    (".txt", ".dat", ".tab"): "name it .csv or .tsv if that is what it holds",
+    (".arrow", ".feather", ".ipc", ".orc", ".avro", ".db", ".sqlite"): "write it as Parquet",
+    (".pkl", ".pickle", ".npy", ".npz", ".sav", ".dta", ".rds", ".rdata", ".xml", ".html"): (
+        "write its rows as CSV or Parquet"
+    ),
+}
+"""Suffixes that people try, and what helps."""
+
+# Similarity costs time a name: a folder of a million files must not stall an error.
+NAMES_COMPARED = 2000
+
+
+def suffix_of(path: Place) -> str:
+    """The lower-case suffix of a data file, ``.gz`` set aside."""
+    return Path(path.name.lower().removesuffix(GZIP_SUFFIX)).suffix
+
+
+def check_file(path: Place) -> None:
+    """Raise a CorpusError unless ``path`` is an existing file with a known suffix."""
+    try:
+        if path.is_dir():
+            raise CorpusError(f"{path} is a folder; name one file{_neighbours(path)}")
+        if suffix_of(path) not in SUFFIXES:
+            _refuse_suffix(path)
+        if path.is_file():
+            return
+        if path.exists():
+            raise CorpusError(
+                f"{path}: is no regular file but a pipe or a device; texts are read more than "
+                "once, so write them to a file first"
+            )
+        if isinstance(path, Path) and path.is_symlink():
+            raise CorpusError(
+                f"{path}: is a symbolic link to {os.readlink(path)}, which is not there; "
+                "link it anew, or name the file itself"
+            )
+        if isinstance(path, RemotePath) and not path.bucket.exists():
+            raise CorpusError(f"{path}: no such bucket {path.bucket.name!r}; check the name")
+        folder_exists = path.parent.is_dir()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        what = getattr(error, "strerror", None) or str(error)
+        raise CorpusError(f"{path}: cannot be read: {what}; check the path") from error
+    if not folder_exists:
+        raise CorpusError(f"{path}: no such file, and no folder {path.parent}; check the path")
+    raise CorpusError(f"{path}: no such file{_neighbours(path.parent, path.name)}")
+
+
+def _refuse_suffix(path: Place) -> NoReturn:
+    shown = f"unknown suffix {suffix_of(path)!r}" if suffix_of(path) else "no suffix"
+    known = f"{listed(SUFFIXES)}, each also with {GZIP_SUFFIX}"
+    helps = next((f"; {what}" for kinds, what in KINDS.items() if suffix_of(path) in kinds), "")
+    raise CorpusError(f"{path}: {shown}; data files end in {known}{helps}")
+
+
+def _neighbours(folder: Place, name: str = "") -> str:
+    """What a user may have meant: the data files of ``folder`` nearest to ``name``."""
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if suffix_of(entry) in SUFFIXES)
+    except OSError:
+        return ""
+    if not names:
+        return "; its folder has no data file"
+    near = difflib.get_close_matches(name, names[:NAMES_COMPARED], n=3)
+    return f"; did you mean {listed(near)}?" if near else f"; its folder has {listed(names, 5)}"
+
+
+def is_gzipped(path: Place) -> bool:
+    """Whether the name of ``path`` says that it is packed with gzip."""
+    return path.name.lower().endswith(GZIP_SUFFIX)
+
+
+def open_bytes(path: Place) -> IO[bytes]:
+    """The bytes of ``path``, unpacked."""
+    if not is_gzipped(path):
+        return path.open("rb")
+    packed = path.open("rb") if isinstance(path, RemotePath) else path
+    return cast(IO[bytes], gzip.open(packed))
+
+
+@contextmanager
+def open_lines(
+    path: Place, newline: str = "", encoding: str = "utf-8-sig", errors: str = "strict"
+) -> Iterator[io.TextIOWrapper]:
+    """Text lines of ``path`` with their line ends; a byte-order mark is dropped.
+
+    Raises:
+        CorpusError: its first bytes are those of something else.
+    """
+    with open_bytes(path) as stream:
+        refuse_foreign(path, stream)
+        with io.TextIOWrapper(stream, encoding, errors, newline=newline) as lines:
+            yield lines
+
+
+def refuse_foreign(path: Place, stream: IO[bytes]) -> None:
+    """Raise a CorpusError where a stream at its beginning is of something that is no text."""
+    meaning = foreign(cast(io.BufferedReader, stream).peek(HEAD_BYTES)[:HEAD_BYTES])
+    if meaning:
+        raise CorpusError(f"{path}: {meaning}")
+
+
+@contextmanager
+def readable(path: Place) -> Iterator[None]:
+    """Turn what the system, gzip and the decoder raise over ``path`` into a CorpusError."""
+    try:
+        yield
+    except gzip.BadGzipFile as error:
+        raise CorpusError(
+            f"{path}: corrupt or no gzip data ({error}); {PACK_AGAIN}, "
+            f"or drop {GZIP_SUFFIX} from its name if it is not packed"
+        ) from error
+    except EOFError as error:
+        raise CorpusError(f"{path}: the gzip data is truncated; {PACK_AGAIN}") from error
+    except zlib.error as error:
+        raise CorpusError(f"{path}: corrupt gzip data ({error}); {PACK_AGAIN}") from error
+    except UnicodeDecodeError as error:
+        with readable(path):  # it is read again, and may be damaged further on
+            raise CorpusError(_bad_utf8(path)) from error
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise CorpusError(f"{path}: cannot be read: {what}; check the file") from error
+
+
+def _bad_utf8(path: Place) -> str:
+    """Return where ``path`` stops being UTF-8: line, byte, offset; and the remedy."""
+    offset, wider = 0, False
+    # The line rules of the readers; an escaped byte is exactly one that does not encode.
+    with open_lines(path, encoding="utf-8", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                offset += len(line.encode())
+                wider = wider or not line.removeprefix("\ufeff").isascii()
+            except UnicodeEncodeError as bad:
+                before, rest = line[: bad.start], line[bad.start :]
+                offset += len(before.encode())
+                wider = wider or not before.removeprefix("\ufeff").isascii()
+                cut = next(lines, None) is None and _cut_short(rest, wider)
+                where = f"byte 0x{ord(rest[0]) - 0xDC00:02x} at offset {offset}"
+                remedy = _utf8_remedy(path, wider, cut)
+                return f"{path}:{number}: not valid UTF-8: {where}; {remedy}"
+    return f"{path}: not valid UTF-8; {ICONV.format(WESTERN)}"
+
+
+def _cut_short(rest: str, wider: bool) -> bool:
+    """Return whether the end of a file, bytes escaped, is the beginning of one character.
+
+    A single byte may as well be a letter of another encoding, where no UTF-8 stands before.
+    """
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(rest.encode("utf-8", "surrogateescape"))
+    except UnicodeDecodeError:
+        return False
+    return wider or len(rest) > 1
+
+
+def _utf8_remedy(path: Place, wider: bool, cut: bool) -> str:
+    """Return what helps at a byte that is not UTF-8.
+
+    Args:
+        wider: characters beyond ASCII stand before it, in proper UTF-8.
+        cut: the file ends within a character.
+    """
+    with open_bytes(path) as stream:
+        head = cast(io.BufferedReader, stream).peek(HEAD_BYTES)[:HEAD_BYTES]
+    if 0 in head and (meaning := unmarked_utf(head)):
+        return meaning
+    if cut:
+        return "the file ends within a character: download or write it again"
+    if wider:
+        return "what stands before it is UTF-8, so mend that place, or write the file again"
+    return ICONV.format(WESTERN) + ", or from whatever it is in"

@@ -1,0 +1,1 @@
+"""The frozen models that turn texts into vectors."""

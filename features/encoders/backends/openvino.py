@@ -1,0 +1,146 @@
+"""The OpenVINO back end, converted straight from the torch module.
+
+The only module of the project that imports openvino, which is an extra.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from features.encoders.backends.selection import Inputs, Run
+from features.errors import EncoderError
+from features.hardware import OPENVINO
+from features.vectors.agreement import LEAST_COSINE
+
+# Its converter reports every use to its makers unless this package is missing, and then does
+# the same without it. What is encoded here is nobody's business.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+openvino = importlib.import_module("openvino")
+
+CHECKED = 4
+"""Texts compared with torch after converting."""
+
+PRECISION_HINTS = {"float32": openvino.Type.f32, "bfloat16": openvino.Type.bf16}
+
+
+class HiddenStates(torch.nn.Module):
+    """A transformer as a function of tensors alone, which is what can be traced."""
+
+    def __init__(self, transformer: Any, options: dict[str, Any]) -> None:
+        super().__init__()
+        self.transformer, self.options = transformer, options
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """(B, T) each -> the hidden states (B, T, D) of all layers, embeddings first."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        hidden: tuple[Tensor, ...] = self.transformer(
+            **inputs, **self.options, output_hidden_states=True, return_dict=True
+        ).hidden_states
+        return tuple(hidden)
+
+
+class OpenVinoBackend:
+    """A transformer converted once, and compiled for each choice of layers and precision.
+
+    Args:
+        transformer: the model, on the processor; its weights are shared, not copied.
+        options: arguments of every forward pass.
+    """
+
+    name = OPENVINO
+
+    def __init__(self, transformer: Any, options: dict[str, Any]) -> None:
+        self._module = HiddenStates(transformer, options).eval()
+        self._core = openvino.Core()
+        self._model: Any = None
+        self._requests: dict[tuple[tuple[int, ...], str], Any] = {}
+
+    @contextmanager
+    def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
+        """As ``Backend``; the first run converts, and compares some texts with torch.
+
+        Raises:
+            EncoderError: the model cannot be converted, or what comes out is not the same.
+        """
+        chosen = tuple(layers)
+
+        def run(inputs: Inputs) -> dict[int, Tensor]:
+            request = self._requests.get((chosen, precision))
+            if request is None:
+                request = self._compile(inputs, chosen, precision)
+                self._check(request, inputs, chosen, precision)
+                self._requests[chosen, precision] = request
+            return dict(zip(chosen, _infer(request, inputs), strict=True))
+
+        yield run
+
+    def _compile(self, inputs: Inputs, layers: tuple[int, ...], precision: str) -> Any:
+        """An inference request that gives some layers, and computes nothing above them."""
+        settings = {
+            "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+            # Pinned, several processes would all take the same cores.
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            self._model = self._model or self._convert(list(inputs))
+            outputs = [self._model.outputs[layer] for layer in layers]
+            model = openvino.Model(outputs, self._model.get_parameters())
+            return self._core.compile_model(model, "CPU", settings).create_infer_request()
+        except Exception as error:
+            raise EncoderError(
+                "this encoder cannot be converted to OpenVINO "
+                f"({str(error).strip().partition(chr(10))[0]}); pass --backend torch"
+            ) from error
+
+    def _check(
+        self, request: Any, inputs: Inputs, layers: tuple[int, ...], precision: str
+    ) -> None:
+        """A trace fixes what depends on its example; other texts show whether it mattered."""
+        few = {name: tensor[:CHECKED].contiguous() for name, tensor in inputs.items()}
+        mask = few["attention_mask"].bool()
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            hidden = self._module(**few)
+        for layer, got in zip(layers, _infer(request, few), strict=True):
+            cosines = torch.nn.functional.cosine_similarity(got, hidden[layer], dim=-1)
+            least = float(cosines[mask].min())
+            if not least >= LEAST_COSINE[precision]:
+                raise EncoderError(
+                    "OpenVINO does not give the hidden states that torch gives for this "
+                    f"encoder (cosine {least:.4f} in layer {layer}); pass --backend torch"
+                )
+
+    def _convert(self, names: list[str]) -> Any:
+        with warnings.catch_warnings(), torch.no_grad(), torch.autocast("cpu", enabled=False):
+            warnings.simplefilter(
+                "ignore"
+            )  # what the trace takes as given holds for all batches
+            return openvino.convert_model(self._module, example_input=_example(names))
+
+
+def _infer(request: Any, inputs: Inputs) -> list[Tensor]:
+    """Its outputs, which stand in the request's own memory: good until the next call."""
+    arrays = [tensor.numpy() for tensor in inputs.values()]
+    outputs = request.infer(arrays, share_inputs=True, share_outputs=True)
+    return [torch.from_numpy(outputs[place]) for place in range(len(outputs))]
+
+
+def _example(names: list[str]) -> Inputs:
+    """Inputs to trace with: two texts, one padded, so that the mask is not optimized away."""
+    example = {name: torch.zeros((2, 8), dtype=torch.int64) for name in names}
+    example["attention_mask"][0] = 1
+    example["attention_mask"][1, :5] = 1
+    return example

@@ -1,0 +1,205 @@
+"""Back ends: what runs the transformer. Token ids in, hidden states out.
+
+    TorchBackend       the torch module itself; bfloat16 by autocast
+    OpenVinoBackend    the same weights in OpenVINO (``openvino_backend``, an extra)
+    FasterBackend      begins with the one and moves to the other where that is faster
+
+All give the same hidden states within a tolerance, so none of this is part of a FeatureSpec.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from features.errors import EncoderError, SettingError
+from features.hardware import AUTO, OPENVINO, TORCH
+
+Inputs = dict[str, Tensor]
+"""``input_ids``, ``attention_mask`` and mostly ``token_type_ids``, each (B, T) int64."""
+
+Check = Callable[["Backend", Sequence[int], str], None]
+"""Raises ``EncoderError`` where a back end gives other vectors of some layers."""
+
+Run = Callable[[Inputs], dict[int, Tensor]]
+"""One forward pass: hidden states (B, T, D) by layer, good until the next call."""
+
+PAYS_AFTER = 100_000
+"""Tokens after which converting is tried. It takes as long as some 50,000 to 150,000 tokens
+gain by it (embedded encoder, 2 cores): who encodes less never pays, who encodes much soon wins
+it back."""
+
+FASTER = 1.05
+"""Gain that moves a run to the other back end; less is not worth a change."""
+
+TRIALS = 3
+NOTHING = torch.zeros(0)
+
+
+class Backend(Protocol):
+    """What an encoder asks of a back end.
+
+    Attributes:
+        name: ``torch`` or ``openvino``.
+    """
+
+    name: str
+
+    def running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
+        """A forward pass that gives some layers, to be called while the context lasts."""
+        ...
+
+
+class TorchBackend:
+    """A transformers model on its own device.
+
+    Args:
+        transformer: the model.
+        options: arguments of every forward pass.
+    """
+
+    name = TORCH
+
+    def __init__(self, transformer: Any, options: dict[str, Any]) -> None:
+        self._transformer, self._options = transformer, options
+
+    @contextmanager
+    def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
+        """As ``Backend``."""
+
+        def run(inputs: Inputs) -> dict[int, Tensor]:
+            hidden = self._transformer(
+                **inputs, **self._options, output_hidden_states=True, return_dict=True
+            ).hidden_states
+            return {layer: hidden[layer] for layer in layers}
+
+        # Autocast keeps its bfloat16 copies of the weights while the context lasts, but only
+        # of leaves that require a gradient: so they do, and no_grad keeps the tape away.
+        device = self._transformer.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+            yield run
+
+
+class FasterBackend:
+    """Begins with one back end and tries another once enough was encoded to make it worth.
+
+    Both then run the largest batch so far in turn, and the faster one stays; so for every
+    choice of layers and precision by itself.
+
+    Args:
+        first: needs no preparation.
+        prepare: gives the other one; its first run may take seconds.
+        pays_after: tokens, padding included, that ``first`` encodes before the trial.
+
+    Attributes:
+        name: that of the back end in use.
+        check: refuses the other one, which is then not used; may be set at any time.
+    """
+
+    def __init__(
+        self, first: Backend, prepare: Callable[[], Backend], pays_after: int = PAYS_AFTER
+    ) -> None:
+        self.name = first.name
+        self.check: Check = lambda other, layers, precision: None
+        self._first, self._prepare = first, cache(prepare)
+        self._chosen: dict[tuple[tuple[int, ...], str], Backend] = {}
+        self._left, self._largest = pays_after, Inputs()
+
+    @contextmanager
+    def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
+        """As ``Backend``."""
+        work = (tuple(layers), precision)
+        if self._left <= 0 and work not in self._chosen:
+            self._chosen[work] = self._faster(*work)
+        backend = self._chosen.get(work, self._first)
+        self.name = backend.name
+        with backend.running(*work) as run:
+
+            def counted(inputs: Inputs) -> dict[int, Tensor]:
+                size = inputs["input_ids"].numel()
+                self._left -= size
+                if size >= self._largest.get("input_ids", NOTHING).numel():
+                    self._largest = inputs
+                return run(inputs)
+
+            yield counted
+
+    def _faster(self, layers: Sequence[int], precision: str) -> Backend:
+        try:
+            other = self._prepare()
+            self.check(other, layers, precision)
+            own, others = trial([self._first, other], self._largest, layers, precision)
+        except (EncoderError, RuntimeError):  # it does not work here, and nobody asked for it
+            return self._first
+        return other if own >= FASTER * others else self._first
+
+
+def trial(
+    backends: Sequence[Backend], inputs: Inputs, layers: Sequence[int], precision: str
+) -> list[float]:
+    """Seconds of each for one batch: the best of some runs in turn, after one to warm up."""
+    best = [float("inf")] * len(backends)
+    for turn in range(1 + TRIALS):
+        for place, backend in enumerate(backends):
+            with torch.no_grad(), backend.running(layers, precision) as run:
+                run(inputs)  # casts weights, compiles kernels
+                start = time.perf_counter()
+                run(inputs)
+                seconds = time.perf_counter() - start
+            if turn:
+                best[place] = min(best[place], seconds)
+    return best
+
+
+def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backend:
+    """The back end of a name for a transformer on its device.
+
+    Args:
+        name: ``torch``, ``openvino``, or ``auto``: torch, and openvino where it is installed,
+            the device is a processor, and it proves faster.
+
+    Raises:
+        SettingError: openvino is asked for and not installed, or the device is a GPU.
+        EncoderError: openvino is asked for and does not work here.
+    """
+    own = TorchBackend(transformer, options)
+    on_gpu = transformer.device.type != "cpu"
+    if name == TORCH or (name == AUTO and (on_gpu or not installed())):
+        return own
+    if on_gpu:
+        raise SettingError(
+            f"--backend {OPENVINO} runs on the processor, and the device is "
+            f"{transformer.device}; pass --devices cpu, or --backend {TORCH}"
+        )
+    if not installed():
+        raise SettingError(
+            f"--backend {OPENVINO} needs a package that is not installed: pip install "
+            f"'manyheads[openvino]', or pass --backend {TORCH}"
+        )
+
+    def converted() -> Backend:
+        try:
+            module = importlib.import_module("features.encoders.backends.openvino")
+            backend: Backend = module.OpenVinoBackend(transformer, options)
+        except (ImportError, OSError, RuntimeError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise EncoderError(
+                f"OpenVINO is installed and does not work here ({reason}); "
+                f"install it again, or choose --backend {TORCH}"
+            ) from error
+        return backend
+
+    return converted() if name == OPENVINO else FasterBackend(own, converted)
+
+
+def installed() -> bool:
+    """Whether OpenVINO can be had; imports nothing."""
+    return importlib.util.find_spec("openvino") is not None

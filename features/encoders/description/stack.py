@@ -1,0 +1,121 @@
+"""What stands on a model's transformer, and whether this project can pool by itself.
+
+sentence-transformers decides what a model's pooled vectors are. This project computes them
+itself only for stacks that are proven equal: a plain transformer, one pooling, perhaps
+Normalize, and settings that are all known here. Everything else goes through the library's own
+modules (``features.encoders.chain``), or is refused by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from features.encoders.description.files import canonical, module_digests
+from features.encoders.description.modules import (
+    OLD_POOLINGS,
+    POINTWISE,
+    check_weights,
+    modules_width,
+    pooling_mode,
+)
+from features.encoders.description.settings import Stated, ordinary
+
+MODULES = "modules"
+"""The pooling of models whose vectors sentence-transformers' own modules compute."""
+
+OWN_POOLINGS = {"mean": "mean", "cls": "cls", "max": "max", "lasttoken": "last"}
+"""sentence-transformers' names of the poolings that this project computes itself."""
+
+POOLING_KEYS = {
+    "embedding_dimension",
+    "word_embedding_dimension",
+    "pooling_mode",
+    "include_prompt",
+    *OLD_POOLINGS,
+}
+SINCE_LONG = frozenset({"Pooling", "Dense", "Normalize", "LayerNorm", "Dropout"})
+"""Modules that earlier versions ran as the library does: their spaces keep their names."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """How a model makes one vector of its tokens.
+
+    Attributes:
+        pooling: one of ``OWN_POOLINGS``' values, or ``MODULES``.
+        width: features of a pooled vector.
+        normalize: whether this project scales it to length 1.
+        unit: whether the modules end by doing so.
+        pointwise: whether no module lets padding reach a vector.
+        digests: of what counts besides the transformer, for the model's identity.
+    """
+
+    pooling: str
+    width: int
+    normalize: bool
+    unit: bool
+    pointwise: bool
+    digests: dict[str, str]
+
+
+def describe_stack(stated: Stated) -> Stack:
+    """How a model pools; see ``Stack``.
+
+    Raises:
+        EncoderError: settings that cannot be followed, or weights that may not be read.
+    """
+    modules, behind = stated.modules, stated.modules[1:]
+    own_code = any(module.own_code for module in modules)
+    pointwise = not own_code and all(module.kind in POINTWISE for module in behind)
+    pooling, normalize = _own_pooling(stated)
+    if pooling != MODULES:
+        return Stack(pooling, stated.width, normalize, False, pointwise, digests={})
+    paths = (module.path for module in behind)
+    digests = module_digests(stated.folder, paths, everything=own_code)
+    check_weights(stated.folder, behind, stated.name)
+    if modules:
+        digests["modules"] = canonical([[module.kind, module.path] for module in modules])
+    if not _as_before(stated):
+        digests["reference"] = canonical([stated.settings, stated.whole.get("truncate_dim")])
+    width = modules_width(
+        stated.folder, behind, stated.width, stated.config, stated.settings, stated.whole
+    )
+    unit = bool(behind) and behind[-1].kind == "Normalize"
+    return Stack(MODULES, width, False, unit, pointwise, digests)
+
+
+def _own_pooling(stated: Stated) -> tuple[str, bool]:
+    """The pooling that this project computes, and whether it normalizes; else ``MODULES``."""
+    other = (MODULES, False)
+    if not ordinary(stated):
+        return other
+    if not stated.modules:
+        # As sentence-transformers: decoders end in the token that has seen all others.
+        named = stated.config.get("architectures") or [""]
+        causal = str(named[0]).endswith("ForCausalLM") and stated.config.get("is_causal", True)
+        return ("last" if causal else "mean"), False
+    kinds = [module.kind for module in stated.modules[1:]]
+    if kinds not in (["Pooling"], ["Pooling", "Normalize"]):
+        return other
+    pooling = stated.module_config(stated.modules[1])
+    own = OWN_POOLINGS.get(pooling_mode(pooling))
+    width = pooling.get("embedding_dimension", pooling.get("word_embedding_dimension"))
+    if own is None or not pooling.keys() <= POOLING_KEYS or width not in (None, stated.width):
+        return other
+    if pooling.get("include_prompt", True) is not True:
+        return other
+    if kinds[-1] == "Normalize":
+        names = stated.module_config(stated.modules[2]).values()
+        return (own, True) if set(names) <= {"sentence_embedding", None} else other
+    return own, False
+
+
+def _as_before(stated: Stated) -> bool:
+    """Whether versions that ran the modules behind the transformer alone gave the same."""
+    poolings = [module for module in stated.modules if module.kind == "Pooling"]
+    return (
+        bool(stated.modules)
+        and ordinary(stated)
+        and all(module.kind in SINCE_LONG for module in stated.modules[1:])
+        and all(stated.module_config(m).get("include_prompt", True) is True for m in poolings)
+    )

@@ -1,0 +1,172 @@
+"""The border to transformers and sentence-transformers: whatever they raise is translated here.
+
+A user's model can break those libraries in any place, so every error of theirs becomes one line
+that names the model and what helps.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+import transformers
+
+from features.encoders.batching import out_of_memory
+from features.encoders.description.files import needs_sentencepiece
+from features.encoders.description.model import EncoderModel
+from features.errors import DeviceMemoryError, EncoderError, ManyheadsError, listed
+
+
+def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, Any]:
+    """The tokenizer and the transformer of a model, in float32 on a device.
+
+    Raises:
+        EncoderError: they cannot be loaded, or lack weights.
+        DeviceMemoryError: they do not fit in the memory of the device.
+    """
+    with loading(model, device):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            model.transformer,
+            local_files_only=True,
+            trust_remote_code=model.trust_remote_code,
+        )
+        transformer, report = transformers.AutoModel.from_pretrained(
+            model.transformer,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=model.trust_remote_code,  # None would ask on the terminal
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+        check_complete(model, report["missing_keys"], ignored="pooler.")
+        # Counted lengths are the whole text's; the cut is made where it is counted.
+        tokenizer.model_max_length = 10**9
+        steady(transformer.eval().to(device))
+        return tokenizer, transformer
+
+
+def takes(transformer: Any, name: str) -> bool:
+    """Whether a forward pass has an argument of that name, or takes any."""
+    if transformer is None:
+        return True
+    arguments = inspect.signature(transformer.forward).parameters
+    return name in arguments or any(a.kind is a.VAR_KEYWORD for a in arguments.values())
+
+
+def steady(module: torch.nn.Module) -> None:
+    """Give full attention to a BigBird, or to one inside a module.
+
+    Its sparse attention draws blocks at random, and ends for good at the first text too short
+    for it: a text's vectors would change from run to run.
+    """
+    for each in module.modules():
+        choose: Any = getattr(each, "set_attention_type", None)
+        if choose is not None:
+            choose("original_full")
+            break  # it sets those inside of it
+
+
+def check_complete(model: EncoderModel, missing: Any, ignored: str) -> None:
+    """Refuse a transformer that would be random in part.
+
+    Args:
+        missing: names of the weights that no file gave.
+        ignored: prefix of those that nothing here uses; '' where all are used.
+
+    Raises:
+        EncoderError: some are missing.
+    """
+    lacking = sorted(key for key in missing if not (ignored and key.startswith(ignored)))
+    if lacking:
+        raise EncoderError(
+            f"the encoder {model.name!r} lacks {len(lacking)} weights ({listed(lacking, 3)}), "
+            "which would be random: save the whole model again with save_pretrained"
+        )
+
+
+@contextmanager
+def loading(model: EncoderModel, device: torch.device) -> Iterator[None]:
+    """Load with the libraries, quietly.
+
+    Raises:
+        EncoderError: whatever they raise.
+        DeviceMemoryError: the model does not fit in the memory of the device.
+    """
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+    # The Rust tokenizer runs its own threads; torch's threads are not forked here.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names in the model's files that were renamed
+            yield
+    except ManyheadsError:
+        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise DeviceMemoryError(
+                f"the encoder {model.name!r} does not fit in the free memory of {device}; free "
+                "some memory, or encode on another device (manyheads features --devices cpu)"
+            ) from error
+        if needs_sentencepiece(model.transformer) and find_spec("sentencepiece") is None:
+            # The libraries try other readers first, and complain of those.
+            reason, remedy = "its vocabulary needs sentencepiece", "pip install sentencepiece"
+        else:
+            reason, remedy = first_line(error), _remedy(model, error)
+        raise EncoderError(
+            f"the encoder {model.name!r} in {model.transformer} cannot be loaded: {reason}; "
+            f"{remedy}"
+        ) from error
+
+
+@contextmanager
+def running(model: EncoderModel) -> Iterator[None]:
+    """Run the libraries on texts.
+
+    Raises:
+        EncoderError: whatever they raise, but that there was too little memory.
+    """
+    try:
+        yield
+    except ManyheadsError:
+        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise EncoderError(
+            f"the encoder {model.name!r} in {model.folder} fails on these texts "
+            f"({type(error).__name__}: {first_line(error)}); its configuration does not "
+            "fit its weights or the installed libraries; choose another"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """The first line that an error says, or its type."""
+    said = " ".join(str(error).strip().partition("\n")[0].split())
+    return said or type(error).__name__
+
+
+def _remedy(model: EncoderModel, error: Exception) -> str:
+    own = [*model.transformer.glob("*.py"), *model.folder.glob("*.py")]
+    if not model.trust_remote_code and own:
+        return (
+            "it comes with Python code of its own, which is not run: pass --trust-remote-code "
+            "if you have read it and trust it"
+        )
+    said = str(error)
+    named = re.search(r"pip install (?:-U )?([A-Za-z][\w.-]*)", said) or re.search(
+        r"install ([A-Za-z][\w.-]*) to use", said
+    )
+    package = getattr(error, "name", None) or (named and named.group(1))
+    if isinstance(error, ImportError) and package:
+        return f"it needs a package that is not installed: pip install {package}"
+    return "copy it again, or choose another with --encoder"

@@ -1,0 +1,70 @@
+"""The sentences layout: a text as the sequence of its sentences' pooled vectors."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from features.encoders.segmentation import language_of, sentences
+from features.store.shards.shard import Block
+from features.vectors.spec import FeatureSpec, text_key
+from features.vectors.table import POOLED
+
+Pool = Callable[[Sequence[str], FeatureSpec], Block]
+"""Distinct texts and a pooled spec -> one vector each."""
+
+Fit = Callable[[Sequence[str], str], list[list[str]]]
+"""Sentences -> the pieces of each."""
+
+REMEMBERED = 50_000
+"""Sentences whose vectors are kept, so that one that comes back is not encoded again."""
+
+
+class SentenceEncoder:
+    """Cuts texts into sentences and pools each distinct one once.
+
+    It holds no reference to the encoder that owns it: in a circle of references the weights
+    would outlive the encoder.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, bytes], tuple[np.ndarray, int]] = OrderedDict()
+
+    def encode(self, texts: Sequence[str], spec: FeatureSpec, pool: Pool, fit: Fit) -> Block:
+        """The block of texts in the sentences layout; ``tokens`` sums those of the pieces.
+
+        Args:
+            pool: encodes texts that fit the encoder.
+            fit: cuts sentences into pieces that the encoder sees whole behind a prompt; mostly
+                one each.
+        """
+        language = language_of(spec.segmentation)
+        cut = [sentences(text, language) for text in texts]
+        distinct = list(dict.fromkeys(piece for pieces in cut for piece in pieces))
+        fitted = dict(zip(distinct, fit(distinct, spec.prompt), strict=True))
+        rows = [[part for piece in pieces for part in fitted[piece]] for pieces in cut]
+        vectors = self._vectors(list(dict.fromkeys(p for row in rows for p in row)), spec, pool)
+        return Block(
+            np.array([sum(vectors[part][1] for part in row) for row in rows], np.int32),
+            np.array([len(row) for row in rows], np.int32),
+            np.stack([vectors[part][0] for row in rows for part in row]),
+        )
+
+    def _vectors(
+        self, parts: list[str], spec: FeatureSpec, pool: Pool
+    ) -> dict[str, tuple[np.ndarray, int]]:
+        """Vector and number of tokens of each distinct part, encoded only where unknown."""
+        space = spec.fingerprint
+        names = {part: (space, text_key(part)) for part in parts}
+        missing = [part for part in parts if names[part] not in self._known]
+        if missing:
+            block = pool(missing, replace(spec, layout=POOLED, segmentation=""))
+            for part, vector, tokens in zip(missing, block.values, block.tokens, strict=True):
+                self._known[names[part]] = (vector.copy(), int(tokens))
+        found = {part: self._known[names[part]] for part in parts}
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return found

@@ -1,0 +1,398 @@
+"""Encoders: texts in, vectors of any number of specs out, in one forward pass.
+
+Here texts become tokens and batches, and hidden states become vectors in the texts' order;
+between the two stands a back end (``features.encoders.backends.selection``).
+
+It is imported only when something has to be encoded, as ``features.encoders.loading`` is, which
+alone imports transformers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from features.encoders import batching
+from features.encoders.backends.selection import Run, TorchBackend, make_backend
+from features.encoders.chain import Chain
+from features.encoders.description.model import LAST_CLS, EncoderModel
+from features.encoders.description.stack import MODULES
+from features.encoders.loading import load_transformer, running, takes
+from features.encoders.pooling import POOLINGS
+from features.encoders.segmentation import SPARE_TOKENS, windows
+from features.encoders.sentences import SentenceEncoder
+from features.encoders.tokens import Frame, Ids, Pieces, joined, windowed
+from features.encoding.work import Enough, OnBatch
+from features.errors import EncoderError
+from features.hardware import AUTO
+from features.store.shards.shard import Block
+from features.vectors.precision import encoder_dtype
+from features.vectors.sizes import expected_tokens
+from features.vectors.spec import FeatureSpec
+from features.vectors.table import POOLED, SENTENCES
+
+CPU_TOKEN_BUDGET = 2048
+"""Tokens a batch on a processor: DESIGN.md measured 1,000 to 2,000 as the best; the texts
+are sorted, so that a batch of short ones still fills the matrix products."""
+
+GPU_TOKEN_BUDGET = 65_536
+
+GROUP_TOKENS = 16_384
+"""Expected tokens of texts in windows or sentences between which encoding may stop."""
+
+
+class TransformerEncoder:
+    """A transformer on this machine, with its own pooling or sentence-transformers' modules.
+
+    Args:
+        model: which encoder.
+        device: a torch device; None takes a GPU where there is one.
+        token_budget: tokens a batch, padding included; None chooses by device.
+        backend: one of ``hardware.BACKENDS``.
+
+    Raises:
+        EncoderError: the model cannot be loaded, or lacks weights.
+        DeviceMemoryError: the model does not fit in the memory of the device.
+        SettingError: the back end is not installed, or does not run on the device.
+
+    Attributes:
+        backend: what runs the transformer.
+        token_budget: halved, and kept so, whenever a batch does not fit in memory.
+        unpadded: whether only texts of the same number of tokens share a batch, for models
+            whose vectors change with padding; may be set at any time.
+    """
+
+    def __init__(
+        self,
+        model: EncoderModel,
+        device: str | None = None,
+        token_budget: int | None = None,
+        backend: str = AUTO,
+    ) -> None:
+        self.model = model
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        on_gpu = self.device.type != "cpu"
+        self.token_budget = token_budget or (GPU_TOKEN_BUDGET if on_gpu else CPU_TOKEN_BUDGET)
+        self.unpadded = model.unpadded
+        self._chain = Chain(model, self.device) if model.pooling == MODULES else None
+        if self._chain is not None:
+            self._tokenizer = self._chain.tokenizer
+            self._transformer = self._chain.transformer
+        else:
+            self._tokenizer, self._transformer = load_transformer(model, self.device)
+        self._segments = takes(self._transformer, "token_type_ids")
+        # XLNet's memory would carry one batch's hidden states into the next.
+        self._options = {"use_mems": False} if model.family == "xlnet" else {}
+        self.backend = (
+            TorchBackend(None, self._options)
+            if self._transformer is None
+            else make_backend(backend, self._transformer, self._options)
+        )
+        self._sentences = SentenceEncoder()
+
+    def encode(
+        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
+    ) -> list[Block]:
+        """One block a spec; they must agree on precision, prompt and ``max_tokens``.
+
+        All layouts of whole texts come from one forward pass, sentences from one of their own.
+
+        Raises:
+            DeviceMemoryError: a text does not fit in memory by itself.
+        """
+        whole = [spec for spec in specs if spec.layout != SENTENCES]
+        _, blocks = self._encode_whole(texts, whole, on_batch)
+        done = dict(zip(whole, blocks, strict=True))
+        for spec in specs:
+            if spec.layout == SENTENCES:
+                done[spec] = self._sentences.encode(texts, spec, self._pooled, self._fitted)
+                on_batch(0 if whole else len(texts), int(done[spec].tokens.sum()))
+        return [done[spec] for spec in specs]
+
+    def encode_some(
+        self,
+        texts: Sequence[str],
+        specs: Sequence[FeatureSpec],
+        on_batch: OnBatch,
+        enough: Enough,
+    ) -> tuple[np.ndarray, list[Block]]:
+        """Encode texts until ``enough``, as ``work.PausingEncoder``.
+
+        Batches go from the longest text to the shortest, so that those of the rest are the
+        same as if there had been no stop. Texts in windows or sentences come in groups.
+
+        Raises:
+            DeviceMemoryError: a text does not fit in memory by itself.
+        """
+        if all(spec.layout != SENTENCES and not spec.max_tokens for spec in specs):
+            return self._encode_whole(texts, specs, on_batch, enough)
+        expected = np.array([expected_tokens(text) for text in texts])
+        done: list[list[Block]] = []
+        for part in batching.windows(expected, len(texts), GROUP_TOKENS):
+            done.append(self.encode(texts[part], specs, on_batch))
+            if part.stop < len(texts) and enough(expected[: part.stop].sum() / expected.sum()):
+                break
+        return np.arange(part.stop), [Block.joined(same) for same in zip(*done, strict=True)]
+
+    def on_torch(self) -> TransformerEncoder:
+        """An encoder that shares everything with this one but the back end, which is torch."""
+        twin = copy.copy(self)
+        twin.backend = TorchBackend(self._transformer, self._options)
+        return twin
+
+    def tokens(self, texts: Sequence[str], prompt: str) -> np.ndarray:
+        """(n,) int32: tokens of each whole text behind a prompt, special ones included."""
+        return self._tokenize(texts, prompt).tokens
+
+    def encode_plain(self, texts: Sequence[str], specs: Sequence[FeatureSpec]) -> list[Block]:
+        """One block a spec of whole texts, for the probe, which counts as no encoding."""
+        return self._encode_whole(texts, specs, lambda count, tokens: None)[1]
+
+    def _encode_whole(
+        self,
+        texts: Sequence[str],
+        specs: Sequence[FeatureSpec],
+        on_batch: OnBatch,
+        enough: Enough = lambda share: False,
+    ) -> tuple[np.ndarray, list[Block]]:
+        """The positions of the texts that were encoded, and their block per spec."""
+        if not specs:
+            return np.arange(len(texts)), []
+        (precision,) = {spec.precision for spec in specs}
+        ((prompt, most),) = {(spec.prompt, spec.max_tokens) for spec in specs}
+        pieces = self._tokenize(texts, prompt, most)
+        lengths, opening = pieces.lengths, pieces.opening
+        blocks = [pieces.block(spec, encoder_dtype(spec.dtype)) for spec in specs]
+        starts = [np.cumsum(block.lengths) - block.lengths for block in blocks]
+        through = np.zeros(len(lengths), bool)
+        own = [spec for spec in specs if spec.pooling != MODULES]
+        layers = sorted({layer for spec in own for layer in spec.layers})
+        with torch.no_grad(), self._running(layers, precision) as forward:
+
+            def run(rows: np.ndarray) -> None:
+                inputs = self._inputs(pieces, rows)
+                mask = inputs["attention_mask"].bool()
+                with running(self.model):
+                    hidden = forward(inputs)
+                self._check_shapes(hidden, mask)
+                kept, cls = _kept(pieces, rows, mask), self._cls(inputs)
+                for spec, block, start in zip(specs, blocks, starts, strict=True):
+                    if spec.pooling == MODULES:
+                        vectors = self._by_modules(spec, inputs)
+                    else:
+                        vectors = self._vectors(spec, hidden, mask, kept, cls)
+                    block.values[_places(start[rows], block.lengths[rows])] = vectors
+                through[rows] = True
+                on_batch(int(opening[rows].sum()), int(lengths[rows].sum()))
+
+            def describe(row: int) -> str:
+                text = texts[pieces.text[row]]
+                return f"a text of {lengths[row]} tokens ({text[:60]!r})"
+
+            self.token_budget = batching.run_batches(
+                lengths, self.token_budget, run, describe, self.unpadded, enough
+            )
+        empty = np.flatnonzero(pieces.tokens[pieces.text] == 0)
+        for block, start in zip(blocks, starts, strict=True):
+            block.values[_places(start[empty], block.lengths[empty])] = np.nan
+        if not through.all():  # never in windows: each piece is a text
+            rows = np.flatnonzero(through)
+            return rows, [block.take(rows) for block in blocks]
+        every = zip(specs, blocks, strict=True)
+        return np.arange(len(texts)), [joined(block, pieces, spec) for spec, block in every]
+
+    def _check_shapes(self, hidden: dict[int, Tensor], mask: Tensor) -> None:
+        for layer, states in hidden.items():
+            if states.shape[:2] != mask.shape:
+                raise EncoderError(
+                    f"the encoder {self.model.name!r} ({self.model.family}) does not give one "
+                    f"hidden state per token in layer {layer}; choose other --layers, or "
+                    "another encoder"
+                )
+
+    def _running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
+        if not layers:  # the modules of sentence-transformers run the transformer themselves
+            return nullcontext(lambda inputs: {})
+        if self._transformer is None:
+            raise EncoderError(
+                f"the encoder {self.model.name!r} has Python code of its own that shows no "
+                f"hidden states; only the layout {POOLED} can be made of it"
+            )
+        return self.backend.running(layers, precision)
+
+    def _pooled(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
+        _, (block,) = self._encode_whole(texts, [spec], lambda count, tokens: None)
+        return block
+
+    def _fitted(self, texts: Sequence[str], prompt: str) -> list[list[str]]:
+        """Each text as pieces that the encoder sees whole: itself, or overlapping windows."""
+        prompted = [prompt + text for text in texts]
+        ids = self._tokenizer(prompted, return_attention_mask=False, verbose=False)["input_ids"]
+        specials = self._tokenizer.num_special_tokens_to_add() + SPARE_TOKENS
+        spare = specials + (len(self._tokenizer.tokenize(prompt)) if prompt else 0)
+        most = max(1, self.model.max_length - spare)
+        return [
+            [text]
+            if len(row) <= self.model.max_length
+            else windows(text, self._places(text), most)
+            for text, row in zip(texts, ids, strict=True)
+        ]
+
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        """Where each token begins and ends, in characters."""
+        if not self._tokenizer.is_fast:
+            return [(place, place + 1) for place in range(len(text))]
+        return list(
+            self._tokenizer(
+                text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            )["offset_mapping"]
+        )
+
+    def _tokenize(self, texts: Sequence[str], prompt: str, most: int = 0) -> Pieces:
+        """The texts as the model sees them: cut, or with ``most`` above 0 in windows."""
+        ids, types = self._tokens(texts, prompt, cut=False)
+        tokens = np.array([len(row) for row in ids], dtype=np.int32)
+        long = np.flatnonzero(tokens > self.model.max_length).tolist()
+        if long and not most:
+            short, kinds = self._tokens([texts[row] for row in long], prompt, cut=True)
+            for place, row in enumerate(long):
+                ids[row] = short[place]
+                if types is not None and kinds is not None:
+                    types[row] = kinds[place]
+        for row in np.flatnonzero(tokens == 0).tolist():
+            # Nothing to see: a padding token keeps its place, and its vector is refused.
+            ids[row] = [self._tokenizer.pad_token_id or 0]
+            if types is not None:
+                types[row] = [0]
+        pieces = Pieces.uncut(ids, types, tokens)
+        if long and most:
+            frame = self._frame(prompt + texts[long[0]], prompt, ids[long[0]])
+            pieces = windowed(pieces, frame, self.model.max_length, most)
+        return pieces
+
+    def _tokens(
+        self, texts: Sequence[str], prompt: str, *, cut: bool
+    ) -> tuple[Ids, Ids | None]:
+        """Token ids of each text behind the prompt, and segment ids where there are any."""
+        if self._chain is not None:
+            return self._chain.tokenized(texts, prompt, cut=cut)
+        with running(self.model):
+            found = self._tokenizer(
+                [prompt + text for text in texts],
+                truncation=cut,
+                max_length=self.model.max_length if cut else None,
+                return_attention_mask=False,
+                verbose=False,
+            )
+        return found["input_ids"], found.get("token_type_ids")
+
+    def _frame(self, text: str, prompt: str, ids: list[int]) -> Frame:
+        """What stands around every text, read off one that has tokens of its own."""
+        special = self._tokenizer(text, return_special_tokens_mask=True, verbose=False)
+        mask = special["special_tokens_mask"]
+        if special["input_ids"] != ids:
+            raise EncoderError(
+                f"the encoder {self.model.name!r} has its texts tokenized in a way of its own, "
+                "which cannot be cut into windows; leave --max-tokens out"
+            )
+        head, tail = mask.index(0), mask[::-1].index(0)
+        # White space at the prompt's end belongs to the first word behind it.
+        taken = len(self._tokenizer.tokenize(prompt.rstrip()))
+        if head + tail + taken >= self.model.max_length:
+            raise EncoderError(
+                f"the prompt of the encoder {self.model.name!r} takes all of the "
+                f"{self.model.max_length} tokens that it sees; shorten it"
+            )
+        return Frame(head, tail, taken)
+
+    def _inputs(self, pieces: Pieces, rows: np.ndarray) -> dict[str, Tensor]:
+        """One batch, each (B, T) int64."""
+        tokenizer = self._tokenizer
+        picked = [pieces.ids[row] for row in rows]
+        inputs = {
+            "input_ids": _padded(picked, tokenizer.pad_token_id or 0),
+            "attention_mask": _padded([[1] * len(row) for row in picked], 0),
+        }
+        if pieces.types is not None and self._segments:
+            types = [pieces.types[row] for row in rows]
+            inputs["token_type_ids"] = _padded(types, tokenizer.pad_token_type_id)
+        return {name: values.to(self.device) for name, values in inputs.items()}
+
+    def _cls(self, inputs: dict[str, Tensor]) -> Tensor:
+        """(B, T) bool: where CLS stands."""
+        ids = inputs["input_ids"]
+        if self.model.family in LAST_CLS:
+            last: Tensor = ids == self._tokenizer.cls_token_id
+            return last
+        first = torch.zeros_like(ids, dtype=torch.bool)
+        first[:, 0] = True
+        return first
+
+    def _vectors(
+        self,
+        spec: FeatureSpec,
+        hidden: dict[int, Tensor],
+        mask: Tensor,
+        kept: Tensor,
+        cls: Tensor,
+    ) -> np.ndarray:
+        """(rows, D) of one batch in the stored dtype: a row a piece, or a row a token kept."""
+        states = [hidden[layer] for layer in spec.layers]
+        chosen = (states[0] if len(states) == 1 else torch.cat(states, dim=-1)).float()
+        if spec.layout != POOLED:
+            vectors = chosen[kept]
+        else:
+            vectors = POOLINGS[spec.pooling](chosen, mask, cls)
+        return _stored(vectors, spec)
+
+    def _by_modules(self, spec: FeatureSpec, inputs: dict[str, Tensor]) -> np.ndarray:
+        """(B, D): pooled vectors of sentence-transformers' own modules."""
+        assert self._chain is not None
+        return _stored(self._chain.vectors(inputs, spec.prompt, spec.precision), spec)
+
+
+def load_encoder(
+    model: EncoderModel, device: str | None = None, backend: str = AUTO
+) -> TransformerEncoder:
+    """Load an encoder that ``find_model`` described. Raises as ``TransformerEncoder``."""
+    return TransformerEncoder(model, device, backend=backend)
+
+
+def _stored(vectors: Tensor, spec: FeatureSpec) -> np.ndarray:
+    if spec.normalize:
+        vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
+    array: np.ndarray = vectors.float().cpu().numpy()
+    with np.errstate(over="ignore"):  # an overflow becomes infinite; the stage refuses it
+        return array.astype(encoder_dtype(spec.dtype))
+
+
+def _kept(pieces: Pieces, rows: np.ndarray, mask: Tensor) -> Tensor:
+    """(B, T) bool: the places of a batch, padded on the right, that give vectors."""
+    places = np.arange(mask.shape[1])
+    kept = (places >= pieces.first[rows, None]) & (places < pieces.last[rows, None])
+    return torch.from_numpy(kept).to(mask.device)
+
+
+def _places(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Rows of the flat values that the texts own: all of the first, all of the second, ..."""
+    before = np.cumsum(lengths) - lengths
+    places: np.ndarray = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    return places
+
+
+def _padded(rows: list[list[int]], value: int) -> Tensor:
+    """(B, T) int64: rows of different lengths, filled up with ``value`` on the right.
+
+    On the right for every family, whatever side its tokenizer names: absolute positions
+    (BERT) would shift on the left, relative ones (XLNet) see only the mask.
+    """
+    longest = max(len(row) for row in rows)
+    out = np.full((len(rows), longest), value, dtype=np.int64)
+    for place, row in enumerate(rows):
+        out[place, : len(row)] = row
+    return torch.from_numpy(out)

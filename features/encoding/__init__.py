@@ -1,0 +1,1 @@
+"""The encoding job: from missing texts to committed shards."""

@@ -1,0 +1,92 @@
+"""Bad vectors: NaN, infinite or all zero, as stored too. They are named and never stored."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features.encoding.units import Window
+from features.errors import BadVectorError, listed
+from features.store.shards.shard import Block
+from features.vectors.precision import LARGEST
+from features.vectors.spec import FeatureSpec
+
+BAD_SHOWN = 3
+"""Texts without sound vectors that a message quotes; of the others it gives the numbers."""
+
+
+class BadTexts:
+    """Texts whose vectors must not be stored, gathered to be named in one message."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.shown: list[str] = []
+        self._large = False
+
+    def add(self, window: Window, large: bool = False) -> None:
+        """More of them.
+
+        Args:
+            large: whether the vectors of some are finite, and too large as they are stored.
+        """
+        self._large |= large
+        for row, text in zip(window.rows.tolist(), window.texts, strict=True):
+            self.rows.append(row)
+            if len(self.shown) < BAD_SHOWN:
+                self.shown.append(f"text {row + 1}: {text[:60]!r}")
+
+    @property
+    def beside(self) -> str:
+        """What a message about something else adds; '' where there was none."""
+        if not self.rows:
+            return ""
+        return (
+            f", and {len(self.rows):,} more had NaN, infinite or all-zero vectors "
+            f"({'; '.join(self.shown)})"
+        )
+
+    def refuse(self) -> None:
+        """Raise ``BadVectorError`` if there was any."""
+        if not self.rows:
+            return
+        numbers = listed((row + 1 for row in sorted(self.rows)), 100)
+        remedy = "use float32 with --precision float32"
+        if self._large:
+            remedy = (
+                "store numbers that are too large for float16 and int8 with --dtype float32"
+            )
+        raise BadVectorError(
+            "the encoder gave NaN, infinite or all-zero vectors for "
+            f"{len(self.rows)} texts, which were not stored (texts "
+            f"{numbers}; {'; '.join(self.shown)}); all "
+            f"others were. Leave those texts out, or {remedy}"
+        )
+
+
+def sound_texts(block: Block, spec: FeatureSpec) -> np.ndarray:
+    """(n,) bool: texts whose vectors are all finite, as stored too, and not zero."""
+    # NaN where one is, and then no comparison holds.
+    largest = _largest(block)
+    return _of_all(block, (largest > 0) & (largest <= LARGEST[spec.dtype]))
+
+
+def too_large(block: Block, spec: FeatureSpec) -> np.ndarray:
+    """(n,) bool: texts with vectors that float32 could hold and the stored type cannot.
+
+    In float16 such a number is infinite by now.
+    """
+    if spec.dtype == "float32":
+        return np.zeros(len(block.lengths), bool)
+    return ~_of_all(block, ~(_largest(block) > LARGEST[spec.dtype]))
+
+
+def _largest(block: Block) -> np.ndarray:
+    """(vectors,) float64: the largest absolute value of each vector."""
+    largest: np.ndarray = np.abs(block.values).max(axis=1).astype(np.float64)
+    return largest
+
+
+def _of_all(block: Block, fine: np.ndarray) -> np.ndarray:
+    """(n,) bool: texts of which all vectors are fine."""
+    starts = np.cumsum(block.lengths) - block.lengths
+    every: np.ndarray = np.logical_and.reduceat(fine, starts)
+    return every

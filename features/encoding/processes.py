@@ -1,0 +1,276 @@
+"""Several processes encode side by side, one a device.
+
+    encode_on_devices(plan, texts, spaces, load, devices)      as ``encoding.encode``
+
+The parent only deals out units of work, cut by the pace of the worker that gets them. Each
+worker has an encoder of its own, encodes its unit and commits the shards itself, as a single
+process would. A worker that dies loses the unit that it had; the others go on.
+
+Imports no torch: a worker must know its share of the cores before that is imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from features.encoding import serial
+from features.encoding.bad_vectors import BadTexts
+from features.encoding.devices import threads
+from features.encoding.pace import CommitClock, Pace, Units
+from features.encoding.serial import EncodingPlan, EncodingReport, run_plan
+from features.encoding.units import Window
+from features.encoding.work import (
+    Done,
+    Encoder,
+    OnBatch,
+    PausingEncoder,
+    backend_name,
+    encode_window,
+)
+from features.errors import ManyheadsError, WorkerError, listed
+from features.probe.probe import prepare
+from features.store.space import Space
+
+Load = Callable[[str], Encoder]
+"""Gives the encoder of a device. It is sent to the workers: a module's function, or a
+``functools.partial`` of one."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A worker's message: one more batch is through."""
+
+    texts: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class _Note:
+    """A worker's message: a line for people, as ``probe.prepare`` gives it."""
+
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """A worker's message: it waits for a unit, and ``done`` is the one before, if any.
+
+    Attributes:
+        pauses: whether its encoder stops by itself for commits.
+    """
+
+    done: Done | None
+    backend: str
+    pauses: bool
+
+
+@dataclass(eq=False)
+class _Worker:
+    """The parent's view of a worker."""
+
+    device: str
+    process: Any
+    pipe: Connection
+    pace: Pace
+    unit: Window | None = None
+
+    def give(self, unit: Window) -> None:
+        """Send it a unit of work."""
+        self.unit = unit
+        with suppress(BrokenPipeError):  # it died just now, as its pipe is about to tell
+            self.pipe.send(unit)
+
+    def note(self, done: Done) -> None:
+        """Take in how long it took for its unit."""
+        if self.unit:
+            self.pace.note(self.unit, done.encoded + len(done.bad.rows), done.seconds)
+
+
+def encode_on_devices(
+    plan: EncodingPlan,
+    texts: Iterable[str],
+    spaces: Sequence[Space],
+    load: Load,
+    devices: Sequence[str],
+    on_batch: OnBatch = lambda texts, tokens: None,
+) -> EncodingReport:
+    """Encode the plan's missing texts with a process a device.
+
+    Args:
+        texts: the corpus that the plan was made of.
+        load: called in each worker, with its device.
+        devices: as ``devices.present`` gives them.
+
+    Raises:
+        WorkerError: after all else was committed, if a worker died.
+        ManyheadsError: as ``encoding.encode``.
+    """
+    fair = -(-len(plan.missing) // len(devices))
+    most = max(1, min(fair, serial.WINDOW_TEXTS))
+    some = devices[: max(1, len(plan.missing))]
+    return run_plan(plan, texts, spaces, _Processes(load, some, on_batch), most)
+
+
+class _Processes:
+    """The executor of several processes, one per device.
+
+    Args:
+        load, devices, on_batch: as ``encode_on_devices`` takes them.
+    """
+
+    loading = 0.0
+    backend = ""
+
+    def __init__(self, load: Load, devices: Sequence[str], on_batch: OnBatch) -> None:
+        self.devices = tuple(devices)
+        self._load, self._on_batch = load, on_batch
+        self._lost: list[str] = []
+        self._notes: set[str] = set()
+
+    def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[Done]:
+        """As ``Executor``."""
+        start = time.perf_counter()
+        with _workers(self.devices, spaces, self._load) as crew:
+            for worker, said in _messages(crew, self._lost):
+                if isinstance(said, _Batch):
+                    self._on_batch(said.texts, said.tokens)
+                    continue
+                if isinstance(said, _Note):
+                    self._note(said.text)
+                    continue
+                self.loading = self.loading or time.perf_counter() - start
+                self.backend = said.backend
+                if said.done:
+                    worker.note(said.done)
+                    yield said.done
+                unit = units.take(None if said.pauses else worker.pace)
+                if unit:
+                    worker.give(unit)
+                else:
+                    crew.remove(worker)
+
+    def _note(self, text: str) -> None:
+        """Warn once of what every worker says."""
+        if text not in self._notes:
+            self._notes.add(text)
+            logging.getLogger("manyheads").warning(text)
+
+    def check(self, left: int, bad: BadTexts) -> None:
+        """As ``Executor``. Raises ``WorkerError``: one died."""
+        if left and self._lost:
+            raise WorkerError(
+                f"{len(self._lost)} of {len(self.devices)} workers died "
+                f"({listed(self._lost)}) and {left:,} texts are not encoded{bad.beside}; all "
+                "others are: run the same command again"
+            )
+
+
+def _messages(
+    crew: list[_Worker], lost: list[str]
+) -> Iterator[tuple[_Worker, _Batch | _Note | _Ready]]:
+    """What workers say, until none is left in the crew; those that died go to ``lost``.
+
+    Raises:
+        ManyheadsError: a worker's own.
+    """
+    while crew:
+        ready = wait([worker.pipe for worker in crew])
+        for worker in [worker for worker in crew if worker.pipe in ready]:
+            try:
+                said = worker.pipe.recv()
+            except (EOFError, ConnectionResetError):
+                crew.remove(worker)
+                lost.append(_death(worker))
+                continue
+            if isinstance(said, ManyheadsError):
+                raise said
+            yield worker, said
+
+
+def _death(worker: _Worker) -> str:
+    worker.process.join()
+    code = worker.process.exitcode
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"{worker.device}: {how}"
+
+
+@contextmanager
+def _workers(
+    devices: Sequence[str], spaces: Sequence[Space], load: Load
+) -> Iterator[list[_Worker]]:
+    """Started workers; those still at work at the end are stopped, and lose their unit."""
+    # Not forked: torch's threads and CUDA's state do not survive that.
+    context = multiprocessing.get_context("spawn")
+    places = [(space.folder, space.spec, space.model) for space in spaces]
+    started = []
+    try:
+        for device in devices:
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=_work,
+                args=(theirs, places, load, device, threads(device, devices)),
+                daemon=True,
+            )
+            process.start()
+            theirs.close()
+            pace = Pace([space.spec for space in spaces])
+            started.append(_Worker(device, process, ours, pace))
+        yield list(started)
+    finally:
+        for worker in started:
+            worker.pipe.close()  # an idle worker ends by itself
+        for worker in started:
+            worker.process.join(0.5)
+            worker.process.terminate()
+            worker.process.join()
+
+
+def _work(
+    pipe: Connection, places: Sequence[Any], load: Load, device: str, threads: int
+) -> None:
+    """A worker: units of work in, commits done, until the parent closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
+    try:
+        _limit_threads(threads)
+        encoder = load(device)
+        spaces = [Space(*place) for place in places]
+        prepare(encoder, spaces, lambda text: pipe.send(_Note(text)))
+        done, clock = None, CommitClock()
+        pauses = isinstance(encoder, PausingEncoder)
+        while True:
+            pipe.send(_Ready(done, backend_name(encoder), pauses))
+            try:
+                unit = pipe.recv()
+            except (EOFError, ConnectionResetError):  # the parent closed it, or is gone
+                return
+            for space in spaces:
+                space.refresh()
+            done = encode_window(
+                unit,
+                spaces,
+                encoder,
+                lambda texts, tokens: pipe.send(_Batch(texts, tokens)),
+                clock,
+            )
+    except BrokenPipeError:  # the parent is gone
+        return
+    except ManyheadsError as error:
+        pipe.send(error)
+
+
+def _limit_threads(count: int) -> None:
+    """Processes on one processor share its cores."""
+    os.environ["OMP_NUM_THREADS"] = str(count)  # read when torch is imported
+    os.environ["RAYON_NUM_THREADS"] = str(count)  # of the tokenizer
+    if "torch" in sys.modules:  # by the script that started all this
+        sys.modules["torch"].set_num_threads(count)

@@ -1,0 +1,1 @@
+"""The probe: some texts show whether an encoder's vectors will be right."""

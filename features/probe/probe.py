@@ -1,0 +1,249 @@
+"""The probe: before a space is filled, some texts show whether its vectors will be right.
+
+    prepare(encoder, spaces, say)     looks into space.json, probes what is new, notes it there
+
+A dozen texts go through the reference library one by one, and through the encoder one by one
+and together in batches. An encoder whose vectors change with padding is then run without it;
+a back end or a precision that gives something else is refused, or left for torch.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from features.encoding.work import Encoder, backend_name
+from features.errors import EncoderError, listed
+from features.hardware import OPENVINO, TORCH
+from features.probe.sample import ProbeSample, reference_sample, torch_sample, whole
+from features.storage.files import make_folder, put
+from features.store.manifest import SPACE_NAME, SpaceCard, card_of
+from features.store.space import Space
+from features.vectors.agreement import Agreement
+from features.vectors.spec import FeatureSpec
+
+Say = Callable[[str], None]
+
+
+def prepare(encoder: Encoder, spaces: Sequence[Space], say: Say | None = None) -> None:
+    """Set an encoder up to fill some spaces, as the probe of each asks.
+
+    A space that the encoder's back end was not probed for on this kind of device is probed
+    now, and the outcome noted in its ``space.json``. Encoders without padding of their own,
+    such as tests' fakes, are left alone.
+
+    Args:
+        say: takes one line for people, if anything is out of the ordinary; None: a warning of
+            the logger ``manyheads``.
+
+    Raises:
+        EncoderError: its vectors are not those of the reference library; says what to do.
+        CacheError, DiskSpaceError: the outcome cannot be noted.
+    """
+    if not hasattr(encoder, "unpadded"):
+        return
+    own: Any = encoder
+    cards = [_card(space) for space in spaces]
+    note = say or logging.getLogger("manyheads").warning
+    if hasattr(own.backend, "check"):  # it may move to another back end later
+        own.backend.check = partial(_check_other, own, [space.spec for space in spaces], note)
+    way = _way(own)
+    fresh = [place for place, card in enumerate(cards) if way not in card.probes]
+    own.unpadded = own.model.unpadded or any(card.unpadded for card in cards)
+    if not fresh:
+        return
+    found = probe(own, [spaces[place].spec for place in fresh], note)
+    way = _way(own)  # another, where auto left a back end that gives something else
+    for place, one in zip(fresh, found, strict=True):
+        space, card = spaces[place], cards[place]
+        if one.unpadded and len(space) and not card.probes:
+            note(
+                f"warning: the {len(space):,} texts in {space.folder} are from a version that "
+                "did not check, and may be wrong: compare them with manyheads verify --data "
+                "FILE --encoder NAME, or delete that folder"
+            )
+        _note(space, replace(card, probes={**card.probes, way: one}))
+    # Another process may have noted something meanwhile: all do the same.
+    own.unpadded |= any(_card(space).unpadded for space in spaces)
+
+
+def settle(encoder: Encoder, space: Space) -> None:
+    """Set an encoder up as a space was filled, without probing anything."""
+    if hasattr(encoder, "unpadded"):
+        own: Any = encoder
+        own.unpadded = own.model.unpadded or _card(space).unpadded
+
+
+def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreement]:
+    """Compare an encoder with the reference library, one result per spec.
+
+    Sets ``encoder.unpadded`` where padding changes the vectors, and takes torch where the
+    choice of back end was left to the encoder and the other gives something else.
+
+    Args:
+        encoder: a ``TransformerEncoder``.
+        specs: those of one run; they agree in precision and prompt.
+
+    Raises:
+        EncoderError: its vectors are not those of the reference library; says what to do.
+    """
+    plain = [whole(spec) for spec in specs]
+    sample = reference_sample(encoder, list(dict.fromkeys(plain)))
+    torch = encoder.on_torch()
+    torch.unpadded = False
+    found = sample.measure(torch, "float32")
+    alike = all(one.exact for one in found)
+    if encoder.model.unpadded or not alike:
+        padded, torch.unpadded = found, True
+        found = sample.measure(torch, "float32")
+        if not all(one.exact for one in found):
+            raise EncoderError(_unlike(encoder, sample, found))
+        found = [
+            replace(one, padded=was.difference) for one, was in zip(found, padded, strict=True)
+        ]
+        if not alike:
+            say(_padding_line(encoder, found))
+    for note in encoder.model.notes:
+        say(f"note: {note}")
+    encoder.unpadded = torch.unpadded
+    found = _as_chosen(encoder, sample, found, say)
+    precision = sample.specs[0].precision
+    if not all(one.close(precision) for one in found):
+        say(
+            f"note: {precision} rounds the vectors of the encoder {encoder.model.name!r} to a "
+            f"cosine of {min(one.cosine for one in found):.4f}; --precision float32 is exact"
+        )
+    by_spec = dict(zip(sample.specs, found, strict=True))
+    return [by_spec[spec] for spec in plain]
+
+
+def _as_chosen(
+    encoder: Any, sample: ProbeSample, found: list[Agreement], say: Say
+) -> list[Agreement]:
+    """How the chosen back end and precision agree; ``found`` is torch in float32.
+
+    Raises:
+        EncoderError: they do not.
+    """
+    precision, name = sample.specs[0].precision, encoder.model.name
+    if backend_name(encoder) == OPENVINO:
+        chosen, reason = _tried(encoder, sample, precision)
+        if not reason:
+            return _with_padding(chosen, found)
+        backends = importlib.import_module("features.encoders.backends.selection")
+        if not isinstance(encoder.backend, backends.FasterBackend):
+            right = not _tried(encoder.on_torch(), sample, precision)[1]
+            remedy = f"--backend {TORCH}" if right else "--precision float32"
+            raise EncoderError(
+                f"OpenVINO does not give the vectors of the encoder {name!r} ({reason}); pass "
+                f"{remedy}"
+            )
+        encoder.backend = encoder.on_torch().backend
+        say(_left_line(encoder, reason))
+    if precision == "float32":
+        return found
+    chosen, reason = _tried(encoder, sample, precision)
+    if reason:
+        raise EncoderError(
+            f"the encoder {name!r} gives other vectors in {precision} than in float32 "
+            f"({reason}); pass --precision float32"
+        )
+    return _with_padding(chosen, found)
+
+
+def _check_other(
+    encoder: Any,
+    specs: Sequence[FeatureSpec],
+    say: Say,
+    other: Any,
+    layers: Sequence[int],
+    precision: str,
+) -> None:
+    """Compare a back end that a run would move to with torch, which was probed itself.
+
+    Raises:
+        EncoderError: it gives something else.
+    """
+    own = dict.fromkeys(whole(spec) for spec in specs if spec.pooling != "modules")
+    known = [spec for spec in own if set(spec.layers) <= set(layers)]
+    if not known:
+        return
+    sample = torch_sample(encoder, known)
+    moved = copy.copy(encoder)
+    moved.backend = other
+    reason = _tried(moved, sample, precision)[1]
+    if reason:
+        say(_left_line(encoder, reason))
+        raise EncoderError(reason)
+
+
+def _tried(encoder: Any, sample: ProbeSample, precision: str) -> tuple[list[Agreement], str]:
+    """How an encoder agrees, and what is wrong with that; '' where nothing is."""
+    try:
+        found = sample.measure(encoder, precision)
+    except (EncoderError, RuntimeError) as error:
+        return [], " ".join(str(error).split())
+    if all(one.within(precision) for one in found):
+        return found, ""
+    if any(math.isinf(one.difference) for one in found):
+        return found, "NaN or infinite numbers"
+    return found, f"smallest cosine {min(one.cosine for one in found):.4f}"
+
+
+def _left_line(encoder: Any, reason: str) -> str:
+    return (
+        f"note: OpenVINO does not give the vectors of the encoder {encoder.model.name!r} "
+        f"({reason}), so torch runs it"
+    )
+
+
+def _with_padding(chosen: list[Agreement], found: list[Agreement]) -> list[Agreement]:
+    return [replace(one, padded=was.padded) for one, was in zip(chosen, found, strict=True)]
+
+
+def _padding_line(encoder: Any, found: Sequence[Agreement]) -> str:
+    return (
+        f"note: vectors of the encoder {encoder.model.name!r} change with padding (by up to "
+        f"{_shown(found, 'padded')}), so it is encoded unpadded: a batch holds only texts of "
+        "the same number of tokens"
+    )
+
+
+def _unlike(encoder: Any, sample: ProbeSample, found: Sequence[Agreement]) -> str:
+    layouts = listed(
+        dict.fromkeys(
+            spec.layout for spec, one in zip(sample.specs, found, strict=True) if not one.exact
+        )
+    )
+    return (
+        f"the vectors of the encoder {encoder.model.name!r} ({layouts}) would not be those "
+        f"that its own library gives for the same text (difference "
+        f"{_shown(found, 'difference')}), with padding or without: this kind of model cannot "
+        "be used; choose another with --encoder"
+    )
+
+
+def _shown(found: Sequence[Agreement], name: str) -> str:
+    """The largest of some differences, for people."""
+    largest = max(getattr(one, name) for one in found)
+    return "NaN" if math.isinf(largest) else f"{largest:.2g} of a vector of length 1"
+
+
+def _way(encoder: Any) -> str:
+    """What runs an encoder where, such as ``torch on cpu``."""
+    return f"{backend_name(encoder)} on {encoder.device.type}"
+
+
+def _card(space: Space) -> SpaceCard:
+    return card_of(space.folder, space.spec, space.model)
+
+
+def _note(space: Space, card: SpaceCard) -> None:
+    make_folder(space.folder)
+    put(space.folder, SPACE_NAME, card.to_bytes())

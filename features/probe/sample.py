@@ -1,0 +1,178 @@
+"""ProbeSample: the probe texts, and what the vectors of each should be.
+
+One sample serves all specs of a run. The reference library gives the truth, or, for a back end
+that a run may move to, torch does.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import compress, cycle, islice
+from typing import Any
+
+import numpy as np
+
+from features.encoders.description.model import LAST_CLS
+from features.errors import EncoderError, ManyheadsError
+from features.store.shards.shard import Block
+from features.vectors.agreement import Agreement, agreement
+from features.vectors.spec import FeatureSpec
+from features.vectors.table import POOLED, SENTENCES, TOKENS
+
+LONGEST_PROBED = 512
+"""Tokens of the longest probe texts: at a limit of 8,192 each would take a minute."""
+
+BATCH = 3
+"""Of the longest texts in a batch: the two, and one of a quarter; the short ones in another."""
+
+SENTENCE = "the rain fell on the old town and we ran home to sit by the fire"
+
+SHORT_TEXTS = (
+    "rain",
+    "cat",
+    "NASA and the BBC met Mary O'Neil in NEW YORK",
+    "\u200b",
+    "今天下了大雨，我们都留在家里。",
+    "هطل المطر اليوم على المدينة القديمة",
+    "Сегодня шёл сильный дождь, и мы остались дома.",
+    "so good 👍🏽🎉 thank you ❤️",
+    "  A naïve café\n\n— 3.5 % off, http://example.org/a_b?c=1 ",
+)
+"""One token, capitals, nothing to see, other scripts, emoji, odd spaces and signs."""
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeSample:
+    """The probe texts, and what the reference gives for them.
+
+    Attributes:
+        texts: n texts.
+        specs: of whole texts, each once.
+        truth: for each spec an array (T, D) per text.
+    """
+
+    texts: Sequence[str]
+    specs: Sequence[FeatureSpec]
+    truth: Sequence[Sequence[np.ndarray]]
+
+    def measure(self, encoder: Any, precision: str) -> list[Agreement]:
+        """How an encoder agrees, for each spec: each text alone, and all together."""
+        specs = [replace(spec, precision=precision) for spec in self.specs]
+        beside = copy.copy(encoder)
+        beside.token_budget = BATCH * min(specs[0].max_length, LONGEST_PROBED)
+        together = beside.encode_plain(self.texts, specs)
+        alone = [encoder.encode_plain([text], specs) for text in self.texts]
+        return [
+            agreement(
+                [*_vectors(together[place]), *(block[place].values for block in alone)],
+                [*truth, *truth],
+            )
+            for place, truth in enumerate(self.truth)
+        ]
+
+
+def reference_sample(encoder: Any, specs: Sequence[FeatureSpec]) -> ProbeSample:
+    """The texts that can be compared, with the vectors of the reference library.
+
+    Args:
+        encoder: a ``TransformerEncoder``.
+        specs: as ``whole`` gives them; they agree in precision and prompt.
+
+    Raises:
+        EncoderError: the library does not encode with the model, or gives NaN alone.
+    """
+    texts = _seen_texts(encoder, specs)
+    truth = _reference(encoder, texts, specs)
+    sound = [all(np.isfinite(each[row]).all() for each in truth) for row in range(len(texts))]
+    if not any(sound):
+        raise EncoderError(
+            f"the encoder {encoder.model.name!r} gives NaN or infinite numbers for every text, "
+            "in float32 too: copy it again, or choose another with --encoder"
+        )
+    return ProbeSample(
+        list(compress(texts, sound)), specs, [list(compress(each, sound)) for each in truth]
+    )
+
+
+def torch_sample(encoder: Any, specs: Sequence[FeatureSpec]) -> ProbeSample:
+    """The same with the encoder's own vectors, of each text alone by torch in float32."""
+    texts = _seen_texts(encoder, specs)
+    return ProbeSample(texts, specs, [_alone(encoder, texts, spec) for spec in specs])
+
+
+def whole(spec: FeatureSpec) -> FeatureSpec:
+    """The spec of whole texts, unrounded, whose forward pass a spec's vectors come from."""
+    layout = POOLED if spec.layout == SENTENCES else spec.layout
+    return replace(spec, layout=layout, dtype="float32", segmentation="", max_tokens=0)
+
+
+def probe_texts(limit: int) -> list[str]:
+    """A dozen texts: short ones, and some of about ``limit`` tokens, less and more."""
+    lengths = (limit // 4, limit - 2, limit + limit // 4)
+    return [
+        *SHORT_TEXTS,
+        *(" ".join(islice(cycle(SENTENCE.split()), max(1, n))) for n in lengths),
+    ]
+
+
+def _seen_texts(encoder: Any, specs: Sequence[FeatureSpec]) -> list[str]:
+    """The probe texts of which the model sees any token."""
+    (prompt,) = {spec.prompt for spec in specs}
+    limit = specs[0].max_length
+    if prompt and encoder.tokens([prompt], "")[0] >= limit:
+        raise EncoderError(
+            f"the prompt {prompt[:60]!r} takes all of the {limit} tokens that the encoder "
+            f"{encoder.model.name!r} sees; shorten it"
+        )
+    texts = probe_texts(min(limit, LONGEST_PROBED))
+    return list(compress(texts, encoder.tokens(texts, prompt).tolist()))
+
+
+def _reference(
+    encoder: Any, texts: Sequence[str], specs: Sequence[FeatureSpec]
+) -> list[list[np.ndarray]]:
+    """For each spec an array (T, D) per text; all layers of the tokens come from one pass."""
+    reference = importlib.import_module("features.probe.reference")
+    model, device = encoder.model, str(encoder.device)
+    layers = sorted({layer for spec in specs if spec.layout == TOKENS for layer in spec.layers})
+    known: dict[str, list[np.ndarray]] = {}
+    try:
+        for spec in specs:
+            # There the library takes another token than the model was trained with.
+            if spec.layout == POOLED and spec.pooling == "cls" and model.family in LAST_CLS:
+                known[POOLED] = _alone(encoder, texts, spec)
+            if spec.layout not in known:
+                whole = replace(spec, layers=tuple(layers)) if spec.layout == TOKENS else spec
+                known[spec.layout] = reference.reference_vectors(model, texts, whole, device)
+    except ManyheadsError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise EncoderError(
+            f"the encoder {model.name!r} cannot be compared with sentence-transformers, which "
+            f"does not encode with it ({reason}); choose another with --encoder"
+        ) from error
+    return [
+        [_layers(vectors, spec, layers) for vectors in known[spec.layout]] for spec in specs
+    ]
+
+
+def _alone(encoder: Any, texts: Sequence[str], spec: FeatureSpec) -> list[np.ndarray]:
+    """The encoder's own vectors (1, D) of each text by itself, by torch in float32."""
+    torch, exact = encoder.on_torch(), replace(spec, precision="float32")
+    return [torch.encode_plain([text], [exact])[0].values for text in texts]
+
+
+def _layers(vectors: np.ndarray, spec: FeatureSpec, layers: Sequence[int]) -> np.ndarray:
+    """(T, D) of one spec, out of the vectors of some layers side by side."""
+    if spec.layout != TOKENS:
+        return np.atleast_2d(vectors)
+    parts = np.split(vectors, len(layers), axis=1)
+    return np.concatenate([parts[layers.index(layer)] for layer in spec.layers], axis=1)
+
+
+def _vectors(block: Block) -> list[np.ndarray]:
+    return np.split(block.values, np.cumsum(block.lengths)[:-1])

@@ -1,0 +1,298 @@
+"""Splits: which rows train, validate and test; seeded, stratified, safe against duplicates.
+
+    texts, groups -> units -> cut test -> cut validation -> Split
+
+Rows with the same folded text, and rows of one group, are one unit and never straddle two
+sides that are cut here. An official split is respected to the row; only a side that it
+lacks is cut.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.corpus.corpus import folded
+from features.corpus.rows import clipped
+from features.errors import SettingError, SplitError, listed
+from features.missing import ids_of_groups
+from features.splits.strata import draw, ids_of, joined, majority
+
+TRAINING, VALIDATION, TEST = 0, 1, 2
+SIDES = ("training", "validation", "test")
+OFFICIAL = {
+    **dict.fromkeys(("train", "training"), TRAINING),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), VALIDATION),
+    **dict.fromkeys(("test", "testing"), TEST),
+}
+# One for each side: with fewer, a class cannot be both learned and scored.
+FEWEST_UNITS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of each side, and the classes that training knows.
+
+    Attributes:
+        train, validation, test: sorted int64 positions in the corpus; every row stands in
+            exactly one of the three.
+        classes: the labels of the training rows, sorted; a class id is a position here.
+        unseen: label -> rows of validation and test whose label no training row has.
+        notes: what a user must know about this split, one sentence each.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    classes: tuple[str, ...]
+    unseen: Mapping[str, int]
+    notes: tuple[str, ...]
+
+    def label_ids(self, labels: Sequence[str]) -> np.ndarray:
+        """(len(labels),) int64 class ids.
+
+        A label that training lacks gets an id of its own from ``len(classes)`` up, which no
+        prediction can equal, so that it scores as an error.
+        """
+        ids = {label: i for i, label in enumerate((*self.classes, *sorted(self.unseen)))}
+        for label in sorted(set(labels) - ids.keys()):
+            ids[label] = len(ids)
+        return np.array([ids[label] for label in labels], dtype=np.int64)
+
+
+def make_split(
+    labels: Sequence[str],
+    texts: Sequence[str],
+    splits: Sequence[str] | None = None,
+    groups: Sequence[Hashable] | np.ndarray | None = None,
+    seed: int = 0,
+    test: float | None = 0.15,
+    validation: float = 0.2,
+    rows: Sequence[int] | None = None,
+) -> Split:
+    """Split N labelled texts into training, validation and test.
+
+    Without a split column, ``test`` of the rows test and ``validation`` of the rest
+    validate, class by class. A class with fewer than 3 units stays in training.
+
+    Args:
+        labels: N labels.
+        texts: N texts.
+        splits: N cells of a split column: train, validation, test or a usual synonym, in
+            any case. None: no split column.
+        groups: N group ids; rows with equal ids stay together, those without one are free.
+        seed: of every random choice, 0 or more.
+        test: share of the rows that test, between 0 and 1; None: none are cut for it.
+        validation: share of the rest that validates, between 0 and 1.
+        rows: N row numbers for messages; 1, 2, ... by default.
+
+    Raises:
+        SplitError: too few rows or units, one class only, an empty or unknown split value,
+            a split column without rows to train on.
+        SettingError: a share or a seed out of range.
+    """
+    _check_lengths(labels, texts, splits, groups, rows)
+    _check_settings(seed, test, validation)
+    rows = range(1, len(texts) + 1) if rows is None else rows
+    names = sorted(set(labels))
+    classes = _positions(labels, names)
+    copies = ids_of(map(folded, texts))
+    sides, notes = official_sides(splits, rows)
+    if splits is not None:
+        notes += _repeats_across(sides, copies, rows)
+    shares = {
+        side: share
+        for side, share in ((TEST, test), (VALIDATION, validation))
+        if share is not None and not np.any(sides == side)
+    }
+    if shares:
+        pool = np.flatnonzero(sides == TRAINING)
+        units = copies if groups is None else joined(copies, ids_of_groups(groups))
+        kind = "distinct texts" if groups is None else "separate groups of texts"
+        cut, rare = _cut(ids_of(units[pool].tolist()), classes[pool], shares, seed, kind)
+        sides[pool] = cut
+        notes += [] if splits is None else _sides_cut(sides, shares)
+        notes += _repeats_together(copies[pool]) + _rare(classes[pool], names, rare, kind)
+    return _split(sides, classes, names, notes + _conflicts(copies, classes))
+
+
+def _check_lengths(
+    labels: Sequence[str], texts: Sequence[str], *others: Sequence[object] | np.ndarray | None
+) -> None:
+    """Raise a ValueError unless everything given has one value a row."""
+    lengths = {len(values) for values in (labels, texts, *others) if values is not None}
+    if len(lengths) > 1:
+        raise ValueError(f"labels, texts, splits, groups and rows differ in length: {lengths}")
+
+
+def _check_settings(seed: int, test: float | None, validation: float) -> None:
+    """Raise a SettingError at a share or a seed out of range."""
+    for name, share in (("test", test), ("validation", validation)):
+        if share is not None and not 0 < share < 1:
+            raise SettingError(f"the {name} share is {share}; it must lie between 0 and 1")
+    if seed < 0:
+        raise SettingError(f"the seed is {seed}; it must be 0 or more")
+
+
+def _positions(labels: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """(N,) int64: where each label stands in ``names``."""
+    places = {name: i for i, name in enumerate(names)}
+    return np.array([places[label] for label in labels], dtype=np.int64)
+
+
+def official_sides(
+    splits: Sequence[str] | None, rows: Sequence[int]
+) -> tuple[np.ndarray, list[str]]:
+    """(N,) int8 sides that a split column gives, all training without one; and notes.
+
+    Raises:
+        SplitError: an empty or unknown value, or all rows marked as test.
+    """
+    if splits is None:
+        return np.full(len(rows), TRAINING, np.int8), []
+    _refuse_unknown(splits, rows)
+    sides = np.array([OFFICIAL[cell.strip().lower()] for cell in splits], dtype=np.int8)
+    if np.any(sides == TRAINING):
+        return sides, []
+    if not np.any(sides == VALIDATION):
+        raise SplitError(
+            f"the split column marks all {_many(len(rows), 'row')} as test, none to train on; "
+            "mark training rows, or rename the column to have the rows split here"
+        )
+    sides[sides == VALIDATION] = TRAINING
+    count = _many(int(np.sum(sides == TRAINING)), "validation row")
+    return sides, [f"The split column has no training rows: its {count} train instead."]
+
+
+def _refuse_unknown(splits: Sequence[str], rows: Sequence[int]) -> None:
+    """Raise a SplitError that lists the empty and unknown values of a split column."""
+    if all(value.strip().lower() in OFFICIAL for value in set(splits)):
+        return
+    unknown: dict[str, list[int]] = {}
+    for row, cell in zip(rows, splits, strict=True):
+        if cell.strip().lower() not in OFFICIAL:
+            shown = clipped(cell) if cell.strip() else "an empty cell"
+            unknown.setdefault(shown, []).append(row)
+    found = listed((f"{value} in {_rows(where)}" for value, where in unknown.items()), most=5)
+    raise SplitError(
+        f"the split column holds {found}; write {listed(OFFICIAL)}, "
+        "or name another column with --split-column"
+    )
+
+
+def _cut(
+    units: np.ndarray, classes: np.ndarray, shares: Mapping[int, float], seed: int, kind: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """(rows,) int8 sides, cut in the order of ``shares``; and the classes too rare to cut.
+
+    Raises:
+        SplitError: every class is too rare.
+    """
+    sizes, strata = np.bincount(units), majority(units, classes)
+    counts = np.bincount(strata)
+    if counts.max(initial=0) < FEWEST_UNITS:
+        raise SplitError(
+            f"too few rows to split: {_many(len(units), 'row')} with {len(sizes):,} {kind}; "
+            f"no class has {FEWEST_UNITS} of them, one each to train, validate and test; "
+            "add rows, or check that the label column is the right one"
+        )
+    rng = np.random.default_rng(seed)
+    free = counts[strata] >= FEWEST_UNITS
+    sides = np.full(len(sizes), TRAINING, np.int8)
+    for done, (side, share) in enumerate(shares.items()):
+        left = np.flatnonzero(free & (sides == TRAINING))
+        drawn = draw(sizes[left], strata[left], share, len(shares) - done, rng)
+        sides[left[drawn]] = side
+    return sides[units], np.flatnonzero((counts > 0) & (counts < FEWEST_UNITS))
+
+
+def _split(
+    sides: np.ndarray, classes: np.ndarray, names: Sequence[str], notes: list[str]
+) -> Split:
+    """The finished split; raises a SplitError where training has one class only."""
+    train, validation, test = (np.flatnonzero(sides == s) for s in (TRAINING, VALIDATION, TEST))
+    known = [names[i] for i in np.unique(classes[train])]
+    if len(known) < 2:
+        raise SplitError(
+            f"training has one class only: {clipped(known[0])} in all "
+            f"{_many(len(train), 'row')}; add rows of other classes, or check the label column"
+        )
+    rest = np.concatenate([validation, test])
+    lost = rest[~np.isin(classes[rest], classes[train])]
+    unseen = dict(sorted(Counter(names[i] for i in classes[lost].tolist()).items()))
+    if unseen:
+        shown = _with_rows(unseen)
+        notes = [
+            *notes,
+            f"Training lacks {_many(len(unseen), 'label')} of validation or test, whose rows "
+            f"can only score as errors: {shown}.",
+        ]
+    return Split(train, validation, test, tuple(known), unseen, tuple(notes))
+
+
+def _repeats_across(sides: np.ndarray, copies: np.ndarray, rows: Sequence[int]) -> list[str]:
+    """Notes on rows of an official split that repeat a text of another side."""
+    notes = []
+    for one, other in ((TRAINING, TEST), (TRAINING, VALIDATION), (VALIDATION, TEST)):
+        repeats = np.flatnonzero((sides == other) & np.isin(copies, copies[sides == one]))
+        if len(repeats):
+            whole = _many(int(np.sum(sides == other)), f"{SIDES[other]} row")
+            notes.append(
+                f"{len(repeats):,} of {whole} "
+                f"have a text that is in {SIDES[one]} too, as the split column says: "
+                f"{_rows(rows[i] for i in repeats.tolist())}."
+            )
+    return notes
+
+
+def _sides_cut(sides: np.ndarray, shares: Mapping[int, float]) -> list[str]:
+    """Notes on the sides that an official split lacked."""
+    return [
+        f"The split column has no {SIDES[side]} rows: {share:.0%} of the rows left to "
+        f"training, {int(np.sum(sides == side)):,}, were cut for it."
+        for side, share in shares.items()
+    ]
+
+
+def _repeats_together(copies: np.ndarray) -> list[str]:
+    """A note on rows that repeat a text and were kept on its side."""
+    repeats = len(copies) - len(np.unique(copies))
+    told = _many(repeats, "row repeats", "rows repeat")
+    return [f"{told} an earlier text; copies were kept on one side."] if repeats else []
+
+
+def _rare(classes: np.ndarray, names: Sequence[str], rare: np.ndarray, kind: str) -> list[str]:
+    """A note on the classes that stay in training because they cannot be shared out."""
+    if not len(rare):
+        return []
+    counts = np.bincount(classes)
+    shown = _with_rows({names[i]: int(counts[i]) for i in rare.tolist()})
+    return [
+        f"{_many(len(rare), 'class is', 'classes are')} too rare to share out (fewer than "
+        f"{FEWEST_UNITS} {kind}) and left in training whole: {shown}."
+    ]
+
+
+def _conflicts(copies: np.ndarray, classes: np.ndarray) -> list[str]:
+    """A note on texts that stand under more than one label."""
+    pairs = np.unique(np.stack([copies, classes]), axis=1)
+    texts = int(np.sum(np.bincount(pairs[0]) > 1))
+    told = _many(texts, "text stands", "texts stand")
+    return [f"{told} under more than one label."] if texts else []
+
+
+def _many(count: int, noun: str, plural: str = "") -> str:
+    """``1 row``, ``2,000 rows``."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def _rows(numbers: Iterable[int]) -> str:
+    shown = list(numbers)
+    return f"{'row' if len(shown) == 1 else 'rows'} {listed(shown)}"
+
+
+def _with_rows(counts: Mapping[str, int]) -> str:
+    return listed(f"{clipped(label)} ({_many(n, 'row')})" for label, n in counts.items())

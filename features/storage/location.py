@@ -1,0 +1,130 @@
+"""Places: a file or folder here (``pathlib.Path``) or on object storage (``RemotePath``).
+
+    place("data.csv")  place("file:///data.csv")        a Path
+    place("s3://bucket/folder/data.csv")                a RemotePath; also gs://
+    source("hub:owner/name@revision#configuration")     a HubName; else as ``place``
+
+Nothing is looked for here: a name is read, and refused where it can name nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from features.errors import SettingError, listed
+from features.storage.bucket import S3_SETTINGS
+from features.storage.remote import RemotePath
+
+SCHEMES = ("s3", "gs")
+"""Object storage: a file there appears whole or not at all, and is named by bucket and key."""
+
+HUB = "hub:"
+
+
+@dataclass(frozen=True)
+class HubName:
+    """A data set of the Hugging Face hub, or a folder that the library ``datasets`` reads.
+
+    Attributes:
+        repo: ``owner/name``, or a folder.
+        revision: a branch, tag or commit; "" is the newest.
+        config: which of its configurations; "" is the only or default one.
+    """
+
+    repo: str
+    revision: str = ""
+    config: str = ""
+
+    def __str__(self) -> str:
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"{HUB}{self.repo}{revision}" + (f"#{self.config}" if self.config else "")
+
+    @property
+    def name(self) -> str:
+        """The name without the owner, for people."""
+        return self.repo.rstrip("/").rpartition("/")[2]
+
+
+Place = Path | RemotePath
+Source = Place | HubName
+"""What a corpus can be read from."""
+
+
+def source(text: str | Source) -> Source:
+    """What a corpus is read from. Raises ``SettingError`` as ``place``, or without a name."""
+    if isinstance(text, HubName):
+        return text
+    if not isinstance(text, str) or not text.startswith(HUB):
+        return place(text)
+    rest, _, config = text.removeprefix(HUB).partition("#")
+    repo, _, revision = rest.partition("@")
+    if not repo:
+        raise SettingError(f"{text!r} names no data set; write hub:OWNER/NAME")
+    return HubName(repo, revision, config)
+
+
+def place(text: str | Place) -> Place:
+    """Where a name points to: here, or on object storage. ``~`` is the home folder.
+
+    Raises:
+        SettingError: an empty name, a NUL byte, an unknown scheme, no bucket, credentials in
+            the name, a setting of the connection that is not known.
+    """
+    if not isinstance(text, str):
+        return text if isinstance(text, RemotePath) else Path(text)
+    if not text or "\0" in text:
+        raise SettingError(f"{text!r} names no file or folder; give a path")
+    if "://" not in text:
+        try:
+            return Path(text).expanduser()
+        except RuntimeError:  # no such user: the name stands for itself
+            return Path(text)
+    parts = urlsplit(text, allow_fragments=False)
+    if parts.scheme == "file":
+        if parts.netloc not in ("", "localhost"):
+            raise SettingError(
+                f"{text}: file:// names a file of this machine, with three slashes: "
+                f"file:///{parts.netloc}{parts.path}"
+            )
+        return Path(unquote(parts.path))
+    if parts.scheme not in SCHEMES:
+        raise SettingError(
+            f"{_hidden(text)}: unknown scheme {parts.scheme!r}; give a path of this machine, "
+            "s3://BUCKET/KEY or gs://BUCKET/KEY; download what lies elsewhere first"
+        )
+    if "@" in parts.netloc:
+        raise SettingError(
+            f"{_hidden(text)}: keys do not belong into a name, which is recorded with every "
+            "run; put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    path = f"{parts.netloc}{parts.path}".strip("/")  # a key is taken literally: no %20
+    if not parts.netloc or "//" in path:
+        raise SettingError(
+            f"{text}: no bucket, or an empty folder name; write {parts.scheme}://BUCKET/NAME"
+        )
+    if parts.scheme == "s3":
+        unknown = sorted(set(dict(parse_qsl(parts.query))) - set(S3_SETTINGS))
+        if unknown:
+            raise SettingError(
+                f"{text}: unknown setting {listed(unknown)}; behind ? may stand "
+                f"{listed(S3_SETTINGS)}"
+            )
+    return RemotePath(parts.scheme, path, parts.query)
+
+
+def local_path(text: str) -> Path:
+    """A path on this machine. Raises ``SettingError``: anything else."""
+    found = place(text)
+    if isinstance(found, RemotePath):
+        raise SettingError(
+            f"{text}: is written on this machine only; give a path, then copy it"
+        )
+    return found
+
+
+def _hidden(text: str) -> str:
+    """A name without what may be a password."""
+    return re.sub(r"://[^/@]*@", "://...@", text)

@@ -1,0 +1,1 @@
+"""The cache: vectors in shards, by what made them."""

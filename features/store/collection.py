@@ -1,0 +1,160 @@
+"""Collect: remove from a cache what no data set needs any more.
+
+    plan_collection(...)     what would go; touches nothing
+    collect(...)             does it
+
+A space goes whole when it was last used before a date, or holds no text that is kept.
+
+    remove the index  ->  commit what stays of a shard, remove the shard  ->  write the index
+
+Only texts that the plan saw are removed. A collection that was cut short leaves texts that
+were to go, and no index: the next one finishes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from features.storage.files import exclusive, file_names, sweep, sync_folder, writing
+from features.storage.location import Place
+from features.storage.mirror import drop_copies
+from features.store.compaction import rewrite
+from features.store.inventory import SpaceFacts, facts_of, open_all
+from features.store.manifest import SPACE_NAME, last_use, space_folders, use_marks
+from features.store.space import FeatureStore, Space
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What goes from one space.
+
+    Attributes:
+        space: its facts now.
+        texts: how many of its texts go.
+        size: bytes that are set free, about.
+        reason: why, for people.
+        keys: (texts,) ``S16``, of the texts that go.
+        unused: it goes for its age alone, so not if it is used after all.
+    """
+
+    space: SpaceFacts
+    texts: int
+    size: int
+    reason: str
+    keys: np.ndarray = field(repr=False, compare=False)
+    unused: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether the space goes with its folder."""
+        return self.texts == self.space.texts
+
+
+def plan_collection(
+    root: Place, keep: np.ndarray | None, older_than: datetime | None
+) -> list[Removal]:
+    """What ``collect`` would remove.
+
+    Args:
+        root: the cache.
+        keep: (N,) ``S16``, the keys of all texts that are still needed; None: all are.
+        older_than: spaces last used before it go whole; None: none do.
+    """
+    removals = []
+    for space in open_all(root):
+        with suppress(FileNotFoundError):  # removed meanwhile
+            facts, keys = facts_of(space), space.index.keys
+            if older_than is not None and facts.last_use < older_than:
+                reason = f"last used {facts.last_use:%Y-%m-%d}"
+                removals.append(Removal(facts, facts.texts, facts.size, reason, keys, True))
+                continue
+            gone = keys[~np.isin(keys, keep)] if keep is not None else keys[:0]
+            if len(gone):
+                share = int(facts.size * len(gone) / facts.texts)
+                reason = "in none of the data sets"
+                removals.append(Removal(facts, len(gone), share, reason, gone))
+            elif not facts.texts and keep is not None:
+                removals.append(Removal(facts, 0, facts.size, "holds no text", keys))
+    return removals
+
+
+def collect(root: Place, removals: Sequence[Removal], keep: np.ndarray | None) -> None:
+    """Remove what a plan says. Texts that were added since the plan stay.
+
+    A space that was to go for its age stays if it was used since the plan. What an earlier
+    collection left behind that was cut short is finished, also where nothing else is to go.
+
+    Args:
+        keep: as for the plan.
+
+    Raises:
+        CacheError: another process is tidying, or the cache cannot be written.
+    """
+    stale = any(space.stale for space in open_all(root))
+    if not (removals or stale or any(map(_empty, space_folders(root)))):
+        return
+    with exclusive(root), writing(root):
+        for removal in removals:
+            folder, card, gone = removal.space.folder, removal.space.card, removal.keys
+            if removal.unused and _used_since(removal):
+                gone = gone[~np.isin(gone, keep)] if keep is not None else gone[:0]
+            space = FeatureStore(root).space(card.spec, card.model)
+            if len(gone):
+                _shrink(space, ~np.isin(space.index.keys, gone))
+            if removal.whole and not len(space) and not _used_since(removal):
+                _remove_empty(space)
+                drop_copies(folder)
+        for folder in filter(_empty, space_folders(root)):
+            with suppress(OSError):  # something was put in it just now
+                folder.rmdir()
+        for space in open_all(root):
+            space.save_index(required=True)
+
+
+def _empty(folder: Place) -> bool:
+    """Whether a folder is all that is left of a space; object storage knows none such."""
+    with suppress(FileNotFoundError):
+        return isinstance(folder, Path) and not file_names(folder)
+    return False
+
+
+def _used_since(removal: Removal) -> bool:
+    try:
+        return last_use(removal.space.folder) > removal.space.last_use
+    except FileNotFoundError:  # removed meanwhile
+        return False
+
+
+def _shrink(space: Space, needed: np.ndarray) -> None:
+    """Rewrite the shards that hold texts that go, or copies of texts.
+
+    Args:
+        needed: (n,) bool over the index of the space.
+    """
+    before = space.index
+    space.drop_index()
+    for name, texts, placed in zip(before.shards, before.texts, before.places(), strict=True):
+        if len(placed) < texts or not needed[placed].all():
+            rewrite(space, [name], needed)
+    space.refresh()
+
+
+def _remove_empty(space: Space) -> None:
+    """Remove the folder of a space without shards, unless something lies or appears in it."""
+    if space.shard_names():
+        return
+    sweep(space.folder)
+    space.drop_index()
+    for mark in (space.folder / SPACE_NAME, *use_marks(space.folder)):
+        mark.unlink(missing_ok=True)
+    with suppress(OSError):
+        space.folder.rmdir()
+        sync_folder(space.folder.parent)
+    if space.shard_names():  # committed at this moment
+        space.lay_card()

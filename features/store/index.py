@@ -1,0 +1,303 @@
+"""Index: where the vectors of every key of a space lie. Pure: bytes in, bytes out.
+
+It is derived from the shards alone, so it can be deleted at any time. ``GrowingIndex`` is the
+same while shards are added.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from features.store.shards.shard import ShardRows, digest
+from features.vectors.spec import KEY_BYTES
+
+DIGEST_HEX = 32
+
+MOST_RECENT = 1 << 14
+"""Texts of new shards that ``GrowingIndex`` keeps apart, beside a 16th of the others."""
+
+FORMAT = "2"
+"""Version of the index file; one of another version is drawn anew from the shards."""
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Where every key of a space lies. Arrays are (n,), sorted by key, keys distinct.
+
+    Attributes:
+        shards: names of the shards, without suffix.
+        texts: number of texts that each shard holds; more than the index places there where
+            several shards hold the same text.
+        keys: ``S16``.
+        shard: int32, position in ``shards``.
+        start: int64, the text's first vector in its shard.
+        length: int32, its number of vectors.
+        tokens: int32, tokens of the whole text before truncation.
+    """
+
+    shards: tuple[str, ...]
+    texts: tuple[int, ...]
+    keys: np.ndarray
+    shard: np.ndarray
+    start: np.ndarray
+    length: np.ndarray
+    tokens: np.ndarray
+
+    @classmethod
+    def empty(cls) -> Index:
+        return cls(
+            (),
+            (),
+            np.empty(0, f"S{KEY_BYTES}"),
+            np.empty(0, np.int32),
+            np.empty(0, np.int64),
+            np.empty(0, np.int32),
+            np.empty(0, np.int32),
+        )
+
+    @classmethod
+    def of(cls, added: Sequence[tuple[str, ShardRows]]) -> Index:
+        """The index of some shards; of keys in several of them the first place counts."""
+        if not added:
+            return cls.empty()
+        parts = [rows for _, rows in added]
+        keys, first = np.unique(np.concatenate([r.keys for r in parts]), return_index=True)
+
+        def picked(columns: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+            return np.concatenate(columns)[first].astype(dtype, copy=False)
+
+        return cls(
+            tuple(name for name, _ in added),
+            tuple(len(r.keys) for r in parts),
+            keys,
+            picked([np.full(len(r.keys), n) for n, r in enumerate(parts)], np.int32),
+            picked([np.cumsum(r.lengths, dtype=np.int64) - r.lengths for r in parts], np.int64),
+            picked([r.lengths for r in parts], np.int32),
+            picked([r.tokens for r in parts], np.int32),
+        )
+
+    def find(self, keys: np.ndarray) -> np.ndarray:
+        """(N,) int64: the position of each key in the index, -1 where it is missing."""
+        if not len(self.keys):
+            return np.full(len(keys), -1, np.int64)
+        position = np.minimum(self._place(keys), len(self.keys) - 1)
+        return np.where(self.keys[position] == keys, position, -1)
+
+    def _place(self, keys: np.ndarray) -> np.ndarray:
+        """(N,) int64: how many keys of the index, which must not be empty, are smaller."""
+        beginnings = _beginnings(keys)
+        place = np.searchsorted(self._beginnings, beginnings)
+        at = np.minimum(place, len(self.keys) - 1)
+        alike = (self._beginnings[at] == beginnings) & (self.keys[at] != keys)
+        if alike.any():
+            place[alike] = np.searchsorted(self.keys, keys[alike])
+        return place
+
+    @cached_property
+    def _beginnings(self) -> np.ndarray:
+        # Numbers are compared several times as fast as strings of bytes.
+        return _beginnings(self.keys)
+
+    def joined(self, other: Index) -> Index:
+        """The index with the shards of another. Keys that it knows keep their place."""
+        if not len(self.keys):
+            place, fresh = np.zeros(len(other.keys), np.int64), np.ones(len(other.keys), bool)
+        else:
+            place = self._place(other.keys)
+            at = np.minimum(place, len(self.keys) - 1)
+            fresh = self.keys[at] != other.keys
+        # Inserted, not sorted again: this costs one copy.
+        inserted = place[fresh] + np.arange(fresh.sum())
+        kept = np.ones(len(self.keys) + len(inserted), bool)
+        kept[inserted] = False
+
+        def merged(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+            out = np.empty(len(kept), old.dtype)
+            out[kept] = old
+            out[inserted] = new[fresh]
+            return out
+
+        return Index(
+            (*self.shards, *other.shards),
+            (*self.texts, *other.texts),
+            merged(self.keys, other.keys),
+            merged(self.shard, other.shard + np.int32(len(self.shards))),
+            merged(self.start, other.start),
+            merged(self.length, other.length),
+            merged(self.tokens, other.tokens),
+        )
+
+    def without(self, gone: set[str]) -> Index:
+        """The index without some shards; the numbers of the others are drawn anew.
+
+        Shards that hold a text placed elsewhere are forgotten too: they must be read again,
+        because that text may have been placed in a shard that is gone.
+        """
+        placed = np.bincount(self.shard, minlength=len(self.shards))
+        kept = [
+            number
+            for number, name in enumerate(self.shards)
+            if name not in gone and placed[number] == self.texts[number]
+        ]
+        renumbered = np.full(len(self.shards), -1, np.int32)
+        renumbered[kept] = np.arange(len(kept), dtype=np.int32)
+        rows = np.isin(self.shard, kept)
+        return Index(
+            tuple(self.shards[number] for number in kept),
+            tuple(self.texts[number] for number in kept),
+            self.keys[rows],
+            renumbered[self.shard[rows]],
+            self.start[rows],
+            self.length[rows],
+            self.tokens[rows],
+        )
+
+    def places(self) -> list[np.ndarray]:
+        """Of each shard, the positions in the index of the texts placed there, rising."""
+        return grouped(self.shard, len(self.shards))
+
+    def to_bytes(self, fingerprint: str = "") -> memoryview:
+        """Arrow IPC bytes with their own digest in front.
+
+        Args:
+            fingerprint: of the space that it is the index of.
+        """
+        key_array = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(KEY_BYTES),
+            len(self.keys),
+            [None, pa.py_buffer(np.ascontiguousarray(self.keys))],
+        )
+        table = pa.table(
+            {
+                "key": key_array,
+                "shard": self.shard,
+                "start": self.start,
+                "length": self.length,
+                "tokens": self.tokens,
+            }
+        ).replace_schema_metadata(
+            {
+                "format": FORMAT,
+                "fingerprint": fingerprint,
+                "shards": json.dumps([self.shards, self.texts]),
+            }
+        )
+        counted = pa.MockOutputStream()
+        _write(table, counted)
+        # Of the right size from the start: it is not copied again and again as it grows.
+        data = memoryview(bytearray(DIGEST_HEX + counted.size()))
+        _write(table, pa.FixedSizeBufferWriter(pa.py_buffer(data[DIGEST_HEX:])))
+        data[:DIGEST_HEX] = digest(data[DIGEST_HEX:]).encode("ascii")
+        return data
+
+    @classmethod
+    def from_bytes(cls, data: bytes | memoryview, fingerprint: str = "") -> Index | None:
+        """The index, or None where the bytes are damaged or another version wrote them.
+
+        Args:
+            fingerprint: of the space that it must be of, where it says so at all, as those
+                of older versions do not.
+        """
+        body = memoryview(data)[DIGEST_HEX:]
+        if digest(body).encode("ascii") != data[:DIGEST_HEX]:
+            return None
+        try:
+            options = pa.ipc.IpcReadOptions(use_threads=False)
+            table = pa.ipc.open_file(pa.BufferReader(body), options=options).read_all()
+            facts = table.schema.metadata or {}
+            of = facts.get(b"fingerprint", b"").decode("ascii")
+            if facts.get(b"format") != FORMAT.encode("ascii"):
+                return None
+            if of and fingerprint and of != fingerprint:
+                return None
+            columns = {name: table[name].combine_chunks() for name in table.column_names}
+            keys = columns.pop("key")
+            shards, texts = json.loads(facts[b"shards"])
+            index = cls(
+                tuple(shards),
+                tuple(texts),
+                np.frombuffer(keys.buffers()[1], f"S{KEY_BYTES}", count=len(keys)),
+                **{name: column.to_numpy() for name, column in columns.items()},
+            )
+        except (pa.ArrowException, LookupError, TypeError, ValueError, RecursionError):
+            return None
+        return index if index._possible() else None
+
+    def _possible(self) -> bool:
+        """Whether the numbers can be places at all."""
+        if {len(getattr(self, field.name)) for field in fields(self)[2:]} != {len(self.keys)}:
+            return False
+        if len(self.texts) != len(self.shards):
+            return False
+        return not len(self.keys) or bool(
+            0 <= self.shard.min() <= self.shard.max() < len(self.shards)
+            and self.start.min() >= 0
+            and self.length.min() >= 1
+        )
+
+
+class GrowingIndex:
+    """An index to which shards are added, one after another, while it is asked for keys.
+
+    New shards stand in a small index of their own until they are worth a copy of the large
+    one: the cost of a commit does not grow with what is there already.
+
+    Args:
+        index: what is known at the start.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._settled, self._recent = index, Index.empty()
+
+    @property
+    def whole(self) -> Index:
+        """All of it as one index."""
+        if self._recent.shards:
+            self._settled = self._settled.joined(self._recent)
+            self._recent = Index.empty()
+        return self._settled
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """Names of all shards that it knows."""
+        return (*self._settled.shards, *self._recent.shards)
+
+    def lacks(self, keys: np.ndarray) -> np.ndarray:
+        """(N,) bool: which keys have no place in it."""
+        lacking: np.ndarray = (self._settled.find(keys) < 0) & (self._recent.find(keys) < 0)
+        return lacking
+
+    def add(self, added: Sequence[tuple[str, ShardRows]]) -> None:
+        """Take in shards. Keys that are known keep their place."""
+        if added:
+            self._recent = self._recent.joined(Index.of(added))
+            if len(self._recent.keys) > MOST_RECENT + len(self._settled.keys) // 16:
+                _ = self.whole
+
+    def remove(self, gone: set[str]) -> None:
+        """Forget shards, as ``Index.without`` does."""
+        self._settled = self.whole.without(gone)
+
+
+def grouped(numbers: np.ndarray, count: int) -> list[np.ndarray]:
+    """For each of ``range(count)``, where it stands in (n,) ``numbers``, rising."""
+    order = np.argsort(numbers, kind="stable")
+    bounds = np.searchsorted(numbers[order], np.arange(1, count))
+    return np.split(order, bounds)
+
+
+def _beginnings(keys: np.ndarray) -> np.ndarray:
+    """(n,) uint64: the first half of each key, which orders them nearly as the whole does."""
+    halves = np.ascontiguousarray(keys).view(">u8")[:: KEY_BYTES // 8]
+    return halves.astype(np.uint64)
+
+
+def _write(table: pa.Table, sink: pa.NativeFile) -> None:
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)

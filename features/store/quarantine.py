@@ -1,0 +1,101 @@
+"""Quarantine: where the files of a space lie that were not what they claimed to be.
+
+    CACHE/<fingerprint>/<file>  -->  CACHE/quarantine/<fingerprint>/<file>
+
+Nothing of them is deleted. What is taken away is simply missing afterwards, so the next run
+encodes just that again.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from features.errors import CorruptShardError
+from features.storage.files import make_folder, put, sweep, sync_folder
+from features.storage.location import Place
+from features.store.manifest import SPACE_NAME, SpaceCard, read_card, use_marks
+from features.store.shards.shard import NAME, SUFFIX, Shard
+from features.store.space import INDEX_NAME, FeatureStore
+from features.vectors.spec import FeatureSpec
+
+QUARANTINE = "quarantine"
+
+
+def mend_space(root: Place, folder: Place) -> list[Place]:
+    """Write the card and the index of a space anew; one that says nothing any more goes.
+
+    Returns:
+        Where files that were moved lie now.
+
+    Raises:
+        CacheError, DiskSpaceError: it cannot be written.
+    """
+    sweep(folder)
+    moved: list[Place] = []
+    spec = _spec_of(folder)
+    if spec is None:
+        (folder / INDEX_NAME).unlink(missing_ok=True)
+        moved += quarantine(root, Path(folder.name) / SPACE_NAME)
+        for mark in use_marks(folder):
+            mark.unlink(missing_ok=True)
+        with suppress(OSError):  # something is in it that is not ours, or was put just now
+            folder.rmdir()
+            sync_folder(root)
+        return moved
+    try:
+        read_card(folder)
+    except (OSError, ValueError):
+        if (folder / SPACE_NAME).is_dir():
+            moved += quarantine(root, Path(folder.name) / SPACE_NAME)
+        put(folder, SPACE_NAME, SpaceCard(spec).to_bytes())
+    space = FeatureStore(root).space(spec)
+    if (folder / INDEX_NAME).is_file():
+        space.drop_index()
+    space.save_index(required=True)
+    return moved
+
+
+def _spec_of(folder: Place) -> FeatureSpec | None:
+    """The spec of a space whose bad shards were moved away: its card's, or any shard's."""
+    with suppress(OSError, ValueError):
+        return read_card(folder).spec
+    for path in folder.glob(f"*{SUFFIX}"):
+        with suppress(CorruptShardError, FileNotFoundError):
+            spec = Shard(path, at_source=True).spec()
+            if spec.fingerprint == folder.name:
+                return spec
+    return None
+
+
+def quarantine(root: Place, path: Path) -> list[Place]:
+    """Move a file, named relative to the cache.
+
+    A folder stays where it is, unless it has the name of a file of ours and stands in its way.
+
+    Returns:
+        Where it lies now; nothing where it was not moved.
+    """
+    source, target = root / path, root / QUARANTINE / path
+    folder = source.is_dir() and not source.is_symlink()
+    if not there(source) or (folder and not _name_of_ours(path.name)):
+        return []
+    make_folder(target.parent)
+    free, number = target, 1
+    while there(free):
+        number += 1
+        free = target.with_name(f"{target.name}.{number}")
+    source.replace(free)  # type: ignore[arg-type]  # both are of the cache's kind
+    sync_folder(source.parent)
+    return [free]
+
+
+def _name_of_ours(name: str) -> bool:
+    """Whether a name in a space's folder can only be that of a file of ours."""
+    shard = name.endswith(SUFFIX) and NAME.fullmatch(name.removesuffix(SUFFIX))
+    return name in (SPACE_NAME, INDEX_NAME) or bool(shard)
+
+
+def there(path: Place) -> bool:
+    """Whether anything has this name, be it a link to nothing."""
+    return path.is_symlink() or path.exists()

@@ -1,0 +1,1 @@
+"""Shards: immutable Parquet files of vectors, and how their bytes are read."""

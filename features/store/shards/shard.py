@@ -1,0 +1,332 @@
+"""One shard: an immutable Parquet file of vectors, named by the digest of its bytes.
+
+Columns, one row a text:
+
+    key      fixed_size_binary(16)   BLAKE2b-128 of the text's UTF-8 bytes
+    tokens   int32                   tokens of the whole text, before truncation
+    length   int32                   vectors stored for it
+    vectors  fixed_size_binary(bytes a vector), in a list in the sequence layouts
+
+The spec stands as JSON in the file's metadata under ``manyheads.spec``, and beside it the
+digest of the first three columns, so that these can be read and checked without the vectors.
+The vectors are opaque to Parquet and written without compression, dictionary or statistics as
+one PLAIN data page, so their bytes lie in the file in one piece. A reader takes them by memory
+map without decoding; any Parquet reader can decode them too. A file of another physical layout
+is refused (``footer``).
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from features.errors import CorruptShardError
+from features.storage.files import open_file
+from features.storage.location import Place
+from features.storage.mirror import copy_of, keep_copy
+from features.storage.remote import RemotePath
+from features.store.shards.footer import ROWS_METADATA, SPEC_METADATA, Footer, footer_size
+from features.vectors.precision import pack
+from features.vectors.spec import KEY_BYTES, FeatureSpec
+from features.vectors.table import POOLED
+
+SUFFIX = ".parquet"
+NAME = re.compile(r"[0-9a-f]{32}")
+MOST_TEXTS = 16_384
+"""Texts a shard at the most: Arrow begins a new page at 20,000 rows, whatever its size."""
+
+TAIL_BYTES = 64 * 2**10
+"""Asked for first of a shard on object storage: more than its footer, mostly."""
+
+Content = bytes | mmap.mmap
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Vectors of n texts in order: what an encoder gives and a shard holds.
+
+    Attributes:
+        tokens: (n,) int32, tokens of each whole text, before truncation.
+        lengths: (n,) int32, vectors of each text.
+        values: (sum of lengths, D) of ``precision.encoder_dtype``: the stored type, or
+            float32 for int8.
+    """
+
+    tokens: np.ndarray
+    lengths: np.ndarray
+    values: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Block:
+        """The block of some rows only, in the order given."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        lengths = self.lengths[rows]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        picked = np.repeat(starts[rows], lengths) + within
+        return Block(self.tokens[rows], lengths, self.values[picked])
+
+    @classmethod
+    def joined(cls, blocks: Sequence[Block]) -> Block:
+        """Return one block of several, at least one, in the order given."""
+        parts = zip(*((b.tokens, b.lengths, b.values) for b in blocks), strict=True)
+        return cls(*(np.concatenate(same) for same in parts))
+
+
+@dataclass(frozen=True, eq=False)
+class ShardRows:
+    """What a shard says of its texts, without the vectors: keys, tokens, lengths, each (n,)."""
+
+    keys: np.ndarray
+    tokens: np.ndarray
+    lengths: np.ndarray
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits of the XXH3-128 of all three, one behind the other."""
+        whole = xxhash.xxh3_128()
+        for values, kind in ((self.keys, None), (self.tokens, "<i4"), (self.lengths, "<i4")):
+            whole.update(np.ascontiguousarray(values, kind).view(np.uint8).data)
+        return whole.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRows:
+    """What a shard holds of n texts, in its stored form.
+
+    Attributes:
+        rows: keys, tokens and lengths.
+        vectors: (sum of lengths,) void, one item the bytes of one vector.
+    """
+
+    rows: ShardRows
+    vectors: np.ndarray
+
+
+def serialize(spec: FeatureSpec, keys: np.ndarray, block: Block) -> bytes:
+    """The bytes of a shard. ``keys`` is (n,) ``S16``; the block holds the same n texts."""
+    rows = ShardRows(keys, block.tokens, block.lengths)
+    return serialize_stored(spec, StoredRows(rows, pack(block.values, spec.dtype)))
+
+
+def serialize_stored(spec: FeatureSpec, stored: StoredRows) -> bytes:
+    """The bytes of a shard, of vectors that stand in their stored form already."""
+    width = spec.bytes_per_vector
+    keys, values = stored.rows.keys, np.ascontiguousarray(stored.vectors)
+    raw = values.data.cast("B")
+    vectors = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(width), len(values), [None, pa.py_buffer(raw)]
+    )
+    if spec.layout != POOLED:
+        offsets = np.concatenate([[0], np.cumsum(stored.rows.lengths)])
+        vectors = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), vectors)
+    key_array = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(KEY_BYTES), len(keys), [None, pa.py_buffer(np.ascontiguousarray(keys))]
+    )
+    table = pa.table(
+        {
+            "key": key_array,
+            "tokens": pa.array(stored.rows.tokens, pa.int32()),
+            "length": pa.array(stored.rows.lengths, pa.int32()),
+            "vectors": vectors,
+        }
+    ).replace_schema_metadata(
+        {SPEC_METADATA: spec.to_json(), ROWS_METADATA: stored.rows.digest}
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=max(1, len(keys)),
+        compression="none",
+        use_dictionary=False,
+        write_statistics=False,
+        data_page_size=2**31 - 1,
+        write_batch_size=max(1, len(values)),
+        data_page_version="1.0",
+    )
+    data: bytes = sink.getvalue().to_pybytes()
+    view = memoryview(data)
+    # The promise on which every reader relies, checked once, while the vectors are at hand.
+    start = Footer.of(view, len(view)).columns[3].values(view)
+    if view[start : start + len(raw)] != raw:
+        raise CorruptShardError("Parquet did not write the vectors in one piece")
+    return data
+
+
+def digest(data: bytes | memoryview | mmap.mmap) -> str:
+    """32 hexadecimal digits of the XXH3-128 of a shard's bytes.
+
+    It guards against accidents, at memory speed on every read; it is not a signature.
+    """
+    return xxhash.xxh3_128_hexdigest(data)
+
+
+class Shard:
+    """A shard, mapped into memory and checked against the digest in its name.
+
+    One on object storage is fetched once and its local copy mapped.
+
+    Args:
+        at_source: look at the shard itself, not at a local copy, and keep none.
+
+    Raises:
+        CorruptShardError: the bytes do not match the name, or are no shard of this format.
+        FileNotFoundError: it was removed, by a compaction or by hand.
+        RemoteError: it cannot be fetched.
+    """
+
+    def __init__(self, path: Place, at_source: bool = False) -> None:
+        self.path = path
+        self._bytes = _content(path, at_source)
+        with _explained(path):
+            view = memoryview(self._bytes)
+            self._footer = Footer.of(view, len(view))
+            self._start = self._footer.columns[3].values(view)
+
+    @property
+    def mapped(self) -> bool:
+        """Whether its bytes are mapped from a file, so that they take no memory."""
+        return isinstance(self._bytes, mmap.mmap)
+
+    def spec(self) -> FeatureSpec:
+        """The spec that its metadata holds."""
+        return self._footer.spec
+
+    def rows(self) -> ShardRows:
+        """Keys, tokens and lengths of its texts."""
+        with _explained(self.path):
+            return _rows(memoryview(self._bytes), self._footer)
+
+    def vectors(self, width: int) -> np.ndarray:
+        """All vectors, not copied: a read-only (rows,) view of raw bytes, void of ``width``."""
+        count = self._footer.columns[3].count
+        return np.frombuffer(self._bytes, f"V{width}", count=count, offset=self._start)
+
+    def check_lists(self) -> None:
+        """Check that the lists, which other readers go by, are as long as the lengths say.
+
+        Raises:
+            CorruptShardError: they are not.
+        """
+        if self.spec().layout == POOLED:
+            return
+        with _explained(self.path):
+            # Without threads of its own: readers are threads already, and a process that ends
+            # while Arrow's still start is aborted.
+            with pq.ParquetFile(pa.BufferReader(self._bytes)) as file:
+                table = file.read(["vectors"], use_threads=False)
+            lists = table["vectors"].combine_chunks()
+            if not np.array_equal(np.diff(lists.offsets.to_numpy()), self.rows().lengths):
+                raise ValueError("holds lists of other lengths than it says")
+
+
+def read_rows(path: Place) -> tuple[FeatureSpec, ShardRows]:
+    """What a shard holds without its vectors, which are not read: its spec and its rows.
+
+    The rows are checked against their own digest. A shard of an older version has none, and
+    is read whole and checked as a whole.
+
+    Raises:
+        CorruptShardError, FileNotFoundError, RemoteError: as ``Shard``.
+    """
+    with _explained(path):
+        data, footer = _beginning(path)
+        if footer.rows_digest:
+            return footer.spec, _rows(data, footer)
+    shard = Shard(path)
+    return shard.spec(), shard.rows()
+
+
+def _beginning(path: Place) -> tuple[memoryview, Footer]:
+    """The bytes of a shard, at least to its vectors, and its footer. Raises ``ValueError``."""
+    if not isinstance(path, RemotePath):
+        mapped = memoryview(_mapped(path))
+        return mapped, Footer.of(mapped, len(mapped))
+    with suppress(FileNotFoundError, CorruptShardError, ValueError):
+        return _beginning(copy_of(path))
+    with path.ranges() as file:
+        size = file.size()
+        start = max(0, size - TAIL_BYTES)
+        tail = memoryview(file.read_at(size - start, start))
+        if len(tail) < min(size, footer_size(tail)):
+            start = max(0, size - footer_size(tail))
+            tail = memoryview(file.read_at(size - start, start))
+        footer = Footer.of(tail, size)
+        if not start:
+            return tail, footer
+        return memoryview(file.read_at(footer.columns[3].start, 0)), footer
+
+
+def _rows(data: memoryview, footer: Footer) -> ShardRows:
+    """Keys, tokens and lengths, copied. Raises ``ValueError`` where they do not agree."""
+    key, tokens, length, vectors = footer.columns
+    rows = ShardRows(
+        *(
+            np.frombuffer(data, kind, count=column.count, offset=column.values(data)).copy()
+            for column, kind in ((key, f"S{KEY_BYTES}"), (tokens, "<i4"), (length, "<i4"))
+        )
+    )
+    if footer.rows_digest and rows.digest != footer.rows_digest:
+        raise ValueError("does not match the digest of its rows")
+    if not len(rows.keys) == len(rows.tokens) == len(rows.lengths):
+        raise ValueError("holds columns of different lengths")
+    most = 1 if footer.spec.layout == POOLED else vectors.count
+    fitting = (rows.lengths >= 1) & (rows.lengths <= most)
+    if rows.lengths.sum(dtype=np.int64) != vectors.count or not fitting.all():
+        raise ValueError("holds another number of vectors than its lengths say")
+    return rows
+
+
+def _content(path: Place, at_source: bool) -> Content:
+    """The bytes of a shard, which match the digest in its name."""
+    if not isinstance(path, RemotePath):
+        return _checked(path, _mapped(path))
+    if at_source:
+        return _checked(path, path.read_bytes())
+    copy = copy_of(path)
+    with suppress(FileNotFoundError, CorruptShardError):
+        return _checked(copy, _mapped(copy))
+    data = path.read_bytes()
+    _checked(path, data)
+    keep_copy(path, data)
+    return data
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    try:
+        with open_file(path) as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise CorruptShardError(_corrupt(path, f"cannot be read ({error})")) from error
+
+
+def _checked(path: Place, data: Content) -> Content:
+    if digest(data) != path.name.removesuffix(SUFFIX):
+        raise CorruptShardError(_corrupt(path, "does not match the digest in its name"))
+    return data
+
+
+@contextmanager
+def _explained(path: Place) -> Iterator[None]:
+    """Turn what is wrong with a shard's bytes into a ``CorruptShardError`` that names it."""
+    try:
+        yield
+    except (ValueError, pa.ArrowException) as error:
+        raise CorruptShardError(_corrupt(path, str(error))) from error
+
+
+def _corrupt(path: Place, finding: str) -> str:
+    return (
+        f"the shard {path} {finding}; run 'manyheads verify --fix' on this cache, or delete "
+        "that file: its texts are encoded again on the next run, nothing else is lost"
+    )

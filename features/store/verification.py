@@ -1,0 +1,342 @@
+"""Verify a cache: every file in it is what it claims to be, or there is a finding.
+
+    verify_cache(root)                  every finding, dying on none
+    repair(root, findings)              what is bad goes to CACHE/quarantine, the rest stays
+
+Others may read, write and tidy meanwhile. What one look finds is looked for again a moment
+later, and only what stays is a finding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from features.errors import CacheError, CorruptShardError
+from features.storage.files import (
+    LOCK_NAME,
+    OWN_TEMPORARY,
+    TEMPORARY,
+    abandoned,
+    exclusive,
+    read_file,
+    reading,
+    sweep,
+    writing,
+)
+from features.storage.location import Place
+from features.storage.remote import RemotePath
+from features.storage.results import RESULTS
+from features.store.index import Index
+from features.store.manifest import FINGERPRINT, SPACE_NAME, USED_NAME, is_cache, read_card
+from features.store.quarantine import QUARANTINE, mend_space, quarantine, there
+from features.store.shards.shard import NAME, SUFFIX, Shard, ShardRows
+from features.store.space import INDEX_NAME, READERS
+
+PAUSES = (0.02, 0.1)
+"""Seconds before what was found is looked for again: a process that is in the middle of
+something, such as between two renames, is through by then."""
+
+CORRUPT_SHARD = "corrupt shard"
+MISPLACED_SHARD = "misplaced shard"
+DELETED_SHARD = "deleted shard"
+BAD_INDEX = "bad index"
+STALE_INDEX = "stale index"
+BAD_CARD = "bad space.json"
+FOREIGN_FILE = "foreign file"
+STALE_TEMPORARY = "stale temporary"
+CHANGED_MODEL = "changed model"
+OTHER_VECTORS = "other vectors"
+
+REMEDIES = {
+    CORRUPT_SHARD: "--fix moves it away; its texts are encoded again on the next run",
+    MISPLACED_SHARD: "--fix moves it away; or move it back to where it belongs",
+    DELETED_SHARD: "its texts are encoded again on the next run; --fix writes the index anew",
+    BAD_INDEX: "nothing is lost; --fix writes it anew from the shards",
+    STALE_INDEX: "nothing is lost; --fix or the next run brings it up to date",
+    BAD_CARD: "--fix writes it anew from a shard, or moves it away where there is none",
+    FOREIGN_FILE: "it is not part of the cache; --fix moves a file of a space away, and leaves "
+    "folders and what lies beside the spaces to you",
+    STALE_TEMPORARY: "a writer died; --fix or the next run removes it",
+    CHANGED_MODEL: "its texts are encoded again with the present encoder, into a new space",
+    OTHER_VECTORS: "the encoder gives other vectors than are stored; delete that space if the "
+    "present ones are right",
+}
+"""Every kind of finding, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: a key of ``REMEDIES``.
+        path: the file or folder, relative to the cache.
+        detail: what is wrong with it.
+    """
+
+    kind: str
+    path: Path
+    detail: str
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return REMEDIES[self.kind]
+
+
+OnShard = Callable[[], None]
+
+
+def verify_cache(root: Place, on_shard: OnShard = lambda: None) -> list[Finding]:
+    """Read every file of a cache and list everything that is not as it must be.
+
+    Shards are checked against their digest, their format and the space of their folder; the
+    index against the shards; ``space.json`` against the folder's name. Only what a look at
+    the files can tell: whether vectors are the encoder's is for ``compare_sample``.
+
+    Args:
+        on_shard: called after every shard.
+
+    Raises:
+        CacheError: the cache folder cannot be read.
+    """
+    verifier = _Verifier(root)
+    findings = verifier.look(on_shard)
+    for pause in PAUSES:
+        if not findings:
+            break
+        time.sleep(pause)
+        before = {(finding.kind, finding.path) for finding in findings}
+        folders = {finding.path.parts[0] for finding in findings}
+        again = verifier.look(among=folders)
+        findings = [found for found in again if (found.kind, found.path) in before]
+    return findings
+
+
+def repair(root: Place, findings: Sequence[Finding]) -> list[Place]:
+    """Take away what is bad and write anew what is derived.
+
+    Findings about the encoder, and about what lies beside the spaces, are left to the user.
+
+    Returns:
+        Where the files that were moved lie now.
+
+    Raises:
+        CacheError: it is no cache, another process is tidying, or it cannot be written.
+    """
+    if not is_cache(root):
+        raise CacheError(
+            f"{root} is no cache: no folder in it is a space, so nothing was touched; name the "
+            "cache with --cache"
+        )
+    moved = []
+    with exclusive(root), writing(root):
+        inside = [finding for finding in findings if not _beside(finding)]
+        for finding in inside:
+            if finding.kind in (CORRUPT_SHARD, MISPLACED_SHARD, FOREIGN_FILE, BAD_INDEX):
+                moved += quarantine(root, finding.path)
+        folders = {finding.path.parts[0] for finding in inside}
+        for folder in sorted(root / name for name in folders if FINGERPRINT.fullmatch(name)):
+            if folder.is_dir():
+                moved += mend_space(root, folder)
+        sweep(root, OWN_TEMPORARY.fullmatch)
+    return moved
+
+
+def _beside(finding: Finding) -> bool:
+    """Whether it is about something foreign that lies beside the spaces."""
+    return finding.kind == FOREIGN_FILE and len(finding.path.parts) == 1
+
+
+class _Verifier:
+    """Looks at a cache, once or more.
+
+    Args:
+        root: the cache.
+    """
+
+    def __init__(self, root: Place) -> None:
+        self.root = root
+        self._sound: dict[Place, ShardRows] = {}  # they never change, so one look is enough
+
+    def look(
+        self, on_shard: OnShard = lambda: None, among: set[str] | None = None
+    ) -> list[Finding]:
+        """What is wrong now.
+
+        Args:
+            on_shard: called after every shard that was read.
+            among: names of the files and folders in the cache to look at; None: all.
+        """
+        findings: list[Finding] = []
+        for path in _entries(self.root):
+            if among is not None and path.name not in among:
+                continue
+            if FINGERPRINT.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+                findings += self._space(path, on_shard)
+            elif OWN_TEMPORARY.fullmatch(path.name) or path.name in (QUARANTINE, RESULTS):
+                continue
+            elif not _is_lock(path) and there(path):
+                findings.append(self._finding(FOREIGN_FILE, path, "does not belong to a cache"))
+        left = abandoned(self.root, OWN_TEMPORARY.fullmatch)
+        return findings + [self._stale(path) for path in left]
+
+    def _space(self, folder: Place, on_shard: OnShard) -> Iterator[Finding]:
+        index = self._index(folder)  # before the shards: what it names was there
+        shards, foreign, card = [], [], False
+        for path in _entries(folder):
+            if path.suffix == SUFFIX and NAME.fullmatch(path.stem) and path.is_file():
+                shards.append(path)
+            elif path.name in (SPACE_NAME, INDEX_NAME) and path.is_file():
+                card |= path.name == SPACE_NAME
+            elif USED_NAME.fullmatch(path.name) and path.is_file():
+                continue
+            elif not TEMPORARY.fullmatch(path.name) and there(path):
+                foreign.append(path)
+        left = abandoned(folder)
+        if not card and not shards and index is None:
+            yield from self._spaceless(folder, bool(foreign), left)
+            return
+        for path in foreign:
+            yield self._finding(FOREIGN_FILE, path, "does not belong to a space")
+        yield from map(self._stale, left)
+        if not card and not shards and not isinstance(index, Finding):
+            return
+        try:
+            read_card(folder)
+        except (OSError, ValueError) as error:
+            yield self._finding(BAD_CARD, folder / SPACE_NAME, _first_line(error))
+        new = [path for path in shards if path not in self._sound]
+        with ThreadPoolExecutor(READERS) as pool:
+            checked = list(pool.map(lambda path: self._check_shard(path, on_shard), new))
+        yield from (found for found in checked if isinstance(found, Finding))
+        self._sound |= {
+            path: rows
+            for path, rows in zip(new, checked, strict=True)
+            if isinstance(rows, ShardRows)
+        }
+        sound = {path.stem: self._sound[path] for path in shards if path in self._sound}
+        yield from self._verify_index(folder, index, sound, {path.stem for path in shards})
+
+    def _spaceless(self, folder: Place, foreign: bool, left: list[Place]) -> Iterator[Finding]:
+        """A folder with the name of a space and nothing of one in it."""
+        if foreign:
+            yield self._finding(FOREIGN_FILE, folder, "does not belong to a cache")
+        elif not isinstance(folder, RemotePath) and len(_entries(folder)) == len(left):
+            yield self._finding(STALE_TEMPORARY, folder, "no shard was committed to it")
+
+    def _check_shard(self, path: Place, on_shard: OnShard) -> ShardRows | Finding | None:
+        """The rows of a sound shard; what is wrong with another; None: gone meanwhile."""
+        try:
+            shard = Shard(path, at_source=True)
+            spec, rows = shard.spec(), shard.rows()
+            if spec.fingerprint != path.parent.name:
+                detail = f"holds vectors of the space {spec.fingerprint}"
+                return self._finding(MISPLACED_SHARD, path, detail)
+            shard.check_lists()
+        except FileNotFoundError:
+            return None
+        except CorruptShardError as error:
+            detail = str(error).split(str(path))[-1].split(";")[0].strip()
+            return self._finding(CORRUPT_SHARD, path, detail)
+        finally:
+            on_shard()
+        return rows
+
+    def _index(self, folder: Place) -> Index | Finding | None:
+        """The saved index of a space, what is wrong with it, or None where there is none."""
+        path = folder / INDEX_NAME
+        try:
+            index = Index.from_bytes(read_file(path), folder.name)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            return self._finding(BAD_INDEX, path, _first_line(error))
+        return index or self._finding(
+            BAD_INDEX, path, "is damaged, or that of another space or version"
+        )
+
+    def _verify_index(
+        self,
+        folder: Place,
+        index: Index | Finding | None,
+        sound: dict[str, ShardRows],
+        present: set[str],
+    ) -> Iterator[Finding]:
+        """The index against the shards that are sound, and against those that it names."""
+        path = folder / INDEX_NAME
+        if index is None:
+            if sound:
+                yield self._finding(STALE_INDEX, path, "there is none: a run was cut short")
+            return
+        if isinstance(index, Finding):
+            yield index
+            return
+        whole = Index.of(sorted(sound.items()))
+        places = dict(zip(index.shards, index.places(), strict=True))
+        for name in sorted(set(places) - present):
+            lost = int((whole.find(index.keys[places[name]]) < 0).sum())
+            if lost:
+                gone = folder / f"{name}{SUFFIX}"
+                yield self._finding(DELETED_SHARD, gone, f"{lost} texts stood only there")
+            else:
+                yield self._finding(STALE_INDEX, path, f"names {name}, which was joined")
+        unnamed = len(set(sound) - set(places))
+        if unnamed:
+            yield self._finding(STALE_INDEX, path, f"does not know {unnamed} shards")
+        texts = dict(zip(index.shards, index.texts, strict=True))
+        wrong = [
+            name
+            for name in places.keys() & sound.keys()
+            if texts[name] != len(sound[name].keys)
+            or not _agrees(index, places[name], sound[name])
+        ]
+        if wrong:
+            yield self._finding(BAD_INDEX, path, f"disagrees with {len(wrong)} shards")
+
+    def _finding(self, kind: str, path: Place, detail: str) -> Finding:
+        return Finding(kind, Path(*path.parts[len(self.root.parts) :]), detail)
+
+    def _stale(self, path: Place) -> Finding:
+        return self._finding(STALE_TEMPORARY, path, "its writer is gone")
+
+
+def _agrees(index: Index, own: np.ndarray, rows: ShardRows) -> bool:
+    """Whether all that the index says of a shard is what the shard says.
+
+    Args:
+        own: the positions in the index of the texts that it places in the shard.
+    """
+    alone = Index.of([("", rows)])
+    place = alone.find(index.keys[own])
+    if (place < 0).any() or (index.find(rows.keys) < 0).any():
+        return False
+    return all(
+        np.array_equal(getattr(index, column)[own], getattr(alone, column)[place])
+        for column in ("start", "length", "tokens")
+    )
+
+
+def _entries(folder: Place) -> list[Place]:
+    try:
+        with reading(folder):
+            return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _is_lock(path: Place) -> bool:
+    """The lock of those who tidy; on object storage the marks of a lease."""
+    if isinstance(path, RemotePath):
+        return path.name.startswith(f"{LOCK_NAME}-")
+    return path.name == LOCK_NAME
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
