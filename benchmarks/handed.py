@@ -9,7 +9,7 @@ import numpy as np
 
 from features.splits.split import Split
 from features.vectors.table import TOKENS, FeatureTable
-from heads.base import Problem
+from heads.head import Problem
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,13 +25,13 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.measure import Result, in_turn
 from features.encoders.roofline import measured_peak
 from features.vectors.table import TOKENS, FeatureTable
-from heads.attention import AttentionSettings
-from heads.base import Problem, TrainingSettings
-from heads.cnn import CnnSettings
-from heads.inference import compute_logits
-from heads.lstm import LstmSettings
+from heads.architectures.attention import AttentionSettings
+from heads.architectures.cnn import CnnSettings
+from heads.architectures.lstm import LstmSettings
+from heads.head import Problem, TrainingSettings
 from heads.registry import head_type, make_settings
-from heads.training import Trainer, use_bfloat16
+from heads.training.inference import compute_logits
+from heads.training.trainer import Trainer, use_bfloat16
 
 GOALS = {"cnn": 2.5, "lstm": 1.8, "attention": 2.0}
 EPOCHS = 6

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from benchmarks.handed import Handed
-from heads.cnn import CnnSettings
+from heads.architectures.cnn import CnnSettings
 
 SETTINGS = CnnSettings()
 

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks.handed import Handed
 from benchmarks.heads import PlainCnn, Texts, collate
-from heads.cnn import CnnSettings
+from heads.architectures.cnn import CnnSettings
 
 SETTINGS = CnnSettings()
 Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]

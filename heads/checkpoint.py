@@ -17,7 +17,7 @@ from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
 
 from features.errors import CacheError, SettingError, listed
-from heads.base import EpochRecord
+from heads.head import EpochRecord
 from heads.registry import make_settings
 from heads.trained import TrainedHead
 

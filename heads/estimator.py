@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from features.errors import ArrayError, SettingError
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads.calibration import fit_temperature
+from heads.evaluation.calibration import fit_temperature
 from heads.registry import check_layout, head_type, make_settings
 from heads.trained import fit, refit
 

@@ -10,17 +10,22 @@ from pydantic import ValidationError
 
 from features.errors import SettingError, listed
 from features.vectors.table import POOLED, SENTENCES, TOKENS
-from heads.attention import AttentionHead, AttentionSettings
-from heads.base import HeadSettings, HeadType, TrainingSettings
-from heads.cnn import CnnHead, CnnSettings
-from heads.cnn_lstm import CnnLstmHead, CnnLstmSettings
-from heads.ensemble import build_members
-from heads.inputs import SequenceHead
-from heads.knn import KnnHead, KnnSettings, fit_knn, refit_knn
-from heads.logistic import LogisticHead, LogisticSettings, fit_logistic, refit_logistic
-from heads.lstm import LstmHead, LstmSettings
-from heads.pooled import MeanMaxHead, MeanMaxSettings, MlpHead, MlpSettings
-from heads.training import fit_by_steps, refit_by_steps
+from heads.architectures.attention import AttentionHead, AttentionSettings
+from heads.architectures.cnn import CnnHead, CnnSettings
+from heads.architectures.cnn_lstm import CnnLstmHead, CnnLstmSettings
+from heads.architectures.ensemble import build_members
+from heads.architectures.knn import KnnHead, KnnSettings, fit_knn, refit_knn
+from heads.architectures.logistic import (
+    LogisticHead,
+    LogisticSettings,
+    fit_logistic,
+    refit_logistic,
+)
+from heads.architectures.lstm import LstmHead, LstmSettings
+from heads.architectures.mlp import MeanMaxHead, MeanMaxSettings, MlpHead, MlpSettings
+from heads.head import HeadSettings, HeadType, TrainingSettings
+from heads.layers.standardize import SequenceHead
+from heads.training.trainer import fit_by_steps, refit_by_steps
 
 
 def _by_steps(

@@ -11,9 +11,9 @@ import torch
 
 from features.errors import SettingError
 from features.vectors.table import FeatureTable
-from heads.base import EpochRecord, Head, HeadSettings, OnEpoch, Problem
-from heads.inference import compute_logits
+from heads.head import EpochRecord, Head, HeadSettings, OnEpoch, Problem
 from heads.registry import check_layout, head_type
+from heads.training.inference import compute_logits
 
 
 @dataclass(frozen=True, eq=False)

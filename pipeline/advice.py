@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from features.vectors.table import POOLED
-from heads.metrics import answers_differ
+from heads.evaluation.metrics import answers_differ
 from pipeline.commands import data_words, vector_words
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation import Evaluation

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from features.errors import SettingError
-from heads.calibration import fit_temperature
-from heads.metrics import log_loss
+from heads.evaluation.calibration import fit_temperature
+from heads.evaluation.metrics import log_loss
 from heads.trained import mean_of, tempered
 from pipeline.evaluation import Evaluation, pooled
 from pipeline.held_out import Answers, HeldOut

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from heads import metrics
+from heads.evaluation import metrics
 from pipeline import spreadsheet
 from pipeline.evaluation import Evaluation
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from heads import metrics
+from heads.evaluation import metrics
 
 
 @dataclass(frozen=True)

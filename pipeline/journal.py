@@ -26,9 +26,9 @@ from features.errors import CacheError
 from features.splits.split import Split
 from features.storage.files import sweep, temporary_folder
 from heads import checkpoint
-from heads.base import HeadSettings
+from heads.head import HeadSettings
 from heads.trained import TrainedHead
-from heads.training import use_bfloat16
+from heads.training.trainer import use_bfloat16
 from pipeline.runs import environment
 
 FOLDER = ".unfinished"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heads.metrics import mean_interval, share_interval
+from heads.evaluation.metrics import mean_interval, share_interval
 
 Interval = tuple[float, float]
 

@@ -25,7 +25,7 @@ from features.splits.strata import ids_of, sample
 from features.store.space import Space
 from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads.base import HeadSettings
+from heads.head import HeadSettings
 from heads.registry import HEADS, head_type, make_settings
 from heads.trained import fit
 from pipeline.config import DataConfig, VectorConfig, check_plot

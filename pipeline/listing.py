@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from heads.base import HeadSettings, HeadType, TrainingSettings
-from heads.dense import DenseSettings
+from heads.head import HeadSettings, HeadType, TrainingSettings
+from heads.layers.dense import DenseSettings
+from heads.layers.recurrence import RecurrentSettings
 from heads.presets import PRESETS
-from heads.recurrence import RecurrentSettings
 from heads.registry import HEADS, as_text
 
 GROUPS: dict[str, type[HeadSettings]] = {

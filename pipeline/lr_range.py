@@ -21,9 +21,9 @@ from features.encoders.description.model import EncoderModel
 from features.encoding.serial import Encoder
 from features.output import appearing
 from features.vectors.table import POOLED
-from heads.base import Problem
+from heads.head import Problem
+from heads.learning_rate import RangeTest, check_range, range_test
 from heads.presets import find_preset
-from heads.range_test import RangeTest, check_range, range_test
 from heads.registry import check_layout, head_type, make_settings
 from pipeline import shared_options
 from pipeline.commands import data_words, vector_words

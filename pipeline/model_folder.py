@@ -1,7 +1,7 @@
 """A model folder: one trained head by itself, to predict with anywhere.
 
     head.safetensors   the weights, as in the run folder
-    head.onnx          the same head for any ONNX runtime (see heads.portable)
+    head.onnx          the same head for any ONNX runtime (see heads.onnx_export)
     model.json         labels in the order of the logits, temperature, the vectors it takes
     README.md          the model card
 
@@ -23,7 +23,7 @@ from features.output import appearing, check_output
 from features.vectors.spec import FeatureSpec
 from heads import checkpoint
 from heads.checkpoint import WEIGHTS
-from heads.portable import onnx_model
+from heads.onnx_export import onnx_model
 from heads.trained import TrainedHead
 from pipeline.model_card import CARD, model_card, read_facts
 from pipeline.runs import CONFIG, read_json, write_json

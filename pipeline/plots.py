@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from heads.base import EpochRecord
-from heads.calibration import Reliability
-from heads.range_test import RangeTest
+from heads.evaluation.calibration import Reliability
+from heads.head import EpochRecord
+from heads.learning_rate import RangeTest
 from pipeline import fonts
 from pipeline.labels import short_label
 from pipeline.layer_scores import Comparison

@@ -14,10 +14,10 @@ import numpy as np
 
 from features.corpus.corpus import Corpus
 from features.vectors.spec import FeatureSpec
-from heads import metrics
-from heads.base import EpochRecord
-from heads.calibration import BINS, error_by_chance, reliability
 from heads.checkpoint import save
+from heads.evaluation import metrics
+from heads.evaluation.calibration import BINS, error_by_chance, reliability
+from heads.head import EpochRecord
 from heads.registry import head_type
 from pipeline.breakdown import CLASSES, write_classes
 from pipeline.evaluation import Evaluation

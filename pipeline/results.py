@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from heads.metrics import differ
+from heads.evaluation.metrics import differ
 from pipeline.breakdown import ClassScore, Collapse, Parts
 from pipeline.evaluation import Score
 from pipeline.spread import Spread
@@ -129,7 +129,8 @@ class ExperimentResult:
     def flattered(self) -> bool:
         """Whether copies raise or lower the test accuracy beyond noise.
 
-        Test of ``heads.metrics.differ``, 95 %, of the copied test texts against the others.
+        Test of ``heads.evaluation.metrics.differ``, 95 %, of the copied test texts against the
+        others.
         """
         rest = self.test_without_copies
         if not self.copied or rest is None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from heads import metrics
+from heads.evaluation import metrics
 from pipeline.evaluation import Evaluation
 
 

@@ -17,11 +17,11 @@ import numpy as np
 from features.errors import DivergedError
 from features.splits.split import Split
 from features.vectors.table import FeatureTable
-from heads.base import EpochRecord, HeadSettings, OnEpoch, TrainingSettings
-from heads.calibration import fit_temperature
+from heads.class_weights import check_weights, weights_of
+from heads.evaluation.calibration import fit_temperature
+from heads.head import EpochRecord, HeadSettings, OnEpoch, TrainingSettings
 from heads.registry import head_type, make_settings
 from heads.trained import TrainedHead, fit, refit, softmax
-from heads.weights import check_weights, weights_of
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation import Evaluation, pooled
 from pipeline.journal import Journal, Training

@@ -24,8 +24,8 @@ from features.encoders.transformer import TransformerEncoder
 from features.errors import ArrayError, BadVectorError, SettingError
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from heads import HeadClassifier
-from heads.base import TrainingSettings
 from heads.estimator import hold_out
+from heads.head import TrainingSettings
 from heads.registry import HEADS
 from heads.trained import softmax
 from tests.fakes import SENTENCES as TEXTS

@@ -19,12 +19,12 @@ import torch
 from features.encoders.description.model import find_model
 from features.errors import EncoderError, FaultError, InputError, SettingError
 from features.vectors.table import POOLED, FeatureTable
-from heads import portable
-from heads.base import Head, HeadSettings, HeadType, Problem, TrainingSettings
-from heads.batches import gather
-from heads.portable import TOLERANCE, onnx_model
+from heads import onnx_export
+from heads.head import Head, HeadSettings, HeadType, Problem, TrainingSettings
+from heads.onnx_export import TOLERANCE, onnx_model
 from heads.registry import HEADS, make_settings
 from heads.trained import TrainedHead, fit
+from heads.training.batches import gather
 from pipeline import model_folder
 from pipeline.model_card import escape
 from pipeline.model_folder import read_model, read_run, write_model
@@ -147,7 +147,7 @@ def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_onnx_head_with_other_logits_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     head, _ = trained("lstm")
-    monkeypatch.setattr(portable, "_onnx_gates", lambda weights: weights.detach().clone())
+    monkeypatch.setattr(onnx_export, "_onnx_gates", lambda weights: weights.detach().clone())
     with pytest.raises(FaultError, match=r"within 0\.0001, but one differs by"):
         onnx_model(head)
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.vectors.table import POOLED, FeatureTable
-from heads import batches as room
-from heads.batches import batches, gather, plan
-from heads.inference import compute_logits
 from heads.registry import head_type, make_settings
+from heads.training import batches as room
+from heads.training.batches import batches, gather, plan
+from heads.training.inference import compute_logits
 from tests.heads_fakes import make_table
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=200)

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heads.calibration import LEAST, MOST, error_by_chance, fit_temperature, reliability
-from heads.metrics import log_loss
+from heads.evaluation.calibration import (
+    LEAST,
+    MOST,
+    error_by_chance,
+    fit_temperature,
+    reliability,
+)
+from heads.evaluation.metrics import log_loss
 from heads.trained import softmax
 
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from features.errors import SettingError
-from heads.base import Problem, TrainingSettings
-from heads.batches import gather
+from heads.architectures.ensemble import Ensemble
 from heads.checkpoint import load, save
-from heads.ensemble import Ensemble
-from heads.inputs import SequenceHead
+from heads.head import Problem, TrainingSettings
+from heads.layers.standardize import SequenceHead
 from heads.registry import HEADS, head_type, make_settings
 from heads.trained import TrainedHead, fit
+from heads.training.batches import gather
 from tests.heads_fakes import cluster_problem, marker_problem
 
 CLASSES = ("a", "b", "c")

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from features.vectors.table import POOLED, FeatureTable
-from heads.base import EpochRecord, Problem
-from heads.logistic import LogisticSettings, Objective, fit_logistic
+from heads.architectures.logistic import LogisticSettings, Objective, fit_logistic
+from heads.head import EpochRecord, Problem
 from tests.heads_fakes import cluster_problem
 
 

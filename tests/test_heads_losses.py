@@ -8,13 +8,13 @@ import torch
 
 from features.errors import SettingError
 from features.vectors.table import FeatureTable
-from heads.base import TrainingSettings
-from heads.batches import gather
-from heads.cnn import CnnHead, CnnSettings
-from heads.losses import cross_entropy, focal, hardest, make_loss
+from heads.architectures.cnn import CnnHead, CnnSettings
+from heads.class_weights import balanced_weights, class_weights, parse_weights
+from heads.head import TrainingSettings
 from heads.registry import make_settings
-from heads.training import Trainer, fit_by_steps
-from heads.weights import balanced_weights, class_weights, parse_weights
+from heads.training.batches import gather
+from heads.training.losses import cross_entropy, focal, hardest, make_loss
+from heads.training.trainer import Trainer, fit_by_steps
 from tests.heads_fakes import marker_problem
 
 LOGITS = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.5, 3.0, 0.0]])

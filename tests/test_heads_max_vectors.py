@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from features.vectors.table import FeatureTable
-from heads.base import Problem
-from heads.batches import batches, gather
+from heads.head import Problem
 from heads.registry import make_settings
 from heads.trained import TrainedHead, fit
+from heads.training.batches import batches, gather
 from tests.heads_fakes import make_table, marker_problem
 
 MOST = 4

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as oracle
 
-from heads import metrics
+from heads.evaluation import metrics
 
 TRUTH = np.array([0, 0, 1, 1, 2, 3])
 ANSWERS = np.array([0, 1, 1, 1, 0, 2])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from heads.base import TrainingSettings
-from heads.cnn import CnnHead, CnnSettings
-from heads.optimizers import make_optimizer, step_size
-from heads.training import fit_by_steps
+from heads.architectures.cnn import CnnHead, CnnSettings
+from heads.head import TrainingSettings
+from heads.training.optimizers import make_optimizer, step_size
+from heads.training.trainer import fit_by_steps
 from tests.heads_fakes import marker_problem
 
 

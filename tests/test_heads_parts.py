@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from features.errors import SettingError
-from heads.cnn import CnnHead, CnnSettings
-from heads.dense import ACTIVATIONS, DenseSettings, DenseStack
-from heads.dropout import Dropout
-from heads.initial import initialize_lstm
-from heads.normal import BatchNorm
-from heads.positions import hide, pool_windows, reversal, take
-from heads.recurrence import Layer, RecurrentSettings
+from heads.architectures.cnn import CnnHead, CnnSettings
+from heads.layers.dense import ACTIVATIONS, DenseSettings, DenseStack
+from heads.layers.dropout import Dropout
+from heads.layers.init import initialize_lstm
+from heads.layers.lstm_steps import unroll
+from heads.layers.masking import hide, pool_windows, reversal, take
+from heads.layers.norm import BatchNorm
+from heads.layers.recurrence import Layer, RecurrentSettings
 from heads.registry import make_settings
-from heads.training import Trainer, fit_by_steps
-from heads.unrolled import unroll
+from heads.training.trainer import Trainer, fit_by_steps
 from tests.heads_fakes import marker_problem
 
 TOLERANCE = 1e-5

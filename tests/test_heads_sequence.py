@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from heads.base import Head
-from heads.cnn import CnnHead, CnnSettings, Convolutions
-from heads.inputs import SequenceHead, Standardize, statistics
-from heads.lstm import LstmHead, LstmSettings
+from heads.architectures.cnn import CnnHead, CnnSettings, Convolutions
+from heads.architectures.lstm import LstmHead, LstmSettings
+from heads.head import Head
+from heads.layers.standardize import SequenceHead, Standardize, statistics
 from heads.registry import head_type, make_settings
 from tests.heads_fakes import make_table
 

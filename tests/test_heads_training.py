@@ -10,14 +10,14 @@ import torch
 
 from features.errors import BadVectorError, DivergedError, FaultError, SettingError
 from features.vectors.table import POOLED, FeatureTable
-from heads import training
-from heads.base import EpochRecord, Problem
-from heads.batches import batches, gather
-from heads.cnn import CnnHead, CnnSettings
-from heads.inference import compute_logits
+from heads.architectures.cnn import CnnHead, CnnSettings
+from heads.head import EpochRecord, Problem
 from heads.registry import HEADS, head_type, make_settings
 from heads.trained import TrainedHead, fit
-from heads.training import fit_by_steps
+from heads.training import trainer as training
+from heads.training.batches import batches, gather
+from heads.training.inference import compute_logits
+from heads.training.trainer import fit_by_steps
 from tests.heads_fakes import cluster_problem, make_table, marker_problem
 
 CLASSES = ("a", "b", "c")

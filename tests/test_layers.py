@@ -21,7 +21,7 @@ from features.splits.strata import sample
 from features.store.shards.shard import Block
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED
-from heads.metrics import accuracy_interval, mean_interval
+from heads.evaluation.metrics import accuracy_interval, mean_interval
 from pipeline.cli import main
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.layer_scores import advice, compare, table

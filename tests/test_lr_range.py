@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from features.errors import SettingError
-from heads import range_test as module
-from heads.base import Problem
-from heads.range_test import DIVERGED, FEWEST, RangeTrainer, range_test, suggest
+from heads import learning_rate as module
+from heads.head import Problem
+from heads.learning_rate import DIVERGED, FEWEST, RangeTrainer, range_test, suggest
 from heads.registry import make_settings
 from heads.trained import fit
 from pipeline import lr_range

@@ -20,11 +20,11 @@ from features.store.space import FeatureStore, Space
 from features.vectors.precision import encoder_dtype
 from features.vectors.spec import text_keys
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads import inputs
-from heads.base import Problem
-from heads.batches import batches
+from heads.head import Problem
+from heads.layers import standardize
 from heads.registry import make_settings
 from heads.trained import TrainedHead, fit
+from heads.training.batches import batches
 from pipeline.cli import make_parser
 from pipeline.config import VectorConfig
 from pipeline.shared_options import vector_config
@@ -127,7 +127,7 @@ def test_a_head_trained_from_a_file_has_the_same_weights(tmp_path: Path, head: s
 def test_what_training_reads_of_a_file_takes_little_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inputs, "CHUNK", 256)
+    monkeypatch.setattr(standardize, "CHUNK", 256)
     lengths = np.random.default_rng(0).integers(20, 60, size=1000)
     space, keys = stored(tmp_path, make_table(lengths, width=256), shards=20)
     size = int(lengths.sum()) * space.spec.bytes_per_vector
@@ -135,7 +135,7 @@ def test_what_training_reads_of_a_file_takes_little_memory(
     def most(budget: int) -> int:
         tracemalloc.start()
         table, rows = space.table(keys, budget), np.arange(0, 1000, 2)
-        inputs.statistics(table, rows)
+        standardize.statistics(table, rows)
         for _ in batches(table, rows, 16, np.random.default_rng(0)):
             pass
         peak = tracemalloc.get_traced_memory()[1]

@@ -35,7 +35,12 @@ SHARDS = 3
 PRELOAD = [
     *("pipeline.cli", "pipeline.encoding", "pipeline.experiment", "pipeline.predict"),
     *("pipeline.record", "pipeline.housekeeping", "pipeline.verification"),
-    *("pipeline.exporting", "features.encoders.transformer", "heads.logistic", "heads.cnn"),
+    *(
+        "pipeline.exporting",
+        "features.encoders.transformer",
+        "heads.architectures.logistic",
+        "heads.architectures.cnn",
+    ),
     *("transformers.models.bert.modeling_bert", "sklearn.linear_model"),
     *("sklearn.feature_extraction.text", "tests.fakes"),
 ]

@@ -22,9 +22,9 @@ import torch
 from pydantic import Field, field_validator
 
 from features.vectors.table import FeatureTable
-from heads.base import EpochRecord, Fitted, Head, HeadSettings, OnEpoch, Problem
-from heads.inputs import LEAST_DEVIATION, statistics
-from heads.metrics import accuracy, log_loss
+from heads.evaluation.metrics import accuracy, log_loss
+from heads.head import EpochRecord, Fitted, Head, HeadSettings, OnEpoch, Problem
+from heads.layers.standardize import LEAST_DEVIATION, statistics
 
 # Corrections that L-BFGS remembers; more did not pay on any data set tried.
 MEMORY = 10

@@ -12,11 +12,11 @@ from typing import Literal
 import torch
 from pydantic import Field
 
-from heads.base import SequenceSettings
-from heads.dense import DenseSettings, DenseStack
-from heads.dropout import Dropout
-from heads.inputs import SequenceHead
-from heads.positions import hide, mean_of
+from heads.head import SequenceSettings
+from heads.layers.dense import DenseSettings, DenseStack
+from heads.layers.dropout import Dropout
+from heads.layers.masking import hide, mean_of
+from heads.layers.standardize import SequenceHead
 
 
 class AttentionSettings(DenseSettings, SequenceSettings):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
-from heads.base import SequenceSettings
-from heads.dense import DenseSettings, DenseStack
-from heads.inputs import SequenceHead
-from heads.positions import Pooling, pool_states, reversal, take, to_front
-from heads.recurrence import Layer, RecurrentSettings
+from heads.head import SequenceSettings
+from heads.layers.dense import DenseSettings, DenseStack
+from heads.layers.masking import Pooling, pool_states, reversal, take, to_front
+from heads.layers.recurrence import Layer, RecurrentSettings
+from heads.layers.standardize import SequenceHead
 
 
 class LstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):

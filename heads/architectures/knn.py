@@ -16,9 +16,9 @@ import torch
 from pydantic import Field, field_validator
 
 from features.vectors.table import FeatureTable
-from heads.base import EpochRecord, Fitted, Head, HeadSettings, OnEpoch, Problem
-from heads.inputs import statistics
-from heads.metrics import accuracy, log_loss
+from heads.evaluation.metrics import accuracy, log_loss
+from heads.head import EpochRecord, Fitted, Head, HeadSettings, OnEpoch, Problem
+from heads.layers.standardize import statistics
 
 # Training texts at the most that are asked for their own neighbours, for the history alone.
 ASKED = 10_000

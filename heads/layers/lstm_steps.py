@@ -26,7 +26,7 @@ def unroll(
     Args:
         lstms: G = 1, forwards; or 2, the second one backwards; of one layer.
         x: (B, T, D).
-        backwards: (B, T) int64, the indices of :func:`heads.positions.reversal`.
+        backwards: (B, T) int64, the indices of :func:`heads.layers.masking.reversal`.
         kept: (G, B, U) float32 that scale the hidden state before every step (Gal and
             Ghahramani, A theoretically grounded application of dropout in recurrent neural
             networks, 2016, arXiv:1512.05287); None: it stays as it is.

@@ -12,14 +12,14 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from heads.base import SequenceSettings
-from heads.cnn import Convolutions
-from heads.dense import DenseSettings, DenseStack
-from heads.dropout import Dropout
-from heads.inputs import SequenceHead
-from heads.normal import BatchNorm
-from heads.positions import Pooling, hide, pool_states, pool_windows, reversal, to_front
-from heads.recurrence import Layer, RecurrentSettings
+from heads.architectures.cnn import Convolutions
+from heads.head import SequenceSettings
+from heads.layers.dense import DenseSettings, DenseStack
+from heads.layers.dropout import Dropout
+from heads.layers.masking import Pooling, hide, pool_states, pool_windows, reversal, to_front
+from heads.layers.norm import BatchNorm
+from heads.layers.recurrence import Layer, RecurrentSettings
+from heads.layers.standardize import SequenceHead
 
 
 class CnnLstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from heads.base import TrainingSettings
+from heads.head import TrainingSettings
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(B, C) logits and (B,) int64 labels -> scalar float32."""
@@ -75,7 +75,7 @@ def make_loss(settings: TrainingSettings, class_weights: torch.Tensor | None) ->
     """The loss that training steps descend.
 
     Args:
-        class_weights: (C,) float32, see :func:`heads.weights.class_weights`; None: all 1.
+        class_weights: (C,) float32, see :func:`heads.class_weights.class_weights`; None: all 1.
     """
     smoothing = settings.label_smoothing
 

@@ -18,14 +18,14 @@ import numpy as np
 import torch
 
 from features.errors import DivergedError
-from heads.base import EpochRecord, Fitted, OnEpoch, Problem, TrainingSettings
-from heads.batches import Batch, batches, plan, seen_lengths
-from heads.inference import compute_logits
-from heads.inputs import SequenceHead, averaged
-from heads.losses import cross_entropy, make_loss
-from heads.metrics import accuracy, log_loss
-from heads.optimizers import make_optimizer, step_size
-from heads.weights import class_weights
+from heads.class_weights import class_weights
+from heads.evaluation.metrics import accuracy, log_loss
+from heads.head import EpochRecord, Fitted, OnEpoch, Problem, TrainingSettings
+from heads.layers.standardize import SequenceHead, averaged
+from heads.training.batches import Batch, batches, plan, seen_lengths
+from heads.training.inference import compute_logits
+from heads.training.losses import cross_entropy, make_loss
+from heads.training.optimizers import make_optimizer, step_size
 
 
 def fit_by_steps(

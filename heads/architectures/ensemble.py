@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from heads.base import TrainingSettings
-from heads.inputs import SequenceHead
+from heads.head import TrainingSettings
+from heads.layers.standardize import SequenceHead
 
 
 class Ensemble(SequenceHead):

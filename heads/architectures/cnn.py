@@ -12,11 +12,11 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field, ValidationInfo, field_validator
 
-from heads.base import SequenceSettings
-from heads.dense import DenseSettings, DenseStack
-from heads.inputs import SequenceHead
-from heads.normal import BatchNorm
-from heads.positions import hide, pool_windows, to_front
+from heads.head import SequenceSettings
+from heads.layers.dense import DenseSettings, DenseStack
+from heads.layers.masking import hide, pool_windows, to_front
+from heads.layers.norm import BatchNorm
+from heads.layers.standardize import SequenceHead
 
 
 class CnnSettings(DenseSettings, SequenceSettings):

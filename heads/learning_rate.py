@@ -16,10 +16,10 @@ from typing import Any, cast
 import numpy as np
 
 from features.errors import DivergedError, SettingError
-from heads.base import HeadSettings, Problem, TrainingSettings
-from heads.inputs import SequenceHead
+from heads.head import HeadSettings, Problem, TrainingSettings
+from heads.layers.standardize import SequenceHead
 from heads.registry import head_type
-from heads.training import Trainer, initial_head, seeded
+from heads.training.trainer import Trainer, initial_head, seeded
 
 LOWEST, HIGHEST = 1e-5, 10.0
 LEAST_STEPS, MOST_STEPS = 100, 500

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from heads.metrics import accuracy, log_loss
+from heads.evaluation.metrics import accuracy, log_loss
 
 BINS = 15
 DRAWS = 200

@@ -19,8 +19,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from features.vectors.table import FeatureTable
-from heads.weights import RULES as WEIGHT_RULES
-from heads.weights import parse_weights
+from heads.class_weights import RULES as WEIGHT_RULES
+from heads.class_weights import parse_weights
 
 
 class HeadSettings(BaseModel):

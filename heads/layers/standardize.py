@@ -14,7 +14,7 @@ import torch
 
 from features.errors import BadVectorError
 from features.vectors.table import FeatureTable
-from heads.base import Head
+from heads.head import Head
 
 # Vectors turned into float64 at a time while measuring.
 CHUNK = 1 << 15
@@ -60,7 +60,7 @@ class Standardize(torch.nn.Module):
 class SequenceHead(Head):
     """A head over the standardised vectors of a text; subclasses define ``classify``.
 
-    It has one member, itself; ``heads.ensemble`` has several.
+    It has one member, itself; ``heads.architectures.ensemble`` has several.
 
     Args:
         width: D.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
-from heads.base import SequenceSettings, TrainingSettings
-from heads.dense import DenseSettings, DenseStack, Units
-from heads.dropout import Dropout
-from heads.inputs import SequenceHead
-from heads.positions import hide, mean_of
+from heads.head import SequenceSettings, TrainingSettings
+from heads.layers.dense import DenseSettings, DenseStack, Units
+from heads.layers.dropout import Dropout
+from heads.layers.masking import hide, mean_of
+from heads.layers.standardize import SequenceHead
 
 
 class MlpSettings(DenseSettings, TrainingSettings):

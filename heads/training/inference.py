@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from features.vectors.table import FeatureTable
-from heads.base import Head
-from heads.batches import batches
+from heads.head import Head
+from heads.training.batches import batches
 
 # Texts a batch; without gradients more fit into the cache.
 BATCH_SIZE = 256

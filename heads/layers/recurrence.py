@@ -11,10 +11,10 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
-from heads.base import HeadSettings
-from heads.initial import Initial, initialize_lstm
-from heads.positions import take
-from heads.unrolled import unroll
+from heads.head import HeadSettings
+from heads.layers.init import Initial, initialize_lstm
+from heads.layers.lstm_steps import unroll
+from heads.layers.masking import take
 
 
 class RecurrentSettings(HeadSettings):

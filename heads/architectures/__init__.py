@@ -1,0 +1,1 @@
+"""The heads: one architecture per module."""

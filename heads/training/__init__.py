@@ -1,0 +1,1 @@
+"""Training by gradient steps: batches, losses, optimizers."""
