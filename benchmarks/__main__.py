@@ -18,9 +18,9 @@ from benchmarks.measure import Result
 from features.duplicates.duplicates import find_copies
 from features.vectors.table import POOLED, TOKENS
 from pipeline.config import EXAMPLE, DataConfig, VectorConfig
-from pipeline.partition import read_labelled, split_corpus
-from pipeline.runs import environment
-from pipeline.vectors import ensure_vectors, say
+from pipeline.encoding.vectors import ensure_vectors, say
+from pipeline.runs.folder import environment
+from pipeline.training.partition import read_labelled, split_corpus
 
 
 def main() -> int:

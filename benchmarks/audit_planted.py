@@ -22,14 +22,14 @@ from features.corpus.corpus import Corpus, read_corpus
 from features.duplicates.duplicates import find_copies
 from features.splits.split import official_sides
 from features.vectors.table import POOLED
-from pipeline.audit import audit
+from pipeline.audit.audit import audit
+from pipeline.audit.duplicates import across
+from pipeline.audit.finding import Evidence
+from pipeline.audit.giveaways import giveaways
+from pipeline.audit.labels import label_findings
+from pipeline.audit.texts import non_answers
 from pipeline.config import VectorConfig
-from pipeline.findings import Evidence
-from pipeline.findings_copies import across
-from pipeline.findings_labels import label_findings
-from pipeline.findings_texts import non_answers
-from pipeline.giveaways import giveaways
-from pipeline.vectors import ensure_vectors
+from pipeline.encoding.vectors import ensure_vectors
 
 NAMES = ("isear", "banking77", "trec6", "ng20_body")
 MOST = {"ng20_body": 2500}

@@ -19,8 +19,8 @@ import numpy as np
 
 from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import find_copies
-from pipeline.audit import audit
-from pipeline.findings import Evidence
+from pipeline.audit.audit import audit
+from pipeline.audit.finding import Evidence
 
 WIDTH, CLASSES, VOCABULARY = 384, 10, 20_000
 COPIED, CHANGED = 0.01, 0.01

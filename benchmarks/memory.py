@@ -29,7 +29,7 @@ from features.store.shards.shard import Block
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED
 from pipeline.config import DataConfig, VectorConfig
-from pipeline.encoding import run_features
+from pipeline.encoding.corpus_encoding import run_features
 
 SIZES = (10_000, 100_000, 1_000_000)
 WIDTH, MOST_VECTORS = 32, 5

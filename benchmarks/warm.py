@@ -22,7 +22,7 @@ from features.encoders.description.model import find_model
 from features.encoding.serial import encode as encode_missing
 from features.encoding.serial import plan_encoding
 from pipeline.config import VectorConfig
-from pipeline.vectors import open_spaces, say
+from pipeline.encoding.vectors import open_spaces, say
 
 LAYOUTS = ("pooled", "tokens")
 MANY, CACHED, READ = 100_000, 20_000, 10_000
@@ -167,7 +167,7 @@ def command(data: Path, cache: Path, expected: str) -> float:
     Exit code 9 where nothing was to encode and torch was imported all the same.
     """
     code = (
-        "import sys; from pipeline.cli import main; code = main(); "
+        "import sys; from pipeline.cli.main import main; code = main(); "
         f"sys.exit(code or 9 * ({expected == ALL_CACHED} and 'torch' in sys.modules))"
     )
     arguments = ["features", "--data", str(data), "--cache", str(cache), "--backend", "torch"]

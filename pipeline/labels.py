@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.terminal import one_line
+from pipeline.console import one_line
 
 
 def short_label(label: str, most: int) -> str:

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TextIO
 
-from pipeline.terminal import write
+from pipeline.console import write
 
 LINE_SECONDS = 10.0
 """Where stderr is no terminal, a line this often at the most."""

@@ -10,7 +10,7 @@ import numpy as np
 from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import find_copies
 from features.splits.split import official_sides
-from pipeline.findings import Evidence
+from pipeline.audit.finding import Evidence
 
 WIDTH = 64
 

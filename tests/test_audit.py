@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from features.errors import SettingError
-from pipeline.audit import AuditResult, audit
-from pipeline.audit_page import page
-from pipeline.clean import DEFAULT, KEPT, REMEDIES, check_remedies, plan_cleaning
-from pipeline.cli import main
-from pipeline.evaluation import Score
-from pipeline.results import ExperimentResult
+from pipeline.audit.audit import AuditResult, audit
+from pipeline.audit.cleaning import DEFAULT, KEPT, REMEDIES, check_remedies, plan_cleaning
+from pipeline.audit.page import page
+from pipeline.cli.main import main
+from pipeline.evaluation.evaluation import Score
+from pipeline.evaluation.result import ExperimentResult
 from tests.audit_corpora import evidence, sentence
 
 ATTACK = "<script>alert('x')</script><img src=http://evil.example/x onerror=go()>"
@@ -285,7 +285,7 @@ def result_with(copied: int, accuracy: float, rest: float) -> ExperimentResult:
 
 
 def test_a_flattered_score_is_restated_first() -> None:
-    from pipeline.report import result_text
+    from pipeline.reports.terminal import result_text
 
     first = result_text(result_with(500, 0.8, 0.65)).splitlines()[0]
     assert "500 of 1,000 test texts" in first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.baselines import tfidf_logistic
+from pipeline.evaluation.baselines import tfidf_logistic
 
 
 @pytest.mark.parametrize("classes", [2, 1000])

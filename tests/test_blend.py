@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.vectors.spec import FeatureSpec
-from pipeline import vectors
-from pipeline.cli import main
-from pipeline.held_out import read_held_out
-from pipeline.runs import PROBABILITIES
+from pipeline.cli.main import main
+from pipeline.encoding import vectors
+from pipeline.runs.folder import PROBABILITIES
+from pipeline.runs.held_out import read_held_out
 from tests import test_repeats
 from tests.test_repeats import data
 

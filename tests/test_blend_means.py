@@ -9,10 +9,10 @@ import pytest
 
 from features.errors import SettingError
 from heads.trained import mean_of, softmax, tempered
-from pipeline.blend import best_of, blend
-from pipeline.evaluation import Evaluation, difference
-from pipeline.held_out import Answers, HeldOut
-from pipeline.trials import Names
+from pipeline.blending.blend import best_of, blend
+from pipeline.evaluation.evaluation import Evaluation, difference
+from pipeline.runs.held_out import Answers, HeldOut
+from pipeline.training.trainings import Names
 
 CLASSES = ("a", "b", "c")
 NAMES = Names(CLASSES, ())

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from pipeline.breakdown import (
+from pipeline.evaluation.breakdown import (
     by_length,
     by_truncation,
     class_scores,
     collapse,
     write_classes,
 )
-from pipeline.evaluation import Evaluation
+from pipeline.evaluation.evaluation import Evaluation
 
 
 def evaluation(

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from features.errors import BadVectorError
-from pipeline.certification import certify
-from pipeline.cli import main
+from pipeline.cli.main import main
 from pipeline.config import DataConfig, VectorConfig
+from pipeline.encoding.certification import certify
 from tests.counting import CountingEncoder
 from tests.fakes import save_bert
 
@@ -225,7 +225,7 @@ def test_wrong_use_is_one_line(run: Run, arguments: tuple[str, ...], message: st
 def test_housekeeping_imports_no_torch(data: Path, encoder: Path, run: Run) -> None:
     run("features", "--data", data, "--encoder", encoder)
     script = (
-        "import sys; from pipeline.cli import main\n"
+        "import sys; from pipeline.cli.main import main\n"
         "codes = [main(line.split()) for line in sys.argv[1:]]\n"
         "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules\n"
         "assert codes == [0] * len(codes), codes\n"

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.cli import main
+from pipeline.cli.main import main
 from pipeline.config import EXAMPLE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -354,7 +354,7 @@ def test_a_warm_features_command_never_imports_torch(
 ) -> None:
     assert run("features", "--data", data, "--encoder", encoder).code == 0
     code = (
-        "import sys; from pipeline.cli import main; code = main();"
+        "import sys; from pipeline.cli.main import main; code = main();"
         "sys.exit(code or 9 * bool({'torch', 'transformers', 'pydantic'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -375,7 +375,7 @@ def test_an_interrupt_is_a_line_and_not_a_traceback(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("features.encoding.serial.plan_encoding", interrupted)
-    monkeypatch.setattr("pipeline.vectors.plan_encoding", interrupted)
+    monkeypatch.setattr("pipeline.encoding.vectors.plan_encoding", interrupted)
     out = run("features", "--data", data, "--encoder", encoder)
     assert (out.code, out.out) == (130, "")
     assert "kept in the cache" in out.err

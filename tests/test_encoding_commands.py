@@ -11,7 +11,7 @@ import pytest
 from features.encoders.description.model import find_model
 from features.store.space import FeatureStore
 from features.vectors.spec import text_keys
-from pipeline.cli import main
+from pipeline.cli.main import main
 
 TEXTS = [f"the cat sat on the mat {i} times and then " + "again " * (i % 5) for i in range(30)]
 
@@ -31,7 +31,7 @@ def test_two_processes_give_what_one_gives_and_a_warm_run_says_no_speed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("features.encoding.devices.core_count", lambda: 2)
-    monkeypatch.setattr("pipeline.vectors.core_count", lambda: 2)
+    monkeypatch.setattr("pipeline.encoding.vectors.core_count", lambda: 2)
     encoder = str(tiny_models["bert"])
     common = ["features", "--data", str(data), "--encoder", encoder, "--precision", "float32"]
     two = [*common, "--cache", "two", "--devices", "cpu*2", "--backend", "torch"]

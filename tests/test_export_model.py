@@ -25,10 +25,10 @@ from heads.onnx_export import TOLERANCE, onnx_model
 from heads.registry import HEADS, make_settings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import gather
-from pipeline import model_folder
-from pipeline.model_card import escape
-from pipeline.model_folder import read_model, read_run, write_model
-from pipeline.predict import check_encoder
+from pipeline.models import model
+from pipeline.models.card import escape
+from pipeline.models.model import read_model, read_run, write_model
+from pipeline.models.predictor import check_encoder
 from tests.heads_fakes import cluster_problem, marker_problem
 from tests.test_cli import BAD, GOOD, QUICK, Run, data, encoder, run, write
 
@@ -295,7 +295,7 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_left(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(model_folder, "write_json", fail)
+        patch.setattr(model, "write_json", fail)
         assert "No space left" in refusal(run("export-model", "--out", "m"))
     assert sorted(path.name for path in Path().iterdir()) == before
     folder = Path(result["run"])

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from features.corpus.corpus import Columns
-from pipeline import findings_texts, suspects
-from pipeline.audit import audit
-from pipeline.findings import Finding, spread
-from pipeline.findings_copies import leaked
-from pipeline.findings_labels import label_key
-from pipeline.findings_texts import non_answers
-from pipeline.giveaways import giveaways, without
-from pipeline.suspects import out_of_fold, suspected
+from pipeline.audit import label_errors
+from pipeline.audit import texts as findings_texts
+from pipeline.audit.audit import audit
+from pipeline.audit.duplicates import leaked
+from pipeline.audit.finding import Finding, spread
+from pipeline.audit.giveaways import giveaways, without
+from pipeline.audit.label_errors import out_of_fold, suspected
+from pipeline.audit.labels import label_key
+from pipeline.audit.texts import non_answers
 from tests.audit_corpora import evidence, sentence
 
 
@@ -178,7 +179,7 @@ def test_flipped_labels_are_suspected_first() -> None:
 def test_a_class_so_rare_that_the_texts_learned_from_lack_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(suspects, "LEARNED_MOST", 20)
+    monkeypatch.setattr(label_errors, "LEARNED_MOST", 20)
     made = np.random.default_rng(0).standard_normal((400, 4))
     labels = np.zeros(400, np.int64)
     labels[:2] = 1

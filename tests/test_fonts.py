@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import fonts
-from pipeline.plots import draw_confusion
+from pipeline.reports import fonts
+from pipeline.reports.plots import draw_confusion
 
 
 def test_installed_fonts_are_asked_after_matplotlibs_own() -> None:

@@ -11,7 +11,7 @@ import pytest
 from features.corpus.corpus import Columns, read_corpus
 from features.errors import CorpusError, SettingError
 from features.storage.location import HubName, source
-from pipeline.cli import main
+from pipeline.cli.main import main
 from pipeline.config import DataConfig, ExperimentConfig
 
 TEXTS = {

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from features.errors import CacheError, DivergedError
-from pipeline import journal, trials
-from pipeline.cli import main
+from pipeline.cli.main import main
+from pipeline.training import resume, trainings
 
 QUICK = ("--head", "cnn", "--set", "epochs=2", "filters=4", "kernels=1,2", "batch_size=16")
 Run = Callable[..., dict[str, Any]]
@@ -44,7 +44,7 @@ def run(
 def seeds_trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds of all trainings that began; one of seed 2 fails."""
     begun: list[int] = []
-    fit = trials.fit
+    fit = trainings.fit
 
     def noted(*arguments: Any) -> Any:
         begun.append(arguments[7])
@@ -52,7 +52,7 @@ def seeds_trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             raise DivergedError("as if killed")
         return fit(*arguments)
 
-    monkeypatch.setattr(trials, "fit", noted)
+    monkeypatch.setattr(trainings, "fit", noted)
     return begun
 
 
@@ -88,7 +88,7 @@ def test_it_says_what_it_took_up(
 ) -> None:
     run("--seeds", 3, code=1)
     said: list[str] = []
-    monkeypatch.setattr(trials, "say", said.append)
+    monkeypatch.setattr(trainings, "say", said.append)
     run("--seeds", 3)
     assert [line.endswith("kept from a run that did not finish") for line in said] == [
         True,
@@ -137,7 +137,7 @@ def test_changed_code_or_processor_takes_up_nothing(
     run: Run, seeds_trained: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("--seeds", 3, code=1)
-    monkeypatch.setattr(journal, "_circumstances", lambda: ["another"])
+    monkeypatch.setattr(resume, "_circumstances", lambda: ["another"])
     run("--seeds", 2)
     assert seeds_trained == [0, 1, 2, 0, 1]
 
@@ -178,7 +178,7 @@ def test_a_full_disk_costs_neither_the_run_nor_its_room(
         Path(str(arguments[1]), "head.safetensors").write_bytes(b"x" * 1000)
         raise CacheError("the head cannot be written")
 
-    monkeypatch.setattr(journal.checkpoint if what == "weights" else journal, "save", full)
+    monkeypatch.setattr(resume.checkpoint if what == "weights" else resume, "save", full)
     run("--seeds", 3, code=1)
     assert list(UNFINISHED.iterdir()) == []
     assert len(run("--seeds", 2)["trials"]) == 2
@@ -199,7 +199,7 @@ def test_folds_go_on_too_and_leftovers_go(run: Run, seeds_trained: list[int]) ->
 def test_old_trainings_that_nobody_took_up_go(run: Run, seeds_trained: list[int]) -> None:
     run("--seeds", 3, code=1)
     first, second = sorted(UNFINISHED.iterdir())
-    old = time.time() - journal.KEPT_SECONDS - 60
+    old = time.time() - resume.KEPT_SECONDS - 60
     os.utime(first, (old, old))
     run("--split-seed", 1)
     assert list(UNFINISHED.iterdir()) == [second]
@@ -209,12 +209,12 @@ def test_old_trainings_that_nobody_took_up_go(run: Run, seeds_trained: list[int]
 
 
 @pytest.mark.parametrize(
-    "file", ["features/api.py", "heads/deep/er/new.py", "pipeline/runs.py"]
+    "file", ["features/api.py", "heads/deep/er/new.py", "pipeline/runs/folder.py"]
 )
 def test_a_change_of_any_code_is_seen(tmp_path: Path, file: str) -> None:
     path = tmp_path / file
     path.parent.mkdir(parents=True)
     path.write_text("a = 1")
-    before = journal.code_digest(tmp_path)
+    before = resume.code_digest(tmp_path)
     path.write_text("a = 2")
-    assert journal.code_digest(tmp_path) != before
+    assert resume.code_digest(tmp_path) != before

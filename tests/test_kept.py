@@ -13,7 +13,7 @@ from features.duplicates.duplicates import CODE, Copies, find_copies, kept_copie
 from features.storage import results
 from features.storage.results import RESULTS, recall
 from features.store.verification import verify_cache
-from pipeline import baselines
+from pipeline.evaluation import baselines
 from tests.audit_corpora import sentence
 
 TEXTS = [*(sentence(i) for i in range(12)), sentence(3), sentence(4).upper()]

@@ -22,10 +22,10 @@ from features.store.shards.shard import Block
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED
 from heads.evaluation.metrics import accuracy_interval, mean_interval
-from pipeline.cli import main
+from pipeline.cli.main import main
 from pipeline.config import DataConfig, VectorConfig
-from pipeline.layer_scores import advice, compare, table
-from pipeline.layers import LayersConfig, LayersResult, draw_rows, run_layers
+from pipeline.tuning.layer_scores import advice, compare, table
+from pipeline.tuning.layers import LayersConfig, LayersResult, draw_rows, run_layers
 
 QUICK = {"epochs": 3, "learning_rate": 0.02, "filters": 8, "batch_size": 16}
 

@@ -25,10 +25,10 @@ from heads.layers import standardize
 from heads.registry import make_settings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import batches
-from pipeline.cli import make_parser
+from pipeline.cli.main import make_parser
+from pipeline.cli.options import vector_config
 from pipeline.config import VectorConfig
-from pipeline.shared_options import vector_config
-from pipeline.vectors import ensure_vectors
+from pipeline.encoding.vectors import ensure_vectors
 from tests.fakes import spec
 from tests.heads_fakes import make_table, marker_problem
 

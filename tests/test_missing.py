@@ -17,7 +17,7 @@ from features.missing import ids_of_groups, is_missing
 from features.splits.folds import make_folds
 from features.splits.split import make_split
 from heads.estimator import HeadClassifier
-from pipeline.cli import main
+from pipeline.cli.main import main
 from tests.audit_corpora import sentence
 
 

@@ -16,7 +16,7 @@ from features.encoders.description.model import find_model
 from features.encoders.segmentation import language_of, segmentation
 from features.encoders.transformer import load_encoder
 from features.errors import DeviceMemoryError, EncoderError
-from pipeline.cli import main
+from pipeline.cli.main import main
 from tests.fakes import SENTENCES
 from tests.zoo import BERT, CLS, MEAN, change, dense, pooling, stack, xlnet
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main
+from pipeline.cli.main import main
 
 OLD = Path(__file__).parent / "old"
 PREDICTIONS = json.loads((OLD / "predictions.json").read_text(encoding="utf-8"))

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from heads.presets import PRESETS
-from pipeline.cli import main
+from pipeline.cli.main import main
 from pipeline.config import ExperimentConfig
-from pipeline.listing import heads_text
+from pipeline.reports.listing import heads_text
 
 CLASSES = ("joy", "fear", "anger", "shame", "guilt", "hope", "pride", "grief")
 Train = Callable[..., tuple[int, str, str]]

@@ -27,7 +27,7 @@ from features.store.manifest import SpaceCard, read_card
 from features.store.space import Space
 from features.vectors.agreement import Agreement
 from features.vectors.spec import FeatureSpec
-from pipeline.vectors import load_encoder as load_real
+from pipeline.encoding.vectors import load_encoder as load_real
 from tests import fakes
 from tests.fakes import SENTENCES
 from tests.s3_server import S3Server

@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer
 from features import FeatureEncoder, FeatureStore, encode, load_encoder
 from features.encoders.description.model import find_model
 from features.errors import EncoderError, SettingError
-from pipeline.commands import vector_words
+from pipeline.command_line import vector_words
 from pipeline.config import VectorConfig
 from tests import test_repeats
 from tests.fakes import SENTENCES

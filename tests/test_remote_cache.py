@@ -29,7 +29,7 @@ from features.store.shards.shard import SUFFIX, Block
 from features.store.space import FeatureStore
 from features.store.verification import STALE_INDEX, Finding, repair, verify_cache
 from features.vectors.spec import text_keys
-from pipeline.cli import main
+from pipeline.cli.main import main
 from tests.counting import fake_vectors, spec
 from tests.fakes import save_bert
 from tests.s3_driver import SPECS, TEXTS, WINDOW_TEXTS, fill

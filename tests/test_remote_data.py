@@ -17,7 +17,7 @@ from features.errors import InputError, SettingError
 from features.storage import bucket as connection
 from features.storage.location import local_path, place
 from features.storage.remote import RemotePath
-from pipeline.cli import main
+from pipeline.cli.main import main
 from tests.s3_server import S3Server
 
 TEXTS = ["what a lovely day", "rain again", "she laughed, loudly", "über alles"]

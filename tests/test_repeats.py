@@ -15,8 +15,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from features.errors import DivergedError
 from heads.checkpoint import load
-from pipeline import trials
-from pipeline.cli import main
+from pipeline.cli.main import main
+from pipeline.training import trainings
 
 WORDS = {
     "good": "cat sat laughed boat",
@@ -321,14 +321,14 @@ def test_a_training_that_diverges_is_named(
     common: tuple[object, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fit = trials.fit
+    fit = trainings.fit
 
     def sometimes(*arguments: Any) -> Any:
         if arguments[7] == 8:
             raise DivergedError("the loss must stay finite")
         return fit(*arguments)
 
-    monkeypatch.setattr(trials, "fit", sometimes)
+    monkeypatch.setattr(trainings, "fit", sometimes)
     assert main([str(each) for each in (*common, "--seeds", 2, "--seed", 7)]) == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "fault: fold 1, seed 8: the loss must stay finite"

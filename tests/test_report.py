@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.breakdown import ClassScore, Collapse, Part, Parts
-from pipeline.evaluation import Score
-from pipeline.report import result_text
-from pipeline.results import Calibration, ExperimentResult, TrialScore
+from pipeline.evaluation.breakdown import ClassScore, Collapse, Part, Parts
+from pipeline.evaluation.evaluation import Score
+from pipeline.evaluation.result import Calibration, ExperimentResult, TrialScore
+from pipeline.reports.terminal import result_text
 
 SCORE = Score(0.8, 0.7, (0.78, 0.82), 1000)
 PLAIN = ExperimentResult(

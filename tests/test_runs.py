@@ -14,8 +14,8 @@ import pytest
 
 from features.errors import CacheError, CorpusError
 from features.storage import files
-from pipeline import runs as runs_module
-from pipeline.runs import METRICS, find_run, new_run, read_json, run_name, write_json
+from pipeline.runs import folder as runs_module
+from pipeline.runs.folder import METRICS, find_run, new_run, read_json, run_name, write_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -84,7 +84,7 @@ def test_names_that_are_no_utf8_are_written_and_read_back(tmp_path: Path) -> Non
 KILLED = """
 import sys, time
 from pathlib import Path
-from pipeline.runs import new_run
+from pipeline.runs.folder import new_run
 with new_run(Path(sys.argv[1]), "one") as run:
     (run.folder / "inner").mkdir()
     (run.folder / "inner" / "file").write_text("half")

@@ -21,7 +21,7 @@ from features.encoders.segmentation import (
 from features.encoders.transformer import TransformerEncoder
 from features.errors import SettingError
 from features.vectors.spec import FeatureSpec
-from pipeline.cli import main
+from pipeline.cli.main import main
 from tests.fakes import SENTENCES
 
 TOLERANCE = 1e-5

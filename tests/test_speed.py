@@ -18,8 +18,8 @@ from features.encoders.roofline import forward_flops, measured_peak
 from features.encoding.serial import EncodingReport, encode, plan_encoding
 from features.errors import EncoderError
 from features.store.space import FeatureStore
-from pipeline.speed import Speed, measure_speed, sequences
-from pipeline.vectors import Vectors
+from pipeline.encoding.speed import Speed, measure_speed, sequences
+from pipeline.encoding.vectors import Vectors
 from tests.counting import CountingEncoder
 from tests.fakes import SENTENCES
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.held_out import read_held_out
+from pipeline.runs.held_out import read_held_out
 from tests.test_blend import Command, Refusal, command, name, refusal, train
 from tests.test_repeats import data
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.evaluation import Evaluation, pooled
-from pipeline.spread import estimate, fold_spread, seed_spread
+from pipeline.evaluation.evaluation import Evaluation, pooled
+from pipeline.evaluation.repeats import estimate, fold_spread, seed_spread
 
 
 def evaluation(labels: list[int], predicted: list[int], first_row: int = 0) -> Evaluation:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import OutputError
-from pipeline.terminal import CONTROL, one_line, say, show, show_json
+from pipeline.console import CONTROL, one_line, say, show, show_json
 from tests.test_cli import REPOSITORY, Run, data, encoder, run, write
 
 __all__ = ["data", "encoder", "run"]
@@ -112,7 +112,7 @@ def test_streams_that_are_full_closed_or_left(line: str, code: int, lines: int) 
 
 def test_a_closed_stream_is_no_place_for_a_file() -> None:
     code = (
-        "from pipeline.terminal import open_streams; open_streams(); "
+        "from pipeline.console import open_streams; open_streams(); "
         "import os; raise SystemExit(open('file', 'w').fileno())"
     )
     done = subprocess.run(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main
+from pipeline.cli.main import main
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -36,7 +36,7 @@ def test_threads_do_not_spin_for_long_unless_told_to(
 
 def test_the_setting_comes_before_torch() -> None:
     """GNU's OpenMP reads its environment once, when torch loads it."""
-    script = "import sys, pipeline.cli; sys.exit('torch' in sys.modules)"
+    script = "import sys, pipeline.cli.main; sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
     assert done.returncode == 0

@@ -24,7 +24,7 @@ from features.errors import EncoderError, SettingError
 from features.estimator import FeatureEncoder
 from features.store.shards.shard import Block
 from features.vectors.spec import FeatureSpec
-from pipeline.cli import main
+from pipeline.cli.main import main
 from tests.fakes import SENTENCES, spec
 
 TOLERANCE = 1e-5

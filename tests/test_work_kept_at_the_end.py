@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import baselines, partition, record
-from pipeline.advice import LARGER, MULTILINGUAL, words_do_better
-from pipeline.cli import make_parser
+from pipeline.cli.command_options import experiment_config
+from pipeline.cli.main import make_parser
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
-from pipeline.evaluation import Evaluation
-from pipeline.options import experiment_config
+from pipeline.evaluation import baselines
+from pipeline.evaluation.evaluation import Evaluation
+from pipeline.training import partition, run_writer
+from pipeline.training.advice import LARGER, MULTILINGUAL, words_do_better
 from tests.audit_corpora import sentence
 from tests.test_cli import Run, encoder, run
 
@@ -73,10 +74,10 @@ def test_a_picture_or_baseline_that_fails_is_a_note(
     def fail(*_: object) -> None:
         raise RuntimeError("no such thing")
 
-    monkeypatch.setattr(record, "draw_confusion", fail)
+    monkeypatch.setattr(run_writer, "draw_confusion", fail)
     monkeypatch.setattr(baselines, "tfidf_logistic", fail)
     said: list[str] = []
-    monkeypatch.setattr(record, "say", said.append)
+    monkeypatch.setattr(run_writer, "say", said.append)
     result = train("data.csv")
     assert set(result["baselines"]) == {"majority"}
     assert said == [

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.cli import main
+from pipeline.cli.main import main
 from tests.fakes import SENTENCES, save_bert
 
 WORDS = " ".join(SENTENCES).split()
@@ -33,10 +33,19 @@ LABELS = ("good", "bad")
 TEXTS = 48
 SHARDS = 3
 PRELOAD = [
-    *("pipeline.cli", "pipeline.encoding", "pipeline.experiment", "pipeline.predict"),
-    *("pipeline.record", "pipeline.housekeeping", "pipeline.verification"),
     *(
-        "pipeline.exporting",
+        "pipeline.cli.main",
+        "pipeline.encoding.corpus_encoding",
+        "pipeline.training.experiment",
+        "pipeline.models.predictor",
+    ),
+    *(
+        "pipeline.training.run_writer",
+        "pipeline.cache.maintenance",
+        "pipeline.cache.verification",
+    ),
+    *(
+        "pipeline.encoding.export",
         "features.encoders.transformer",
         "heads.architectures.logistic",
         "heads.architectures.cnn",

@@ -1,0 +1,173 @@
+"""``manyheads audit``: what is wrong with a corpus, before anything is trained on it.
+
+read_corpus -> ensure_vectors -> copies -> finders -> AuditResult
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from features.corpus.corpus import Corpus, read_corpus
+from features.duplicates.duplicates import kept_copies
+from features.encoders.description.model import EncoderModel
+from features.encoding.serial import Encoder
+from features.errors import SettingError
+from features.splits.split import SIDES, official_sides
+from features.vectors.neighbors import EXACT_MOST
+from features.vectors.table import POOLED
+from pipeline.audit.duplicates import copy_findings
+from pipeline.audit.finding import EXAMPLES, Evidence, Example, Finder, Finding, Place
+from pipeline.audit.giveaways import giveaway_findings
+from pipeline.audit.labels import label_findings
+from pipeline.audit.rows import row_findings
+from pipeline.audit.texts import text_findings
+from pipeline.config import DataConfig, VectorConfig
+from pipeline.console import one_line
+from pipeline.encoding.vectors import ensure_vectors
+from pipeline.progress import duration
+
+FINDERS: tuple[Finder, ...] = (
+    copy_findings,
+    label_findings,
+    giveaway_findings,
+    text_findings,
+    row_findings,
+)
+
+SHOWN = 3
+"""Examples of each finding on the terminal; the page and ``--json`` have more."""
+
+LONGEST_SHOWN, LONGEST_LABEL = 88, 60
+"""Characters of a text and of a label on the terminal."""
+
+
+@dataclass(frozen=True, eq=False)
+class AuditResult:
+    """What an audit found.
+
+    Attributes:
+        evidence: what was looked at.
+        findings: in the order of ``FINDERS``.
+        seconds: of the audit, encoding left out.
+    """
+
+    evidence: Evidence
+    findings: tuple[Finding, ...]
+    seconds: float
+
+    @property
+    def corpus(self) -> Corpus:
+        """The corpus looked at."""
+        return self.evidence.corpus
+
+    @property
+    def search(self) -> str:
+        """How neighbours were searched."""
+        recall = self.evidence.copies.recall
+        exact = len(self.corpus) <= EXACT_MOST
+        return "exact" if exact else f"approximate, measured recall {recall:.1%}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that ``--json`` prints."""
+        corpus = self.corpus
+        sides = self.evidence.sides
+        return {
+            "data": str(corpus.path) if corpus.path else None,
+            "texts": len(corpus),
+            "labels": len(set(corpus.labels or ())),
+            "splits": None
+            if sides is None
+            else {name: int((sides == i).sum()) for i, name in enumerate(SIDES)},
+            "search": self.search,
+            "recall": round(self.evidence.copies.recall, 4),
+            "seconds": round(self.seconds, 3),
+            "findings": [finding.to_dict(corpus.rows) for finding in self.findings],
+        }
+
+    def to_text(self) -> str:
+        """The summary for a terminal."""
+        facts = self.to_dict()
+        sides = facts["splits"]
+        split = (
+            ", ".join(f"{count:,} {name}" for name, count in sides.items())
+            if sides
+            else "no split column"
+        )
+        lines = [
+            f"{one_line(self.corpus.name)}: {facts['texts']:,} texts, "
+            f"{facts['labels']:,} labels, {split}",
+            f"{len(self.findings)} kinds of findings in {duration(self.seconds)}; "
+            f"search among neighbours: {self.search}",
+        ]
+        for finding in self.findings:
+            lines += ["", *_finding_lines(finding)]
+        return "\n".join(lines)
+
+
+def run_audit(
+    data: DataConfig,
+    vectors: VectorConfig,
+    load: Callable[[EncoderModel], Encoder] | None = None,
+    examples: int = EXAMPLES,
+) -> AuditResult:
+    """Audit a corpus, encoding only texts that are not cached.
+
+    Args:
+        load: gives the encoder when something is missing; None loads the model itself.
+        examples: most examples to keep of each finding, at least 1.
+
+    Raises:
+        InputError: anything wrong with what the user gave.
+    """
+    if examples < 1:
+        raise SettingError(f"--examples must be at least 1; got {examples}")
+    corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
+    sides = None if corpus.splits is None else official_sides(corpus.splits, corpus.rows)[0]
+    encoded = ensure_vectors(corpus.texts, vectors, (POOLED,), load=load)
+    start = time.perf_counter()
+    pooled = encoded.table(POOLED).values
+    evidence = Evidence(
+        corpus=corpus,
+        sides=sides,
+        copies=kept_copies(vectors.cache, corpus.texts, pooled),
+        vectors=pooled,
+        tokens=encoded.tokens,
+        max_length=encoded.space(POOLED).spec.limit,
+        examples=examples,
+        columns=data.columns,
+    )
+    return AuditResult(evidence, audit(evidence), time.perf_counter() - start)
+
+
+def audit(evidence: Evidence) -> tuple[Finding, ...]:
+    """Everything that the finders find; pure."""
+    return tuple(finding for finder in FINDERS for finding in finder(evidence))
+
+
+def _finding_lines(finding: Finding) -> list[str]:
+    lines = [
+        f"{finding.kind}: {finding.count:,} ({finding.share:.1%})",
+        f"  {one_line(finding.message)}",
+    ]
+    for example in finding.examples[:SHOWN]:
+        lines += [f"    {line}" for line in _example_lines(example)]
+    return [*lines, f"  remedy: {finding.remedy}"]
+
+
+def _example_lines(example: Example) -> list[str]:
+    lines = [_shown(place) for place in (example.place, example.other) if place]
+    if example.other:
+        lines[1] = f"  = {lines[1]}"
+    facts = [one_line(example.note)] if example.note else []
+    if example.similarity is not None and example.similarity < 1:
+        facts.append(f"{example.similarity:.0%} in common")
+    return lines + ([f"  ({'; '.join(facts)})"] if facts and lines else facts)
+
+
+def _shown(place: Place) -> str:
+    text = one_line(place.text, LONGEST_SHOWN)
+    side = f" {one_line(place.split, LONGEST_LABEL)}" if place.split else ""
+    return f"row {place.row:,}{side} [{one_line(place.label, LONGEST_LABEL)}] {text}"

@@ -1,0 +1,1 @@
+"""One model made of several finished runs."""

@@ -1,0 +1,196 @@
+"""Blends: the mean of what several finished runs say of a text.
+
+    p = softmax(log((p_1 + ... + p_R) / R) / T)
+
+Runs over other vectors err on other texts, and a mean of probabilities errs less than they do
+(Lakshminarayanan et al., Simple and scalable predictive uncertainty estimation, NeurIPS 2017).
+Each run counts alike, so nothing is chosen but the temperature T, which validation gives as
+it gives that of a head: a mean of sure answers that differ is too unsure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from features.errors import SettingError
+from heads.evaluation.calibration import fit_temperature
+from heads.evaluation.metrics import log_loss
+from heads.trained import mean_of, tempered
+from pipeline.evaluation.evaluation import Evaluation, pooled
+from pipeline.evaluation.repeats import Spread, fold_spread, seed_spread
+from pipeline.runs.held_out import Answers, HeldOut
+
+LEAST = 1e-12
+"""In place of a true label's probability that float32 holds as 0, for the log loss."""
+
+
+@dataclass(frozen=True, eq=False)
+class Blended:
+    """The blend of some runs on what they held out.
+
+    Attributes:
+        held_out: its answers, a training a fold: the mean of the kept ones. ``plain`` is the
+            mean, ``probabilities`` the mean with the temperature.
+        temperatures: one a fold.
+        seeds: how many blends each fold has, of the runs' first seeds, their second ones, ...
+        over_seeds: test scores over those; None of one.
+        over_folds: test scores over the folds; None without folds.
+    """
+
+    held_out: HeldOut
+    temperatures: tuple[float, ...]
+    seeds: int
+    over_seeds: Spread | None
+    over_folds: Spread | None
+
+
+def best_of(validations: Sequence[Evaluation]) -> int:
+    """The place of the run that validates best: by accuracy, then by the lower loss."""
+
+    def standing(place: int) -> tuple[float, float]:
+        own = validations[place]
+        logits = np.log(np.maximum(own.probabilities, LEAST))
+        return own.score().accuracy, -log_loss(own.labels, logits)
+
+    return max(range(len(validations)), key=standing)
+
+
+def temperature_of(answers: Answers) -> float:
+    """The temperature that makes the log loss on validation least.
+
+    A class that no head of the fold knows has no probability anywhere, and texts of it are
+    left out, as they are for a single head.
+    """
+    validation, test = answers.validation, answers.test
+    known = np.flatnonzero(validation.plain.any(axis=0) | test.plain.any(axis=0))
+    ids = np.full(max(int(validation.labels.max()) + 1, validation.plain.shape[1]), len(known))
+    ids[known] = np.arange(len(known))
+    logits = np.log(np.maximum(validation.plain[:, known], LEAST))
+    return fit_temperature(ids[validation.labels], logits)
+
+
+def blend(parts: Sequence[HeldOut], names: Sequence[str]) -> Blended:
+    """Blend runs that held out the same texts.
+
+    Args:
+        parts: of R runs, 2 or more.
+        names: of the runs, for messages.
+
+    Raises:
+        SettingError: they are of other texts, sides, folds, or numbers of seeds.
+    """
+    for part, name in zip(parts[1:], names[1:], strict=True):
+        _check_alike(parts[0], part, names[0], name)
+    seeds = [_seeds(part) for part in parts]
+    if set(seeds) - {1, max(seeds)}:
+        shown = ", ".join(f"{name} {count}" for name, count in zip(names, seeds, strict=True))
+        raise SettingError(
+            f"the runs have different numbers of seeds ({shown}): give all of them the same "
+            "--seeds, or one"
+        )
+    first = parts[0]
+    folds = [
+        _mean_answers([part.folds[place] for part in parts])
+        for place in range(len(first.folds))
+    ]
+    temperatures = tuple(map(temperature_of, folds))
+    kept = tuple(map(_with_temperature, folds, temperatures))
+    repeats = [
+        [
+            _mean_answers([_seed(part, place, at) for part in parts])
+            for place in range(len(folds))
+        ]
+        for at in range(max(seeds))
+    ]
+    learned = tuple(map(min, zip(*(part.learned for part in parts), strict=True)))
+    return Blended(
+        replace(first, learned=learned, answers=kept),
+        temperatures,
+        max(seeds),
+        _over_seeds(repeats),
+        _over_folds(repeats, learned),
+    )
+
+
+def _check_alike(first: HeldOut, other: HeldOut, name: str, other_name: str) -> None:
+    """Runs with other held-out texts have learned from what the other is judged by."""
+    both = f"{name} and {other_name}"
+    if first.corpus_digest != other.corpus_digest:
+        raise SettingError(
+            f"{both} were trained on different texts, labels or split columns: only runs on "
+            "the same data can be blended"
+        )
+    folds = first.fold_count
+    if folds != other.fold_count:
+        again = f" --folds {folds}" if folds else ""
+        raise SettingError(
+            f"{both} have {folds or 'no'} and {other.fold_count or 'no'} folds: train one "
+            f"again with --split-of {name}{again}"
+        )
+    for one, two in zip(first.folds, other.folds, strict=True):
+        sides = ((one.validation, two.validation), (one.test, two.test))
+        if not all(np.array_equal(a.rows, b.rows) for a, b in sides):
+            raise SettingError(
+                f"{both} held out different texts, so that each has learned from some that "
+                f"the other is judged by: train one again with --split-of {name}"
+                + (f" --folds {folds}" if folds else "")
+            )
+
+
+def _seeds(part: HeldOut) -> int:
+    return len(part.answers) // len(part.folds)
+
+
+def _seed(part: HeldOut, fold: int, at: int) -> Answers:
+    """The answers of a fold by one of its seeds, both counted from 0, or by its only one."""
+    own = [each for each in part.answers if each.fold == part.folds[fold].fold]
+    return own[at if len(own) > 1 else 0]
+
+
+def _mean_answers(answers: Sequence[Answers]) -> Answers:
+    """The blend of one training of each run, on one fold."""
+    first = answers[0]
+    return Answers(
+        first.fold,
+        first.seed,
+        True,
+        _mean_evaluation([each.validation for each in answers]),
+        _mean_evaluation([each.test for each in answers]),
+    )
+
+
+def _mean_evaluation(evaluations: Sequence[Evaluation]) -> Evaluation:
+    first = evaluations[0]
+    mean = mean_of([each.probabilities for each in evaluations])
+    return Evaluation(first.side, first.rows, first.labels, mean, mean)
+
+
+def _with_temperature(answers: Answers, temperature: float) -> Answers:
+    validation, test = (
+        Evaluation(
+            each.side, each.rows, each.labels, tempered(each.plain, temperature), each.plain
+        )
+        for each in (answers.validation, answers.test)
+    )
+    return Answers(answers.fold, answers.seed, True, validation, test)
+
+
+def _over_seeds(repeats: Sequence[Sequence[Answers]]) -> Spread | None:
+    if len(repeats) == 1:
+        return None
+    return seed_spread([pooled([fold.test for fold in repeat]) for repeat in repeats])
+
+
+def _over_folds(repeats: Sequence[Sequence[Answers]], learned: Sequence[int]) -> Spread | None:
+    folds = list(zip(*repeats, strict=True))
+    if len(folds) == 1:
+        return None
+    ratios = [
+        len(fold[0].test.rows) / count for fold, count in zip(folds, learned, strict=True)
+    ]
+    return fold_spread(
+        [[answers.test for answers in fold] for fold in folds], float(np.mean(ratios))
+    )

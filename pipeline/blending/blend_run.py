@@ -1,0 +1,326 @@
+"""``manyheads blend``: several finished runs -> the run of their blend.
+
+find the runs -> read their heads and what they held out -> blend -> scores -> run folder
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from features.errors import CacheError, SettingError
+from heads.checkpoint import WEIGHTS
+from pipeline.blending.blend import Blended, best_of, blend
+from pipeline.encoding.vectors import say
+from pipeline.evaluation.breakdown import CLASSES, ClassScore, class_scores, write_classes
+from pipeline.evaluation.evaluation import Difference, Score, difference
+from pipeline.evaluation.repeats import Spread
+from pipeline.evaluation.result import Calibration
+from pipeline.models.blend_folder import PARTS, copy_parts, file_digest, write_blend_file
+from pipeline.models.model import read_run
+from pipeline.reports.terminal import (
+    BASELINE_NAMES,
+    SCORE_HEADER,
+    calibration_line,
+    class_lines,
+    score_row,
+    spread_lines,
+)
+from pipeline.runs.folder import (
+    CONFIG,
+    ENVIRONMENT,
+    METRICS,
+    PROBABILITIES,
+    environment,
+    find_run,
+    new_run,
+    read_json,
+    run_label,
+    run_name,
+    write_json,
+    writing,
+)
+from pipeline.runs.held_out import DAMAGE, HeldOut, read_held_out, write_held_out
+from pipeline.training.run_writer import calibration_of, draw_test
+
+NAME = "blend"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run that is blended, and what it scores by itself.
+
+    Attributes:
+        run: its name.
+        head, layout: what was trained on what.
+        validation, test: its scores.
+    """
+
+    run: str
+    head: str
+    layout: str
+    validation: Score
+    test: Score
+
+
+@dataclass(frozen=True)
+class BlendResult:
+    """What a blend gave.
+
+    Attributes:
+        run: its folder.
+        parts: the runs, in the order given.
+        best: the place among them of the one that validates best.
+        validation, test: scores of the blend; with folds, of all of them pooled.
+        gain_validation, gain_test: by how much it is more often right than the best part.
+        baselines: test scores of what it must beat, by name, as the first part has them.
+        seeds, folds: how many blends over_seeds has, and how many folds; 0 without.
+        over_seeds: test scores over the seeds, each blended with its like; None of one.
+        over_folds: test scores over the folds; None without folds.
+        classes: the test scores of each class.
+        calibration: of the test probabilities; before is the mean as it is.
+        copied: test texts with a near-copy among the training texts of the first part.
+        notes: what a user must know about the sides.
+    """
+
+    run: Path
+    parts: tuple[Part, ...]
+    best: int
+    validation: Score
+    test: Score
+    gain_validation: Difference
+    gain_test: Difference
+    baselines: Mapping[str, Score]
+    seeds: int
+    folds: int
+    over_seeds: Spread | None
+    over_folds: Spread | None
+    classes: tuple[ClassScore, ...]
+    calibration: Calibration
+    copied: int
+    notes: tuple[str, ...]
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: what ``--json`` prints and ``metrics.json`` holds."""
+        values = {**asdict(self), "run": str(self.run), "head": NAME}
+        del values["exit_code"]
+        return values
+
+    def to_text(self) -> str:
+        """For people: the blend beside its parts, and whether it is better than the best."""
+        blocks = [_scores(self), list(_gains(self)), _spreads(self), class_lines(self.classes)]
+        blocks.append(
+            [
+                *_copied(self),
+                calibration_line(self.calibration),
+                f"run: {self.run}",
+            ]
+        )
+        return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def run(parsed: argparse.Namespace) -> BlendResult:
+    """``manyheads blend``."""
+    return run_blend(parsed.parts, parsed.runs)
+
+
+def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
+    """Blend finished runs and write the run folder of the blend.
+
+    Args:
+        names: of 2 or more runs, as ``find_run`` takes them.
+        runs: the folder of runs.
+
+    Raises:
+        SettingError: too few runs, one twice, or runs that are of other texts or sides.
+        CacheError: there is no such run, or it is damaged.
+    """
+    folders = _folders(names, runs)
+    parts = [_read_part(folder, run_label(folder, runs)) for folder in folders]
+    _refuse_twice(folders, runs)
+    blended = blend([part.held_out for part in parts], [part.name for part in parts])
+    described = {NAME: [part.name for part in parts]}
+    result = _result(runs, parts, blended)
+    for note in result.notes:
+        say(f"note: {note}")
+    with new_run(runs, run_name(NAME, described, datetime.now(UTC))) as opened:
+        result = replace(result, run=opened.final)
+        with writing(opened):
+            _write(opened.folder, folders, parts[0].labels, described, blended, result)
+    return replace(result, run=opened.final)
+
+
+def _folders(names: Sequence[str], runs: Path) -> list[Path]:
+    if len(names) < 2:
+        raise SettingError(f"a blend takes two runs or more; got {len(names)}: name more")
+    folders = [find_run(name, runs).resolve() for name in names]
+    for folder in folders:
+        if (folder / PARTS).is_dir():
+            own = run_label(folder, runs)
+            raise SettingError(
+                f"the run {folder.name} is a blend itself: name the runs that it is made of, "
+                f"or its copies of them, {own}/{PARTS}/1 and so on"
+            )
+    return folders
+
+
+def _refuse_twice(folders: Sequence[Path], runs: Path) -> None:
+    """Raises ``SettingError`` for a run that is named twice, or beside its copy in a blend."""
+    once: dict[tuple[str, ...], str] = {}
+    for folder in folders:
+        # The weights alone do not tell: two seeds of logistic have one optimum.
+        files = tuple(file_digest(folder / name) for name in (WEIGHTS, PROBABILITIES))
+        label = run_label(folder, runs)
+        if files in once:
+            raise SettingError(
+                f"{once[files]} and {label} are the same training, which would count twice"
+            )
+        once[files] = label
+
+
+@dataclass(frozen=True, eq=False)
+class _PartRun:
+    """A run to blend, read whole, so that nothing damaged is blended."""
+
+    name: str
+    labels: tuple[str, ...]
+    held_out: HeldOut
+    head: str
+    layout: str
+    baselines: Mapping[str, Score]
+    copied: int
+    notes: tuple[str, ...]
+
+
+def _read_part(folder: Path, name: str) -> _PartRun:
+    """Raises ``CacheError`` if the run is damaged."""
+    model, held_out = read_run(folder), read_held_out(folder)
+    metrics = read_json(folder / METRICS)
+    try:
+        return _PartRun(
+            name,
+            model.head.classes,
+            held_out,
+            model.head.head,
+            model.head.layout,
+            {side: Score.of(each) for side, each in metrics["baselines"].items()},
+            int(metrics["copied"]),
+            tuple(map(str, metrics["notes"])),
+        )
+    except DAMAGE as error:
+        raise CacheError(
+            f"{folder / METRICS} is damaged ({type(error).__name__}: {error}): train the run "
+            "again"
+        ) from error
+
+
+def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResult:
+    """Everything that is measured; the run folder is filled in later."""
+    sides = [
+        (
+            part.held_out.validation,
+            part.held_out.test,
+        )
+        for part in parts
+    ]
+    scored = tuple(
+        Part(part.name, part.head, part.layout, validation.score(), test.score())
+        for part, (validation, test) in zip(parts, sides, strict=True)
+    )
+    best = best_of([validation for validation, _ in sides])
+    test = blended.held_out.test
+    first = parts[0]
+    return BlendResult(
+        run=run,
+        parts=scored,
+        best=best,
+        validation=blended.held_out.validation.score(),
+        test=test.score(),
+        gain_validation=difference(blended.held_out.validation, sides[best][0]),
+        gain_test=difference(test, sides[best][1]),
+        baselines=first.baselines,
+        seeds=blended.seeds,
+        folds=blended.held_out.fold_count,
+        over_seeds=blended.over_seeds,
+        over_folds=blended.over_folds,
+        classes=class_scores(test, blended.held_out.names.all),
+        calibration=calibration_of(test, blended.temperatures[0]),
+        copied=first.copied,
+        notes=first.notes,
+    )
+
+
+def _write(
+    folder: Path,
+    runs: Sequence[Path],
+    labels: Sequence[str],
+    described: Mapping[str, Any],
+    blended: Blended,
+    result: BlendResult,
+) -> None:
+    """Fill the run folder. ``metrics.json`` comes last: where it is, the rest is."""
+    held_out = blended.held_out
+    copy_parts(runs, folder)
+    write_blend_file(folder, labels, blended.temperatures[0])
+    write_json(folder / CONFIG, described)
+    write_json(folder / ENVIRONMENT, environment())
+    write_held_out(folder, held_out)
+    write_classes(folder / CLASSES, result.classes)
+    low, high = result.test.accuracy_interval
+    what = f"accuracy over {result.folds} folds" if result.folds else "test accuracy"
+    title = (
+        f"blend of {len(result.parts)} runs: {what} {result.test.accuracy:.1%} "
+        f"({low:.1%} to {high:.1%})"
+    )
+    draw_test(folder, held_out.test, held_out.names, blended.temperatures, title)
+    write_json(folder / METRICS, result.to_dict())
+
+
+def _scores(result: BlendResult) -> list[str]:
+    lines = [SCORE_HEADER, score_row("validation", NAME, result.validation)]
+    named = [(f"{i}: {part.head}", part) for i, part in enumerate(result.parts, start=1)]
+    lines += [score_row("", name, part.validation) for name, part in named]
+    lines.append(score_row("test", NAME, result.test))
+    lines += [score_row("", name, part.test) for name, part in named]
+    lines += [
+        score_row("", BASELINE_NAMES.get(name, name), each)
+        for name, each in result.baselines.items()
+    ]
+    lines += ["", *(f"{name} over {part.layout}, run {part.run}" for name, part in named)]
+    return lines
+
+
+def _gains(result: BlendResult) -> Iterator[str]:
+    """The blend against the run that one would take without it."""
+    best = f"{result.best + 1}: {result.parts[result.best].head}"
+    yield f"the blend against {best}, the run that validates best:"
+    for side, gain in (("validation", result.gain_validation), ("test", result.gain_test)):
+        low, high = gain.interval
+        told = "" if low > 0 or high < 0 else "; 0 is within: no difference beyond chance"
+        yield (
+            f"  {side:<11}{100 * gain.mean:+.1f} points of accuracy, 95 % interval "
+            f"{100 * low:+.1f} to {100 * high:+.1f}{told}"
+        )
+
+
+def _spreads(result: BlendResult) -> list[str]:
+    lines = spread_lines(result.seeds, result.over_seeds, result.folds, result.over_folds)
+    if result.folds:
+        lines += [
+            "test above: every text once, by heads that did not learn from it",
+            "the run predicts with the heads of fold 1",
+        ]
+    return lines
+
+
+def _copied(result: BlendResult) -> Iterator[str]:
+    if result.copied:
+        yield (
+            f"{result.copied:,} of {result.test.texts:,} test texts have a near-copy in "
+            "training: see the scores of the runs without them"
+        )

@@ -1,0 +1,171 @@
+"""``manyheads verify``: every file of a cache against what it claims to be."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from features.corpus.corpus import Columns, read_corpus
+from features.encoders.description.hub import EMBEDDED
+from features.encoders.description.model import EncoderModel, find_model, with_other_trust
+from features.encoding.recheck import changed_models, compare_sample, filled_by
+from features.encoding.serial import Encoder
+from features.errors import CacheError, CorruptShardError, SettingError
+from features.storage.location import Place, Source
+from features.store.manifest import existing_cache, space_folders
+from features.store.shards.shard import SUFFIX
+from features.store.space import FeatureStore
+from features.store.verification import REMEDIES, Finding, repair, verify_cache
+from pipeline.console import one_line
+from pipeline.encoding.vectors import load_encoder, say
+from pipeline.progress import Progress
+
+SAMPLE = 64
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verification found.
+
+    Attributes:
+        cache: the folder.
+        shards: how many were read.
+        compared: texts encoded again and compared.
+        findings: everything that is wrong.
+        moved: where files lie that ``--fix`` moved.
+        fixed: whether ``--fix`` was asked for.
+    """
+
+    cache: Place
+    shards: int
+    compared: int
+    findings: Sequence[Finding]
+    moved: Sequence[Place]
+    fixed: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean, 1 with findings (also those that were fixed)."""
+        return 1 if self.findings else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that ``--json`` prints."""
+        return {
+            "cache": str(self.cache),
+            "shards": self.shards,
+            "compared": self.compared,
+            "findings": [
+                {"kind": f.kind, "path": str(f.path), "detail": f.detail, "remedy": f.remedy}
+                for f in self.findings
+            ],
+            "fixed": self.fixed,
+            "moved": [str(path) for path in self.moved],
+        }
+
+    def to_text(self) -> str:
+        """For people: a line a finding, and a remedy a kind."""
+        compared = f", {self.compared:,} texts encoded again" if self.compared else ""
+        head = f"{self.cache}: {self.shards:,} shards read{compared}"
+        if not self.findings:
+            return f"{head}, nothing found"
+        lines = [f"{head}, {len(self.findings):,} findings"]
+        lines += [f"  {one_line(f'{f.kind}: {f.path}: {f.detail}')}" for f in self.findings]
+        found = {finding.kind for finding in self.findings}
+        lines += [f"{kind}: {remedy}" for kind, remedy in REMEDIES.items() if kind in found]
+        if self.fixed:
+            lines.append(
+                f"fixed; {len(self.moved):,} files moved: look there, then delete them"
+            )
+            lines += [f"  {one_line(str(path))}" for path in self.moved]
+        return "\n".join(lines)
+
+
+def run(parsed: argparse.Namespace) -> Verification:
+    """Verify as the command's arguments ask."""
+    if parsed.sample is not None and (parsed.data is None or parsed.sample < 1):
+        raise SettingError(
+            f"--sample {parsed.sample} takes texts of --data, at least 1; name a file"
+        )
+    return verify(
+        parsed.cache,
+        fix=parsed.fix,
+        data=parsed.data,
+        text_column=parsed.text_column,
+        encoder=parsed.encoder,
+        sample=parsed.sample or SAMPLE,
+        trust_remote_code=parsed.trust_remote_code,
+    )
+
+
+def verify(
+    cache: Place,
+    *,
+    fix: bool = False,
+    data: Source | None = None,
+    text_column: str = "text",
+    encoder: str | None = None,
+    sample: int = SAMPLE,
+    trust_remote_code: bool = False,
+    load: Callable[[EncoderModel], Encoder] = load_encoder,
+) -> Verification:
+    """Verify a cache; compare with an encoder where data or an encoder are named.
+
+    Args:
+        fix: take away what is bad, and write anew what is derived.
+        data: texts to encode again; None compares nothing.
+        encoder: whose spaces to look at; None with ``data`` is the embedded one.
+        sample: texts to compare in each space.
+        trust_remote_code: run the Python code that comes with the encoder.
+
+    Raises:
+        InputError: a cache, data file or encoder that cannot be had.
+    """
+    existing_cache(cache)
+    model = find_model(encoder or EMBEDDED, trust_remote_code) if data or encoder else None
+    columns = Columns(text=text_column, label=None, split=None)
+    texts = read_corpus(data, columns, labels=False, skip_empty=True).texts if data else ()
+    total = sum(len(list(folder.glob(f"*{SUFFIX}"))) for folder in space_folders(cache))
+    progress = Progress("verifying", total, "shards")
+    findings = verify_cache(cache, lambda: progress.advance(1))
+    progress.finish()
+    moved = repair(cache, findings) if fix and findings else []
+    compared = 0
+    if model:
+        twin = with_other_trust(model)
+        findings += changed_models(cache, model, twin)
+        if twin and filled_by(cache, twin):
+            done = "with" if twin.trust_remote_code else "without"
+            remedy = "pass it" if twin.trust_remote_code else "leave it out"
+            say(
+                f"some spaces in {cache} were filled by {model.label!r} {done} "
+                f"--trust-remote-code: {remedy} to compare them"
+            )
+    if model and texts:
+        compared, differing = _compare(cache, model, texts, sample, load)
+        findings += differing
+    return Verification(cache, total, compared, findings, moved, fix)
+
+
+def _compare(
+    cache: Place,
+    model: EncoderModel,
+    texts: Sequence[str],
+    sample: int,
+    load: Callable[[EncoderModel], Encoder],
+) -> tuple[int, list[Finding]]:
+    specs = filled_by(cache, model)
+    if not specs:
+        say(f"no space in {cache} was filled by {model.label!r}: nothing to compare")
+        return 0, []
+    encoder, compared, findings = load(model), 0, []
+    for spec in specs:
+        try:
+            space = FeatureStore(cache).space(spec)
+            count, found = compare_sample(space, texts, encoder, sample)
+        except (CacheError, CorruptShardError):  # a finding already
+            continue
+        compared += count
+        findings += found
+    return compared, findings

@@ -1,0 +1,1 @@
+"""Corpora to vectors: encode, measure, certify, export."""

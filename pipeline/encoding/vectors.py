@@ -1,0 +1,243 @@
+"""From texts to cached vectors: the plan line, the encoding, and what there is afterwards.
+
+Imports no torch: a warm run never pays for it. The encoder's module is imported when the
+first text has to be encoded, here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+
+from features.encoders.description.model import EncoderModel, find_model
+from features.encoding.devices import CPU, core_count, parse_devices, present
+from features.encoding.processes import encode_on_devices
+from features.encoding.serial import (
+    Encoder,
+    EncodingPlan,
+    EncodingReport,
+    check_disk,
+    encode,
+    plan_encoding,
+)
+from features.hardware import AUTO, chosen_precision
+from features.probe.probe import prepare
+from features.storage.buffers import on_disk
+from features.store.space import FeatureStore, Space
+from features.vectors.spec import parse_layers
+from features.vectors.table import POOLED, SENTENCES, FeatureTable
+from pipeline.config import VectorConfig
+from pipeline.console import say as say
+from pipeline.progress import Progress
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The cached vectors of some texts, in every layout asked for.
+
+    Attributes:
+        model: the encoder.
+        spaces: one a layout.
+        plan: what there was to do.
+        report: what was done.
+        memory: bytes that the vectors of a table may take of it; None: half of what is
+            available.
+    """
+
+    model: EncoderModel
+    spaces: tuple[Space, ...]
+    plan: EncodingPlan
+    report: EncodingReport
+    memory: int | None = None
+
+    def space(self, layout: str) -> Space:
+        """The space of one of the layouts."""
+        return next(space for space in self.spaces if space.spec.layout == layout)
+
+    def table(self, layout: str) -> FeatureTable:
+        """The vectors of all texts, in their order."""
+        table = self.space(layout).table(self.plan.keys, self.memory)
+        if on_disk(table.values):
+            say(
+                f"the {layout} vectors, {table.values.nbytes / 1e9:,.2f} GB, are more than may "
+                "stand in memory: they are read from a file in the cache (see --memory)"
+            )
+        return table
+
+    @cached_property
+    def tokens(self) -> np.ndarray:
+        """(N,) int32: tokens of every whole text, before truncation."""
+        return self.spaces[0].tokens(self.plan.keys)
+
+    @property
+    def truncated(self) -> np.ndarray:
+        """(N,) bool: texts of which something is cut off."""
+        return self._beyond > 0
+
+    @property
+    def windowed(self) -> np.ndarray:
+        """(N,) bool: texts that were seen through several windows."""
+        spec = self.spaces[0].spec
+        long: np.ndarray = self.tokens > (spec.max_length if spec.max_tokens else np.inf)
+        return long
+
+    def cut_share(self, rows: np.ndarray | None = None) -> float:
+        """Share of all tokens of some texts, or of all, in [0, 1], that are not seen."""
+        chosen = slice(None) if rows is None else rows
+        tokens = int(self.tokens[chosen].sum(dtype=np.int64))
+        return float(self._beyond[chosen].sum() / max(1, tokens))
+
+    @property
+    def _beyond(self) -> np.ndarray:
+        """(N,) int64: tokens of each text that are cut off; sentences leave none out."""
+        if self.spaces[-1].spec.layout == SENTENCES:
+            return np.zeros(len(self.plan.keys), np.int64)
+        limit = self.spaces[0].spec.limit
+        return np.maximum(self.tokens.astype(np.int64) - limit, 0)
+
+
+def open_spaces(
+    config: VectorConfig, layouts: Sequence[str], model: EncoderModel
+) -> tuple[Space, ...]:
+    """The spaces that a configuration names, one a layout.
+
+    Raises:
+        SettingError: an unknown layout, layer, language or prompt, or windows that are not
+            needed.
+        CacheError: a cache folder that cannot be read.
+    """
+    layers = parse_layers(config.layers, model.depth)
+    prompt = model.chosen_prompt(config.prompt, config.prompt_name)
+    store = FeatureStore(config.cache)
+    specs = [
+        model.spec(
+            name,
+            layers,
+            dtype=config.dtype,
+            precision=chosen_precision(config.precision, named_devices(config)),
+            max_tokens=config.max_tokens,
+            language=config.language,
+            prompt=prompt,
+        )
+        for name in layouts
+    ]
+    return tuple(store.space(spec, model.label) for spec in specs)
+
+
+def ensure_vectors(
+    texts: Iterable[str],
+    config: VectorConfig,
+    layouts: Sequence[str],
+    *,
+    model: EncoderModel | None = None,
+    load: Callable[[EncoderModel], Encoder] | None = None,
+) -> Vectors:
+    """Cache the vectors of texts in some layouts, encoding only those that are missing.
+
+    Args:
+        texts: N texts, the same whenever they are iterated: a list, or ``CorpusTexts``, which
+            reads them from a file.
+        layouts: without repeats.
+        model: a description at hand; None looks the configured encoder up.
+        load: gives the encoder when something is missing; None loads the model itself.
+
+    Raises:
+        InputError: an encoder, cache folder, layer or layout that will not do, too little
+            disk, or texts that cannot be read.
+        BadVectorError: the encoder gave vectors that must not be stored.
+        WorkerError: one of several processes died.
+    """
+    model = model or find_model(config.encoder, config.trust_remote_code)
+    return fill(texts, config, open_spaces(config, layouts, model), model, load)
+
+
+def fill(
+    texts: Iterable[str],
+    config: VectorConfig,
+    spaces: tuple[Space, ...],
+    model: EncoderModel,
+    load: Callable[[EncoderModel], Encoder] | None = None,
+) -> Vectors:
+    """Cache the vectors of texts in some spaces of one encoder, from one forward pass.
+
+    Raises:
+        InputError, BadVectorError: as ``ensure_vectors``.
+    """
+    plan = plan_encoding(texts, spaces)
+    say(plan_line(plan))
+    if len(plan.missing):
+        FeatureStore(config.cache).prepare()
+        check_disk(plan, config.cache)
+    progress = Progress("encoding", len(plan.missing), "texts")
+    devices = chosen_devices(config) if len(plan.missing) and not load else ()
+
+    def on_batch(count: int, tokens: int) -> None:
+        progress.advance(count)
+
+    if len(devices) > 1:
+        each = partial(load_encoder, model, config.backend)
+        report = encode_on_devices(plan, texts, spaces, each, devices, on_batch)
+    else:
+        device = devices[0] if devices else None
+        own = load or partial(load_encoder, backend=config.backend, device=device)
+
+        def ready() -> Encoder:
+            encoder = own(model)
+            prepare(encoder, spaces, say)
+            return encoder
+
+        report = encode(plan, texts, spaces, ready, on_batch)
+    progress.finish()
+    return Vectors(model, spaces, plan, report, config.memory_bytes)
+
+
+def plan_line(plan: EncodingPlan) -> str:
+    """The one line before encoding: texts, distinct, cached, to encode, disk needed."""
+    counts = f"plan: {len(plan.keys):,} texts, {plan.distinct:,} distinct"
+    if not len(plan.missing):
+        return f"{counts}: 0 of {plan.distinct:,} texts encoded, all cached"
+    return (
+        f"{counts}, {plan.cached:,} cached, {len(plan.missing):,} to encode, "
+        f"about {plan.bytes_needed / 1e6:,.0f} MB of disk"
+    )
+
+
+def with_pooled(layout: str) -> tuple[str, ...]:
+    """The layout and pooled, which one more forward pass would cost and which takes no room."""
+    return (layout,) if layout == POOLED else (POOLED, layout)
+
+
+def named_devices(config: VectorConfig) -> tuple[str, ...]:
+    """The devices that a configuration names; none where the encoder chooses itself."""
+    return parse_devices(config.devices) if config.devices is not None else ()
+
+
+def chosen_devices(config: VectorConfig) -> tuple[str, ...]:
+    """Where to encode, one entry a process; none where the encoder chooses itself.
+
+    Raises:
+        SettingError: a device that this machine lacks.
+    """
+    devices = named_devices(config)
+    # torch alone knows the GPUs, and nothing else is worth its import.
+    asks_gpu = any(device != CPU for device in devices)
+    gpus = importlib.import_module("torch").cuda.device_count() if asks_gpu else 0
+    return present(devices, core_count(), gpus)
+
+
+def load_encoder(
+    model: EncoderModel, backend: str = AUTO, device: str | None = None
+) -> Encoder:
+    """Load an encoder; imports torch.
+
+    Raises:
+        EncoderError: it cannot be loaded.
+        SettingError: a back end that cannot be had on the device.
+    """
+    module = importlib.import_module("features.encoders.transformer")
+    encoder: Encoder = module.load_encoder(model, device, backend)
+    return encoder

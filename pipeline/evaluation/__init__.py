@@ -1,0 +1,1 @@
+"""Scores: with intervals, by part, over repeats, beside baselines."""

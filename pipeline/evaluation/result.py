@@ -1,0 +1,144 @@
+"""What an experiment gave: the whole result, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from heads.evaluation.metrics import differ
+from pipeline.evaluation.breakdown import ClassScore, Collapse, Parts
+from pipeline.evaluation.evaluation import Score
+from pipeline.evaluation.repeats import Spread
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether the test probabilities are as sure as they are right.
+
+    Attributes:
+        temperature: what the head in the run folder divides its logits by.
+            It was fitted before the refit.
+        error_before, error_after: expected calibration error on test, in [0, 1], without and
+            with the temperature; with folds, each text by the temperature of its fold's head.
+        error_by_chance: the mean error of as many texts if these probabilities were true.
+        bins: of the confidence, of equal width.
+    """
+
+    temperature: float
+    error_before: float
+    error_after: float
+    error_by_chance: float
+    bins: int
+
+
+@dataclass(frozen=True)
+class TrialScore:
+    """What one training gave.
+
+    Attributes:
+        fold, seed: which; without folds, fold 1.
+        kept: whether it is the one of its fold that validates best.
+        validation, test: its scores.
+        temperature: fitted on its validation texts.
+        epochs, best_epoch: passes made, and the one whose weights were kept.
+        collapsed: whether it predicts one class for almost every text.
+        seconds: of the training.
+    """
+
+    fold: int
+    seed: int
+    kept: bool
+    validation: Score
+    test: Score
+    temperature: float
+    epochs: int
+    best_epoch: int
+    collapsed: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """What one experiment gave.
+
+    Attributes:
+        run: its folder.
+        head, layout: what was trained on what.
+        encoded: texts that had to be encoded; the others were cached.
+        truncated: texts longer than the encoder sees, of those on any side; with folds, rows
+            that a split column marks as test are on none.
+        tokens_cut_share: share of all their tokens, in [0, 1], that it does not see therefore.
+        validation, test: scores of the head that is kept, on validation as it was before its
+            refit; with folds, of every fold's kept head on its own texts, pooled, where each
+            text counts once.
+        baselines: test scores of what it must beat, by name.
+        epochs, best_epoch: passes made, and the one whose weights were kept.
+        parameters: trained numbers of the head.
+        seconds: ``encoding`` and ``training``, of all trainings together.
+        notes: what a user must know about the split.
+        copied: test texts with a copy or near-copy among the training texts.
+        test_without_copies: the head's score on all other test texts; None if there are none.
+        refit: whether the head learned from the validation texts too, once these had chosen it:
+            the validation score is then that of the head before.
+        seeds, folds: how many trainings a split, and how many folds; 0 without.
+        trials: every training.
+        over_seeds: test scores over the seeds; None of one seed.
+        over_folds: test scores over the folds; None without folds.
+        classes: the test scores of each class.
+        calibration: of the test probabilities.
+        by_length: the test texts in parts by their tokens.
+        by_truncation: whole and truncated test texts; None where one of the two lacks.
+        collapse: the class that is predicted for almost every text; None where all is well.
+        advice: what must be said before any score, with what to try.
+    """
+
+    run: Path
+    head: str
+    layout: str
+    encoded: int
+    truncated: int
+    validation: Score
+    test: Score
+    baselines: Mapping[str, Score]
+    epochs: int
+    best_epoch: int
+    parameters: int
+    seconds: Mapping[str, float]
+    notes: tuple[str, ...]
+    copied: int = 0
+    test_without_copies: Score | None = None
+    tokens_cut_share: float = 0.0
+    refit: bool = False
+    seeds: int = 1
+    folds: int = 0
+    trials: tuple[TrialScore, ...] = ()
+    over_seeds: Spread | None = None
+    over_folds: Spread | None = None
+    classes: tuple[ClassScore, ...] = ()
+    calibration: Calibration | None = None
+    by_length: Parts | None = None
+    by_truncation: Parts | None = None
+    collapse: Collapse | None = None
+    advice: tuple[str, ...] = ()
+
+    @property
+    def flattered(self) -> bool:
+        """Whether copies raise or lower the test accuracy beyond noise.
+
+        Test of ``heads.evaluation.metrics.differ``, 95 %, of the copied test texts against the
+        others.
+        """
+        rest = self.test_without_copies
+        if not self.copied or rest is None:
+            return False
+        others = rest.accuracy * rest.texts
+        copied = self.test.accuracy * self.test.texts - others
+        return differ(np.array([copied, others]), np.array([self.copied, rest.texts]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: what ``--json`` prints and ``metrics.json`` holds."""
+        return {**asdict(self), "run": str(self.run)}

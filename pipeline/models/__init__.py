@@ -1,0 +1,1 @@
+"""Trained models that predict: runs, blends and exported folders."""

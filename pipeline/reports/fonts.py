@@ -1,0 +1,61 @@
+"""Fonts of the pictures: labels in every script that some installed font has."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+
+from pipeline.console import say
+
+OWN = "DejaVu Sans"
+"""Comes with matplotlib; Latin, Greek, Cyrillic and Arabic letters, and more."""
+
+WIDE = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Droid Sans Fallback",
+    "Microsoft YaHei",
+    "SimHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Arial Unicode MS",
+)
+"""Chinese, Japanese and Korean as well, of the usual systems."""
+
+MISSING = "missing from font"
+
+
+def families(installed: Iterable[str]) -> list[str]:
+    """Where to look for a letter, in order."""
+    names = set(installed)
+    return [OWN, *(name for name in WIDE if name in names)]
+
+
+def use_installed() -> None:
+    """Let matplotlib look for letters in all of them. It warns of names that are not there."""
+    matplotlib.rcParams["font.family"] = families(font.name for font in fontManager.ttflist)
+
+
+def save(figure: Figure, path: Path, dpi: int) -> None:
+    """Write a picture; one line says so if some of its letters are in no font."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure.savefig(path, dpi=dpi, bbox_inches="tight")
+    # A picture is drawn more than once until it fits, so letters are warned of again.
+    lost = {str(each.message) for each in caught if MISSING in str(each.message)}
+    if lost:
+        say(
+            f"note: {path.name} shows boxes in place of letters ({len(lost)}) that no "
+            "installed font has; install one of their script, such as Noto Sans CJK for Chinese"
+        )
+    for each in caught:
+        if str(each.message) not in lost:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)

@@ -1,0 +1,260 @@
+"""Pictures of runs, layers and lr-range: readable with 2 classes and with 100."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from heads.evaluation.calibration import Reliability
+from heads.head import EpochRecord
+from heads.learning_rate import RangeTest
+from pipeline.labels import short_label
+from pipeline.reports import fonts
+from pipeline.tuning.layer_scores import Comparison
+
+fonts.use_installed()
+
+DPI = 120
+TRAIN, VALIDATION, BEST, STOP = "#3b6ea8", "#d1662d", "#555555", "#999999"
+
+SIZES = ((12, 0.62, 9.0), (30, 0.42, 7.5), (100, 0.22, 5.5))
+"""Up to so many classes: inches a cell of the confusion matrix, and points of its letters."""
+
+CONTRAST = 0.4
+"""Exponent of the colours: a confusion of 2 % must be seen beside a diagonal of 95 %."""
+
+LONGEST_NAME = 34
+
+FEW_TEXTS = 10
+"""Fewer than that in a bin of confidence are drawn small."""
+
+DRAWN_LOSS = 2.5
+"""Times the first loss that lr-range.png shows."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One training to draw: its history, its best epoch, and whether its head was kept."""
+
+    history: Sequence[EpochRecord]
+    best_epoch: int
+    kept: bool
+
+
+def draw_curves(curves: Sequence[Curve], title: str, step: str, path: Path) -> None:
+    """Loss and accuracy of training and validation over the epochs of every training.
+
+    The one that was kept is drawn strong, its best epoch and its end marked; the others are
+    light.
+
+    Args:
+        curves: one of them is the one that was kept.
+        step: what a record is: ``epoch``, or the value tried.
+    """
+    figure, (losses, accuracies) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    for axes, name in ((losses, "loss"), (accuracies, "accuracy")):
+        for curve in sorted(curves, key=lambda curve: curve.kept):
+            _draw_curve(axes, curve, name, step)
+        axes.set(xlabel=step, ylabel=name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    others = len(curves) - 1
+    figure.suptitle(literal(f"{title}; light: {others} other trainings" if others else title))
+    _save(figure, path)
+
+
+def _draw_curve(axes: Axes, curve: Curve, name: str, step: str) -> None:
+    epochs = [record.epoch for record in curve.history]
+    for side, colour in (("train", TRAIN), ("validation", VALIDATION)):
+        values = [getattr(record, f"{side}_{name}") for record in curve.history]
+        if not curve.kept:
+            axes.plot(epochs, values, color=colour, alpha=0.25, linewidth=1)
+            continue
+        label = "training" if side == "train" else side
+        axes.plot(epochs, values, color=colour, marker=".", label=label)
+        if side == "validation":
+            best = values[curve.best_epoch - 1]
+            axes.plot(curve.best_epoch, best, "o", color=colour, markersize=8, mfc="none")
+    if curve.kept:
+        best_label = f"best, {step} {curve.best_epoch}"
+        axes.axvline(curve.best_epoch, color=BEST, linestyle=":", label=best_label)
+        axes.axvline(epochs[-1], color=STOP, linewidth=1, label=f"stop, {step} {epochs[-1]}")
+
+
+def draw_calibration(
+    plain: Reliability,
+    scaled: Reliability,
+    temperatures: Sequence[float],
+    title: str,
+    path: Path,
+) -> None:
+    """Accuracy over confidence on test, before and after the temperature, and the texts a bin.
+
+    Points on the diagonal are as sure as they are right; below it they are too sure.
+
+    Args:
+        temperatures: of every head that predicted.
+    """
+    figure, (upper, lower) = plt.subplots(
+        2, 1, figsize=(6, 7), sharex=True, layout="constrained", height_ratios=(3, 1)
+    )
+    low, high = min(temperatures), max(temperatures)
+    some = f"temperature {low:.2f}" if low == high else f"temperatures {low:.2f} to {high:.2f}"
+    upper.plot([0, 1], [0, 1], color=BEST, linestyle=":", label="as sure as right")
+    sides = ((plain, TRAIN, "without temperature"), (scaled, VALIDATION, f"with {some}"))
+    width = 1 / len(plain.texts)
+    for place, (bins, colour, name) in enumerate(sides):
+        # The accuracy of a few texts says nothing: a small point, and no line to it.
+        many = bins.texts >= FEW_TEXTS
+        upper.plot(
+            bins.confidence[many],
+            bins.accuracy[many],
+            color=colour,
+            marker="o",
+            label=f"{name}: error {bins.error:.1%}",
+        )
+        upper.plot(bins.confidence[~many], bins.accuracy[~many], ".", color=colour, alpha=0.5)
+        left = (np.arange(len(bins.texts)) + 0.25 + 0.5 * place) * width
+        lower.bar(left, bins.texts, 0.45 * width, color=colour)
+    upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
+    lower.set(xlabel="confidence", ylabel="texts")
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center")
+    figure.suptitle(literal(title), fontsize=10)
+    _save(figure, path)
+
+
+def draw_layers(comparison: Comparison, head: str, title: str, path: Path) -> None:
+    """Validation accuracy by layer with 95 % intervals, against that of pooled vectors.
+
+    Full dots are within noise of the best layer by the paired test; hollow ones are worse.
+
+    Args:
+        head: what was trained on the layers.
+    """
+    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
+    low, high = comparison.pooled.interval
+    axes.axhspan(100 * low, 100 * high, color=VALIDATION, alpha=0.12, linewidth=0)
+    level = 100 * comparison.pooled.accuracy
+    axes.axhline(level, color=VALIDATION, label="logistic on pooled vectors")
+    numbers = [one.layer or 0 for one in comparison.layers]
+    values = [100 * one.accuracy for one in comparison.layers]
+    axes.plot(numbers, values, color=TRAIN)
+    for noise, fill, note in (
+        (True, TRAIN, "within noise of the best"),
+        (False, "white", "worse"),
+    ):
+        some = [one for one in comparison.layers if one.within_noise is noise]
+        accuracies = np.array([one.accuracy for one in some])
+        ends = np.array([one.interval for one in some]).reshape(-1, 2)
+        axes.errorbar(
+            [one.layer or 0 for one in some],
+            100 * accuracies,
+            100 * np.maximum(0, [accuracies - ends[:, 0], ends[:, 1] - accuracies]),
+            color=TRAIN,
+            linestyle="none",
+            marker="o",
+            markerfacecolor=fill,
+            capsize=3,
+            label=f"{head} on a layer, {note}" if some else None,
+        )
+    marked = [f"{n}\ndefault" if n == comparison.default else str(n) for n in numbers]
+    axes.set_xticks(numbers, marked)
+    axes.set(xlabel="layer (0: embeddings)", ylabel="validation accuracy, %")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    axes.set_title(literal(title), fontsize=10)
+    _save(figure, path)
+
+
+def draw_confusion(
+    matrix: np.ndarray, truth: Sequence[str], classes: Sequence[str], title: str, path: Path
+) -> None:
+    """Confusion matrix: rows are true labels, columns predictions, colour the share of a row.
+
+    Args:
+        matrix: (len(truth), len(classes)) counts.
+        truth: names of the rows; may hold labels that training lacks.
+        classes: names of the columns.
+    """
+    rows, columns = matrix.shape
+    shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
+    _, cell, font = next((size for size in SIZES if rows <= size[0]), SIZES[-1])
+    size = (columns * cell + 4.2, rows * cell + 3.2)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(CONTRAST, 0, 1), aspect="equal")
+    _name_axes(axes, truth, classes, font)
+    _write_counts(axes, matrix, shares, font)
+    bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 4 / size[1]), pad=0.02)
+    bar.set_label("share of the true label's texts", fontsize=9)
+    axes.set_title(literal(title), fontsize=11 if rows <= SIZES[1][0] else 18)
+    _save(figure, path)
+
+
+def draw_range(test: RangeTest, title: str, path: Path) -> None:
+    """Loss over learning rate, on a logarithmic axis, with the suggestion marked."""
+    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
+    axes.plot(test.rates, test.losses, ".", color=TRAIN, alpha=0.35, label="loss of a batch")
+    axes.plot(test.rates, test.smoothed, color=TRAIN, label="smoothed")
+    low = test.smoothed.argmin()
+    axes.plot(test.rates[low], test.smoothed[low], "o", color=BEST, label="lowest")
+    axes.axvline(test.suggestion, color=VALIDATION, label=f"suggestion: {test.suggestion:.2g}")
+    # A loss that has diverged may be anything; what matters lies around the first one.
+    highest = DRAWN_LOSS * max(test.smoothed[0], test.smoothed[low])
+    if test.diverged_at is not None:
+        axes.axvline(test.diverged_at, color=BEST, linestyle=":", label="diverged")
+    axes.set_ylim(0, min(highest, 1.05 * test.losses.max()))
+    axes.set(xscale="log", xlabel="learning rate", ylabel="cross-entropy")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    axes.set_title(literal(title), fontsize=10)
+    _save(figure, path)
+
+
+def _name_axes(axes: Axes, truth: Sequence[str], classes: Sequence[str], font: float) -> None:
+    axes.set_xticks(range(len(classes)), map(axis_name, classes), rotation=90, fontsize=font)
+    axes.set_yticks(range(len(truth)), map(axis_name, truth), fontsize=font)
+    axes.set_xlabel("predicted", fontsize=10)
+    axes.set_ylabel("true", fontsize=10)
+    axes.set_xticks(np.arange(len(classes) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(truth) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#dddddd", linewidth=0.4)
+    axes.tick_params(which="minor", length=0)
+
+
+def _write_counts(axes: Axes, matrix: np.ndarray, shares: np.ndarray, font: float) -> None:
+    for row, column in np.argwhere(matrix > 0):
+        colour = "white" if shares[row, column] > 0.25 else "black"
+        count = f"{matrix[row, column]:,}"
+        axes.text(column, row, count, ha="center", va="center", fontsize=font, color=colour)
+
+
+def axis_name(label: str) -> str:
+    """Return a label cut to fit an axis, to be drawn letter by letter."""
+    return literal(short_label(label, LONGEST_NAME))
+
+
+def literal(text: str) -> str:
+    """Return a text that is drawn letter by letter: a dollar sign would start a formula."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return shown.replace("$", r"\$")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    try:
+        fonts.save(figure, path, DPI)
+    finally:
+        plt.close(figure)

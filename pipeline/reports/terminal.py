@@ -1,0 +1,229 @@
+"""Results for people: the table that ends a training run, and what must be said before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from heads.registry import head_type
+from pipeline.evaluation.breakdown import ClassScore, Part
+from pipeline.evaluation.evaluation import Score
+from pipeline.evaluation.repeats import Estimate, Spread
+from pipeline.evaluation.result import Calibration, ExperimentResult
+from pipeline.labels import short_label
+from pipeline.progress import duration
+
+BASELINE_NAMES = {"majority": "majority class", "tfidf_logistic": "TF-IDF + logistic"}
+
+SIMPLEST = "logistic"
+COLLAPSE_REMEDY = {
+    False: f"Lower learning_rate, or see whether --head {SIMPLEST} learns these labels.",
+    True: "See with manyheads audit whether the texts tell these labels at all.",
+}
+"""What to do about a collapse; by whether the head is the simplest."""
+
+SHOWN_CLASSES, WORST_CLASSES = 10, 5
+"""Up to so many classes all are shown, of more the worst."""
+
+LONGEST_NAME = 28
+
+SCORE_HEADER = f"{'':<11}{'':<20}{'accuracy':>9}{'macro-F1':>10}   95 % interval of accuracy"
+
+
+def result_text(result: ExperimentResult) -> str:
+    """The table of one experiment and what it cost."""
+    rest = result.test_without_copies
+    rows = [
+        ("validation", result.head, result.validation),
+        ("test", result.head, result.test),
+        *([("uncopied", result.head, rest)] if rest and result.copied else []),
+        *(("test", BASELINE_NAMES[name], each) for name, each in result.baselines.items()),
+    ]
+    blocks = [
+        [*_collapse_first(result), *_copies_first(result), *result.advice],
+        [
+            SCORE_HEADER,
+            *(score_row(side, name, each) for side, name, each in rows),
+        ],
+        _repeats(result),
+        class_lines(result.classes),
+        [*_parts(result), _copies_line(result), *_calibration(result), *_cost(result)],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def score_row(side: str, name: str, score: Score) -> str:
+    """One line under ``SCORE_HEADER``."""
+    low, high = score.accuracy_interval
+    return (
+        f"{side:<11}{name:<20}{score.accuracy:>9.1%}{score.macro_f1:>10.1%}"
+        f"   {low:.1%} to {high:.1%}"
+    )
+
+
+def _collapse_first(result: ExperimentResult) -> Iterator[str]:
+    """What must be said before any score: the head predicts one class for everything."""
+    fallen = sum(trial.collapsed for trial in result.trials)
+    if result.collapse:
+        found = result.collapse
+        label = short_label(found.label, LONGEST_NAME)
+        yield (
+            f"The head has collapsed: it predicts '{label}' for "
+            f"{found.predicted_share:.1%} of the test texts, where {found.label_share:.1%} are "
+            f"right. {COLLAPSE_REMEDY[result.head == SIMPLEST]}"
+        )
+    elif fallen:
+        yield (
+            f"{fallen} of {len(result.trials)} trainings have collapsed: they predict one "
+            "class for almost every text. The head is not stable with these settings."
+        )
+
+
+def _copies_first(result: ExperimentResult) -> Iterator[str]:
+    """What must be said before any score: copies in training change it beyond noise."""
+    rest = result.test_without_copies
+    if not result.flattered or rest is None:
+        return
+    low, high = rest.accuracy_interval
+    verb = "flatter" if rest.accuracy < result.test.accuracy else "harm"
+    yield (
+        f"Copies {verb} this test: {result.copied:,} of {result.test.texts:,} test texts have "
+        f"a near-copy in training. Without them the accuracy is {rest.accuracy:.1%} "
+        f"({low:.1%} to {high:.1%}), not {result.test.accuracy:.1%}; see manyheads audit."
+    )
+
+
+def _repeats(result: ExperimentResult) -> list[str]:
+    """Mean and spread over seeds and over folds, and which head is kept."""
+    lines = spread_lines(result.seeds, result.over_seeds, result.folds, result.over_folds)
+    if not lines:
+        return []
+    kept = next(trial for trial in result.trials if trial.kept)
+    best = f"the best of {result.seeds} seeds on validation" if result.seeds > 1 else ""
+    if result.folds:
+        lines += [
+            "test above: every text once, by a head that did not learn from it"
+            + (f",\n{best}" if best else ""),
+            f"the run holds the head of fold 1, seed {kept.seed}",
+        ]
+    else:
+        lines.append(f"above and in the run: seed {kept.seed}, {best}")
+    return lines
+
+
+def spread_lines(
+    seeds: int, over_seeds: Spread | None, folds: int, over_folds: Spread | None
+) -> list[str]:
+    """Mean, deviation and intervals over so many seeds and folds, where there are several."""
+    lines = []
+    if over_seeds:
+        lines += _spread(f"over {seeds} seeds", "seeds", over_seeds)
+    if over_folds:
+        lines += _spread(f"over {folds} folds", "folds", over_folds)
+    return lines
+
+
+def _spread(name: str, others: str, spread: Spread) -> list[str]:
+    low, high = spread.texts_interval
+    return [
+        f"{f'test, {name}':<31}{'mean':>9}{'deviation':>11}   95 % interval of the mean",
+        f"{_estimate('accuracy', spread.accuracy)} (other {others})",
+        f"{'':<54}{low:.1%} to {high:.1%} (other test texts)",
+        f"{_estimate('macro-F1', spread.macro_f1)} (other {others})",
+    ]
+
+
+def _estimate(name: str, estimate: Estimate) -> str:
+    low, high = estimate.interval
+    return (
+        f"{name:<31}{estimate.mean:>9.1%}{estimate.deviation:>11.1%}   {low:.1%} to {high:.1%}"
+    )
+
+
+def class_lines(scores: Sequence[ClassScore]) -> list[str]:
+    """The classes; of many the worst ones."""
+    occurring = [each for each in scores if each.f1 is not None]
+    if not occurring:
+        return []
+    name = "class, on test"
+    shown = occurring
+    if len(occurring) > SHOWN_CLASSES:
+        shown = sorted(occurring, key=lambda each: (each.f1, -each.support))[:WORST_CLASSES]
+        name = f"the worst {WORST_CLASSES} of {len(occurring)} classes"
+    return [
+        f"{name:<31}{'precision':>9}{'recall':>10}{'F1':>8}{'texts':>8}",
+        *(
+            f"{short_label(each.label, LONGEST_NAME):<31}"
+            f"{_share(each.precision):>9}{_share(each.recall):>10}"
+            f"{_share(each.f1):>8}{each.support:>8,}"
+            for each in shown
+        ),
+    ]
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _parts(result: ExperimentResult) -> Iterator[str]:
+    """Accuracy by length and by truncation, where it differs beyond noise."""
+    if result.by_length and result.by_length.differ:
+        longest = result.by_length.parts[-1].tokens[1]
+        shown = ", ".join(
+            f"{part.accuracy:.1%} from {part.tokens[0]:,}" for part in result.by_length.parts
+        )
+        yield f"accuracy changes with length: {shown} to {longest:,} tokens"
+    if result.by_truncation and result.by_truncation.differ:
+        whole, cut = result.by_truncation.parts
+        yield (
+            f"accuracy changes with truncation: {_part(whole)} of {whole.texts:,} whole texts, "
+            f"{_part(cut)} of {cut.texts:,} truncated ones"
+        )
+
+
+def _part(part: Part) -> str:
+    low, high = part.accuracy_interval
+    return f"{part.accuracy:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _copies_line(result: ExperimentResult) -> str:
+    if not result.copied:
+        return "no test text has a near-copy in training"
+    left = result.test.texts - result.copied
+    return (
+        f"{result.copied:,} of {result.test.texts:,} test texts have a near-copy in training; "
+        f"uncopied: the other {left:,}"
+    )
+
+
+def _calibration(result: ExperimentResult) -> Iterator[str]:
+    if result.calibration is not None:
+        yield calibration_line(result.calibration)
+
+
+def calibration_line(found: Calibration) -> str:
+    """Whether the probabilities are as sure as they are right."""
+    return (
+        f"expected calibration error on test: {found.error_before:.1%} without "
+        f"temperature, {found.error_after:.1%} at that of predict, {found.temperature:.2f}; "
+        f"{found.error_by_chance:.1%} is chance"
+    )
+
+
+def _cost(result: ExperimentResult) -> Iterator[str]:
+    step = head_type(result.head).step
+    yield (
+        f"{result.encoded:,} texts encoded in {duration(result.seconds['encoding'])}; "
+        f"{result.parameters:,} parameters trained in {duration(result.seconds['training'])}, "
+        f"best {step}: {result.best_epoch} of {result.epochs}"
+    )
+    if result.refit:
+        yield (
+            "once chosen, it learned from the validation texts too: their score is from before "
+            "(--set refit=false leaves that out)"
+        )
+    if result.truncated:
+        yield (
+            f"{result.truncated:,} texts are longer than the encoder sees: "
+            f"{result.tokens_cut_share:.1%} of all tokens are cut off"
+        )
+    yield f"run: {result.run}"

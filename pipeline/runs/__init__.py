@@ -1,0 +1,1 @@
+"""Run folders: what a finished training leaves on disk."""

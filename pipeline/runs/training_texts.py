@@ -1,0 +1,167 @@
+"""Neighbours as explanation: the training texts nearest to a text, with their labels.
+
+A run folder keeps the key, label and beginning of every training text; the vectors come
+from the feature store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.corpus.corpus import Corpus
+from features.errors import CacheError
+from features.store.space import Space
+from features.vectors.neighbors import nearest, unit
+from features.vectors.spec import text_keys
+from pipeline.evaluation.evaluation import Evaluation
+
+TRAINING = "training.parquet"
+ERRORS = "errors.jsonl"
+
+NEIGHBORS = 3
+LONGEST_TEXT = 300
+"""Characters of a training text that a run keeps."""
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """A training text near to another text.
+
+    Attributes:
+        row: its data row in the file trained on, from 1.
+        text: its beginning.
+        label: its label.
+        similarity: cosine of the two pooled vectors, in [-1, 1].
+    """
+
+    row: int
+    text: str
+    label: str
+    similarity: float
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTexts:
+    """The n texts that a run was trained on: data rows, beginnings, labels, ``S16`` keys."""
+
+    rows: Sequence[int]
+    texts: Sequence[str]
+    labels: Sequence[str]
+    keys: np.ndarray
+
+    @classmethod
+    def of(cls, corpus: Corpus, train: np.ndarray) -> TrainingTexts:
+        """Those of a corpus at some positions."""
+        labels = corpus.labels or ()
+        rows = train.tolist()
+        return cls(
+            [corpus.rows[i] for i in rows],
+            [corpus.texts[i][:LONGEST_TEXT] for i in rows],
+            [labels[i] for i in rows],
+            text_keys(corpus.texts[i] for i in rows),
+        )
+
+    def neighbors(
+        self, queries: np.ndarray, vectors: np.ndarray, k: int
+    ) -> list[tuple[Neighbor, ...]]:
+        """The ``k`` training texts nearest to each query, nearest first.
+
+        Args:
+            queries: (Q, D) pooled vectors.
+            vectors: (n, D) pooled vectors of the training texts, in their order.
+        """
+        if len(queries) == 0:
+            return []
+        similarity, found = nearest(unit(queries), unit(vectors), k)
+        return [
+            tuple(
+                Neighbor(self.rows[i], self.texts[i], self.labels[i], round(float(s), 4))
+                for i, s in zip(places.tolist(), values.tolist(), strict=True)
+            )
+            for places, values in zip(found, similarity, strict=True)
+        ]
+
+
+def write_training(path: Path, training: TrainingTexts) -> None:
+    """Write the training texts of a run as Parquet."""
+    keys = pa.array([key.ljust(16, b"\0") for key in training.keys.tolist()], pa.binary(16))
+    columns = {"row": [*training.rows], "text": [*training.texts], "label": [*training.labels]}
+    pq.write_table(pa.table({**columns, "key": keys}), path)
+
+
+def read_training(path: Path) -> TrainingTexts:
+    """The training texts of a run. Raises ``CacheError`` where it kept none."""
+    try:
+        table = pq.read_table(path, columns=["row", "text", "label", "key"])
+        columns = {name: table.column(name).to_pylist() for name in ("row", "text", "label")}
+        keys = np.array(table.column("key").to_pylist(), dtype="S16")
+    except (OSError, LookupError, ValueError, TypeError, pa.ArrowException) as error:
+        raise CacheError(
+            f"cannot read {path} ({error}); train the run again to have its texts explained"
+        ) from error
+    return TrainingTexts(columns["row"], columns["text"], columns["label"], keys)
+
+
+def training_vectors(training: TrainingTexts, space: Space) -> np.ndarray:
+    """(n, D) pooled vectors of the training texts, from the store.
+
+    Raises:
+        CacheError: the store lacks some.
+    """
+    lacking = int(space.missing(training.keys).sum())
+    if lacking:
+        raise CacheError(
+            f"{space.folder} lacks {lacking:,} of {len(training.keys):,} training texts; pass "
+            "the cache that the run was trained with as --cache, or encode its data again "
+            "with: manyheads features"
+        )
+    return space.table(training.keys).values
+
+
+def error_list(
+    corpus: Corpus,
+    train: np.ndarray,
+    test: Evaluation,
+    classes: Sequence[str],
+    pooled: np.ndarray,
+) -> list[dict[str, Any]]:
+    """Every test text that was labelled wrongly, the surest first, with its neighbours.
+
+    Args:
+        train: positions of the training texts in the corpus.
+        classes: names of the class ids.
+        pooled: (N, D) pooled vectors of the whole corpus.
+    """
+    wrong = np.flatnonzero(test.predicted != test.labels)
+    confidence = test.probabilities.max(axis=1)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
+    rows = test.rows[wrong]
+    training = TrainingTexts.of(corpus, train)
+    k = min(NEIGHBORS, len(train))
+    near = training.neighbors(pooled[rows], pooled[train], k)
+    labels = corpus.labels or ()
+    return [
+        {
+            "row": corpus.rows[row],
+            "text": corpus.texts[row],
+            "label": labels[row],
+            "predicted": classes[test.predicted[place]],
+            "confidence": round(float(confidence[place]), 6),
+            "neighbors": [asdict(neighbor) for neighbor in neighbors],
+        }
+        for place, row, neighbors in zip(wrong.tolist(), rows.tolist(), near, strict=True)
+    ]
+
+
+def write_errors(path: Path, errors: Sequence[dict[str, Any]]) -> None:
+    """Write an error list, one JSON object a line."""
+    lines = [json.dumps(error, ensure_ascii=False) + "\n" for error in errors]
+    path.write_bytes("".join(lines).encode(errors="backslashreplace"))

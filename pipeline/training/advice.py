@@ -1,0 +1,83 @@
+"""Advice: what to try where words alone do better than the head on its vectors."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from features.vectors.table import POOLED
+from heads.evaluation.metrics import answers_differ
+from pipeline.command_line import data_words, vector_words
+from pipeline.config import ExperimentConfig
+from pipeline.evaluation.evaluation import Evaluation
+
+SEQUENCE_HEAD = "attention"
+"""What does best over token vectors (docs/results.md)."""
+
+LARGER = "sentence-transformers/all-mpnet-base-v2"
+MULTILINGUAL = "sentence-transformers/paraphrase-multilingual-mpnet-base-v2"
+"""Encoders that are larger than the embedded one, for English and for other languages."""
+
+SAMPLE, FOREIGN = 1000, 0.05
+"""Texts looked at, and the share of their letters outside ASCII from which they count as not
+English."""
+
+
+def words_do_better(
+    config: ExperimentConfig,
+    layout: str,
+    texts: Sequence[str],
+    test: Evaluation,
+    words: np.ndarray,
+) -> tuple[str, ...]:
+    """Return a line with a command where the TF-IDF baseline beats the head beyond noise.
+
+    Args:
+        config: of the experiment.
+        layout: of the vectors.
+        texts: of the corpus.
+        test: what the head predicts.
+        words: (n,) int64, what the baseline predicts for the same texts.
+    """
+    right = words == test.labels
+    if right.sum() <= test.right.sum() or not answers_differ(right, test.right):
+        return ()
+    return (
+        f"Words alone do better: TF-IDF + logistic labels {right.mean():.1%} of the test texts "
+        f"rightly, this head {test.right.mean():.1%}, a difference beyond noise (exact McNemar "
+        f"test, 5 %). Vectors that tell more may help; try: {_command(config, layout, texts)}",
+    )
+
+
+def _command(config: ExperimentConfig, layout: str, texts: Sequence[str]) -> str:
+    """Return the same training with one thing changed: the head, or else the encoder.
+
+    A head over token vectors costs least. It does not help where the encoder may not know the
+    language.
+    """
+    words = ["manyheads", "train"]
+    foreign = _foreign(texts)
+    knows = not foreign or config.vectors.encoder == MULTILINGUAL
+    if layout == POOLED and knows:
+        changed = replace(config, head=SEQUENCE_HEAD, preset=None, layout=None, settings={})
+    else:
+        larger = MULTILINGUAL if foreign else LARGER
+        vectors = replace(config.vectors, encoder=larger, layers=None, max_tokens=None)
+        changed = replace(config, vectors=vectors)
+    words += ["--preset", changed.preset] if changed.preset else ["--head", changed.head]
+    words += [*data_words(changed.data), *vector_words(changed.vectors)]
+    if changed.layout is not None:
+        words += ["--layout", changed.layout]
+    if changed.folds:
+        words += ["--folds", str(changed.folds)]
+    if changed.settings:
+        words += ["--set", *(f"{name}={value}" for name, value in changed.settings.items())]
+    return shlex.join(words)
+
+
+def _foreign(texts: Sequence[str]) -> bool:
+    letters = [letter for text in texts[:SAMPLE] for letter in text if letter.isalpha()]
+    return sum(not letter.isascii() for letter in letters) > FOREIGN * len(letters)

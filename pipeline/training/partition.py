@@ -1,0 +1,285 @@
+"""The labelled texts of an experiment and who trains, validates and tests.
+
+Near-copies stay on one side of every split that is made here, so the vectors come first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from features.corpus.corpus import Corpus, read_corpus
+from features.corpus.rows import clipped
+from features.duplicates.duplicates import Copies
+from features.errors import SettingError, SplitError, listed
+from features.missing import ids_of_groups, is_missing
+from features.splits.folds import make_folds
+from features.splits.split import TEST, Split, make_split, official_sides
+from features.splits.strata import ids_of, joined
+from pipeline.config import NEAR, DataConfig
+from pipeline.encoding.vectors import say
+from pipeline.runs.held_out import HeldOut
+
+TEST_SHARE = 0.15
+
+LARGE_SHARE = 0.05
+"""Of all rows; a cluster of near-copies that is larger is named."""
+
+
+def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
+    """The labelled texts of a data configuration; a split of them must be possible.
+
+    Args:
+        folds: how many the texts will be dealt into; 0: one split.
+
+    Raises:
+        CorpusError, SplitError: as ``read_corpus`` and ``make_split``, before any encoding.
+    """
+    corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
+    groups = None if corpus.groups is None else ids_of_groups(corpus.groups)
+    if folds:
+        _deal(corpus, data, groups, folds)
+    else:
+        _split(corpus, data, groups)
+    if corpus.skipped:
+        say(f"note: {corpus.skipped:,} rows without a text or label were left out")
+    for label, count in missing_labels(corpus).items():
+        say(
+            f"note: {count:,} rows have the label {label!r}, which programs write where there "
+            "is none; it counts as a class: empty these cells and pass --skip-empty otherwise"
+        )
+    return corpus
+
+
+def split_corpus(
+    corpus: Corpus, data: DataConfig, copies: Copies, test: float | None = TEST_SHARE
+) -> Split:
+    """The split of a corpus, said on stderr.
+
+    Args:
+        test: share of the rows that is cut to test where the file does not say; None: none.
+
+    Raises:
+        SplitError: too little is left to split once copies and groups stay together.
+    """
+    groups = group_ids(corpus, copies, data.split)
+    split = _split(corpus, data, groups, test)
+    notes = [*split.notes, *_group_notes(corpus, data)]
+    if data.split == NEAR:
+        notes += _cluster_notes(corpus, copies)
+    split = replace(split, notes=tuple(notes))
+    say(
+        f"{corpus.name}: {len(corpus):,} texts, {len(split.classes)} classes; "
+        f"{len(split.train):,} to train, {len(split.validation):,} to validate, "
+        f"{len(split.test):,} to test"
+    )
+    for note in split.notes:
+        say(f"note: {note}")
+    return split
+
+
+def fold_corpus(
+    corpus: Corpus, data: DataConfig, copies: Copies, folds: int
+) -> tuple[Split, ...]:
+    """One split a fold, said on stderr: every text tests once, a part of the others validates.
+
+    Rows that a split column marks as test take no part: who tries heads by folds keeps them
+    for the last word.
+
+    Raises:
+        SplitError: too little is left to deal once copies and groups stay together.
+    """
+    splits = _deal(corpus, data, group_ids(corpus, copies, data.split), folds)
+    notes = _fold_notes(corpus, splits) + _group_notes(corpus, data)
+    if data.split == NEAR:
+        notes += _cluster_notes(corpus, copies)
+    sizes = [len(split.test) for split in splits]
+    say(
+        f"{corpus.name}: {sum(sizes):,} texts in {folds} folds of {min(sizes):,} to "
+        f"{max(sizes):,}"
+    )
+    for note in notes:
+        say(f"note: {note}")
+    return tuple(replace(split, notes=tuple(notes)) for split in splits)
+
+
+def splits_of(
+    corpus: Corpus, held_out: HeldOut, run: str, notes: Sequence[str]
+) -> tuple[Split, ...]:
+    """The splits that a finished run was trained on, one a fold, said on stderr.
+
+    Args:
+        corpus: the same texts, labels and sides in the same order.
+        held_out: of that run.
+        run: its name, for messages.
+        notes: those of its splits, which hold for these too.
+
+    Raises:
+        SettingError: the run is of another corpus.
+    """
+    if held_out.corpus_digest != corpus.digest:
+        raise SettingError(
+            f"--split-of {run}: that run was trained on other texts, labels or split column "
+            f"cells than those of {corpus.name}; name a run on this data, or leave it out"
+        )
+    folds = held_out.folds
+    # Over folds each text is tested once, so all others belong to the official test side.
+    tested = np.sort(np.concatenate([fold.test.rows for fold in folds]))
+    pool = tested if held_out.fold_count else np.arange(len(corpus))
+    cells = np.full((len(folds), len(corpus)), "training", dtype="U10")
+    for own, fold in zip(cells, folds, strict=True):
+        own[fold.validation.rows] = fold.validation.side
+        own[fold.test.rows] = fold.test.side
+    splits = [_sided(corpus, pool, own[pool].tolist()) for own in cells]
+    say(f"{corpus.name}: {len(pool):,} texts on the sides of {run}")
+    for note in notes:
+        say(f"note: {note}")
+    return tuple(replace(split, notes=tuple(notes)) for split in splits)
+
+
+def group_ids(corpus: Corpus, copies: Copies, rule: str) -> np.ndarray | None:
+    """(N,) int64 ids of rows that stay together, or None where only exact copies do.
+
+    Args:
+        rule: ``near`` joins near-copies; a group column is obeyed under every rule.
+    """
+    column = None if corpus.groups is None else ids_of_groups(corpus.groups)
+    if rule != NEAR:
+        return column
+    clusters = ids_of(copies.clusters.tolist())
+    return clusters if column is None else joined(clusters, column)
+
+
+def _split(
+    corpus: Corpus, data: DataConfig, groups: np.ndarray | None, test: float | None = TEST_SHARE
+) -> Split:
+    return make_split(
+        corpus.labels or (),
+        corpus.texts,
+        corpus.splits,
+        groups=groups,
+        seed=data.split_seed,
+        test=test,
+        rows=corpus.rows,
+    )
+
+
+def _deal(
+    corpus: Corpus, data: DataConfig, groups: np.ndarray | None, folds: int
+) -> list[Split]:
+    """One split a fold, of the rows that no split column marks as test."""
+    sides, _ = official_sides(corpus.splits, corpus.rows)
+    pool = np.flatnonzero(sides != TEST)
+    texts, labels, _ = _of_pool(corpus, pool)
+    units = None if groups is None else groups[pool]
+    fold_of = make_folds(labels, texts, folds, units, data.split_seed)
+    splits = []
+    for fold in range(folds):
+        cells = np.where(fold_of == fold, "test", "train").tolist()
+        try:
+            splits.append(_sided(corpus, pool, cells, units, data.split_seed))
+        except SplitError as error:
+            raise SplitError(f"fold {fold + 1} of {folds} cannot be made: {error}") from error
+    return splits
+
+
+def _sided(
+    corpus: Corpus,
+    pool: np.ndarray,
+    cells: Sequence[str],
+    units: np.ndarray | None = None,
+    seed: int = 0,
+) -> Split:
+    """The split of some rows by the side that each has; one that lacks is cut from training.
+
+    Args:
+        pool: (n,) int64 positions in the corpus.
+        cells: n sides, as a split column names them.
+        units: (n,) int64 ids of rows that stay together.
+        seed: of the cut.
+
+    Raises:
+        SplitError: as ``make_split``.
+    """
+    texts, labels, rows = _of_pool(corpus, pool)
+    split = make_split(labels, texts, cells, units, seed, rows=rows)
+    train, validation, test = pool[split.train], pool[split.validation], pool[split.test]
+    return Split(train, validation, test, split.classes, split.unseen, ())
+
+
+def _of_pool(corpus: Corpus, pool: np.ndarray) -> tuple[list[str], list[str], list[int]]:
+    """Texts, labels and data rows of some positions in the corpus."""
+    labels, chosen = corpus.labels or (), pool.tolist()
+    return (
+        [corpus.texts[row] for row in chosen],
+        [labels[row] for row in chosen],
+        [corpus.rows[row] for row in chosen],
+    )
+
+
+def _fold_notes(corpus: Corpus, splits: list[Split]) -> list[str]:
+    """How the folds were made, and which texts can only score as errors."""
+    tested = sum(len(split.test) for split in splits)
+    notes = [
+        f"{len(splits)} folds: each of {tested:,} texts is tested once, by a head that saw "
+        "neither it nor its copies; in each fold 20 % of the others validate first."
+    ]
+    if tested < len(corpus):
+        notes.append(
+            f"{len(corpus) - tested:,} rows that the split column marks as test take no part "
+            "in the folds; --split-column none deals them out too."
+        )
+    labels = corpus.labels or ()
+    lost = Counter(
+        labels[row]
+        for split in splits
+        for row in split.test.tolist()
+        if labels[row] not in split.classes
+    )
+    if lost:
+        shown = listed(f"{clipped(name)} ({count:,})" for name, count in sorted(lost.items()))
+        notes.append(
+            f"{sum(lost.values()):,} texts are tested in a fold whose training lacks their "
+            f"label and can only score as errors: {shown}."
+        )
+    return notes
+
+
+def missing_labels(corpus: Corpus) -> dict[str, int]:
+    """Labels that stand for no value, such as ``nan``, and how many rows have each."""
+    counts = Counter(corpus.labels or ())
+    return {label: counts[label] for label in sorted(counts) if is_missing(label)}
+
+
+def _group_notes(corpus: Corpus, data: DataConfig) -> list[str]:
+    """How many rows belong to no group."""
+    empty = [cell for cell in corpus.groups or () if is_missing(cell)]
+    if not empty:
+        return []
+    rows = "1 row has" if len(empty) == 1 else f"{len(empty):,} rows have"
+    written = sorted({cell.strip() for cell in empty} - {""})
+    also = f" (or {listed(map(repr, written))})" if written else ""
+    return [f"{rows} an empty {data.columns.group}{also}: each counts as a group of its own."]
+
+
+def _cluster_notes(corpus: Corpus, copies: Copies) -> list[str]:
+    """What near-copies there are, and what keeping them together means for the score."""
+    sizes = np.bincount(copies.clusters)
+    rows = int(sizes[sizes > 1].sum())
+    if not rows:
+        return []
+    official = "" if corpus.splits is None else " where the split column leaves the choice"
+    notes = [
+        f"{rows:,} of {len(corpus):,} texts have copies or near-copies, in "
+        f"{int((sizes > 1).sum()):,} clusters that were kept on one side{official}; "
+        "--split random would part them and score too high."
+    ]
+    if sizes.max() > LARGE_SHARE * len(corpus):
+        notes.append(
+            f"The largest cluster of near-copies has {int(sizes.max()):,} texts and stays "
+            "whole: the sides' shares and classes may be off; see manyheads audit."
+        )
+    return notes

@@ -1,0 +1,168 @@
+"""Finished trainings of an unfinished experiment: what a killed ``train --seeds 5`` had done.
+
+    runs/.unfinished/<digest of all that decides a training>/   head.json, head.safetensors,
+                                                                training
+
+The same command takes them up and goes on; once its run folder stands they are removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import load, save
+
+from features.errors import CacheError
+from features.splits.split import Split
+from features.storage.files import sweep, temporary_folder
+from heads import checkpoint
+from heads.head import HeadSettings
+from heads.trained import TrainedHead
+from heads.training.trainer import use_bfloat16
+from pipeline.runs.folder import environment
+
+FOLDER = ".unfinished"
+TRAINING = "training"
+OF = "of-"
+"""Begins the name of an empty file; the number of trainings of the experiment follows."""
+
+DIGEST = 32
+"""Bytes of the SHA-256 of description and values, which stands before the values."""
+
+KEPT_SECONDS = 30 * 24 * 3600.0
+"""Age from which trainings that nobody took up are removed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One finished training.
+
+    Attributes:
+        trained: the head, with its temperature.
+        held_out: (n, C) float32 logits of the validation texts, of the head before it learned
+            from those too.
+        seconds: it took.
+    """
+
+    trained: TrainedHead
+    held_out: np.ndarray
+    seconds: float
+
+
+class Journal:
+    """The trainings of one experiment.
+
+    Args:
+        runs: the folder of runs.
+        decided: what decides the results of every training: vectors, corpus, head.
+        trainings: how many the experiment has.
+    """
+
+    def __init__(self, runs: Path, decided: Sequence[str], trainings: int = 1) -> None:
+        self.trainings = trainings
+        self.folder = runs / FOLDER
+        self.decided = [*decided, *_circumstances()]
+        self.used: set[Path] = set()
+        with suppress(OSError):
+            sweep(self.folder)  # what a killed one was writing
+
+    def find(self, settings: HeadSettings, split: Split, seed: int) -> Training | None:
+        """The finished training of a seed on a split; None: there is none, or a damaged one."""
+        place = self._place(settings, split, seed)
+        try:
+            trained = checkpoint.load(place)
+            stored = (place / TRAINING).read_bytes()
+        except (CacheError, OSError):
+            return None
+        digest, data = stored[:DIGEST], stored[DIGEST:]
+        if digest != _digest(place, data):
+            return None
+        values = load(data)
+        return Training(trained, values["held_out"], float(values["seconds"][0]))
+
+    def keep(self, settings: HeadSettings, split: Split, seed: int, training: Training) -> None:
+        """Keep a training until :meth:`close`; nothing is kept where nothing can be written."""
+        place = self._place(settings, split, seed)
+        with suppress(OSError, CacheError), temporary_folder(self.folder, "training") as folder:
+            try:
+                checkpoint.save(training.trained, folder)
+                data = save(
+                    {"held_out": training.held_out, "seconds": np.array([training.seconds])}
+                )
+                (folder / TRAINING).write_bytes(_digest(folder, data) + data)
+                (folder / f"{OF}{self.trainings}").touch()
+                shutil.rmtree(place, ignore_errors=True)
+                folder.rename(place)
+            except BaseException:
+                # The room is for the run folder, which is to hold the result.
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+
+    def close(self) -> None:
+        """Remove what this experiment kept or took up, and what others left long ago.
+
+        What it took up of one with more trainings, such as more seeds, stays for that one.
+        """
+        for place in self.used:
+            if not any(_of(path) > self.trainings for path in place.glob(f"{OF}*")):
+                shutil.rmtree(place, ignore_errors=True)
+        oldest = time.time() - KEPT_SECONDS
+        with suppress(OSError):
+            for place in self.folder.iterdir():
+                if place.stat().st_mtime < oldest:
+                    shutil.rmtree(place, ignore_errors=True)
+            self.folder.rmdir()  # if nothing of others is in it
+
+    def _place(self, settings: HeadSettings, split: Split, seed: int) -> Path:
+        digest = hashlib.sha256()
+        parts: list[Any] = [
+            *self.decided,
+            settings.model_dump(mode="json"),
+            split.classes,
+            seed,
+        ]
+        digest.update(json.dumps(parts).encode())
+        for rows in (split.train, split.validation, split.test):
+            digest.update(f"{len(rows)};".encode())
+            digest.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
+        place = self.folder / digest.hexdigest()[:32]
+        self.used.add(place)
+        return place
+
+
+def _of(path: Path) -> int:
+    """Return the number of trainings that a file stands for."""
+    number = path.name.removeprefix(OF)
+    return int(number) if number.isdecimal() else 0
+
+
+def _digest(place: Path, data: bytes) -> bytes:
+    """Of the values, and of the description, which vouches for the weights alone."""
+    return hashlib.sha256((place / checkpoint.DESCRIPTION).read_bytes() + data).digest()
+
+
+def _circumstances() -> list[str]:
+    """What else decides a training: the code, its packages, the processor and its threads."""
+    here = environment()
+    packages = json.dumps(here["packages"])
+    how = f"{here['processor']}, {torch.get_num_threads()}, {use_bfloat16('auto')}"
+    return [code_digest(Path(__file__).parents[2]), packages, how]
+
+
+def code_digest(root: Path) -> str:
+    """Return the SHA-256 of all Python files of the three packages, at any depth."""
+    code = hashlib.sha256()
+    for package in ("features", "heads", "pipeline"):
+        for path in sorted((root / package).rglob("*.py")):
+            code.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return code.hexdigest()

@@ -1,0 +1,213 @@
+"""The contents of a run folder: everything needed to judge a run and to repeat it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.corpus.corpus import Corpus
+from features.vectors.spec import FeatureSpec
+from heads.checkpoint import save
+from heads.evaluation import metrics
+from heads.evaluation.calibration import BINS, error_by_chance, reliability
+from heads.head import EpochRecord
+from heads.registry import head_type
+from pipeline.encoding.vectors import say
+from pipeline.evaluation.breakdown import CLASSES, write_classes
+from pipeline.evaluation.evaluation import Evaluation
+from pipeline.evaluation.result import Calibration, ExperimentResult
+from pipeline.reports.plots import Curve, draw_calibration, draw_confusion, draw_curves
+from pipeline.runs.folder import CONFIG, ENVIRONMENT, HISTORY, METRICS, environment, write_json
+from pipeline.runs.held_out import HeldOut, write_held_out
+from pipeline.runs.training_texts import (
+    ERRORS,
+    TRAINING,
+    TrainingTexts,
+    error_list,
+    write_errors,
+    write_training,
+)
+from pipeline.training.tensorboard import write_events
+from pipeline.training.trainings import Names, Outcome
+
+DRAWN_CLASSES = 100
+"""Classes that a confusion matrix can show; with more, those with the most errors are drawn."""
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What a run folder is written from, beside the result.
+
+    Attributes:
+        config: the experiment's configuration as plain values.
+        corpus: the data.
+        spec: of the vectors that the heads were trained on.
+        outcome: every training; the folder holds the head of ``outcome.first``.
+        pooled: (N, D) pooled vectors of the corpus, to tell which texts are near.
+        commit: of the encoder on the hub; '' where it lies in a folder of its own.
+    """
+
+    config: dict[str, Any]
+    corpus: Corpus
+    spec: FeatureSpec
+    outcome: Outcome
+    pooled: np.ndarray
+    commit: str = ""
+
+
+def write_record(folder: Path, record: Record, result: ExperimentResult) -> None:
+    """Fill a run folder. ``metrics.json`` comes last: its existence means the rest is there."""
+    first = record.outcome.first
+    errors = _errors(record)
+    write_json(folder / CONFIG, _config(record))
+    write_json(folder / ENVIRONMENT, environment())
+    _write_history(folder / HISTORY, record.outcome)
+    write_events(folder, record.outcome, errors)
+    write_held_out(folder, HeldOut.of(record.corpus, record.outcome))
+    write_classes(folder / CLASSES, result.classes)
+    write_training(folder / TRAINING, TrainingTexts.of(record.corpus, first.learned))
+    write_errors(folder / ERRORS, errors)
+    save(first.trained, folder)
+    _draw(folder, record, result)
+    write_json(folder / METRICS, result.to_dict())
+
+
+def _config(record: Record) -> dict[str, Any]:
+    """The configuration, and what it came to for the head that is kept."""
+    first = record.outcome.first
+    split = first.split
+    return {
+        **record.config,
+        "resolved": {
+            "settings": first.trained.settings.model_dump(mode="json"),
+            "seed": first.seed,
+            "spec": asdict(record.spec),
+            "fingerprint": record.spec.fingerprint,
+            "encoder_commit": record.commit,
+            "corpus_digest": record.corpus.digest,
+            "classes": list(split.classes),
+            "rows": {
+                "train": len(split.train),
+                "validation": len(split.validation),
+                "test": len(split.test),
+            },
+        },
+    }
+
+
+def _write_history(path: Path, outcome: Outcome) -> None:
+    """One line an epoch of every training; null, which JSON has, in place of NaN."""
+    lines = [
+        json.dumps({"fold": trial.fold, "seed": trial.seed, **_numbers(epoch)}) + "\n"
+        for trial in outcome.trials
+        for epoch in trial.trained.history
+    ]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def _numbers(epoch: EpochRecord) -> dict[str, float | None]:
+    values: dict[str, float] = asdict(epoch)
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _errors(record: Record) -> list[dict[str, Any]]:
+    """Every test text labelled wrongly, the surest first, with what its head learned nearby."""
+    classes = record.outcome.names.classes
+    errors = [
+        error
+        for trial in record.outcome.kept
+        for error in error_list(
+            record.corpus, trial.learned, trial.test, classes, record.pooled
+        )
+    ]
+    return sorted(errors, key=lambda error: -error["confidence"])
+
+
+def _draw(folder: Path, record: Record, result: ExperimentResult) -> None:
+    score = result.test
+    low, high = score.accuracy_interval
+    what = f"accuracy over {result.folds} folds" if result.folds else "test accuracy"
+    title = (
+        f"{result.head} on {record.corpus.name}: {what} {score.accuracy:.1%} "
+        f"({low:.1%} to {high:.1%})"
+    )
+    outcome = record.outcome
+    curves = [
+        Curve(trial.trained.history, trial.trained.best_epoch, trial is outcome.first)
+        for trial in outcome.trials
+    ]
+    with optional(folder / "curves.png") as path:
+        draw_curves(curves, title, head_type(result.head).step, path)
+    temperatures = [trial.trained.temperature for trial in outcome.kept]
+    draw_test(folder, outcome.test, outcome.names, temperatures, title)
+
+
+def calibration_of(test: Evaluation, temperature: float) -> Calibration:
+    """The calibration of answers on test; ``temperature`` is the one that is told."""
+    return Calibration(
+        temperature=temperature,
+        error_before=reliability(test.labels, test.plain).error,
+        error_after=reliability(test.labels, test.probabilities).error,
+        error_by_chance=error_by_chance(test.probabilities),
+        bins=BINS,
+    )
+
+
+def draw_test(
+    folder: Path, test: Evaluation, names: Names, temperatures: Sequence[float], title: str
+) -> None:
+    """Draw what is predicted on test: ``calibration.png`` and ``confusion.png``."""
+    with optional(folder / "calibration.png") as path:
+        draw_calibration(
+            reliability(test.labels, test.plain),
+            reliability(test.labels, test.probabilities),
+            temperatures,
+            title,
+            path,
+        )
+    truth, matrix = _confusion(test, names)
+    classes = names.classes
+    drawn, title = _most_confused(matrix, len(classes), title)
+    rows = np.concatenate([drawn, np.arange(len(classes), len(truth))])
+    with optional(folder / "confusion.png") as path:
+        draw_confusion(
+            matrix[np.ix_(rows, drawn)],
+            [truth[row] for row in rows],
+            [classes[column] for column in drawn],
+            title,
+            path,
+        )
+
+
+@contextmanager
+def optional(picture: Path) -> Iterator[Path]:
+    """Draw a picture of a run: one that cannot be drawn is a note, and the run is kept."""
+    try:
+        yield picture
+    except Exception as error:  # whatever a drawing library raises
+        picture.unlink(missing_ok=True)
+        say(f"note: {picture.name} cannot be drawn ({error}); the run is kept without it")
+
+
+def _confusion(test: Evaluation, names: Names) -> tuple[list[str], np.ndarray]:
+    """Names of the rows, and (rows, C) counts. Labels that training lacks come last."""
+    known = len(names.classes)
+    counts = metrics.confusion(test.labels, test.predicted, len(names.all))[:, :known]
+    rows = [i for i in range(len(names.all)) if i < known or counts[i].any()]
+    return [names.all[i] for i in rows], counts[rows]
+
+
+def _most_confused(matrix: np.ndarray, classes: int, title: str) -> tuple[np.ndarray, str]:
+    """Class ids to draw, in order: all, or where those are too many the most confused."""
+    if classes <= DRAWN_CLASSES:
+        return np.arange(classes), title
+    errors = matrix[:classes].sum(axis=1) - matrix.diagonal()
+    drawn = np.sort(np.argsort(-errors, kind="stable")[:DRAWN_CLASSES])
+    return drawn, f"{title}; the {DRAWN_CLASSES} most confused of {classes} classes"

@@ -1,0 +1,74 @@
+"""TensorBoard events of a run: ``tensorboard --logdir runs`` compares all runs.
+
+The kept head's stand in the run folder itself, those of each other training in a folder of
+its own inside.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from pipeline.evaluation.evaluation import Score
+from pipeline.training.trainings import Outcome, Trial
+
+SHOWN_ERRORS = 20
+LONGEST_TEXT = 300
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:/])")
+
+
+def write_events(folder: Path, outcome: Outcome, errors: Sequence[Mapping[str, Any]]) -> None:
+    """Loss, accuracy, learning rate and gradient norm by epoch; test scores; errors as text.
+
+    Args:
+        errors: from ``pipeline.runs.training_texts.error_list``.
+    """
+    for trial in outcome.trials:
+        kept = trial is outcome.first
+        with SummaryWriter(str(folder if kept else folder / trial.name)) as writer:
+            _write_curves(writer, trial)
+            test = outcome.test.score() if kept else trial.test.score()
+            _write_score(writer, test, trial.trained.best_epoch)
+            if kept and errors:
+                writer.add_text("errors", errors_table(errors[:SHOWN_ERRORS]))
+
+
+def _write_curves(writer: SummaryWriter, trial: Trial) -> None:
+    for epoch in trial.trained.history:
+        for side in ("train", "validation"):
+            for name in ("loss", "accuracy"):
+                value = getattr(epoch, f"{side}_{name}")
+                writer.add_scalar(f"{name}/{side}", value, epoch.epoch)
+        writer.add_scalar("learning_rate", epoch.learning_rate, epoch.epoch)
+        writer.add_scalar("gradient_norm", epoch.gradient_norm, epoch.epoch)
+
+
+def _write_score(writer: SummaryWriter, test: Score, epoch: int) -> None:
+    writer.add_scalar("test/accuracy", test.accuracy, epoch)
+    writer.add_scalar("test/macro_f1", test.macro_f1, epoch)
+
+
+def errors_table(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Errors as a Markdown table in which no text or label can mean anything."""
+    lines = ["| row | label | predicted | confidence | text |", "|---|---|---|---|---|"]
+    for error in errors:
+        cells = (escaped(str(error[name])) for name in ("label", "predicted"))
+        text = escaped(str(error["text"])[:LONGEST_TEXT])
+        lines.append(
+            f"| {error['row']} | {' | '.join(cells)} | {error['confidence']:.1%} | {text} |"
+        )
+    return "\n".join(lines)
+
+
+def escaped(text: str) -> str:
+    """Text on one line, with neither Markdown nor HTML in it.
+
+    >>> escaped("a *b* <i>")
+    'a \\\\*b\\\\* &lt;i&gt;'
+    """
+    return html.escape(MARKDOWN.sub(r"\\\1", " ".join(text.split())), quote=True)

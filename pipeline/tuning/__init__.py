@@ -1,0 +1,1 @@
+"""Short trials that choose a layer or a learning rate."""

@@ -1,0 +1,286 @@
+"""``manyheads layers``: which layer of an encoder serves a sequence head best on some data.
+
+sample -> all layers and pooled from one forward pass -> split -> a quick head on each layer,
+logistic on pooled -> accuracies on validation. Test rows are never looked at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.corpus.corpus import Corpus
+from features.duplicates.duplicates import kept_copies
+from features.encoders.description.model import EncoderModel, find_model
+from features.encoding.serial import Encoder
+from features.errors import SettingError, listed
+from features.output import appearing
+from features.splits.split import TEST, VALIDATION, Split, official_sides
+from features.splits.strata import ids_of, sample
+from features.store.space import Space
+from features.vectors.spec import parse_layers
+from features.vectors.table import POOLED, TOKENS, FeatureTable
+from heads.head import HeadSettings
+from heads.registry import HEADS, head_type, make_settings
+from heads.trained import fit
+from pipeline.config import DataConfig, VectorConfig, check_plot
+from pipeline.encoding.vectors import fill, open_spaces, say
+from pipeline.progress import Progress, duration
+from pipeline.training.partition import TEST_SHARE, read_labelled, split_corpus
+from pipeline.training.trainings import check_labels, on_split
+from pipeline.tuning.layer_scores import Comparison, LayerScore, advice, compare, table
+
+QUICK = {"epochs": 8}
+"""Settings of the quick head; ``--set`` overrides them."""
+
+VALIDATION_SHARE = 0.2
+"""Of the sample at the most, where the file says which rows validate."""
+
+POOLED_HEAD = "logistic"
+FEWEST = 50
+
+
+@dataclass(frozen=True)
+class LayersConfig:
+    """What to compare.
+
+    Attributes:
+        data: labelled texts and how they are split; its split seed draws the sample too.
+        vectors: the encoder; ``layers`` are those to compare, None: all.
+        head: trained on each layer.
+        settings: those of the head that differ from the quick ones.
+        sample: texts at the most.
+        seeds: trainings of each layer.
+        seed: of the first training; the others count up from it.
+        plot: the PNG file to draw; None: none.
+    """
+
+    data: DataConfig = field(default_factory=DataConfig)
+    vectors: VectorConfig = field(default_factory=VectorConfig)
+    head: str = "cnn"
+    settings: Mapping[str, object] = field(default_factory=dict)
+    sample: int = 2000
+    seeds: int = 2
+    seed: int = 0
+    plot: Path | None = None
+
+    def __post_init__(self) -> None:
+        if TOKENS not in head_type(self.head).layouts:
+            fitting = [name for name, head in HEADS.items() if TOKENS in head.layouts]
+            raise SettingError(
+                f"--head {self.head} takes no token vectors, and layers differ in those alone; "
+                f"choose one of {listed(fitting)} ({POOLED_HEAD} on pooled vectors is always "
+                "in the table)"
+            )
+        if self.sample < FEWEST:
+            raise SettingError(f"--sample takes {FEWEST} texts or more; got {self.sample}")
+        if not 1 <= self.seeds <= 100:
+            raise SettingError(f"--seeds takes 1 to 100 trainings; got {self.seeds}")
+        if not 0 <= self.seed < 2**31 - 100:
+            raise SettingError(f"--seed must lie between 0 and {2**31 - 101}; got {self.seed}")
+        if self.plot is not None:
+            check_plot(self.plot, self.data, self.vectors)
+
+
+@dataclass(frozen=True)
+class LayersResult:
+    """What ``manyheads layers`` reports.
+
+    Attributes:
+        data, model: names for people.
+        comparison: the scores.
+        config: what was asked for.
+        settings: all settings of the quick head.
+        texts, train, validation: texts sampled, trained on and scored.
+        encoded: texts that had to be encoded; the others were cached.
+        last: number of the encoder's last layer.
+        seconds: wall time.
+    """
+
+    data: str
+    model: str
+    comparison: Comparison
+    config: LayersConfig
+    settings: HeadSettings
+    texts: int
+    train: int
+    validation: int
+    encoded: int
+    last: int
+    seconds: float
+
+    @property
+    def advice(self) -> list[str]:
+        """What to do, one sentence a line."""
+        return advice(self.comparison, self.config.head, self.validation)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that ``--json`` prints."""
+        comparison = self.comparison
+        return {
+            "data": self.data,
+            "model": self.model,
+            "head": self.config.head,
+            "settings": self.settings.model_dump(mode="json"),
+            "texts": self.texts,
+            "train": self.train,
+            "validation": self.validation,
+            "encoded": self.encoded,
+            "layers": [_plain(one) for one in comparison.layers],
+            "pooled": _plain(comparison.pooled),
+            "best": comparison.best.layer,
+            "default": comparison.default,
+            "recommended": comparison.recommended.layer,
+            "advice": self.advice,
+            "plot": str(self.config.plot) if self.config.plot else None,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def to_text(self) -> str:
+        """The table and the advice for people."""
+        trainings = (
+            f"{self.config.seeds} training{'s' if self.config.seeds > 1 else ''} a layer"
+        )
+        lines = [
+            *table(self.comparison, self.last),
+            "",
+            f"{self.config.head} on the layers of {self.model}, {self.data}: {trainings} on "
+            f"{self.train:,} texts, accuracy on {self.validation:,} validation texts, no test "
+            f"text, in {duration(self.seconds)}",
+            *self.advice,
+        ]
+        return "\n".join([*lines, f"plot: {self.config.plot}"] if self.config.plot else lines)
+
+
+def run_layers(
+    config: LayersConfig, load: Callable[[EncoderModel], Encoder] | None = None
+) -> LayersResult:
+    """Compare the layers of an encoder on a sample of labelled texts.
+
+    Args:
+        load: gives the encoder when something is missing; None loads the model itself.
+
+    Raises:
+        InputError: anything wrong with what the user gave; see ``features.errors``.
+        FaultError: a corrupt cache, or vectors or a loss that are not finite.
+    """
+    start = time.perf_counter()
+    # Validation texts score every layer here, so no head learns from them in the end.
+    settings = make_settings(
+        config.head, {**_quick(config.head), **config.settings, "refit": False}
+    )
+    whole = read_labelled(config.data)
+    check_labels(settings, whole.labels or ())
+    rows, test = draw_rows(whole, config.sample, config.data.split_seed)
+    corpus = whole.take(rows.tolist())
+    model = find_model(config.vectors.encoder, config.vectors.trust_remote_code)
+    layers = parse_layers(config.vectors.layers, model.depth) or range(model.depth + 1)
+    spaces = {layer: _space(config.vectors, layer, model) for layer in layers}
+    pooled = open_spaces(config.vectors, (POOLED,), model)
+    vectors = fill(corpus.texts, config.vectors, (*pooled, *spaces.values()), model, load)
+    one_a_text = vectors.table(POOLED)
+    copies = kept_copies(config.vectors.cache, corpus.texts, one_a_text.values)
+    split = split_corpus(corpus, config.data, copies, test)
+    settings = on_split(settings, split)
+    labels = split.label_ids(corpus.labels or ())
+    progress = Progress("training", len(spaces) * config.seeds + 1, "heads")
+    answers = {}
+    for layer, space in spaces.items():
+        values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
+        rights = [
+            _answers(config.head, settings, values, labels, split, config.seed + k, progress)
+            for k in range(config.seeds)
+        ]
+        answers[layer] = np.stack(rights)
+    plain = make_settings(POOLED_HEAD, {})
+    right = _answers(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
+    progress.finish()
+    result = LayersResult(
+        data=whole.name,
+        model=model.label,
+        comparison=compare(answers, right[None], model.sequence_layer),
+        config=config,
+        settings=settings,
+        texts=len(corpus),
+        train=len(split.train),
+        validation=len(split.validation),
+        encoded=vectors.report.encoded,
+        last=model.depth,
+        seconds=time.perf_counter() - start,
+    )
+    if config.plot:
+        _draw(result, config.plot)
+    return result
+
+
+def draw_rows(corpus: Corpus, count: int, seed: int) -> tuple[np.ndarray, float | None]:
+    """Sorted rows of a stratified sample, and the share of them to set aside as test.
+
+    Where the file marks test rows they are left out and none are set aside; where it marks
+    validation rows, those are a fifth of the sample at the most. Otherwise the sample is split
+    like any corpus: if it is the whole corpus, exactly as ``train`` splits it.
+    """
+    sides, _ = official_sides(corpus.splits, corpus.rows)
+    classes = ids_of(corpus.labels or ())
+    rng = np.random.default_rng(seed)
+    held = np.flatnonzero(sides == VALIDATION)
+    train = np.flatnonzero((sides != VALIDATION) & (sides != TEST))
+    if len(held) + len(train) > count:
+        least = round(VALIDATION_SHARE * count)
+        held = held[sample(classes[held], max(least, count - len(train)), rng)]
+        train = train[sample(classes[train], count - len(held), rng)]
+    marked = bool(np.any(sides == TEST))
+    if len(train) + len(held) < len(corpus) and not marked:
+        say(
+            f"note: a sample of {count:,} of {len(corpus):,} texts, split by itself; train "
+            "splits the whole file anew, so some of its test texts may have helped to choose"
+        )
+    rows: np.ndarray = np.sort(np.concatenate([held, train]))
+    return rows, None if marked else TEST_SHARE
+
+
+def _space(config: VectorConfig, layer: int, model: EncoderModel) -> Space:
+    (space,) = open_spaces(replace(config, layers=str(layer)), (TOKENS,), model)
+    return space
+
+
+def _quick(head: str) -> dict[str, object]:
+    known = head_type(head).settings.model_fields
+    return {name: value for name, value in QUICK.items() if name in known}
+
+
+def _answers(
+    head: str,
+    settings: HeadSettings,
+    values: FeatureTable,
+    labels: np.ndarray,
+    split: Split,
+    seed: int,
+    progress: Progress,
+) -> np.ndarray:
+    """(n,) bool: which validation texts a newly trained head labels rightly."""
+    trained = fit(
+        head, settings, values, labels, split.train, split.validation, split.classes, seed
+    )
+    predicted = trained.predict_proba(values, split.validation).argmax(axis=1)
+    progress.advance(1)
+    right: np.ndarray = predicted == labels[split.validation]
+    return right
+
+
+def _draw(result: LayersResult, path: Path) -> None:
+    # Imported here alone: matplotlib costs a second, and none is drawn with --plot none.
+    from pipeline.reports.plots import draw_layers
+
+    title = f"{result.data}: {result.validation:,} validation texts, 95 % intervals"
+    with appearing(path, "--plot") as temporary:
+        draw_layers(result.comparison, result.config.head, title, temporary)
+
+
+def _plain(one: LayerScore) -> dict[str, Any]:
+    return {**asdict(one), "within_noise": one.within_noise}

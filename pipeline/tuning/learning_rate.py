@@ -1,0 +1,221 @@
+"""``manyheads lr-range``: which learning rate to train a head with, from one short run.
+
+read -> vectors -> split -> range test on the training part -> picture, table, a command. The
+texts held out are not looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.duplicates.duplicates import kept_copies
+from features.encoders.description.model import EncoderModel
+from features.encoding.serial import Encoder
+from features.output import appearing
+from features.vectors.table import POOLED
+from heads.head import Problem
+from heads.learning_rate import RangeTest, check_range, range_test
+from heads.presets import find_preset
+from heads.registry import check_layout, head_type, make_settings
+from pipeline.cli import options
+from pipeline.command_line import data_words, vector_words
+from pipeline.config import ExperimentConfig, check_plot
+from pipeline.encoding.vectors import ensure_vectors, with_pooled
+from pipeline.progress import duration
+from pipeline.training.partition import read_labelled, split_corpus
+from pipeline.training.trainings import check_labels, on_split
+
+HEAD = "cnn"
+"""The head that is tested where none is named."""
+
+ROWS_A_DECADE = 2
+"""Lines of the table for people."""
+
+
+@dataclass(frozen=True)
+class LrRangeConfig:
+    """What to test.
+
+    Attributes:
+        training: the training that the learning rate is for.
+        lowest, highest: the first and the last step size.
+        steps: how many; None: about an epoch.
+        plot: the PNG file to draw; None: none.
+    """
+
+    training: ExperimentConfig
+    lowest: float
+    highest: float
+    steps: int | None
+    plot: Path | None
+
+    def __post_init__(self) -> None:
+        check_range(self.training.head, self.lowest, self.highest, self.steps)
+        if self.plot is not None:
+            check_plot(self.plot, self.training.data, self.training.vectors)
+
+
+@dataclass(frozen=True, eq=False)
+class LrRange:
+    """What ``manyheads lr-range`` reports.
+
+    Attributes:
+        config: what was asked for.
+        test: what was seen.
+        command: trains with the suggestion.
+        seconds: wall time of the steps.
+    """
+
+    config: LrRangeConfig
+    test: RangeTest
+    command: str
+    seconds: float
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that ``--json`` prints."""
+        test = self.test
+        return {
+            "head": self.config.training.head,
+            "suggestion": test.suggestion,
+            "lowest_loss_at": test.lowest_loss_at,
+            "diverged_at": test.diverged_at,
+            "steps": [
+                {"learning_rate": rate, "loss": loss, "smoothed": smoothed}
+                for rate, loss, smoothed in zip(
+                    test.rates.tolist(),
+                    test.losses.tolist(),
+                    test.smoothed.tolist(),
+                    strict=True,
+                )
+            ],
+            "plot": str(self.config.plot) if self.config.plot else None,
+            "command": self.command,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def to_text(self) -> str:
+        """For people: the table, what it says, and the command."""
+        test = self.test
+        lines = [f"{'learning rate':>13}{'loss':>9}{'smoothed':>11}"]
+        lines += [
+            f"{test.rates[i]:>13.2g}{test.losses[i]:>9.3f}{test.smoothed[i]:>11.3f}"
+            for i in _shown(test.rates)
+        ]
+        end = f"diverged at {test.diverged_at:.2g}" if test.diverged_at else "never diverged"
+        lines += [
+            "",
+            f"{len(test.rates)} steps in {duration(self.seconds)}; the smoothed loss was "
+            f"lowest at {test.lowest_loss_at:.2g} and {end}",
+            f"suggested peak learning rate: {test.suggestion:.2g}",
+            self.command,
+        ]
+        if self.config.plot:
+            lines.append(f"plot: {self.config.plot}")
+        return "\n".join(lines)
+
+
+def run(parsed: argparse.Namespace) -> LrRange:
+    """``manyheads lr-range``."""
+    training = training_config(parsed)
+    plot = None if str(parsed.plot) == options.NO_COLUMN else parsed.plot
+    config = LrRangeConfig(training, parsed.lowest, parsed.highest, parsed.steps, plot)
+    return run_lr_range(config)
+
+
+def training_config(parsed: argparse.Namespace) -> ExperimentConfig:
+    """The training that the options of ``lr-range`` describe."""
+    preset = find_preset(parsed.preset) if parsed.preset else None
+    return ExperimentConfig(
+        data=options.data_config(parsed),
+        vectors=options.vector_config(parsed),
+        head=parsed.head or (preset.head if preset else HEAD),
+        preset=preset.name if preset else None,
+        layout=parsed.layout,
+        settings=options.settings(parsed),
+        seed=parsed.seed,
+    )
+
+
+def run_lr_range(
+    config: LrRangeConfig, load: Callable[[EncoderModel], Encoder] | None = None
+) -> LrRange:
+    """Test the range of learning rates on the training part of some data.
+
+    Args:
+        load: gives the encoder when something is missing; None loads the model itself.
+
+    Raises:
+        InputError: anything wrong with what the user gave; see ``features.errors``.
+        FaultError: a corrupt cache, or vectors that are not finite.
+    """
+    training = config.training
+    settings = make_settings(training.head, training.overrides(classes=2))
+    layout = training.layout or head_type(training.head).layouts[0]
+    check_layout(training.head, layout)
+    corpus = read_labelled(training.data)
+    check_labels(settings, corpus.labels or ())  # the last that is refused before any work
+    vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
+    copies = kept_copies(training.vectors.cache, corpus.texts, vectors.table(POOLED).values)
+    split = split_corpus(corpus, training.data, copies)
+    problem = Problem(
+        vectors.table(layout),
+        split.label_ids(corpus.labels or ()),
+        split.train,
+        split.validation,
+        len(split.classes),
+        split.classes,
+    )
+    settings = make_settings(training.head, training.overrides(len(split.classes)))
+    settings = on_split(settings, split)
+    start = time.perf_counter()
+    test = range_test(
+        training.head,
+        settings,
+        problem,
+        training.seed,
+        config.lowest,
+        config.highest,
+        config.steps,
+    )
+    seconds = time.perf_counter() - start
+    if config.plot:
+        _draw(test, f"{training.head} on {corpus.name}", config.plot)
+    return LrRange(config, test, command(training, test.suggestion), seconds)
+
+
+def _shown(rates: np.ndarray) -> list[int]:
+    """The first step of every part of a decade, and the last step."""
+    parts = np.floor(np.log10(rates) * ROWS_A_DECADE + 1e-9)
+    firsts = np.unique(parts, return_index=True)[1].tolist()
+    return sorted({*firsts, len(rates) - 1})
+
+
+def command(training: ExperimentConfig, rate: float) -> str:
+    """The command that trains with it, on the same data and vectors."""
+    words = ["manyheads", "train"]
+    words += ["--preset", training.preset] if training.preset else ["--head", training.head]
+    words += [*data_words(training.data), *vector_words(training.vectors)]
+    if training.layout is not None:
+        words += ["--layout", training.layout]
+    if training.seed != ExperimentConfig.seed:
+        words += ["--seed", str(training.seed)]
+    settings = {**training.settings, "learning_rate": f"{rate:.2g}"}
+    words += ["--set", *(f"{name}={value}" for name, value in settings.items())]
+    return shlex.join(words)
+
+
+def _draw(test: RangeTest, title: str, path: Path) -> None:
+    # Imported here alone: matplotlib costs a second, and nothing is drawn with --plot none.
+    from pipeline.reports.plots import draw_range
+
+    with appearing(path, "--plot") as temporary:
+        draw_range(test, title, temporary)
