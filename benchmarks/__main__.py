@@ -18,8 +18,9 @@ from benchmarks.measure import Result
 from features.duplicates.duplicates import find_copies
 from features.vectors.table import POOLED, TOKENS
 from pipeline.config import EXAMPLE, DataConfig, VectorConfig
-from pipeline.encoding.vectors import ensure_vectors, say
-from pipeline.runs.folder import environment
+from pipeline.console import say
+from pipeline.encoding.vectors import ensure_vectors
+from pipeline.runs.environment import environment
 from pipeline.training.partition import read_labelled, split_corpus
 
 

@@ -20,13 +20,15 @@ from sentence_transformers import SentenceTransformer
 
 from benchmarks.lengths import PROFILES, texts_of
 from benchmarks.measure import Result, in_turn
+from features.encoders.backends.names import OPENVINO, TORCH
 from features.encoders.backends.selection import installed
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.roofline import forward_flops, measured_peak
 from features.encoders.transformer import TransformerEncoder
-from features.encoding.serial import encode, plan_encoding
-from features.hardware import OPENVINO, TORCH, cpu_bfloat16
-from features.store.space import FeatureStore
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
+from features.hardware import cpu_bfloat16
+from features.store.store import FeatureStore
 
 LEAST_COSINE = 0.9999
 GOALS = {(TORCH, "float32"): 1.25, (TORCH, "bfloat16"): 1.9, (OPENVINO, "float32"): 1.25}

@@ -9,7 +9,7 @@ import numpy as np
 
 from features.splits.split import Split
 from features.vectors.table import TOKENS, FeatureTable
-from heads.head import Problem
+from heads.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,8 +28,9 @@ from features.vectors.table import TOKENS, FeatureTable
 from heads.architectures.attention import AttentionSettings
 from heads.architectures.cnn import CnnSettings
 from heads.architectures.lstm import LstmSettings
-from heads.head import Problem, TrainingSettings
+from heads.problem import Problem
 from heads.registry import head_type, make_settings
+from heads.settings import TrainingSettings
 from heads.training.inference import compute_logits
 from heads.training.trainer import Trainer, use_bfloat16
 

@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from features.encoders.description.model import EncoderModel
-from features.encoding.serial import OnBatch
-from features.store.shards.shard import Block
+from features.encoders.protocol import OnBatch
+from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED
 from pipeline.config import DataConfig, VectorConfig

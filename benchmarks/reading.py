@@ -9,9 +9,10 @@ import numpy as np
 
 from benchmarks.measure import Result, in_turn
 from features.encoders.description.model import find_model
-from features.store.shards.shard import Block
-from features.store.space import FeatureStore, Space
-from features.vectors.spec import text_keys
+from features.store.space import Space
+from features.store.store import FeatureStore
+from features.text import text_keys
+from features.vectors.block import Block
 
 SHARD_TEXTS = 2048
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.handed import Handed
 from benchmarks.measure import Result
-from pipeline.encoding.vectors import say
+from pipeline.console import say
 
 LOOPS = {"keras": "Keras", "pytorch_lightning": "Lightning"}
 SCRIPTS = {"keras": "benchmarks.keras_loop", "pytorch_lightning": "benchmarks.lightning_loop"}

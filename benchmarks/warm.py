@@ -19,10 +19,11 @@ from benchmarks.measure import Result, in_turn
 from benchmarks.reading import fill
 from features import FeatureStore, encode, load_encoder
 from features.encoders.description.model import find_model
+from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode as encode_missing
-from features.encoding.serial import plan_encoding
 from pipeline.config import VectorConfig
-from pipeline.encoding.vectors import open_spaces, say
+from pipeline.console import say
+from pipeline.encoding.vectors import open_spaces
 
 LAYOUTS = ("pooled", "tokens")
 MANY, CACHED, READ = 100_000, 20_000, 10_000

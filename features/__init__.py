@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from features.api import LazyEncoder, encode, load_encoder
     from features.corpus.corpus import Corpus, CorpusTexts, read_corpus
     from features.estimator import FeatureEncoder
-    from features.store.space import FeatureStore
+    from features.store.store import FeatureStore
     from features.vectors.table import FeatureTable
 
 __all__ = [
@@ -36,7 +36,7 @@ _HOMES = {
     "Corpus": "features.corpus.corpus",
     "CorpusTexts": "features.corpus.corpus",
     "FeatureEncoder": "features.estimator",
-    "FeatureStore": "features.store.space",
+    "FeatureStore": "features.store.store",
     "FeatureTable": "features.vectors.table",
     "LazyEncoder": "features.api",
     "encode": "features.api",

@@ -10,17 +10,19 @@ from typing import Protocol
 
 import numpy as np
 
+from features.encoders.backends.names import BACKENDS
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.protocol import Encoder, Enough, OnBatch, PausingEncoder
 from features.encoders.segmentation import LANGUAGE
-from features.encoding.serial import OnBatch, check_disk, plan_encoding
+from features.encoding.plan import check_disk, plan_encoding
 from features.encoding.serial import encode as encode_missing
-from features.encoding.work import Encoder, Enough, PausingEncoder
-from features.errors import SettingError, listed
-from features.hardware import AUTO, BACKENDS, chosen_precision
+from features.errors import SettingError
+from features.hardware import AUTO, chosen_precision
+from features.messages import listed
 from features.probe.probe import prepare
-from features.store.shards.shard import Block
-from features.store.space import FeatureStore
+from features.store.store import FeatureStore
+from features.vectors.block import Block
 from features.vectors.precision import STORED_DTYPES
 from features.vectors.spec import PRECISIONS, FeatureSpec, check_prompt
 from features.vectors.table import POOLED, FeatureTable

@@ -23,8 +23,6 @@ A message is one line and says the rule, the offending value, the place and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 
 class ManyheadsError(Exception):
     """Root of the tree. ``exit_code`` is the exit code of a command that it ends."""
@@ -96,14 +94,3 @@ class WorkerError(FaultError):
 
 class DivergedError(FaultError):
     """Training whose loss became NaN or infinite."""
-
-
-def listed(values: Iterable[object], most: int = 10) -> str:
-    """The values joined by commas for a message; past ``most`` of them, how many more.
-
-    >>> listed([3, 5, 8], most=2)
-    '3, 5 and 1 more'
-    """
-    items = [str(value) for value in values]
-    shown = ", ".join(items[:most])
-    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"

@@ -17,7 +17,7 @@ from features.encoders.description.hub import EMBEDDED
 from features.encoders.segmentation import LANGUAGE
 from features.errors import SettingError
 from features.hardware import AUTO
-from features.store.space import FeatureStore
+from features.store.store import FeatureStore
 from features.vectors.table import POOLED, FeatureTable
 
 

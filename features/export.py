@@ -23,13 +23,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.corpus.corpus import Corpus
-from features.encoders.batching import windows
-from features.errors import SettingError, listed
+from features.corpus.source import Source
+from features.errors import SettingError
+from features.messages import listed
 from features.output import appearing, check_output
-from features.storage.location import Source
 from features.store.space import Space
+from features.text import text_keys
 from features.vectors.precision import table_dtype
-from features.vectors.spec import FeatureSpec, text_keys
+from features.vectors.ragged import slices_by_size
+from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, FeatureTable
 
 SLICE_TEXTS = 8192
@@ -111,7 +113,7 @@ def slices(space: Space, corpus: Corpus) -> Iterator[tuple[slice, FeatureTable]]
     keys = text_keys(corpus.texts)
     sizes = space.lengths(keys).astype(np.int64) * space.spec.bytes_per_vector
     with space.held():
-        for run in windows(sizes, SLICE_TEXTS, SLICE_BYTES):
+        for run in slices_by_size(sizes, SLICE_TEXTS, SLICE_BYTES):
             yield run, space.table(keys[run])
 
 

@@ -11,10 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-AUTO, TORCH, OPENVINO = "auto", "torch", "openvino"
-BACKENDS = (AUTO, TORCH, OPENVINO)
-"""What can run an encoder here (``features.encoders.backends.selection``); auto takes the
-faster one."""
+AUTO = "auto"
 
 CPUINFO = Path("/proc/cpuinfo")
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from features.splits.strata import ids_of
+from features.groups import ids_of
 
 NO_VALUE = frozenset(
     ("nan", "NaN", "NAN", "None", "null", "NULL", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaT")

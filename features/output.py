@@ -19,9 +19,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from features.corpus.source import HubName, Source
 from features.errors import OutputError, SettingError
 from features.storage.files import sweep, sync_folder, temporary_folder
-from features.storage.location import HubName, Source
 from features.storage.remote import RemotePath
 
 LEFTOVER = re.compile(

@@ -16,8 +16,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
 
-from features.errors import CacheError, SettingError, listed
-from heads.head import EpochRecord
+from features.errors import CacheError, SettingError
+from features.messages import listed
+from heads.problem import EpochRecord
 from heads.registry import make_settings
 from heads.trained import TrainedHead
 

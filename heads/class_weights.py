@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.errors import SettingError, listed
+from features.errors import SettingError
+from features.messages import listed
 
 NONE, BALANCED = "none", "balanced"
 RULES = (NONE, BALANCED)

@@ -16,9 +16,10 @@ from typing import Any, cast
 import numpy as np
 
 from features.errors import DivergedError, SettingError
-from heads.head import HeadSettings, Problem, TrainingSettings
-from heads.layers.standardize import SequenceHead
+from heads.head import SequenceHead
+from heads.problem import Problem
 from heads.registry import head_type
+from heads.settings import HeadSettings, TrainingSettings
 from heads.training.trainer import Trainer, initial_head, seeded
 
 LOWEST, HIGHEST = 1e-5, 10.0

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from features.errors import SettingError, listed
+from features.errors import SettingError
+from features.messages import listed
 
 
 @dataclass(frozen=True)

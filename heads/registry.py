@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_origin
 
+import numpy as np
 from pydantic import ValidationError
 
-from features.errors import SettingError, listed
+from features.errors import SettingError
+from features.messages import listed
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 from heads.architectures.attention import AttentionHead, AttentionSettings
 from heads.architectures.cnn import CnnHead, CnnSettings
@@ -22,10 +25,39 @@ from heads.architectures.logistic import (
     refit_logistic,
 )
 from heads.architectures.lstm import LstmHead, LstmSettings
-from heads.architectures.mlp import MeanMaxHead, MeanMaxSettings, MlpHead, MlpSettings
-from heads.head import HeadSettings, HeadType, TrainingSettings
-from heads.layers.standardize import SequenceHead
+from heads.architectures.meanmax import MeanMaxHead, MeanMaxSettings
+from heads.architectures.mlp import MlpHead, MlpSettings
+from heads.head import Head, SequenceHead
+from heads.problem import EpochRecord, Fitted, OnEpoch, Problem
+from heads.settings import HeadSettings, TrainingSettings
 from heads.training.trainer import fit_by_steps, refit_by_steps
+
+
+@dataclass(frozen=True)
+class HeadType:
+    """One row of the registry.
+
+    Attributes:
+        name: what ``--head`` takes.
+        settings: the class of its settings.
+        layouts: those it takes, the natural one first.
+        summary: two lines: what it is for; what it costs.
+        step: what one record of its history is, for people.
+        build: (settings, D, C) -> untrained Head. Its settings are of ``settings``' class.
+        fit: (settings, problem, seed, on_epoch) -> Fitted.
+        refit: (settings, problem, seed, record) -> weights by name: what ``fit`` does up to
+            the record that was best, learning from all ``train`` of the problem and choosing
+            nothing.
+    """
+
+    name: str
+    settings: type[HeadSettings]
+    layouts: tuple[str, ...]
+    summary: tuple[str, str]
+    build: Callable[[Any, int, int], Head]
+    fit: Callable[[Any, Problem, int, OnEpoch | None], Fitted]
+    refit: Callable[[Any, Problem, int, EpochRecord], dict[str, np.ndarray]]
+    step: str = "epoch"
 
 
 def _by_steps(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,8 +10,11 @@ import torch
 
 from features.errors import SettingError
 from features.vectors.table import FeatureTable
-from heads.head import EpochRecord, Head, HeadSettings, OnEpoch, Problem
+from heads.evaluation.calibration import softmax
+from heads.head import Head
+from heads.problem import EpochRecord, OnEpoch, Problem
 from heads.registry import check_layout, head_type
+from heads.settings import HeadSettings
 from heads.training.inference import compute_logits
 
 
@@ -76,28 +78,6 @@ class TrainedHead:
     def predict_proba(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
         """(n, C) float32 probabilities: the softmax of :meth:`logits` / ``temperature``."""
         return softmax(self.logits(table, rows), self.temperature)
-
-
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """(n, C) float32 probabilities of (n, C) float32 logits divided by a temperature."""
-    scaled = (logits - logits.max(axis=1, keepdims=True)) / np.float32(temperature)
-    powers = np.exp(scaled)
-    probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
-
-
-def mean_of(probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """(n, C) float32: the mean of R times (n, C) probabilities."""
-    return np.asarray(np.mean(probabilities, axis=0, dtype=np.float64), dtype=np.float32)
-
-
-def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """(n, C) float32 probabilities, less sure at a temperature above 1, surer below it.
-
-    A class of no probability keeps none.
-    """
-    with np.errstate(divide="ignore"):
-        return softmax(np.log(probabilities), temperature)
 
 
 def fit(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.cli.options import NO_COLUMN
-from pipeline.config import DataConfig, VectorConfig
+import shlex
+
+from pipeline.config import NO_COLUMN, DataConfig, ExperimentConfig, VectorConfig
 
 Option = tuple[str, object, object]
 """Name, value, and the default with which it is left out."""
@@ -63,3 +64,17 @@ def _words(options: list[Option]) -> list[str]:
         else:
             words += [name, str(value)]
     return words
+
+
+def command(training: ExperimentConfig, rate: float) -> str:
+    """The command that trains with it, on the same data and vectors."""
+    words = ["manyheads", "train"]
+    words += ["--preset", training.preset] if training.preset else ["--head", training.head]
+    words += [*data_words(training.data), *vector_words(training.vectors)]
+    if training.layout is not None:
+        words += ["--layout", training.layout]
+    if training.seed != ExperimentConfig.seed:
+        words += ["--seed", str(training.seed)]
+    settings = {**training.settings, "learning_rate": f"{rate:.2g}"}
+    words += ["--set", *(f"{name}={value}" for name, value in settings.items())]
+    return shlex.join(words)

@@ -8,17 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from features.corpus.corpus import Columns
+from features.corpus.source import HubName, Source
+from features.encoders.backends.names import BACKENDS
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.segmentation import LANGUAGE, check_language
 from features.encoding.devices import parse_devices
-from features.errors import SettingError, listed
-from features.hardware import AUTO, BACKENDS
+from features.errors import SettingError
+from features.hardware import AUTO
+from features.messages import listed
 from features.output import check_output
-from features.storage.location import HubName, Place, Source
+from features.storage.location import Place
 from features.storage.remote import RemotePath
 from features.vectors.precision import STORED_DTYPES
 from features.vectors.spec import PRECISIONS, check_prompt
 from heads.presets import check_head, find_preset
+
+NO_COLUMN = "none"
+"""In place of a name: there is no such column or file, or it is not wanted."""
+
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
 

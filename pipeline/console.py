@@ -113,3 +113,17 @@ def _discard(stream: TextIO) -> None:
     """Send what is left in the buffer to /dev/null, or Python would complain at its end."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def megabytes(size: int) -> str:
+    """A size for people.
+
+    >>> megabytes(1_234_567), megabytes(56_000_000_000)
+    ('1.2 MB', '56.0 GB')
+    """
+    return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
+
+
+def short_label(label: str, most: int) -> str:
+    """A label on one line, cut where it is long, with nothing that a terminal obeys."""
+    return one_line(label, most)

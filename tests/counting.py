@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.encoding.serial import OnBatch
-from features.store.shards.shard import Block
+from features.encoders.protocol import OnBatch
+from features.vectors.block import Block
 from features.vectors.precision import encoder_dtype
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads.head import Problem
+from heads.problem import Problem
 
 WIDTH = 6
 CLASSES = 3

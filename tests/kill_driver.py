@@ -17,10 +17,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from features.encoding import serial as stage
-from features.encoding.serial import OnBatch, encode, plan_encoding
-from features.store.shards.shard import Block
-from features.store.space import FeatureStore
+from features.encoders.protocol import OnBatch
+from features.encoding import job
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
+from features.store.store import FeatureStore
+from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from tests.counting import CountingEncoder, spec
 
@@ -70,7 +72,7 @@ def wait_for(root: Path, count: int, child: int) -> None:
 
 
 def main(root: Path, kills: int, seed: int) -> None:
-    stage.WINDOW_TEXTS = WINDOW_TEXTS
+    job.WINDOW_TEXTS = WINDOW_TEXTS
     rng = random.Random(seed)
     start = time.perf_counter()
     caches, killed, leftovers, failed = [root / "0"], 0, 0, 0

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from features.encoding import serial as stage
-from features.encoding.serial import encode, plan_encoding
-from features.store.space import FeatureStore
+from features.encoding import job
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
+from features.store.store import FeatureStore
 from tests.counting import CountingEncoder, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(24)]
@@ -21,11 +22,11 @@ def fill(root: str) -> CountingEncoder:
     """Encode what is missing, a few texts a shard."""
     encoder = CountingEncoder()
     spaces = [FeatureStore(root).space(one, "fake") for one in SPECS]
-    stage.WINDOW_TEXTS, before = WINDOW_TEXTS, stage.WINDOW_TEXTS
+    job.WINDOW_TEXTS, before = WINDOW_TEXTS, job.WINDOW_TEXTS
     try:
         encode(plan_encoding(TEXTS, spaces), TEXTS, spaces, lambda: encoder)
     finally:
-        stage.WINDOW_TEXTS = before
+        job.WINDOW_TEXTS = before
     return encoder
 
 

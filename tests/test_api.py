@@ -19,8 +19,8 @@ import features
 from features import FeatureEncoder, FeatureStore, encode, load_encoder
 from features.encoders.segmentation import language_of
 from features.encoders.transformer import TransformerEncoder
-from features.encoding.recheck import cards
 from features.errors import EncoderError, SettingError
+from features.store.inventory import cards
 from tests.fakes import SENTENCES
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from features.encoders.backends import selection
-from features.encoders.backends.selection import FasterBackend, Inputs, Run
+from features.encoders.backends import pytorch, selection
+from features.encoders.backends.base import Inputs, Run
+from features.encoders.backends.selection import FasterBackend
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import find_model
 from features.encoders.transformer import TransformerEncoder
@@ -141,7 +142,7 @@ def test_openvino_that_is_missing_or_on_a_gpu_is_refused_and_auto_takes_torch(
     on_cpu = type("Transformer", (), {"device": torch.device("cpu")})()
     with pytest.raises(SettingError, match=r"pip install 'manyheads\[openvino\]'"):
         selection.make_backend("openvino", on_cpu, {})
-    assert isinstance(selection.make_backend("auto", on_cpu, {}), selection.TorchBackend)
+    assert isinstance(selection.make_backend("auto", on_cpu, {}), pytorch.TorchBackend)
 
 
 def test_an_openvino_that_does_not_work_here_is_one_line_and_auto_stays_with_torch(

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from features.errors import SettingError
-from heads.trained import mean_of, softmax, tempered
+from heads.evaluation.calibration import mean_of, softmax, tempered
 from pipeline.blending.blend import best_of, blend
-from pipeline.evaluation.evaluation import Evaluation, difference
+from pipeline.evaluation.evaluation import Evaluation, Names, difference
 from pipeline.runs.held_out import Answers, HeldOut
-from pipeline.training.trainings import Names
 
 CLASSES = ("a", "b", "c")
 NAMES = Names(CLASSES, ())

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding.serial import encode, plan_encoding
-from features.store.space import FeatureStore
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
+from features.store.store import FeatureStore
+from features.text import text_keys
 from features.vectors.precision import pack, unpack
-from features.vectors.spec import text_keys
 from tests.counting import CountingEncoder, spec
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "cache.md").read_text("utf-8")

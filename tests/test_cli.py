@@ -374,7 +374,7 @@ def test_an_interrupt_is_a_line_and_not_a_traceback(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("features.encoding.serial.plan_encoding", interrupted)
+    monkeypatch.setattr("features.encoding.plan.plan_encoding", interrupted)
     monkeypatch.setattr("pipeline.encoding.vectors.plan_encoding", interrupted)
     out = run("features", "--data", data, "--encoder", encoder)
     assert (out.code, out.out) == (130, "")

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding import serial as stage
-from features.encoding.serial import encode, plan_encoding
+from features.encoding import job
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
 from features.store.collection import collect, plan_collection
 from features.store.compaction import compact
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, verify_cache
-from features.vectors.spec import text_keys
+from features.text import text_keys
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 KEPT, GONE, LATER = ([f"{name} {i} word" for i in range(24)] for name in "abc")
@@ -23,7 +25,7 @@ KEPT, GONE, LATER = ([f"{name} {i} word" for i in range(24)] for name in "abc")
 
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
 
 
 def opened(root: Path) -> Space:

@@ -16,15 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.corpus.corpus import (
-    Columns,
-    Corpus,
-    CorpusTexts,
-    corpus_batches,
-    folded,
-    read_corpus,
-)
+from features.corpus.corpus import Columns, Corpus, CorpusTexts, corpus_batches, read_corpus
 from features.errors import CorpusError, SettingError
+from features.text import normalize_text
 
 TEXTS = ("I won, again", 'He said "no"', "two\nlines", "Füße 猫 🙂", " spaced ")
 LABELS = ("joy", "anger", "joy", "fear", " joy")
@@ -266,20 +260,20 @@ def test_columns_must_differ_and_have_names() -> None:
     ],
 )
 def test_folding_joins_case_forms_and_spacing(text: str, same: str) -> None:
-    assert folded(text) == folded(same)
+    assert normalize_text(text) == normalize_text(same)
 
 
 def test_folding_keeps_different_texts_apart() -> None:
-    assert len({folded(t) for t in ("a b", "ab", "a-b", "á b", "a b.", "")}) == 6
+    assert len({normalize_text(t) for t in ("a b", "ab", "a-b", "á b", "a b.", "")}) == 6
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_folding_is_idempotent_and_its_fast_path_changes_nothing(text: str) -> None:
-    once = folded(text)
-    assert folded(once) == once
+    once = normalize_text(text)
+    assert normalize_text(once) == once
     # A non-ASCII neighbour forces the slow path; the fast one must agree with it.
-    assert folded(text + " ñ") == f"{once} ñ".strip()
+    assert normalize_text(text + " ñ") == f"{once} ñ".strip()
 
 
 cells = st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip)

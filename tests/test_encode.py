@@ -15,11 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding import serial as stage
-from features.encoding.serial import EncodingReport, OnBatch, check_disk, encode, plan_encoding
+from features.encoders.protocol import OnBatch
+from features.encoding import job
+from features.encoding.job import EncodingReport
+from features.encoding.plan import check_disk, plan_encoding
+from features.encoding.serial import encode
 from features.errors import BadVectorError, DiskSpaceError
-from features.store.shards.shard import Block
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
+from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from tests.fakes import CountingEncoder, fake_vectors, spec
 
@@ -124,7 +128,7 @@ def _keys(space: Space) -> list[np.ndarray]:
 def test_windows_bound_what_a_kill_can_lose(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
 
     class Dying(CountingEncoder):
         def encode(self, texts, specs, on_batch):  # type: ignore[no-untyped-def]
@@ -191,13 +195,14 @@ def test_a_plan_that_does_not_fit_is_refused_with_the_numbers(
 CHILD = """
     import sys, time
     from pathlib import Path
-    from features.encoding import serial as stage
-    from features.encoding.serial import encode, plan_encoding
-    from features.store.space import FeatureStore
+    from features.encoding.serial import encode
+    from features.encoding.plan import plan_encoding
+    from features.store.store import FeatureStore
     from tests.fakes import CountingEncoder, spec
     from tests.test_encode import spaces
+    from features.encoding import job
 
-    stage.WINDOW_TEXTS = 5
+    job.WINDOW_TEXTS = 5
 
     class Slow(CountingEncoder):
         def encode(self, texts, specs, on_batch):

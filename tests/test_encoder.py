@@ -17,9 +17,10 @@ from sentence_transformers import SentenceTransformer
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import find_model
 from features.encoders.transformer import TransformerEncoder, load_encoder
-from features.encoding.serial import encode, plan_encoding
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
 from features.errors import BadVectorError, EncoderError
-from features.store.space import FeatureStore
+from features.store.store import FeatureStore
 from tests.fakes import SENTENCES
 
 TOLERANCE = 1e-5

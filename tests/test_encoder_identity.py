@@ -13,7 +13,7 @@ import pytest
 from features.encoders.description.hub import commit_of, locate
 from features.encoders.description.model import find_model
 from features.errors import EncoderError
-from pipeline.models.predictor import check_encoder, differing
+from pipeline.models.encoder_check import check_encoder, differing
 from tests import test_repeats
 from tests.test_repeats import data
 

@@ -25,9 +25,9 @@ from features.errors import ArrayError, BadVectorError, SettingError
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from heads import HeadClassifier
 from heads.estimator import hold_out
-from heads.head import TrainingSettings
+from heads.evaluation.calibration import softmax
 from heads.registry import HEADS
-from heads.trained import softmax
+from heads.settings import TrainingSettings
 from tests.fakes import SENTENCES as TEXTS
 from tests.heads_fakes import cluster_problem, make_table, marker_problem
 

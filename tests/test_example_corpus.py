@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.corpus.corpus import Corpus, folded, read_corpus
+from features.corpus.corpus import Corpus, read_corpus
 from features.splits.split import make_split
+from features.text import normalize_text
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COUNTS = {
@@ -70,7 +71,7 @@ def test_texts_are_in_the_first_person(corpus: Corpus) -> None:
 
 
 def test_no_text_stands_twice(corpus: Corpus) -> None:
-    assert len(set(map(folded, corpus.texts))) == len(corpus)
+    assert len(set(map(normalize_text, corpus.texts))) == len(corpus)
 
 
 @pytest.mark.parametrize("label", COUNTS)
@@ -84,7 +85,7 @@ def test_few_texts_name_their_emotion(corpus: Corpus, label: str) -> None:
 
 
 def test_beginnings_vary(corpus: Corpus) -> None:
-    starts = Counter(" ".join(folded(text).split()[:2]) for text in corpus.texts)
+    starts = Counter(" ".join(normalize_text(text).split()[:2]) for text in corpus.texts)
     assert max(starts.values()) <= 0.04 * len(corpus)
 
 

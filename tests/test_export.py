@@ -13,13 +13,15 @@ import pytest
 
 from features import export as module
 from features.corpus.corpus import Corpus
-from features.encoding.serial import encode, plan_encoding
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
 from features.errors import InputError, SettingError
 from features.export import FORMATS, SUFFIXES, check_export, export
 from features.storage.files import temporary_folder
 from features.store.shards.shard import Shard
-from features.store.space import FeatureStore, Space
-from features.vectors.spec import text_keys
+from features.store.space import Space
+from features.store.store import FeatureStore
+from features.text import text_keys
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 ORDER = [f"text number {i % 17} " + "word " * (i % 5) for i in range(60)]
@@ -88,7 +90,7 @@ def test_npy(tmp_path: Path, layout: str, dtype: str) -> None:
 def test_every_shard_is_opened_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    monkeypatch.setattr("features.encoding.serial.WINDOW_TEXTS", 2)
+    monkeypatch.setattr("features.encoding.job.WINDOW_TEXTS", 2)
     space = filled(tmp_path / "cache", "tokens")
     opened: list[str] = []
     real = Shard.__init__

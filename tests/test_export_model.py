@@ -20,15 +20,18 @@ from features.encoders.description.model import find_model
 from features.errors import EncoderError, FaultError, InputError, SettingError
 from features.vectors.table import POOLED, FeatureTable
 from heads import onnx_export
-from heads.head import Head, HeadSettings, HeadType, Problem, TrainingSettings
+from heads.head import Head
 from heads.onnx_export import TOLERANCE, onnx_model
-from heads.registry import HEADS, make_settings
+from heads.problem import Problem
+from heads.registry import HEADS, HeadType, make_settings
+from heads.settings import HeadSettings, TrainingSettings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import gather
-from pipeline.models import model
+from pipeline.models import export
 from pipeline.models.card import escape
-from pipeline.models.model import read_model, read_run, write_model
-from pipeline.models.predictor import check_encoder
+from pipeline.models.encoder_check import check_encoder
+from pipeline.models.export import write_model
+from pipeline.models.model import read_model, read_run
 from tests.heads_fakes import cluster_problem, marker_problem
 from tests.test_cli import BAD, GOOD, QUICK, Run, data, encoder, run, write
 
@@ -295,7 +298,7 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_left(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(model, "write_json", fail)
+        patch.setattr(export, "write_json", fail)
         assert "No space left" in refusal(run("export-model", "--out", "m"))
     assert sorted(path.name for path in Path().iterdir()) == before
     folder = Path(result["run"])

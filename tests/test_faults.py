@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.encoding import serial as stage
-from features.encoding.serial import encode, plan_encoding
+from features.encoding import job
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
 from features.errors import CacheError, DiskSpaceError, ManyheadsError
 from features.storage import files
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, STALE_TEMPORARY, verify_cache
 from tests.counting import CountingEncoder, fake_vectors, spec
 from tests.kill_driver import SPECS
@@ -106,7 +108,7 @@ class FailingCall:
 
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from features.corpus.corpus import Columns
+from features.duplicates.duplicates import leaked
 from pipeline.audit import label_errors
 from pipeline.audit import texts as findings_texts
 from pipeline.audit.audit import audit
-from pipeline.audit.duplicates import leaked
 from pipeline.audit.finding import Finding, spread
 from pipeline.audit.giveaways import giveaways, without
 from pipeline.audit.label_errors import out_of_fold, suspected

@@ -9,8 +9,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from features.errors import BadVectorError
 from features.vectors.table import POOLED, FeatureTable
-from heads.head import Head, Problem
-from heads.layers.standardize import SequenceHead
+from heads.head import Head, SequenceHead
+from heads.problem import Problem
 from heads.registry import head_type, make_settings
 from heads.trained import TrainedHead, fit
 from tests.heads_fakes import cluster_problem

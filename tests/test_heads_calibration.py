@@ -13,9 +13,9 @@ from heads.evaluation.calibration import (
     error_by_chance,
     fit_temperature,
     reliability,
+    softmax,
 )
 from heads.evaluation.metrics import log_loss
-from heads.trained import softmax
 
 
 def drawn(texts: int, classes: int, spread: float = 2.0) -> tuple[np.ndarray, np.ndarray]:

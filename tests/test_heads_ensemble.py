@@ -11,9 +11,10 @@ import torch
 from features.errors import SettingError
 from heads.architectures.ensemble import Ensemble
 from heads.checkpoint import load, save
-from heads.head import Problem, TrainingSettings
-from heads.layers.standardize import SequenceHead
+from heads.head import SequenceHead
+from heads.problem import Problem
 from heads.registry import HEADS, head_type, make_settings
+from heads.settings import TrainingSettings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import gather
 from tests.heads_fakes import cluster_problem, marker_problem

@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from features.vectors.table import POOLED, FeatureTable
 from heads.architectures.logistic import LogisticSettings, Objective, fit_logistic
-from heads.head import EpochRecord, Problem
+from heads.problem import EpochRecord, Problem
 from tests.heads_fakes import cluster_problem
 
 

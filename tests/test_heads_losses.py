@@ -10,8 +10,8 @@ from features.errors import SettingError
 from features.vectors.table import FeatureTable
 from heads.architectures.cnn import CnnHead, CnnSettings
 from heads.class_weights import balanced_weights, class_weights, parse_weights
-from heads.head import TrainingSettings
 from heads.registry import make_settings
+from heads.settings import TrainingSettings
 from heads.training.batches import gather
 from heads.training.losses import cross_entropy, focal, hardest, make_loss
 from heads.training.trainer import Trainer, fit_by_steps

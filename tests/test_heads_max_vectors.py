@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from features.vectors.table import FeatureTable
-from heads.head import Problem
+from heads.problem import Problem
 from heads.registry import make_settings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import batches, gather

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from heads.architectures.cnn import CnnHead, CnnSettings
-from heads.head import TrainingSettings
+from heads.settings import TrainingSettings
 from heads.training.optimizers import make_optimizer, step_size
 from heads.training.trainer import fit_by_steps
 from tests.heads_fakes import marker_problem

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from features.errors import SettingError
-from heads.head import Head
-from heads.layers.standardize import SequenceHead
+from heads.head import Head, SequenceHead
 from heads.presets import PRESETS, SOURCES, check_head, find_preset
 from heads.registry import head_type, make_settings
 from heads.trained import TrainedHead, fit

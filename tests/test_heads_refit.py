@@ -9,7 +9,7 @@ import pytest
 
 from features.errors import BadVectorError
 from features.vectors.table import POOLED
-from heads.head import Problem
+from heads.problem import Problem
 from heads.registry import HEADS, make_settings
 from heads.trained import TrainedHead, fit, refit
 from tests.heads_fakes import cluster_problem, marker_problem

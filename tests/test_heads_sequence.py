@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from heads.architectures.cnn import CnnHead, CnnSettings, Convolutions
+from heads.architectures.cnn import CnnHead, CnnSettings
 from heads.architectures.lstm import LstmHead, LstmSettings
-from heads.head import Head
-from heads.layers.standardize import SequenceHead, Standardize, statistics
+from heads.head import Head, SequenceHead
+from heads.layers.convolution import Convolutions
+from heads.layers.standardize import Standardize, statistics
 from heads.registry import head_type, make_settings
 from tests.heads_fakes import make_table
 

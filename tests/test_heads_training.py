@@ -11,7 +11,7 @@ import torch
 from features.errors import BadVectorError, DivergedError, FaultError, SettingError
 from features.vectors.table import POOLED, FeatureTable
 from heads.architectures.cnn import CnnHead, CnnSettings
-from heads.head import EpochRecord, Problem
+from heads.problem import EpochRecord, Problem
 from heads.registry import HEADS, head_type, make_settings
 from heads.trained import TrainedHead, fit
 from heads.training import trainer as training

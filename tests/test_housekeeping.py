@@ -13,18 +13,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding import serial as stage
-from features.encoding.serial import encode, plan_encoding
+from features.encoding import job
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
 from features.errors import CacheError
 from features.storage import files
-from features.store import compaction as compact_module
+from features.store import compaction
 from features.store.collection import collect, plan_collection
 from features.store.compaction import compact
 from features.store.inventory import inventory
-from features.store.shards.shard import Block
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, verify_cache
-from features.vectors.spec import FeatureSpec, text_keys
+from features.text import text_keys
+from features.vectors.block import Block
+from features.vectors.spec import FeatureSpec
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(40)]
@@ -32,7 +35,7 @@ TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(40)]
 
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
 
 
 def opened(root: Path, layout: str = "tokens", dtype: str = "float16") -> Space:
@@ -75,7 +78,7 @@ def test_a_shard_that_vanished_is_one_line(tmp_path: Path) -> None:
     space = opened(tmp_path)
     shards(tmp_path)[0].unlink()
     with pytest.raises(CacheError, match="vanished"):
-        compact_module.rewrite(space, list(space.index.shards), np.ones(len(space), bool))
+        compaction.rewrite(space, list(space.index.shards), np.ones(len(space), bool))
 
 
 def test_compact_keeps_to_the_target_and_leaves_large_shards_alone(tmp_path: Path) -> None:
@@ -240,7 +243,7 @@ def test_int8_shards_are_joined_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_the_target_bounds_memory() -> None:
-    assert compact_module.TARGET_BYTES <= 256 * 2**20
+    assert compaction.TARGET_BYTES <= 256 * 2**20
 
 
 @pytest.mark.parametrize("layout", ["pooled", "tokens"])
@@ -248,7 +251,7 @@ def test_a_corpus_of_many_short_texts_is_joined_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
 ) -> None:
     """Arrow cuts pages by rows as well as by size; a shard must stay in one."""
-    monkeypatch.setattr(stage, "WINDOW_TEXTS", 2048)
+    monkeypatch.setattr(job, "WINDOW_TEXTS", 2048)
     texts = [f"{i} " + "w " * (i % 60) for i in range(40_000)]
     space = FeatureStore(tmp_path).space(spec(layout, max_length=99), "fake")
     encode(plan_encoding(texts, [space]), texts, [space], CountingEncoder)
@@ -306,11 +309,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SIDE_BY_SIDE = """
 import sys, time
 from pathlib import Path
-from features.encoding import serial as stage
 from features.store.compaction import compact
-from features.encoding.serial import encode, plan_encoding
-from features.store.space import FeatureStore
+from features.encoding.serial import encode
+from features.encoding.plan import plan_encoding
+from features.store.store import FeatureStore
 from tests.counting import CountingEncoder, spec
+from features.encoding import job
 
 role, root = sys.argv[1], Path(sys.argv[2])
 space = FeatureStore(root).space(spec("tokens"), "fake")
@@ -320,7 +324,7 @@ if role == "write":
             time.sleep(0.02)
             return super().encode(texts, specs, on_batch)
 
-    stage.WINDOW_TEXTS = 5
+    job.WINDOW_TEXTS = 5
     texts = [f"text number {i} " + "word " * (i % 7) for i in range(600)]
     encode(plan_encoding(texts, [space]), texts, [space], Slow)
 else:

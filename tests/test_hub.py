@@ -9,8 +9,8 @@ import datasets
 import pytest
 
 from features.corpus.corpus import Columns, read_corpus
+from features.corpus.source import HubName, source
 from features.errors import CorpusError, SettingError
-from features.storage.location import HubName, source
 from pipeline.cli.main import main
 from pipeline.config import DataConfig, ExperimentConfig
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from features.encoding.serial import encode, plan_encoding
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
 from features.errors import CacheError, ManyheadsError
 from features.store.index import Index
-from features.store.space import FeatureStore
+from features.store.store import FeatureStore
 from features.store.verification import repair, verify_cache
-from features.vectors.spec import FeatureSpec, text_keys
+from features.text import text_keys
+from features.vectors.spec import FeatureSpec
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(20)]

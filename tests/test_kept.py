@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.duplicates import duplicates as copies_module
+from features.duplicates import duplicates
 from features.duplicates.duplicates import CODE, Copies, find_copies, kept_copies
 from features.storage import results
 from features.storage.results import RESULTS, recall
@@ -99,7 +99,7 @@ def test_copies_and_baseline_are_found_once(
     labels, rows = np.arange(len(TEXTS)) % 2, np.arange(len(TEXTS))
     found = kept_copies(tmp_path, TEXTS, vectors)
     words = baselines.kept_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
-    monkeypatch.setattr(copies_module, "find_copies", None)
+    monkeypatch.setattr(duplicates, "find_copies", None)
     monkeypatch.setattr(baselines, "tfidf_logistic", None)
     again = kept_copies(tmp_path, TEXTS, vectors)
     for name in Copies.__dataclass_fields__:

@@ -14,11 +14,11 @@ from PIL import Image
 
 from features.corpus.corpus import Corpus
 from features.encoders.description.model import EncoderModel
-from features.encoding.serial import OnBatch
+from features.encoders.protocol import OnBatch
 from features.errors import SettingError
 from features.splits.split import make_split
 from features.splits.strata import sample
-from features.store.shards.shard import Block
+from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED
 from heads.evaluation.metrics import accuracy_interval, mean_interval

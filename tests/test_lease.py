@@ -7,7 +7,7 @@ import time
 import pytest
 
 from features.errors import RemoteError
-from features.storage import lease as leasing
+from features.storage import lease
 from features.storage.location import place
 from features.storage.remote import RemotePath
 from tests.s3_server import S3Server
@@ -18,7 +18,7 @@ ROOT = place("s3://bucket/deep/cache")
 def test_a_renewal_that_fails_is_not_the_last(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leasing, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.01)
     write, written = RemotePath.write_bytes, []
 
     def failing(path: RemotePath, data: bytes) -> int:
@@ -32,7 +32,7 @@ def test_a_renewal_that_fails_is_not_the_last(
 
     monkeypatch.setattr(RemotePath, "write_bytes", failing)
     assert isinstance(ROOT, RemotePath)
-    with leasing.lease(ROOT, ".maintenance") as alone:
+    with lease.lease(ROOT, ".maintenance") as alone:
         deadline = time.monotonic() + 10
         while len(written) < 4 and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -14,13 +14,14 @@ from PIL import Image
 
 from features.errors import SettingError
 from heads import learning_rate as module
-from heads.head import Problem
 from heads.learning_rate import DIVERGED, FEWEST, RangeTrainer, range_test, suggest
+from heads.problem import Problem
 from heads.registry import make_settings
 from heads.trained import fit
-from pipeline.cli.command_options import experiment_config
+from pipeline import command_line
+from pipeline.cli.commands import lr_range
+from pipeline.cli.commands.train import experiment_config
 from pipeline.cli.main import make_parser
-from pipeline.tuning import learning_rate
 from tests.heads_fakes import marker_problem
 from tests.test_cli import Run, data, encoder, run
 
@@ -196,8 +197,8 @@ def test_the_command_has_every_option_that_was_given(tmp_path: Path) -> None:
     switches = ["--skip-empty", "--trust-remote-code", "--set", "units=4"]
     for arguments in ([*options, *switches], []):
         parsed = make_parser().parse_args(["lr-range", *arguments])
-        training = learning_rate.training_config(parsed)
-        words = shlex.split(learning_rate.command(training, 0.03))
+        training = lr_range.training_config(parsed)
+        words = shlex.split(command_line.command(training, 0.03))
         again = experiment_config(make_parser().parse_args(words[1:]))
         settings = {**training.settings, "learning_rate": "0.03"}
         assert again == replace(training, settings=settings)

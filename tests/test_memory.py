@@ -15,13 +15,14 @@ from benchmarks.memory import MODEL, FreeEncoder, measure_alone
 from features.errors import CacheError, DiskSpaceError, SettingError
 from features.storage import buffers
 from features.storage.buffers import available_memory, on_disk
-from features.store.shards.shard import Block
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
+from features.text import text_keys
+from features.vectors.block import Block
 from features.vectors.precision import encoder_dtype
-from features.vectors.spec import text_keys
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads.head import Problem
 from heads.layers import standardize
+from heads.problem import Problem
 from heads.registry import make_settings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import batches

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from features.encoders.description import model as model_module
+from features.encoders.description import model
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import EncoderModel, find_model
 from features.errors import EncoderError, SettingError
@@ -37,7 +37,7 @@ def test_the_embedded_encoder() -> None:
 def test_embedded_weights_that_are_not_the_official_ones(
     bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_module, "locate", lambda name, trust: bert)
+    monkeypatch.setattr(model, "locate", lambda name, trust: bert)
     with pytest.raises(EncoderError, match=r"official SHA-256 53aa51.*force-reinstall"):
         find_model(EMBEDDED)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from features.corpus.source import source
 from features.errors import OutputError, SettingError
 from features.output import appearing, check_output
-from features.storage.location import source
 from tests.test_cli import REPOSITORY, Run, data, encoder, run
 
 __all__ = ["data", "encoder", "run"]

@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding import serial as stage
+from features.encoders.protocol import OnBatch
+from features.encoding import job
 from features.encoding.pace import FIRST_TEXTS, MIN_SECONDS
-from features.encoding.serial import OnBatch, encode, plan_encoding
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
 from features.storage.files import exclusive
 from features.store import compaction
-from features.store.shards.shard import Block
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
 from features.store.verification import verify_cache
+from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from tests.counting import CountingEncoder, fake_vectors, spec
 
@@ -131,7 +134,7 @@ def test_killed_every_8_seconds_a_slow_encoding_ends_and_repeats_little(
 def test_a_fast_encoder_gets_whole_windows_after_its_first_texts(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "WINDOW_TEXTS", 256)
+    monkeypatch.setattr(job, "WINDOW_TEXTS", 256)
     encoder = Slow(clock, 1 / 1000)
     run(tmp_path, encoder)
     first, *others = [count for count, _ in encoder.units]
@@ -147,7 +150,7 @@ def test_a_last_run_with_few_texts_left_joins_what_killed_ones_left(
     clock.kill = 34.0
     with pytest.raises(Killed):
         run(tmp_path, Slow(clock, 1 / 20))
-    assert min(shards(tmp_path)) > stage.MANY_SMALL
+    assert min(shards(tmp_path)) > job.MANY_SMALL
     opened = spaces(tmp_path)
     few = [TEXTS[row] for row in plan_encoding(TEXTS, opened).missing[:3]]
     encode(plan_encoding(few, opened), few, opened, CountingEncoder)

@@ -11,8 +11,10 @@ import pytest
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.transformer import TransformerEncoder
 from features.encoding.pace import MAX_SECONDS, MIN_SECONDS, CommitClock
-from features.encoding.serial import encode, plan_encoding
-from features.store.space import FeatureStore, Space
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
+from features.store.space import Space
+from features.store.store import FeatureStore
 from tests.fakes import SENTENCES, save_bert
 
 TEXTS = [

@@ -16,9 +16,10 @@ from features.errors import CorruptShardError
 from features.store.compaction import compact
 from features.store.shards.footer import ROWS_METADATA, SPEC_METADATA
 from features.store.shards.shard import Shard, digest, read_rows
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
 from features.store.verification import CORRUPT_SHARD, repair, verify_cache
-from features.vectors.spec import text_keys
+from features.text import text_keys
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(40)]

@@ -11,11 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.encoders.batching import token_budget_batches, windows
+from features.encoders.batching import token_budget_batches
 from features.encoders.pooling import POOLINGS
 from features.errors import CorpusError, SettingError
 from features.hardware import flags_in
-from features.vectors.spec import FeatureSpec, check_layers, parse_layers, text_key, text_keys
+from features.text import text_key, text_keys
+from features.vectors.ragged import slices_by_size
+from features.vectors.spec import FeatureSpec, check_layers, parse_layers
 from tests.fakes import spec
 
 
@@ -102,7 +104,7 @@ def test_batches_hold_every_text_once_within_the_budget(
 
 @given(st.lists(st.integers(0, 50), max_size=40), st.integers(1, 9), st.integers(1, 99))
 def test_windows_are_neighbours_without_gaps(sizes: list[int], texts: int, size: int) -> None:
-    cuts = windows(np.array(sizes, dtype=np.int64), texts, size)
+    cuts = slices_by_size(np.array(sizes, dtype=np.int64), texts, size)
     assert [i for cut in cuts for i in range(cut.start, cut.stop)] == list(range(len(sizes)))
     for cut in cuts:
         assert 0 < cut.stop - cut.start <= texts
@@ -114,10 +116,10 @@ def test_windows_of_a_rest_are_the_windows_that_were_left(
     sizes: list[int], data: st.DataObject
 ) -> None:
     """A resumed run cuts the batches that the killed one would have: same vectors."""
-    cuts = windows(np.array(sizes), 5, 80)
+    cuts = slices_by_size(np.array(sizes), 5, 80)
     done = data.draw(st.integers(0, len(cuts) - 1))
     start = cuts[done].start
-    rest = windows(np.array(sizes[start:]), 5, 80)
+    rest = slices_by_size(np.array(sizes[start:]), 5, 80)
     assert [(c.start + start, c.stop + start) for c in rest] == [
         (c.start, c.stop) for c in cuts[done:]
     ]

@@ -14,14 +14,16 @@ import pytest
 import torch
 
 from features import FeatureStore, encode, load_encoder
-from features.encoders.backends.selection import FasterBackend, Inputs, Run, TorchBackend
+from features.encoders.backends.base import Inputs, Run
+from features.encoders.backends.pytorch import TorchBackend
+from features.encoders.backends.selection import FasterBackend
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.transformer import TransformerEncoder
+from features.encoding.plan import plan_encoding
 from features.encoding.processes import encode_on_devices
 from features.encoding.recheck import compare_sample
-from features.encoding.serial import plan_encoding
 from features.errors import EncoderError
-from features.probe import reference as references
+from features.probe import reference
 from features.probe.probe import prepare
 from features.store.manifest import SpaceCard, read_card
 from features.store.space import Space
@@ -60,8 +62,8 @@ def test_a_model_that_padding_changes_is_encoded_unpadded_now_and_later(
     first = encode(SENTENCES[:4], load_encoder(fnet), store, **EXACT)
     assert "change with padding" in caplog.text
     spec = model.spec("pooled", **EXACT)
-    expected = references.reference_vectors(model, SENTENCES, spec, "cpu")
-    monkeypatch.setattr(references, "reference_vectors", never)
+    expected = reference.reference_vectors(model, SENTENCES, spec, "cpu")
+    monkeypatch.setattr(reference, "reference_vectors", never)
     rest = encode(SENTENCES, load_encoder(fnet), store, **EXACT)
     assert np.abs(first.values - np.stack(expected)[:4]).max() < 1e-5
     assert np.abs(rest.values - np.stack(expected)).max() < 1e-5
@@ -77,7 +79,7 @@ def test_the_probe_of_a_cache_on_object_storage_serves_the_next_machine(
 ) -> None:
     store = FeatureStore("s3://bucket/cache")
     first = encode(SENTENCES[:2], load_encoder(fnet), store, **EXACT)
-    monkeypatch.setattr(references, "reference_vectors", never)
+    monkeypatch.setattr(reference, "reference_vectors", never)
     table = encode(SENTENCES[:3], load_encoder(fnet), store, **EXACT)
     assert np.array_equal(table.values[:2], first.values)
     fingerprint = find_model(str(fnet)).spec("pooled", **EXACT).fingerprint
@@ -229,7 +231,7 @@ def test_vectors_that_are_not_the_reference_librarys_are_refused_in_one_line(
     tiny_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a model whose settings this version does not know."""
-    real = references.reference_vectors
+    real = reference.reference_vectors
     folder = tiny_models["bert"]
 
     def shifted(model: EncoderModel, texts: Sequence[str], spec: FeatureSpec, device: str):  # type: ignore[no-untyped-def]
@@ -246,7 +248,7 @@ def test_vectors_that_are_not_the_reference_librarys_are_refused_in_one_line(
         (broken, r"cannot be compared with sentence-transformers.*odd"),
         (nothing, r"gives NaN or infinite numbers for every text"),
     ):
-        monkeypatch.setattr(references, "reference_vectors", answer)
+        monkeypatch.setattr(reference, "reference_vectors", answer)
         with pytest.raises(EncoderError, match=message) as error:
             encode(SENTENCES, load_encoder(folder), FeatureStore(tmp_path / "cache"))
         assert "\n" not in str(error.value)

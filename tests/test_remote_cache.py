@@ -16,19 +16,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding.serial import plan_encoding
+from features.encoding.plan import plan_encoding
 from features.errors import CacheError, CorruptShardError, RemoteError
-from features.storage import bucket as connection
-from features.storage import lease as leasing
+from features.storage import bucket, lease
 from features.storage.files import exclusive
 from features.storage.location import Place, place
 from features.storage.mirror import mirror_folder
 from features.storage.remote import RemotePath
 from features.store.compaction import compact
-from features.store.shards.shard import SUFFIX, Block
-from features.store.space import FeatureStore
+from features.store.shards.shard import SUFFIX
+from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, Finding, repair, verify_cache
-from features.vectors.spec import text_keys
+from features.text import text_keys
+from features.vectors.block import Block
 from pipeline.cli.main import main
 from tests.counting import fake_vectors, spec
 from tests.fakes import save_bert
@@ -205,14 +205,14 @@ def test_only_one_tidies(full: S3Server) -> None:
     full.put(dead, b"")
     with pytest.raises(CacheError), exclusive(ROOT):
         pass
-    full.changed[dead] -= 2 * leasing.EXPIRE_SECONDS
+    full.changed[dead] -= 2 * lease.EXPIRE_SECONDS
     with exclusive(ROOT):
         pass
     assert not full.names("bucket/deep/cache/.maintenance")
 
 
 def test_a_holder_renews_its_mark(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leasing, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.01)
     with exclusive(ROOT):
         puts = lambda: [one for one in s3.requests if one.startswith("PUT")]  # noqa: E731
         deadline = time.monotonic() + 10
@@ -247,7 +247,7 @@ def test_a_server_that_fails_from_any_request_on(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever fails first: one clear line, nothing torn, and the rest the next time."""
-    monkeypatch.setattr(connection, "ATTEMPTS", 1)
+    monkeypatch.setattr(bucket, "ATTEMPTS", 1)
     fill(CACHE)
     straight, count = sorted(shards(s3)), len(s3.requests)
     rng = random.Random(0)
@@ -272,7 +272,7 @@ def test_a_server_that_fails_from_any_request_on(
 def test_a_large_shard_whose_upload_breaks_is_not_seen(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "ATTEMPTS", 1)
+    monkeypatch.setattr(bucket, "ATTEMPTS", 1)
     wide = spec(width=2**20, dtype="float32")
     values = np.random.default_rng(0).random((8, wide.width), np.float32)
     ones = np.ones(8, np.int32)

@@ -14,7 +14,7 @@ import pytest
 
 from features.corpus.corpus import read_corpus
 from features.errors import InputError, SettingError
-from features.storage import bucket as connection
+from features.storage import bucket
 from features.storage.location import local_path, place
 from features.storage.remote import RemotePath
 from pipeline.cli.main import main
@@ -106,7 +106,7 @@ def test_refused_keys_say_where_keys_stand(
     s3.put("bucket/texts.csv", FORMS[".csv"])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     assert "access denied; set AWS_ACCESS_KEY_ID" in refused("s3://bucket/texts.csv")
-    connection.filesystem.cache_clear()
+    bucket.filesystem.cache_clear()
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert "access denied; set AWS_ACCESS_KEY_ID" in refused("s3://bucket/texts.csv")
@@ -115,7 +115,7 @@ def test_refused_keys_say_where_keys_stand(
 def test_a_server_that_is_not_there_ends_the_wait(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "ATTEMPTS", 1)
+    monkeypatch.setattr(bucket, "ATTEMPTS", 1)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     start = time.monotonic()
     message = refused("s3://bucket/texts.csv")
@@ -137,8 +137,8 @@ def test_a_failing_server_is_asked_again_then_named(
 
     s3.fault = once
     assert read_corpus("s3://bucket/texts.csv").texts == tuple(TEXTS)
-    connection.filesystem.cache_clear()
-    monkeypatch.setattr(connection, "ATTEMPTS", 1)
+    bucket.filesystem.cache_clear()
+    monkeypatch.setattr(bucket, "ATTEMPTS", 1)
     s3.fault = lambda method, target: 500
     assert "the server failed" in refused("s3://bucket/texts.csv")
 
@@ -148,7 +148,7 @@ def test_a_server_that_dies_in_the_middle(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     """A network fault is never called a corrupt file."""
-    monkeypatch.setattr(connection, "ATTEMPTS", 1)
+    monkeypatch.setattr(bucket, "ATTEMPTS", 1)
     s3.put(f"bucket/texts{suffix}", FORMS[suffix])
     s3.fault = lambda method, target: -1 if method == "GET" and "list-type" not in target else 0
     message = refused(f"s3://bucket/texts{suffix}")

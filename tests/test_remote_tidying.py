@@ -11,10 +11,11 @@ import pytest
 from features.storage.location import place
 from features.storage.mirror import mirror_folder
 from features.storage.remote import RemotePath
-from features.store.shards.shard import SUFFIX, Block
-from features.store.space import FeatureStore
+from features.store.shards.shard import SUFFIX
+from features.store.store import FeatureStore
 from features.store.verification import verify_cache
-from features.vectors.spec import text_keys
+from features.text import text_keys
+from features.vectors.block import Block
 from tests.counting import spec
 from tests.s3_driver import SPECS, TEXTS, fill
 from tests.s3_server import S3Server

@@ -14,7 +14,7 @@ import pytest
 
 from features.errors import CacheError, CorpusError
 from features.storage import files
-from pipeline.runs import folder as runs_module
+from pipeline.runs import folder
 from pipeline.runs.folder import METRICS, find_run, new_run, read_json, run_name, write_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -68,7 +68,7 @@ def test_a_disk_without_room_for_the_reason_hides_no_error(
         path.write_text("{")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(runs_module, "write_json", full)
+    monkeypatch.setattr(folder, "write_json", full)
     with pytest.raises(CorpusError, match="row 3 is empty"), new_run(tmp_path, "one"):
         raise CorpusError("row 3 is empty")
     assert not list(tmp_path.iterdir())

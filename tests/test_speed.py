@@ -15,9 +15,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from features.encoders.description.model import find_model
 from features.encoders.roofline import forward_flops, measured_peak
-from features.encoding.serial import EncodingReport, encode, plan_encoding
+from features.encoding.job import EncodingReport
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
 from features.errors import EncoderError
-from features.store.space import FeatureStore
+from features.store.store import FeatureStore
 from pipeline.encoding.speed import Speed, measure_speed, sequences
 from pipeline.encoding.vectors import Vectors
 from tests.counting import CountingEncoder

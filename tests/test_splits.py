@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.corpus.corpus import folded
 from features.errors import SplitError
 from features.splits.split import Split, make_split
+from features.text import normalize_text
 
 
 def rows_of(**counts: int) -> tuple[list[str], list[str]]:
@@ -320,7 +320,7 @@ def test_no_copy_and_no_group_ever_straddles(
     side_of_text: dict[str, str] = {}
     side_of_group: dict[int, str] = {}
     for i, side in enumerate(found):
-        assert side_of_text.setdefault(folded(texts[i]), side) == side
+        assert side_of_text.setdefault(normalize_text(texts[i]), side) == side
         if given_groups:
             assert side_of_group.setdefault(given_groups[i], side) == side
     assert min(len(split.train), len(split.validation), len(split.test)) > 0

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.splits.strata import draw, ids_of, joined, majority
+from features.groups import ids_of, joined, majority
+from features.splits.strata import draw
 
 
 def test_ids_follow_first_appearance() -> None:

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from features.errors import CacheError, CorruptShardError, DiskSpaceError
 from features.storage import files
 from features.store.index import GrowingIndex, Index
-from features.store.shards.shard import Block, Shard, ShardRows, digest, serialize
-from features.store.space import FeatureStore, Space
-from features.vectors.spec import FeatureSpec, text_keys
+from features.store.shards.shard import Shard, ShardRows, digest, serialize
+from features.store.space import Space
+from features.store.store import FeatureStore
+from features.text import text_keys
+from features.vectors.block import Block
+from features.vectors.spec import FeatureSpec
 from tests.fakes import WIDTH, CountingEncoder, fake_vectors, spec
 
 TEXTS = ["b is here", "a", "c has four words", "d d", "e e e e e e e e e e"]

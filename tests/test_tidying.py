@@ -15,19 +15,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding import serial as stage
-from features.encoding.serial import encode, plan_encoding
+from features.encoding import job
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
 from features.errors import CacheError
 from features.storage.files import exclusive, temporary_folder
-from features.store import collection as collecting
-from features.store import verification as verifying
+from features.store import collection, verification
 from features.store.collection import collect, plan_collection
 from features.store.compaction import compact
 from features.store.inventory import inventory
 from features.store.manifest import last_use
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, repair, verify_cache
-from features.vectors.spec import text_keys
+from features.text import text_keys
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 KEPT, GONE, LATER = ([f"{name} {i} word" for i in range(24)] for name in "abc")
@@ -36,7 +37,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
 
 
 def opened(root: Path) -> Space:
@@ -278,7 +279,7 @@ def test_the_list_of_a_cache_whose_spaces_vanish(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path, KEPT)
-    real = collecting.facts_of
+    real = collection.facts_of
 
     def vanished(space: Space) -> object:
         shutil.rmtree(space.folder, ignore_errors=True)
@@ -287,7 +288,7 @@ def test_the_list_of_a_cache_whose_spaces_vanish(
     monkeypatch.setattr("features.store.inventory.facts_of", vanished)
     assert inventory(tmp_path) == []
     fill(tmp_path, KEPT)
-    monkeypatch.setattr(collecting, "facts_of", vanished)
+    monkeypatch.setattr(collection, "facts_of", vanished)
     assert plan_collection(tmp_path, text_keys(KEPT), None) == []
 
 
@@ -296,5 +297,7 @@ def test_findings_are_looked_for_again(tmp_path: Path, monkeypatch: pytest.Monke
     stray = opened(tmp_path).folder / "stray"
     stray.touch()
     assert [str(f.path.name) for f in verify_cache(tmp_path)] == ["stray"]
-    monkeypatch.setattr(verifying.time, "sleep", lambda seconds: stray.unlink(missing_ok=True))
+    monkeypatch.setattr(
+        verification.time, "sleep", lambda seconds: stray.unlink(missing_ok=True)
+    )
     assert verify_cache(tmp_path) == []

@@ -19,10 +19,10 @@ from features import load_encoder as find_encoder
 from features.encoders.description.model import find_model
 from features.encoders.segmentation import joined_windows
 from features.encoders.transformer import TransformerEncoder
-from features.encoding.serial import plan_encoding
+from features.encoding.plan import plan_encoding
 from features.errors import EncoderError, SettingError
 from features.estimator import FeatureEncoder
-from features.store.shards.shard import Block
+from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from pipeline.cli.main import main
 from tests.fakes import SENTENCES, spec

@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding import serial as stage
+from features.encoding import job
+from features.encoding.plan import plan_encoding
 from features.encoding.recheck import compare_sample
-from features.encoding.serial import encode, plan_encoding
+from features.encoding.serial import encode
 from features.errors import CacheError
 from features.storage.files import exclusive
 from features.store.quarantine import QUARANTINE
 from features.store.shards.shard import digest
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
 from features.store.verification import REMEDIES, Finding, repair, verify_cache
 from features.vectors.spec import FeatureSpec
 from tests.counting import CountingEncoder, fake_vectors, spec
@@ -50,7 +52,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of three spaces with three shards each."""
     root = tmp_path_factory.mktemp("sound") / "cache"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "WINDOW_TEXTS", 8)
+        patch.setattr(job, "WINDOW_TEXTS", 8)
         fill(root)
     assert verify_cache(root) == []
     assert len(shards(root)) == 9

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from features.corpus.corpus import CorpusTexts
-from features.encoders.batching import windows
-from features.encoding import serial as stage
-from features.encoding import units as looking
-from features.encoding.serial import encode, plan_encoding
+from features.encoding import job, units
+from features.encoding import plan as plan_module
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
 from features.encoding.units import Window, WorkQueue, cut
 from features.errors import CorpusError
-from features.store.space import FeatureStore, Space
-from features.vectors.spec import text_keys
+from features.store.space import Space
+from features.store.store import FeatureStore
+from features.text import text_keys
+from features.vectors.ragged import slices_by_size
 from tests.counting import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(60)]
@@ -41,15 +43,15 @@ def opened(root: Path) -> list[Space]:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "WINDOW_TEXTS", 8)
-    monkeypatch.setattr(stage, "PLANNED_TEXTS", 7)
+    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(plan_module, "PLANNED_TEXTS", 7)
 
 
 @pytest.mark.parametrize("held", [0, 1, 900, 10**6])
 def test_missing_texts_are_encoded_in_order_whatever_the_plan_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
 ) -> None:
-    monkeypatch.setattr(stage, "HELD_BYTES", held)
+    monkeypatch.setattr(plan_module, "HELD_BYTES", held)
     first, second = CountingEncoder(), CountingEncoder()
     source = Source(TEXTS[10:20])
     spaces = opened(tmp_path)
@@ -76,7 +78,7 @@ def test_missing_texts_are_encoded_in_order_whatever_the_plan_holds(
 def test_texts_that_change_between_the_passes_are_never_stored_under_the_old_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: list[str]
 ) -> None:
-    monkeypatch.setattr(stage, "HELD_BYTES", 0)
+    monkeypatch.setattr(plan_module, "HELD_BYTES", 0)
     spaces, source = opened(tmp_path), Source(TEXTS, later)
     plan = plan_encoding(source, spaces)
     with pytest.raises(CorpusError, match=r"texts changed.*and on are no longer.*run again"):
@@ -104,12 +106,12 @@ def test_a_bad_row_is_refused_before_anything_is_encoded(tmp_path: Path) -> None
 
 def queue_of(count: int) -> WorkQueue:
     texts = [f"{i}" for i in range(count)]
-    parts = windows(np.ones(count), 1, 1)
+    parts = slices_by_size(np.ones(count), 1, 1)
     return WorkQueue(cut(texts, np.arange(count), text_keys(texts), parts))
 
 
 def test_windows_run_in_order_until_work_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "LOOK_AHEAD_BYTES", 1000)
+    monkeypatch.setattr(units, "LOOK_AHEAD_BYTES", 1000)
     queue, order = queue_of(200), []
     for window in queue:
         order.append(int(window.texts[0]))
@@ -121,7 +123,7 @@ def test_windows_run_in_order_until_work_is_shared(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("size", [10, 10**6])
 def test_looking_ahead_holds_few_texts(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(looking, "LOOK_AHEAD_BYTES", 1000)
+    monkeypatch.setattr(units, "LOOK_AHEAD_BYTES", 1000)
     given = 0
 
     def source() -> Iterator[Window]:
@@ -137,5 +139,5 @@ def test_looking_ahead_holds_few_texts(monkeypatch: pytest.MonkeyPatch, size: in
         taken += 1
         most = max(most, given - taken)
     assert taken == 500
-    bound = looking.LEAST_AHEAD if size > 1000 else 1000 // size
+    bound = units.LEAST_AHEAD if size > 1000 else 1000 // size
     assert 1 <= most < bound

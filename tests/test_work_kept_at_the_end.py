@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cli.command_options import experiment_config
+from pipeline.cli.commands.train import experiment_config
 from pipeline.cli.main import make_parser
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.evaluation import baselines
 from pipeline.evaluation.evaluation import Evaluation
-from pipeline.training import partition, run_writer
+from pipeline.reports import figures
+from pipeline.training import partition
 from pipeline.training.advice import LARGER, MULTILINGUAL, words_do_better
 from tests.audit_corpora import sentence
 from tests.test_cli import Run, encoder, run
@@ -74,10 +75,10 @@ def test_a_picture_or_baseline_that_fails_is_a_note(
     def fail(*_: object) -> None:
         raise RuntimeError("no such thing")
 
-    monkeypatch.setattr(run_writer, "draw_confusion", fail)
+    monkeypatch.setattr(figures, "draw_confusion", fail)
     monkeypatch.setattr(baselines, "tfidf_logistic", fail)
     said: list[str] = []
-    monkeypatch.setattr(run_writer, "say", said.append)
+    monkeypatch.setattr(figures, "say", said.append)
     result = train("data.csv")
     assert set(result["baselines"]) == {"majority"}
     assert said == [

@@ -12,13 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding import serial as stage
+from features.encoders.protocol import OnBatch
+from features.encoding import job
 from features.encoding.devices import parse_devices, present, threads
+from features.encoding.plan import plan_encoding
 from features.encoding.processes import encode_on_devices
-from features.encoding.serial import OnBatch, encode, plan_encoding
+from features.encoding.serial import encode
 from features.errors import BadVectorError, EncoderError, SettingError, WorkerError
-from features.store.shards.shard import Block
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
+from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from tests.counting import CountingEncoder, spec
 
@@ -59,7 +62,7 @@ def spaces(root: Path) -> list[Space]:
 
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "WINDOW_TEXTS", 5)
+    monkeypatch.setattr(job, "WINDOW_TEXTS", 5)
 
 
 def test_two_processes_fill_the_cache_as_one_would(tmp_path: Path) -> None:
@@ -108,7 +111,7 @@ def test_a_dead_worker_loses_its_window_and_the_next_run_makes_it_good(tmp_path:
 def test_workers_share_one_window_and_a_dead_one_loses_only_its_unit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "WINDOW_TEXTS", 2048)
+    monkeypatch.setattr(job, "WINDOW_TEXTS", 2048)
     opened = spaces(tmp_path / "cache")
     texts = [f"{i} words" for i in range(200)]
     killed = partial(noted, tmp_path, texts[3], ())

@@ -9,17 +9,17 @@ Row numbers in messages and in ``Corpus.rows`` count data rows from 1.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain
 from typing import TypeVar
 
 from features.corpus.reader import row_batches
-from features.corpus.rows import RowBatch, Wanted, clipped
-from features.errors import CorpusError, SettingError, listed
-from features.storage.location import HubName, Source, source
+from features.corpus.rows import RowBatch, Wanted
+from features.corpus.source import HubName, Source, source
+from features.errors import CorpusError, SettingError
+from features.messages import clipped, listed
 
 DEFAULT_SPLIT = "split"
 
@@ -234,20 +234,6 @@ class CorpusTexts:
         columns = Columns(self.column, label=None, split=None)
         batches = corpus_batches(self.path, columns, labels=False, skip_empty=self.skip_empty)
         return chain.from_iterable(batch.texts for batch in batches)
-
-
-def folded(text: str) -> str:
-    """``text`` as duplicates are compared: without case, compatibility forms and spacing.
-
-    Two texts fold to the same string exactly if they are a compatibility caseless match
-    (Unicode Standard, 3.13, D146) once runs of white space count as one space.
-    """
-    if text.isascii():
-        return " ".join(text.lower().split())
-    nfkd = partial(unicodedata.normalize, "NFKD")
-    decomposed = unicodedata.normalize("NFD", text)
-    caseless = nfkd(nfkd(decomposed.casefold()).casefold())
-    return " ".join(unicodedata.normalize("NFKC", caseless).split())
 
 
 def _expanded(path: str | Source) -> Source:

@@ -17,9 +17,10 @@ import pyarrow as pa
 from features.corpus.formats.parquet import arrow_cells, check_arrow_type, sound
 from features.corpus.reader import SAVED
 from features.corpus.rows import RowBatch, Wanted, check_columns
-from features.errors import CorpusError, listed
-from features.splits.split import OFFICIAL
-from features.storage.location import HubName
+from features.corpus.source import HubName
+from features.errors import CorpusError
+from features.messages import listed
+from features.splits.names import OFFICIAL
 
 SPLIT_OPTION = "--split-column"
 

@@ -15,9 +15,10 @@ from features.corpus.formats.delimited import delimited
 from features.corpus.formats.json_lines import json_lines
 from features.corpus.formats.parquet import parquet, parquet_parts, parts_of
 from features.corpus.rows import RowBatch, Wanted
+from features.corpus.source import HubName, Source
 from features.corpus.streams import check_file, readable, suffix_of
 from features.errors import CorpusError
-from features.storage.location import HubName, Place, Source
+from features.storage.location import Place
 
 SAVED = ("dataset_dict.json", "state.json")
 """One of these stands in a folder that ``datasets`` wrote with ``save_to_disk``."""

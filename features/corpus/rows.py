@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from features.errors import CorpusError, listed
-from features.storage.location import Place, Source
+from features.corpus.source import Source
+from features.errors import CorpusError
+from features.messages import clipped, listed
+from features.storage.location import Place
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,6 @@ class RowBatch:
         """``file:line: row 7``: where a row stands, for the start of a message."""
         line = f":{self.lines[index]}" if self.lines else ""
         return f"{path}{line}: row {self.first + index}"
-
-
-def clipped(value: object, most: int = 40) -> str:
-    """``value`` quoted on one line for a message, cut where it is long."""
-    shown = repr(value)
-    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 
 def check_columns(place: Place | str, names: Sequence[str], wanted: Sequence[Wanted]) -> None:

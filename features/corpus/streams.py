@@ -1,6 +1,6 @@
 """Data files as byte and text streams: found, opened, unpacked, decoded.
 
-They lie here or on object storage (``place.Place``). Every way in which a file
+They lie here or on object storage (``location.Place``). Every way in which a file
 cannot be read ends here as one CorpusError that says where and what to do.
 """
 
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import IO, NoReturn, cast
 
 from features.corpus.signatures import HEAD_BYTES, ICONV, foreign, unmarked_utf
-from features.errors import CorpusError, listed
+from features.errors import CorpusError
+from features.messages import listed
 from features.storage.location import Place
 from features.storage.remote import RemotePath
 

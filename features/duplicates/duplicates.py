@@ -22,8 +22,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from features.duplicates.shingles import UNSPACED, letters, overlaps, rarity, shared_runs, words
+from features.groups import ids_of
 from features.hardware import cpu_bfloat16
-from features.splits.strata import ids_of
 from features.storage.location import Place
 from features.storage.results import Arrays, recall
 from features.vectors.neighbors import close_pairs, cosines, unit
@@ -47,7 +47,7 @@ CODE = (
     "features.duplicates.duplicates",
     "features.vectors.neighbors",
     "features.duplicates.shingles",
-    "features.splits.strata",
+    "features.groups",
 )
 PACKAGES = ("numpy", "scipy", "faiss-cpu")
 """What else decides which texts are copies."""
@@ -169,3 +169,21 @@ def _united(*rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         np.concatenate([(one << 32) | other, (more << 32) | others])  # rows are below 2**32
     )
     return keys >> 32, keys & 0xFFFFFFFF
+
+
+def leaked(copies: Copies, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(len(rows),) bool: which rows have a copy of any level among the training rows.
+
+    Args:
+        copies: of the whole corpus.
+        train, rows: positions in the corpus.
+    """
+    groups = int(copies.folded.max(initial=-1)) + 1
+    learned = np.zeros(groups, bool)
+    learned[copies.folded[train]] = True
+    one, other = copies.folded[copies.first], copies.folded[copies.second]
+    near = learned.copy()
+    near[one] |= learned[other]
+    near[other] |= learned[one]
+    hit: np.ndarray = near[copies.folded[rows]]
+    return hit

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from features.corpus.corpus import folded
+from features.text import normalize_text
 
 GRAM = 4
 BUCKETS = 1 << 22
@@ -69,7 +69,7 @@ def words(text: str) -> str:
 
     A text of punctuation only is kept as it folds.
     """
-    plain = folded(text)
+    plain = normalize_text(text)
     return " ".join(plain.translate(PUNCTUATION).split()) or plain
 
 

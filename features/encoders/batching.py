@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 
@@ -119,27 +118,3 @@ def out_of_memory(error: Exception) -> bool:
     """Whether an error says that there was too little memory."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(x in said for x in OUT_OF_MEMORY)
-
-
-def windows(sizes: np.ndarray, most_texts: int, most_size: int) -> list[slice]:
-    """Cut a corpus into runs of neighbours, each one unit of work and one shard.
-
-    Args:
-        sizes: (N,) expected size of each text in any unit, such as stored bytes.
-        most_texts: texts a window at the most.
-        most_size: summed size a window at the most; one larger text stands alone.
-
-    Returns:
-        Slices over 0..N, in order, without gaps.
-    """
-    cuts = [0]
-    total = 0
-    for position, size in enumerate(sizes.tolist()):
-        full = position - cuts[-1] >= most_texts or total + size > most_size
-        if full and position > cuts[-1]:
-            cuts.append(position)
-            total = 0
-        total += size
-    if len(sizes):
-        cuts.append(len(sizes))
-    return [slice(a, b) for a, b in pairwise(cuts)]

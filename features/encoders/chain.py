@@ -17,7 +17,8 @@ from torch import Tensor
 from features.encoders.description.model import EncoderModel
 from features.encoders.loading import check_complete, loading, running, steady
 from features.encoders.tokens import Ids
-from features.errors import EncoderError, listed
+from features.errors import EncoderError
+from features.messages import listed
 
 AT_ONCE = 64
 """Texts that are tokenized together; the library pads them to the longest."""

@@ -22,7 +22,8 @@ import transformers
 from features.encoders.batching import out_of_memory
 from features.encoders.description.files import needs_sentencepiece
 from features.encoders.description.model import EncoderModel
-from features.errors import DeviceMemoryError, EncoderError, ManyheadsError, listed
+from features.errors import DeviceMemoryError, EncoderError, ManyheadsError
+from features.messages import listed
 
 
 def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import metadata
 
-from features.errors import SettingError, listed
+from features.errors import SettingError
+from features.messages import listed
 
 LANGUAGE = "en"
 """Its rules end sentences at the marks of every script; other languages add abbreviations."""

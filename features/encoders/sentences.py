@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from features.encoders.segmentation import language_of, sentences
-from features.store.shards.shard import Block
-from features.vectors.spec import FeatureSpec, text_key
+from features.text import text_key
+from features.vectors.block import Block
+from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED
 
 Pool = Callable[[Sequence[str], FeatureSpec], Block]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.encoders.segmentation import joined_windows
-from features.store.shards.shard import Block
+from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED
 

@@ -18,20 +18,24 @@ import torch
 from torch import Tensor
 
 from features.encoders import batching
-from features.encoders.backends.selection import Run, TorchBackend, make_backend
+from features.encoders.backends.base import Run
+from features.encoders.backends.pytorch import TorchBackend
+from features.encoders.backends.selection import make_backend
 from features.encoders.chain import Chain
 from features.encoders.description.model import LAST_CLS, EncoderModel
 from features.encoders.description.stack import MODULES
 from features.encoders.loading import load_transformer, running, takes
 from features.encoders.pooling import POOLINGS
+from features.encoders.protocol import Enough, OnBatch
 from features.encoders.segmentation import SPARE_TOKENS, windows
 from features.encoders.sentences import SentenceEncoder
 from features.encoders.tokens import Frame, Ids, Pieces, joined, windowed
-from features.encoding.work import Enough, OnBatch
 from features.errors import EncoderError
 from features.hardware import AUTO
-from features.store.shards.shard import Block
+from features.vectors import ragged
+from features.vectors.block import Block
 from features.vectors.precision import encoder_dtype
+from features.vectors.ragged import flat_rows
 from features.vectors.sizes import expected_tokens
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES
@@ -53,7 +57,7 @@ class TransformerEncoder:
         model: which encoder.
         device: a torch device; None takes a GPU where there is one.
         token_budget: tokens a batch, padding included; None chooses by device.
-        backend: one of ``hardware.BACKENDS``.
+        backend: one of ``names.BACKENDS``.
 
     Raises:
         EncoderError: the model cannot be loaded, or lacks weights.
@@ -133,7 +137,7 @@ class TransformerEncoder:
             return self._encode_whole(texts, specs, on_batch, enough)
         expected = np.array([expected_tokens(text) for text in texts])
         done: list[list[Block]] = []
-        for part in batching.windows(expected, len(texts), GROUP_TOKENS):
+        for part in ragged.slices_by_size(expected, len(texts), GROUP_TOKENS):
             done.append(self.encode(texts[part], specs, on_batch))
             if part.stop < len(texts) and enough(expected[: part.stop].sum() / expected.sum()):
                 break
@@ -186,7 +190,7 @@ class TransformerEncoder:
                         vectors = self._by_modules(spec, inputs)
                     else:
                         vectors = self._vectors(spec, hidden, mask, kept, cls)
-                    block.values[_places(start[rows], block.lengths[rows])] = vectors
+                    block.values[flat_rows(start[rows], block.lengths[rows])] = vectors
                 through[rows] = True
                 on_batch(int(opening[rows].sum()), int(lengths[rows].sum()))
 
@@ -199,7 +203,7 @@ class TransformerEncoder:
             )
         empty = np.flatnonzero(pieces.tokens[pieces.text] == 0)
         for block, start in zip(blocks, starts, strict=True):
-            block.values[_places(start[empty], block.lengths[empty])] = np.nan
+            block.values[flat_rows(start[empty], block.lengths[empty])] = np.nan
         if not through.all():  # never in windows: each piece is a text
             rows = np.flatnonzero(through)
             return rows, [block.take(rows) for block in blocks]
@@ -376,13 +380,6 @@ def _kept(pieces: Pieces, rows: np.ndarray, mask: Tensor) -> Tensor:
     places = np.arange(mask.shape[1])
     kept = (places >= pieces.first[rows, None]) & (places < pieces.last[rows, None])
     return torch.from_numpy(kept).to(mask.device)
-
-
-def _places(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Rows of the flat values that the texts own: all of the first, all of the second, ..."""
-    before = np.cumsum(lengths) - lengths
-    places: np.ndarray = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-    return places
 
 
 def _padded(rows: list[list[int]], value: int) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from features.encoding.units import Window
-from features.errors import BadVectorError, listed
-from features.store.shards.shard import Block
+from features.errors import BadVectorError
+from features.messages import listed
+from features.vectors.block import Block
 from features.vectors.precision import LARGEST
 from features.vectors.spec import FeatureSpec
 

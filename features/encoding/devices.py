@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Sequence
 
-from features.errors import SettingError, listed
+from features.errors import SettingError
+from features.messages import listed
 
 CPU, CUDA = "cpu", "cuda"
 ITEM = re.compile(r"(cpu)(?:\*([1-9]\d{0,3}))?|(cuda(?::\d{1,3})?)")

@@ -1,6 +1,6 @@
 """Several processes encode side by side, one a device.
 
-    encode_on_devices(plan, texts, spaces, load, devices)      as ``encoding.encode``
+    encode_on_devices(plan, texts, spaces, load, devices)      as ``serial.encode``
 
 The parent only deals out units of work, cut by the pace of the worker that gets them. Each
 worker has an encoder of its own, encodes its unit and commits the shards itself, as a single
@@ -23,21 +23,17 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from features.encoding import serial
+from features.encoders.protocol import Encoder, OnBatch, PausingEncoder, backend_name
+from features.encoding import job
 from features.encoding.bad_vectors import BadTexts
 from features.encoding.devices import threads
+from features.encoding.job import EncodingReport, run_plan
 from features.encoding.pace import CommitClock, Pace, Units
-from features.encoding.serial import EncodingPlan, EncodingReport, run_plan
+from features.encoding.plan import EncodingPlan
 from features.encoding.units import Window
-from features.encoding.work import (
-    Done,
-    Encoder,
-    OnBatch,
-    PausingEncoder,
-    backend_name,
-    encode_window,
-)
-from features.errors import ManyheadsError, WorkerError, listed
+from features.encoding.work import Done, encode_window
+from features.errors import ManyheadsError, WorkerError
+from features.messages import listed
 from features.probe.probe import prepare
 from features.store.space import Space
 
@@ -113,10 +109,10 @@ def encode_on_devices(
 
     Raises:
         WorkerError: after all else was committed, if a worker died.
-        ManyheadsError: as ``encoding.encode``.
+        ManyheadsError: as ``serial.encode``.
     """
     fair = -(-len(plan.missing) // len(devices))
-    most = max(1, min(fair, serial.WINDOW_TEXTS))
+    most = max(1, min(fair, job.WINDOW_TEXTS))
     some = devices[: max(1, len(plan.missing))]
     return run_plan(plan, texts, spaces, _Processes(load, some, on_batch), most)
 

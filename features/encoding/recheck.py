@@ -8,29 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from features.encoders.description.model import EncoderModel
-from features.encoding.serial import Encoder
+from features.encoders.protocol import Encoder
 from features.probe.probe import settle
 from features.storage.location import Place
-from features.store.manifest import SpaceCard, read_card, space_folders
+from features.store.inventory import cards
+from features.store.manifest import SpaceCard
 from features.store.space import Space
 from features.store.verification import CHANGED_MODEL, OTHER_VECTORS, Finding
-from features.vectors.agreement import LEAST_COSINE, smallest_cosine
-from features.vectors.spec import FeatureSpec, text_keys
+from features.text import text_keys
+from features.vectors.agreement import smallest_cosine
+from features.vectors.precision import LEAST_COSINE, LEAST_COSINE_INT8
+from features.vectors.spec import FeatureSpec
 from features.vectors.table import FeatureTable
-
-LEAST_COSINE_INT8 = 0.99
-"""With int8, whose own rounding goes down to 0.9988 for single tokens of that encoder."""
-
-
-def cards(root: Place) -> list[SpaceCard]:
-    """The cards of all spaces whose card can be read."""
-    readable = []
-    for folder in space_folders(root):
-        try:
-            readable.append(read_card(folder))
-        except (OSError, ValueError):
-            continue
-    return readable
 
 
 def changed_models(

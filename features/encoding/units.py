@@ -17,7 +17,7 @@ from itertools import islice
 import numpy as np
 
 from features.errors import CorpusError
-from features.vectors.spec import text_keys
+from features.text import text_keys
 
 LOOK_AHEAD_BYTES = 64 * 2**20
 LEAST_AHEAD = 4

@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from features.encoders.protocol import Encoder, OnBatch, PausingEncoder
 from features.encoding.bad_vectors import sound_texts, too_large
 from features.encoding.pace import CommitClock
 from features.encoding.units import Window, joined
 from features.store.manifest import touch
-from features.store.shards.shard import Block
-from features.store.space import Space
-from features.vectors.spec import FeatureSpec
-
-OnBatch = Callable[[int, int], None]
-"""Called after every batch with its number of texts and of real tokens."""
-
-Enough = Callable[[float], bool]
-"""Asked after every batch, with the share of the work that is done: whether to stop there."""
-
-
-class Encoder(Protocol):
-    """What this stage asks of an encoder; tests put counting fakes in its place."""
-
-    def encode(
-        self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
-    ) -> list[Block]:
-        """One block a spec, each with the vectors of all texts in the order given."""
-        ...
-
-
-@runtime_checkable
-class PausingEncoder(Encoder, Protocol):
-    """An encoder that can stop between two batches, for a commit of what it has."""
-
-    def encode_some(
-        self,
-        texts: Sequence[str],
-        specs: Sequence[FeatureSpec],
-        on_batch: OnBatch,
-        enough: Enough,
-    ) -> tuple[np.ndarray, list[Block]]:
-        """Encode texts until ``enough`` says so, in batches that do not depend on it.
-
-        Returns:
-            The positions of the encoded texts, (m,) int64 in rising order, at least one of
-            them; and one block per spec with the vectors of these.
-        """
-        ...
+from features.store.space import Space, lacking
+from features.vectors.block import Block
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,17 +101,6 @@ def _encode_some(
     through = np.zeros(len(window.texts), bool)
     through[rows] = True
     return through, blocks
-
-
-def lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
-    """(n, spaces) bool: which spaces lack the vectors of each text."""
-    absent = np.array([space.missing(keys) for space in spaces], bool)
-    return absent.reshape(len(spaces), len(keys)).T
-
-
-def backend_name(encoder: object) -> str:
-    """What runs an encoder; '' for encoders that have no back end, such as tests'."""
-    return str(getattr(getattr(encoder, "backend", None), "name", ""))
 
 
 def _commit(space: Space, keys: np.ndarray, block: Block, wanted: np.ndarray) -> bool:

@@ -18,9 +18,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from features.encoding.work import Encoder, backend_name
-from features.errors import EncoderError, listed
-from features.hardware import OPENVINO, TORCH
+from features.encoders.backends.names import OPENVINO, TORCH
+from features.encoders.protocol import Encoder, backend_name
+from features.errors import EncoderError
+from features.messages import listed
 from features.probe.sample import ProbeSample, reference_sample, torch_sample, whole
 from features.storage.files import make_folder, put
 from features.store.manifest import SPACE_NAME, SpaceCard, card_of

@@ -17,8 +17,8 @@ import numpy as np
 
 from features.encoders.description.model import LAST_CLS
 from features.errors import EncoderError, ManyheadsError
-from features.store.shards.shard import Block
 from features.vectors.agreement import Agreement, agreement
+from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 

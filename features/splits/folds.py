@@ -6,10 +6,10 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from features.corpus.corpus import folded
 from features.errors import SettingError, SplitError
+from features.groups import ids_of, joined, majority
 from features.missing import ids_of_groups
-from features.splits.strata import ids_of, joined, majority
+from features.text import normalize_text
 
 
 def make_folds(
@@ -41,7 +41,7 @@ def make_folds(
         raise SettingError(
             f"folds must be 2 or more and the seed 0 or more; got {folds}, {seed}"
         )
-    units = ids_of(map(folded, texts))
+    units = ids_of(map(normalize_text, texts))
     if groups is not None:
         units = joined(units, ids_of_groups(groups))
     count = int(units.max(initial=-1)) + 1

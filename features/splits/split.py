@@ -15,19 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.corpus.corpus import folded
-from features.corpus.rows import clipped
-from features.errors import SettingError, SplitError, listed
+from features.errors import SettingError, SplitError
+from features.groups import ids_of, joined, majority
+from features.messages import clipped, listed, many
 from features.missing import ids_of_groups
-from features.splits.strata import draw, ids_of, joined, majority
+from features.splits.names import OFFICIAL, SIDES, TEST, TRAINING, VALIDATION
+from features.splits.strata import draw
+from features.text import normalize_text
 
-TRAINING, VALIDATION, TEST = 0, 1, 2
-SIDES = ("training", "validation", "test")
-OFFICIAL = {
-    **dict.fromkeys(("train", "training"), TRAINING),
-    **dict.fromkeys(("validation", "valid", "val", "dev"), VALIDATION),
-    **dict.fromkeys(("test", "testing"), TEST),
-}
 # One for each side: with fewer, a class cannot be both learned and scored.
 FEWEST_UNITS = 3
 
@@ -99,7 +94,7 @@ def make_split(
     rows = range(1, len(texts) + 1) if rows is None else rows
     names = sorted(set(labels))
     classes = _positions(labels, names)
-    copies = ids_of(map(folded, texts))
+    copies = ids_of(map(normalize_text, texts))
     sides, notes = official_sides(splits, rows)
     if splits is not None:
         notes += _repeats_across(sides, copies, rows)
@@ -159,11 +154,11 @@ def official_sides(
         return sides, []
     if not np.any(sides == VALIDATION):
         raise SplitError(
-            f"the split column marks all {_many(len(rows), 'row')} as test, none to train on; "
+            f"the split column marks all {many(len(rows), 'row')} as test, none to train on; "
             "mark training rows, or rename the column to have the rows split here"
         )
     sides[sides == VALIDATION] = TRAINING
-    count = _many(int(np.sum(sides == TRAINING)), "validation row")
+    count = many(int(np.sum(sides == TRAINING)), "validation row")
     return sides, [f"The split column has no training rows: its {count} train instead."]
 
 
@@ -195,7 +190,7 @@ def _cut(
     counts = np.bincount(strata)
     if counts.max(initial=0) < FEWEST_UNITS:
         raise SplitError(
-            f"too few rows to split: {_many(len(units), 'row')} with {len(sizes):,} {kind}; "
+            f"too few rows to split: {many(len(units), 'row')} with {len(sizes):,} {kind}; "
             f"no class has {FEWEST_UNITS} of them, one each to train, validate and test; "
             "add rows, or check that the label column is the right one"
         )
@@ -218,7 +213,7 @@ def _split(
     if len(known) < 2:
         raise SplitError(
             f"training has one class only: {clipped(known[0])} in all "
-            f"{_many(len(train), 'row')}; add rows of other classes, or check the label column"
+            f"{many(len(train), 'row')}; add rows of other classes, or check the label column"
         )
     rest = np.concatenate([validation, test])
     lost = rest[~np.isin(classes[rest], classes[train])]
@@ -227,7 +222,7 @@ def _split(
         shown = _with_rows(unseen)
         notes = [
             *notes,
-            f"Training lacks {_many(len(unseen), 'label')} of validation or test, whose rows "
+            f"Training lacks {many(len(unseen), 'label')} of validation or test, whose rows "
             f"can only score as errors: {shown}.",
         ]
     return Split(train, validation, test, tuple(known), unseen, tuple(notes))
@@ -239,7 +234,7 @@ def _repeats_across(sides: np.ndarray, copies: np.ndarray, rows: Sequence[int]) 
     for one, other in ((TRAINING, TEST), (TRAINING, VALIDATION), (VALIDATION, TEST)):
         repeats = np.flatnonzero((sides == other) & np.isin(copies, copies[sides == one]))
         if len(repeats):
-            whole = _many(int(np.sum(sides == other)), f"{SIDES[other]} row")
+            whole = many(int(np.sum(sides == other)), f"{SIDES[other]} row")
             notes.append(
                 f"{len(repeats):,} of {whole} "
                 f"have a text that is in {SIDES[one]} too, as the split column says: "
@@ -260,7 +255,7 @@ def _sides_cut(sides: np.ndarray, shares: Mapping[int, float]) -> list[str]:
 def _repeats_together(copies: np.ndarray) -> list[str]:
     """A note on rows that repeat a text and were kept on its side."""
     repeats = len(copies) - len(np.unique(copies))
-    told = _many(repeats, "row repeats", "rows repeat")
+    told = many(repeats, "row repeats", "rows repeat")
     return [f"{told} an earlier text; copies were kept on one side."] if repeats else []
 
 
@@ -271,7 +266,7 @@ def _rare(classes: np.ndarray, names: Sequence[str], rare: np.ndarray, kind: str
     counts = np.bincount(classes)
     shown = _with_rows({names[i]: int(counts[i]) for i in rare.tolist()})
     return [
-        f"{_many(len(rare), 'class is', 'classes are')} too rare to share out (fewer than "
+        f"{many(len(rare), 'class is', 'classes are')} too rare to share out (fewer than "
         f"{FEWEST_UNITS} {kind}) and left in training whole: {shown}."
     ]
 
@@ -280,13 +275,8 @@ def _conflicts(copies: np.ndarray, classes: np.ndarray) -> list[str]:
     """A note on texts that stand under more than one label."""
     pairs = np.unique(np.stack([copies, classes]), axis=1)
     texts = int(np.sum(np.bincount(pairs[0]) > 1))
-    told = _many(texts, "text stands", "texts stand")
+    told = many(texts, "text stands", "texts stand")
     return [f"{told} under more than one label."] if texts else []
-
-
-def _many(count: int, noun: str, plural: str = "") -> str:
-    """``1 row``, ``2,000 rows``."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _rows(numbers: Iterable[int]) -> str:
@@ -295,4 +285,4 @@ def _rows(numbers: Iterable[int]) -> str:
 
 
 def _with_rows(counts: Mapping[str, int]) -> str:
-    return listed(f"{clipped(label)} ({_many(n, 'row')})" for label, n in counts.items())
+    return listed(f"{clipped(label)} ({many(n, 'row')})" for label, n in counts.items())

@@ -6,52 +6,7 @@ in as a generator.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-
 import numpy as np
-
-
-def ids_of(values: Iterable[Hashable]) -> np.ndarray:
-    """(N,) int64: equal values get equal ids, counted from 0 in order of first appearance."""
-    ids: dict[Hashable, int] = {}
-    return np.array([ids.setdefault(value, len(ids)) for value in values], dtype=np.int64)
-
-
-def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The finest units that part neither the units of ``first`` nor those of ``second``.
-
-    Args:
-        first, second: (N,) int64 unit ids from 0.
-
-    Returns:
-        (N,) int64 unit ids from 0. Union-find with path halving.
-    """
-    parent = list(range(int(first.max(initial=-1)) + 1))
-
-    def root(unit: int) -> int:
-        while parent[unit] != unit:
-            parent[unit] = parent[parent[unit]]
-            unit = parent[unit]
-        return unit
-
-    leader: dict[int, int] = {}
-    for one, other in zip(first.tolist(), second.tolist(), strict=True):
-        parent[root(one)] = root(leader.setdefault(other, one))
-    return ids_of(root(unit) for unit in first.tolist())
-
-
-def majority(units: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """(U,) int64: the class that most rows of each unit have, the lowest id at a tie.
-
-    Args:
-        units: (N,) int64 unit ids, each of 0 to U - 1 at least once.
-        classes: (N,) int64 class ids from 0.
-    """
-    width = int(classes.max(initial=0)) + 1
-    pairs, counts = np.unique(units * width + classes, return_counts=True)
-    best_first = np.lexsort((pairs % width, -counts, pairs // width))
-    _, first = np.unique(pairs[best_first] // width, return_index=True)
-    return pairs[best_first][first] % width
 
 
 def draw(

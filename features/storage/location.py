@@ -10,60 +10,19 @@ Nothing is looked for here: a name is read, and refused where it can name nothin
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from features.errors import SettingError, listed
+from features.errors import SettingError
+from features.messages import listed
 from features.storage.bucket import S3_SETTINGS
 from features.storage.remote import RemotePath
 
 SCHEMES = ("s3", "gs")
 """Object storage: a file there appears whole or not at all, and is named by bucket and key."""
 
-HUB = "hub:"
-
-
-@dataclass(frozen=True)
-class HubName:
-    """A data set of the Hugging Face hub, or a folder that the library ``datasets`` reads.
-
-    Attributes:
-        repo: ``owner/name``, or a folder.
-        revision: a branch, tag or commit; "" is the newest.
-        config: which of its configurations; "" is the only or default one.
-    """
-
-    repo: str
-    revision: str = ""
-    config: str = ""
-
-    def __str__(self) -> str:
-        revision = f"@{self.revision}" if self.revision else ""
-        return f"{HUB}{self.repo}{revision}" + (f"#{self.config}" if self.config else "")
-
-    @property
-    def name(self) -> str:
-        """The name without the owner, for people."""
-        return self.repo.rstrip("/").rpartition("/")[2]
-
 
 Place = Path | RemotePath
-Source = Place | HubName
-"""What a corpus can be read from."""
-
-
-def source(text: str | Source) -> Source:
-    """What a corpus is read from. Raises ``SettingError`` as ``place``, or without a name."""
-    if isinstance(text, HubName):
-        return text
-    if not isinstance(text, str) or not text.startswith(HUB):
-        return place(text)
-    rest, _, config = text.removeprefix(HUB).partition("#")
-    repo, _, revision = rest.partition("@")
-    if not repo:
-        raise SettingError(f"{text!r} names no data set; write hub:OWNER/NAME")
-    return HubName(repo, revision, config)
 
 
 def place(text: str | Place) -> Place:

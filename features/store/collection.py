@@ -27,7 +27,8 @@ from features.storage.mirror import drop_copies
 from features.store.compaction import rewrite
 from features.store.inventory import SpaceFacts, facts_of, open_all
 from features.store.manifest import SPACE_NAME, last_use, space_folders, use_marks
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 from features.storage.location import Place
 from features.storage.remote import RemotePath
 from features.store.manifest import SpaceCard, card_of, last_use, read_card, space_folders
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
 
 
 @dataclass(frozen=True)
@@ -84,3 +85,14 @@ def folder_size(folder: Place) -> int:
             except FileNotFoundError:  # renamed or removed meanwhile
                 continue
     return total
+
+
+def cards(root: Place) -> list[SpaceCard]:
+    """The cards of all spaces whose card can be read."""
+    readable = []
+    for folder in space_folders(root):
+        try:
+            readable.append(read_card(folder))
+        except (OSError, ValueError):
+            continue
+    return readable

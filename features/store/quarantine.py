@@ -16,7 +16,8 @@ from features.storage.files import make_folder, put, sweep, sync_folder
 from features.storage.location import Place
 from features.store.manifest import SPACE_NAME, SpaceCard, read_card, use_marks
 from features.store.shards.shard import NAME, SUFFIX, Shard
-from features.store.space import INDEX_NAME, FeatureStore
+from features.store.space import INDEX_NAME
+from features.store.store import FeatureStore
 from features.vectors.spec import FeatureSpec
 
 QUARANTINE = "quarantine"

@@ -14,8 +14,7 @@ at the folder once more and finds the texts where they are now.
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -24,30 +23,27 @@ import numpy as np
 from features.errors import CacheError, DiskSpaceError, RemoteError
 from features.storage.buffers import Room
 from features.storage.files import (
-    OWN_TEMPORARY,
     file_names,
     make_folder,
-    prove_writable,
     put,
     read_file,
     reading,
     sweep,
 )
-from features.storage.location import Place, place
+from features.storage.location import Place
 from features.storage.mirror import drop_copy, keep_copy, local_folder
-from features.storage.remote import RemotePath
 from features.store.index import GrowingIndex, Index, grouped
 from features.store.manifest import SPACE_NAME, SpaceCard, read_card, touch
 from features.store.shards.shard import (
     NAME,
     SUFFIX,
-    Block,
     Shard,
     ShardRows,
     digest,
     read_rows,
     serialize,
 )
+from features.vectors.block import Block
 from features.vectors.precision import table_dtype, unpack
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, FeatureTable
@@ -59,47 +55,6 @@ HELD_SHARDS = 200
 
 READERS = max(2, min(4, os.cpu_count() or 1))
 """Threads that read shards: hashing and copying release the interpreter lock."""
-
-
-class FeatureStore:
-    """All cached vectors under one folder, one space a spec.
-
-    Args:
-        root: the cache folder, here or on object storage (``s3://...``); made when the first
-            vector is committed.
-    """
-
-    def __init__(self, root: str | Place) -> None:
-        self.root = place(root)
-
-    def space(self, spec: FeatureSpec, model: str = "") -> Space:
-        """The space of one spec, opened at its present state.
-
-        Args:
-            model: the encoder's name, for people; kept when the space is new.
-        """
-        return Space(self.root / spec.fingerprint, spec, model)
-
-    def prepare(self) -> None:
-        """Make the cache folder and prove that it can be written, before any work is done.
-
-        Raises:
-            CacheError: it cannot be made or written.
-        """
-        try:
-            if isinstance(self.root, RemotePath):
-                probe = self.root / f".probe-{secrets.token_hex(4)}"
-                probe.write_bytes(b"")
-                probe.unlink()
-            else:
-                self.root.mkdir(parents=True, exist_ok=True)
-                prove_writable(self.root)
-            sweep(self.root, OWN_TEMPORARY.fullmatch)
-        except OSError as error:
-            raise CacheError(
-                f"the cache folder {self.root} cannot be written ({error.strerror}); choose "
-                "another with --cache, or change its permissions"
-            ) from error
 
 
 class Space:
@@ -409,3 +364,9 @@ class Space:
         if index and self.spec.layout == POOLED and (index.length != 1).any():
             return None
         return index
+
+
+def lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
+    """(n, spaces) bool: which spaces lack the vectors of each text."""
+    absent = np.array([space.missing(keys) for space in spaces], bool)
+    return absent.reshape(len(spaces), len(keys)).T

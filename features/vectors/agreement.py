@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from features.vectors.precision import LEAST_COSINE
+
 LARGEST_DIFFERENCE = 1e-4
 """In float32 by torch, of one component of a vector scaled to length 1.
 
@@ -16,13 +18,6 @@ Batches of another shape differ by rounding alone: measured 1e-7 to 1e-6. Paddin
 or an ignored setting give 1e-3 to 1.
 """
 
-LEAST_COSINE = {"float32": 0.9999, "bfloat16": 0.999}
-"""Smallest cosine of two encodings of one text, by the precision of the matrix products.
-
-Rounding depends on the batch and on the back end: measured with the embedded encoder, float32
-stays above 0.99999 and bfloat16 above 0.9999. Vectors of another text, token or model are far
-below.
-"""
 
 REFUSED_BELOW = {"float32": 0.9999, "bfloat16": 0.98}
 """Smallest cosine with which a back end or a precision may fill a space.

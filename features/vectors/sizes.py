@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.vectors.spec import KEY_BYTES, FeatureSpec
+from features.text import KEY_BYTES
+from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES
 
 SENTENCE_TOKENS = 20

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
-
-from features.errors import CorpusError, SettingError, listed
+from features.errors import SettingError
+from features.messages import listed
 from features.vectors.precision import vector_bytes
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 
 FORMAT = 1
 """Version of the shard format and of every rule that turns a text into stored bytes."""
 
-KEY_BYTES = 16
 LAYOUTS = (POOLED, TOKENS, SENTENCES)
 DEFAULT_LAYOUTS = (POOLED, TOKENS)
 """Those that one forward pass gives; sentences are passed through by themselves."""
@@ -108,27 +106,6 @@ class FeatureSpec:
     def bytes_per_vector(self) -> int:
         """Stored bytes of one vector."""
         return vector_bytes(self.dtype, self.width)
-
-
-def text_key(text: str) -> bytes:
-    """The 16-byte BLAKE2b hash of the exact UTF-8 bytes of a text.
-
-    Raises:
-        CorpusError: it holds half of a surrogate pair, which has no such bytes.
-    """
-    try:
-        data = text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise CorpusError(
-            f"a lone surrogate at character {error.start + 1} of the text {text[:60]!r}; write "
-            "the character whole, or drop it"
-        ) from error
-    return hashlib.blake2b(data, digest_size=KEY_BYTES).digest()
-
-
-def text_keys(texts: Iterable[str]) -> np.ndarray:
-    """(N,) array of ``S16``: the key of each text, in order."""
-    return np.fromiter(map(text_key, texts), f"S{KEY_BYTES}")
 
 
 def parse_layers(layers: str | None, depth: int) -> tuple[int, ...] | None:

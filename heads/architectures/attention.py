@@ -12,11 +12,11 @@ from typing import Literal
 import torch
 from pydantic import Field
 
-from heads.head import SequenceSettings
+from heads.head import SequenceHead
 from heads.layers.dense import DenseSettings, DenseStack
 from heads.layers.dropout import Dropout
 from heads.layers.masking import hide, mean_of
-from heads.layers.standardize import SequenceHead
+from heads.settings import SequenceSettings
 
 
 class AttentionSettings(DenseSettings, SequenceSettings):

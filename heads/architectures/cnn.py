@@ -12,11 +12,12 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field, ValidationInfo, field_validator
 
-from heads.head import SequenceSettings
+from heads.head import SequenceHead
+from heads.layers.convolution import Convolutions
 from heads.layers.dense import DenseSettings, DenseStack
 from heads.layers.masking import hide, pool_windows, to_front
 from heads.layers.norm import BatchNorm
-from heads.layers.standardize import SequenceHead
+from heads.settings import SequenceSettings
 
 
 class CnnSettings(DenseSettings, SequenceSettings):
@@ -46,53 +47,6 @@ class CnnSettings(DenseSettings, SequenceSettings):
         if value == "flatten" and not info.data.get("max_vectors"):
             raise ValueError("flatten takes texts of one length, so set max_vectors as well")
         return value
-
-
-class Convolutions(torch.nn.Module):
-    """Parallel convolutions, each with the same padding as ``torch.nn.Conv1d``'s "same".
-
-    Args:
-        width: D.
-        filters: F of each kernel.
-        kernels: their K widths.
-    """
-
-    def __init__(self, width: int, filters: int, kernels: tuple[int, ...]) -> None:
-        super().__init__()
-        self.filters = filters
-        self.kernels = kernels
-        # Row order: kernel, tap, filter. The bounds are those of torch.nn.Conv1d.
-        bounds = [1 / math.sqrt(width * kernel) for kernel in kernels]
-        self.weight = torch.nn.Parameter(
-            torch.cat(
-                [
-                    torch.empty(filters * kernel, width).uniform_(-bound, bound)
-                    for kernel, bound in zip(kernels, bounds, strict=True)
-                ]
-            )
-        )
-        self.bias = torch.nn.Parameter(
-            torch.cat([torch.empty(filters).uniform_(-bound, bound) for bound in bounds])
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D), zero at padding -> (B, T, K F) without the bias, kernel by kernel."""
-        steps = x.shape[1]
-        widest = max(self.kernels)
-        before = (widest - 1) // 2
-        x = torch.nn.functional.pad(x, (0, 0, before, widest // 2))
-        taps = torch.split(torch.nn.functional.linear(x, self.weight), self.filters, dim=2)
-        sums = []
-        first = 0
-        for kernel in self.kernels:
-            start = before - (kernel - 1) // 2
-            total = taps[first][:, start : start + steps]
-            for tap in range(1, kernel):
-                shifted = taps[first + tap][:, start + tap : start + tap + steps]
-                total = total + shifted
-            sums.append(total)
-            first += kernel
-        return torch.cat(sums, dim=2)
 
 
 class CnnHead(SequenceHead):

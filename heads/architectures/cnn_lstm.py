@@ -12,14 +12,14 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from heads.architectures.cnn import Convolutions
-from heads.head import SequenceSettings
+from heads.head import SequenceHead
+from heads.layers.convolution import Convolutions
 from heads.layers.dense import DenseSettings, DenseStack
 from heads.layers.dropout import Dropout
 from heads.layers.masking import Pooling, hide, pool_states, pool_windows, reversal, to_front
 from heads.layers.norm import BatchNorm
 from heads.layers.recurrence import Layer, RecurrentSettings
-from heads.layers.standardize import SequenceHead
+from heads.settings import SequenceSettings
 
 
 class CnnLstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):

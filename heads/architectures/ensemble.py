@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from heads.head import TrainingSettings
-from heads.layers.standardize import SequenceHead
+from heads.head import SequenceHead
+from heads.settings import TrainingSettings
 
 
 class Ensemble(SequenceHead):

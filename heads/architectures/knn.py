@@ -17,8 +17,10 @@ from pydantic import Field, field_validator
 
 from features.vectors.table import FeatureTable
 from heads.evaluation.metrics import accuracy, log_loss
-from heads.head import EpochRecord, Fitted, Head, HeadSettings, OnEpoch, Problem
+from heads.head import Head
 from heads.layers.standardize import statistics
+from heads.problem import EpochRecord, Fitted, OnEpoch, Problem
+from heads.settings import HeadSettings
 
 # Training texts at the most that are asked for their own neighbours, for the history alone.
 ASKED = 10_000

@@ -23,8 +23,10 @@ from pydantic import Field, field_validator
 
 from features.vectors.table import FeatureTable
 from heads.evaluation.metrics import accuracy, log_loss
-from heads.head import EpochRecord, Fitted, Head, HeadSettings, OnEpoch, Problem
+from heads.head import Head
 from heads.layers.standardize import LEAST_DEVIATION, statistics
+from heads.problem import EpochRecord, Fitted, OnEpoch, Problem
+from heads.settings import HeadSettings
 
 # Corrections that L-BFGS remembers; more did not pay on any data set tried.
 MEMORY = 10

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
-from heads.head import SequenceSettings
+from heads.head import SequenceHead
 from heads.layers.dense import DenseSettings, DenseStack
 from heads.layers.masking import Pooling, pool_states, reversal, take, to_front
 from heads.layers.recurrence import Layer, RecurrentSettings
-from heads.layers.standardize import SequenceHead
+from heads.settings import SequenceSettings
 
 
 class LstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):

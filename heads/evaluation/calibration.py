@@ -12,6 +12,7 @@ least. Both after Guo et al., On calibration of modern neural networks, ICML 201
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,3 +115,25 @@ def _binned(confidence: np.ndarray, right: np.ndarray, bins: int) -> Reliability
             np.bincount(places, weights=confidence, minlength=bins) / texts,
             np.bincount(places, weights=right, minlength=bins) / texts,
         )
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """(n, C) float32 probabilities of (n, C) float32 logits divided by a temperature."""
+    scaled = (logits - logits.max(axis=1, keepdims=True)) / np.float32(temperature)
+    powers = np.exp(scaled)
+    probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def mean_of(probabilities: Sequence[np.ndarray]) -> np.ndarray:
+    """(n, C) float32: the mean of R times (n, C) probabilities."""
+    return np.asarray(np.mean(probabilities, axis=0, dtype=np.float64), dtype=np.float32)
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """(n, C) float32 probabilities, less sure at a temperature above 1, surer below it.
+
+    A class of no probability keeps none.
+    """
+    with np.errstate(divide="ignore"):
+        return softmax(np.log(probabilities), temperature)

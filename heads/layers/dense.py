@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field, ValidationInfo, field_validator
 
-from heads.head import HeadSettings
 from heads.layers.dropout import Dropout
 from heads.layers.init import DenseInitial, initialize_dense
 from heads.layers.norm import BatchNorm
+from heads.settings import HeadSettings
 
 ACTIVATIONS = {
     "relu": torch.nn.ReLU,

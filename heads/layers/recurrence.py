@@ -11,10 +11,10 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
-from heads.head import HeadSettings
 from heads.layers.init import Initial, initialize_lstm
 from heads.layers.lstm_steps import unroll
 from heads.layers.masking import take
+from heads.settings import HeadSettings
 
 
 class RecurrentSettings(HeadSettings):

@@ -6,15 +6,11 @@ standardising them a head learns those first and the others late.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 
 from features.errors import BadVectorError
 from features.vectors.table import FeatureTable
-from heads.head import Head
 
 # Vectors turned into float64 at a time while measuring.
 CHUNK = 1 << 15
@@ -55,61 +51,6 @@ class Standardize(torch.nn.Module):
         center, deviation = statistics(table, rows, most)
         self.center.copy_(torch.from_numpy(center))
         self.scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, LEAST_DEVIATION)))
-
-
-class SequenceHead(Head):
-    """A head over the standardised vectors of a text; subclasses define ``classify``.
-
-    It has one member, itself; ``heads.architectures.ensemble`` has several.
-
-    Args:
-        width: D.
-        input_dropout: share of features that training drops, the same ones from all vectors
-            of a text (spatial dropout: Tompson et al., 2015, arXiv:1411.4280).
-        max_vectors: only the first so many vectors of each text are seen; 0: all.
-    """
-
-    def __init__(self, width: int, input_dropout: float, max_vectors: int = 0) -> None:
-        super().__init__()
-        self.inputs = Standardize(width)
-        self.input_dropout = torch.nn.Dropout(input_dropout)
-        self.max_vectors = max_vectors
-
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """See :meth:`Head.forward`."""
-        return averaged(self.votes(x, mask))
-
-    def votes(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(M, B, C) logits of each member, as ``forward`` takes its arguments; mostly M = 1."""
-        if self.max_vectors:
-            mask = mask & (mask.long().cumsum(dim=1) <= self.max_vectors)
-        return self.vote(self.inputs(x, mask), mask)
-
-    def vote(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) standardised, zero at padding, and (B, T) -> (M, B, C) logits."""
-        return self.classify(self.drop(x), mask)[None]
-
-    def drop(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) -> (B, T, D) with a share of the features of each text dropped."""
-        if not self.training:
-            return x
-        kept: torch.Tensor = self.input_dropout(torch.ones_like(x[:, :1]))
-        return x * kept
-
-    def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) standardised, zero at padding, and (B, T) -> (B, C) logits."""
-        raise NotImplementedError
-
-    def learners(self) -> Sequence[torch.nn.Module]:
-        """The M members, which share no weight and learn each by itself."""
-        return (self,)
-
-
-def averaged(votes: torch.Tensor) -> torch.Tensor:
-    """(M, B, C) logits -> (B, C): logs of the mean probabilities; of one, itself."""
-    if len(votes) == 1:
-        return votes[0]
-    return torch.log_softmax(votes.float(), dim=2).logsumexp(dim=0) - math.log(len(votes))
 
 
 def statistics(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from heads.head import TrainingSettings
+from heads.settings import TrainingSettings
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(B, C) logits and (B,) int64 labels -> scalar float32."""

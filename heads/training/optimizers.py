@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from heads.head import TrainingSettings
+from heads.settings import TrainingSettings
 
 # Of Smith and Topin, Super-convergence, 2018, as torch.optim.lr_scheduler.OneCycleLR has them:
 # the first step size is a 25th of the peak, the last a 10,000th of the first.

@@ -20,8 +20,9 @@ import torch
 from features.errors import DivergedError
 from heads.class_weights import class_weights
 from heads.evaluation.metrics import accuracy, log_loss
-from heads.head import EpochRecord, Fitted, OnEpoch, Problem, TrainingSettings
-from heads.layers.standardize import SequenceHead, averaged
+from heads.head import SequenceHead, averaged
+from heads.problem import EpochRecord, Fitted, OnEpoch, Problem
+from heads.settings import TrainingSettings
 from heads.training.batches import Batch, batches, plan, seen_lengths
 from heads.training.inference import compute_logits
 from heads.training.losses import cross_entropy, make_loss

@@ -13,9 +13,10 @@ from typing import Any
 from features.corpus.corpus import Corpus, read_corpus
 from features.duplicates.duplicates import kept_copies
 from features.encoders.description.model import EncoderModel
-from features.encoding.serial import Encoder
+from features.encoders.protocol import Encoder
 from features.errors import SettingError
-from features.splits.split import SIDES, official_sides
+from features.splits.names import SIDES
+from features.splits.split import official_sides
 from features.vectors.neighbors import EXACT_MOST
 from features.vectors.table import POOLED
 from pipeline.audit.duplicates import copy_findings

@@ -18,11 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.corpus.corpus import Columns
-from features.errors import SettingError, listed
+from features.corpus.source import Source
+from features.duplicates.duplicates import leaked
+from features.errors import SettingError
+from features.messages import listed
 from features.output import appearing, check_output
-from features.storage.location import Source
 from pipeline import spreadsheet
-from pipeline.audit.duplicates import leaked, within
+from pipeline.audit.duplicates import within
 from pipeline.audit.finding import Evidence, Finding
 from pipeline.audit.giveaways import Giveaway, giveaways, without
 from pipeline.audit.labels import conflicting, label_key

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.duplicates.duplicates import Copies
-from features.splits.split import SIDES
-from pipeline.audit.finding import Evidence, Example, Finding, many, place, spread
+from features.messages import many
+from features.splits.names import SIDES
+from pipeline.audit.finding import Evidence, Example, Finding, place, spread
 
 NONE = np.iinfo(np.int64).max
 """Stands for no row."""
@@ -58,24 +59,6 @@ def across(evidence: Evidence) -> list[Pairing]:
 def within(evidence: Evidence) -> list[Pairing]:
     """Rows that repeat an earlier row of their own side."""
     return _pairings(evidence.copies, evidence.side, _same_side)
-
-
-def leaked(copies: Copies, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(len(rows),) bool: which rows have a copy of any level among the training rows.
-
-    Args:
-        copies: of the whole corpus.
-        train, rows: positions in the corpus.
-    """
-    groups = int(copies.folded.max(initial=-1)) + 1
-    learned = np.zeros(groups, bool)
-    learned[copies.folded[train]] = True
-    one, other = copies.folded[copies.first], copies.folded[copies.second]
-    near = learned.copy()
-    near[one] |= learned[other]
-    near[other] |= learned[one]
-    hit: np.ndarray = near[copies.folded[rows]]
-    return hit
 
 
 def firsts(groups: np.ndarray, sides: np.ndarray) -> np.ndarray:

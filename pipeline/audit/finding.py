@@ -143,8 +143,3 @@ def spread(count: int, most: int) -> list[int]:
     if most == 1:
         return [0]
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
-
-
-def many(count: int, noun: str, plural: str = "") -> str:
-    """``1 text``, ``2,000 texts``."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.corpus.corpus import folded
-from pipeline.audit.finding import Evidence, Example, Finding, many, place
+from features.messages import many
+from features.text import normalize_text
+from pipeline.audit.finding import Evidence, Example, Finding, place
 
 SAMPLE = 20_000
 LEAST_TEXTS = 10
@@ -118,7 +119,7 @@ def giveaways(evidence: Evidence) -> list[Giveaway]:
 
 def marks(text: str) -> set[tuple[str, str]]:
     """What may give a text's label away: its words, its beginnings and its last word."""
-    tokens = [DIGITS.sub("0", token)[:LONGEST] for token in folded(text).split()]
+    tokens = [DIGITS.sub("0", token)[:LONGEST] for token in normalize_text(text).split()]
     words = [token.strip(EDGES) or token for token in tokens]
     found = {(WORD, word) for word in words}
     found |= {(START, " ".join(words[:n])) for n in range(1, min(STARTS, len(words)) + 1)}
@@ -128,7 +129,7 @@ def marks(text: str) -> set[tuple[str, str]]:
 def without(text: str, found: Sequence[Giveaway]) -> tuple[str, list[str]]:
     """A text without its giveaways, spacing elsewhere kept; and what was taken out."""
     pieces = SPACED.findall(text)
-    shapes = [DIGITS.sub("0", folded(piece.strip()))[:LONGEST] for piece in pieces]
+    shapes = [DIGITS.sub("0", normalize_text(piece.strip()))[:LONGEST] for piece in pieces]
     plain = [shape.strip(EDGES) or shape for shape in shapes]
     gone: set[int] = set()
     for one in found:

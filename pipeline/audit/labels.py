@@ -8,10 +8,10 @@ from collections import Counter
 import numpy as np
 
 from features.duplicates.shingles import letters, words
-from features.errors import listed
+from features.groups import ids_of
+from features.messages import listed, many
 from features.splits.split import FEWEST_UNITS
-from features.splits.strata import ids_of
-from pipeline.audit.finding import Evidence, Example, Finding, many, place, spread
+from pipeline.audit.finding import Evidence, Example, Finding, place, spread
 from pipeline.audit.label_errors import out_of_fold, suspected
 
 UNEVEN = 10.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 
-from features.errors import listed
+from features.messages import listed, many
 from features.missing import is_missing
-from pipeline.audit.finding import Evidence, Example, Finding, many, place
+from pipeline.audit.finding import Evidence, Example, Finding, place
 
 INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
 """Unicode categories of control and format characters and of spaces: nothing is seen."""

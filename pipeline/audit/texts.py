@@ -8,8 +8,9 @@ from collections import Counter
 import numpy as np
 
 from features.duplicates.shingles import words
+from features.messages import many
 from features.vectors.neighbors import nearest, unit
-from pipeline.audit.finding import Evidence, Example, Finding, many, place, spread
+from pipeline.audit.finding import Evidence, Example, Finding, place, spread
 from pipeline.audit.rows import invisible_rows
 
 REPEATED = 3

@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from features.errors import SettingError
-from heads.evaluation.calibration import fit_temperature
+from heads.evaluation.calibration import fit_temperature, mean_of, tempered
 from heads.evaluation.metrics import log_loss
-from heads.trained import mean_of, tempered
 from pipeline.evaluation.evaluation import Evaluation, pooled
 from pipeline.evaluation.repeats import Spread, fold_spread, seed_spread
 from pipeline.runs.held_out import Answers, HeldOut

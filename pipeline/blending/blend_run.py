@@ -5,7 +5,6 @@ find the runs -> read their heads and what they held out -> blend -> scores -> r
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -15,27 +14,28 @@ from typing import Any
 from features.errors import CacheError, SettingError
 from heads.checkpoint import WEIGHTS
 from pipeline.blending.blend import Blended, best_of, blend
-from pipeline.encoding.vectors import say
+from pipeline.console import say
+from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.breakdown import CLASSES, ClassScore, class_scores, write_classes
 from pipeline.evaluation.evaluation import Difference, Score, difference
 from pipeline.evaluation.repeats import Spread
-from pipeline.evaluation.result import Calibration
+from pipeline.evaluation.result import Calibration, calibration_of
 from pipeline.models.blend_folder import PARTS, copy_parts, file_digest, write_blend_file
 from pipeline.models.model import read_run
+from pipeline.reports.figures import draw_test
 from pipeline.reports.terminal import (
-    BASELINE_NAMES,
     SCORE_HEADER,
     calibration_line,
     class_lines,
     score_row,
     spread_lines,
 )
+from pipeline.runs.environment import environment
 from pipeline.runs.folder import (
     CONFIG,
     ENVIRONMENT,
     METRICS,
     PROBABILITIES,
-    environment,
     find_run,
     new_run,
     read_json,
@@ -45,7 +45,6 @@ from pipeline.runs.folder import (
     writing,
 )
 from pipeline.runs.held_out import DAMAGE, HeldOut, read_held_out, write_held_out
-from pipeline.training.run_writer import calibration_of, draw_test
 
 NAME = "blend"
 
@@ -122,11 +121,6 @@ class BlendResult:
             ]
         )
         return "\n\n".join("\n".join(block) for block in blocks if block)
-
-
-def run(parsed: argparse.Namespace) -> BlendResult:
-    """``manyheads blend``."""
-    return run_blend(parsed.parts, parsed.runs)
 
 
 def run_blend(names: Sequence[str], runs: Path) -> BlendResult:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
-from features.corpus.corpus import CorpusTexts
 from features.encoders.segmentation import LANGUAGE, language_of
-from features.errors import SettingError
-from features.storage.location import Place, Source
-from features.store.collection import Removal, collect, plan_collection
-from features.store.compaction import Compaction, compact
-from features.store.inventory import SpaceFacts, folder_size, inventory, open_all
-from features.store.manifest import SpaceCard, existing_cache
+from features.storage.location import Place
+from features.store.collection import Removal
+from features.store.compaction import Compaction
+from features.store.inventory import SpaceFacts
+from features.store.manifest import SpaceCard
 from features.store.quarantine import QUARANTINE
-from features.vectors.spec import FeatureSpec, text_keys
-from pipeline.console import one_line
+from features.vectors.spec import FeatureSpec
+from pipeline.console import megabytes, one_line
 
 PROMPT_SHOWN = 20
 """Characters of a prompt in the table."""
@@ -143,59 +137,6 @@ class Collected:
         if not self.done:
             lines.append("nothing was removed; repeat with --yes to do it")
         return "\n".join(lines)
-
-
-def run_cache(parsed: argparse.Namespace) -> Listing:
-    """List a cache."""
-    cache = existing_cache(parsed.cache)
-    return Listing(cache, inventory(cache), folder_size(cache / QUARANTINE))
-
-
-def run_compact(parsed: argparse.Namespace) -> Compacted:
-    """Compact every space of a cache."""
-    cache = existing_cache(parsed.cache)
-    before = folder_size(cache)
-    spaces = {space.folder.name: compact(space) for space in open_all(cache)}
-    return Compacted(cache, spaces, before, folder_size(cache))
-
-
-def run_collect(parsed: argparse.Namespace) -> Collected:
-    """Show, or with ``--yes`` remove, what no data set needs or is old."""
-    cache = existing_cache(parsed.cache)
-    if not parsed.data and not parsed.older_than:
-        raise SettingError(
-            "collect needs to know what may go: give --data FILE... (all data sets that are "
-            "still needed), --older-than DATE, or both"
-        )
-    keep = _keys(parsed.data, parsed.text_column) if parsed.data else None
-    older_than = _day(parsed.older_than) if parsed.older_than else None
-    removals = plan_collection(cache, keep, older_than)
-    if parsed.yes:
-        collect(cache, removals, keep)
-    return Collected(cache, removals, parsed.yes)
-
-
-def megabytes(size: int) -> str:
-    """A size for people.
-
-    >>> megabytes(1_234_567), megabytes(56_000_000_000)
-    ('1.2 MB', '56.0 GB')
-    """
-    return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
-
-
-def _keys(paths: Sequence[Source], text_column: str) -> np.ndarray:
-    parts = [text_keys(CorpusTexts(path, text_column, skip_empty=True)) for path in paths]
-    return np.unique(np.concatenate(parts))
-
-
-def _day(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        raise SettingError(
-            f"--older-than takes a day such as 2026-01-31; got {text!r}"
-        ) from None
 
 
 def _plain(facts: SpaceFacts) -> dict[str, Any]:

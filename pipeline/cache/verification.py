@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from features.corpus.corpus import Columns, read_corpus
+from features.corpus.source import Source
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import EncoderModel, find_model, with_other_trust
+from features.encoders.protocol import Encoder
 from features.encoding.recheck import changed_models, compare_sample, filled_by
-from features.encoding.serial import Encoder
-from features.errors import CacheError, CorruptShardError, SettingError
-from features.storage.location import Place, Source
+from features.errors import CacheError, CorruptShardError
+from features.storage.location import Place
 from features.store.manifest import existing_cache, space_folders
 from features.store.shards.shard import SUFFIX
-from features.store.space import FeatureStore
+from features.store.store import FeatureStore
 from features.store.verification import REMEDIES, Finding, repair, verify_cache
-from pipeline.console import one_line
-from pipeline.encoding.vectors import load_encoder, say
+from pipeline.console import one_line, say
+from pipeline.encoding.vectors import load_encoder
 from pipeline.progress import Progress
 
 SAMPLE = 64
@@ -80,23 +80,6 @@ class Verification:
             )
             lines += [f"  {one_line(str(path))}" for path in self.moved]
         return "\n".join(lines)
-
-
-def run(parsed: argparse.Namespace) -> Verification:
-    """Verify as the command's arguments ask."""
-    if parsed.sample is not None and (parsed.data is None or parsed.sample < 1):
-        raise SettingError(
-            f"--sample {parsed.sample} takes texts of --data, at least 1; name a file"
-        )
-    return verify(
-        parsed.cache,
-        fix=parsed.fix,
-        data=parsed.data,
-        text_column=parsed.text_column,
-        encoder=parsed.encoder,
-        sample=parsed.sample or SAMPLE,
-        trust_remote_code=parsed.trust_remote_code,
-    )
 
 
 def verify(

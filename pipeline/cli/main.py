@@ -4,23 +4,33 @@ Exit codes: 0 done; 2 the user's input is wrong, or the system refuses a file (o
 stderr); 1 a fault of ours; 130 interrupted. With ``--json`` stdout holds one JSON object and
 nothing else.
 
-Each command's module is imported when it runs, so that none pays for another's libraries.
+Each command imports what it needs when it runs, so that none pays for another's libraries.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from features.errors import InputError, ManyheadsError, SettingError
-from pipeline.cli import cache_options, command_options, model_options
-from pipeline.cli import options as shared_options
+from pipeline.cli.command import Command
+from pipeline.cli.commands import (
+    audit,
+    blend,
+    cache,
+    export,
+    export_model,
+    features,
+    heads,
+    layers,
+    lr_range,
+    predict,
+    train,
+)
 from pipeline.cli.system_errors import system_error
 from pipeline.console import open_streams, say, show, show_json
 
@@ -31,32 +41,6 @@ INTERRUPTED = 130
 # as long as another program holds one of the cores, the threads wait for one another most of
 # the time, and a training took up to four times as long as with this.
 SPINS = "10000"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command gave: the object for ``--json``, the text for people, the exit code."""
-
-    json: dict[str, Any]
-    text: str
-    exit_code: int = 0
-
-
-@dataclass(frozen=True)
-class Command:
-    """One row of the table of commands.
-
-    Attributes:
-        summary: one line for ``manyheads --help``.
-        example: its arguments in the example that ends its help.
-        add_options: adds its options to a parser.
-        run: parsed arguments -> answer.
-    """
-
-    summary: str
-    example: str
-    add_options: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], Answer]
 
 
 class Parser(argparse.ArgumentParser):
@@ -104,7 +88,9 @@ def _run(arguments: Sequence[str]) -> int:
         parser = make_parser()
         parsed = parser.parse_args(arguments)
         if parsed.version:
-            show(f"manyheads {importlib.import_module('importlib.metadata').version(NAME)}")
+            from importlib.metadata import version
+
+            show(f"manyheads {version(NAME)}")
         elif parsed.command is None:
             parser.print_help()
         else:
@@ -150,228 +136,87 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _features(parsed: argparse.Namespace) -> Answer:
-    if parsed.certify is not None:
-        certificate = importlib.import_module("pipeline.encoding.certification").certify(
-            shared_options.data_config(parsed),
-            shared_options.vector_config(parsed),
-            parsed.layout,
-            parsed.certify,
-        )
-        return Answer(certificate.to_dict(), certificate.to_text())
-    encoding = importlib.import_module("pipeline.encoding.corpus_encoding")
-    result = encoding.run_features(
-        shared_options.data_config(parsed),
-        shared_options.vector_config(parsed),
-        parsed.layout,
-        parsed.roofline,
-    )
-    return Answer(result.to_dict(), result.to_text())
-
-
-def _export(parsed: argparse.Namespace) -> Answer:
-    result = importlib.import_module("pipeline.encoding.export").run_export(
-        shared_options.data_config(parsed),
-        shared_options.vector_config(parsed),
-        parsed.layout,
-        parsed.format,
-        parsed.out,
-    )
-    return Answer(result.to_dict(), result.to_text())
-
-
-def _train(parsed: argparse.Namespace) -> Answer:
-    config = command_options.experiment_config(parsed)
-    result = importlib.import_module("pipeline.training.experiment").run_experiment(config)
-    text = importlib.import_module("pipeline.reports.terminal").result_text(result)
-    return Answer(result.to_dict(), text)
-
-
-def _predict(parsed: argparse.Namespace) -> Answer:
-    predicting = importlib.import_module("pipeline.models.predictor")
-    writing = importlib.import_module("pipeline.models.predictions")
-    for text in parsed.text or ():
-        check_text(text)
-    if parsed.output:
-        reads = (*([parsed.data] if parsed.data else []), parsed.cache, *parsed.encoder)
-        writing.check_target(parsed.output, parsed.run, parsed.runs, reads)
-    if parsed.explain < 0:
-        raise SettingError(f"--explain takes how many texts, 1 or more; got {parsed.explain}")
-    texts, rows = (
-        (parsed.text, ())
-        if parsed.text
-        else predicting.read_texts(parsed.data, parsed.text_column, parsed.skip_empty)
-    )
-    predictions = predicting.predict(
-        parsed.run,
-        parsed.runs,
-        parsed.cache,
-        texts,
-        encoders=parsed.encoder,
-        trust_remote_code=parsed.trust_remote_code,
-        explain=parsed.explain,
-        memory=parsed.memory,
-    )
-    predictions = replace(predictions, rows=rows)
-    if not parsed.output:
-        return Answer(predictions.to_dict(), predictions.to_text())
-    writing.write_predictions(predictions, parsed.output, parsed.formulas)
-    answer = {
-        "run": str(predictions.run),
-        "texts": len(texts),
-        "truncated": int(predictions.truncated.sum()),
-        "output": str(parsed.output),
-    }
-    return Answer(answer, f"{len(texts):,} texts labelled: {parsed.output}")
-
-
-def _audit(parsed: argparse.Namespace) -> Answer:
-    cleaning = importlib.import_module("pipeline.audit.cleaning")
-    remedies = cleaning.check_remedies(parsed.remedies)
-    data, vectors = shared_options.data_config(parsed), shared_options.vector_config(parsed)
-    page = None if str(parsed.page) == shared_options.NO_COLUMN else parsed.page
-    cleaning.check_targets(
-        page, parsed.write_clean, (data.data, vectors.cache, vectors.encoder)
-    )
-    result = importlib.import_module("pipeline.audit.audit").run_audit(
-        data, vectors, examples=parsed.examples
-    )
-    files: dict[str, str] = {}
-    if page:
-        importlib.import_module("pipeline.audit.page").write_page(result, page)
-        files["page"] = str(page)
-    if parsed.write_clean:
-        plan = cleaning.plan_cleaning(result.evidence, result.findings, remedies)
-        kept, dropped = cleaning.write_clean(
-            result.evidence, plan, data.columns, parsed.write_clean, parsed.formulas
-        )
-        files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
-    shown = "".join(f"\n{name}: {path}" for name, path in files.items())
-    return Answer({**result.to_dict(), **files}, f"{result.to_text()}\n{shown}")
-
-
-def check_text(text: str) -> None:
-    """Refuse a text that cannot be labelled. Raises ``SettingError``."""
-    if not text.strip():
-        raise SettingError("--text is empty; give a text to label")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
-        raise SettingError(f"--text {text!r} is not UTF-8; convert it first") from error
-
-
-def _layers(parsed: argparse.Namespace) -> Answer:
-    layers = importlib.import_module("pipeline.tuning.layers")
-    config = layers.LayersConfig(
-        data=shared_options.data_config(parsed),
-        vectors=shared_options.vector_config(parsed),
-        head=parsed.head,
-        settings=shared_options.settings(parsed),
-        sample=parsed.sample,
-        seeds=parsed.seeds,
-        seed=parsed.seed,
-        plot=None if str(parsed.plot) == shared_options.NO_COLUMN else parsed.plot,
-    )
-    result = layers.run_layers(config)
-    return Answer(result.to_dict(), result.to_text())
-
-
-def _heads(parsed: argparse.Namespace) -> Answer:
-    listing = importlib.import_module("pipeline.reports.listing")
-    return Answer(listing.heads_dict(), listing.heads_text())
-
-
-def _answered_by(module: str, function: str = "run") -> Callable[[argparse.Namespace], Answer]:
-    """A command answered elsewhere: parsed arguments -> to_dict, to_text, exit_code."""
-
-    def run(parsed: argparse.Namespace) -> Answer:
-        result = getattr(importlib.import_module(module), function)(parsed)
-        return Answer(result.to_dict(), result.to_text(), result.exit_code)
-
-    return run
-
-
 COMMANDS = {
     "features": Command(
         "encode a corpus once, for every head",
         "--data texts.csv",
-        command_options.features_options,
-        _features,
+        features.add_options,
+        features.run,
     ),
     "lr-range": Command(
         "find the learning rate to train a head with",
         "--data texts.csv --head cnn",
-        model_options.lr_range_options,
-        _answered_by("pipeline.tuning.learning_rate"),
+        lr_range.add_options,
+        lr_range.run,
     ),
     "train": Command(
         "train and score a head on cached vectors",
         "--data texts.csv --head cnn",
-        command_options.train_options,
-        _train,
+        train.add_options,
+        train.run,
     ),
     "blend": Command(
         "make one run of several: the mean of what they say",
         "20261121-083000-cnn-1f2e3d 20261121-083512-lstm-4a5b6c",
-        model_options.blend_options,
-        _answered_by("pipeline.blending.blend_run"),
+        blend.add_options,
+        blend.run,
     ),
     "predict": Command(
         "label texts with a trained run",
         '--text "What a lovely day"',
-        command_options.predict_options,
-        _predict,
+        predict.add_options,
+        predict.run,
     ),
     "audit": Command(
         "find what is wrong with a corpus",
         "--data texts.csv --write-clean clean.csv",
-        command_options.audit_options,
-        _audit,
+        audit.add_options,
+        audit.run,
     ),
     "layers": Command(
         "find the encoder's layer that serves a corpus best",
         "--data texts.csv",
-        command_options.layers_options,
-        _layers,
+        layers.add_options,
+        layers.run,
     ),
     "heads": Command(
-        "list the heads and their settings", "--json", command_options.no_options, _heads
+        "list the heads and their settings", "--json", heads.add_options, heads.run
     ),
     "export": Command(
         "write vectors for other tools",
         "--data texts.csv --out vectors.npy",
-        command_options.export_options,
-        _export,
+        export.add_options,
+        export.run,
     ),
     "export-model": Command(
         "write a trained run as one folder: ONNX, weights, labels, model card",
         "latest --out model",
-        model_options.export_model_options,
-        _answered_by("pipeline.models.export"),
+        export_model.add_options,
+        export_model.run,
     ),
     "verify": Command(
         "check every file of the cache",
         "--data texts.csv",
-        cache_options.verify_options,
-        _answered_by("pipeline.cache.verification"),
+        cache.verify_options,
+        cache.run_verify,
     ),
     "cache": Command(
         "list what the cache holds",
         "--json",
-        cache_options.cache_options,
-        _answered_by("pipeline.cache.maintenance", "run_cache"),
+        cache.cache_options,
+        cache.run_cache,
     ),
     "compact": Command(
         "join small shards of the cache",
         "--cache cache",
-        cache_options.cache_options,
-        _answered_by("pipeline.cache.maintenance", "run_compact"),
+        cache.cache_options,
+        cache.run_compact,
     ),
     "collect": Command(
         "remove from the cache what no data set needs",
         "--data texts.csv",
-        cache_options.collect_options,
-        _answered_by("pipeline.cache.maintenance", "run_collect"),
+        cache.collect_options,
+        cache.run_collect,
     ),
 }
 """Every command, by name."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 
 from features.corpus.corpus import Columns
-from features.hardware import BACKENDS
-from features.storage.location import local_path, place, source
+from features.corpus.source import source
+from features.encoders.backends.names import BACKENDS
+from features.storage.location import local_path, place
 from features.vectors.precision import STORED_DTYPES
 from features.vectors.spec import LAYOUTS, PRECISIONS
 from pipeline.config import (
     EXAMPLE,
+    NO_COLUMN,
     SPLITS,
     DataConfig,
     ExperimentConfig,
@@ -18,9 +20,6 @@ from pipeline.config import (
     parse_settings,
 )
 from pipeline.spreadsheet import FORMULAS
-
-NO_COLUMN = "none"
-"""In place of a name: there is no such column or file, or it is not wanted."""
 
 
 def data_options(parser: argparse.ArgumentParser) -> None:

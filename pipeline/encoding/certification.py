@@ -20,17 +20,18 @@ from sklearn.preprocessing import StandardScaler
 
 from features.corpus.corpus import Corpus, read_corpus
 from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.protocol import Encoder
 from features.encoding.bad_vectors import sound_texts
-from features.encoding.serial import Encoder
 from features.errors import BadVectorError, SettingError
 from features.hardware import chosen_precision
 from features.probe.probe import probe
-from features.store.shards.shard import Block
+from features.vectors.block import Block
 from features.vectors.precision import STORED_DTYPES, pack, unpack, vector_bytes
 from features.vectors.sizes import ROW_BYTES
 from features.vectors.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
-from pipeline.encoding.vectors import chosen_devices, load_encoder, named_devices, say
+from pipeline.console import say
+from pipeline.encoding.vectors import chosen_devices, load_encoder, named_devices
 from pipeline.progress import Progress, duration
 
 FOLDS = 5

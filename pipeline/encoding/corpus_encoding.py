@@ -9,7 +9,7 @@ from typing import Any
 
 from features.corpus.corpus import CorpusTexts
 from features.encoders.description.model import EncoderModel
-from features.encoding.serial import Encoder
+from features.encoders.protocol import Encoder
 from features.vectors.spec import DEFAULT_LAYOUTS
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.encoding.speed import Speed, measure_speed

@@ -14,24 +14,21 @@ from functools import cached_property, partial
 import numpy as np
 
 from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.protocol import Encoder
 from features.encoding.devices import CPU, core_count, parse_devices, present
+from features.encoding.job import EncodingReport
+from features.encoding.plan import EncodingPlan, check_disk, plan_encoding
 from features.encoding.processes import encode_on_devices
-from features.encoding.serial import (
-    Encoder,
-    EncodingPlan,
-    EncodingReport,
-    check_disk,
-    encode,
-    plan_encoding,
-)
+from features.encoding.serial import encode
 from features.hardware import AUTO, chosen_precision
 from features.probe.probe import prepare
 from features.storage.buffers import on_disk
-from features.store.space import FeatureStore, Space
+from features.store.space import Space
+from features.store.store import FeatureStore
 from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, SENTENCES, FeatureTable
 from pipeline.config import VectorConfig
-from pipeline.console import say as say
+from pipeline.console import say
 from pipeline.progress import Progress
 
 

@@ -11,6 +11,9 @@ import numpy as np
 from features.storage.location import Place
 from features.storage.results import recall
 
+BASELINE_NAMES = {"majority": "majority class", "tfidf_logistic": "TF-IDF + logistic"}
+
+
 CODE = ("pipeline.evaluation.baselines",)
 PACKAGES = ("numpy", "scipy", "scikit-learn")
 """What else decides what a baseline predicts."""

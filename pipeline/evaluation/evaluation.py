@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from features.splits.split import Split
 from heads.evaluation import metrics
 
 
@@ -133,3 +134,32 @@ def pooled(parts: Sequence[Evaluation]) -> Evaluation:
             for name in ("rows", "labels", "probabilities", "plain")
         ),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """The class ids that all trials share.
+
+    Attributes:
+        classes: C labels that some fold's training knows, sorted.
+        unseen: labels that none does, sorted; their ids are C, C + 1, ...
+    """
+
+    classes: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+    @classmethod
+    def of(cls, labels: Sequence[str], splits: Sequence[Split]) -> Names:
+        """Those of a corpus under some splits."""
+        known = sorted({name for split in splits for name in split.classes})
+        return cls(tuple(known), tuple(sorted(set(labels) - set(known))))
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every label, in the order of the ids."""
+        return (*self.classes, *self.unseen)
+
+    def ids(self, labels: Sequence[str]) -> np.ndarray:
+        """(len(labels),) int64 class ids."""
+        places = {name: i for i, name in enumerate(self.all)}
+        return np.array([places[label] for label in labels], dtype=np.int64)

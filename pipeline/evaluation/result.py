@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from heads.evaluation.calibration import BINS, error_by_chance, reliability
 from heads.evaluation.metrics import differ
 from pipeline.evaluation.breakdown import ClassScore, Collapse, Parts
-from pipeline.evaluation.evaluation import Score
+from pipeline.evaluation.evaluation import Evaluation, Score
 from pipeline.evaluation.repeats import Spread
 
 
@@ -142,3 +143,14 @@ class ExperimentResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain values: what ``--json`` prints and ``metrics.json`` holds."""
         return {**asdict(self), "run": str(self.run)}
+
+
+def calibration_of(test: Evaluation, temperature: float) -> Calibration:
+    """The calibration of answers on test; ``temperature`` is the one that is told."""
+    return Calibration(
+        temperature=temperature,
+        error_before=reliability(test.labels, test.plain).error,
+        error_after=reliability(test.labels, test.probabilities).error,
+        error_by_chance=error_by_chance(test.probabilities),
+        bins=BINS,
+    )

@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.models.blend_folder import PARTS, Predictor
+from pipeline.evaluation.baselines import BASELINE_NAMES
+from pipeline.models.blend_folder import PARTS
 from pipeline.models.card import escape, score_cells, table
-from pipeline.reports.terminal import BASELINE_NAMES
+from pipeline.models.predictor import Predictor
 
 
 def blend_card(

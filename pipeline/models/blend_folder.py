@@ -10,33 +10,26 @@ predictor of one part, so that prediction knows one thing only.
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from features.errors import CacheError
 from heads.checkpoint import DESCRIPTION, WEIGHTS
-from pipeline.models.model import MODEL, Model, read_model, read_run
 from pipeline.runs.folder import (
     CONFIG,
     ENVIRONMENT,
     METRICS,
     PREDICTIONS,
     PROBABILITIES,
-    find_run,
-    read_json,
     write_json,
 )
 from pipeline.runs.training_texts import TRAINING
 
 BLEND = "blend.json"
 PARTS = "parts"
-REMEDY = re.compile("[:;] [^:;]*$")
-"""What an error about a part ends with: to train a run again that may be gone."""
 VERSION = 1
 
 COPIED = (
@@ -61,75 +54,6 @@ class BlendFile(BaseModel):
     labels: tuple[str, ...]
     temperature: float = Field(gt=0, allow_inf_nan=False)
     sha256: tuple[str, ...] = Field(min_length=2)
-
-
-@dataclass(frozen=True, eq=False)
-class Predictor:
-    """What predicts: one head, or a blend of several.
-
-    Attributes:
-        folder: where it stands.
-        parts: the heads, and what their vectors must be; all have the same labels.
-        folders: where each part stands.
-        temperature: of the mean of a blend; of one head None, which has its own.
-    """
-
-    folder: Path
-    parts: tuple[Model, ...]
-    folders: tuple[Path, ...]
-    temperature: float | None
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """C labels, in the order of the columns."""
-        return self.parts[0].head.classes
-
-
-def open_predictor(run: str, runs: Path) -> Predictor:
-    """What a run, a blend or an exported model predicts with.
-
-    Args:
-        run: a folder, or what ``find_run`` takes.
-
-    Raises:
-        CacheError: there is none, or it is damaged.
-    """
-    if (Path(run) / MODEL).is_file():
-        return Predictor(Path(run), (read_model(Path(run)),), (Path(run),), None)
-    exported = (Path(run) / BLEND).is_file() and not (Path(run) / METRICS).is_file()
-    folder = Path(run) if exported else find_run(run, runs)
-    if not (folder / PARTS).is_dir():
-        return Predictor(folder, (read_run(folder),), (folder,), None)
-    try:
-        file = _read_file(folder / BLEND)
-        folders = part_folders(folder, len(file.sha256))
-        parts = tuple(map(read_model if exported else read_run, folders))
-        if [file_digest(part / WEIGHTS) for part in folders] != list(file.sha256):
-            raise CacheError("its heads are not those that were blended")
-        if any(part.head.classes != file.labels for part in parts):
-            raise CacheError("its labels are not those of its heads")
-    except CacheError as error:
-        again = "blend the runs, or their copies in its parts, again"
-        remedy = "export it again" if exported else again
-        reason = REMEDY.sub("", str(error))
-        raise CacheError(f"the blend {folder} is damaged ({reason}): {remedy}") from error
-    return Predictor(folder, parts, folders, file.temperature)
-
-
-def _read_file(path: Path) -> BlendFile:
-    try:
-        file = BlendFile.model_validate(read_json(path))
-    except ValidationError as error:
-        reason = "; ".join(
-            f"{'.'.join(map(str, each['loc'])) or 'all of it'}, {each['msg']}"
-            for each in error.errors()
-        )
-        raise CacheError(f"{path} does not hold a blend, {reason}") from error
-    if file.version != VERSION:
-        raise CacheError(
-            f"{path} is of format version {file.version}, this program reads {VERSION}"
-        )
-    return file
 
 
 def part_folders(folder: Path, count: int) -> tuple[Path, ...]:

@@ -19,7 +19,7 @@ from features.errors import CacheError
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 from heads.trained import TrainedHead
-from pipeline.reports.terminal import BASELINE_NAMES
+from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.runs.folder import CONFIG, METRICS, PREDICTIONS, read_json
 from pipeline.runs.training_texts import TRAINING
 

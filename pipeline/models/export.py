@@ -5,27 +5,21 @@ A blend becomes a folder of model folders (see ``blend_folder``) under a card of
 
 from __future__ import annotations
 
-import argparse
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.errors import CacheError
-from features.output import appearing
+from features.errors import CacheError, SettingError
+from features.output import appearing, check_output
+from heads import checkpoint
 from heads.checkpoint import WEIGHTS
-from pipeline.models.blend_card import blend_card
-from pipeline.models.blend_folder import (
-    BLEND,
-    PARTS,
-    Predictor,
-    open_predictor,
-    part_folders,
-    write_blend_file,
-)
-from pipeline.models.card import CARD
-from pipeline.models.model import MODEL, ONNX, check_out, write_model
-from pipeline.runs.folder import METRICS, find_run, read_json
-from pipeline.runs.held_out import DAMAGE
+from heads.onnx_export import onnx_model
+from pipeline.models.card import CARD, model_card, read_facts
+from pipeline.models.model import MODEL, VERSION, EncoderPart, Model, ModelFile
+from pipeline.runs.folder import write_json
+
+ONNX = "head.onnx"
 
 
 @dataclass(frozen=True)
@@ -58,34 +52,66 @@ class ExportedModel:
         )
 
 
-def run(parsed: argparse.Namespace) -> ExportedModel:
-    """``manyheads export-model``."""
-    check_out(parsed.out)
-    folder = find_run(parsed.run, parsed.runs)
-    model = open_predictor(str(folder), parsed.runs)
-    if model.temperature is None:
-        write_model(model.parts[0], folder, parsed.out)
-        head = model.parts[0].head.head
-        files: tuple[str, ...] = (WEIGHTS, ONNX, MODEL, CARD)
-    else:
-        _write_blend(model, model.temperature, parsed.out)
-        head, files = "blend", (BLEND, PARTS, CARD)
-    return ExportedModel(parsed.out, folder, head, len(model.labels), files)
+def check_out(out: Path) -> None:
+    """Refuse a place that a model folder cannot take.
+
+    Raises:
+        SettingError: no folder to make it in, the current one, or what is no empty folder.
+        OutputError: nothing can be written there.
+    """
+    if out.resolve() == Path.cwd():
+        raise SettingError(f"--out {out} is the current folder: name one in it or elsewhere")
+    if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
+        raise SettingError(f"--out {out} exists and is not an empty folder: name another")
+    if not out.exists():
+        check_output(out, "--out")
 
 
-def _write_blend(model: Predictor, temperature: float, out: Path) -> None:
-    """Write the folder of a blend; it appears whole or not at all."""
-    try:
-        card = blend_card(read_json(model.folder / METRICS), model, temperature, out.name)
-    except DAMAGE as error:
-        raise CacheError(
-            f"the run {model.folder} is damaged ({type(error).__name__}: {error}): blend the "
-            "runs again, then export it"
-        ) from error
+def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = None) -> None:
+    """Write the model folder of a run; it appears whole or not at all.
+
+    Args:
+        shown: how the examples of its card name the folder; None: by its own name.
+
+    Raises:
+        SettingError: ``out`` will not do, or the head cannot be written as ONNX.
+        CacheError: the run folder is damaged.
+        OutputError: the folder cannot be written.
+    """
+    check_out(out)
+    onnx = onnx_model(model.head)
+    name, folder = model.encoder, Path(model.encoder).is_absolute()
+    encoder = EncoderPart(
+        name=Path(name).name if folder else name,
+        folder=folder,
+        fingerprint=model.spec.fingerprint,
+        spec=model.spec.to_dict(),
+    )
+    card = _card(model, encoder.name, run_folder, shown or out.name)
     with appearing(out, "--out", folder=True) as temporary:
-        (temporary / PARTS).mkdir()
-        places = part_folders(temporary, len(model.parts))
-        for part, folder, place in zip(model.parts, model.folders, places, strict=True):
-            write_model(part, folder, place, f"{out.name}/{PARTS}/{place.name}")
-        write_blend_file(temporary, model.labels, temperature)
+        digest = checkpoint.save_weights(model.head, temporary)
+        (temporary / ONNX).write_bytes(onnx)
         (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
+        described = ModelFile(
+            version=VERSION,
+            labels=model.head.classes,
+            temperature=model.head.temperature,
+            head=model.head.head,
+            settings=model.head.settings.model_dump(mode="json"),
+            layout=model.head.layout,
+            width=model.head.width,
+            encoder=encoder,
+            sha256={WEIGHTS: digest, ONNX: hashlib.sha256(onnx).hexdigest()},
+        )
+        write_json(temporary / MODEL, described.model_dump(mode="json"))
+
+
+def _card(model: Model, encoder: str, run_folder: Path, name: str) -> str:
+    """The model card. Raises ``CacheError`` if the run lacks what it tells."""
+    try:
+        return model_card(model.head, model.spec, encoder, read_facts(run_folder), name)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CacheError(
+            f"the run {run_folder} is damaged or of another version "
+            f"({type(error).__name__}: {error}): train it again, then export it"
+        ) from error

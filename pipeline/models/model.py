@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from features.encoders.description.hub import pinned
-from features.errors import CacheError, EncoderError, SettingError
-from features.output import appearing, check_output
+from features.errors import CacheError, EncoderError
 from features.vectors.spec import FeatureSpec
 from heads import checkpoint
 from heads.checkpoint import WEIGHTS
-from heads.onnx_export import onnx_model
 from heads.trained import TrainedHead
-from pipeline.models.card import CARD, model_card, read_facts
-from pipeline.runs.folder import CONFIG, read_json, write_json
+from pipeline.runs.folder import CONFIG, read_json
 
 MODEL = "model.json"
-ONNX = "head.onnx"
 VERSION = 1
 
 
@@ -97,21 +92,6 @@ class Model:
         return self.encoder
 
 
-def check_out(out: Path) -> None:
-    """Refuse a place that a model folder cannot take.
-
-    Raises:
-        SettingError: no folder to make it in, the current one, or what is no empty folder.
-        OutputError: nothing can be written there.
-    """
-    if out.resolve() == Path.cwd():
-        raise SettingError(f"--out {out} is the current folder: name one in it or elsewhere")
-    if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
-        raise SettingError(f"--out {out} exists and is not an empty folder: name another")
-    if not out.exists():
-        check_output(out, "--out")
-
-
 def read_run(folder: Path) -> Model:
     """The head of a run folder. Raises ``CacheError`` if it is damaged."""
     config = read_json(folder / CONFIG)
@@ -143,56 +123,6 @@ def _spec(values: dict[str, Any], fingerprint: str, path: Path) -> FeatureSpec:
             f"{fingerprint}, which stands beside it): train again"
         )
     return spec
-
-
-def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = None) -> None:
-    """Write the model folder of a run; it appears whole or not at all.
-
-    Args:
-        shown: how the examples of its card name the folder; None: by its own name.
-
-    Raises:
-        SettingError: ``out`` will not do, or the head cannot be written as ONNX.
-        CacheError: the run folder is damaged.
-        OutputError: the folder cannot be written.
-    """
-    check_out(out)
-    onnx = onnx_model(model.head)
-    name, folder = model.encoder, Path(model.encoder).is_absolute()
-    encoder = EncoderPart(
-        name=Path(name).name if folder else name,
-        folder=folder,
-        fingerprint=model.spec.fingerprint,
-        spec=model.spec.to_dict(),
-    )
-    card = _card(model, encoder.name, run_folder, shown or out.name)
-    with appearing(out, "--out", folder=True) as temporary:
-        digest = checkpoint.save_weights(model.head, temporary)
-        (temporary / ONNX).write_bytes(onnx)
-        (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
-        described = ModelFile(
-            version=VERSION,
-            labels=model.head.classes,
-            temperature=model.head.temperature,
-            head=model.head.head,
-            settings=model.head.settings.model_dump(mode="json"),
-            layout=model.head.layout,
-            width=model.head.width,
-            encoder=encoder,
-            sha256={WEIGHTS: digest, ONNX: hashlib.sha256(onnx).hexdigest()},
-        )
-        write_json(temporary / MODEL, described.model_dump(mode="json"))
-
-
-def _card(model: Model, encoder: str, run_folder: Path, name: str) -> str:
-    """The model card. Raises ``CacheError`` if the run lacks what it tells."""
-    try:
-        return model_card(model.head, model.spec, encoder, read_facts(run_folder), name)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CacheError(
-            f"the run {run_folder} is damaged or of another version "
-            f"({type(error).__name__}: {error}): train it again, then export it"
-        ) from error
 
 
 def read_model(folder: Path) -> Model:

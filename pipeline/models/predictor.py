@@ -2,109 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from features.corpus.corpus import Columns, read_corpus
-from features.encoders.description.model import EncoderModel, find_model, with_other_trust
+from features.corpus.source import Source
+from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.protocol import Encoder
 from features.encoders.segmentation import language_of
-from features.encoding.serial import Encoder
-from features.errors import EncoderError, listed
-from features.storage.location import Place, Source
+from features.errors import CacheError, EncoderError
+from features.storage.location import Place
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
-from heads.trained import mean_of, tempered
+from heads.checkpoint import WEIGHTS
+from heads.evaluation.calibration import mean_of, tempered
 from pipeline.config import VectorConfig
-from pipeline.console import one_line, say
+from pipeline.console import say
 from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
-from pipeline.models.blend_folder import Predictor, open_predictor
-from pipeline.models.model import Model
+from pipeline.models.blend_folder import (
+    BLEND,
+    PARTS,
+    VERSION,
+    BlendFile,
+    file_digest,
+    part_folders,
+)
+from pipeline.models.encoder_check import check_encoder, differing
+from pipeline.models.model import MODEL, Model, read_model, read_run
+from pipeline.models.predictions import Predictions
+from pipeline.runs.folder import METRICS, find_run, read_json
 from pipeline.runs.training_texts import TRAINING, Neighbor, read_training, training_vectors
 
-LONGEST_SHOWN, DIGITS_SHOWN = 40, 12
-LONGEST_LABEL, LONGEST_TEXT = 60, 80
-"""Characters of a label and of a text on the terminal."""
+REMEDY = re.compile("[:;] [^:;]*$")
+"""What an error about a part ends with: to train a run again that may be gone."""
+
 
 ORDER = (TOKENS, SENTENCES, POOLED)
 """Of the parts of a blend: pooled vectors come along with tokens, and are there then."""
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """Labels for texts.
-
-    Attributes:
-        run: the run or model folder that gave them.
-        texts: N texts.
-        classes: C labels.
-        probabilities: (N, C) float32, each row summing to 1.
-        truncated: (N,) bool, texts longer than the encoder sees.
-        neighbors: for each text the training texts nearest to it; empty if not asked for.
-        rows: data row of each text, from 1, where rows were left out; otherwise empty.
-    """
-
-    run: Path
-    texts: Sequence[str]
-    classes: tuple[str, ...]
-    probabilities: np.ndarray
-    truncated: np.ndarray
-    neighbors: Sequence[tuple[Neighbor, ...]] = ()
-    rows: Sequence[int] = ()
-
-    @property
-    def labels(self) -> list[str]:
-        """N labels, the most probable of each text."""
-        return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
-
-    @property
-    def probability_columns(self) -> list[str]:
-        """C column names, ``probability:<label>``, which no other column can collide with."""
-        return [f"probability:{name}" for name in self.classes]
-
-    def to_dict(self) -> dict[str, Any]:
-        """What ``--json`` prints."""
-        return {
-            "run": str(self.run),
-            "truncated": int(self.truncated.sum()),
-            "predictions": [
-                {
-                    **({"row": self.rows[place]} if self.rows else {}),
-                    "text": text,
-                    "label": label,
-                    "probabilities": dict(zip(self.classes, map(rounded, row), strict=True)),
-                    **({"neighbors": list(map(asdict, near))} if self.neighbors else {}),
-                }
-                for place, (text, label, row, near) in enumerate(
-                    zip(
-                        self.texts,
-                        self.labels,
-                        self.probabilities.tolist(),
-                        self.neighbors or [()] * len(self.texts),
-                        strict=True,
-                    )
-                )
-            ],
-        }
-
-    def to_text(self) -> str:
-        """For people: each text's label and its three most probable classes."""
-        lines = []
-        near = self.neighbors or [()] * len(self.texts)
-        names = [one_line(name, LONGEST_LABEL) for name in self.classes]
-        for text, row, neighbors in zip(self.texts, self.probabilities, near, strict=True):
-            best = np.argsort(-row, kind="stable")[:3]
-            shares = ", ".join(f"{names[i]} {row[i]:.1%}" for i in best)
-            lines.append(f"{names[best[0]]}\t({shares})\t{one_line(text, LONGEST_TEXT)}")
-            lines += [
-                f"    {each.similarity:.2f} [{one_line(each.label, LONGEST_LABEL)}] "
-                f"{one_line(each.text, LONGEST_TEXT)} (training row {each.row:,})"
-                for each in neighbors
-            ]
-        return "\n".join(lines)
 
 
 def predict(
@@ -259,72 +198,70 @@ def read_texts(
     return corpus.texts, corpus.rows if skip_empty else ()
 
 
-def check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
-    """Vectors of another encoder would be labelled without a word, and wrongly.
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """What predicts: one head, or a blend of several.
+
+    Attributes:
+        folder: where it stands.
+        parts: the heads, and what their vectors must be; all have the same labels.
+        folders: where each part stands.
+        temperature: of the mean of a blend; of one head None, which has its own.
+    """
+
+    folder: Path
+    parts: tuple[Model, ...]
+    folders: tuple[Path, ...]
+    temperature: float | None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """C labels, in the order of the columns."""
+        return self.parts[0].head.classes
+
+
+def open_predictor(run: str, runs: Path) -> Predictor:
+    """What a run, a blend or an exported model predicts with.
+
+    Args:
+        run: a folder, or what ``find_run`` takes.
 
     Raises:
-        EncoderError: its vectors are others than those of ``spec``; says in what.
+        CacheError: there is none, or it is damaged.
     """
-    found = differing(model, spec)
-    if not found:
-        return
-    remedy = "pass the right one with --encoder, or train again"
-    twin = with_other_trust(model)
-    if twin and not differing(twin, spec):
-        remedy = (
-            "the Python code that comes with it was run then: pass --trust-remote-code if you "
-            "have read it and trust it"
-            if twin.trust_remote_code
-            else "the Python code that comes with it was not run then: leave "
-            "--trust-remote-code out"
+    if (Path(run) / MODEL).is_file():
+        return Predictor(Path(run), (read_model(Path(run)),), (Path(run),), None)
+    exported = (Path(run) / BLEND).is_file() and not (Path(run) / METRICS).is_file()
+    folder = Path(run) if exported else find_run(run, runs)
+    if not (folder / PARTS).is_dir():
+        return Predictor(folder, (read_run(folder),), (folder,), None)
+    try:
+        file = _read_file(folder / BLEND)
+        folders = part_folders(folder, len(file.sha256))
+        parts = tuple(map(read_model if exported else read_run, folders))
+        if [file_digest(part / WEIGHTS) for part in folders] != list(file.sha256):
+            raise CacheError("its heads are not those that were blended")
+        if any(part.head.classes != file.labels for part in parts):
+            raise CacheError("its labels are not those of its heads")
+    except CacheError as error:
+        again = "blend the runs, or their copies in its parts, again"
+        remedy = "export it again" if exported else again
+        reason = REMEDY.sub("", str(error))
+        raise CacheError(f"the blend {folder} is damaged ({reason}): {remedy}") from error
+    return Predictor(folder, parts, folders, file.temperature)
+
+
+def _read_file(path: Path) -> BlendFile:
+    try:
+        file = BlendFile.model_validate(read_json(path))
+    except ValidationError as error:
+        reason = "; ".join(
+            f"{'.'.join(map(str, each['loc'])) or 'all of it'}, {each['msg']}"
+            for each in error.errors()
         )
-    raise EncoderError(
-        f"the encoder {model.name!r} is not the one that {folder} was trained on: it "
-        f"differs in {listed(found, len(found))}; {remedy}"
-    )
-
-
-def differing(model: EncoderModel, spec: FeatureSpec) -> list[str]:
-    """In what the vectors of an encoder are others than those of ``spec``, for people."""
-    layers = None if spec.layout == POOLED else spec.layers
-    same_size = max(spec.layers) <= model.depth
-    # An encoder that sees all of that at once makes no windows: it differs in max_length.
-    windows = spec.max_tokens > model.max_length
-    own = model.spec(
-        spec.layout,
-        layers if same_size else None,
-        dtype=spec.dtype,
-        precision=spec.precision,
-        max_tokens=spec.max_tokens if windows else None,
-        language=language_of(spec.segmentation),
-        prompt=spec.prompt,
-    )
-    if spec.max_tokens and not windows:
-        own = replace(
-            own,
-            max_tokens=spec.max_tokens,
-            segmentation=spec.segmentation,
-            normalize=spec.normalize,
+        raise CacheError(f"{path} does not hold a blend, {reason}") from error
+    if file.version != VERSION:
+        raise CacheError(
+            f"{path} is of format version {file.version}, this program reads {VERSION}"
         )
-    if own == spec:
-        return []
-    own = replace(own, prompt=model.prompt)  # that of the run would be used; this tells more
-    return [
-        f"{field.name} ({_shown(getattr(own, field.name))}, "
-        f"not {_shown(getattr(spec, field.name))})"
-        for field in fields(spec)
-        if getattr(own, field.name) != getattr(spec, field.name)
-    ]
-
-
-def _shown(value: object) -> str:
-    """A value of a spec; of a digest only its beginning, which is enough to tell two apart."""
-    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    if not text or " " in text:
-        return repr(text)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:DIGITS_SHOWN]}..."
-
-
-def rounded(probability: float) -> float:
-    """Return a probability as it is written: to six digits."""
-    return round(probability, 6)
+    return file

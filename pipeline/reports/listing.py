@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from heads.head import HeadSettings, HeadType, TrainingSettings
 from heads.layers.dense import DenseSettings
 from heads.layers.recurrence import RecurrentSettings
 from heads.presets import PRESETS
-from heads.registry import HEADS, as_text
+from heads.registry import HEADS, HeadType, as_text
+from heads.settings import HeadSettings, TrainingSettings
 
 GROUPS: dict[str, type[HeadSettings]] = {
     "every head": HeadSettings,

@@ -17,11 +17,9 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from heads.evaluation.calibration import Reliability
-from heads.head import EpochRecord
-from heads.learning_rate import RangeTest
-from pipeline.labels import short_label
+from heads.problem import EpochRecord
+from pipeline.console import short_label
 from pipeline.reports import fonts
-from pipeline.tuning.layer_scores import Comparison
 
 fonts.use_installed()
 
@@ -38,9 +36,6 @@ LONGEST_NAME = 34
 
 FEW_TEXTS = 10
 """Fewer than that in a bin of confidence are drawn small."""
-
-DRAWN_LOSS = 2.5
-"""Times the first loss that lr-range.png shows."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ def draw_curves(curves: Sequence[Curve], title: str, step: str, path: Path) -> N
         axes.legend()
     others = len(curves) - 1
     figure.suptitle(literal(f"{title}; light: {others} other trainings" if others else title))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_curve(axes: Axes, curve: Curve, name: str, step: str) -> None:
@@ -134,50 +129,7 @@ def draw_calibration(
         axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center")
     figure.suptitle(literal(title), fontsize=10)
-    _save(figure, path)
-
-
-def draw_layers(comparison: Comparison, head: str, title: str, path: Path) -> None:
-    """Validation accuracy by layer with 95 % intervals, against that of pooled vectors.
-
-    Full dots are within noise of the best layer by the paired test; hollow ones are worse.
-
-    Args:
-        head: what was trained on the layers.
-    """
-    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
-    low, high = comparison.pooled.interval
-    axes.axhspan(100 * low, 100 * high, color=VALIDATION, alpha=0.12, linewidth=0)
-    level = 100 * comparison.pooled.accuracy
-    axes.axhline(level, color=VALIDATION, label="logistic on pooled vectors")
-    numbers = [one.layer or 0 for one in comparison.layers]
-    values = [100 * one.accuracy for one in comparison.layers]
-    axes.plot(numbers, values, color=TRAIN)
-    for noise, fill, note in (
-        (True, TRAIN, "within noise of the best"),
-        (False, "white", "worse"),
-    ):
-        some = [one for one in comparison.layers if one.within_noise is noise]
-        accuracies = np.array([one.accuracy for one in some])
-        ends = np.array([one.interval for one in some]).reshape(-1, 2)
-        axes.errorbar(
-            [one.layer or 0 for one in some],
-            100 * accuracies,
-            100 * np.maximum(0, [accuracies - ends[:, 0], ends[:, 1] - accuracies]),
-            color=TRAIN,
-            linestyle="none",
-            marker="o",
-            markerfacecolor=fill,
-            capsize=3,
-            label=f"{head} on a layer, {note}" if some else None,
-        )
-    marked = [f"{n}\ndefault" if n == comparison.default else str(n) for n in numbers]
-    axes.set_xticks(numbers, marked)
-    axes.set(xlabel="layer (0: embeddings)", ylabel="validation accuracy, %")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    axes.set_title(literal(title), fontsize=10)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_confusion(
@@ -201,27 +153,7 @@ def draw_confusion(
     bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 4 / size[1]), pad=0.02)
     bar.set_label("share of the true label's texts", fontsize=9)
     axes.set_title(literal(title), fontsize=11 if rows <= SIZES[1][0] else 18)
-    _save(figure, path)
-
-
-def draw_range(test: RangeTest, title: str, path: Path) -> None:
-    """Loss over learning rate, on a logarithmic axis, with the suggestion marked."""
-    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
-    axes.plot(test.rates, test.losses, ".", color=TRAIN, alpha=0.35, label="loss of a batch")
-    axes.plot(test.rates, test.smoothed, color=TRAIN, label="smoothed")
-    low = test.smoothed.argmin()
-    axes.plot(test.rates[low], test.smoothed[low], "o", color=BEST, label="lowest")
-    axes.axvline(test.suggestion, color=VALIDATION, label=f"suggestion: {test.suggestion:.2g}")
-    # A loss that has diverged may be anything; what matters lies around the first one.
-    highest = DRAWN_LOSS * max(test.smoothed[0], test.smoothed[low])
-    if test.diverged_at is not None:
-        axes.axvline(test.diverged_at, color=BEST, linestyle=":", label="diverged")
-    axes.set_ylim(0, min(highest, 1.05 * test.losses.max()))
-    axes.set(xscale="log", xlabel="learning rate", ylabel="cross-entropy")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    axes.set_title(literal(title), fontsize=10)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _name_axes(axes: Axes, truth: Sequence[str], classes: Sequence[str], font: float) -> None:
@@ -253,7 +185,8 @@ def literal(text: str) -> str:
     return shown.replace("$", r"\$")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG and close it."""
     try:
         fonts.save(figure, path, DPI)
     finally:

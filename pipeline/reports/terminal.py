@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from heads.registry import head_type
+from pipeline.console import short_label
+from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.breakdown import ClassScore, Part
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.repeats import Estimate, Spread
 from pipeline.evaluation.result import Calibration, ExperimentResult
-from pipeline.labels import short_label
 from pipeline.progress import duration
-
-BASELINE_NAMES = {"majority": "majority class", "tfidf_logistic": "TF-IDF + logistic"}
 
 SIMPLEST = "logistic"
 COLLAPSE_REMEDY = {

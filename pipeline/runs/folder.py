@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
-import os
-import platform
 import shutil
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from features.errors import CacheError, ManyheadsError, listed
+from features.errors import CacheError, ManyheadsError
+from features.messages import listed
 from features.storage.files import sweep, temporary_folder
 
 CONFIG = "config.json"
@@ -28,17 +25,6 @@ PROBABILITIES = "probabilities.parquet"
 ENVIRONMENT = "environment.json"
 FAILURE = "failure.json"
 LATEST = "latest"
-
-PACKAGES = (
-    "manyheads",
-    "numpy",
-    "pyarrow",
-    "scikit-learn",
-    "sentence-transformers",
-    "tokenizers",
-    "torch",
-    "transformers",
-)
 
 
 def run_name(head: str, config: dict[str, Any], now: datetime) -> str:
@@ -162,27 +148,6 @@ def writing(run: OpenRun) -> Iterator[None]:
             f"the run folder {run.final} cannot be written ({error.strerror or error}): make "
             "room, or choose another folder with --runs"
         ) from error
-
-
-def environment() -> dict[str, Any]:
-    """What the run ran on, for ``environment.json``."""
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "arguments": sys.argv[1:],
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def write_json(path: Path, value: object) -> None:

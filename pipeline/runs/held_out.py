@@ -20,11 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.corpus.corpus import Corpus
 from features.errors import CacheError
-from pipeline.evaluation.evaluation import Evaluation, pooled
+from pipeline.evaluation.evaluation import Evaluation, Names, pooled
 from pipeline.runs.folder import PREDICTIONS, PROBABILITIES
-from pipeline.training.trainings import Names, Outcome
 
 SIDES = ("validation", "test")
 DESCRIPTION = b"manyheads"
@@ -88,26 +86,6 @@ class HeldOut:
     def fold_count(self) -> int:
         """How many folds, as ``--folds`` takes it: 0 without."""
         return len(self.folds) if len(self.folds) > 1 else 0
-
-    @classmethod
-    def of(cls, corpus: Corpus, outcome: Outcome) -> HeldOut:
-        """Those of an experiment."""
-        return cls(
-            corpus.digest,
-            outcome.names,
-            np.array(corpus.rows, dtype=np.int64),
-            tuple(len(trial.learned) for trial in outcome.kept),
-            tuple(
-                Answers(
-                    trial.fold,
-                    trial.seed,
-                    trial in outcome.kept,
-                    trial.validation,
-                    trial.test,
-                )
-                for trial in outcome.trials
-            ),
-        )
 
 
 def write_held_out(folder: Path, held_out: HeldOut) -> None:

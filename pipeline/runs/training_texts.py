@@ -6,11 +6,9 @@ from the feature store.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,14 +17,11 @@ import pyarrow.parquet as pq
 from features.corpus.corpus import Corpus
 from features.errors import CacheError
 from features.store.space import Space
+from features.text import text_keys
 from features.vectors.neighbors import nearest, unit
-from features.vectors.spec import text_keys
-from pipeline.evaluation.evaluation import Evaluation
 
 TRAINING = "training.parquet"
-ERRORS = "errors.jsonl"
 
-NEIGHBORS = 3
 LONGEST_TEXT = 300
 """Characters of a training text that a run keeps."""
 
@@ -124,44 +119,3 @@ def training_vectors(training: TrainingTexts, space: Space) -> np.ndarray:
             "with: manyheads features"
         )
     return space.table(training.keys).values
-
-
-def error_list(
-    corpus: Corpus,
-    train: np.ndarray,
-    test: Evaluation,
-    classes: Sequence[str],
-    pooled: np.ndarray,
-) -> list[dict[str, Any]]:
-    """Every test text that was labelled wrongly, the surest first, with its neighbours.
-
-    Args:
-        train: positions of the training texts in the corpus.
-        classes: names of the class ids.
-        pooled: (N, D) pooled vectors of the whole corpus.
-    """
-    wrong = np.flatnonzero(test.predicted != test.labels)
-    confidence = test.probabilities.max(axis=1)
-    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
-    rows = test.rows[wrong]
-    training = TrainingTexts.of(corpus, train)
-    k = min(NEIGHBORS, len(train))
-    near = training.neighbors(pooled[rows], pooled[train], k)
-    labels = corpus.labels or ()
-    return [
-        {
-            "row": corpus.rows[row],
-            "text": corpus.texts[row],
-            "label": labels[row],
-            "predicted": classes[test.predicted[place]],
-            "confidence": round(float(confidence[place]), 6),
-            "neighbors": [asdict(neighbor) for neighbor in neighbors],
-        }
-        for place, row, neighbors in zip(wrong.tolist(), rows.tolist(), near, strict=True)
-    ]
-
-
-def write_errors(path: Path, errors: Sequence[dict[str, Any]]) -> None:
-    """Write an error list, one JSON object a line."""
-    lines = [json.dumps(error, ensure_ascii=False) + "\n" for error in errors]
-    path.write_bytes("".join(lines).encode(errors="backslashreplace"))

@@ -13,20 +13,20 @@ from pathlib import Path
 import numpy as np
 
 from features.corpus.corpus import Corpus
-from features.duplicates.duplicates import Copies, kept_copies
+from features.duplicates.duplicates import Copies, kept_copies, leaked
 from features.encoders.description.model import EncoderModel
-from features.encoding.serial import Encoder
+from features.encoders.protocol import Encoder
 from features.errors import CacheError, SettingError
 from features.splits.split import Split
 from features.vectors.table import POOLED
 from heads.registry import check_layout, head_type, make_settings
-from pipeline.audit.duplicates import leaked
 from pipeline.config import ExperimentConfig
-from pipeline.encoding.vectors import Vectors, ensure_vectors, say, with_pooled
+from pipeline.console import say
+from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
 from pipeline.evaluation import baselines
 from pipeline.evaluation.breakdown import by_length, by_truncation, class_scores, collapse
 from pipeline.evaluation.evaluation import Evaluation, Score, score
-from pipeline.evaluation.result import ExperimentResult, TrialScore
+from pipeline.evaluation.result import ExperimentResult, TrialScore, calibration_of
 from pipeline.runs.folder import (
     METRICS,
     find_run,
@@ -40,7 +40,7 @@ from pipeline.runs.held_out import read_held_out
 from pipeline.training.advice import words_do_better
 from pipeline.training.partition import fold_corpus, read_labelled, split_corpus, splits_of
 from pipeline.training.resume import Journal
-from pipeline.training.run_writer import Record, calibration_of, write_record
+from pipeline.training.run_writer import Record, write_record
 from pipeline.training.trainings import Outcome, Trial, check_labels, run_trials
 
 MAJORITY, TFIDF = "majority", "tfidf_logistic"

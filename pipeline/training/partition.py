@@ -12,15 +12,16 @@ from dataclasses import replace
 import numpy as np
 
 from features.corpus.corpus import Corpus, read_corpus
-from features.corpus.rows import clipped
 from features.duplicates.duplicates import Copies
-from features.errors import SettingError, SplitError, listed
+from features.errors import SettingError, SplitError
+from features.groups import ids_of, joined
+from features.messages import clipped, listed
 from features.missing import ids_of_groups, is_missing
 from features.splits.folds import make_folds
-from features.splits.split import TEST, Split, make_split, official_sides
-from features.splits.strata import ids_of, joined
+from features.splits.names import TEST
+from features.splits.split import Split, make_split, official_sides
 from pipeline.config import NEAR, DataConfig
-from pipeline.encoding.vectors import say
+from pipeline.console import say
 from pipeline.runs.held_out import HeldOut
 
 TEST_SHARE = 0.15

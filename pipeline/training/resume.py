@@ -26,10 +26,10 @@ from features.errors import CacheError
 from features.splits.split import Split
 from features.storage.files import sweep, temporary_folder
 from heads import checkpoint
-from heads.head import HeadSettings
+from heads.settings import HeadSettings
 from heads.trained import TrainedHead
 from heads.training.trainer import use_bfloat16
-from pipeline.runs.folder import environment
+from pipeline.runs.environment import environment
 
 FOLDER = ".unfinished"
 TRAINING = "training"

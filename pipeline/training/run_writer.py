@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,30 +13,19 @@ import numpy as np
 from features.corpus.corpus import Corpus
 from features.vectors.spec import FeatureSpec
 from heads.checkpoint import save
-from heads.evaluation import metrics
-from heads.evaluation.calibration import BINS, error_by_chance, reliability
-from heads.head import EpochRecord
+from heads.problem import EpochRecord
 from heads.registry import head_type
-from pipeline.encoding.vectors import say
 from pipeline.evaluation.breakdown import CLASSES, write_classes
-from pipeline.evaluation.evaluation import Evaluation
-from pipeline.evaluation.result import Calibration, ExperimentResult
-from pipeline.reports.plots import Curve, draw_calibration, draw_confusion, draw_curves
-from pipeline.runs.folder import CONFIG, ENVIRONMENT, HISTORY, METRICS, environment, write_json
-from pipeline.runs.held_out import HeldOut, write_held_out
-from pipeline.runs.training_texts import (
-    ERRORS,
-    TRAINING,
-    TrainingTexts,
-    error_list,
-    write_errors,
-    write_training,
-)
+from pipeline.evaluation.result import ExperimentResult
+from pipeline.reports.figures import draw_test, optional
+from pipeline.reports.plots import Curve, draw_curves
+from pipeline.runs.environment import environment
+from pipeline.runs.folder import CONFIG, ENVIRONMENT, HISTORY, METRICS, write_json
+from pipeline.runs.held_out import Answers, HeldOut, write_held_out
+from pipeline.runs.misclassified import ERRORS, error_list, write_errors
+from pipeline.runs.training_texts import TRAINING, TrainingTexts, write_training
 from pipeline.training.tensorboard import write_events
-from pipeline.training.trainings import Names, Outcome
-
-DRAWN_CLASSES = 100
-"""Classes that a confusion matrix can show; with more, those with the most errors are drawn."""
+from pipeline.training.trainings import Outcome
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +57,7 @@ def write_record(folder: Path, record: Record, result: ExperimentResult) -> None
     write_json(folder / ENVIRONMENT, environment())
     _write_history(folder / HISTORY, record.outcome)
     write_events(folder, record.outcome, errors)
-    write_held_out(folder, HeldOut.of(record.corpus, record.outcome))
+    write_held_out(folder, held_out_of(record.corpus, record.outcome))
     write_classes(folder / CLASSES, result.classes)
     write_training(folder / TRAINING, TrainingTexts.of(record.corpus, first.learned))
     write_errors(folder / ERRORS, errors)
@@ -149,65 +136,21 @@ def _draw(folder: Path, record: Record, result: ExperimentResult) -> None:
     draw_test(folder, outcome.test, outcome.names, temperatures, title)
 
 
-def calibration_of(test: Evaluation, temperature: float) -> Calibration:
-    """The calibration of answers on test; ``temperature`` is the one that is told."""
-    return Calibration(
-        temperature=temperature,
-        error_before=reliability(test.labels, test.plain).error,
-        error_after=reliability(test.labels, test.probabilities).error,
-        error_by_chance=error_by_chance(test.probabilities),
-        bins=BINS,
+def held_out_of(corpus: Corpus, outcome: Outcome) -> HeldOut:
+    """Those of an experiment."""
+    return HeldOut(
+        corpus.digest,
+        outcome.names,
+        np.array(corpus.rows, dtype=np.int64),
+        tuple(len(trial.learned) for trial in outcome.kept),
+        tuple(
+            Answers(
+                trial.fold,
+                trial.seed,
+                trial in outcome.kept,
+                trial.validation,
+                trial.test,
+            )
+            for trial in outcome.trials
+        ),
     )
-
-
-def draw_test(
-    folder: Path, test: Evaluation, names: Names, temperatures: Sequence[float], title: str
-) -> None:
-    """Draw what is predicted on test: ``calibration.png`` and ``confusion.png``."""
-    with optional(folder / "calibration.png") as path:
-        draw_calibration(
-            reliability(test.labels, test.plain),
-            reliability(test.labels, test.probabilities),
-            temperatures,
-            title,
-            path,
-        )
-    truth, matrix = _confusion(test, names)
-    classes = names.classes
-    drawn, title = _most_confused(matrix, len(classes), title)
-    rows = np.concatenate([drawn, np.arange(len(classes), len(truth))])
-    with optional(folder / "confusion.png") as path:
-        draw_confusion(
-            matrix[np.ix_(rows, drawn)],
-            [truth[row] for row in rows],
-            [classes[column] for column in drawn],
-            title,
-            path,
-        )
-
-
-@contextmanager
-def optional(picture: Path) -> Iterator[Path]:
-    """Draw a picture of a run: one that cannot be drawn is a note, and the run is kept."""
-    try:
-        yield picture
-    except Exception as error:  # whatever a drawing library raises
-        picture.unlink(missing_ok=True)
-        say(f"note: {picture.name} cannot be drawn ({error}); the run is kept without it")
-
-
-def _confusion(test: Evaluation, names: Names) -> tuple[list[str], np.ndarray]:
-    """Names of the rows, and (rows, C) counts. Labels that training lacks come last."""
-    known = len(names.classes)
-    counts = metrics.confusion(test.labels, test.predicted, len(names.all))[:, :known]
-    rows = [i for i in range(len(names.all)) if i < known or counts[i].any()]
-    return [names.all[i] for i in rows], counts[rows]
-
-
-def _most_confused(matrix: np.ndarray, classes: int, title: str) -> tuple[np.ndarray, str]:
-    """Class ids to draw, in order: all, or where those are too many the most confused."""
-    if classes <= DRAWN_CLASSES:
-        return np.arange(classes), title
-    errors = matrix[:classes].sum(axis=1) - matrix.diagonal()
-    drawn = np.sort(np.argsort(-errors, kind="stable")[:DRAWN_CLASSES])
-    return drawn, f"{title}; the {DRAWN_CLASSES} most confused of {classes} classes"

@@ -26,7 +26,7 @@ def write_events(folder: Path, outcome: Outcome, errors: Sequence[Mapping[str, A
     """Loss, accuracy, learning rate and gradient norm by epoch; test scores; errors as text.
 
     Args:
-        errors: from ``pipeline.runs.training_texts.error_list``.
+        errors: from ``pipeline.runs.misclassified.error_list``.
     """
     for trial in outcome.trials:
         kept = trial is outcome.first

@@ -18,44 +18,16 @@ from features.errors import DivergedError
 from features.splits.split import Split
 from features.vectors.table import FeatureTable
 from heads.class_weights import check_weights, weights_of
-from heads.evaluation.calibration import fit_temperature
-from heads.head import EpochRecord, HeadSettings, OnEpoch, TrainingSettings
+from heads.evaluation.calibration import fit_temperature, softmax
+from heads.problem import EpochRecord, OnEpoch
 from heads.registry import head_type, make_settings
-from heads.trained import TrainedHead, fit, refit, softmax
+from heads.settings import HeadSettings, TrainingSettings
+from heads.trained import TrainedHead, fit, refit
 from pipeline.config import ExperimentConfig
-from pipeline.encoding.vectors import say
-from pipeline.evaluation.evaluation import Evaluation, pooled
+from pipeline.console import say
+from pipeline.evaluation.evaluation import Evaluation, Names, pooled
 from pipeline.evaluation.repeats import Spread, fold_spread, seed_spread
 from pipeline.training.resume import Journal, Training
-
-
-@dataclass(frozen=True, eq=False)
-class Names:
-    """The class ids that all trials share.
-
-    Attributes:
-        classes: C labels that some fold's training knows, sorted.
-        unseen: labels that none does, sorted; their ids are C, C + 1, ...
-    """
-
-    classes: tuple[str, ...]
-    unseen: tuple[str, ...]
-
-    @classmethod
-    def of(cls, labels: Sequence[str], splits: Sequence[Split]) -> Names:
-        """Those of a corpus under some splits."""
-        known = sorted({name for split in splits for name in split.classes})
-        return cls(tuple(known), tuple(sorted(set(labels) - set(known))))
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        """Every label, in the order of the ids."""
-        return (*self.classes, *self.unseen)
-
-    def ids(self, labels: Sequence[str]) -> np.ndarray:
-        """(len(labels),) int64 class ids."""
-        places = {name: i for i, name in enumerate(self.all)}
-        return np.array([places[label] for label in labels], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

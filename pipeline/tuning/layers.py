@@ -17,19 +17,23 @@ import numpy as np
 from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import kept_copies
 from features.encoders.description.model import EncoderModel, find_model
-from features.encoding.serial import Encoder
-from features.errors import SettingError, listed
+from features.encoders.protocol import Encoder
+from features.errors import SettingError
+from features.groups import ids_of
+from features.messages import listed
 from features.output import appearing
-from features.splits.split import TEST, VALIDATION, Split, official_sides
-from features.splits.strata import ids_of, sample
+from features.splits.names import TEST, VALIDATION
+from features.splits.split import Split, official_sides
+from features.splits.strata import sample
 from features.store.space import Space
 from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads.head import HeadSettings
 from heads.registry import HEADS, head_type, make_settings
+from heads.settings import HeadSettings
 from heads.trained import fit
 from pipeline.config import DataConfig, VectorConfig, check_plot
-from pipeline.encoding.vectors import fill, open_spaces, say
+from pipeline.console import say
+from pipeline.encoding.vectors import fill, open_spaces
 from pipeline.progress import Progress, duration
 from pipeline.training.partition import TEST_SHARE, read_labelled, split_corpus
 from pipeline.training.trainings import check_labels, on_split
@@ -275,7 +279,7 @@ def _answers(
 
 def _draw(result: LayersResult, path: Path) -> None:
     # Imported here alone: matplotlib costs a second, and none is drawn with --plot none.
-    from pipeline.reports.plots import draw_layers
+    from pipeline.tuning.plots import draw_layers
 
     title = f"{result.data}: {result.validation:,} validation texts, 95 % intervals"
     with appearing(path, "--plot") as temporary:

@@ -6,8 +6,6 @@ texts held out are not looked at.
 
 from __future__ import annotations
 
-import argparse
-import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,23 +16,18 @@ import numpy as np
 
 from features.duplicates.duplicates import kept_copies
 from features.encoders.description.model import EncoderModel
-from features.encoding.serial import Encoder
+from features.encoders.protocol import Encoder
 from features.output import appearing
 from features.vectors.table import POOLED
-from heads.head import Problem
 from heads.learning_rate import RangeTest, check_range, range_test
-from heads.presets import find_preset
+from heads.problem import Problem
 from heads.registry import check_layout, head_type, make_settings
-from pipeline.cli import options
-from pipeline.command_line import data_words, vector_words
+from pipeline.command_line import command
 from pipeline.config import ExperimentConfig, check_plot
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
 from pipeline.progress import duration
 from pipeline.training.partition import read_labelled, split_corpus
 from pipeline.training.trainings import check_labels, on_split
-
-HEAD = "cnn"
-"""The head that is tested where none is named."""
 
 ROWS_A_DECADE = 2
 """Lines of the table for people."""
@@ -123,28 +116,6 @@ class LrRange:
         return "\n".join(lines)
 
 
-def run(parsed: argparse.Namespace) -> LrRange:
-    """``manyheads lr-range``."""
-    training = training_config(parsed)
-    plot = None if str(parsed.plot) == options.NO_COLUMN else parsed.plot
-    config = LrRangeConfig(training, parsed.lowest, parsed.highest, parsed.steps, plot)
-    return run_lr_range(config)
-
-
-def training_config(parsed: argparse.Namespace) -> ExperimentConfig:
-    """The training that the options of ``lr-range`` describe."""
-    preset = find_preset(parsed.preset) if parsed.preset else None
-    return ExperimentConfig(
-        data=options.data_config(parsed),
-        vectors=options.vector_config(parsed),
-        head=parsed.head or (preset.head if preset else HEAD),
-        preset=preset.name if preset else None,
-        layout=parsed.layout,
-        settings=options.settings(parsed),
-        seed=parsed.seed,
-    )
-
-
 def run_lr_range(
     config: LrRangeConfig, load: Callable[[EncoderModel], Encoder] | None = None
 ) -> LrRange:
@@ -199,23 +170,9 @@ def _shown(rates: np.ndarray) -> list[int]:
     return sorted({*firsts, len(rates) - 1})
 
 
-def command(training: ExperimentConfig, rate: float) -> str:
-    """The command that trains with it, on the same data and vectors."""
-    words = ["manyheads", "train"]
-    words += ["--preset", training.preset] if training.preset else ["--head", training.head]
-    words += [*data_words(training.data), *vector_words(training.vectors)]
-    if training.layout is not None:
-        words += ["--layout", training.layout]
-    if training.seed != ExperimentConfig.seed:
-        words += ["--seed", str(training.seed)]
-    settings = {**training.settings, "learning_rate": f"{rate:.2g}"}
-    words += ["--set", *(f"{name}={value}" for name, value in settings.items())]
-    return shlex.join(words)
-
-
 def _draw(test: RangeTest, title: str, path: Path) -> None:
     # Imported here alone: matplotlib costs a second, and nothing is drawn with --plot none.
-    from pipeline.reports.plots import draw_range
+    from pipeline.tuning.plots import draw_range
 
     with appearing(path, "--plot") as temporary:
         draw_range(test, title, temporary)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from features.corpus.rows import RowBatch, Wanted, check_columns, check_repeated, clipped
+from features.corpus.rows import RowBatch, Wanted, check_columns, check_repeated
 from features.corpus.streams import open_lines
 from features.errors import CorpusError
+from features.messages import clipped
 from features.storage.location import Place
 
 ONE_A_LINE = (

@@ -16,9 +16,10 @@ from urllib.parse import unquote
 
 from features.corpus.rows import RowBatch, Wanted, check_columns
 from features.corpus.signatures import HEAD_BYTES, foreign
+from features.corpus.source import Source
 from features.corpus.streams import SUFFIXES, check_file, is_gzipped, open_bytes, suffix_of
 from features.errors import CorpusError
-from features.storage.location import Place, Source
+from features.storage.location import Place
 
 SUFFIX, MAGIC = ".parquet", b"PAR"
 HIDDEN = ("_", ".")

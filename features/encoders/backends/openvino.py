@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from features.encoders.backends.selection import Inputs, Run
+from features.encoders.backends.base import Inputs, Run
+from features.encoders.backends.names import OPENVINO
 from features.errors import EncoderError
-from features.hardware import OPENVINO
-from features.vectors.agreement import LEAST_COSINE
+from features.vectors.precision import LEAST_COSINE
 
 # Its converter reports every use to its makers unless this package is missing, and then does
 # the same without it. What is encoded here is nobody's business.

@@ -1,7 +1,7 @@
 """Back ends: what runs the transformer. Token ids in, hidden states out.
 
     TorchBackend       the torch module itself; bfloat16 by autocast
-    OpenVinoBackend    the same weights in OpenVINO (``openvino_backend``, an extra)
+    OpenVinoBackend    the same weights in OpenVINO (``openvino``, an extra)
     FasterBackend      begins with the one and moves to the other where that is faster
 
 All give the same hidden states within a tolerance, so none of this is part of a FeatureSpec.
@@ -13,24 +13,22 @@ import importlib
 import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from features.encoders.backends.base import Backend, Inputs, Run
+from features.encoders.backends.names import OPENVINO, TORCH
+from features.encoders.backends.pytorch import TorchBackend
 from features.errors import EncoderError, SettingError
-from features.hardware import AUTO, OPENVINO, TORCH
-
-Inputs = dict[str, Tensor]
-"""``input_ids``, ``attention_mask`` and mostly ``token_type_ids``, each (B, T) int64."""
+from features.hardware import AUTO
 
 Check = Callable[["Backend", Sequence[int], str], None]
 """Raises ``EncoderError`` where a back end gives other vectors of some layers."""
 
-Run = Callable[[Inputs], dict[int, Tensor]]
-"""One forward pass: hidden states (B, T, D) by layer, good until the next call."""
 
 PAYS_AFTER = 100_000
 """Tokens after which converting is tried. It takes as long as some 50,000 to 150,000 tokens
@@ -42,50 +40,6 @@ FASTER = 1.05
 
 TRIALS = 3
 NOTHING = torch.zeros(0)
-
-
-class Backend(Protocol):
-    """What an encoder asks of a back end.
-
-    Attributes:
-        name: ``torch`` or ``openvino``.
-    """
-
-    name: str
-
-    def running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
-        """A forward pass that gives some layers, to be called while the context lasts."""
-        ...
-
-
-class TorchBackend:
-    """A transformers model on its own device.
-
-    Args:
-        transformer: the model.
-        options: arguments of every forward pass.
-    """
-
-    name = TORCH
-
-    def __init__(self, transformer: Any, options: dict[str, Any]) -> None:
-        self._transformer, self._options = transformer, options
-
-    @contextmanager
-    def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
-        """As ``Backend``."""
-
-        def run(inputs: Inputs) -> dict[int, Tensor]:
-            hidden = self._transformer(
-                **inputs, **self._options, output_hidden_states=True, return_dict=True
-            ).hidden_states
-            return {layer: hidden[layer] for layer in layers}
-
-        # Autocast keeps its bfloat16 copies of the weights while the context lasts, but only
-        # of leaves that require a gradient: so they do, and no_grad keeps the tape away.
-        device = self._transformer.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
-            yield run
 
 
 class FasterBackend:

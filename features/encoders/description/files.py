@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from features.errors import EncoderError, listed
+from features.errors import EncoderError
+from features.messages import listed
 
 TOKENIZER_FILES = (
     "tokenizer.json",

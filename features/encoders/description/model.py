@@ -36,7 +36,8 @@ from features.encoders.description.settings import (
 )
 from features.encoders.description.stack import describe_stack
 from features.encoders.segmentation import JOINED_WINDOWS, LANGUAGE, segmentation
-from features.errors import EncoderError, SettingError, listed
+from features.errors import EncoderError, SettingError
+from features.messages import listed
 from features.vectors.spec import FeatureSpec, check_layers, check_layout
 from features.vectors.table import POOLED, SENTENCES
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from features.encoders.description.files import read_object
 from features.encoders.description.modules import Module
-from features.errors import EncoderError, listed
+from features.errors import EncoderError
+from features.messages import listed
 
 SETTINGS_FILES = tuple(
     f"sentence_{kind}_config.json"

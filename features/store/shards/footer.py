@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from features.errors import SettingError
 from features.store.shards.thrift import Struct, read_struct
-from features.vectors.spec import KEY_BYTES, FeatureSpec
+from features.text import KEY_BYTES
+from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED
 
 MAGIC = b"PAR1"

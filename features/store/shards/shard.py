@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +35,10 @@ from features.storage.location import Place
 from features.storage.mirror import copy_of, keep_copy
 from features.storage.remote import RemotePath
 from features.store.shards.footer import ROWS_METADATA, SPEC_METADATA, Footer, footer_size
+from features.text import KEY_BYTES
+from features.vectors.block import Block
 from features.vectors.precision import pack
-from features.vectors.spec import KEY_BYTES, FeatureSpec
+from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED
 
 SUFFIX = ".parquet"
@@ -48,36 +50,6 @@ TAIL_BYTES = 64 * 2**10
 """Asked for first of a shard on object storage: more than its footer, mostly."""
 
 Content = bytes | mmap.mmap
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """Vectors of n texts in order: what an encoder gives and a shard holds.
-
-    Attributes:
-        tokens: (n,) int32, tokens of each whole text, before truncation.
-        lengths: (n,) int32, vectors of each text.
-        values: (sum of lengths, D) of ``precision.encoder_dtype``: the stored type, or
-            float32 for int8.
-    """
-
-    tokens: np.ndarray
-    lengths: np.ndarray
-    values: np.ndarray
-
-    def take(self, rows: np.ndarray) -> Block:
-        """The block of some rows only, in the order given."""
-        starts = np.cumsum(self.lengths) - self.lengths
-        lengths = self.lengths[rows]
-        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        picked = np.repeat(starts[rows], lengths) + within
-        return Block(self.tokens[rows], lengths, self.values[picked])
-
-    @classmethod
-    def joined(cls, blocks: Sequence[Block]) -> Block:
-        """Return one block of several, at least one, in the order given."""
-        parts = zip(*((b.tokens, b.lengths, b.values) for b in blocks), strict=True)
-        return cls(*(np.concatenate(same) for same in parts))
 
 
 @dataclass(frozen=True, eq=False)

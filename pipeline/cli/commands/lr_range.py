@@ -1,4 +1,4 @@
-"""Options of ``lr-range``, before a training; of ``blend`` and ``export-model``, after it."""
+"""``manyheads lr-range``: find the learning rate to train a head with."""
 
 from __future__ import annotations
 
@@ -6,37 +6,16 @@ import argparse
 from pathlib import Path
 
 from features.storage.location import local_path
+from heads.presets import find_preset
 from pipeline.cli import options
+from pipeline.cli.command import Answer, answer
+from pipeline.config import NO_COLUMN, ExperimentConfig
+
+HEAD = "cnn"
+"""The head that is tested where none is named."""
 
 
-def export_model_options(parser: argparse.ArgumentParser) -> None:
-    """Options of ``manyheads export-model``."""
-    parser.add_argument(
-        "run",
-        nargs="?",
-        default="latest",
-        metavar="RUN",
-        help="a run folder or its name (default: latest)",
-    )
-    parser.add_argument(
-        "--out", type=local_path, required=True, metavar="FOLDER", help="a folder to make"
-    )
-    options.runs_option(parser)
-
-
-def blend_options(parser: argparse.ArgumentParser) -> None:
-    """Options of ``manyheads blend``."""
-    parser.add_argument(
-        "parts",
-        nargs="+",
-        metavar="RUN",
-        help="two run folders or more, or their names, trained on the same sides of the same "
-        "data (see train --split-of)",
-    )
-    options.runs_option(parser)
-
-
-def lr_range_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads lr-range``."""
     options.preset_options(parser, "cnn")
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
@@ -72,3 +51,27 @@ def lr_range_options(parser: argparse.ArgumentParser) -> None:
     options.data_options(parser)
     options.vector_options(parser)
     options.memory_option(parser)
+
+
+def run(parsed: argparse.Namespace) -> Answer:
+    """``manyheads lr-range``."""
+    from pipeline.tuning.learning_rate import LrRangeConfig, run_lr_range
+
+    training = training_config(parsed)
+    plot = None if str(parsed.plot) == NO_COLUMN else parsed.plot
+    config = LrRangeConfig(training, parsed.lowest, parsed.highest, parsed.steps, plot)
+    return answer(run_lr_range(config))
+
+
+def training_config(parsed: argparse.Namespace) -> ExperimentConfig:
+    """The training that the options of ``lr-range`` describe."""
+    preset = find_preset(parsed.preset) if parsed.preset else None
+    return ExperimentConfig(
+        data=options.data_config(parsed),
+        vectors=options.vector_config(parsed),
+        head=parsed.head or (preset.head if preset else HEAD),
+        preset=preset.name if preset else None,
+        layout=parsed.layout,
+        settings=options.settings(parsed),
+        seed=parsed.seed,
+    )

@@ -1,0 +1,51 @@
+"""What a corpus is read from: a location, or a data set of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from features.errors import SettingError
+from features.storage.location import Place, place
+
+HUB = "hub:"
+
+
+@dataclass(frozen=True)
+class HubName:
+    """A data set of the Hugging Face hub, or a folder that the library ``datasets`` reads.
+
+    Attributes:
+        repo: ``owner/name``, or a folder.
+        revision: a branch, tag or commit; "" is the newest.
+        config: which of its configurations; "" is the only or default one.
+    """
+
+    repo: str
+    revision: str = ""
+    config: str = ""
+
+    def __str__(self) -> str:
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"{HUB}{self.repo}{revision}" + (f"#{self.config}" if self.config else "")
+
+    @property
+    def name(self) -> str:
+        """The name without the owner, for people."""
+        return self.repo.rstrip("/").rpartition("/")[2]
+
+
+Source = Place | HubName
+"""What a corpus can be read from."""
+
+
+def source(text: str | Source) -> Source:
+    """What a corpus is read from. Raises ``SettingError`` as ``place``, or without a name."""
+    if isinstance(text, HubName):
+        return text
+    if not isinstance(text, str) or not text.startswith(HUB):
+        return place(text)
+    rest, _, config = text.removeprefix(HUB).partition("#")
+    repo, _, revision = rest.partition("@")
+    if not repo:
+        raise SettingError(f"{text!r} names no data set; write hub:OWNER/NAME")
+    return HubName(repo, revision, config)

@@ -1,0 +1,11 @@
+"""The names of the back ends, as ``--backend`` takes them."""
+
+from __future__ import annotations
+
+from features.hardware import AUTO
+
+TORCH = "torch"
+OPENVINO = "openvino"
+BACKENDS = (AUTO, TORCH, OPENVINO)
+"""What can run an encoder here (``features.encoders.backends.selection``); auto takes the
+faster one."""

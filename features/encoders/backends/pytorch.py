@@ -1,0 +1,43 @@
+"""The back end that runs an encoder in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from features.encoders.backends.base import Inputs, Run
+from features.encoders.backends.names import TORCH
+
+
+class TorchBackend:
+    """A transformers model on its own device.
+
+    Args:
+        transformer: the model.
+        options: arguments of every forward pass.
+    """
+
+    name = TORCH
+
+    def __init__(self, transformer: Any, options: dict[str, Any]) -> None:
+        self._transformer, self._options = transformer, options
+
+    @contextmanager
+    def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
+        """As ``Backend``."""
+
+        def run(inputs: Inputs) -> dict[int, Tensor]:
+            hidden = self._transformer(
+                **inputs, **self._options, output_hidden_states=True, return_dict=True
+            ).hidden_states
+            return {layer: hidden[layer] for layer in layers}
+
+        # Autocast keeps its bfloat16 copies of the weights while the context lasts, but only
+        # of leaves that require a gradient: so they do, and no_grad keeps the tape away.
+        device = self._transformer.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+            yield run

@@ -1,0 +1,53 @@
+"""FeatureStore: all cached vectors under one folder, one space per spec."""
+
+from __future__ import annotations
+
+import secrets
+
+from features.errors import CacheError
+from features.storage.files import OWN_TEMPORARY, prove_writable, sweep
+from features.storage.location import Place, place
+from features.storage.remote import RemotePath
+from features.store.space import Space
+from features.vectors.spec import FeatureSpec
+
+
+class FeatureStore:
+    """All cached vectors under one folder, one space a spec.
+
+    Args:
+        root: the cache folder, here or on object storage (``s3://...``); made when the first
+            vector is committed.
+    """
+
+    def __init__(self, root: str | Place) -> None:
+        self.root = place(root)
+
+    def space(self, spec: FeatureSpec, model: str = "") -> Space:
+        """The space of one spec, opened at its present state.
+
+        Args:
+            model: the encoder's name, for people; kept when the space is new.
+        """
+        return Space(self.root / spec.fingerprint, spec, model)
+
+    def prepare(self) -> None:
+        """Make the cache folder and prove that it can be written, before any work is done.
+
+        Raises:
+            CacheError: it cannot be made or written.
+        """
+        try:
+            if isinstance(self.root, RemotePath):
+                probe = self.root / f".probe-{secrets.token_hex(4)}"
+                probe.write_bytes(b"")
+                probe.unlink()
+            else:
+                self.root.mkdir(parents=True, exist_ok=True)
+                prove_writable(self.root)
+            sweep(self.root, OWN_TEMPORARY.fullmatch)
+        except OSError as error:
+            raise CacheError(
+                f"the cache folder {self.root} cannot be written ({error.strerror}); choose "
+                "another with --cache, or change its permissions"
+            ) from error

@@ -1,0 +1,107 @@
+"""Settings of heads: what shapes the model and what trains it, in one flat namespace."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from heads.class_weights import RULES as WEIGHT_RULES
+from heads.class_weights import parse_weights
+
+
+class HeadSettings(BaseModel):
+    """Settings of a head: frozen, validated at construction, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    refit: bool = Field(
+        True, description="once chosen, learn again from training and validation texts together"
+    )
+
+
+class TrainingSettings(HeadSettings):
+    """What every head that learns by gradient steps shares."""
+
+    optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = Field(
+        "adamw", description="rule of the steps; rmsprop with the constants of Keras"
+    )
+    learning_rate: float = Field(2e-3, gt=0, le=1e3, description="peak step size")
+    momentum: float = Field(0.9, ge=0, lt=1, description="share of the last step; of sgd alone")
+    weight_decay: float = Field(
+        1e-2, ge=0, le=10, description="decoupled weight decay; of adamw and sgd alone"
+    )
+    batch_size: int = Field(64, ge=1, le=65536, description="texts a step")
+    epochs: int = Field(20, ge=1, le=10_000, description="most passes over the training texts")
+    patience: int = Field(
+        5, ge=1, le=10_000, description="epochs without a better validation before it stops"
+    )
+    warmup: float = Field(
+        0.1, ge=0, le=1, description="share of all steps in which the step size rises"
+    )
+    schedule: Literal["cosine", "one_cycle", "constant"] = Field(
+        "cosine",
+        description="how the step size goes on after the warm-up; one_cycle: rises along a "
+        "cosine too, from a 25th",
+    )
+    averaging: float = Field(
+        0.99,
+        ge=0,
+        lt=1,
+        description="decay a step of the averaged weights that are kept; 0: off",
+    )
+    clip: float = Field(
+        1.0,
+        ge=0,
+        le=1e6,
+        description="largest norm of the gradient, longer ones are cut; 0: off",
+    )
+    loss: Literal["cross_entropy", "focal", "hardest"] = Field(
+        "cross_entropy",
+        description="of the steps; the history always shows the ordinary cross-entropy",
+    )
+    focal_gamma: float = Field(
+        2.0, ge=0, le=20, description="loss=focal: how much less easy texts count"
+    )
+    hardest: int = Field(
+        16, ge=1, description="loss=hardest: only this many texts of a batch count"
+    )
+    label_smoothing: float = Field(
+        0.1, ge=0, lt=1, description="share of each target spread evenly over all classes"
+    )
+    class_weights: str = Field(
+        "none",
+        description="balanced: each class weighs inversely to its frequency; or label=weight "
+        "pairs joined by commas, other classes 1",
+        examples=["balanced"],
+    )
+    members: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="heads that learn side by side; their probabilities are averaged",
+    )
+    input_dropout: float = Field(
+        0.2, ge=0, lt=1, description="share of features dropped from all vectors of a text"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of matrix products in training; auto: bfloat16 if the CPU gains"
+    )
+
+    @field_validator("class_weights")
+    @classmethod
+    def _weights(cls, value: str) -> str:
+        if value not in WEIGHT_RULES:
+            parse_weights(value)
+        return value
+
+
+class SequenceSettings(TrainingSettings):
+    """What every head over the vectors of a text in their order shares."""
+
+    max_vectors: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="vectors seen of a text, the first ones, ever after too; 0: all",
+    )

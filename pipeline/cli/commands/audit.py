@@ -1,0 +1,77 @@
+"""``manyheads audit``: find what is wrong with a corpus."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from features.storage.location import local_path
+from pipeline.cli import options
+from pipeline.cli.command import Answer
+from pipeline.config import NO_COLUMN
+from pipeline.spreadsheet import KEEP
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads audit``."""
+    options.data_options(parser)
+    options.vector_options(parser)
+    options.memory_option(parser)
+    parser.add_argument(
+        "--page",
+        type=local_path,
+        default=Path("audit.html"),
+        metavar="FILE",
+        help="the findings with their texts as one HTML page (default: audit.html; or none)",
+    )
+    parser.add_argument(
+        "--examples",
+        type=int,
+        default=10,
+        metavar="N",
+        help="most examples of each finding on the page and in --json (default: 10)",
+    )
+    parser.add_argument(
+        "--write-clean",
+        type=local_path,
+        metavar="FILE",
+        help="write the corpus with the remedies, and what was done to each row; "
+        ".csv, .tsv, .jsonl or .parquet",
+    )
+    options.formulas_option(parser, KEEP)
+    parser.add_argument(
+        "--remedies",
+        metavar="KIND[,KIND]",
+        help="findings that --write-clean acts on (default: those that are safe unread)",
+    )
+
+
+def run(parsed: argparse.Namespace) -> Answer:
+    """Answer the command."""
+    from pipeline.audit.audit import run_audit
+    from pipeline.audit.cleaning import (
+        check_remedies,
+        check_targets,
+        plan_cleaning,
+        write_clean,
+    )
+
+    remedies = check_remedies(parsed.remedies)
+    data, vectors = options.data_config(parsed), options.vector_config(parsed)
+    page = None if str(parsed.page) == NO_COLUMN else parsed.page
+    check_targets(page, parsed.write_clean, (data.data, vectors.cache, vectors.encoder))
+    result = run_audit(data, vectors, examples=parsed.examples)
+    files: dict[str, str] = {}
+    if page:
+        from pipeline.audit.page import write_page
+
+        write_page(result, page)
+        files["page"] = str(page)
+    if parsed.write_clean:
+        plan = plan_cleaning(result.evidence, result.findings, remedies)
+        kept, dropped = write_clean(
+            result.evidence, plan, data.columns, parsed.write_clean, parsed.formulas
+        )
+        files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
+    shown = "".join(f"\n{name}: {path}" for name, path in files.items())
+    return Answer({**result.to_dict(), **files}, f"{result.to_text()}\n{shown}")

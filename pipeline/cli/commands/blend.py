@@ -1,0 +1,27 @@
+"""``manyheads blend``: make one run of several."""
+
+from __future__ import annotations
+
+import argparse
+
+from pipeline.cli import options
+from pipeline.cli.command import Answer, answer
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads blend``."""
+    parser.add_argument(
+        "parts",
+        nargs="+",
+        metavar="RUN",
+        help="two run folders or more, or their names, trained on the same sides of the same "
+        "data (see train --split-of)",
+    )
+    options.runs_option(parser)
+
+
+def run(parsed: argparse.Namespace) -> Answer:
+    """``manyheads blend``."""
+    from pipeline.blending.blend_run import run_blend
+
+    return answer(run_blend(parsed.parts, parsed.runs))

@@ -1,0 +1,79 @@
+"""``manyheads export-model``: write a trained run as one folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from features.errors import CacheError
+from features.storage.location import local_path
+from pipeline.cli import options
+from pipeline.cli.command import Answer, answer
+
+if TYPE_CHECKING:
+    from pipeline.models.predictor import Predictor
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads export-model``."""
+    parser.add_argument(
+        "run",
+        nargs="?",
+        default="latest",
+        metavar="RUN",
+        help="a run folder or its name (default: latest)",
+    )
+    parser.add_argument(
+        "--out", type=local_path, required=True, metavar="FOLDER", help="a folder to make"
+    )
+    options.runs_option(parser)
+
+
+def run(parsed: argparse.Namespace) -> Answer:
+    """``manyheads export-model``."""
+    from heads.checkpoint import WEIGHTS
+    from pipeline.models.blend_folder import BLEND, PARTS
+    from pipeline.models.card import CARD
+    from pipeline.models.export import ONNX, ExportedModel, check_out, write_model
+    from pipeline.models.model import MODEL
+    from pipeline.models.predictor import open_predictor
+    from pipeline.runs.folder import find_run
+
+    check_out(parsed.out)
+    folder = find_run(parsed.run, parsed.runs)
+    model = open_predictor(str(folder), parsed.runs)
+    if model.temperature is None:
+        write_model(model.parts[0], folder, parsed.out)
+        head = model.parts[0].head.head
+        files: tuple[str, ...] = (WEIGHTS, ONNX, MODEL, CARD)
+    else:
+        _write_blend(model, model.temperature, parsed.out)
+        head, files = "blend", (BLEND, PARTS, CARD)
+    return answer(ExportedModel(parsed.out, folder, head, len(model.labels), files))
+
+
+def _write_blend(model: Predictor, temperature: float, out: Path) -> None:
+    """Write the folder of a blend; it appears whole or not at all."""
+    from features.output import appearing
+    from pipeline.models.blend_card import blend_card
+    from pipeline.models.blend_folder import PARTS, part_folders, write_blend_file
+    from pipeline.models.card import CARD
+    from pipeline.models.export import write_model
+    from pipeline.runs.folder import METRICS, read_json
+    from pipeline.runs.held_out import DAMAGE
+
+    try:
+        card = blend_card(read_json(model.folder / METRICS), model, temperature, out.name)
+    except DAMAGE as error:
+        raise CacheError(
+            f"the run {model.folder} is damaged ({type(error).__name__}: {error}): blend the "
+            "runs again, then export it"
+        ) from error
+    with appearing(out, "--out", folder=True) as temporary:
+        (temporary / PARTS).mkdir()
+        places = part_folders(temporary, len(model.parts))
+        for part, folder, place in zip(model.parts, model.folders, places, strict=True):
+            write_model(part, folder, place, f"{out.name}/{PARTS}/{place.name}")
+        write_blend_file(temporary, model.labels, temperature)
+        (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")

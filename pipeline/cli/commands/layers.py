@@ -1,0 +1,57 @@
+"""``manyheads layers``: find the encoder's layer that serves a corpus best."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from features.storage.location import local_path
+from pipeline.cli import options
+from pipeline.cli.command import Answer
+from pipeline.config import NO_COLUMN
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads layers``."""
+    parser.add_argument(
+        "--sample",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="texts at the most, drawn class by class (default: 2000)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=2, metavar="K", help="trainings of each layer (default: 2)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the first one (default: 0)")
+    parser.add_argument(
+        "--plot",
+        type=local_path,
+        default=Path("layers.png"),
+        metavar="FILE",
+        help="accuracy by layer as a PNG (default: layers.png; or none)",
+    )
+    parser.add_argument("--head", default="cnn", help="trained on each layer (default: cnn)")
+    options.settings_option(parser, "head")
+    options.split_options(parser)
+    options.data_options(parser)
+    options.vector_options(parser, "all are compared")
+    options.memory_option(parser)
+
+
+def run(parsed: argparse.Namespace) -> Answer:
+    """Answer the command."""
+    from pipeline.tuning.layers import LayersConfig, run_layers
+
+    config = LayersConfig(
+        data=options.data_config(parsed),
+        vectors=options.vector_config(parsed),
+        head=parsed.head,
+        settings=options.settings(parsed),
+        sample=parsed.sample,
+        seeds=parsed.seeds,
+        seed=parsed.seed,
+        plot=None if str(parsed.plot) == NO_COLUMN else parsed.plot,
+    )
+    result = run_layers(config)
+    return Answer(result.to_dict(), result.to_text())

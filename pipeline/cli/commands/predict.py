@@ -1,0 +1,109 @@
+"""``manyheads predict``: label texts with a trained run."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from features.corpus.source import source
+from features.errors import SettingError
+from features.storage.location import local_path
+from pipeline.cli import options
+from pipeline.cli.command import Answer
+from pipeline.spreadsheet import ESCAPE
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``manyheads predict``."""
+    parser.add_argument(
+        "--run",
+        default="latest",
+        help="a run folder, its name, or a model folder (default: latest)",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--text", action="append", help="a text; may be repeated")
+    what.add_argument("--data", type=source, metavar="FILE", help="a file of texts")
+    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
+    parser.add_argument(
+        "--skip-empty",
+        action="store_true",
+        help="leave out rows without a text, and say the row of each of the others",
+    )
+    parser.add_argument(
+        "--output",
+        type=local_path,
+        metavar="FILE",
+        help=".csv, .parquet or .jsonl, with a probability a class (default: the terminal)",
+    )
+    options.formulas_option(parser, ESCAPE)
+    parser.add_argument(
+        "--explain",
+        nargs="?",
+        type=int,
+        const=3,
+        default=0,
+        metavar="N",
+        help="show the N nearest training texts with their labels (default: 3); in a file, "
+        ".jsonl only",
+    )
+    parser.add_argument(
+        "--encoder",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="where the run's encoder is now, if it was moved; may be repeated for a blend",
+    )
+    options.trust_option(parser)
+    options.runs_option(parser)
+    options.cache_option(parser)
+    options.memory_option(parser)
+
+
+def run(parsed: argparse.Namespace) -> Answer:
+    """Answer the command."""
+    from pipeline.models.predictions import check_target, write_predictions
+    from pipeline.models.predictor import predict, read_texts
+
+    for text in parsed.text or ():
+        check_text(text)
+    if parsed.output:
+        reads = (*([parsed.data] if parsed.data else []), parsed.cache, *parsed.encoder)
+        check_target(parsed.output, parsed.run, parsed.runs, reads)
+    if parsed.explain < 0:
+        raise SettingError(f"--explain takes how many texts, 1 or more; got {parsed.explain}")
+    texts, rows = (
+        (parsed.text, ())
+        if parsed.text
+        else read_texts(parsed.data, parsed.text_column, parsed.skip_empty)
+    )
+    predictions = predict(
+        parsed.run,
+        parsed.runs,
+        parsed.cache,
+        texts,
+        encoders=parsed.encoder,
+        trust_remote_code=parsed.trust_remote_code,
+        explain=parsed.explain,
+        memory=parsed.memory,
+    )
+    predictions = replace(predictions, rows=rows)
+    if not parsed.output:
+        return Answer(predictions.to_dict(), predictions.to_text())
+    write_predictions(predictions, parsed.output, parsed.formulas)
+    answer = {
+        "run": str(predictions.run),
+        "texts": len(texts),
+        "truncated": int(predictions.truncated.sum()),
+        "output": str(parsed.output),
+    }
+    return Answer(answer, f"{len(texts):,} texts labelled: {parsed.output}")
+
+
+def check_text(text: str) -> None:
+    """Refuse a text that cannot be labelled. Raises ``SettingError``."""
+    if not text.strip():
+        raise SettingError("--text is empty; give a text to label")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
+        raise SettingError(f"--text {text!r} is not UTF-8; convert it first") from error
