@@ -15,8 +15,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from features.storage.bucket import filesystem
-from tests import fakes
-from tests.s3_server import KEY_ID, S3Server, serving
+from tests.support import transformers
+from tests.support.s3 import KEY_ID, S3Server, serving
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,11 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of tiny real transformers, by family."""
     root = tmp_path_factory.mktemp("models")
-    makers = {"bert": fakes.save_bert, "roberta": fakes.save_roberta, "xlnet": fakes.save_xlnet}
+    makers = {
+        "bert": transformers.save_bert,
+        "roberta": transformers.save_roberta,
+        "xlnet": transformers.save_xlnet,
+    }
     return {name: make(root / name) for name, make in makers.items()}
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cli.main import main
-from tests.fakes import SENTENCES, save_bert
+from tests.support.transformers import SENTENCES, save_bert
 
 WORDS = " ".join(SENTENCES).split()
 LABELS = ("good", "bad")
@@ -51,7 +51,7 @@ PRELOAD = [
         "heads.architectures.cnn",
     ),
     *("transformers.models.bert.modeling_bert", "sklearn.linear_model"),
-    *("sklearn.feature_extraction.text", "tests.fakes"),
+    *("sklearn.feature_extraction.text", "tests.support.transformers"),
 ]
 """Imported once, before the commands fork off: what is not there is left out."""
 

@@ -1,0 +1,105 @@
+"""Step sizes and optimisers against answers by hand and against torch's own schedule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from heads.architectures.cnn import CnnHead, CnnSettings
+from heads.settings import TrainingSettings
+from heads.training.optimizers import make_optimizer, step_size
+from heads.training.trainer import fit_by_steps
+from tests.support.tables import marker_problem
+
+
+def test_step_sizes_by_hand() -> None:
+    cosine = TrainingSettings(learning_rate=1.0, warmup=0.2, schedule="cosine")
+    sizes = [step_size(cosine, step, 10) for step in range(1, 11)]
+    assert sizes[:2] == [0.5, 1.0]
+    assert sizes[2:] == sorted(sizes[2:], reverse=True)
+    assert sizes[5] == pytest.approx(0.5 * (1 + np.cos(np.pi * 4 / 9)))
+    assert 0 < sizes[-1] < 0.05
+    constant = TrainingSettings(learning_rate=1.0, warmup=0.0, schedule="constant")
+    assert [step_size(constant, step, 10) for step in (1, 5, 10)] == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(("warmup", "steps"), [(0.3, 40), (0.25, 20), (0.5, 6)])
+def test_one_cycle_is_that_of_torch(warmup: float, steps: int) -> None:
+    settings = TrainingSettings(learning_rate=0.1, warmup=warmup, schedule="one_cycle")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    oracle = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.1, total_steps=steps, pct_start=warmup, cycle_momentum=False
+    )
+    expected = []
+    for _ in range(steps):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if len(expected) < steps:
+            oracle.step()
+    got = [step_size(settings, step, steps) for step in range(1, steps + 1)]
+    assert got == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.05, 0.5, 1.0])
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle", "constant"])
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_step_sizes_never_leave_their_range(warmup: float, schedule: str, steps: int) -> None:
+    settings = TrainingSettings(learning_rate=2.0, warmup=warmup, schedule=schedule)
+    sizes = [step_size(settings, step, steps) for step in range(1, steps + 1)]
+    assert all(0 < size <= 2.0 for size in sizes)
+    assert step_size(settings, steps + 1, steps) == sizes[-1], "one batch more than was counted"
+
+
+def one_step(optimizer: str, gradient: float, **settings: object) -> list[float]:
+    """Where 1.0 stands after each of two steps with this gradient."""
+    parameter = torch.nn.Parameter(torch.ones(1))
+    made = make_optimizer(TrainingSettings(optimizer=optimizer, **settings), [parameter])
+    places = []
+    for _ in range(2):
+        parameter.grad = torch.full((1,), gradient)
+        made.step()
+        places.append(float(parameter.detach()))
+    return places
+
+
+@pytest.mark.parametrize("gradient", [3.0, 1e-4, 1e-6])
+def test_rmsprop_is_that_of_keras(gradient: float) -> None:
+    # v = 0.1 g^2, then 0.9 v + 0.1 g^2 = 0.19 g^2; a step is lr g / sqrt(v + 1e-7).
+    first = 1 - 0.01 * gradient / np.sqrt(0.1 * gradient**2 + 1e-7)
+    second = first - 0.01 * gradient / np.sqrt(0.19 * gradient**2 + 1e-7)
+    got = one_step("rmsprop", gradient, learning_rate=0.01)
+    assert 1 - np.array(got) == pytest.approx(1 - np.array([first, second]), rel=2e-3)
+
+
+def test_sgd_has_momentum_of_gradients_and_decay_beside_it() -> None:
+    # w shrinks by 0.1 decay; m = g, then 0.5 m + g.
+    first = 1 * (1 - 0.1 * 0.2) - 0.1 * 2
+    second = first * (1 - 0.1 * 0.2) - 0.1 * (0.5 * 2 + 2)
+    got = one_step("sgd", 2.0, learning_rate=0.1, momentum=0.5, weight_decay=0.2)
+    assert got == pytest.approx([first, second])
+
+
+def test_only_adamw_of_the_two_decays() -> None:
+    # The first step of Adam is the step size itself, whatever the gradient.
+    settings = {"learning_rate": 0.1, "weight_decay": 0.5}
+    assert one_step("adam", 7.0, **settings)[0] == pytest.approx(1 - 0.1)
+    assert one_step("adamw", 7.0, **settings)[0] == pytest.approx(1 - 0.1 * 0.5 - 0.1)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate"), [("adam", 2e-3), ("rmsprop", 2e-3), ("sgd", 0.05)]
+)
+@pytest.mark.parametrize("schedule", ["one_cycle", "constant"])
+def test_every_optimizer_learns_and_repeats_itself(
+    optimizer: str, rate: float, schedule: str
+) -> None:
+    problem = marker_problem()
+    settings = CnnSettings(
+        optimizer=optimizer, learning_rate=rate, schedule=schedule, batch_size=16, epochs=12
+    )
+    first = fit_by_steps(CnnHead, settings, problem, 0)
+    assert first.history[first.best_epoch - 1].validation_accuracy > 0.9
+    second = fit_by_steps(CnnHead, settings, problem, 0)
+    for key, value in first.state.items():
+        assert value.tobytes() == second.state[key].tobytes(), key

@@ -1,0 +1,34 @@
+"""Encodes with the counting encoder into a cache; a test kills it, or runs two of it.
+
+python -m tests.support.s3_driver CACHE
+"""
+
+from __future__ import annotations
+
+import sys
+
+from features.encoding import job
+from features.encoding.plan import plan_encoding
+from features.encoding.serial import encode
+from features.store.store import FeatureStore
+from tests.support.encoders import CountingEncoder, spec
+
+TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(24)]
+SPECS = [spec("pooled"), spec("tokens")]
+WINDOW_TEXTS = 4
+
+
+def fill(root: str) -> CountingEncoder:
+    """Encode what is missing, a few texts a shard."""
+    encoder = CountingEncoder()
+    spaces = [FeatureStore(root).space(one, "fake") for one in SPECS]
+    job.WINDOW_TEXTS, before = WINDOW_TEXTS, job.WINDOW_TEXTS
+    try:
+        encode(plan_encoding(TEXTS, spaces), TEXTS, spaces, lambda: encoder)
+    finally:
+        job.WINDOW_TEXTS = before
+    return encoder
+
+
+if __name__ == "__main__":
+    fill(sys.argv[1])
