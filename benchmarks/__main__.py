@@ -15,10 +15,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from benchmarks import encoding, heads, reading, trained, warm
 from benchmarks.handed import Handed
 from benchmarks.measure import Result
-from features.duplicates.duplicates import find_copies
+from features.duplicates.duplicates import find_duplicates
 from features.vectors.table import POOLED, TOKENS
 from pipeline.config import EXAMPLE, DataConfig, VectorConfig
-from pipeline.console import say
+from pipeline.console import print_note
 from pipeline.encoding.vectors import ensure_vectors
 from pipeline.runs.environment import environment
 from pipeline.training.partition import read_labelled, split_corpus
@@ -50,10 +50,10 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     facts = environment()
-    say(f"{facts['processor']}, {facts['cores']} cores; {options.data.name}")
+    print_note(f"{facts['processor']}, {facts['cores']} cores; {options.data.name}")
     results = []
     for result in run(options):
-        say(result.line())
+        print_note(result.line())
         results.append(result)
     if options.json:
         rows = [{**asdict(result), "ratio": result.ratio} for result in results]
@@ -77,7 +77,7 @@ def labelled(data: Path, cache: Path) -> Handed:
     config = DataConfig(data=data)
     corpus = read_labelled(config)
     vectors = ensure_vectors(corpus.texts, VectorConfig(cache=cache), (POOLED, TOKENS))
-    copies = find_copies(corpus.texts, vectors.table(POOLED).values)
+    copies = find_duplicates(corpus.texts, vectors.table(POOLED).values)
     split = split_corpus(corpus, config, copies)
     labels = split.label_ids(corpus.labels or ())
     return Handed.of(vectors.table(TOKENS), labels, split)

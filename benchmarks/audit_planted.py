@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.planting import Copy, flip_labels, plant_copies, plant_token
 from features.corpus.corpus import Corpus, read_corpus
-from features.duplicates.duplicates import find_copies
+from features.duplicates.duplicates import find_duplicates
 from features.splits.split import official_sides
 from features.vectors.table import POOLED
 from pipeline.audit.audit import audit
@@ -94,7 +94,7 @@ def evidence_of(corpus: Corpus, cache: Path) -> Evidence:
     return Evidence(
         corpus=corpus,
         sides=official_sides(corpus.splits, corpus.rows)[0],
-        copies=find_copies(corpus.texts, pooled),
+        copies=find_duplicates(corpus.texts, pooled),
         vectors=pooled,
         tokens=vectors.tokens,
         max_length=vectors.space(POOLED).spec.max_length,

@@ -18,7 +18,7 @@ from collections import Counter
 import numpy as np
 
 from features.corpus.corpus import Corpus
-from features.duplicates.duplicates import find_copies
+from features.duplicates.duplicates import find_duplicates
 from pipeline.audit.audit import audit
 from pipeline.audit.finding import Evidence
 
@@ -70,7 +70,7 @@ def measure(count: int) -> None:
     """Audit one made-up corpus and print a line."""
     corpus, vectors, planted = made_up(count)
     start, worked = time.perf_counter(), time.process_time()
-    copies = find_copies(corpus.texts, vectors)
+    copies = find_duplicates(corpus.texts, vectors)
     searched = time.perf_counter() - start
     tokens = np.full(count, 50)
     found = audit(Evidence(corpus, None, copies, vectors, tokens, 256))

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.handed import Handed
 from benchmarks.measure import Result
-from pipeline.console import say
+from pipeline.console import print_note
 
 LOOPS = {"keras": "Keras", "pytorch_lightning": "Lightning"}
 SCRIPTS = {"keras": "benchmarks.keras_loop", "pytorch_lightning": "benchmarks.lightning_loop"}
@@ -31,7 +31,7 @@ def run(data: Path, cache: Path, handed: Handed) -> Iterator[Result]:
     """A result for every loop that is installed; the cache holds the vectors already."""
     installed = [name for name in LOOPS if importlib.util.find_spec(name)]
     for name in LOOPS.keys() - installed:
-        say(f"time to a head against {LOOPS[name]} is left out: make bench installs it")
+        print_note(f"time to a head against {LOOPS[name]} is left out: make bench installs it")
     if not installed:
         return
     own, accuracy = ours(data, cache, "refit=true")

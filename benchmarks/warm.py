@@ -22,7 +22,7 @@ from features.encoders.description.model import find_model
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode as encode_missing
 from pipeline.config import VectorConfig
-from pipeline.console import say
+from pipeline.console import print_note
 from pipeline.encoding.vectors import open_spaces
 
 LAYOUTS = ("pooled", "tokens")
@@ -110,7 +110,7 @@ def warm_reads(rounds: int, texts: int) -> Iterator[Result]:
     try:
         embetter = importlib.import_module("embetter.utils")
     except ImportError as error:
-        say(f"warm reads against embetter are left out: {error}; make bench installs it")
+        print_note(f"warm reads against embetter are left out: {error}; make bench installs it")
         return
     corpus, encoder = made_up(0, texts), load_encoder(device="cpu")
     with tempfile.TemporaryDirectory() as folder:

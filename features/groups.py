@@ -13,7 +13,7 @@ def ids_of(values: Iterable[Hashable]) -> np.ndarray:
     return np.array([ids.setdefault(value, len(ids)) for value in values], dtype=np.int64)
 
 
-def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def union(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """The finest units that part neither the units of ``first`` nor those of ``second``.
 
     Args:

@@ -66,7 +66,7 @@ class SequenceHead(Head):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """See :meth:`Head.forward`."""
-        return averaged(self.votes(x, mask))
+        return mean_logits(self.votes(x, mask))
 
     def votes(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(M, B, C) logits of each member, as ``forward`` takes its arguments; mostly M = 1."""
@@ -94,7 +94,7 @@ class SequenceHead(Head):
         return (self,)
 
 
-def averaged(votes: torch.Tensor) -> torch.Tensor:
+def mean_logits(votes: torch.Tensor) -> torch.Tensor:
     """(M, B, C) logits -> (B, C): logs of the mean probabilities; of one, itself."""
     if len(votes) == 1:
         return votes[0]

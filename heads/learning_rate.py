@@ -23,10 +23,10 @@ from heads.settings import HeadSettings, TrainingSettings
 from heads.training.trainer import Trainer, initial_head, seeded
 
 LOWEST, HIGHEST = 1e-5, 10.0
-LEAST_STEPS, MOST_STEPS = 100, 500
+MIN_STEPS, MAX_STEPS = 100, 500
 """Without a number of steps it is an epoch, but no fewer than these and no more."""
 
-FEWEST, MOST = 20, 1_000_000
+MIN_SHOWN, MOST = 20, 1_000_000
 
 SMOOTHING = 0.05
 """Share of all steps over which the loss is averaged, with weights that decay exponentially."""
@@ -89,7 +89,7 @@ def range_test(
         problem: what to learn; its validation rows are not looked at.
         seed: decides initial weights, order of the texts and dropout.
         lowest, highest: the first and the last step size, if nothing diverges before.
-        steps: how many; None: an epoch, but between ``LEAST_STEPS`` and ``MOST_STEPS``.
+        steps: how many; None: an epoch, but between ``MIN_STEPS`` and ``MAX_STEPS``.
 
     Raises:
         SettingError: a head that takes no such steps, or a range that is none.
@@ -102,10 +102,10 @@ def range_test(
         initial_head(build, settings, problem, seed), settings, problem, seed
     )
     if steps is None:
-        steps = min(max(trainer.steps // settings.epochs, LEAST_STEPS), MOST_STEPS)
+        steps = min(max(trainer.steps // settings.epochs, MIN_STEPS), MAX_STEPS)
     trainer.rates = np.geomspace(lowest, highest, steps)
     losses, averages, diverged = _run(trainer)
-    if diverged and len(losses) < FEWEST // 2:
+    if diverged and len(losses) < MIN_SHOWN // 2:
         raise SettingError(
             f"the loss diverged after {len(losses)} steps, too few to judge by: start lower "
             f"than {lowest:g}, or take more steps than {steps}"
@@ -127,10 +127,10 @@ def check_range(head: str, lowest: float, highest: float, steps: int | None) -> 
             f"the step sizes must rise from above 0; got {lowest:g} to {highest:g}: for "
             f"example {LOWEST:g} to {HIGHEST:g}"
         )
-    if steps is not None and steps < FEWEST:
-        raise SettingError(f"a range test needs at least {FEWEST} steps; got {steps}")
+    if steps is not None and steps < MIN_SHOWN:
+        raise SettingError(f"a range test needs at least {MIN_SHOWN} steps; got {steps}")
     if steps is not None and steps > MOST:
-        raise SettingError(f"--steps takes {FEWEST} to {MOST:,}; got {steps}")
+        raise SettingError(f"--steps takes {MIN_SHOWN} to {MOST:,}; got {steps}")
 
 
 def _run(trainer: RangeTrainer) -> tuple[list[float], list[float], bool]:

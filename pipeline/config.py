@@ -17,7 +17,7 @@ from features.errors import SettingError
 from features.hardware import AUTO
 from features.messages import listed
 from features.output import check_output
-from features.storage.location import Place
+from features.storage.location import Location
 from features.storage.remote import RemotePath
 from features.vectors.precision import STORED_DTYPES
 from features.vectors.spec import PRECISIONS, check_prompt
@@ -62,7 +62,7 @@ class VectorConfig:
 
     encoder: str = EMBEDDED
     layers: str | None = None
-    cache: Place = Path("cache")
+    cache: Location = Path("cache")
     dtype: str = "float16"
     precision: str = "auto"
     trust_remote_code: bool = False

@@ -1,8 +1,8 @@
 """The terminal: what people read on stdout and stderr, and how it gets there.
 
 Texts, labels and file names are data. ``one_line`` takes out of them what a terminal obeys or
-what breaks a line, before they stand in a line of ours; ``say`` and ``show`` take it out of
-every line once more, so that none slips through in the message of another library.
+what breaks a line, before they stand in a line of ours; ``print_note`` and ``show`` take it out
+of every line once more, so that none slips through in the message of another library.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def one_line(text: str, most: int | None = None) -> str:
     return flat if most is None or len(flat) <= most else f"{flat[: most - 3]}..."
 
 
-def say(text: str) -> None:
+def print_note(text: str) -> None:
     """Write one line for people on stderr: stdout is for results."""
     write(sys.stderr, " ".join(map(_printable, text.splitlines())) + "\n")
 

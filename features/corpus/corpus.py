@@ -16,8 +16,8 @@ from itertools import chain
 from typing import TypeVar
 
 from features.corpus.reader import row_batches
-from features.corpus.rows import RowBatch, Wanted
-from features.corpus.source import HubName, Source, source
+from features.corpus.rows import ColumnRequest, RowBatch
+from features.corpus.source import HubName, Source, parse_source
 from features.errors import CorpusError, SettingError
 from features.messages import clipped, listed
 
@@ -237,7 +237,7 @@ class CorpusTexts:
 
 
 def _expanded(path: str | Source) -> Source:
-    found = source(path)
+    found = parse_source(path)
     if isinstance(found, HubName):
         return found
     try:
@@ -246,18 +246,18 @@ def _expanded(path: str | Source) -> Source:
         return found
 
 
-def _wanted(columns: Columns, labels: bool) -> list[Wanted]:
+def _wanted(columns: Columns, labels: bool) -> list[ColumnRequest]:
     """The columns to read, with what a message offers where one is missing."""
     if labels and columns.label is None:
         raise SettingError("labels are needed, but no column is named for them: --label-column")
-    wanted = [Wanted(columns.text, "--text-column")]
+    wanted = [ColumnRequest(columns.text, "--text-column")]
     if columns.label is not None:
-        wanted.append(Wanted(columns.label, "--label-column", required=labels))
+        wanted.append(ColumnRequest(columns.label, "--label-column", required=labels))
     if columns.split is not None:
         named = columns.split != DEFAULT_SPLIT
-        wanted.append(Wanted(columns.split, "--split-column", required=named))
+        wanted.append(ColumnRequest(columns.split, "--split-column", required=named))
     if columns.group is not None:
-        wanted.append(Wanted(columns.group, "--group-column"))
+        wanted.append(ColumnRequest(columns.group, "--group-column"))
     return wanted
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from features.corpus.formats.parquet import arrow_cells, check_arrow_type, sound
 from features.corpus.reader import SAVED
-from features.corpus.rows import RowBatch, Wanted, check_columns
+from features.corpus.rows import ColumnRequest, RowBatch, check_columns
 from features.corpus.source import HubName
 from features.errors import CorpusError
 from features.messages import listed
@@ -25,7 +25,9 @@ from features.splits.names import OFFICIAL
 SPLIT_OPTION = "--split-column"
 
 
-def hub_batches(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+def hub_batches(
+    name: HubName, wanted: Sequence[ColumnRequest], size: int
+) -> Iterator[RowBatch]:
     """The rows of all splits that are for training, validation or test, one after the other.
 
     Where the data set has several of them and no split column of its own, the names of the

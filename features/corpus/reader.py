@@ -14,17 +14,19 @@ from pathlib import Path
 from features.corpus.formats.delimited import delimited
 from features.corpus.formats.json_lines import json_lines
 from features.corpus.formats.parquet import parquet, parquet_parts, parts_of
-from features.corpus.rows import RowBatch, Wanted
+from features.corpus.rows import ColumnRequest, RowBatch
 from features.corpus.source import HubName, Source
 from features.corpus.streams import check_file, readable, suffix_of
 from features.errors import CorpusError
-from features.storage.location import Place
+from features.storage.location import Location
 
 SAVED = ("dataset_dict.json", "state.json")
 """One of these stands in a folder that ``datasets`` wrote with ``save_to_disk``."""
 
 
-def row_batches(path: Source, wanted: Sequence[Wanted], size: int = 4096) -> Iterator[RowBatch]:
+def row_batches(
+    path: Source, wanted: Sequence[ColumnRequest], size: int = 4096
+) -> Iterator[RowBatch]:
     """The rows of ``path``, at most ``size`` at a time, with the wanted columns it has.
 
     Memory holds a few thousand rows; a gzipped Parquet file is unpacked to a temporary file.
@@ -41,7 +43,7 @@ def row_batches(path: Source, wanted: Sequence[Wanted], size: int = 4096) -> Ite
         raise CorpusError(f"{path}: a header but no data rows; add rows or name another file")
 
 
-def _opened(path: Source, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+def _opened(path: Source, wanted: Sequence[ColumnRequest], size: int) -> Iterator[RowBatch]:
     if isinstance(path, HubName):
         yield from _of_hub(path, wanted, size)
         return
@@ -56,7 +58,7 @@ def _opened(path: Source, wanted: Sequence[Wanted], size: int) -> Iterator[RowBa
             yield from READERS[suffix_of(path)](path, wanted, size)
 
 
-def _of_hub(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+def _of_hub(name: HubName, wanted: Sequence[ColumnRequest], size: int) -> Iterator[RowBatch]:
     # The library of the hub is slow to import, and no file needs it.
     found: Iterator[RowBatch] = importlib.import_module("features.corpus.hub").hub_batches(
         name, wanted, size
@@ -64,7 +66,7 @@ def _of_hub(name: HubName, wanted: Sequence[Wanted], size: int) -> Iterator[RowB
     return found
 
 
-Reader = Callable[[Place, Sequence[Wanted], int], Iterator[RowBatch]]
+Reader = Callable[[Location, Sequence[ColumnRequest], int], Iterator[RowBatch]]
 
 READERS: dict[str, Reader] = {
     ".csv": partial(delimited, delimiter=","),

@@ -14,11 +14,11 @@ from typing import Any
 from features.corpus.source import Source
 from features.errors import CorpusError
 from features.messages import clipped, listed
-from features.storage.location import Place
+from features.storage.location import Location
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ColumnRequest:
     """A column to read, the command's option that names another, and whether it must exist."""
 
     name: str
@@ -54,7 +54,9 @@ class RowBatch:
         return f"{path}{line}: row {self.first + index}"
 
 
-def check_columns(place: Place | str, names: Sequence[str], wanted: Sequence[Wanted]) -> None:
+def check_columns(
+    place: Location | str, names: Sequence[str], wanted: Sequence[ColumnRequest]
+) -> None:
     """Raise a CorpusError where a wanted column repeats or a required one is missing."""
     check_repeated(place, names, wanted)
     for column in wanted:
@@ -65,7 +67,9 @@ def check_columns(place: Place | str, names: Sequence[str], wanted: Sequence[Wan
             )
 
 
-def check_repeated(place: Place | str, names: Sequence[str], wanted: Sequence[Wanted]) -> None:
+def check_repeated(
+    place: Location | str, names: Sequence[str], wanted: Sequence[ColumnRequest]
+) -> None:
     """Raise a CorpusError where a wanted column stands more than once; others may."""
     counts = Counter(names)
     repeated = [clipped(column.name) for column in wanted if counts[column.name] > 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from features.errors import SettingError
-from features.storage.location import Place, place
+from features.storage.location import Location, parse_location
 
 HUB = "hub:"
 
@@ -34,16 +34,17 @@ class HubName:
         return self.repo.rstrip("/").rpartition("/")[2]
 
 
-Source = Place | HubName
+Source = Location | HubName
 """What a corpus can be read from."""
 
 
-def source(text: str | Source) -> Source:
-    """What a corpus is read from. Raises ``SettingError`` as ``place``, or without a name."""
+def parse_source(text: str | Source) -> Source:
+    """What a corpus is read from. Raises ``SettingError`` as ``parse_location``, or without a
+    name."""
     if isinstance(text, HubName):
         return text
     if not isinstance(text, str) or not text.startswith(HUB):
-        return place(text)
+        return parse_location(text)
     rest, _, config = text.removeprefix(HUB).partition("#")
     repo, _, revision = rest.partition("@")
     if not repo:

@@ -1,6 +1,6 @@
 """Data files as byte and text streams: found, opened, unpacked, decoded.
 
-They lie here or on object storage (``location.Place``). Every way in which a file
+They lie here or on object storage (``location.Location``). Every way in which a file
 cannot be read ends here as one CorpusError that says where and what to do.
 """
 
@@ -20,7 +20,7 @@ from typing import IO, NoReturn, cast
 from features.corpus.signatures import HEAD_BYTES, ICONV, foreign, unmarked_utf
 from features.errors import CorpusError
 from features.messages import listed
-from features.storage.location import Place
+from features.storage.location import Location
 from features.storage.remote import RemotePath
 
 GZIP_SUFFIX = ".gz"
@@ -44,12 +44,12 @@ KINDS = {
 NAMES_COMPARED = 2000
 
 
-def suffix_of(path: Place) -> str:
+def suffix_of(path: Location) -> str:
     """The lower-case suffix of a data file, ``.gz`` set aside."""
     return Path(path.name.lower().removesuffix(GZIP_SUFFIX)).suffix
 
 
-def check_file(path: Place) -> None:
+def check_file(path: Location) -> None:
     """Raise a CorpusError unless ``path`` is an existing file with a known suffix."""
     try:
         if path.is_dir():
@@ -79,14 +79,14 @@ def check_file(path: Place) -> None:
     raise CorpusError(f"{path}: no such file{_neighbours(path.parent, path.name)}")
 
 
-def _refuse_suffix(path: Place) -> NoReturn:
+def _refuse_suffix(path: Location) -> NoReturn:
     shown = f"unknown suffix {suffix_of(path)!r}" if suffix_of(path) else "no suffix"
     known = f"{listed(SUFFIXES)}, each also with {GZIP_SUFFIX}"
     helps = next((f"; {what}" for kinds, what in KINDS.items() if suffix_of(path) in kinds), "")
     raise CorpusError(f"{path}: {shown}; data files end in {known}{helps}")
 
 
-def _neighbours(folder: Place, name: str = "") -> str:
+def _neighbours(folder: Location, name: str = "") -> str:
     """What a user may have meant: the data files of ``folder`` nearest to ``name``."""
     try:
         names = sorted(entry.name for entry in folder.iterdir() if suffix_of(entry) in SUFFIXES)
@@ -98,12 +98,12 @@ def _neighbours(folder: Place, name: str = "") -> str:
     return f"; did you mean {listed(near)}?" if near else f"; its folder has {listed(names, 5)}"
 
 
-def is_gzipped(path: Place) -> bool:
+def is_gzipped(path: Location) -> bool:
     """Whether the name of ``path`` says that it is packed with gzip."""
     return path.name.lower().endswith(GZIP_SUFFIX)
 
 
-def open_bytes(path: Place) -> IO[bytes]:
+def open_bytes(path: Location) -> IO[bytes]:
     """The bytes of ``path``, unpacked."""
     if not is_gzipped(path):
         return path.open("rb")
@@ -113,7 +113,7 @@ def open_bytes(path: Place) -> IO[bytes]:
 
 @contextmanager
 def open_lines(
-    path: Place, newline: str = "", encoding: str = "utf-8-sig", errors: str = "strict"
+    path: Location, newline: str = "", encoding: str = "utf-8-sig", errors: str = "strict"
 ) -> Iterator[io.TextIOWrapper]:
     """Text lines of ``path`` with their line ends; a byte-order mark is dropped.
 
@@ -126,7 +126,7 @@ def open_lines(
             yield lines
 
 
-def refuse_foreign(path: Place, stream: IO[bytes]) -> None:
+def refuse_foreign(path: Location, stream: IO[bytes]) -> None:
     """Raise a CorpusError where a stream at its beginning is of something that is no text."""
     meaning = foreign(cast(io.BufferedReader, stream).peek(HEAD_BYTES)[:HEAD_BYTES])
     if meaning:
@@ -134,7 +134,7 @@ def refuse_foreign(path: Place, stream: IO[bytes]) -> None:
 
 
 @contextmanager
-def readable(path: Place) -> Iterator[None]:
+def readable(path: Location) -> Iterator[None]:
     """Turn what the system, gzip and the decoder raise over ``path`` into a CorpusError."""
     try:
         yield
@@ -155,7 +155,7 @@ def readable(path: Place) -> Iterator[None]:
         raise CorpusError(f"{path}: cannot be read: {what}; check the file") from error
 
 
-def _bad_utf8(path: Place) -> str:
+def _bad_utf8(path: Location) -> str:
     """Return where ``path`` stops being UTF-8: line, byte, offset; and the remedy."""
     offset, wider = 0, False
     # The line rules of the readers; an escaped byte is exactly one that does not encode.
@@ -187,7 +187,7 @@ def _cut_short(rest: str, wider: bool) -> bool:
     return wider or len(rest) > 1
 
 
-def _utf8_remedy(path: Place, wider: bool, cut: bool) -> str:
+def _utf8_remedy(path: Location, wider: bool, cut: bool) -> str:
     """Return what helps at a byte that is not UTF-8.
 
     Args:

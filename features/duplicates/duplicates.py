@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import connected_components
 from features.duplicates.shingles import UNSPACED, letters, overlaps, rarity, shared_runs, words
 from features.groups import ids_of
 from features.hardware import cpu_bfloat16
-from features.storage.location import Place
+from features.storage.location import Location
 from features.storage.results import Arrays, recall
 from features.vectors.neighbors import close_pairs, cosines, unit
 
@@ -54,7 +54,7 @@ PACKAGES = ("numpy", "scipy", "faiss-cpu")
 
 
 @dataclass(frozen=True, eq=False)
-class Copies:
+class Duplicates:
     """The copies among N texts.
 
     Attributes:
@@ -88,26 +88,26 @@ class Copies:
         return clusters
 
 
-def kept_copies(root: Place, texts: Sequence[str], vectors: np.ndarray) -> Copies:
+def kept_copies(root: Location, texts: Sequence[str], vectors: np.ndarray) -> Duplicates:
     """Find the copies among texts, or read what a cache keeps of the same texts and vectors.
 
     Args:
         root: the cache.
-        texts, vectors: as ``find_copies`` takes them.
+        texts, vectors: as ``find_duplicates`` takes them.
     """
 
     def compute() -> Arrays:
-        found = find_copies(texts, vectors)
-        return {each.name: np.asarray(getattr(found, each.name)) for each in fields(Copies)}
+        found = find_duplicates(texts, vectors)
+        return {each.name: np.asarray(getattr(found, each.name)) for each in fields(Duplicates)}
 
     product = "bfloat16" if cpu_bfloat16() else "float32"
     kept: dict[str, Any] = dict(
         recall(root, (texts, vectors, product), CODE, PACKAGES, compute)
     )
-    return Copies(**{**kept, "recall": float(kept["recall"])})
+    return Duplicates(**{**kept, "recall": float(kept["recall"])})
 
 
-def find_copies(texts: Sequence[str], vectors: np.ndarray) -> Copies:
+def find_duplicates(texts: Sequence[str], vectors: np.ndarray) -> Duplicates:
     """Find the copies among texts.
 
     Args:
@@ -133,7 +133,7 @@ def find_copies(texts: Sequence[str], vectors: np.ndarray) -> Copies:
     unsure = np.flatnonzero(~kept & (overlap.jaccard >= ALIKE))
     kept[unsure] = _changed(distinct, first[unsure], second[unsure]) <= CHANGED
     first, second = first[kept], second[kept]
-    return Copies(
+    return Duplicates(
         exact=exact,
         folded=same,
         first=rows[first],
@@ -171,7 +171,7 @@ def _united(*rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return keys >> 32, keys & 0xFFFFFFFF
 
 
-def leaked(copies: Copies, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def leaked(copies: Duplicates, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """(len(rows),) bool: which rows have a copy of any level among the training rows.
 
     Args:

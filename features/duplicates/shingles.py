@@ -33,7 +33,7 @@ MARKS = 24
 SHARED_MARKS = 0.15
 UNSPACED = "\u2e80"
 
-KEPT = "#%&@"
+WORD_CHARACTERS = "#%&@"
 OUTER_SPACE = re.compile(r"(?<!\d) | (?!\d)")
 """A space that does not stand between two digits."""
 
@@ -43,7 +43,7 @@ class _Punctuation(dict[int, str | None]):
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
-        gone = unicodedata.category(char)[0] in "PCZ" and char not in KEPT
+        gone = unicodedata.category(char)[0] in "PCZ" and char not in WORD_CHARACTERS
         self[code] = " " if gone else char
         return self[code] or char
 

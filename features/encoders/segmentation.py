@@ -77,7 +77,7 @@ def sentences(text: str, language: str = LANGUAGE) -> list[str]:
     return [piece for piece in found if piece] or [text]
 
 
-def windows(text: str, offsets: list[tuple[int, int]], most: int) -> list[str]:
+def token_windows(text: str, offsets: list[tuple[int, int]], most: int) -> list[str]:
     """An over-long text as overlapping windows of at most ``most`` tokens.
 
     Args:
@@ -85,7 +85,7 @@ def windows(text: str, offsets: list[tuple[int, int]], most: int) -> list[str]:
             special tokens.
         most: tokens a window, special ones not counted.
 
-    >>> windows("a b c d e", [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)], 3)
+    >>> token_windows("a b c d e", [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)], 3)
     ['a b c', 'd e']
     """
     if len(offsets) <= most:

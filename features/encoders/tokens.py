@@ -34,7 +34,7 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class Pieces:
+class TokenizedTexts:
     """m pieces of n texts, in the texts' order.
 
     Attributes:
@@ -54,7 +54,7 @@ class Pieces:
     last: np.ndarray
 
     @classmethod
-    def uncut(cls, ids: Ids, types: Ids | None, tokens: np.ndarray) -> Pieces:
+    def uncut(cls, ids: Ids, types: Ids | None, tokens: np.ndarray) -> TokenizedTexts:
         """Every text as one piece, all of whose places give vectors."""
         ends = np.array([len(row) for row in ids], np.int64)
         return cls(ids, types, tokens, np.arange(len(ids)), np.zeros_like(ends), ends)
@@ -88,7 +88,7 @@ class _Window:
         return [entry for part in self.parts for entry in row[part]]
 
 
-def windowed(pieces: Pieces, frame: Frame, at_once: int, most: int) -> Pieces:
+def windowed(pieces: TokenizedTexts, frame: Frame, at_once: int, most: int) -> TokenizedTexts:
     """Whole texts cut into windows where they are longer than the encoder sees at once.
 
     Every window stands in the whole frame; of the joined sequence the head and the prompt
@@ -104,7 +104,7 @@ def windowed(pieces: Pieces, frame: Frame, at_once: int, most: int) -> Pieces:
         for row, length in enumerate(pieces.lengths.tolist())
         for window in _windows(length, frame, at_once, most)
     ]
-    return Pieces(
+    return TokenizedTexts(
         ids=[window.of(pieces.ids[row]) for row, window in cut],
         types=pieces.types and [window.of(pieces.types[row]) for row, window in cut],
         tokens=pieces.tokens,
@@ -133,7 +133,7 @@ def _windows(length: int, frame: Frame, at_once: int, most: int) -> list[_Window
     ]
 
 
-def joined(block: Block, pieces: Pieces, spec: FeatureSpec) -> Block:
+def joined(block: Block, pieces: TokenizedTexts, spec: FeatureSpec) -> Block:
     """The block of the texts, from that of their pieces.
 
     Sequences stand one behind the other. A pooled vector is the mean of its windows' vectors,

@@ -27,9 +27,9 @@ from features.encoders.description.stack import MODULES
 from features.encoders.loading import load_transformer, running, takes
 from features.encoders.pooling import POOLINGS
 from features.encoders.protocol import Enough, OnBatch
-from features.encoders.segmentation import SPARE_TOKENS, windows
+from features.encoders.segmentation import SPARE_TOKENS, token_windows
 from features.encoders.sentences import SentenceEncoder
-from features.encoders.tokens import Frame, Ids, Pieces, joined, windowed
+from features.encoders.tokens import Frame, Ids, TokenizedTexts, joined, windowed
 from features.errors import EncoderError
 from features.hardware import AUTO
 from features.vectors import ragged
@@ -243,7 +243,7 @@ class TransformerEncoder:
         return [
             [text]
             if len(row) <= self.model.max_length
-            else windows(text, self._places(text), most)
+            else token_windows(text, self._places(text), most)
             for text, row in zip(texts, ids, strict=True)
         ]
 
@@ -257,7 +257,7 @@ class TransformerEncoder:
             )["offset_mapping"]
         )
 
-    def _tokenize(self, texts: Sequence[str], prompt: str, most: int = 0) -> Pieces:
+    def _tokenize(self, texts: Sequence[str], prompt: str, most: int = 0) -> TokenizedTexts:
         """The texts as the model sees them: cut, or with ``most`` above 0 in windows."""
         ids, types = self._tokens(texts, prompt, cut=False)
         tokens = np.array([len(row) for row in ids], dtype=np.int32)
@@ -273,7 +273,7 @@ class TransformerEncoder:
             ids[row] = [self._tokenizer.pad_token_id or 0]
             if types is not None:
                 types[row] = [0]
-        pieces = Pieces.uncut(ids, types, tokens)
+        pieces = TokenizedTexts.uncut(ids, types, tokens)
         if long and most:
             frame = self._frame(prompt + texts[long[0]], prompt, ids[long[0]])
             pieces = windowed(pieces, frame, self.model.max_length, most)
@@ -314,7 +314,7 @@ class TransformerEncoder:
             )
         return Frame(head, tail, taken)
 
-    def _inputs(self, pieces: Pieces, rows: np.ndarray) -> dict[str, Tensor]:
+    def _inputs(self, pieces: TokenizedTexts, rows: np.ndarray) -> dict[str, Tensor]:
         """One batch, each (B, T) int64."""
         tokenizer = self._tokenizer
         picked = [pieces.ids[row] for row in rows]
@@ -375,7 +375,7 @@ def _stored(vectors: Tensor, spec: FeatureSpec) -> np.ndarray:
         return array.astype(encoder_dtype(spec.dtype))
 
 
-def _kept(pieces: Pieces, rows: np.ndarray, mask: Tensor) -> Tensor:
+def _kept(pieces: TokenizedTexts, rows: np.ndarray, mask: Tensor) -> Tensor:
     """(B, T) bool: the places of a batch, padded on the right, that give vectors."""
     places = np.arange(mask.shape[1])
     kept = (places >= pieces.first[rows, None]) & (places < pieces.last[rows, None])

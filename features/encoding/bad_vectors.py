@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.encoding.units import Window
+from features.encoding.units import WorkUnit
 from features.errors import BadVectorError
 from features.messages import listed
 from features.vectors.block import Block
@@ -23,7 +23,7 @@ class BadTexts:
         self.shown: list[str] = []
         self._large = False
 
-    def add(self, window: Window, large: bool = False) -> None:
+    def add(self, window: WorkUnit, large: bool = False) -> None:
         """More of them.
 
         Args:

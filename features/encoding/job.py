@@ -10,17 +10,17 @@ from typing import Protocol
 
 from features.encoding.bad_vectors import BadTexts
 from features.encoding.pace import Units
-from features.encoding.plan import EncodingPlan, missing_windows
+from features.encoding.plan import EncodingPlan, missing_units
 from features.encoding.units import WorkQueue
-from features.encoding.work import Done
+from features.encoding.work import WorkResult
 from features.errors import CacheError, DiskSpaceError, RemoteError
 from features.store.compaction import compact
 from features.store.manifest import touch
 from features.store.space import Space, lacking
 from features.vectors.ragged import slices_by_size
 
-WINDOW_TEXTS = 2048
-WINDOW_BYTES = 64 * 2**20
+UNIT_TEXTS = 2048
+UNIT_BYTES = 64 * 2**20
 """A window is a shard of useful size, and large enough to batch texts of like length."""
 
 MANY_SMALL = 8
@@ -61,8 +61,8 @@ class Executor(Protocol):
     loading: float
     backend: str
 
-    def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[Done]:
-        """Work off all units; ``Done`` as each is committed."""
+    def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[WorkResult]:
+        """Work off all units; ``WorkResult`` as each is committed."""
         ...
 
     def check(self, left: int, bad: BadTexts) -> None:
@@ -80,7 +80,7 @@ def run_plan(
     """Encode the plan's missing texts wherever the executor does, and join small shards.
 
     Args:
-        most_texts: texts per window at most, if fewer than ``WINDOW_TEXTS``.
+        most_texts: texts per window at most, if fewer than ``UNIT_TEXTS``.
 
     Raises:
         ManyheadsError: as ``encode``, and what the executor raises.
@@ -92,8 +92,8 @@ def run_plan(
         space.sweep()
         touch(space.folder)
     stood = {name for space in spaces for name in space.index.shards}
-    parts = slices_by_size(plan.sizes, most_texts or WINDOW_TEXTS, WINDOW_BYTES)
-    units = Units(WorkQueue(missing_windows(plan, texts, parts)))
+    parts = slices_by_size(plan.sizes, most_texts or UNIT_TEXTS, UNIT_BYTES)
+    units = Units(WorkQueue(missing_units(plan, texts, parts)))
     for done in executor.run(units, spaces) if parts else ():
         bad.add(done.bad, done.large)
         units.cut |= done.commits > 1
@@ -117,10 +117,10 @@ def run_plan(
 
 def _small_shards(space: Space) -> int:
     """Count the shards with fewer texts than a window, such as those of killed runs."""
-    return sum(texts < WINDOW_TEXTS for texts in space.index.texts)
+    return sum(texts < UNIT_TEXTS for texts in space.index.texts)
 
 
 def _join(space: Space, leave: Collection[str]) -> None:
     """Join small shards up to the size of a window, unless something keeps us from it."""
     with suppress(CacheError, DiskSpaceError, RemoteError):
-        compact(space, WINDOW_BYTES, most_texts=WINDOW_TEXTS, small=1.0, leave=leave)
+        compact(space, UNIT_BYTES, most_texts=UNIT_TEXTS, small=1.0, leave=leave)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.encoding.units import Window, WorkQueue
+from features.encoding.units import WorkQueue, WorkUnit
 from features.vectors.sizes import expected_tokens
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import SENTENCES
@@ -58,7 +58,7 @@ class Pace:
         self._texts, self._tokens = float(FIRST_TEXTS), float(FIRST_TOKENS)
         self._seconds = 0.0
 
-    def next_unit(self, window: Window, shared: bool) -> np.ndarray:
+    def next_unit(self, window: WorkUnit, shared: bool) -> np.ndarray:
         """Choose the next unit: the shortest texts, since like lengths need little padding.
 
         Args:
@@ -78,7 +78,7 @@ class Pace:
         chosen[order[: count if len(order) > REST * count else len(order)]] = True
         return chosen
 
-    def note(self, unit: Window, encoded: int, seconds: float) -> None:
+    def note(self, unit: WorkUnit, encoded: int, seconds: float) -> None:
         """Take in how long the encoder took for a unit.
 
         Args:
@@ -94,7 +94,7 @@ class Pace:
         self._texts = max(1.0, len(unit.texts) * growth)
         self._tokens = float(self._expected(unit).sum()) * growth
 
-    def _expected(self, window: Window) -> np.ndarray:
+    def _expected(self, window: WorkUnit) -> np.ndarray:
         """(n,) int64: tokens that the encoder is expected to see of each text."""
         tokens = np.array([expected_tokens(text) for text in window.texts], np.int64)
         return np.minimum(tokens, self._limit or tokens)
@@ -141,9 +141,9 @@ class Units:
         self.queue = queue
         self.cut = False
         self._windows = iter(queue)
-        self._rest: Window | None = None
+        self._rest: WorkUnit | None = None
 
-    def take(self, pace: Pace | None) -> Window | None:
+    def take(self, pace: Pace | None) -> WorkUnit | None:
         """Return the next unit for an encoder of that pace; None at the end.
 
         Args:

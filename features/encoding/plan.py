@@ -10,10 +10,10 @@ from itertools import compress, islice
 
 import numpy as np
 
-from features.encoding.units import Window, cut
+from features.encoding.units import WorkUnit, cut
 from features.errors import DiskSpaceError
 from features.messages import gigabytes
-from features.storage.location import Place
+from features.storage.location import Location
 from features.storage.remote import RemotePath
 from features.store.space import Space, lacking
 from features.text import text_keys
@@ -100,7 +100,7 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
     )
 
 
-def check_disk(plan: EncodingPlan, root: Place) -> None:
+def check_disk(plan: EncodingPlan, root: Location) -> None:
     """Raise ``DiskSpaceError`` where the plan would not fit on the disk of the cache folder."""
     if isinstance(root, RemotePath):  # where there is no end
         return
@@ -114,9 +114,9 @@ def check_disk(plan: EncodingPlan, root: Place) -> None:
         )
 
 
-def missing_windows(
+def missing_units(
     plan: EncodingPlan, texts: Iterable[str], parts: Sequence[slice]
-) -> Iterator[Window]:
+) -> Iterator[WorkUnit]:
     """The plan's missing texts as windows in corpus order, each read when it is asked for."""
     return cut(_missing_texts(plan, texts), plan.missing, plan.keys[plan.missing], parts)
 

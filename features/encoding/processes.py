@@ -30,8 +30,8 @@ from features.encoding.devices import threads
 from features.encoding.job import EncodingReport, run_plan
 from features.encoding.pace import CommitClock, Pace, Units
 from features.encoding.plan import EncodingPlan
-from features.encoding.units import Window
-from features.encoding.work import Done, encode_window
+from features.encoding.units import WorkUnit
+from features.encoding.work import WorkResult, encode_unit
 from features.errors import ManyheadsError, WorkerError
 from features.messages import listed
 from features.probe.probe import prepare
@@ -65,7 +65,7 @@ class _Ready:
         pauses: whether its encoder stops by itself for commits.
     """
 
-    done: Done | None
+    done: WorkResult | None
     backend: str
     pauses: bool
 
@@ -78,15 +78,15 @@ class _Worker:
     process: Any
     pipe: Connection
     pace: Pace
-    unit: Window | None = None
+    unit: WorkUnit | None = None
 
-    def give(self, unit: Window) -> None:
+    def give(self, unit: WorkUnit) -> None:
         """Send it a unit of work."""
         self.unit = unit
         with suppress(BrokenPipeError):  # it died just now, as its pipe is about to tell
             self.pipe.send(unit)
 
-    def note(self, done: Done) -> None:
+    def note(self, done: WorkResult) -> None:
         """Take in how long it took for its unit."""
         if self.unit:
             self.pace.note(self.unit, done.encoded + len(done.bad.rows), done.seconds)
@@ -112,7 +112,7 @@ def encode_on_devices(
         ManyheadsError: as ``serial.encode``.
     """
     fair = -(-len(plan.missing) // len(devices))
-    most = max(1, min(fair, job.WINDOW_TEXTS))
+    most = max(1, min(fair, job.UNIT_TEXTS))
     some = devices[: max(1, len(plan.missing))]
     return run_plan(plan, texts, spaces, _Processes(load, some, on_batch), most)
 
@@ -133,7 +133,7 @@ class _Processes:
         self._lost: list[str] = []
         self._notes: set[str] = set()
 
-    def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[Done]:
+    def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[WorkResult]:
         """As ``Executor``."""
         start = time.perf_counter()
         with _workers(self.devices, spaces, self._load) as crew:
@@ -251,7 +251,7 @@ def _work(
                 return
             for space in spaces:
                 space.refresh()
-            done = encode_window(
+            done = encode_unit(
                 unit,
                 spaces,
                 encoder,

@@ -10,33 +10,33 @@ import numpy as np
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.probe.probe import settle
-from features.storage.location import Place
-from features.store.inventory import cards
-from features.store.manifest import SpaceCard
+from features.storage.location import Location
+from features.store.inventory import manifests
+from features.store.manifest import SpaceManifest
 from features.store.space import Space
-from features.store.verification import CHANGED_MODEL, OTHER_VECTORS, Finding
+from features.store.verification import CHANGED_MODEL, OTHER_VECTORS, Fault
 from features.text import text_keys
 from features.vectors.agreement import smallest_cosine
-from features.vectors.precision import LEAST_COSINE, LEAST_COSINE_INT8
+from features.vectors.precision import MIN_COSINE, MIN_COSINE_INT8
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import FeatureTable
 
 
 def changed_models(
-    root: Place, model: EncoderModel, twin: EncoderModel | None = None
-) -> list[Finding]:
+    root: Location, model: EncoderModel, twin: EncoderModel | None = None
+) -> list[Fault]:
     """Spaces that an encoder of this name filled when it had other weights or files.
 
     Args:
         twin: the same encoder with or without its Python code; what it filled is as it was.
     """
     return [
-        Finding(
+        Fault(
             CHANGED_MODEL,
             Path(card.spec.fingerprint),
             f"was encoded by {card.model!r} with {_differences(card, model)} than it has now",
         )
-        for card in cards(root)
+        for card in manifests(root)
         if card.model == model.label
         and _differences(card, model)
         and not (twin and not _differences(card, twin))
@@ -45,7 +45,7 @@ def changed_models(
 
 def compare_sample(
     space: Space, texts: Sequence[str], encoder: Encoder, count: int, seed: int = 0
-) -> tuple[int, list[Finding]]:
+) -> tuple[int, list[Fault]]:
     """Encode random texts of a corpus again and compare them with what is stored.
 
     Args:
@@ -66,9 +66,9 @@ def compare_sample(
     (block,) = encoder.encode([texts[row] for row in rows], [space.spec], lambda *_: None)
     bounds = np.concatenate([[0], np.cumsum(block.lengths)])
     fresh = FeatureTable(block.values, bounds, space.spec.layout)
-    least = LEAST_COSINE[space.spec.precision]
+    least = MIN_COSINE[space.spec.precision]
     if space.spec.dtype == "int8":
-        least = min(least, LEAST_COSINE_INT8)
+        least = min(least, MIN_COSINE_INT8)
     cosines = [smallest_cosine(stored.sequence(i), fresh.sequence(i)) for i in range(len(rows))]
     bad = [place for place, cosine in enumerate(cosines) if not cosine >= least]
     if not bad:
@@ -78,15 +78,15 @@ def compare_sample(
         f"{len(bad)} of {len(rows)} texts encoded again differ; the worst, text "
         f"{rows[worst] + 1}, {texts[rows[worst]][:60]!r}, has a cosine of {cosines[worst]:.4f}"
     )
-    return len(rows), [Finding(OTHER_VECTORS, Path(space.folder.name), detail)]
+    return len(rows), [Fault(OTHER_VECTORS, Path(space.folder.name), detail)]
 
 
-def filled_by(root: Place, model: EncoderModel) -> list[FeatureSpec]:
+def filled_by(root: Location, model: EncoderModel) -> list[FeatureSpec]:
     """The specs of the spaces that an encoder of these weights and files filled."""
-    return [card.spec for card in cards(root) if not _differences(card, model)]
+    return [card.spec for card in manifests(root) if not _differences(card, model)]
 
 
-def _differences(card: SpaceCard, model: EncoderModel) -> str:
+def _differences(card: SpaceManifest, model: EncoderModel) -> str:
     pairs = {"weights": model.weights, "tokenizer": model.tokenizer}
     return " and ".join(
         f"other {name}" for name, digest in pairs.items() if getattr(card.spec, name) != digest

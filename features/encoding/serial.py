@@ -26,7 +26,7 @@ from features.encoding.bad_vectors import BadTexts
 from features.encoding.job import EncodingReport, run_plan
 from features.encoding.pace import CommitClock, Pace, Units
 from features.encoding.plan import EncodingPlan
-from features.encoding.work import Done, encode_window
+from features.encoding.work import WorkResult, encode_unit
 from features.store.space import Space
 
 
@@ -67,7 +67,7 @@ class _Here:
     def __init__(self, load: Callable[[], Encoder], on_batch: OnBatch) -> None:
         self._load, self._on_batch = load, on_batch
 
-    def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[Done]:
+    def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[WorkResult]:
         """As ``Executor``."""
         start = time.perf_counter()
         encoder = self._load()
@@ -80,7 +80,7 @@ class _Here:
             unit = units.take(pace)
             if unit is None:
                 break
-            done = encode_window(unit, spaces, encoder, self._on_batch, clock)
+            done = encode_unit(unit, spaces, encoder, self._on_batch, clock)
             if pace:
                 pace.note(unit, done.encoded + len(done.bad.rows), done.seconds)
             yield done

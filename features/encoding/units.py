@@ -20,12 +20,12 @@ from features.errors import CorpusError
 from features.text import text_keys
 
 LOOK_AHEAD_BYTES = 64 * 2**20
-LEAST_AHEAD = 4
+MIN_AHEAD = 4
 """Windows to choose from at the least, however long their texts are."""
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class WorkUnit:
     """Missing texts that are encoded together.
 
     Attributes:
@@ -38,23 +38,23 @@ class Window:
     keys: np.ndarray
     texts: list[str]
 
-    def take(self, chosen: np.ndarray) -> Window:
+    def take(self, chosen: np.ndarray) -> WorkUnit:
         """The window of some of its texts, by (n,) bool."""
         texts = [self.texts[place] for place in np.flatnonzero(chosen).tolist()]
-        return Window(self.rows[chosen], self.keys[chosen], texts)
+        return WorkUnit(self.rows[chosen], self.keys[chosen], texts)
 
 
-def joined(windows: Sequence[Window]) -> Window:
+def joined(windows: Sequence[WorkUnit]) -> WorkUnit:
     """Return one window of several, or of none, in the order given."""
     rows = [np.zeros(0, np.int64), *(window.rows for window in windows)]
     keys = [text_keys(()), *(window.keys for window in windows)]
     texts = [text for window in windows for text in window.texts]
-    return Window(np.concatenate(rows), np.concatenate(keys), texts)
+    return WorkUnit(np.concatenate(rows), np.concatenate(keys), texts)
 
 
 def cut(
     texts: Iterable[str], rows: np.ndarray, keys: np.ndarray, parts: Sequence[slice]
-) -> Iterator[Window]:
+) -> Iterator[WorkUnit]:
     """Windows in corpus order, each read when it is asked for.
 
     Args:
@@ -77,7 +77,7 @@ def cut(
                 "and on are no longer those that were planned; what was committed is kept: "
                 "run again when nothing writes to the file"
             )
-        yield Window(rows[part], known, some)
+        yield WorkUnit(rows[part], known, some)
 
 
 class WorkQueue:
@@ -94,17 +94,17 @@ class WorkQueue:
         shared: whether others work on the same texts; the caller sets it when it sees them.
     """
 
-    def __init__(self, windows: Iterable[Window]) -> None:
+    def __init__(self, windows: Iterable[WorkUnit]) -> None:
         self.shared = False
         self._windows = windows
 
-    def __iter__(self) -> Iterator[Window]:
-        waiting: list[Window] = []
+    def __iter__(self) -> Iterator[WorkUnit]:
+        waiting: list[WorkUnit] = []
         ahead = 0
         for window in self._windows:
             waiting.append(window)
             ahead += _bytes(window)
-            if self.shared and (ahead < LOOK_AHEAD_BYTES or len(waiting) < LEAST_AHEAD):
+            if self.shared and (ahead < LOOK_AHEAD_BYTES or len(waiting) < MIN_AHEAD):
                 continue
             chosen = waiting.pop(random.randrange(len(waiting)))
             ahead -= _bytes(chosen)
@@ -113,5 +113,5 @@ class WorkQueue:
             yield waiting.pop(random.randrange(len(waiting)))
 
 
-def _bytes(window: Window) -> int:
+def _bytes(window: WorkUnit) -> int:
     return sum(map(sys.getsizeof, window.texts))

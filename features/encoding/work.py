@@ -12,14 +12,14 @@ import numpy as np
 from features.encoders.protocol import Encoder, OnBatch, PausingEncoder
 from features.encoding.bad_vectors import sound_texts, too_large
 from features.encoding.pace import CommitClock
-from features.encoding.units import Window, joined
+from features.encoding.units import WorkUnit, joined
 from features.store.manifest import touch
 from features.store.space import Space, lacking
 from features.vectors.block import Block
 
 
 @dataclass(frozen=True, eq=False)
-class Done:
+class WorkResult:
     """What became of one unit of work.
 
     Attributes:
@@ -34,20 +34,20 @@ class Done:
 
     encoded: int
     tokens: int
-    bad: Window
+    bad: WorkUnit
     large: bool
     shared: bool
     seconds: float
     commits: int
 
 
-def encode_window(
-    planned: Window,
+def encode_unit(
+    planned: WorkUnit,
     spaces: Sequence[Space],
     encoder: Encoder,
     on_batch: OnBatch,
     clock: CommitClock,
-) -> Done:
+) -> WorkResult:
     """Encode what some space lacks of a window or a part of one, and commit it there.
 
     Texts that lack the same go together, so that none passes for vectors that are there.
@@ -56,7 +56,7 @@ def encode_window(
     absent = lacking(planned.keys, spaces)
     wanting = absent.any(axis=1)
     shared = not wanting.all()
-    bad: list[Window] = []
+    bad: list[WorkUnit] = []
     encoded = tokens = commits = 0
     large = False
     for lack in np.unique(absent[wanting], axis=0):
@@ -77,12 +77,12 @@ def encode_window(
             encoded += int(sound.sum())
             tokens += int(blocks[0].tokens.sum())
             commits += 1
-    return Done(encoded, tokens, joined(bad), large, shared, seconds, commits)
+    return WorkResult(encoded, tokens, joined(bad), large, shared, seconds, commits)
 
 
 def _encode_some(
     encoder: Encoder,
-    window: Window,
+    window: WorkUnit,
     spaces: Sequence[Space],
     on_batch: OnBatch,
     clock: CommitClock,

@@ -24,7 +24,7 @@ from features.errors import EncoderError
 from features.messages import listed
 from features.probe.sample import ProbeSample, reference_sample, torch_sample, whole
 from features.storage.files import make_folder, put
-from features.store.manifest import SPACE_NAME, SpaceCard, card_of
+from features.store.manifest import SPACE_NAME, SpaceManifest, card_of
 from features.store.space import Space
 from features.vectors.agreement import Agreement
 from features.vectors.spec import FeatureSpec
@@ -241,10 +241,10 @@ def _way(encoder: Any) -> str:
     return f"{backend_name(encoder)} on {encoder.device.type}"
 
 
-def _card(space: Space) -> SpaceCard:
+def _card(space: Space) -> SpaceManifest:
     return card_of(space.folder, space.spec, space.model)
 
 
-def _note(space: Space, card: SpaceCard) -> None:
+def _note(space: Space, card: SpaceManifest) -> None:
     make_folder(space.folder)
     put(space.folder, SPACE_NAME, card.to_bytes())

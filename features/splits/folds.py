@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from features.errors import SettingError, SplitError
-from features.groups import ids_of, joined, majority
+from features.groups import ids_of, majority, union
 from features.missing import ids_of_groups
 from features.text import normalize_text
 
@@ -43,7 +43,7 @@ def make_folds(
         )
     units = ids_of(map(normalize_text, texts))
     if groups is not None:
-        units = joined(units, ids_of_groups(groups))
+        units = union(units, ids_of_groups(groups))
     count = int(units.max(initial=-1)) + 1
     if count < folds:
         raise SplitError(
@@ -51,12 +51,12 @@ def make_folds(
             f"{folds} folds; take fewer folds, or add rows"
         )
     classes = ids_of(labels)
-    fold_of = _dealt(np.bincount(units), majority(units, classes), folds, seed)
+    fold_of = _assigned(np.bincount(units), majority(units, classes), folds, seed)
     chosen: np.ndarray = fold_of[units]
     return chosen
 
 
-def _dealt(sizes: np.ndarray, strata: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def _assigned(sizes: np.ndarray, strata: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """(U,) int64 folds of units with so many rows and of such classes."""
     rng = np.random.default_rng(seed)
     held = np.zeros((int(strata.max()) + 1, folds), np.int64)

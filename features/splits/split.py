@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.errors import SettingError, SplitError
-from features.groups import ids_of, joined, majority
+from features.groups import ids_of, majority, union
 from features.messages import clipped, listed, many
 from features.missing import ids_of_groups
 from features.splits.names import OFFICIAL, SIDES, TEST, TRAINING, VALIDATION
@@ -24,7 +24,7 @@ from features.splits.strata import draw
 from features.text import normalize_text
 
 # One for each side: with fewer, a class cannot be both learned and scored.
-FEWEST_UNITS = 3
+MIN_UNITS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ def make_split(
     }
     if shares:
         pool = np.flatnonzero(sides == TRAINING)
-        units = copies if groups is None else joined(copies, ids_of_groups(groups))
+        units = copies if groups is None else union(copies, ids_of_groups(groups))
         kind = "distinct texts" if groups is None else "separate groups of texts"
         cut, rare = _cut(ids_of(units[pool].tolist()), classes[pool], shares, seed, kind)
         sides[pool] = cut
@@ -188,20 +188,20 @@ def _cut(
     """
     sizes, strata = np.bincount(units), majority(units, classes)
     counts = np.bincount(strata)
-    if counts.max(initial=0) < FEWEST_UNITS:
+    if counts.max(initial=0) < MIN_UNITS:
         raise SplitError(
             f"too few rows to split: {many(len(units), 'row')} with {len(sizes):,} {kind}; "
-            f"no class has {FEWEST_UNITS} of them, one each to train, validate and test; "
+            f"no class has {MIN_UNITS} of them, one each to train, validate and test; "
             "add rows, or check that the label column is the right one"
         )
     rng = np.random.default_rng(seed)
-    free = counts[strata] >= FEWEST_UNITS
+    free = counts[strata] >= MIN_UNITS
     sides = np.full(len(sizes), TRAINING, np.int8)
     for done, (side, share) in enumerate(shares.items()):
         left = np.flatnonzero(free & (sides == TRAINING))
         drawn = draw(sizes[left], strata[left], share, len(shares) - done, rng)
         sides[left[drawn]] = side
-    return sides[units], np.flatnonzero((counts > 0) & (counts < FEWEST_UNITS))
+    return sides[units], np.flatnonzero((counts > 0) & (counts < MIN_UNITS))
 
 
 def _split(
@@ -267,7 +267,7 @@ def _rare(classes: np.ndarray, names: Sequence[str], rare: np.ndarray, kind: str
     shown = _with_rows({names[i]: int(counts[i]) for i in rare.tolist()})
     return [
         f"{many(len(rare), 'class is', 'classes are')} too rare to share out (fewer than "
-        f"{FEWEST_UNITS} {kind}) and left in training whole: {shown}."
+        f"{MIN_UNITS} {kind}) and left in training whole: {shown}."
     ]
 
 

@@ -70,14 +70,14 @@ def _physical() -> int:
 
 
 def on_disk(values: np.ndarray) -> bool:
-    """Whether an array stands in a file, be it one of ``Room`` or a shard."""
+    """Whether an array stands in a file, be it one of ``VectorBuffer`` or a shard."""
     base: object = values
     while isinstance(base, np.ndarray):
         base = base.base
     return isinstance(base, memoryview) and isinstance(base.obj, mmap.mmap)
 
 
-class Room:
+class VectorBuffer:
     """Room for the vectors of one table: memory, or a file where they are too many.
 
     Args:

@@ -31,7 +31,7 @@ from typing import IO, Any
 
 from features.errors import CacheError, DiskSpaceError
 from features.storage.lease import lease
-from features.storage.location import Place
+from features.storage.location import Location
 from features.storage.remote import RemotePath
 
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
@@ -61,7 +61,7 @@ BUSY = (errno.EWOULDBLOCK, errno.EACCES)
 OBSTACLES = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY)
 
 
-def put(folder: Place, name: str, data: bytes | memoryview) -> None:
+def put(folder: Location, name: str, data: bytes | memoryview) -> None:
     """Make the file ``folder/name`` appear whole or not at all, durable before it appears.
 
     A folder that is missing, because someone took it for an empty one, is made again.
@@ -108,7 +108,7 @@ def open_file(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def read_file(path: Place) -> bytes:
+def read_file(path: Location) -> bytes:
     """The bytes of a file. Raises as ``open_file``, or ``RemoteError``."""
     if isinstance(path, RemotePath):
         return path.read_bytes()
@@ -116,7 +116,7 @@ def read_file(path: Place) -> bytes:
         return file.read()
 
 
-def make_folder(folder: Place) -> None:
+def make_folder(folder: Location) -> None:
     """Make a folder and its parents, durably. Raises as ``put`` does."""
     if isinstance(folder, RemotePath):
         return
@@ -148,19 +148,19 @@ def temporary_folder(folder: Path, name: str) -> Iterator[Path]:
             os.close(descriptor)
 
 
-def file_names(folder: Place) -> list[str]:
+def file_names(folder: Location) -> list[str]:
     """Names of all that lies in a folder. Raises ``OSError``."""
     if isinstance(folder, RemotePath):
         return [path.name for path in folder.iterdir()]
     return os.listdir(folder)
 
 
-def abandoned(folder: Place, ours: Named = TEMPORARY.fullmatch) -> list[Place]:
+def abandoned(folder: Location, ours: Named = TEMPORARY.fullmatch) -> list[Location]:
     """Temporary files in a folder whose writers are gone."""
     return [path for path in _temporaries(folder, ours) if _take(path, lambda: None)]
 
 
-def sweep(folder: Place, ours: Named = TEMPORARY.fullmatch) -> int:
+def sweep(folder: Location, ours: Named = TEMPORARY.fullmatch) -> int:
     """Remove the temporary files and folders that dead writers left; how many they were.
 
     Args:
@@ -170,7 +170,7 @@ def sweep(folder: Place, ours: Named = TEMPORARY.fullmatch) -> int:
 
 
 @contextmanager
-def exclusive(root: Place) -> Iterator[None]:
+def exclusive(root: Location) -> Iterator[None]:
     """Hold the one place of those who remove files in a cache: compact, collect, verify --fix.
 
     Encoding and reading need no lock and go on meanwhile.
@@ -188,7 +188,7 @@ def exclusive(root: Place) -> Iterator[None]:
 
 
 @contextmanager
-def reading(folder: Place) -> Iterator[None]:
+def reading(folder: Location) -> Iterator[None]:
     """Turn what the system raises over reading a folder into a CacheError, but a missing one.
 
     What is not there is left to the caller as ``FileNotFoundError``.
@@ -205,7 +205,7 @@ def reading(folder: Place) -> Iterator[None]:
 
 
 @contextmanager
-def writing(folder: Place) -> Iterator[None]:
+def writing(folder: Location) -> Iterator[None]:
     """Turn what the system raises over writing in a folder into the project's errors."""
     try:
         yield
@@ -227,7 +227,7 @@ def writing(folder: Place) -> Iterator[None]:
         ) from error
 
 
-def sync_folder(folder: Place) -> None:
+def sync_folder(folder: Location) -> None:
     """Make renames and removals in a folder durable. Only POSIX lets a folder be synced."""
     if os.name == "posix" and not isinstance(folder, RemotePath):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -307,7 +307,7 @@ def _keep_young(path: Path, done: threading.Event) -> None:
             os.utime(path)
 
 
-def _temporaries(folder: Place, ours: Named) -> list[Place]:
+def _temporaries(folder: Location, ours: Named) -> list[Location]:
     try:
         found = [name for name in file_names(folder) if ours(name)]
     except FileNotFoundError:
@@ -315,14 +315,14 @@ def _temporaries(folder: Place, ours: Named) -> list[Place]:
     return [folder / name for name in sorted(found)]
 
 
-def _remove(path: Place) -> None:
+def _remove(path: Location) -> None:
     if isinstance(path, Path) and path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
-def _take(path: Place, act: Callable[[], object]) -> bool:
+def _take(path: Location, act: Callable[[], object]) -> bool:
     """Do something while no writer can hold the file. False, nothing done: one may."""
     try:
         if isinstance(path, RemotePath):

@@ -1,8 +1,8 @@
 """Places: a file or folder here (``pathlib.Path``) or on object storage (``RemotePath``).
 
-    place("data.csv")  place("file:///data.csv")        a Path
-    place("s3://bucket/folder/data.csv")                a RemotePath; also gs://
-    source("hub:owner/name@revision#configuration")     a HubName; else as ``place``
+    parse_location("data.csv")  parse_location("file:///data.csv")        a Path
+    parse_location("s3://bucket/folder/data.csv")                a RemotePath; also gs://
+    source("hub:owner/name@revision#configuration")     a HubName; else as ``parse_location``
 
 Nothing is looked for here: a name is read, and refused where it can name nothing.
 """
@@ -22,10 +22,10 @@ SCHEMES = ("s3", "gs")
 """Object storage: a file there appears whole or not at all, and is named by bucket and key."""
 
 
-Place = Path | RemotePath
+Location = Path | RemotePath
 
 
-def place(text: str | Place) -> Place:
+def parse_location(text: str | Location) -> Location:
     """Where a name points to: here, or on object storage. ``~`` is the home folder.
 
     Raises:
@@ -76,7 +76,7 @@ def place(text: str | Place) -> Place:
 
 def local_path(text: str) -> Path:
     """A path on this machine. Raises ``SettingError``: anything else."""
-    found = place(text)
+    found = parse_location(text)
     if isinstance(found, RemotePath):
         raise SettingError(
             f"{text}: is written on this machine only; give a path, then copy it"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from features.errors import ManyheadsError
 from features.storage import files
-from features.storage.location import Place
+from features.storage.location import Location
 from features.storage.remote import RemotePath
 
 SPARE_BYTES = 2**30
@@ -29,7 +29,7 @@ def mirror_folder() -> Path:
     return Path(base).expanduser() / "manyheads" / "shards"
 
 
-def local_folder(folder: Place) -> Path:
+def local_folder(folder: Location) -> Path:
     """Where files that a space needs here lie: in its folder, or in that of its copies."""
     if not isinstance(folder, RemotePath):
         return folder
@@ -39,16 +39,16 @@ def local_folder(folder: Place) -> Path:
     return here
 
 
-def copy_of(path: RemotePath) -> Path:
+def local_copy(path: RemotePath) -> Path:
     """Where the copy of a shard lies, if there is one."""
     return mirror_folder() / path.parent.name / path.name
 
 
-def keep_copy(path: Place, data: bytes) -> None:
+def store_local(path: Location, data: bytes) -> None:
     """Keep a copy of the bytes of a shard on object storage, if there is room for one."""
     if not isinstance(path, RemotePath):
         return
-    copy = copy_of(path)
+    copy = local_copy(path)
     with suppress(ManyheadsError, OSError):
         files.make_folder(copy.parent)
         files.sweep(copy.parent)
@@ -57,14 +57,14 @@ def keep_copy(path: Place, data: bytes) -> None:
         files.put(copy.parent, copy.name, data)
 
 
-def drop_copy(path: Place) -> None:
+def evict(path: Location) -> None:
     """Remove the copy of a shard, if there is one."""
     if isinstance(path, RemotePath):
         with suppress(OSError):
-            copy_of(path).unlink()
+            local_copy(path).unlink()
 
 
-def drop_copies(folder: Place) -> None:
+def evict_all(folder: Location) -> None:
     """Remove the copies of all shards of a space."""
     if isinstance(folder, RemotePath):
         shutil.rmtree(mirror_folder() / folder.name, ignore_errors=True)

@@ -22,7 +22,7 @@ from safetensors.numpy import load, save
 
 from features.errors import ManyheadsError
 from features.storage.files import make_folder, put, read_file, sweep
-from features.storage.location import Place
+from features.storage.location import Location
 from features.storage.remote import RemotePath
 
 RESULTS = "results"
@@ -42,7 +42,7 @@ Part = str | np.ndarray | Sequence[str]
 
 
 def recall(
-    root: Place,
+    root: Location,
     parts: Sequence[Part],
     code: Sequence[str],
     packages: Sequence[str],

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from features.storage.files import exclusive, file_names, sweep, sync_folder, writing
-from features.storage.location import Place
-from features.storage.mirror import drop_copies
+from features.storage.location import Location
+from features.storage.mirror import evict_all
 from features.store.compaction import rewrite
 from features.store.inventory import SpaceFacts, facts_of, open_all
 from features.store.manifest import SPACE_NAME, last_use, space_folders, use_marks
@@ -58,7 +58,7 @@ class Removal:
 
 
 def plan_collection(
-    root: Place, keep: np.ndarray | None, older_than: datetime | None
+    root: Location, keep: np.ndarray | None, older_than: datetime | None
 ) -> list[Removal]:
     """What ``collect`` would remove.
 
@@ -85,7 +85,7 @@ def plan_collection(
     return removals
 
 
-def collect(root: Place, removals: Sequence[Removal], keep: np.ndarray | None) -> None:
+def collect(root: Location, removals: Sequence[Removal], keep: np.ndarray | None) -> None:
     """Remove what a plan says. Texts that were added since the plan stay.
 
     A space that was to go for its age stays if it was used since the plan. What an earlier
@@ -110,7 +110,7 @@ def collect(root: Place, removals: Sequence[Removal], keep: np.ndarray | None) -
                 _shrink(space, ~np.isin(space.index.keys, gone))
             if removal.whole and not len(space) and not _used_since(removal):
                 _remove_empty(space)
-                drop_copies(folder)
+                evict_all(folder)
         for folder in filter(_empty, space_folders(root)):
             with suppress(OSError):  # something was put in it just now
                 folder.rmdir()
@@ -118,7 +118,7 @@ def collect(root: Place, removals: Sequence[Removal], keep: np.ndarray | None) -
             space.save_index(required=True)
 
 
-def _empty(folder: Place) -> bool:
+def _empty(folder: Location) -> bool:
     """Whether a folder is all that is left of a space; object storage knows none such."""
     with suppress(FileNotFoundError):
         return isinstance(folder, Path) and not file_names(folder)

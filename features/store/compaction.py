@@ -17,7 +17,7 @@ import numpy as np
 from features.errors import CacheError
 from features.storage.files import exclusive, sync_folder, writing
 from features.store.shards.shard import (
-    MOST_TEXTS,
+    MAX_TEXTS,
     SUFFIX,
     ShardRows,
     StoredRows,
@@ -46,7 +46,7 @@ def compact(
     target: int = TARGET_BYTES,
     on_shard: Callable[[], None] = lambda: None,
     *,
-    most_texts: int = MOST_TEXTS,
+    most_texts: int = MAX_TEXTS,
     small: float = SMALL,
     leave: Collection[str] = (),
 ) -> Compaction:
@@ -55,7 +55,7 @@ def compact(
     Args:
         target: bytes of a joined shard at the most.
         on_shard: called after every shard that was joined.
-        most_texts: texts of a joined shard at the most; ``MOST_TEXTS`` or fewer.
+        most_texts: texts of a joined shard at the most; ``MAX_TEXTS`` or fewer.
         small: a shard below this share of both is joined with others.
         leave: names of shards that stay as they are.
 

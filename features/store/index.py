@@ -19,7 +19,7 @@ from features.text import KEY_BYTES
 
 DIGEST_HEX = 32
 
-MOST_RECENT = 1 << 14
+MAX_RECENT = 1 << 14
 """Texts of new shards that ``GrowingIndex`` keeps apart, beside a 16th of the others."""
 
 FORMAT = "2"
@@ -277,7 +277,7 @@ class GrowingIndex:
         """Take in shards. Keys that are known keep their place."""
         if added:
             self._recent = self._recent.joined(Index.of(added))
-            if len(self._recent.keys) > MOST_RECENT + len(self._settled.keys) // 16:
+            if len(self._recent.keys) > MAX_RECENT + len(self._settled.keys) // 16:
                 _ = self.whole
 
     def remove(self, gone: set[str]) -> None:

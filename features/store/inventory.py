@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from features.storage.location import Place
+from features.storage.location import Location
 from features.storage.remote import RemotePath
-from features.store.manifest import SpaceCard, card_of, last_use, read_card, space_folders
+from features.store.manifest import (
+    SpaceManifest,
+    card_of,
+    last_use,
+    read_manifest,
+    space_folders,
+)
 from features.store.space import Space
 from features.store.store import FeatureStore
 
@@ -29,15 +35,15 @@ class SpaceFacts:
         last_use: when it was last read or written.
     """
 
-    folder: Place
-    card: SpaceCard
+    folder: Location
+    card: SpaceManifest
     texts: int
     shards: int
     size: int
     last_use: datetime
 
 
-def inventory(root: Place) -> list[SpaceFacts]:
+def inventory(root: Location) -> list[SpaceFacts]:
     """The facts of all spaces of a cache whose card can be read, last used first.
 
     Raises:
@@ -51,11 +57,11 @@ def inventory(root: Place) -> list[SpaceFacts]:
     return sorted(facts, key=lambda one: one.last_use, reverse=True)
 
 
-def open_all(root: Place) -> Iterator[Space]:
+def open_all(root: Location) -> Iterator[Space]:
     """Every space of a cache whose card can be read, by fingerprint."""
     for folder in space_folders(root):
         try:
-            card = read_card(folder)
+            card = read_manifest(folder)
         except (OSError, ValueError):
             continue
         yield FeatureStore(root).space(card.spec, card.model)
@@ -73,7 +79,7 @@ def facts_of(space: Space) -> SpaceFacts:
     )
 
 
-def folder_size(folder: Place) -> int:
+def folder_size(folder: Location) -> int:
     """Bytes of all files below a folder; 0 where there is none."""
     if isinstance(folder, RemotePath):
         return sum(path.stat().st_size for path in folder.files())
@@ -87,12 +93,12 @@ def folder_size(folder: Place) -> int:
     return total
 
 
-def cards(root: Place) -> list[SpaceCard]:
+def manifests(root: Location) -> list[SpaceManifest]:
     """The cards of all spaces whose card can be read."""
     readable = []
     for folder in space_folders(root):
         try:
-            readable.append(read_card(folder))
+            readable.append(read_manifest(folder))
         except (OSError, ValueError):
             continue
     return readable

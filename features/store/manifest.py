@@ -1,4 +1,4 @@
-"""SpaceCard: what ``space.json`` says of a space, for people and tools.
+"""SpaceManifest: what ``space.json`` says of a space, for people and tools.
 
 The spec alone makes the fingerprint. The facts beside it (the encoder's name) are only for
 people. The time of the file's last change is the time of the space's last use; users who may
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from features.errors import CacheError, RemoteError, SettingError
 from features.storage.files import FILE_MODE, LOCK_NAME, read_file, reading
-from features.storage.location import Place
+from features.storage.location import Location
 from features.storage.remote import RemotePath
 from features.vectors.agreement import Agreement
 from features.vectors.spec import FeatureSpec
@@ -34,7 +34,7 @@ FINGERPRINT = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True)
-class SpaceCard:
+class SpaceManifest:
     """One space.
 
     Attributes:
@@ -61,7 +61,7 @@ class SpaceCard:
         return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode("ascii")
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> SpaceCard:
+    def from_bytes(cls, data: bytes) -> SpaceManifest:
         """The card that ``to_bytes`` wrote.
 
         Raises:
@@ -79,28 +79,28 @@ class SpaceCard:
             raise ValueError(f"no card of a space: {error}") from error
 
 
-def read_card(folder: Place) -> SpaceCard:
+def read_manifest(folder: Location) -> SpaceManifest:
     """The card of a space's folder.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is no card, or one of another space.
     """
-    card = SpaceCard.from_bytes(read_file(folder / SPACE_NAME))
+    card = SpaceManifest.from_bytes(read_file(folder / SPACE_NAME))
     if card.spec.fingerprint != folder.name:
         raise ValueError(f"its spec has the fingerprint {card.spec.fingerprint}")
     return card
 
 
-def card_of(folder: Place, spec: FeatureSpec, model: str) -> SpaceCard:
+def card_of(folder: Location, spec: FeatureSpec, model: str) -> SpaceManifest:
     """The card in a space's folder; a new one where there is none that can be read."""
     try:
-        return read_card(folder)
+        return read_manifest(folder)
     except (OSError, ValueError):
-        return SpaceCard(spec, model)
+        return SpaceManifest(spec, model)
 
 
-def space_folders(root: Place) -> list[Place]:
+def space_folders(root: Location) -> list[Location]:
     """The folders of all spaces in a cache, by name; none where there is no cache.
 
     Raises:
@@ -117,26 +117,26 @@ def space_folders(root: Place) -> list[Place]:
         return []
 
 
-def existing_cache(root: Place) -> Place:
+def existing_cache(root: Location) -> Location:
     """The cache, if there is one. Raises ``CacheError`` where there is none."""
     if not root.is_dir():
         raise CacheError(f"there is no cache folder {root}; name it with --cache")
     return root
 
 
-def is_cache(root: Place) -> bool:
+def is_cache(root: Location) -> bool:
     """Whether a folder is a cache: it holds a space, or the lock of those who tidied it."""
     return (root / LOCK_NAME).is_file() or any(map(is_space, space_folders(root)))
 
 
-def is_space(folder: Place) -> bool:
+def is_space(folder: Location) -> bool:
     """Whether a folder with the name of a space holds anything that only a space holds."""
     if (folder / SPACE_NAME).is_file():
         return True
     return any(SHARD.fullmatch(path.name) for path in folder.iterdir())
 
 
-def touch(folder: Place) -> None:
+def touch(folder: Location) -> None:
     """Note that a space was used now. A cache that cannot be written keeps its old time."""
     card = folder / SPACE_NAME
     with suppress(OSError, RemoteError, AttributeError):  # Windows has no user ids
@@ -152,14 +152,14 @@ def touch(folder: Place) -> None:
             os.utime(mark)
 
 
-def use_marks(folder: Place) -> list[Path]:
+def use_marks(folder: Location) -> list[Path]:
     """The files by which users who may not change the card say when they used the space."""
     if isinstance(folder, RemotePath):
         return []
     return [path for path in folder.glob("used-*") if USED_NAME.fullmatch(path.name)]
 
 
-def last_use(folder: Place) -> datetime:
+def last_use(folder: Location) -> datetime:
     """When a space was used last. Raises ``FileNotFoundError`` where there is none any more."""
     times = [(folder / SPACE_NAME).stat().st_mtime]
     for mark in use_marks(folder):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from features.errors import CorruptShardError
 from features.storage.files import make_folder, put, sweep, sync_folder
-from features.storage.location import Place
-from features.store.manifest import SPACE_NAME, SpaceCard, read_card, use_marks
+from features.storage.location import Location
+from features.store.manifest import SPACE_NAME, SpaceManifest, read_manifest, use_marks
 from features.store.shards.shard import NAME, SUFFIX, Shard
 from features.store.space import INDEX_NAME
 from features.store.store import FeatureStore
@@ -23,7 +23,7 @@ from features.vectors.spec import FeatureSpec
 QUARANTINE = "quarantine"
 
 
-def mend_space(root: Place, folder: Place) -> list[Place]:
+def mend_space(root: Location, folder: Location) -> list[Location]:
     """Write the card and the index of a space anew; one that says nothing any more goes.
 
     Returns:
@@ -33,7 +33,7 @@ def mend_space(root: Place, folder: Place) -> list[Place]:
         CacheError, DiskSpaceError: it cannot be written.
     """
     sweep(folder)
-    moved: list[Place] = []
+    moved: list[Location] = []
     spec = _spec_of(folder)
     if spec is None:
         (folder / INDEX_NAME).unlink(missing_ok=True)
@@ -45,11 +45,11 @@ def mend_space(root: Place, folder: Place) -> list[Place]:
             sync_folder(root)
         return moved
     try:
-        read_card(folder)
+        read_manifest(folder)
     except (OSError, ValueError):
         if (folder / SPACE_NAME).is_dir():
             moved += quarantine(root, Path(folder.name) / SPACE_NAME)
-        put(folder, SPACE_NAME, SpaceCard(spec).to_bytes())
+        put(folder, SPACE_NAME, SpaceManifest(spec).to_bytes())
     space = FeatureStore(root).space(spec)
     if (folder / INDEX_NAME).is_file():
         space.drop_index()
@@ -57,10 +57,10 @@ def mend_space(root: Place, folder: Place) -> list[Place]:
     return moved
 
 
-def _spec_of(folder: Place) -> FeatureSpec | None:
+def _spec_of(folder: Location) -> FeatureSpec | None:
     """The spec of a space whose bad shards were moved away: its card's, or any shard's."""
     with suppress(OSError, ValueError):
-        return read_card(folder).spec
+        return read_manifest(folder).spec
     for path in folder.glob(f"*{SUFFIX}"):
         with suppress(CorruptShardError, FileNotFoundError):
             spec = Shard(path, at_source=True).spec()
@@ -69,7 +69,7 @@ def _spec_of(folder: Place) -> FeatureSpec | None:
     return None
 
 
-def quarantine(root: Place, path: Path) -> list[Place]:
+def quarantine(root: Location, path: Path) -> list[Location]:
     """Move a file, named relative to the cache.
 
     A folder stays where it is, unless it has the name of a file of ours and stands in its way.
@@ -97,6 +97,6 @@ def _name_of_ours(name: str) -> bool:
     return name in (SPACE_NAME, INDEX_NAME) or bool(shard)
 
 
-def there(path: Place) -> bool:
+def there(path: Location) -> bool:
     """Whether anything has this name, be it a link to nothing."""
     return path.is_symlink() or path.exists()

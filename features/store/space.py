@@ -21,7 +21,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from features.errors import CacheError, DiskSpaceError, RemoteError
-from features.storage.buffers import Room
+from features.storage.buffers import VectorBuffer
 from features.storage.files import (
     file_names,
     make_folder,
@@ -30,10 +30,10 @@ from features.storage.files import (
     reading,
     sweep,
 )
-from features.storage.location import Place
-from features.storage.mirror import drop_copy, keep_copy, local_folder
+from features.storage.location import Location
+from features.storage.mirror import evict, local_folder, store_local
 from features.store.index import GrowingIndex, Index, grouped
-from features.store.manifest import SPACE_NAME, SpaceCard, read_card, touch
+from features.store.manifest import SPACE_NAME, SpaceManifest, read_manifest, touch
 from features.store.shards.shard import (
     NAME,
     SUFFIX,
@@ -72,7 +72,7 @@ class Space:
         CacheError: the folder cannot be read, or holds another space than its name says.
     """
 
-    def __init__(self, folder: Place, spec: FeatureSpec, model: str = "") -> None:
+    def __init__(self, folder: Location, spec: FeatureSpec, model: str = "") -> None:
         self.folder = folder
         self.spec = spec
         self.model = model
@@ -126,7 +126,7 @@ class Space:
         present = self.shard_names()
         gone = set(self._growing.shards) - present
         for name in gone:
-            drop_copy(self.folder / f"{name}{SUFFIX}")
+            evict(self.folder / f"{name}{SUFFIX}")
         if gone:
             self._growing.remove(gone)
         added = []
@@ -144,7 +144,7 @@ class Space:
         self._check_spec(path, spec)
         return rows
 
-    def _check_spec(self, path: Place, spec: FeatureSpec) -> None:
+    def _check_spec(self, path: Location, spec: FeatureSpec) -> None:
         if spec != self.spec:
             raise CacheError(
                 f"the shard {path} belongs to the space {spec.fingerprint}, not to this one: "
@@ -154,7 +154,7 @@ class Space:
     def _check_card(self) -> None:
         try:
             with reading(self.folder):
-                read_card(self.folder)
+                read_manifest(self.folder)
         except FileNotFoundError:  # a new space
             return
         except ValueError as error:
@@ -191,7 +191,7 @@ class Space:
         fresh = not path.exists()
         if fresh:
             put(self.folder, path.name, data)
-            keep_copy(path, data)
+            store_local(path, data)
             self.lay_card()  # again: whoever tidies may have taken this for an empty space
         if name not in self._growing.shards:
             self._growing.add([(name, rows)])
@@ -202,7 +202,7 @@ class Space:
         """Write the card, and make the folder, where they are missing."""
         if not (self.folder / SPACE_NAME).exists():
             make_folder(self.folder)
-            put(self.folder, SPACE_NAME, SpaceCard(self.spec, self.model).to_bytes())
+            put(self.folder, SPACE_NAME, SpaceManifest(self.spec, self.model).to_bytes())
 
     def sweep(self) -> int:
         """Remove what writers that died left behind; how many files that were."""
@@ -282,7 +282,7 @@ class Space:
         # int8 stands beside the float16 that it becomes, until all of it is unpacked.
         values_size = self.spec.width * np.dtype(table_dtype(self.spec.dtype)).itemsize
         each = width + values_size if self.spec.dtype == "int8" else width
-        room = Room(int(offsets[-1]) * each, memory, local_folder(self.folder))
+        room = VectorBuffer(int(offsets[-1]) * each, memory, local_folder(self.folder))
         raw = room.empty((int(offsets[-1]),), f"V{width}")
         parts = grouped(self.index.shard[found], len(self.index.shards))
 

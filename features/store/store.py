@@ -6,7 +6,7 @@ import secrets
 
 from features.errors import CacheError
 from features.storage.files import OWN_TEMPORARY, prove_writable, sweep
-from features.storage.location import Place, place
+from features.storage.location import Location, parse_location
 from features.storage.remote import RemotePath
 from features.store.space import Space
 from features.vectors.spec import FeatureSpec
@@ -20,8 +20,8 @@ class FeatureStore:
             vector is committed.
     """
 
-    def __init__(self, root: str | Place) -> None:
-        self.root = place(root)
+    def __init__(self, root: str | Location) -> None:
+        self.root = parse_location(root)
 
     def space(self, spec: FeatureSpec, model: str = "") -> Space:
         """The space of one spec, opened at its present state.

@@ -29,11 +29,11 @@ from features.storage.files import (
     sweep,
     writing,
 )
-from features.storage.location import Place
+from features.storage.location import Location
 from features.storage.remote import RemotePath
 from features.storage.results import RESULTS
 from features.store.index import Index
-from features.store.manifest import FINGERPRINT, SPACE_NAME, USED_NAME, is_cache, read_card
+from features.store.manifest import FINGERPRINT, SPACE_NAME, USED_NAME, is_cache, read_manifest
 from features.store.quarantine import QUARANTINE, mend_space, quarantine, there
 from features.store.shards.shard import NAME, SUFFIX, Shard, ShardRows
 from features.store.space import INDEX_NAME, READERS
@@ -47,7 +47,7 @@ MISPLACED_SHARD = "misplaced shard"
 DELETED_SHARD = "deleted shard"
 BAD_INDEX = "bad index"
 STALE_INDEX = "stale index"
-BAD_CARD = "bad space.json"
+BAD_MANIFEST = "bad space.json"
 FOREIGN_FILE = "foreign file"
 STALE_TEMPORARY = "stale temporary"
 CHANGED_MODEL = "changed model"
@@ -59,7 +59,7 @@ REMEDIES = {
     DELETED_SHARD: "its texts are encoded again on the next run; --fix writes the index anew",
     BAD_INDEX: "nothing is lost; --fix writes it anew from the shards",
     STALE_INDEX: "nothing is lost; --fix or the next run brings it up to date",
-    BAD_CARD: "--fix writes it anew from a shard, or moves it away where there is none",
+    BAD_MANIFEST: "--fix writes it anew from a shard, or moves it away where there is none",
     FOREIGN_FILE: "it is not part of the cache; --fix moves a file of a space away, and leaves "
     "folders and what lies beside the spaces to you",
     STALE_TEMPORARY: "a writer died; --fix or the next run removes it",
@@ -71,7 +71,7 @@ REMEDIES = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Fault:
     """One thing that is wrong.
 
     Attributes:
@@ -93,7 +93,7 @@ class Finding:
 OnShard = Callable[[], None]
 
 
-def verify_cache(root: Place, on_shard: OnShard = lambda: None) -> list[Finding]:
+def verify_cache(root: Location, on_shard: OnShard = lambda: None) -> list[Fault]:
     """Read every file of a cache and list everything that is not as it must be.
 
     Shards are checked against their digest, their format and the space of their folder; the
@@ -119,7 +119,7 @@ def verify_cache(root: Place, on_shard: OnShard = lambda: None) -> list[Finding]
     return findings
 
 
-def repair(root: Place, findings: Sequence[Finding]) -> list[Place]:
+def repair(root: Location, findings: Sequence[Fault]) -> list[Location]:
     """Take away what is bad and write anew what is derived.
 
     Findings about the encoder, and about what lies beside the spaces, are left to the user.
@@ -149,7 +149,7 @@ def repair(root: Place, findings: Sequence[Finding]) -> list[Place]:
     return moved
 
 
-def _beside(finding: Finding) -> bool:
+def _beside(finding: Fault) -> bool:
     """Whether it is about something foreign that lies beside the spaces."""
     return finding.kind == FOREIGN_FILE and len(finding.path.parts) == 1
 
@@ -161,20 +161,20 @@ class _Verifier:
         root: the cache.
     """
 
-    def __init__(self, root: Place) -> None:
+    def __init__(self, root: Location) -> None:
         self.root = root
-        self._sound: dict[Place, ShardRows] = {}  # they never change, so one look is enough
+        self._sound: dict[Location, ShardRows] = {}  # they never change, so one look is enough
 
     def look(
         self, on_shard: OnShard = lambda: None, among: set[str] | None = None
-    ) -> list[Finding]:
+    ) -> list[Fault]:
         """What is wrong now.
 
         Args:
             on_shard: called after every shard that was read.
             among: names of the files and folders in the cache to look at; None: all.
         """
-        findings: list[Finding] = []
+        findings: list[Fault] = []
         for path in _entries(self.root):
             if among is not None and path.name not in among:
                 continue
@@ -187,7 +187,7 @@ class _Verifier:
         left = abandoned(self.root, OWN_TEMPORARY.fullmatch)
         return findings + [self._stale(path) for path in left]
 
-    def _space(self, folder: Place, on_shard: OnShard) -> Iterator[Finding]:
+    def _space(self, folder: Location, on_shard: OnShard) -> Iterator[Fault]:
         index = self._index(folder)  # before the shards: what it names was there
         shards, foreign, card = [], [], False
         for path in _entries(folder):
@@ -206,16 +206,16 @@ class _Verifier:
         for path in foreign:
             yield self._finding(FOREIGN_FILE, path, "does not belong to a space")
         yield from map(self._stale, left)
-        if not card and not shards and not isinstance(index, Finding):
+        if not card and not shards and not isinstance(index, Fault):
             return
         try:
-            read_card(folder)
+            read_manifest(folder)
         except (OSError, ValueError) as error:
-            yield self._finding(BAD_CARD, folder / SPACE_NAME, _first_line(error))
+            yield self._finding(BAD_MANIFEST, folder / SPACE_NAME, _first_line(error))
         new = [path for path in shards if path not in self._sound]
         with ThreadPoolExecutor(READERS) as pool:
             checked = list(pool.map(lambda path: self._check_shard(path, on_shard), new))
-        yield from (found for found in checked if isinstance(found, Finding))
+        yield from (found for found in checked if isinstance(found, Fault))
         self._sound |= {
             path: rows
             for path, rows in zip(new, checked, strict=True)
@@ -224,14 +224,16 @@ class _Verifier:
         sound = {path.stem: self._sound[path] for path in shards if path in self._sound}
         yield from self._verify_index(folder, index, sound, {path.stem for path in shards})
 
-    def _spaceless(self, folder: Place, foreign: bool, left: list[Place]) -> Iterator[Finding]:
+    def _spaceless(
+        self, folder: Location, foreign: bool, left: list[Location]
+    ) -> Iterator[Fault]:
         """A folder with the name of a space and nothing of one in it."""
         if foreign:
             yield self._finding(FOREIGN_FILE, folder, "does not belong to a cache")
         elif not isinstance(folder, RemotePath) and len(_entries(folder)) == len(left):
             yield self._finding(STALE_TEMPORARY, folder, "no shard was committed to it")
 
-    def _check_shard(self, path: Place, on_shard: OnShard) -> ShardRows | Finding | None:
+    def _check_shard(self, path: Location, on_shard: OnShard) -> ShardRows | Fault | None:
         """The rows of a sound shard; what is wrong with another; None: gone meanwhile."""
         try:
             shard = Shard(path, at_source=True)
@@ -249,7 +251,7 @@ class _Verifier:
             on_shard()
         return rows
 
-    def _index(self, folder: Place) -> Index | Finding | None:
+    def _index(self, folder: Location) -> Index | Fault | None:
         """The saved index of a space, what is wrong with it, or None where there is none."""
         path = folder / INDEX_NAME
         try:
@@ -264,18 +266,18 @@ class _Verifier:
 
     def _verify_index(
         self,
-        folder: Place,
-        index: Index | Finding | None,
+        folder: Location,
+        index: Index | Fault | None,
         sound: dict[str, ShardRows],
         present: set[str],
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Fault]:
         """The index against the shards that are sound, and against those that it names."""
         path = folder / INDEX_NAME
         if index is None:
             if sound:
                 yield self._finding(STALE_INDEX, path, "there is none: a run was cut short")
             return
-        if isinstance(index, Finding):
+        if isinstance(index, Fault):
             yield index
             return
         whole = Index.of(sorted(sound.items()))
@@ -300,10 +302,10 @@ class _Verifier:
         if wrong:
             yield self._finding(BAD_INDEX, path, f"disagrees with {len(wrong)} shards")
 
-    def _finding(self, kind: str, path: Place, detail: str) -> Finding:
-        return Finding(kind, Path(*path.parts[len(self.root.parts) :]), detail)
+    def _finding(self, kind: str, path: Location, detail: str) -> Fault:
+        return Fault(kind, Path(*path.parts[len(self.root.parts) :]), detail)
 
-    def _stale(self, path: Place) -> Finding:
+    def _stale(self, path: Location) -> Fault:
         return self._finding(STALE_TEMPORARY, path, "its writer is gone")
 
 
@@ -323,7 +325,7 @@ def _agrees(index: Index, own: np.ndarray, rows: ShardRows) -> bool:
     )
 
 
-def _entries(folder: Place) -> list[Place]:
+def _entries(folder: Location) -> list[Location]:
     try:
         with reading(folder):
             return sorted(folder.iterdir())
@@ -331,7 +333,7 @@ def _entries(folder: Place) -> list[Place]:
         return []
 
 
-def _is_lock(path: Place) -> bool:
+def _is_lock(path: Location) -> bool:
     """The lock of those who tidy; on object storage the marks of a lease."""
     if isinstance(path, RemotePath):
         return path.name.startswith(f"{LOCK_NAME}-")

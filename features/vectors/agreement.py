@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from features.vectors.precision import LEAST_COSINE
+from features.vectors.precision import MIN_COSINE
 
 LARGEST_DIFFERENCE = 1e-4
 """In float32 by torch, of one component of a vector scaled to length 1.
@@ -59,7 +59,7 @@ class Agreement:
 
     def close(self, precision: str) -> bool:
         """Whether it is as close as that precision mostly is."""
-        return self.cosine >= LEAST_COSINE[precision]
+        return self.cosine >= MIN_COSINE[precision]
 
     def to_dict(self) -> dict[str, float | None]:
         """Its numbers, rounded for ``space.json``; what is infinite becomes null."""

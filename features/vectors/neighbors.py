@@ -1,6 +1,6 @@
 """Nearest neighbours over pooled vectors, and all pairs above a similarity.
 
-Up to ``EXACT_MOST`` vectors everything here is exact. Beyond, an inverted-file index (Jégou
+Up to ``MAX_EXACT`` vectors everything here is exact. Beyond, an inverted-file index (Jégou
 et al., Product quantization for nearest neighbor search, PAMI 2011; here without the
 quantization) looks into the cells nearest to each vector, and its recall is measured.
 """
@@ -14,13 +14,13 @@ import numpy as np
 
 from features.hardware import cpu_bfloat16
 
-EXACT_MOST = 200_000
+MAX_EXACT = 200_000
 """Vectors up to which searches are exact."""
 
 ROWS, COLUMNS = 2048, 4096
 """Block of similarities computed at a time: 32 MB, small beside the vectors."""
 
-FILTER_LEAST = 20_000
+MIN_FILTERED = 20_000
 """Vectors from which a bfloat16 product goes first where the processor gains from it."""
 
 FILTER_MARGIN = 0.01
@@ -67,10 +67,10 @@ def nearest(queries: np.ndarray, base: np.ndarray, k: int) -> tuple[np.ndarray, 
         k: how many, N at the most.
 
     Returns:
-        (Q, k) float32 cosines and (Q, k) int64 rows of ``base``. Beyond ``EXACT_MOST`` rows
+        (Q, k) float32 cosines and (Q, k) int64 rows of ``base``. Beyond ``MAX_EXACT`` rows
         the search is approximate.
     """
-    index = _flat(base) if len(base) <= EXACT_MOST else _cells(base)
+    index = _flat(base) if len(base) <= MAX_EXACT else _cells(base)
     similarity, rows = index.search(queries, min(k, len(base)))
     return similarity, rows
 
@@ -83,9 +83,9 @@ def close_pairs(vectors: np.ndarray, threshold: float, most: int) -> ClosePairs:
         threshold: smallest cosine of a pair.
         most: about how many pairs are kept; each block of rows gives its closest ones.
     """
-    if len(vectors) > EXACT_MOST:
+    if len(vectors) > MAX_EXACT:
         return _approximate_pairs(vectors, threshold)
-    filtered = len(vectors) >= FILTER_LEAST and cpu_bfloat16()
+    filtered = len(vectors) >= MIN_FILTERED and cpu_bfloat16()
     product = _bfloat16_product(vectors) if filtered else _Product(vectors)
     closest = np.full(len(vectors), -1.0, np.float32)
     parts = []

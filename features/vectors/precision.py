@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-LEAST_COSINE = {"float32": 0.9999, "bfloat16": 0.999}
+MIN_COSINE = {"float32": 0.9999, "bfloat16": 0.999}
 """Smallest cosine of two encodings of one text, by the precision of the matrix products.
 
 Rounding depends on the batch and on the back end: measured with the embedded encoder, float32
@@ -23,7 +23,7 @@ below.
 """
 
 
-LEAST_COSINE_INT8 = 0.99
+MIN_COSINE_INT8 = 0.99
 """With int8, whose own rounding goes down to 0.9988 for single tokens of that encoder."""
 
 

@@ -15,7 +15,7 @@ from pydantic import Field
 from heads.head import SequenceHead
 from heads.layers.dense import DenseSettings, DenseStack
 from heads.layers.dropout import Dropout
-from heads.layers.masking import hide, mean_of
+from heads.layers.masking import mask_to_minus_inf, mean_of
 from heads.settings import SequenceSettings
 
 
@@ -73,12 +73,12 @@ class AttentionHead(SequenceHead):
         projected = self.projection(x)
         scores = projected[:, :, : self.queries].float()
         values = torch.relu(projected[:, :, self.queries :]) if self.values else x
-        weights = torch.softmax(hide(scores, real), dim=1)
+        weights = torch.softmax(mask_to_minus_inf(scores, real), dim=1)
         found = weights.transpose(1, 2).to(values.dtype) @ values  # (B, queries, features)
         parts = [found.flatten(1) if self.combine == "concat" else found.mean(dim=1)]
         if self.mean:
             parts.append(mean_of(values.masked_fill(~real, 0.0), mask))
         if self.max:
-            parts.append(hide(values, real).amax(dim=1))
+            parts.append(mask_to_minus_inf(values, real).amax(dim=1))
         logits: torch.Tensor = self.output(self.dense(self.dropout(torch.cat(parts, dim=1))))
         return logits

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from heads.head import SequenceHead
 from heads.layers.convolution import Convolutions
 from heads.layers.dense import DenseSettings, DenseStack
-from heads.layers.masking import hide, pool_windows, to_front
+from heads.layers.masking import mask_to_minus_inf, pool_windows, to_front
 from heads.layers.norm import BatchNorm
 from heads.settings import SequenceSettings
 
@@ -73,7 +73,7 @@ class CnnHead(SequenceHead):
         maps = self.convolutions(x)
         if self.norm is not None:
             maps = self.norm(maps + self.convolutions.bias, where)
-        maps = hide(maps, where)
+        maps = mask_to_minus_inf(maps, where)
         pooled = pool_windows(maps, self.pool).flatten(1) if self.pool else maps.amax(dim=1)
         if self.norm is None:
             # Adding the bias and ReLU both keep the order, so they can wait until after the

@@ -16,7 +16,14 @@ from heads.head import SequenceHead
 from heads.layers.convolution import Convolutions
 from heads.layers.dense import DenseSettings, DenseStack
 from heads.layers.dropout import Dropout
-from heads.layers.masking import Pooling, hide, pool_states, pool_windows, reversal, to_front
+from heads.layers.masking import (
+    Pooling,
+    mask_to_minus_inf,
+    pool_states,
+    pool_windows,
+    reversal,
+    to_front,
+)
 from heads.layers.norm import BatchNorm
 from heads.layers.recurrence import Layer, RecurrentSettings
 from heads.settings import SequenceSettings
@@ -79,7 +86,7 @@ class CnnLstmHead(SequenceHead):
         maps = self.convolutions(x)
         if self.norm is not None:
             maps = self.norm(maps + self.convolutions.bias, real)
-        maps = pool_windows(hide(maps, real), self.pool)
+        maps = pool_windows(mask_to_minus_inf(maps, real), self.pool)
         if self.norm is None:
             maps = maps + self.convolutions.bias
         # A window without a real vector is minus infinity, so ReLU makes it the 0 of padding.

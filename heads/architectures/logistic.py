@@ -24,7 +24,7 @@ from pydantic import Field, field_validator
 from features.vectors.table import FeatureTable
 from heads.evaluation.metrics import accuracy, log_loss
 from heads.head import Head
-from heads.layers.standardize import LEAST_DEVIATION, statistics
+from heads.layers.standardize import MIN_DEVIATION, statistics
 from heads.problem import EpochRecord, Fitted, OnEpoch, Problem
 from heads.settings import HeadSettings
 
@@ -210,7 +210,7 @@ def _center_and_scale(
     """(D,), (D,) float64. Centring moves only the bias, and rounds the curvature."""
     center, deviation = statistics(problem.table, problem.train)
     if settings.standardize:
-        scale = 1.0 / np.maximum(deviation, LEAST_DEVIATION)
+        scale = 1.0 / np.maximum(deviation, MIN_DEVIATION)
     else:
         scale = np.ones_like(deviation)
     return torch.from_numpy(center), torch.from_numpy(scale)

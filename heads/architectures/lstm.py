@@ -7,7 +7,7 @@ from pydantic import Field
 
 from heads.head import SequenceHead
 from heads.layers.dense import DenseSettings, DenseStack
-from heads.layers.masking import Pooling, pool_states, reversal, take, to_front
+from heads.layers.masking import Pooling, gather, pool_states, reversal, to_front
 from heads.layers.recurrence import Layer, RecurrentSettings
 from heads.settings import SequenceSettings
 
@@ -54,7 +54,7 @@ class LstmHead(SequenceHead):
         for layer in self.layers:
             if states:
                 # The states of both directions in reading order, one beside the other.
-                states[1:] = [take(each, backwards) for each in states[1:]]
+                states[1:] = [gather(each, backwards) for each in states[1:]]
                 x = self.layer_dropout(torch.cat(states, dim=2))
             states = layer(x, backwards)
         pooled = torch.cat([pool_states(each, lengths, self.pooling) for each in states], dim=1)

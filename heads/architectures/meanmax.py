@@ -8,7 +8,7 @@ from pydantic import Field
 from heads.head import SequenceHead
 from heads.layers.dense import DenseSettings, DenseStack
 from heads.layers.dropout import Dropout
-from heads.layers.masking import hide, mean_of
+from heads.layers.masking import mask_to_minus_inf, mean_of
 from heads.settings import SequenceSettings
 
 
@@ -33,7 +33,7 @@ class MeanMaxHead(SequenceHead):
 
     def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """See :meth:`SequenceHead.classify`."""
-        highest = hide(x, mask[:, :, None]).amax(dim=1)
+        highest = mask_to_minus_inf(x, mask[:, :, None]).amax(dim=1)
         pooled = torch.cat([mean_of(x, mask), highest], dim=1)
         logits: torch.Tensor = self.output(self.dense(self.dropout(pooled)))
         return logits

@@ -22,7 +22,7 @@ from heads.evaluation.metrics import accuracy, log_loss
 
 BINS = 15
 DRAWS = 200
-LEAST, MOST = 0.1, 10.0
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 10.0
 """Temperatures looked at: some hundred texts say nothing about any beyond."""
 
 
@@ -91,7 +91,8 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
         logits: (n, C) float32 of texts that were not learned from.
 
     Returns:
-        T between ``LEAST`` and ``MOST``; above 1 it makes probabilities less sure.
+        T between ``MIN_TEMPERATURE`` and ``MAX_TEMPERATURE``; above 1 it makes probabilities
+        less sure.
     """
     known = np.flatnonzero(labels < logits.shape[1])
     labels, logits = labels[known], logits[known].astype(np.float64)
@@ -99,7 +100,7 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
         return 1.0
     found = minimize_scalar(
         lambda power: log_loss(labels, logits / math.exp(power)),
-        bounds=(math.log(LEAST), math.log(MOST)),
+        bounds=(math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)),
         method="bounded",
         options={"xatol": 1e-4},
     )

@@ -20,7 +20,7 @@ def to_front(x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.T
         (B, T, D) and (B, 1) int64 lengths.
     """
     order = torch.argsort(mask.logical_not().to(torch.uint8), dim=1, stable=True)
-    return take(x, order), mask.sum(dim=1, keepdim=True)
+    return gather(x, order), mask.sum(dim=1, keepdim=True)
 
 
 def reversal(lengths: torch.Tensor, steps: int) -> torch.Tensor:
@@ -29,12 +29,12 @@ def reversal(lengths: torch.Tensor, steps: int) -> torch.Tensor:
     return torch.where(position < lengths, lengths - 1 - position, position)
 
 
-def take(x: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+def gather(x: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
     """x (B, T, D) at the positions (B, S) of ``order`` -> (B, S, D)."""
     return x.gather(1, order[:, :, None].expand(-1, -1, x.shape[2]))
 
 
-def hide(x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+def mask_to_minus_inf(x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     """(B, T, F) with minus infinity where bool (B, T, 1) or (B, T, F) ``real`` is False."""
     return x + torch.zeros_like(real, dtype=x.dtype).masked_fill(~real, -torch.inf)
 
@@ -59,7 +59,7 @@ def pool_windows(x: torch.Tensor, width: int) -> torch.Tensor:
 def pool_states(states: torch.Tensor, lengths: torch.Tensor, pooling: Pooling) -> torch.Tensor:
     """(B, T, U) states of one direction, in the order it ran, (B, 1) lengths -> (B, U)."""
     if pooling == "last":
-        return take(states, (lengths - 1).clamp_min(0))[:, 0]
+        return gather(states, (lengths - 1).clamp_min(0))[:, 0]
     padding = (torch.arange(states.shape[1], device=lengths.device) >= lengths)[:, :, None]
     if pooling == "max":
         # No state is below -1, the infimum of o tanh(c).

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from heads.layers.init import Initial, initialize_lstm
 from heads.layers.lstm_steps import unroll
-from heads.layers.masking import take
+from heads.layers.masking import gather
 from heads.settings import HeadSettings
 
 
@@ -64,7 +64,7 @@ class Layer(torch.nn.Module):
             # torch chooses the kernel by the dtype that comes in, before autocast changes it:
             # for float32 that is one which processors without bfloat16 lack.
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        inputs = [x, take(x, backwards)] if len(lstms) == 2 else [x]
+        inputs = [x, gather(x, backwards)] if len(lstms) == 2 else [x]
         return [lstm(each)[0] for lstm, each in zip(lstms, inputs, strict=True)]
 
     def _kept(self, x: torch.Tensor) -> torch.Tensor | None:

@@ -16,7 +16,7 @@ from features.vectors.table import FeatureTable
 CHUNK = 1 << 15
 
 # A feature that hardly varies carries rounding noise; it is not blown up beyond this.
-LEAST_DEVIATION = 1e-4
+MIN_DEVIATION = 1e-4
 
 
 class Standardize(torch.nn.Module):
@@ -50,7 +50,7 @@ class Standardize(torch.nn.Module):
         """
         center, deviation = statistics(table, rows, most)
         self.center.copy_(torch.from_numpy(center))
-        self.scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, LEAST_DEVIATION)))
+        self.scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, MIN_DEVIATION)))
 
 
 def statistics(

@@ -16,10 +16,10 @@ from features.vectors.table import FeatureTable
 
 # Texts are sorted by length within windows of this many batches: long enough that a batch
 # holds hardly any padding, short enough that batches differ from epoch to epoch.
-WINDOW = 32
+SHUFFLED_BATCHES = 32
 
 # Padded vectors a batch may hold; bounds the memory that very long texts take.
-MOST_VECTORS = 1 << 17
+MAX_VECTORS = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ def plan(
     lengths: np.ndarray,
     batch_size: int,
     random: np.random.Generator | None = None,
-    most_vectors: int = MOST_VECTORS,
+    most_vectors: int = MAX_VECTORS,
     least: int = 0,
 ) -> list[np.ndarray]:
     """Positions 0..n-1 cut into batches of texts of similar length, each exactly once.
@@ -61,7 +61,7 @@ def plan(
         order = np.argsort(lengths, kind="stable")
     else:
         order = random.permutation(count)
-        window = np.arange(count) // (batch_size * WINDOW)
+        window = np.arange(count) // (batch_size * SHUFFLED_BATCHES)
         order = order[np.lexsort((lengths[order], window))]
     batches = [
         part

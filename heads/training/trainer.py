@@ -20,7 +20,7 @@ import torch
 from features.errors import DivergedError
 from heads.class_weights import class_weights
 from heads.evaluation.metrics import accuracy, log_loss
-from heads.head import SequenceHead, averaged
+from heads.head import SequenceHead, mean_logits
 from heads.problem import EpochRecord, Fitted, OnEpoch, Problem
 from heads.settings import TrainingSettings
 from heads.training.batches import Batch, batches, plan, seen_lengths
@@ -213,7 +213,7 @@ class Trainer:
             raise self._diverged(float(loss.detach()), norm, epoch)
         self.optimizer.step()
         self._average()
-        logits = averaged(votes.detach())
+        logits = mean_logits(votes.detach())
         return Step(
             loss=float(cross_entropy(logits, labels)) * len(labels),
             right=int((logits.argmax(dim=1) == labels).sum()),

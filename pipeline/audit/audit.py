@@ -17,10 +17,10 @@ from features.encoders.protocol import Encoder
 from features.errors import SettingError
 from features.splits.names import SIDES
 from features.splits.split import official_sides
-from features.vectors.neighbors import EXACT_MOST
+from features.vectors.neighbors import MAX_EXACT
 from features.vectors.table import POOLED
 from pipeline.audit.duplicates import copy_findings
-from pipeline.audit.finding import EXAMPLES, Evidence, Example, Finder, Finding, Place
+from pipeline.audit.finding import EXAMPLES, CorpusRow, Evidence, Example, Finder, Finding
 from pipeline.audit.giveaways import giveaway_findings
 from pipeline.audit.labels import label_findings
 from pipeline.audit.rows import row_findings
@@ -68,7 +68,7 @@ class AuditResult:
     def search(self) -> str:
         """How neighbours were searched."""
         recall = self.evidence.copies.recall
-        exact = len(self.corpus) <= EXACT_MOST
+        exact = len(self.corpus) <= MAX_EXACT
         return "exact" if exact else f"approximate, measured recall {recall:.1%}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _example_lines(example: Example) -> list[str]:
     return lines + ([f"  ({'; '.join(facts)})"] if facts and lines else facts)
 
 
-def _shown(place: Place) -> str:
+def _shown(place: CorpusRow) -> str:
     text = one_line(place.text, LONGEST_SHOWN)
     side = f" {one_line(place.split, LONGEST_LABEL)}" if place.split else ""
     return f"row {place.row:,}{side} [{one_line(place.label, LONGEST_LABEL)}] {text}"

@@ -30,7 +30,7 @@ from pipeline.audit.giveaways import Giveaway, giveaways, without
 from pipeline.audit.labels import conflicting, label_key
 from pipeline.audit.rows import header_rows, invisible_rows
 from pipeline.audit.texts import non_answers
-from pipeline.console import say
+from pipeline.console import print_note
 
 Table = dict[str, list[object]]
 """Columns by name."""
@@ -182,7 +182,7 @@ def _escaped(table: Table, path: Path, formulas: str) -> Table:
         return {name: spreadsheet.escaped(cells) for name, cells in table.items()}
     count = sum(spreadsheet.is_formula(cell) for cells in table.values() for cell in cells)
     if count:
-        say(
+        print_note(
             f"note: {count:,} cells of {path.name} begin as a formula does and stand there as "
             "they are, to train on; --formulas escape makes the file safe for a spreadsheet"
         )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.duplicates.duplicates import Copies
+from features.duplicates.duplicates import Duplicates
 from features.messages import many
 from features.splits.names import SIDES
-from pipeline.audit.finding import Evidence, Example, Finding, place, spread
+from pipeline.audit.finding import Evidence, Example, Finding, corpus_row, evenly_spaced
 
 NONE = np.iinfo(np.int64).max
 """Stands for no row."""
@@ -83,7 +83,7 @@ def _same_side(table: np.ndarray, sides: np.ndarray, rows: np.ndarray) -> np.nda
     return np.where(own < rows, own, NONE)
 
 
-def _pairings(copies: Copies, sides: np.ndarray, choose: Chooser) -> list[Pairing]:
+def _pairings(copies: Duplicates, sides: np.ndarray, choose: Chooser) -> list[Pairing]:
     """One pairing a level; a row counts at its strongest level only."""
     everything = np.arange(len(sides))
     taken = np.zeros(len(sides), bool)
@@ -97,7 +97,7 @@ def _pairings(copies: Copies, sides: np.ndarray, choose: Chooser) -> list[Pairin
     return out
 
 
-def _near(copies: Copies, sides: np.ndarray, choose: Chooser, rows: np.ndarray) -> Pairing:
+def _near(copies: Duplicates, sides: np.ndarray, choose: Chooser, rows: np.ndarray) -> Pairing:
     """Each of the rows with the most alike of the near copies that the chooser allows."""
     table = firsts(copies.folded, sides)
     links = _links(copies)
@@ -122,7 +122,7 @@ def _near(copies: Copies, sides: np.ndarray, choose: Chooser, rows: np.ndarray) 
     )
 
 
-def _links(copies: Copies) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def _links(copies: Duplicates) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Folded group -> the groups that are its near copies, and the overlap with each."""
     one = copies.folded[np.concatenate([copies.first, copies.second])]
     other = copies.folded[np.concatenate([copies.second, copies.first])]
@@ -180,9 +180,9 @@ def _examples(evidence: Evidence, pairing: Pairing) -> tuple[Example, ...]:
     order = np.argsort(-pairing.overlap, kind="stable")
     return tuple(
         Example(
-            place(evidence, int(pairing.rows[i])),
-            place(evidence, int(pairing.partners[i])),
+            corpus_row(evidence, int(pairing.rows[i])),
+            corpus_row(evidence, int(pairing.partners[i])),
             float(pairing.overlap[i]),
         )
-        for i in order[spread(len(order), evidence.examples)].tolist()
+        for i in order[evenly_spaced(len(order), evidence.examples)].tolist()
     )

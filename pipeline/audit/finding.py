@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from features.corpus.corpus import Columns, Corpus
-from features.duplicates.duplicates import Copies
+from features.duplicates.duplicates import Duplicates
 
 EXAMPLES = 10
 """Examples kept of each finding, where nobody asks for more."""
@@ -35,7 +35,7 @@ class Evidence:
 
     corpus: Corpus
     sides: np.ndarray | None
-    copies: Copies
+    copies: Duplicates
     vectors: np.ndarray
     tokens: np.ndarray
     max_length: int
@@ -59,7 +59,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Place:
+class CorpusRow:
     """One text of the corpus, as an example shows it; ``row`` counts data rows from 1."""
 
     row: int
@@ -72,8 +72,8 @@ class Place:
 class Example:
     """One case of a finding: a text, the text it goes with if there is one, and a note."""
 
-    place: Place | None
-    other: Place | None = None
+    place: CorpusRow | None
+    other: CorpusRow | None = None
     similarity: float | None = None
     note: str = ""
 
@@ -125,10 +125,10 @@ class Finding:
 Finder = Callable[[Evidence], list[Finding]]
 
 
-def place(evidence: Evidence, position: int) -> Place:
+def corpus_row(evidence: Evidence, position: int) -> CorpusRow:
     """The text at a position of the corpus, for an example."""
     corpus = evidence.corpus
-    return Place(
+    return CorpusRow(
         row=corpus.rows[position],
         text=corpus.texts[position],
         label=corpus.labels[position] if corpus.labels else "",
@@ -136,7 +136,7 @@ def place(evidence: Evidence, position: int) -> Place:
     )
 
 
-def spread(count: int, most: int) -> list[int]:
+def evenly_spaced(count: int, most: int) -> list[int]:
     """``most`` indices evenly spread over 0..count-1, or all: examples from best to worst."""
     if count <= most:
         return list(range(count))

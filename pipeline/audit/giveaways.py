@@ -1,6 +1,6 @@
 """Giveaways: a token or a beginning that alone predicts the label.
 
-The rule, over texts of which copies count once: it stands in at least ``LEAST_TEXTS`` texts,
+The rule, over texts of which copies count once: it stands in at least ``MIN_TEXTS`` texts,
 at least ``CERTAIN`` of them have one label, that label is not so frequent anyway, and it
 stands in a large enough share of that label's texts: ``COVERED`` for a word anywhere,
 ``COVERED_ODD`` for one that is no plain word (digits, underscores, addresses) or that stands
@@ -18,10 +18,10 @@ import numpy as np
 
 from features.messages import many
 from features.text import normalize_text
-from pipeline.audit.finding import Evidence, Example, Finding, place
+from pipeline.audit.finding import Evidence, Example, Finding, corpus_row
 
 SAMPLE = 20_000
-LEAST_TEXTS = 10
+MIN_TEXTS = 10
 CERTAIN = 0.98
 SURPRISE = 0.2
 COVERED, COVERED_ODD = 0.35, 0.15
@@ -77,7 +77,7 @@ def giveaway_findings(evidence: Evidence) -> list[Finding]:
             f"{_described(one)} predicts {one.label}: right in {one.precision:.1%} of "
             f"{many(one.texts, 'text')}, in {one.coverage:.0%} of the label's"
         )
-        examples.append(Example(place(evidence, shown), note=note))
+        examples.append(Example(corpus_row(evidence, shown), note=note))
     return [
         Finding(
             kind="giveaways",
@@ -110,7 +110,7 @@ def giveaways(evidence: Evidence) -> list[Giveaway]:
     found = [
         giveaway
         for mark, counts in by_mark.items()
-        if counts.total() >= LEAST_TEXTS
+        if counts.total() >= MIN_TEXTS
         for giveaway in _judged(mark, counts, labels, by_mark)
     ]
     found.sort(key=lambda g: (-g.coverage * g.texts, g.where, g.token))

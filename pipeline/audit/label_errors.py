@@ -35,7 +35,7 @@ weights. The latter falls with the number of classes, below any constant."""
 
 
 @dataclass(frozen=True, eq=False)
-class Suspects:
+class LabelErrors:
     """Rows whose label is suspected, the most suspected first.
 
     Attributes:
@@ -94,7 +94,7 @@ def _first_gradient(x: np.ndarray, labels: np.ndarray) -> float:
     return max(float(np.abs(gradient).max()) / count, float(np.finfo(np.float32).eps))
 
 
-def suspected(probabilities: np.ndarray, labels: np.ndarray) -> Suspects:
+def find_label_errors(probabilities: np.ndarray, labels: np.ndarray) -> LabelErrors:
     """The rows whose label is suspected.
 
     Args:
@@ -108,4 +108,4 @@ def suspected(probabilities: np.ndarray, labels: np.ndarray) -> Suspects:
     best = probabilities.argmax(axis=1)
     rows = np.flatnonzero((best != labels) & (own < UNLIKELY * usual[labels]))
     rows = rows[np.argsort(own[rows], kind="stable")]
-    return Suspects(rows, best[rows], own[rows], probabilities[rows, best[rows]])
+    return LabelErrors(rows, best[rows], own[rows], probabilities[rows, best[rows]])

@@ -10,9 +10,9 @@ import numpy as np
 from features.duplicates.shingles import letters, words
 from features.groups import ids_of
 from features.messages import listed, many
-from features.splits.split import FEWEST_UNITS
-from pipeline.audit.finding import Evidence, Example, Finding, place, spread
-from pipeline.audit.label_errors import out_of_fold, suspected
+from features.splits.split import MIN_UNITS
+from pipeline.audit.finding import Evidence, Example, Finding, corpus_row, evenly_spaced
+from pipeline.audit.label_errors import find_label_errors, out_of_fold
 
 UNEVEN = 10.0
 """Ratio of the largest to the smallest class from which a corpus is called imbalanced."""
@@ -22,7 +22,7 @@ FEW_TEXTS = 10
 
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
-LEAST_ROWS = 20
+MIN_ROWS = 20
 """With fewer rows no model can say anything about a label."""
 
 
@@ -67,12 +67,14 @@ def _conflicts(evidence: Evidence) -> list[Finding]:
     rows = conflicting(evidence)
     texts = np.unique(copies.folded[rows])
     examples = []
-    for group in texts[spread(len(texts), evidence.examples)].tolist():
+    for group in texts[evenly_spaced(len(texts), evidence.examples)].tolist():
         members = np.flatnonzero(copies.folded == group).tolist()
         other = next(i for i in members if labels[i] != labels[members[0]])
         counts = Counter(labels[i] for i in members)
         note = listed(f"{label}: {many(n, 'row')}" for label, n in counts.most_common())
-        examples.append(Example(place(evidence, members[0]), place(evidence, other), 1.0, note))
+        examples.append(
+            Example(corpus_row(evidence, members[0]), corpus_row(evidence, other), 1.0, note)
+        )
     near = [
         (a, b)
         for a, b in zip(copies.first.tolist(), copies.second.tolist(), strict=True)
@@ -97,15 +99,15 @@ def _conflicts(evidence: Evidence) -> list[Finding]:
 
 def _errors(evidence: Evidence) -> list[Finding]:
     names = sorted(set(evidence.labels))
-    if len(evidence.labels) < LEAST_ROWS or len(names) < 2:
+    if len(evidence.labels) < MIN_ROWS or len(names) < 2:
         return []
     place_of = {name: i for i, name in enumerate(names)}
     classes = np.array([place_of[label] for label in evidence.labels], np.int64)
     probabilities = out_of_fold(evidence.vectors, classes, evidence.copies.clusters)
-    suspects = suspected(probabilities, classes)
+    suspects = find_label_errors(probabilities, classes)
     examples = [
         Example(
-            place(evidence, row),
+            corpus_row(evidence, row),
             note=f"rather {names[suggested]} ({other:.0%}) than "
             f"{evidence.labels[row]} ({own:.0%})",
         )
@@ -170,10 +172,10 @@ def _small(evidence: Evidence) -> list[Finding]:
     }
     separate = Counter(label for label, _ in pairs)
     small = {label: n for label, n in sorted(separate.items()) if n < FEW_TEXTS}
-    lost = [label for label, n in small.items() if n < FEWEST_UNITS]
+    lost = [label for label, n in small.items() if n < MIN_UNITS]
     rows = [i for i, label in enumerate(evidence.labels) if label in small]
     rare = (
-        f"; {many(len(lost), 'class has', 'classes have')} fewer than {FEWEST_UNITS}, which "
+        f"; {many(len(lost), 'class has', 'classes have')} fewer than {MIN_UNITS}, which "
         "cannot be in training, validation and test at once"
         if lost
         else ""
@@ -218,7 +220,7 @@ def _unseen(evidence: Evidence) -> list[Finding]:
             ),
             remedy="add training texts of these labels, or take them out of the held-out sides",
             examples=tuple(
-                Example(place(evidence, i), note=evidence.labels[i])
+                Example(corpus_row(evidence, i), note=evidence.labels[i])
                 for i in rows[: evidence.examples]
             ),
             positions=tuple(rows),

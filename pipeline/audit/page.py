@@ -7,7 +7,7 @@ from pathlib import Path
 
 from features.output import appearing
 from pipeline.audit.audit import AuditResult
-from pipeline.audit.finding import Example, Finding, Place
+from pipeline.audit.finding import CorpusRow, Example, Finding
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem;
@@ -84,7 +84,7 @@ def _example(example: Example) -> str:
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
 
 
-def _place(place: Place) -> str:
+def _place(place: CorpusRow) -> str:
     text = place.text if len(place.text) <= LONGEST_TEXT else f"{place.text[:LONGEST_TEXT]}…"
     side = f", {escape(place.split)}" if place.split else ""
     return (

@@ -7,7 +7,7 @@ from collections import Counter
 
 from features.messages import listed, many
 from features.missing import is_missing
-from pipeline.audit.finding import Evidence, Example, Finding, place
+from pipeline.audit.finding import Evidence, Example, Finding, corpus_row
 
 INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
 """Unicode categories of control and format characters and of spaces: nothing is seen."""
@@ -59,7 +59,7 @@ def _headers(evidence: Evidence) -> Finding:
             "joined end to end: the name of the label column counts as a class"
         ),
         remedy="drop them (--write-clean does)",
-        examples=tuple(Example(place(evidence, row)) for row in rows[: evidence.examples]),
+        examples=tuple(Example(corpus_row(evidence, row)) for row in rows[: evidence.examples]),
         positions=tuple(rows),
     )
 
@@ -77,7 +77,7 @@ def _invisible(evidence: Evidence) -> Finding:
         remedy="drop them (--write-clean does): the encoder sees the same in all of them",
         examples=tuple(
             Example(
-                place(evidence, row),
+                corpus_row(evidence, row),
                 note=listed((f"U+{ord(char):04X}" for char in evidence.texts[row]), most=5),
             )
             for row in rows[: evidence.examples]
@@ -98,6 +98,6 @@ def _missing_labels(evidence: Evidence) -> Finding:
             f"there is none, which counts as a class: {listed(map(repr, sorted(counts)))}"
         ),
         remedy="if they have no label, empty these cells and pass --skip-empty",
-        examples=tuple(Example(place(evidence, row)) for row in rows[: evidence.examples]),
+        examples=tuple(Example(corpus_row(evidence, row)) for row in rows[: evidence.examples]),
         positions=tuple(rows),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from features.duplicates.shingles import words
 from features.messages import many
 from features.vectors.neighbors import nearest, unit
-from pipeline.audit.finding import Evidence, Example, Finding, place, spread
+from pipeline.audit.finding import Evidence, Example, Finding, corpus_row, evenly_spaced
 from pipeline.audit.rows import invisible_rows
 
 REPEATED = 3
@@ -139,7 +139,7 @@ def _non_answers(evidence: Evidence, rows: np.ndarray) -> Finding:
         remedy="drop them (--write-clean does): they teach noise and cannot be scored",
         examples=tuple(
             Example(
-                place(evidence, first[text]),
+                corpus_row(evidence, first[text]),
                 note=f"{many(count, 'row')} under {many(len(labels_of[text]), 'label')}",
             )
             for text, count in texts.most_common(evidence.examples)
@@ -167,7 +167,7 @@ def _outliers(evidence: Evidence, answers: np.ndarray) -> Finding:
         ),
         remedy="read them: other languages, garbage and wrong fields show up here; drop those",
         examples=tuple(
-            Example(place(evidence, row), note=f"nearest text: cosine {closest[row]:.2f}")
+            Example(corpus_row(evidence, row), note=f"nearest text: cosine {closest[row]:.2f}")
             for row in rows[: evidence.examples].tolist()
         ),
         positions=tuple(rows.tolist()),
@@ -191,8 +191,8 @@ def _foreign(evidence: Evidence) -> Finding:
         ),
         remedy="check that the encoder knows the language, or drop them",
         examples=tuple(
-            Example(place(evidence, rows[i]), note=scripts[rows[i]])
-            for i in spread(len(rows), evidence.examples)
+            Example(corpus_row(evidence, rows[i]), note=scripts[rows[i]])
+            for i in evenly_spaced(len(rows), evidence.examples)
         ),
         positions=tuple(rows),
     )
@@ -225,7 +225,7 @@ def _truncation(evidence: Evidence) -> Finding:
         ),
         remedy="see more with --max-tokens, or --layout sentences, or put what matters first",
         examples=tuple(
-            Example(place(evidence, row), note=f"{tokens[row]:,} tokens")
+            Example(corpus_row(evidence, row), note=f"{tokens[row]:,} tokens")
             for row in rows[: evidence.examples].tolist()
         ),
         positions=tuple(rows.tolist()),

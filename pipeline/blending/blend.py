@@ -19,10 +19,10 @@ from features.errors import SettingError
 from heads.evaluation.calibration import fit_temperature, mean_of, tempered
 from heads.evaluation.metrics import log_loss
 from pipeline.evaluation.evaluation import Evaluation, pooled
-from pipeline.evaluation.repeats import Spread, fold_spread, seed_spread
-from pipeline.runs.held_out import Answers, HeldOut
+from pipeline.evaluation.repeats import RepeatedScore, fold_spread, seed_spread
+from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions
 
-LEAST = 1e-12
+MIN_PARTS = 1e-12
 """In place of a true label's probability that float32 holds as 0, for the log loss."""
 
 
@@ -39,11 +39,11 @@ class Blended:
         over_folds: test scores over the folds; None without folds.
     """
 
-    held_out: HeldOut
+    held_out: HeldOutPredictions
     temperatures: tuple[float, ...]
     seeds: int
-    over_seeds: Spread | None
-    over_folds: Spread | None
+    over_seeds: RepeatedScore | None
+    over_folds: RepeatedScore | None
 
 
 def best_of(validations: Sequence[Evaluation]) -> int:
@@ -51,13 +51,13 @@ def best_of(validations: Sequence[Evaluation]) -> int:
 
     def standing(place: int) -> tuple[float, float]:
         own = validations[place]
-        logits = np.log(np.maximum(own.probabilities, LEAST))
+        logits = np.log(np.maximum(own.probabilities, MIN_PARTS))
         return own.score().accuracy, -log_loss(own.labels, logits)
 
     return max(range(len(validations)), key=standing)
 
 
-def temperature_of(answers: Answers) -> float:
+def temperature_of(answers: TrainingPredictions) -> float:
     """The temperature that makes the log loss on validation least.
 
     A class that no head of the fold knows has no probability anywhere, and texts of it are
@@ -67,11 +67,11 @@ def temperature_of(answers: Answers) -> float:
     known = np.flatnonzero(validation.plain.any(axis=0) | test.plain.any(axis=0))
     ids = np.full(max(int(validation.labels.max()) + 1, validation.plain.shape[1]), len(known))
     ids[known] = np.arange(len(known))
-    logits = np.log(np.maximum(validation.plain[:, known], LEAST))
+    logits = np.log(np.maximum(validation.plain[:, known], MIN_PARTS))
     return fit_temperature(ids[validation.labels], logits)
 
 
-def blend(parts: Sequence[HeldOut], names: Sequence[str]) -> Blended:
+def blend(parts: Sequence[HeldOutPredictions], names: Sequence[str]) -> Blended:
     """Blend runs that held out the same texts.
 
     Args:
@@ -114,7 +114,9 @@ def blend(parts: Sequence[HeldOut], names: Sequence[str]) -> Blended:
     )
 
 
-def _check_alike(first: HeldOut, other: HeldOut, name: str, other_name: str) -> None:
+def _check_alike(
+    first: HeldOutPredictions, other: HeldOutPredictions, name: str, other_name: str
+) -> None:
     """Runs with other held-out texts have learned from what the other is judged by."""
     both = f"{name} and {other_name}"
     if first.corpus_digest != other.corpus_digest:
@@ -139,20 +141,20 @@ def _check_alike(first: HeldOut, other: HeldOut, name: str, other_name: str) -> 
             )
 
 
-def _seeds(part: HeldOut) -> int:
+def _seeds(part: HeldOutPredictions) -> int:
     return len(part.answers) // len(part.folds)
 
 
-def _seed(part: HeldOut, fold: int, at: int) -> Answers:
+def _seed(part: HeldOutPredictions, fold: int, at: int) -> TrainingPredictions:
     """The answers of a fold by one of its seeds, both counted from 0, or by its only one."""
     own = [each for each in part.answers if each.fold == part.folds[fold].fold]
     return own[at if len(own) > 1 else 0]
 
 
-def _mean_answers(answers: Sequence[Answers]) -> Answers:
+def _mean_answers(answers: Sequence[TrainingPredictions]) -> TrainingPredictions:
     """The blend of one training of each run, on one fold."""
     first = answers[0]
-    return Answers(
+    return TrainingPredictions(
         first.fold,
         first.seed,
         True,
@@ -167,23 +169,25 @@ def _mean_evaluation(evaluations: Sequence[Evaluation]) -> Evaluation:
     return Evaluation(first.side, first.rows, first.labels, mean, mean)
 
 
-def _with_temperature(answers: Answers, temperature: float) -> Answers:
+def _with_temperature(answers: TrainingPredictions, temperature: float) -> TrainingPredictions:
     validation, test = (
         Evaluation(
             each.side, each.rows, each.labels, tempered(each.plain, temperature), each.plain
         )
         for each in (answers.validation, answers.test)
     )
-    return Answers(answers.fold, answers.seed, True, validation, test)
+    return TrainingPredictions(answers.fold, answers.seed, True, validation, test)
 
 
-def _over_seeds(repeats: Sequence[Sequence[Answers]]) -> Spread | None:
+def _over_seeds(repeats: Sequence[Sequence[TrainingPredictions]]) -> RepeatedScore | None:
     if len(repeats) == 1:
         return None
     return seed_spread([pooled([fold.test for fold in repeat]) for repeat in repeats])
 
 
-def _over_folds(repeats: Sequence[Sequence[Answers]], learned: Sequence[int]) -> Spread | None:
+def _over_folds(
+    repeats: Sequence[Sequence[TrainingPredictions]], learned: Sequence[int]
+) -> RepeatedScore | None:
     folds = list(zip(*repeats, strict=True))
     if len(folds) == 1:
         return None

@@ -14,11 +14,11 @@ from typing import Any
 from features.errors import CacheError, SettingError
 from heads.checkpoint import WEIGHTS
 from pipeline.blending.blend import Blended, best_of, blend
-from pipeline.console import say
+from pipeline.console import print_note
 from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.breakdown import CLASSES, ClassScore, class_scores, write_classes
 from pipeline.evaluation.evaluation import Difference, Score, difference
-from pipeline.evaluation.repeats import Spread
+from pipeline.evaluation.repeats import RepeatedScore
 from pipeline.evaluation.result import Calibration, calibration_of
 from pipeline.models.blend_folder import PARTS, copy_parts, file_digest, write_blend_file
 from pipeline.models.model import read_run
@@ -44,7 +44,7 @@ from pipeline.runs.folder import (
     write_json,
     writing,
 )
-from pipeline.runs.held_out import DAMAGE, HeldOut, read_held_out, write_held_out
+from pipeline.runs.held_out import DAMAGE, HeldOutPredictions, read_held_out, write_held_out
 
 NAME = "blend"
 
@@ -96,8 +96,8 @@ class BlendResult:
     baselines: Mapping[str, Score]
     seeds: int
     folds: int
-    over_seeds: Spread | None
-    over_folds: Spread | None
+    over_seeds: RepeatedScore | None
+    over_folds: RepeatedScore | None
     classes: tuple[ClassScore, ...]
     calibration: Calibration
     copied: int
@@ -141,7 +141,7 @@ def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
     described = {NAME: [part.name for part in parts]}
     result = _result(runs, parts, blended)
     for note in result.notes:
-        say(f"note: {note}")
+        print_note(f"note: {note}")
     with new_run(runs, run_name(NAME, described, datetime.now(UTC))) as opened:
         result = replace(result, run=opened.final)
         with writing(opened):
@@ -183,7 +183,7 @@ class _PartRun:
 
     name: str
     labels: tuple[str, ...]
-    held_out: HeldOut
+    held_out: HeldOutPredictions
     head: str
     layout: str
     baselines: Mapping[str, Score]

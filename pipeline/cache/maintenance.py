@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.encoders.segmentation import LANGUAGE, language_of
-from features.storage.location import Place
+from features.storage.location import Location
 from features.store.collection import Removal
 from features.store.compaction import Compaction
 from features.store.inventory import SpaceFacts
-from features.store.manifest import SpaceCard
+from features.store.manifest import SpaceManifest
 from features.store.quarantine import QUARANTINE
 from features.vectors.spec import FeatureSpec
 from pipeline.console import megabytes, one_line
@@ -24,7 +24,7 @@ PROMPT_SHOWN = 20
 class Listing:
     """What ``manyheads cache`` reports: the spaces, and the bytes in quarantine."""
 
-    cache: Place
+    cache: Location
     spaces: Sequence[SpaceFacts]
     quarantined: int
     exit_code = 0
@@ -64,7 +64,7 @@ class Listing:
 class Compacted:
     """What ``manyheads compact`` reports: a compaction a space, by fingerprint."""
 
-    cache: Place
+    cache: Location
     spaces: dict[str, Compaction]
     size_before: int
     size_after: int
@@ -102,7 +102,7 @@ class Compacted:
 class Collected:
     """What ``manyheads collect`` reports: what goes, and whether it went."""
 
-    cache: Place
+    cache: Location
     removals: Sequence[Removal]
     done: bool
     exit_code = 0
@@ -186,7 +186,7 @@ def _row(facts: SpaceFacts) -> tuple[str, ...]:
     )
 
 
-def _probe(card: SpaceCard) -> str:
+def _probe(card: SpaceManifest) -> str:
     """The largest difference from the reference library's vectors; - without a probe."""
     if not card.probes:
         return "-"

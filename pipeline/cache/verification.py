@@ -13,12 +13,12 @@ from features.encoders.description.model import EncoderModel, find_model, with_o
 from features.encoders.protocol import Encoder
 from features.encoding.recheck import changed_models, compare_sample, filled_by
 from features.errors import CacheError, CorruptShardError
-from features.storage.location import Place
+from features.storage.location import Location
 from features.store.manifest import existing_cache, space_folders
 from features.store.shards.shard import SUFFIX
 from features.store.store import FeatureStore
-from features.store.verification import REMEDIES, Finding, repair, verify_cache
-from pipeline.console import one_line, say
+from features.store.verification import REMEDIES, Fault, repair, verify_cache
+from pipeline.console import one_line, print_note
 from pipeline.encoding.vectors import load_encoder
 from pipeline.progress import Progress
 
@@ -38,11 +38,11 @@ class Verification:
         fixed: whether ``--fix`` was asked for.
     """
 
-    cache: Place
+    cache: Location
     shards: int
     compared: int
-    findings: Sequence[Finding]
-    moved: Sequence[Place]
+    findings: Sequence[Fault]
+    moved: Sequence[Location]
     fixed: bool
 
     @property
@@ -83,7 +83,7 @@ class Verification:
 
 
 def verify(
-    cache: Place,
+    cache: Location,
     *,
     fix: bool = False,
     data: Source | None = None,
@@ -121,7 +121,7 @@ def verify(
         if twin and filled_by(cache, twin):
             done = "with" if twin.trust_remote_code else "without"
             remedy = "pass it" if twin.trust_remote_code else "leave it out"
-            say(
+            print_note(
                 f"some spaces in {cache} were filled by {model.label!r} {done} "
                 f"--trust-remote-code: {remedy} to compare them"
             )
@@ -132,15 +132,15 @@ def verify(
 
 
 def _compare(
-    cache: Place,
+    cache: Location,
     model: EncoderModel,
     texts: Sequence[str],
     sample: int,
     load: Callable[[EncoderModel], Encoder],
-) -> tuple[int, list[Finding]]:
+) -> tuple[int, list[Fault]]:
     specs = filled_by(cache, model)
     if not specs:
-        say(f"no space in {cache} was filled by {model.label!r}: nothing to compare")
+        print_note(f"no space in {cache} was filled by {model.label!r}: nothing to compare")
         return 0, []
     encoder, compared, findings = load(model), 0, []
     for spec in specs:

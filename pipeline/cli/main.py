@@ -32,7 +32,7 @@ from pipeline.cli.commands import (
     train,
 )
 from pipeline.cli.system_errors import system_error
-from pipeline.console import open_streams, say, show, show_json
+from pipeline.console import open_streams, print_note, show, show_json
 
 NAME = "manyheads"
 INTERRUPTED = 130
@@ -64,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(sys.argv[1:] if arguments is None else arguments)
     except ManyheadsError as error:
         kind = "error" if isinstance(error, InputError) else "fault"
-        say(f"{kind}: {error}")
+        print_note(f"{kind}: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        say(
+        print_note(
             "interrupted: what was encoded so far is kept in the cache, and of train each "
             "finished training; the same command goes on from there"
         )
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = system_error(error)
         if reason is None:
             raise
-        say(f"error: {reason}")
+        print_note(f"error: {reason}")
         return InputError.exit_code
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from features.corpus.corpus import Columns
-from features.corpus.source import source
+from features.corpus.source import parse_source
 from features.encoders.backends.names import BACKENDS
-from features.storage.location import local_path, place
+from features.storage.location import local_path, parse_location
 from features.vectors.precision import STORED_DTYPES
 from features.vectors.spec import LAYOUTS, PRECISIONS
 from pipeline.config import (
@@ -27,7 +27,7 @@ def data_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
     group.add_argument(
         "--data",
-        type=source,
+        type=parse_source,
         default=EXAMPLE,
         metavar="FILE",
         help="CSV, TSV, JSON Lines or Parquet, each optionally .gz, or a folder of Parquet, "
@@ -120,7 +120,7 @@ def cache_option(group: argparse._ActionsContainer) -> None:
     """Where the feature store is."""
     group.add_argument(
         "--cache",
-        type=place,
+        type=parse_location,
         default=VectorConfig.cache,
         metavar="FOLDER",
         help="the feature store, here or on object storage (s3://...) (default: cache)",

@@ -30,7 +30,7 @@ from features.vectors.precision import STORED_DTYPES, pack, unpack, vector_bytes
 from features.vectors.sizes import ROW_BYTES
 from features.vectors.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
-from pipeline.console import say
+from pipeline.console import print_note
 from pipeline.encoding.vectors import chosen_devices, load_encoder, named_devices
 from pipeline.progress import Progress, duration
 
@@ -145,7 +145,7 @@ def certify(
     device = next(iter(chosen_devices(vectors)), None)
     encoder = load(model) if load else load_encoder(model, vectors.backend, device)
     if hasattr(encoder, "unpadded"):  # nothing is stored, but these too change with padding
-        probe(encoder, [model.spec(x, layers, prompt=prompt) for x in layouts], say)
+        probe(encoder, [model.spec(x, layers, prompt=prompt) for x in layouts], print_note)
     blocks: dict[tuple[str, str], Block] = {}
     for products in dict.fromkeys(("float32", precision)):
         specs = [

@@ -28,7 +28,7 @@ from features.store.store import FeatureStore
 from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, SENTENCES, FeatureTable
 from pipeline.config import VectorConfig
-from pipeline.console import say
+from pipeline.console import print_note
 from pipeline.progress import Progress
 
 
@@ -59,7 +59,7 @@ class Vectors:
         """The vectors of all texts, in their order."""
         table = self.space(layout).table(self.plan.keys, self.memory)
         if on_disk(table.values):
-            say(
+            print_note(
                 f"the {layout} vectors, {table.values.nbytes / 1e9:,.2f} GB, are more than may "
                 "stand in memory: they are read from a file in the cache (see --memory)"
             )
@@ -165,7 +165,7 @@ def fill(
         InputError, BadVectorError: as ``ensure_vectors``.
     """
     plan = plan_encoding(texts, spaces)
-    say(plan_line(plan))
+    print_note(plan_line(plan))
     if len(plan.missing):
         FeatureStore(config.cache).prepare()
         check_disk(plan, config.cache)
@@ -184,7 +184,7 @@ def fill(
 
         def ready() -> Encoder:
             encoder = own(model)
-            prepare(encoder, spaces, say)
+            prepare(encoder, spaces, print_note)
             return encoder
 
         report = encode(plan, texts, spaces, ready, on_batch)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.storage.location import Place
+from features.storage.location import Location
 from features.storage.results import recall
 
 BASELINE_NAMES = {"majority": "majority class", "tfidf_logistic": "TF-IDF + logistic"}
@@ -49,7 +49,11 @@ def majority(labels: np.ndarray, train: np.ndarray, rows: np.ndarray) -> np.ndar
 
 
 def kept_tfidf_logistic(
-    root: Place, texts: Sequence[str], labels: np.ndarray, train: np.ndarray, rows: np.ndarray
+    root: Location,
+    texts: Sequence[str],
+    labels: np.ndarray,
+    train: np.ndarray,
+    rows: np.ndarray,
 ) -> np.ndarray:
     """Predict as ``tfidf_logistic``, or read what a cache keeps of the same texts and labels.
 

@@ -137,7 +137,7 @@ def pooled(parts: Sequence[Evaluation]) -> Evaluation:
 
 
 @dataclass(frozen=True, eq=False)
-class Names:
+class ClassNames:
     """The class ids that all trials share.
 
     Attributes:
@@ -149,7 +149,7 @@ class Names:
     unseen: tuple[str, ...]
 
     @classmethod
-    def of(cls, labels: Sequence[str], splits: Sequence[Split]) -> Names:
+    def of(cls, labels: Sequence[str], splits: Sequence[Split]) -> ClassNames:
         """Those of a corpus under some splits."""
         known = sorted({name for split in splits for name in split.classes})
         return cls(tuple(known), tuple(sorted(set(labels) - set(known))))

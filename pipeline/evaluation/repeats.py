@@ -44,7 +44,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Spread:
+class RepeatedScore:
     """Test scores over repeats.
 
     Attributes:
@@ -72,12 +72,12 @@ def estimate(values: Sequence[float], shared: float = 0.0) -> Estimate:
     )
 
 
-def seed_spread(tests: Sequence[Evaluation]) -> Spread:
+def seed_spread(tests: Sequence[Evaluation]) -> RepeatedScore:
     """Over seeds, of one evaluation each on the same texts in the same order."""
     return _spread([[test] for test in tests], _right(tests))
 
 
-def fold_spread(tests: Sequence[Sequence[Evaluation]], shared: float) -> Spread:
+def fold_spread(tests: Sequence[Sequence[Evaluation]], shared: float) -> RepeatedScore:
     """Over folds, of one evaluation a seed each; a fold's score is the mean over its seeds.
 
     Args:
@@ -95,10 +95,10 @@ def _right(tests: Sequence[Evaluation]) -> np.ndarray:
 
 def _spread(
     repeats: Sequence[Sequence[Evaluation]], right: np.ndarray, shared: float = 0.0
-) -> Spread:
+) -> RepeatedScore:
     scores = [[test.score() for test in repeat] for repeat in repeats]
     accuracies = [float(np.mean([each.accuracy for each in repeat])) for repeat in scores]
     f1s = [float(np.mean([each.macro_f1 for each in repeat])) for repeat in scores]
-    return Spread(
+    return RepeatedScore(
         estimate(accuracies, shared), estimate(f1s, shared), metrics.share_interval(right)
     )

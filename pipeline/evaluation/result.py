@@ -13,7 +13,7 @@ from heads.evaluation.calibration import BINS, error_by_chance, reliability
 from heads.evaluation.metrics import differ
 from pipeline.evaluation.breakdown import ClassScore, Collapse, Parts
 from pipeline.evaluation.evaluation import Evaluation, Score
-from pipeline.evaluation.repeats import Spread
+from pipeline.evaluation.repeats import RepeatedScore
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class TrialScore:
+class TrainingScore:
     """What one training gave.
 
     Attributes:
@@ -116,9 +116,9 @@ class ExperimentResult:
     refit: bool = False
     seeds: int = 1
     folds: int = 0
-    trials: tuple[TrialScore, ...] = ()
-    over_seeds: Spread | None = None
-    over_folds: Spread | None = None
+    trials: tuple[TrainingScore, ...] = ()
+    over_seeds: RepeatedScore | None = None
+    over_folds: RepeatedScore | None = None
     classes: tuple[ClassScore, ...] = ()
     calibration: Calibration | None = None
     by_length: Parts | None = None

@@ -16,13 +16,13 @@ from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.protocol import Encoder
 from features.encoders.segmentation import language_of
 from features.errors import CacheError, EncoderError
-from features.storage.location import Place
+from features.storage.location import Location
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from heads.checkpoint import WEIGHTS
 from heads.evaluation.calibration import mean_of, tempered
 from pipeline.config import VectorConfig
-from pipeline.console import say
+from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
 from pipeline.models.blend_folder import (
     BLEND,
@@ -49,7 +49,7 @@ ORDER = (TOKENS, SENTENCES, POOLED)
 def predict(
     run: str,
     runs: Path,
-    cache: Place,
+    cache: Location,
     texts: Sequence[str],
     *,
     encoders: Sequence[str] = (),
@@ -146,7 +146,7 @@ def _find_recorded(name: str, trust_remote_code: bool) -> EncoderModel:
 
 
 def _vector_config(
-    spec: FeatureSpec, encoder: str, cache: Place, memory: float | None
+    spec: FeatureSpec, encoder: str, cache: Location, memory: float | None
 ) -> VectorConfig:
     """The configuration that gives vectors of a spec."""
     return VectorConfig(
@@ -166,14 +166,14 @@ def _warn(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> Non
     """Say what of the texts is not seen."""
     truncated, texts = int(vectors.truncated.sum()), len(table)
     if truncated:
-        say(
+        print_note(
             f"warning: {truncated:,} of {texts:,} texts are longer than the "
             f"{part.spec.limit} tokens that {whose} sees; the rest of each is not seen"
         )
     most = part.head.module.max_vectors
     longer = int((table.lengths > most).sum()) if most else 0
     if longer:
-        say(
+        print_note(
             f"warning: {longer:,} of {texts:,} texts have more than the {most:,} vectors "
             f"that the head of {whose} reads (max_vectors); the rest of each is not read"
         )

@@ -10,8 +10,8 @@ import numpy as np
 
 from heads.evaluation import metrics
 from heads.evaluation.calibration import reliability
-from pipeline.console import say
-from pipeline.evaluation.evaluation import Evaluation, Names
+from pipeline.console import print_note
+from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.reports.plots import draw_calibration, draw_confusion
 
 DRAWN_CLASSES = 100
@@ -19,7 +19,7 @@ DRAWN_CLASSES = 100
 
 
 def draw_test(
-    folder: Path, test: Evaluation, names: Names, temperatures: Sequence[float], title: str
+    folder: Path, test: Evaluation, names: ClassNames, temperatures: Sequence[float], title: str
 ) -> None:
     """Draw what is predicted on test: ``calibration.png`` and ``confusion.png``."""
     with optional(folder / "calibration.png") as path:
@@ -51,10 +51,12 @@ def optional(picture: Path) -> Iterator[Path]:
         yield picture
     except Exception as error:  # whatever a drawing library raises
         picture.unlink(missing_ok=True)
-        say(f"note: {picture.name} cannot be drawn ({error}); the run is kept without it")
+        print_note(
+            f"note: {picture.name} cannot be drawn ({error}); the run is kept without it"
+        )
 
 
-def _confusion(test: Evaluation, names: Names) -> tuple[list[str], np.ndarray]:
+def _confusion(test: Evaluation, names: ClassNames) -> tuple[list[str], np.ndarray]:
     """Names of the rows, and (rows, C) counts. Labels that training lacks come last."""
     known = len(names.classes)
     counts = metrics.confusion(test.labels, test.predicted, len(names.all))[:, :known]

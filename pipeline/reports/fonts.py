@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
-from pipeline.console import say
+from pipeline.console import print_note
 
 OWN = "DejaVu Sans"
 """Comes with matplotlib; Latin, Greek, Cyrillic and Arabic letters, and more."""
@@ -52,7 +52,7 @@ def save(figure: Figure, path: Path, dpi: int) -> None:
     # A picture is drawn more than once until it fits, so letters are warned of again.
     lost = {str(each.message) for each in caught if MISSING in str(each.message)}
     if lost:
-        say(
+        print_note(
             f"note: {path.name} shows boxes in place of letters ({len(lost)}) that no "
             "installed font has; install one of their script, such as Noto Sans CJK for Chinese"
         )

@@ -9,7 +9,7 @@ from pipeline.console import short_label
 from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.breakdown import ClassScore, Part
 from pipeline.evaluation.evaluation import Score
-from pipeline.evaluation.repeats import Estimate, Spread
+from pipeline.evaluation.repeats import Estimate, RepeatedScore
 from pipeline.evaluation.result import Calibration, ExperimentResult
 from pipeline.progress import duration
 
@@ -110,7 +110,7 @@ def _repeats(result: ExperimentResult) -> list[str]:
 
 
 def spread_lines(
-    seeds: int, over_seeds: Spread | None, folds: int, over_folds: Spread | None
+    seeds: int, over_seeds: RepeatedScore | None, folds: int, over_folds: RepeatedScore | None
 ) -> list[str]:
     """Mean, deviation and intervals over so many seeds and folds, where there are several."""
     lines = []
@@ -121,7 +121,7 @@ def spread_lines(
     return lines
 
 
-def _spread(name: str, others: str, spread: Spread) -> list[str]:
+def _spread(name: str, others: str, spread: RepeatedScore) -> list[str]:
     low, high = spread.texts_interval
     return [
         f"{f'test, {name}':<31}{'mean':>9}{'deviation':>11}   95 % interval of the mean",

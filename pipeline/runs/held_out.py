@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import CacheError
-from pipeline.evaluation.evaluation import Evaluation, Names, pooled
+from pipeline.evaluation.evaluation import ClassNames, Evaluation, pooled
 from pipeline.runs.folder import PREDICTIONS, PROBABILITIES
 
 SIDES = ("validation", "test")
@@ -31,7 +31,7 @@ DAMAGE = (LookupError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class TrainingPredictions:
     """Those of one training.
 
     Attributes:
@@ -49,7 +49,7 @@ class Answers:
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
+class HeldOutPredictions:
     """Those of all trainings of a run.
 
     Attributes:
@@ -62,13 +62,13 @@ class HeldOut:
     """
 
     corpus_digest: str
-    names: Names
+    names: ClassNames
     rows: np.ndarray
     learned: tuple[int, ...]
-    answers: tuple[Answers, ...]
+    answers: tuple[TrainingPredictions, ...]
 
     @property
-    def folds(self) -> tuple[Answers, ...]:
+    def folds(self) -> tuple[TrainingPredictions, ...]:
         """Those of the training that is kept of each fold; without folds, one."""
         return tuple(each for each in self.answers if each.kept)
 
@@ -88,13 +88,13 @@ class HeldOut:
         return len(self.folds) if len(self.folds) > 1 else 0
 
 
-def write_held_out(folder: Path, held_out: HeldOut) -> None:
+def write_held_out(folder: Path, held_out: HeldOutPredictions) -> None:
     """Write both files into a run folder."""
     _write_predictions(folder / PREDICTIONS, held_out)
     _write_probabilities(folder / PROBABILITIES, held_out)
 
 
-def _write_predictions(path: Path, held_out: HeldOut) -> None:
+def _write_predictions(path: Path, held_out: HeldOutPredictions) -> None:
     """With folds every text has one row on test, and most several on validation."""
     names = held_out.names
     columns: dict[str, list[Any]] = {
@@ -111,7 +111,7 @@ def _write_predictions(path: Path, held_out: HeldOut) -> None:
     pq.write_table(pa.table(columns), path)
 
 
-def _write_probabilities(path: Path, held_out: HeldOut) -> None:
+def _write_probabilities(path: Path, held_out: HeldOutPredictions) -> None:
     parts = [
         (answers, evaluation)
         for answers in held_out.answers
@@ -151,7 +151,7 @@ def _write_probabilities(path: Path, held_out: HeldOut) -> None:
     pq.write_table(table, path, compression="zstd")
 
 
-def read_held_out(folder: Path) -> HeldOut:
+def read_held_out(folder: Path) -> HeldOutPredictions:
     """Those of a run folder. Raises ``CacheError`` if it has none or they are damaged."""
     path = folder / PROBABILITIES
     if not path.exists():
@@ -162,11 +162,11 @@ def read_held_out(folder: Path) -> HeldOut:
     try:
         table = pq.read_table(path)
         description = json.loads(table.schema.metadata[DESCRIPTION])
-        names = Names(tuple(description["classes"]), tuple(description["unseen"]))
+        names = ClassNames(tuple(description["classes"]), tuple(description["unseen"]))
         place = table.column("place").to_numpy()
         rows = np.zeros(int(place.max(initial=-1)) + 1, np.int64)
         rows[place] = table.column("row").to_numpy()
-        return HeldOut(
+        return HeldOutPredictions(
             str(description["corpus_digest"]),
             names,
             rows,
@@ -177,7 +177,7 @@ def read_held_out(folder: Path) -> HeldOut:
         raise CacheError(f"{path} is damaged ({error}): train the run again") from error
 
 
-def _answers(table: pa.Table, names: Names) -> tuple[Answers, ...]:
+def _answers(table: pa.Table, names: ClassNames) -> tuple[TrainingPredictions, ...]:
     fold, seed, kept, place = (
         table.column(name).to_numpy() for name in ("fold", "seed", "kept", "place")
     )
@@ -198,7 +198,9 @@ def _answers(table: pa.Table, names: Names) -> tuple[Answers, ...]:
         training = (fold == each_fold) & (seed == each_seed)
         validation, test = (evaluation(code, training) for code in range(len(SIDES)))
         answers.append(
-            Answers(each_fold, each_seed, bool(kept[training].all()), validation, test)
+            TrainingPredictions(
+                each_fold, each_seed, bool(kept[training].all()), validation, test
+            )
         )
     if not any(each.kept for each in answers):
         raise ValueError("no training is kept")

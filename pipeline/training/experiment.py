@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from features.corpus.corpus import Corpus
-from features.duplicates.duplicates import Copies, kept_copies, leaked
+from features.duplicates.duplicates import Duplicates, kept_copies, leaked
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.errors import CacheError, SettingError
@@ -21,12 +21,12 @@ from features.splits.split import Split
 from features.vectors.table import POOLED
 from heads.registry import check_layout, head_type, make_settings
 from pipeline.config import ExperimentConfig
-from pipeline.console import say
+from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
 from pipeline.evaluation import baselines
 from pipeline.evaluation.breakdown import by_length, by_truncation, class_scores, collapse
 from pipeline.evaluation.evaluation import Evaluation, Score, score
-from pipeline.evaluation.result import ExperimentResult, TrialScore, calibration_of
+from pipeline.evaluation.result import ExperimentResult, TrainingScore, calibration_of
 from pipeline.runs.folder import (
     METRICS,
     find_run,
@@ -39,9 +39,9 @@ from pipeline.runs.folder import (
 from pipeline.runs.held_out import read_held_out
 from pipeline.training.advice import words_do_better
 from pipeline.training.partition import fold_corpus, read_labelled, split_corpus, splits_of
-from pipeline.training.resume import Journal
-from pipeline.training.run_writer import Record, write_record
-from pipeline.training.trainings import Outcome, Trial, check_labels, run_trials
+from pipeline.training.resume import FinishedTrainings
+from pipeline.training.run_writer import RunContents, write_run
+from pipeline.training.trainings import Training, Trainings, check_labels, run_trainings
 
 MAJORITY, TFIDF = "majority", "tfidf_logistic"
 """Names of the baselines."""
@@ -81,13 +81,13 @@ def run_experiment(
             splits = (split_corpus(corpus, config.data, copies),)
         spec = vectors.space(layout).spec
         decided = config.head, spec.fingerprint, corpus.digest
-        journal = Journal(config.runs, decided, len(splits) * config.seeds)
-        outcome = run_trials(config, table, labels, splits, journal)
+        journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
+        outcome = run_trainings(config, table, labels, splits, journal)
         result = _result(config, layout, corpus, vectors, copies, outcome)
         result = replace(result, run=run.final)
         with writing(run):
-            record = Record(described, corpus, spec, outcome, pooled, vectors.model.commit)
-            write_record(run.folder, record, result)
+            record = RunContents(described, corpus, spec, outcome, pooled, vectors.model.commit)
+            write_run(run.folder, record, result)
     journal.close()
     return replace(result, run=run.final)
 
@@ -129,8 +129,8 @@ def _result(
     layout: str,
     corpus: Corpus,
     vectors: Vectors,
-    copies: Copies,
-    outcome: Outcome,
+    copies: Duplicates,
+    outcome: Trainings,
 ) -> ExperimentResult:
     """Everything that is measured; the run folder is filled in later."""
     first, test, names = outcome.first, outcome.test, outcome.names
@@ -166,7 +166,7 @@ def _result(
         refit=first.trained.settings.refit,
         seeds=config.seeds,
         folds=config.folds,
-        trials=tuple(_trial_score(trial, outcome) for trial in outcome.trials),
+        trials=tuple(_training_score(trial, outcome) for trial in outcome.trials),
         over_seeds=outcome.over_seeds,
         over_folds=outcome.over_folds,
         classes=class_scores(test, names.all),
@@ -178,8 +178,8 @@ def _result(
     )
 
 
-def _trial_score(trial: Trial, outcome: Outcome) -> TrialScore:
-    return TrialScore(
+def _training_score(trial: Training, outcome: Trainings) -> TrainingScore:
+    return TrainingScore(
         fold=trial.fold,
         seed=trial.seed,
         kept=trial in outcome.kept,
@@ -201,7 +201,7 @@ def _score_some(evaluation: Evaluation, chosen: np.ndarray) -> Score | None:
 
 
 def _baselines(
-    config: ExperimentConfig, texts: Sequence[str], outcome: Outcome
+    config: ExperimentConfig, texts: Sequence[str], outcome: Trainings
 ) -> dict[str, np.ndarray]:
     """Return what baselines predict on all test texts, that learned from what the heads did."""
     labels, root = outcome.labels, config.vectors.cache
@@ -214,5 +214,7 @@ def _baselines(
             baselines.kept_tfidf_logistic(root, texts, labels, *side) for side in sides
         ]
     except Exception as error:  # whatever texts do to it: the heads are trained
-        say(f"note: the TF-IDF baseline cannot be had ({error}); the run is kept without it")
+        print_note(
+            f"note: the TF-IDF baseline cannot be had ({error}); the run is kept without it"
+        )
     return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -12,17 +12,17 @@ from dataclasses import replace
 import numpy as np
 
 from features.corpus.corpus import Corpus, read_corpus
-from features.duplicates.duplicates import Copies
+from features.duplicates.duplicates import Duplicates
 from features.errors import SettingError, SplitError
-from features.groups import ids_of, joined
+from features.groups import ids_of, union
 from features.messages import clipped, listed
 from features.missing import ids_of_groups, is_missing
 from features.splits.folds import make_folds
 from features.splits.names import TEST
 from features.splits.split import Split, make_split, official_sides
 from pipeline.config import NEAR, DataConfig
-from pipeline.console import say
-from pipeline.runs.held_out import HeldOut
+from pipeline.console import print_note
+from pipeline.runs.held_out import HeldOutPredictions
 
 TEST_SHARE = 0.15
 
@@ -42,13 +42,13 @@ def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
     corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
     groups = None if corpus.groups is None else ids_of_groups(corpus.groups)
     if folds:
-        _deal(corpus, data, groups, folds)
+        _split_rows(corpus, data, groups, folds)
     else:
         _split(corpus, data, groups)
     if corpus.skipped:
-        say(f"note: {corpus.skipped:,} rows without a text or label were left out")
+        print_note(f"note: {corpus.skipped:,} rows without a text or label were left out")
     for label, count in missing_labels(corpus).items():
-        say(
+        print_note(
             f"note: {count:,} rows have the label {label!r}, which programs write where there "
             "is none; it counts as a class: empty these cells and pass --skip-empty otherwise"
         )
@@ -56,7 +56,7 @@ def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
 
 
 def split_corpus(
-    corpus: Corpus, data: DataConfig, copies: Copies, test: float | None = TEST_SHARE
+    corpus: Corpus, data: DataConfig, copies: Duplicates, test: float | None = TEST_SHARE
 ) -> Split:
     """The split of a corpus, said on stderr.
 
@@ -72,18 +72,18 @@ def split_corpus(
     if data.split == NEAR:
         notes += _cluster_notes(corpus, copies)
     split = replace(split, notes=tuple(notes))
-    say(
+    print_note(
         f"{corpus.name}: {len(corpus):,} texts, {len(split.classes)} classes; "
         f"{len(split.train):,} to train, {len(split.validation):,} to validate, "
         f"{len(split.test):,} to test"
     )
     for note in split.notes:
-        say(f"note: {note}")
+        print_note(f"note: {note}")
     return split
 
 
 def fold_corpus(
-    corpus: Corpus, data: DataConfig, copies: Copies, folds: int
+    corpus: Corpus, data: DataConfig, copies: Duplicates, folds: int
 ) -> tuple[Split, ...]:
     """One split a fold, said on stderr: every text tests once, a part of the others validates.
 
@@ -93,22 +93,22 @@ def fold_corpus(
     Raises:
         SplitError: too little is left to deal once copies and groups stay together.
     """
-    splits = _deal(corpus, data, group_ids(corpus, copies, data.split), folds)
+    splits = _split_rows(corpus, data, group_ids(corpus, copies, data.split), folds)
     notes = _fold_notes(corpus, splits) + _group_notes(corpus, data)
     if data.split == NEAR:
         notes += _cluster_notes(corpus, copies)
     sizes = [len(split.test) for split in splits]
-    say(
+    print_note(
         f"{corpus.name}: {sum(sizes):,} texts in {folds} folds of {min(sizes):,} to "
         f"{max(sizes):,}"
     )
     for note in notes:
-        say(f"note: {note}")
+        print_note(f"note: {note}")
     return tuple(replace(split, notes=tuple(notes)) for split in splits)
 
 
 def splits_of(
-    corpus: Corpus, held_out: HeldOut, run: str, notes: Sequence[str]
+    corpus: Corpus, held_out: HeldOutPredictions, run: str, notes: Sequence[str]
 ) -> tuple[Split, ...]:
     """The splits that a finished run was trained on, one a fold, said on stderr.
 
@@ -135,13 +135,13 @@ def splits_of(
         own[fold.validation.rows] = fold.validation.side
         own[fold.test.rows] = fold.test.side
     splits = [_sided(corpus, pool, own[pool].tolist()) for own in cells]
-    say(f"{corpus.name}: {len(pool):,} texts on the sides of {run}")
+    print_note(f"{corpus.name}: {len(pool):,} texts on the sides of {run}")
     for note in notes:
-        say(f"note: {note}")
+        print_note(f"note: {note}")
     return tuple(replace(split, notes=tuple(notes)) for split in splits)
 
 
-def group_ids(corpus: Corpus, copies: Copies, rule: str) -> np.ndarray | None:
+def group_ids(corpus: Corpus, copies: Duplicates, rule: str) -> np.ndarray | None:
     """(N,) int64 ids of rows that stay together, or None where only exact copies do.
 
     Args:
@@ -151,7 +151,7 @@ def group_ids(corpus: Corpus, copies: Copies, rule: str) -> np.ndarray | None:
     if rule != NEAR:
         return column
     clusters = ids_of(copies.clusters.tolist())
-    return clusters if column is None else joined(clusters, column)
+    return clusters if column is None else union(clusters, column)
 
 
 def _split(
@@ -168,7 +168,7 @@ def _split(
     )
 
 
-def _deal(
+def _split_rows(
     corpus: Corpus, data: DataConfig, groups: np.ndarray | None, folds: int
 ) -> list[Split]:
     """One split a fold, of the rows that no split column marks as test."""
@@ -266,7 +266,7 @@ def _group_notes(corpus: Corpus, data: DataConfig) -> list[str]:
     return [f"{rows} an empty {data.columns.group}{also}: each counts as a group of its own."]
 
 
-def _cluster_notes(corpus: Corpus, copies: Copies) -> list[str]:
+def _cluster_notes(corpus: Corpus, copies: Duplicates) -> list[str]:
     """What near-copies there are, and what keeping them together means for the score."""
     sizes = np.bincount(copies.clusters)
     rows = int(sizes[sizes > 1].sum())

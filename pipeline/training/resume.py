@@ -44,7 +44,7 @@ KEPT_SECONDS = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class FinishedTraining:
     """One finished training.
 
     Attributes:
@@ -59,7 +59,7 @@ class Training:
     seconds: float
 
 
-class Journal:
+class FinishedTrainings:
     """The trainings of one experiment.
 
     Args:
@@ -76,7 +76,7 @@ class Journal:
         with suppress(OSError):
             sweep(self.folder)  # what a killed one was writing
 
-    def find(self, settings: HeadSettings, split: Split, seed: int) -> Training | None:
+    def find(self, settings: HeadSettings, split: Split, seed: int) -> FinishedTraining | None:
         """The finished training of a seed on a split; None: there is none, or a damaged one."""
         place = self._place(settings, split, seed)
         try:
@@ -88,9 +88,11 @@ class Journal:
         if digest != _digest(place, data):
             return None
         values = load(data)
-        return Training(trained, values["held_out"], float(values["seconds"][0]))
+        return FinishedTraining(trained, values["held_out"], float(values["seconds"][0]))
 
-    def keep(self, settings: HeadSettings, split: Split, seed: int, training: Training) -> None:
+    def keep(
+        self, settings: HeadSettings, split: Split, seed: int, training: FinishedTraining
+    ) -> None:
         """Keep a training until :meth:`close`; nothing is kept where nothing can be written."""
         place = self._place(settings, split, seed)
         with suppress(OSError, CacheError), temporary_folder(self.folder, "training") as folder:

@@ -21,15 +21,15 @@ from pipeline.reports.figures import draw_test, optional
 from pipeline.reports.plots import Curve, draw_curves
 from pipeline.runs.environment import environment
 from pipeline.runs.folder import CONFIG, ENVIRONMENT, HISTORY, METRICS, write_json
-from pipeline.runs.held_out import Answers, HeldOut, write_held_out
+from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions, write_held_out
 from pipeline.runs.misclassified import ERRORS, error_list, write_errors
 from pipeline.runs.training_texts import TRAINING, TrainingTexts, write_training
 from pipeline.training.tensorboard import write_events
-from pipeline.training.trainings import Outcome
+from pipeline.training.trainings import Trainings
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class RunContents:
     """What a run folder is written from, beside the result.
 
     Attributes:
@@ -44,12 +44,12 @@ class Record:
     config: dict[str, Any]
     corpus: Corpus
     spec: FeatureSpec
-    outcome: Outcome
+    outcome: Trainings
     pooled: np.ndarray
     commit: str = ""
 
 
-def write_record(folder: Path, record: Record, result: ExperimentResult) -> None:
+def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> None:
     """Fill a run folder. ``metrics.json`` comes last: its existence means the rest is there."""
     first = record.outcome.first
     errors = _errors(record)
@@ -66,7 +66,7 @@ def write_record(folder: Path, record: Record, result: ExperimentResult) -> None
     write_json(folder / METRICS, result.to_dict())
 
 
-def _config(record: Record) -> dict[str, Any]:
+def _config(record: RunContents) -> dict[str, Any]:
     """The configuration, and what it came to for the head that is kept."""
     first = record.outcome.first
     split = first.split
@@ -89,7 +89,7 @@ def _config(record: Record) -> dict[str, Any]:
     }
 
 
-def _write_history(path: Path, outcome: Outcome) -> None:
+def _write_history(path: Path, outcome: Trainings) -> None:
     """One line an epoch of every training; null, which JSON has, in place of NaN."""
     lines = [
         json.dumps({"fold": trial.fold, "seed": trial.seed, **_numbers(epoch)}) + "\n"
@@ -104,7 +104,7 @@ def _numbers(epoch: EpochRecord) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
-def _errors(record: Record) -> list[dict[str, Any]]:
+def _errors(record: RunContents) -> list[dict[str, Any]]:
     """Every test text labelled wrongly, the surest first, with what its head learned nearby."""
     classes = record.outcome.names.classes
     errors = [
@@ -117,7 +117,7 @@ def _errors(record: Record) -> list[dict[str, Any]]:
     return sorted(errors, key=lambda error: -error["confidence"])
 
 
-def _draw(folder: Path, record: Record, result: ExperimentResult) -> None:
+def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:
     score = result.test
     low, high = score.accuracy_interval
     what = f"accuracy over {result.folds} folds" if result.folds else "test accuracy"
@@ -136,15 +136,15 @@ def _draw(folder: Path, record: Record, result: ExperimentResult) -> None:
     draw_test(folder, outcome.test, outcome.names, temperatures, title)
 
 
-def held_out_of(corpus: Corpus, outcome: Outcome) -> HeldOut:
+def held_out_of(corpus: Corpus, outcome: Trainings) -> HeldOutPredictions:
     """Those of an experiment."""
-    return HeldOut(
+    return HeldOutPredictions(
         corpus.digest,
         outcome.names,
         np.array(corpus.rows, dtype=np.int64),
         tuple(len(trial.learned) for trial in outcome.kept),
         tuple(
-            Answers(
+            TrainingPredictions(
                 trial.fold,
                 trial.seed,
                 trial in outcome.kept,

@@ -15,14 +15,14 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from pipeline.evaluation.evaluation import Score
-from pipeline.training.trainings import Outcome, Trial
+from pipeline.training.trainings import Training, Trainings
 
 SHOWN_ERRORS = 20
 LONGEST_TEXT = 300
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:/])")
 
 
-def write_events(folder: Path, outcome: Outcome, errors: Sequence[Mapping[str, Any]]) -> None:
+def write_events(folder: Path, outcome: Trainings, errors: Sequence[Mapping[str, Any]]) -> None:
     """Loss, accuracy, learning rate and gradient norm by epoch; test scores; errors as text.
 
     Args:
@@ -38,7 +38,7 @@ def write_events(folder: Path, outcome: Outcome, errors: Sequence[Mapping[str, A
                 writer.add_text("errors", errors_table(errors[:SHOWN_ERRORS]))
 
 
-def _write_curves(writer: SummaryWriter, trial: Trial) -> None:
+def _write_curves(writer: SummaryWriter, trial: Training) -> None:
     for epoch in trial.trained.history:
         for side in ("train", "validation"):
             for name in ("loss", "accuracy"):

@@ -24,14 +24,14 @@ from heads.registry import head_type, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from heads.trained import TrainedHead, fit, refit
 from pipeline.config import ExperimentConfig
-from pipeline.console import say
-from pipeline.evaluation.evaluation import Evaluation, Names, pooled
-from pipeline.evaluation.repeats import Spread, fold_spread, seed_spread
-from pipeline.training.resume import Journal, Training
+from pipeline.console import print_note
+from pipeline.evaluation.evaluation import ClassNames, Evaluation, pooled
+from pipeline.evaluation.repeats import RepeatedScore, fold_spread, seed_spread
+from pipeline.training.resume import FinishedTraining, FinishedTrainings
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class Training:
     """One training and what came of it.
 
     Attributes:
@@ -40,8 +40,8 @@ class Trial:
         split: who trained, validated and tested.
         learned: rows that the head has learned from in the end.
         trained: that head, with its temperature.
-        validation, test: predictions in the ids of ``Names``; those on validation are of the
-            head before it learned from those texts too.
+        validation, test: predictions in the ids of ``ClassNames``; those on validation are of
+            the head before it learned from those texts too.
         seconds: of the training.
     """
 
@@ -67,7 +67,7 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class Trainings:
     """All trials of an experiment.
 
     Attributes:
@@ -77,13 +77,13 @@ class Outcome:
         labels: (N,) int64 class ids of the whole corpus.
     """
 
-    trials: tuple[Trial, ...]
-    kept: tuple[Trial, ...]
-    names: Names
+    trials: tuple[Training, ...]
+    kept: tuple[Training, ...]
+    names: ClassNames
     labels: np.ndarray
 
     @classmethod
-    def of(cls, trials: Sequence[Trial], names: Names, labels: np.ndarray) -> Outcome:
+    def of(cls, trials: Sequence[Training], names: ClassNames, labels: np.ndarray) -> Trainings:
         """Keep the best seed of each fold."""
         folds = sorted({trial.fold for trial in trials})
         own = {fold: [trial for trial in trials if trial.fold == fold] for fold in folds}
@@ -91,7 +91,7 @@ class Outcome:
         return cls(tuple(trials), kept, names, labels)
 
     @property
-    def first(self) -> Trial:
+    def first(self) -> Training:
         """The trial whose head the run folder holds: the one kept of the first fold."""
         return self.kept[0]
 
@@ -106,7 +106,7 @@ class Outcome:
         return pooled([trial.test for trial in self.kept])
 
     @property
-    def over_seeds(self) -> Spread | None:
+    def over_seeds(self) -> RepeatedScore | None:
         """The test scores over seeds, of all folds pooled; None of one seed."""
         seeds = sorted({trial.seed for trial in self.trials})
         if len(seeds) == 1:
@@ -115,7 +115,7 @@ class Outcome:
         return seed_spread([pooled(tests) for tests in own])
 
     @property
-    def over_folds(self) -> Spread | None:
+    def over_folds(self) -> RepeatedScore | None:
         """The test scores over folds; None of one."""
         if len(self.kept) == 1:
             return None
@@ -127,13 +127,13 @@ class Outcome:
         return fold_spread(tests, float(np.mean(ratios)))
 
 
-def run_trials(
+def run_trainings(
     config: ExperimentConfig,
     table: FeatureTable,
     labels: Sequence[str],
     splits: Sequence[Split],
-    journal: Journal,
-) -> Outcome:
+    journal: FinishedTrainings,
+) -> Trainings:
     """Train every seed on every split, but for what the journal has.
 
     Args:
@@ -145,11 +145,11 @@ def run_trials(
     Raises:
         BadVectorError, DivergedError: as ``heads.trained.fit``.
     """
-    names = Names.of(labels, splits)
+    names = ClassNames.of(labels, splits)
     truth = names.ids(labels)
     seeds = range(config.seed, config.seed + config.seeds)
     single = len(splits) * len(seeds) == 1
-    on_epoch = partial(_say_epoch, head_type(config.head).step) if single else None
+    on_epoch = partial(_note_epoch, head_type(config.head).step) if single else None
     trials = []
     for fold, split in enumerate(splits, start=1):
         settings = _settings(config, split)
@@ -168,7 +168,7 @@ def run_trials(
                 journal.keep(settings, split, seed, training)
             evaluate = partial(_evaluate, split, names, truth, training.trained.temperature)
             test = training.trained.logits(table, split.test)
-            trial = Trial(
+            trial = Training(
                 fold,
                 seed,
                 split,
@@ -180,8 +180,8 @@ def run_trials(
             )
             trials.append(trial)
             if known or not single:
-                _say_trial(trial, len(splits), known)
-    return Outcome.of(trials, names, truth)
+                _note_training(trial, len(splits), known)
+    return Trainings.of(trials, names, truth)
 
 
 def _train(
@@ -193,7 +193,7 @@ def _train(
     learned: np.ndarray,
     seed: int,
     on_epoch: OnEpoch | None,
-) -> Training:
+) -> FinishedTraining:
     """One training: the epoch by validation, its temperature, then from all that may teach."""
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
@@ -202,7 +202,7 @@ def _train(
     seconds = time.perf_counter() - start
     held_out = chosen.logits(table, split.validation)
     temperature = fit_temperature(ids[split.validation], held_out)
-    return Training(replace(trained, temperature=temperature), held_out, seconds)
+    return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
 
 
 def check_labels(settings: HeadSettings, labels: Sequence[str]) -> None:
@@ -234,7 +234,7 @@ def _learned(settings: HeadSettings, split: Split, ids: np.ndarray) -> np.ndarra
 
 def _evaluate(
     split: Split,
-    names: Names,
+    names: ClassNames,
     truth: np.ndarray,
     temperature: float,
     side: str,
@@ -250,13 +250,13 @@ def _evaluate(
         side,
         rows,
         truth[rows],
-        _spread_out(softmax(logits, temperature), split.classes, names),
-        _spread_out(softmax(logits), split.classes, names),
+        _align_columns(softmax(logits, temperature), split.classes, names),
+        _align_columns(softmax(logits), split.classes, names),
     )
 
 
-def _spread_out(
-    probabilities: np.ndarray, classes: tuple[str, ...], names: Names
+def _align_columns(
+    probabilities: np.ndarray, classes: tuple[str, ...], names: ClassNames
 ) -> np.ndarray:
     """(n, C) with a column for every class of ``names``; 0 for those that a fold lacks."""
     if classes == names.classes:
@@ -266,18 +266,18 @@ def _spread_out(
     return wide
 
 
-def _say_epoch(step: str, record: EpochRecord) -> None:
-    say(
+def _note_epoch(step: str, record: EpochRecord) -> None:
+    print_note(
         f"{step} {record.epoch:>3}: loss {record.train_loss:.3f} training, "
         f"{record.validation_loss:.3f} validation; accuracy {record.train_accuracy:.1%}, "
         f"{record.validation_accuracy:.1%}; {record.seconds:.1f} s"
     )
 
 
-def _say_trial(trial: Trial, folds: int, known: bool) -> None:
+def _note_training(trial: Training, folds: int, known: bool) -> None:
     accuracy, loss = trial.standing
     fold = f"fold {trial.fold} of {folds}, " if folds > 1 else ""
-    say(
+    print_note(
         f"{fold}seed {trial.seed}: validation accuracy {accuracy:.1%}, loss {-loss:.3f}; "
         f"{trial.seconds:.1f} s{', kept from a run that did not finish' if known else ''}"
     )

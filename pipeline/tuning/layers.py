@@ -32,7 +32,7 @@ from heads.registry import HEADS, head_type, make_settings
 from heads.settings import HeadSettings
 from heads.trained import fit
 from pipeline.config import DataConfig, VectorConfig, check_plot
-from pipeline.console import say
+from pipeline.console import print_note
 from pipeline.encoding.vectors import fill, open_spaces
 from pipeline.progress import Progress, duration
 from pipeline.training.partition import TEST_SHARE, read_labelled, split_corpus
@@ -240,7 +240,7 @@ def draw_rows(corpus: Corpus, count: int, seed: int) -> tuple[np.ndarray, float 
         train = train[sample(classes[train], count - len(held), rng)]
     marked = bool(np.any(sides == TEST))
     if len(train) + len(held) < len(corpus) and not marked:
-        say(
+        print_note(
             f"note: a sample of {count:,} of {len(corpus):,} texts, split by itself; train "
             "splits the whole file anew, so some of its test texts may have helped to choose"
         )

@@ -20,7 +20,7 @@ from features import FeatureEncoder, FeatureStore, encode, load_encoder
 from features.encoders.segmentation import language_of
 from features.encoders.transformer import TransformerEncoder
 from features.errors import EncoderError, SettingError
-from features.store.inventory import cards
+from features.store.inventory import manifests
 from tests.support.transformers import SENTENCES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -120,7 +120,7 @@ def test_the_transformer_passes_language_and_back_end_on(
         FeatureEncoder(folder, backend="onnx").fit(["a"])
     chinese = FeatureEncoder(folder, layout="sentences", language="zh", cache=tmp_path)
     chinese.transform(["a cat。rain。"])
-    (card,) = cards(tmp_path)
+    (card,) = manifests(tmp_path)
     assert language_of(card.spec.segmentation) == "zh"
 
 

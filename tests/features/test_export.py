@@ -90,7 +90,7 @@ def test_npy(tmp_path: Path, layout: str, dtype: str) -> None:
 def test_every_shard_is_opened_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    monkeypatch.setattr("features.encoding.job.WINDOW_TEXTS", 2)
+    monkeypatch.setattr("features.encoding.job.UNIT_TEXTS", 2)
     space = filled(tmp_path / "cache", "tokens")
     opened: list[str] = []
     real = Shard.__init__

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from features.corpus.source import source
+from features.corpus.source import parse_source
 from features.errors import OutputError, SettingError
 from features.output import appearing, check_output
 from tests.pipeline.cli.test_commands import REPOSITORY, Run, data, encoder, run
@@ -132,7 +132,13 @@ def test_what_cannot_be_an_output_is_refused_first(path: str, reason: str) -> No
     Path("soft.csv").symlink_to("data.csv")
     Path("hard.csv").hardlink_to("data.csv")
     os.mkfifo("pipe.csv")
-    reads = (Path("data.csv"), Path("cache"), "./encoder", "some/model", source("hub:parts"))
+    reads = (
+        Path("data.csv"),
+        Path("cache"),
+        "./encoder",
+        "some/model",
+        parse_source("hub:parts"),
+    )
     with pytest.raises((SettingError, OutputError)) as caught:
         check_output(Path(path), "--out", reads)
     assert reason in str(caught.value)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import OutputError
-from pipeline.console import CONTROL, one_line, say, show, show_json
+from pipeline.console import CONTROL, one_line, print_note, show, show_json
 from tests.pipeline.cli.test_commands import REPOSITORY, Run, data, encoder, run, write
 
 __all__ = ["data", "encoder", "run"]
@@ -42,7 +42,7 @@ def test_one_line_cuts() -> None:
 
 
 def test_say_and_show_let_nothing_through(capsys: pytest.CaptureFixture[str]) -> None:
-    say(f"error: {EVIL}")
+    print_note(f"error: {EVIL}")
     show(f"a\tb\nlabel {EVIL}")
     show_json({"text": EVIL, "path": "caf\udce9.csv"})
     out, err = capsys.readouterr()
@@ -72,12 +72,12 @@ def test_a_full_stdout_is_an_error_and_a_full_stderr_is_not(
 
     monkeypatch.setattr(sys, "stdout", Full())
     monkeypatch.setattr(sys, "stderr", Full())
-    say("nobody reads this")
+    print_note("nobody reads this")
     with pytest.raises(OutputError, match="No space left on device"):
         show("result")
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
-    say("nobody reads this")
+    print_note("nobody reads this")
     with pytest.raises(OutputError, match="stdout is closed"):
         show("result")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from features.corpus.corpus import Corpus
-from features.duplicates.duplicates import find_copies
+from features.duplicates.duplicates import find_duplicates
 from features.splits.split import official_sides
 from pipeline.audit.finding import Evidence
 
@@ -90,7 +90,7 @@ def evidence(
     return Evidence(
         corpus=corpus,
         sides=None if splits is None else official_sides(splits, corpus.rows)[0],
-        copies=find_copies(texts, pooled),
+        copies=find_duplicates(texts, pooled),
         vectors=pooled,
         tokens=np.array(tokens if tokens is not None else [9] * len(texts)),
         max_length=32,

@@ -72,7 +72,7 @@ def wait_for(root: Path, count: int, child: int) -> None:
 
 
 def main(root: Path, kills: int, seed: int) -> None:
-    job.WINDOW_TEXTS = WINDOW_TEXTS
+    job.UNIT_TEXTS = WINDOW_TEXTS
     rng = random.Random(seed)
     start = time.perf_counter()
     caches, killed, leftovers, failed = [root / "0"], 0, 0, 0

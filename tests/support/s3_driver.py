@@ -22,11 +22,11 @@ def fill(root: str) -> CountingEncoder:
     """Encode what is missing, a few texts a shard."""
     encoder = CountingEncoder()
     spaces = [FeatureStore(root).space(one, "fake") for one in SPECS]
-    job.WINDOW_TEXTS, before = WINDOW_TEXTS, job.WINDOW_TEXTS
+    job.UNIT_TEXTS, before = WINDOW_TEXTS, job.UNIT_TEXTS
     try:
         encode(plan_encoding(TEXTS, spaces), TEXTS, spaces, lambda: encoder)
     finally:
-        job.WINDOW_TEXTS = before
+        job.UNIT_TEXTS = before
     return encoder
 
 

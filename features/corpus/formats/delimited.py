@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from features.corpus.formats.quotes import TAB, Chunk, Row, Shape, swallowed
-from features.corpus.rows import RowBatch, Wanted, check_columns
+from features.corpus.rows import ColumnRequest, RowBatch, check_columns
 from features.corpus.streams import open_lines
 from features.errors import CorpusError
-from features.storage.location import Place
+from features.storage.location import Location
 
 # The csv module refuses longer fields; the C long of every platform holds this.
 LONGEST_FIELD = 2**31 - 1
@@ -33,7 +33,7 @@ UNCLOSED = "unexpected end of data"
 
 
 def delimited(
-    path: Place, wanted: Sequence[Wanted], size: int, delimiter: str
+    path: Location, wanted: Sequence[ColumnRequest], size: int, delimiter: str
 ) -> Iterator[RowBatch]:
     """Rows of CSV or TSV: a header, then rows with as many fields; blank lines are skipped.
 
@@ -61,7 +61,7 @@ def delimited(
 
 
 def _header(
-    path: Place, lines: Iterator[str], wanted: Sequence[Wanted], delimiter: str
+    path: Location, lines: Iterator[str], wanted: Sequence[ColumnRequest], delimiter: str
 ) -> tuple[list[str], str, int]:
     """Return the column names, the separator, and the number of the line that follows.
 
@@ -100,7 +100,7 @@ def _noted(lines: Iterable[str], seen: list[str]) -> Iterator[str]:
 
 
 def _refuse_separator(
-    path: Place, line: str, names: list[str], wanted: Sequence[Wanted], delimiter: str
+    path: Location, line: str, names: list[str], wanted: Sequence[ColumnRequest], delimiter: str
 ) -> None:
     """Raise a CorpusError where another separator gives the columns that are missing."""
     if line.lstrip().startswith(("{", "[")):
@@ -122,7 +122,7 @@ def _refuse_separator(
         )
 
 
-def _chunks(path: Place, lines: Iterator[str], number: int, shape: Shape) -> Iterator[Chunk]:
+def _chunks(path: Location, lines: Iterator[str], number: int, shape: Shape) -> Iterator[Chunk]:
     """Rows as the quotes cut them, those of some thousand lines at a time.
 
     Args:
@@ -145,7 +145,7 @@ def _chunks(path: Place, lines: Iterator[str], number: int, shape: Shape) -> Ite
 
 
 def _parsed(
-    path: Place, lines: Sequence[str], number: int, shape: Shape, last: bool
+    path: Location, lines: Sequence[str], number: int, shape: Shape, last: bool
 ) -> tuple[Chunk, int]:
     """Return the rows of some lines, blank lines skipped, and how many lines they take.
 
@@ -200,7 +200,7 @@ def _plain(first: int, lines: Sequence[str], shape: Shape, error: csv.Error) -> 
     return rows[0] if rows else None
 
 
-def _unparsed(path: Place, line: int, error: csv.Error) -> str:
+def _unparsed(path: Location, line: int, error: csv.Error) -> str:
     unclosed = UNCLOSED in str(error)
     rule = "a quote that opens in it never closes" if unclosed else str(error)
     return (
@@ -209,7 +209,7 @@ def _unparsed(path: Place, line: int, error: csv.Error) -> str:
     )
 
 
-def _separate(path: Place, chunks: Iterator[Chunk], shape: Shape) -> Iterator[list[Row]]:
+def _separate(path: Location, chunks: Iterator[Chunk], shape: Shape) -> Iterator[list[Row]]:
     """The same rows, where a quote that opens no field swallowed none.
 
     Raises:
@@ -232,7 +232,7 @@ def _separate(path: Place, chunks: Iterator[Chunk], shape: Shape) -> Iterator[li
         number += len(rows)
 
 
-def _checked(path: Place, chunks: Iterator[list[Row]], shape: Shape) -> Iterator[list[Row]]:
+def _checked(path: Location, chunks: Iterator[list[Row]], shape: Shape) -> Iterator[list[Row]]:
     """The same rows; raises a CorpusError at one with another number of fields."""
     number = 1
     for rows in chunks:

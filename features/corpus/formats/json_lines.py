@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from features.corpus.rows import RowBatch, Wanted, check_columns, check_repeated
+from features.corpus.rows import ColumnRequest, RowBatch, check_columns, check_repeated
 from features.corpus.streams import open_lines
 from features.errors import CorpusError
 from features.messages import clipped
-from features.storage.location import Place
+from features.storage.location import Location
 
 ONE_A_LINE = (
     "write one JSON object a line; in pandas: to_json(..., orient='records', lines=True)"
@@ -28,7 +28,9 @@ class Repeating(dict[str, Any]):
     names: tuple[str, ...] = ()
 
 
-def json_lines(path: Place, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+def json_lines(
+    path: Location, wanted: Sequence[ColumnRequest], size: int
+) -> Iterator[RowBatch]:
     """Rows of JSON Lines; blank lines are skipped.
 
     Rows may lack a column, so which columns exist is judged on the first batch.
@@ -51,7 +53,7 @@ def json_lines(path: Place, wanted: Sequence[Wanted], size: int) -> Iterator[Row
 
 
 def _objects(
-    path: Place, lines: Iterator[str], wanted: Sequence[Wanted]
+    path: Location, lines: Iterator[str], wanted: Sequence[ColumnRequest]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line, object) of every line that is not blank."""
     decode = json.JSONDecoder(object_pairs_hook=_object).decode
@@ -85,7 +87,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeating
 
 
-def _refuse_objects(place: str, row: dict[str, Any], wanted: Sequence[Wanted]) -> None:
+def _refuse_objects(place: str, row: dict[str, Any], wanted: Sequence[ColumnRequest]) -> None:
     """Raise a CorpusError where a cell is an object: a table written column by column."""
     for column in wanted:
         value = row.get(column.name)
@@ -96,7 +98,9 @@ def _refuse_objects(place: str, row: dict[str, Any], wanted: Sequence[Wanted]) -
             )
 
 
-def _refuse_surrogates(place: str, row: dict[str, Any], wanted: Sequence[Wanted]) -> None:
+def _refuse_surrogates(
+    place: str, row: dict[str, Any], wanted: Sequence[ColumnRequest]
+) -> None:
     """Raise a CorpusError where a cell holds half of a surrogate pair, which is no text."""
     for column in wanted:
         value = row.get(column.name)

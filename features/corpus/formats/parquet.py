@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import IO, Any
 from urllib.parse import unquote
 
-from features.corpus.rows import RowBatch, Wanted, check_columns
+from features.corpus.rows import ColumnRequest, RowBatch, check_columns
 from features.corpus.signatures import HEAD_BYTES, foreign
 from features.corpus.source import Source
 from features.corpus.streams import SUFFIXES, check_file, is_gzipped, open_bytes, suffix_of
 from features.errors import CorpusError
-from features.storage.location import Place
+from features.storage.location import Location
 
 SUFFIX, MAGIC = ".parquet", b"PAR"
 HIDDEN = ("_", ".")
@@ -28,11 +28,11 @@ HIDDEN = ("_", ".")
 MISSING = "__HIVE_DEFAULT_PARTITION__"
 AGAIN = "write or download it again"
 
-Parts = dict[Place, dict[str, str | None]]
+Parts = dict[Location, dict[str, str | None]]
 """Files, each with the cells that its folders give to all of its rows."""
 
 
-def parts_of(folder: Place) -> Parts:
+def parts_of(folder: Location) -> Parts:
     """Return the parts of a table by name; none where the folder is not one.
 
     It is one if it holds Parquet and no other data file, or folders ``key=value``. Beside
@@ -57,13 +57,15 @@ def parts_of(folder: Place) -> Parts:
     return parts
 
 
-def _shown(folder: Place) -> list[Place]:
+def _shown(folder: Location) -> list[Location]:
     """Return what lies in a folder, by name, hidden entries left out."""
     entries = (entry for entry in folder.iterdir() if not entry.name.startswith(HIDDEN))
     return sorted(entries, key=lambda entry: entry.name)
 
 
-def parquet_parts(parts: Parts, wanted: Sequence[Wanted], size: int) -> Iterator[RowBatch]:
+def parquet_parts(
+    parts: Parts, wanted: Sequence[ColumnRequest], size: int
+) -> Iterator[RowBatch]:
     """Rows of all parts, counted through from the first to the last."""
     first = 1
     for file, cells in parts.items():
@@ -74,8 +76,8 @@ def parquet_parts(parts: Parts, wanted: Sequence[Wanted], size: int) -> Iterator
 
 
 def parquet(
-    path: Place,
-    wanted: Sequence[Wanted],
+    path: Location,
+    wanted: Sequence[ColumnRequest],
     size: int,
     constant: dict[str, str | None] | None = None,
 ) -> Iterator[RowBatch]:
@@ -122,7 +124,7 @@ def sound(path: Source, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _seekable(path: Place) -> Iterator[IO[bytes]]:
+def _seekable(path: Location) -> Iterator[IO[bytes]]:
     """The unpacked bytes of ``path`` as a seekable stream; gzip goes to a temporary file."""
     with open_bytes(path) as stream:
         if not is_gzipped(path):

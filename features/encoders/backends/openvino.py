@@ -18,7 +18,7 @@ from torch import Tensor
 from features.encoders.backends.base import Inputs, Run
 from features.encoders.backends.names import OPENVINO
 from features.errors import EncoderError
-from features.vectors.precision import LEAST_COSINE
+from features.vectors.precision import MIN_COSINE
 
 # Its converter reports every use to its makers unless this package is missing, and then does
 # the same without it. What is encoded here is nobody's business.
@@ -117,7 +117,7 @@ class OpenVinoBackend:
         for layer, got in zip(layers, _infer(request, few), strict=True):
             cosines = torch.nn.functional.cosine_similarity(got, hidden[layer], dim=-1)
             least = float(cosines[mask].min())
-            if not least >= LEAST_COSINE[precision]:
+            if not least >= MIN_COSINE[precision]:
                 raise EncoderError(
                     "OpenVINO does not give the hidden states that torch gives for this "
                     f"encoder (cosine {least:.4f} in layer {layer}); pass --backend torch"

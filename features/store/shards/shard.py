@@ -31,8 +31,8 @@ import xxhash
 
 from features.errors import CorruptShardError
 from features.storage.files import open_file
-from features.storage.location import Place
-from features.storage.mirror import copy_of, keep_copy
+from features.storage.location import Location
+from features.storage.mirror import local_copy, store_local
 from features.storage.remote import RemotePath
 from features.store.shards.footer import ROWS_METADATA, SPEC_METADATA, Footer, footer_size
 from features.text import KEY_BYTES
@@ -43,7 +43,7 @@ from features.vectors.table import POOLED
 
 SUFFIX = ".parquet"
 NAME = re.compile(r"[0-9a-f]{32}")
-MOST_TEXTS = 16_384
+MAX_TEXTS = 16_384
 """Texts a shard at the most: Arrow begins a new page at 20,000 rows, whatever its size."""
 
 TAIL_BYTES = 64 * 2**10
@@ -155,7 +155,7 @@ class Shard:
         RemoteError: it cannot be fetched.
     """
 
-    def __init__(self, path: Place, at_source: bool = False) -> None:
+    def __init__(self, path: Location, at_source: bool = False) -> None:
         self.path = path
         self._bytes = _content(path, at_source)
         with _explained(path):
@@ -200,7 +200,7 @@ class Shard:
                 raise ValueError("holds lists of other lengths than it says")
 
 
-def read_rows(path: Place) -> tuple[FeatureSpec, ShardRows]:
+def read_rows(path: Location) -> tuple[FeatureSpec, ShardRows]:
     """What a shard holds without its vectors, which are not read: its spec and its rows.
 
     The rows are checked against their own digest. A shard of an older version has none, and
@@ -217,13 +217,13 @@ def read_rows(path: Place) -> tuple[FeatureSpec, ShardRows]:
     return shard.spec(), shard.rows()
 
 
-def _beginning(path: Place) -> tuple[memoryview, Footer]:
+def _beginning(path: Location) -> tuple[memoryview, Footer]:
     """The bytes of a shard, at least to its vectors, and its footer. Raises ``ValueError``."""
     if not isinstance(path, RemotePath):
         mapped = memoryview(_mapped(path))
         return mapped, Footer.of(mapped, len(mapped))
     with suppress(FileNotFoundError, CorruptShardError, ValueError):
-        return _beginning(copy_of(path))
+        return _beginning(local_copy(path))
     with path.ranges() as file:
         size = file.size()
         start = max(0, size - TAIL_BYTES)
@@ -257,18 +257,18 @@ def _rows(data: memoryview, footer: Footer) -> ShardRows:
     return rows
 
 
-def _content(path: Place, at_source: bool) -> Content:
+def _content(path: Location, at_source: bool) -> Content:
     """The bytes of a shard, which match the digest in its name."""
     if not isinstance(path, RemotePath):
         return _checked(path, _mapped(path))
     if at_source:
         return _checked(path, path.read_bytes())
-    copy = copy_of(path)
+    copy = local_copy(path)
     with suppress(FileNotFoundError, CorruptShardError):
         return _checked(copy, _mapped(copy))
     data = path.read_bytes()
     _checked(path, data)
-    keep_copy(path, data)
+    store_local(path, data)
     return data
 
 
@@ -282,14 +282,14 @@ def _mapped(path: Path) -> mmap.mmap:
         raise CorruptShardError(_corrupt(path, f"cannot be read ({error})")) from error
 
 
-def _checked(path: Place, data: Content) -> Content:
+def _checked(path: Location, data: Content) -> Content:
     if digest(data) != path.name.removesuffix(SUFFIX):
         raise CorruptShardError(_corrupt(path, "does not match the digest in its name"))
     return data
 
 
 @contextmanager
-def _explained(path: Place) -> Iterator[None]:
+def _explained(path: Location) -> Iterator[None]:
     """Turn what is wrong with a shard's bytes into a ``CorruptShardError`` that names it."""
     try:
         yield
@@ -297,7 +297,7 @@ def _explained(path: Place) -> Iterator[None]:
         raise CorruptShardError(_corrupt(path, str(error))) from error
 
 
-def _corrupt(path: Place, finding: str) -> str:
+def _corrupt(path: Location, finding: str) -> str:
     return (
         f"the shard {path} {finding}; run 'manyheads verify --fix' on this cache, or delete "
         "that file: its texts are encoded again on the next run, nothing else is lost"

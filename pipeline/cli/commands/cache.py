@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from features.corpus.source import Source, source
+from features.corpus.source import Source, parse_source
 from features.errors import SettingError
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
@@ -26,7 +26,7 @@ def verify_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--data",
-        type=source,
+        type=parse_source,
         metavar="FILE",
         help="texts to encode again and compare with what is stored",
     )
@@ -55,7 +55,7 @@ def collect_options(parser: argparse.ArgumentParser) -> None:
     options.cache_option(parser)
     parser.add_argument(
         "--data",
-        type=source,
+        type=parse_source,
         nargs="+",
         action="extend",
         metavar="FILE",

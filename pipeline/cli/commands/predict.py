@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from features.corpus.source import source
+from features.corpus.source import parse_source
 from features.errors import SettingError
 from features.storage.location import local_path
 from pipeline.cli import options
@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", action="append", help="a text; may be repeated")
-    what.add_argument("--data", type=source, metavar="FILE", help="a file of texts")
+    what.add_argument("--data", type=parse_source, metavar="FILE", help="a file of texts")
     parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
     parser.add_argument(
         "--skip-empty",

@@ -9,7 +9,7 @@ import datasets
 import pytest
 
 from features.corpus.corpus import Columns, read_corpus
-from features.corpus.source import HubName, source
+from features.corpus.source import HubName, parse_source
 from features.errors import CorpusError, SettingError
 from pipeline.cli.main import main
 from pipeline.config import DataConfig, ExperimentConfig
@@ -132,12 +132,12 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_names() -> None:
-    full = source("hub:owner/name@v1.0#german")
+    full = parse_source("hub:owner/name@v1.0#german")
     assert full == HubName("owner/name", "v1.0", "german")
     assert str(full) == "hub:owner/name@v1.0#german"
-    assert source("hub:glue#sst2") == HubName("glue", "", "sst2")
+    assert parse_source("hub:glue#sst2") == HubName("glue", "", "sst2")
     with pytest.raises(SettingError, match="names no data set"):
-        source("hub:")
+        parse_source("hub:")
     plain = ExperimentConfig(data=DataConfig(data=full)).to_dict()
     assert plain["data"]["data"] == "hub:owner/name@v1.0#german"
     assert plain["data"]["columns"]["text"] == "text"

@@ -15,7 +15,7 @@ import pytest
 from features.corpus.corpus import read_corpus
 from features.errors import InputError, SettingError
 from features.storage import bucket
-from features.storage.location import local_path, place
+from features.storage.location import local_path, parse_location
 from features.storage.remote import RemotePath
 from pipeline.cli.main import main
 from tests.support.s3 import S3Server
@@ -170,20 +170,20 @@ def test_a_server_that_dies_in_the_middle(
 )
 def test_names_that_name_nothing(name: str, message: str) -> None:
     with pytest.raises(SettingError) as caught:
-        place(name)
+        parse_location(name)
     assert message in str(caught.value)
     assert "secret@" not in str(caught.value)
 
 
 def test_places() -> None:
-    assert place("a/b.csv") == Path("a/b.csv")
-    assert place("file:///a%20b.csv") == Path("/a b.csv")
-    remote = place("s3://bucket/a/b.csv.gz?region=eu-west-1")
+    assert parse_location("a/b.csv") == Path("a/b.csv")
+    assert parse_location("file:///a%20b.csv") == Path("/a b.csv")
+    remote = parse_location("s3://bucket/a/b.csv.gz?region=eu-west-1")
     assert isinstance(remote, RemotePath)
     assert str(remote) == "s3://bucket/a/b.csv.gz?region=eu-west-1"
     assert (remote.name, remote.suffix, remote.stem) == ("b.csv.gz", ".gz", "b.csv")
     assert str(remote.parent / "c") == "s3://bucket/a/c?region=eu-west-1"
-    assert place(str(remote)) == remote
+    assert parse_location(str(remote)) == remote
     with pytest.raises(SettingError, match="written on this machine only"):
         local_path("s3://bucket/out.npy")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from features.duplicates.duplicates import find_copies
+from features.duplicates.duplicates import find_duplicates
 from tests.support.corpora import sentence, vectors
 
 ORIGINAL = (
@@ -27,7 +27,7 @@ NEAR = {
 
 
 def copies_of(texts: list[str]) -> tuple[np.ndarray, set[tuple[int, int]]]:
-    found = find_copies(texts, vectors(texts))
+    found = find_duplicates(texts, vectors(texts))
     return found.clusters, set(zip(found.first.tolist(), found.second.tolist(), strict=True))
 
 
@@ -42,7 +42,7 @@ def test_an_edited_copy_is_near(edited: str) -> None:
 
 def test_case_punctuation_and_spacing_make_no_other_text() -> None:
     texts = [ORIGINAL, ORIGINAL.upper(), ORIGINAL.replace(",", " -- "), ORIGINAL, sentence(1)]
-    found = find_copies(texts, vectors(texts))
+    found = find_duplicates(texts, vectors(texts))
     assert found.exact.tolist() == [0, 1, 2, 0, 3]
     assert found.folded.tolist() == [0, 0, 0, 0, 1]
     assert len(found.first) == 0
@@ -66,7 +66,7 @@ def test_copies_of_copies_are_one_cluster() -> None:
 def test_the_vectors_alone_make_no_copy() -> None:
     texts = [sentence(i) for i in range(6)]
     same = np.ones((6, 8), np.float16)
-    found = find_copies(texts, same)
+    found = find_duplicates(texts, same)
     assert len(found.first) == 0
     assert found.nearest.tolist() == pytest.approx([1.0] * 6)
 

@@ -16,7 +16,7 @@ from features.encoders.segmentation import (
     language_of,
     segmentation,
     sentences,
-    windows,
+    token_windows,
 )
 from features.encoders.transformer import TransformerEncoder
 from features.errors import SettingError
@@ -120,7 +120,7 @@ def test_windows_cover_every_token_and_overlap(count: int, most: int) -> None:
     words = text.split()
     ends = np.cumsum([len(word) + 1 for word in words]).tolist()
     offsets = [(end - len(word) - 1, end - 1) for end, word in zip(ends, words, strict=True)]
-    cut = [window.split() for window in windows(text, offsets, most)]
+    cut = [window.split() for window in token_windows(text, offsets, most)]
     assert all(1 <= len(window) <= most for window in cut)
     assert {word for window in cut for word in window} == set(words)
     assert [window[0] for window in cut] == sorted((w[0] for w in cut), key=words.index)

@@ -115,7 +115,7 @@ class FailingCall:
 
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])

@@ -134,7 +134,7 @@ def test_killed_every_8_seconds_a_slow_encoding_ends_and_repeats_little(
 def test_a_fast_encoder_gets_whole_windows_after_its_first_texts(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "WINDOW_TEXTS", 256)
+    monkeypatch.setattr(job, "UNIT_TEXTS", 256)
     encoder = Slow(clock, 1 / 1000)
     run(tmp_path, encoder)
     first, *others = [count for count, _ in encoder.units]

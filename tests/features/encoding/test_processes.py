@@ -62,7 +62,7 @@ def spaces(root: Path) -> list[Space]:
 
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "WINDOW_TEXTS", 5)
+    monkeypatch.setattr(job, "UNIT_TEXTS", 5)
 
 
 def test_two_processes_fill_the_cache_as_one_would(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_dead_worker_loses_its_window_and_the_next_run_makes_it_good(tmp_path:
 def test_workers_share_one_window_and_a_dead_one_loses_only_its_unit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "WINDOW_TEXTS", 2048)
+    monkeypatch.setattr(job, "UNIT_TEXTS", 2048)
     opened = spaces(tmp_path / "cache")
     texts = [f"{i} words" for i in range(200)]
     killed = partial(noted, tmp_path, texts[3], ())

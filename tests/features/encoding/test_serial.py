@@ -128,7 +128,7 @@ def _keys(space: Space) -> list[np.ndarray]:
 def test_windows_bound_what_a_kill_can_lose(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
 
     class Dying(CountingEncoder):
         def encode(self, texts, specs, on_batch):  # type: ignore[no-untyped-def]
@@ -202,7 +202,7 @@ CHILD = """
     from tests.features.encoding.test_serial import spaces
     from features.encoding import job
 
-    job.WINDOW_TEXTS = 5
+    job.UNIT_TEXTS = 5
 
     class Slow(CountingEncoder):
         def encode(self, texts, specs, on_batch):

@@ -13,7 +13,7 @@ from features.encoding import job, units
 from features.encoding import plan as plan_module
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
-from features.encoding.units import Window, WorkQueue, cut
+from features.encoding.units import WorkQueue, WorkUnit, cut
 from features.errors import CorpusError
 from features.store.space import Space
 from features.store.store import FeatureStore
@@ -43,7 +43,7 @@ def opened(root: Path) -> list[Space]:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
     monkeypatch.setattr(plan_module, "PLANNED_TEXTS", 7)
 
 
@@ -126,11 +126,11 @@ def test_looking_ahead_holds_few_texts(monkeypatch: pytest.MonkeyPatch, size: in
     monkeypatch.setattr(units, "LOOK_AHEAD_BYTES", 1000)
     given = 0
 
-    def source() -> Iterator[Window]:
+    def source() -> Iterator[WorkUnit]:
         nonlocal given
         for i in range(500):
             given += 1
-            yield Window(np.array([i]), text_keys([str(i)]), ["x" * size])
+            yield WorkUnit(np.array([i]), text_keys([str(i)]), ["x" * size])
 
     queue, taken = WorkQueue(source()), 0
     queue.shared = True
@@ -139,5 +139,5 @@ def test_looking_ahead_holds_few_texts(monkeypatch: pytest.MonkeyPatch, size: in
         taken += 1
         most = max(most, given - taken)
     assert taken == 500
-    bound = units.LEAST_AHEAD if size > 1000 else 1000 // size
+    bound = units.MIN_AHEAD if size > 1000 else 1000 // size
     assert 1 <= most < bound

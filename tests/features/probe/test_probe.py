@@ -25,7 +25,7 @@ from features.encoding.recheck import compare_sample
 from features.errors import EncoderError
 from features.probe import reference
 from features.probe.probe import prepare
-from features.store.manifest import SpaceCard, read_card
+from features.store.manifest import SpaceManifest, read_manifest
 from features.store.space import Space
 from features.vectors.agreement import Agreement
 from features.vectors.spec import FeatureSpec
@@ -67,7 +67,7 @@ def test_a_model_that_padding_changes_is_encoded_unpadded_now_and_later(
     rest = encode(SENTENCES, load_encoder(fnet), store, **EXACT)
     assert np.abs(first.values - np.stack(expected)[:4]).max() < 1e-5
     assert np.abs(rest.values - np.stack(expected)).max() < 1e-5
-    card = read_card(tmp_path / spec.fingerprint)
+    card = read_manifest(tmp_path / spec.fingerprint)
     (found,) = card.probes.values()
     assert card.unpadded
     assert found.padded is not None
@@ -83,7 +83,7 @@ def test_the_probe_of_a_cache_on_object_storage_serves_the_next_machine(
     table = encode(SENTENCES[:3], load_encoder(fnet), store, **EXACT)
     assert np.array_equal(table.values[:2], first.values)
     fingerprint = find_model(str(fnet)).spec("pooled", **EXACT).fingerprint
-    assert read_card(store.root / fingerprint).unpadded
+    assert read_manifest(store.root / fingerprint).unpadded
 
 
 def test_a_worker_and_a_later_comparison_do_the_same(fnet: Path, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_worker_and_a_later_comparison_do_the_same(fnet: Path, tmp_path: Path)
     load = partial(load_real, model, "torch")
     encode_on_devices(plan_encoding(SENTENCES, spaces), SENTENCES, spaces, load, ("cpu",))
     for space in opened(tmp_path, model):
-        assert read_card(space.folder).unpadded
+        assert read_manifest(space.folder).unpadded
         assert compare_sample(space, SENTENCES, load(), 7) == (7, [])
 
 
@@ -106,7 +106,7 @@ def test_an_ordinary_model_is_padded_and_its_difference_is_noted(
     assert not encoder.unpadded
     assert not caplog.text
     for space in spaces:
-        assert read_card(space.folder).probes["torch on cpu"].difference < 1e-5
+        assert read_manifest(space.folder).probes["torch on cpu"].difference < 1e-5
 
 
 def test_cards_of_earlier_versions_and_of_this_one_are_read(
@@ -114,10 +114,10 @@ def test_cards_of_earlier_versions_and_of_this_one_are_read(
 ) -> None:
     spec = find_model(str(tiny_models["bert"])).spec("pooled")
     old = json.dumps({"model": "m", "spec": spec.to_dict()}).encode()
-    assert SpaceCard.from_bytes(old) == SpaceCard(spec, "m")
+    assert SpaceManifest.from_bytes(old) == SpaceManifest(spec, "m")
     for padded in (None, 0.25, float("inf")):
-        card = SpaceCard(spec, "m", {"torch on cpu": Agreement(1.5e-7, 0.9999999, padded)})
-        assert SpaceCard.from_bytes(card.to_bytes()) == card
+        card = SpaceManifest(spec, "m", {"torch on cpu": Agreement(1.5e-7, 0.9999999, padded)})
+        assert SpaceManifest.from_bytes(card.to_bytes()) == card
         assert "Infinity" not in card.to_bytes().decode()
 
 
@@ -163,7 +163,7 @@ def test_a_back_end_that_gives_something_else_is_refused_and_auto_leaves_it(
     prepare(encoder, opened(tmp_path, model))
     assert encoder.backend.name == "torch"
     assert "so torch runs it" in caplog.text
-    assert list(read_card(opened(tmp_path, model)[0].folder).probes) == ["torch on cpu"]
+    assert list(read_manifest(opened(tmp_path, model)[0].folder).probes) == ["torch on cpu"]
 
 
 def test_auto_compares_before_it_moves(
@@ -222,7 +222,7 @@ def test_coarse_rounding_is_said_and_no_reason_to_refuse(
     model = find_model(str(tiny_models["bert"]))
     encoder, spaces = TransformerEncoder(model, "cpu"), opened(tmp_path, model, "bfloat16")
     prepare(encoder, spaces)
-    cosine = min(read_card(space.folder).probes["torch on cpu"].cosine for space in spaces)
+    cosine = min(read_manifest(space.folder).probes["torch on cpu"].cosine for space in spaces)
     assert 0.98 < cosine < 0.999
     assert f"to a cosine of {cosine:.4f}; --precision float32" in caplog.text
 
@@ -261,7 +261,7 @@ def test_vectors_from_before_the_probe_are_doubted_where_padding_matters(
     store, model = FeatureStore(tmp_path), find_model(str(fnet))
     encode(SENTENCES[:2], load_encoder(fnet), store, **EXACT)
     space = store.space(model.spec("pooled", **EXACT))
-    (space.folder / "space.json").write_bytes(SpaceCard(space.spec, "m").to_bytes())
+    (space.folder / "space.json").write_bytes(SpaceManifest(space.spec, "m").to_bytes())
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         encode(SENTENCES, load_encoder(fnet), store, **EXACT)

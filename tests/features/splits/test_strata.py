@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.groups import ids_of, joined, majority
+from features.groups import ids_of, majority, union
 from features.splits.strata import draw
 
 
@@ -25,7 +25,7 @@ pairs = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, 
 @given(pairs)
 def test_joined_units_are_the_connected_components(rows: list[tuple[int, int]]) -> None:
     first, second = (ids_of(column) for column in zip(*rows, strict=True))
-    units = joined(first, second)
+    units = union(first, second)
     # Oracle: spread the smallest row number over equal ids until nothing changes.
     labels = np.arange(len(rows))
     for _ in rows:

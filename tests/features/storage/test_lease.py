@@ -8,11 +8,11 @@ import pytest
 
 from features.errors import RemoteError
 from features.storage import lease
-from features.storage.location import place
+from features.storage.location import parse_location
 from features.storage.remote import RemotePath
 from tests.support.s3 import S3Server
 
-ROOT = place("s3://bucket/deep/cache")
+ROOT = parse_location("s3://bucket/deep/cache")
 
 
 def test_a_renewal_that_fails_is_not_the_last(

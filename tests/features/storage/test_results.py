@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from features.duplicates import duplicates
-from features.duplicates.duplicates import CODE, Copies, find_copies, kept_copies
+from features.duplicates.duplicates import CODE, Duplicates, find_duplicates, kept_copies
 from features.storage import results
 from features.storage.results import RESULTS, recall
 from features.store.verification import verify_cache
@@ -99,12 +99,12 @@ def test_copies_and_baseline_are_found_once(
     labels, rows = np.arange(len(TEXTS)) % 2, np.arange(len(TEXTS))
     found = kept_copies(tmp_path, TEXTS, vectors)
     words = baselines.kept_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
-    monkeypatch.setattr(duplicates, "find_copies", None)
+    monkeypatch.setattr(duplicates, "find_duplicates", None)
     monkeypatch.setattr(baselines, "tfidf_logistic", None)
     again = kept_copies(tmp_path, TEXTS, vectors)
-    for name in Copies.__dataclass_fields__:
+    for name in Duplicates.__dataclass_fields__:
         assert np.array_equal(getattr(again, name), getattr(found, name)), name
-    assert np.array_equal(again.clusters, find_copies(TEXTS, vectors).clusters)
+    assert np.array_equal(again.clusters, find_duplicates(TEXTS, vectors).clusters)
     for _ in range(2):
         got = baselines.kept_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
         assert np.array_equal(got, words)

@@ -25,7 +25,7 @@ KEPT, GONE, LATER = ([f"{name} {i} word" for i in range(24)] for name in "abc")
 
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
 
 
 def opened(root: Path) -> Space:

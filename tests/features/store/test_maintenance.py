@@ -35,7 +35,7 @@ TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(40)]
 
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
 
 
 def opened(root: Path, layout: str = "tokens", dtype: str = "float16") -> Space:
@@ -251,7 +251,7 @@ def test_a_corpus_of_many_short_texts_is_joined_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
 ) -> None:
     """Arrow cuts pages by rows as well as by size; a shard must stay in one."""
-    monkeypatch.setattr(job, "WINDOW_TEXTS", 2048)
+    monkeypatch.setattr(job, "UNIT_TEXTS", 2048)
     texts = [f"{i} " + "w " * (i % 60) for i in range(40_000)]
     space = FeatureStore(tmp_path).space(spec(layout, max_length=99), "fake")
     encode(plan_encoding(texts, [space]), texts, [space], CountingEncoder)
@@ -324,7 +324,7 @@ if role == "write":
             time.sleep(0.02)
             return super().encode(texts, specs, on_batch)
 
-    job.WINDOW_TEXTS = 5
+    job.UNIT_TEXTS = 5
     texts = [f"text number {i} " + "word " * (i % 7) for i in range(600)]
     encode(plan_encoding(texts, [space]), texts, [space], Slow)
 else:

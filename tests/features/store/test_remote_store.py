@@ -20,13 +20,13 @@ from features.encoding.plan import plan_encoding
 from features.errors import CacheError, CorruptShardError, RemoteError
 from features.storage import bucket, lease
 from features.storage.files import exclusive
-from features.storage.location import Place, place
+from features.storage.location import Location, parse_location
 from features.storage.mirror import mirror_folder
 from features.storage.remote import RemotePath
 from features.store.compaction import compact
 from features.store.shards.shard import SUFFIX
 from features.store.store import FeatureStore
-from features.store.verification import STALE_INDEX, Finding, repair, verify_cache
+from features.store.verification import STALE_INDEX, Fault, repair, verify_cache
 from features.text import text_keys
 from features.vectors.block import Block
 from pipeline.cli.main import main
@@ -36,7 +36,7 @@ from tests.support.s3_driver import SPECS, TEXTS, WINDOW_TEXTS, fill
 from tests.support.transformers import save_bert
 
 CACHE = "s3://bucket/deep/cache"
-ROOT = place(CACHE)
+ROOT = parse_location(CACHE)
 REPOSITORY = Path(__file__).resolve().parents[3]
 SHARDS = len(SPECS) * len(TEXTS) // WINDOW_TEXTS
 
@@ -59,7 +59,7 @@ def shards(s3: S3Server) -> list[str]:
     return [n for n in names if n.endswith(SUFFIX) and "/quarantine/" not in n]
 
 
-def assert_whole(root: str | Place = CACHE) -> None:
+def assert_whole(root: str | Location = CACHE) -> None:
     for one in SPECS:
         space = FeatureStore(root).space(one)
         table = space.table(plan_encoding(TEXTS, [space]).keys)
@@ -67,7 +67,7 @@ def assert_whole(root: str | Place = CACHE) -> None:
             assert np.array_equal(table.sequence(row), fake_vectors(text, one.layout, 8))
 
 
-def kinds(findings: list[Finding]) -> set[str]:
+def kinds(findings: list[Fault]) -> set[str]:
     return {finding.kind for finding in findings}
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from features.storage.location import place
+from features.storage.location import parse_location
 from features.storage.mirror import mirror_folder
 from features.storage.remote import RemotePath
 from features.store.shards.shard import SUFFIX
@@ -21,7 +21,7 @@ from tests.support.s3 import S3Server
 from tests.support.s3_driver import SPECS, TEXTS, fill
 
 CACHE = "s3://bucket/deep/cache"
-ROOT = place(CACHE)
+ROOT = parse_location(CACHE)
 
 
 @pytest.fixture

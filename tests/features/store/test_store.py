@@ -202,7 +202,7 @@ def test_keys_that_begin_alike_are_told_apart() -> None:
 @given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=8, unique=True), max_size=30))
 def test_a_growing_index_is_that_of_all_its_shards(shards: list[list[int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("features.store.index.MOST_RECENT", 6)
+        patch.setattr("features.store.index.MAX_RECENT", 6)
         keys = [text_keys(map(str, numbers)).tolist() for numbers in shards]
         growing = GrowingIndex(Index.empty())
         for number, some in enumerate(keys):

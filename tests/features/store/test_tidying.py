@@ -37,7 +37,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
 
 
 def opened(root: Path) -> Space:

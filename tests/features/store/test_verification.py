@@ -20,7 +20,7 @@ from features.store.quarantine import QUARANTINE
 from features.store.shards.shard import digest
 from features.store.space import Space
 from features.store.store import FeatureStore
-from features.store.verification import REMEDIES, Finding, repair, verify_cache
+from features.store.verification import REMEDIES, Fault, repair, verify_cache
 from features.vectors.spec import FeatureSpec
 from tests.support.encoders import CountingEncoder, fake_vectors, spec
 
@@ -52,7 +52,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of three spaces with three shards each."""
     root = tmp_path_factory.mktemp("sound") / "cache"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "WINDOW_TEXTS", 8)
+        patch.setattr(job, "UNIT_TEXTS", 8)
         fill(root)
     assert verify_cache(root) == []
     assert len(shards(root)) == 9
@@ -295,6 +295,6 @@ def test_a_sample_encoded_again_tells_other_vectors(tmp_path: Path, layout: str)
     assert compare_sample(space, TEXTS, CountingEncoder(), 100) == (20, [])
     count, (finding,) = compare_sample(space, TEXTS, Other(), 5)
     assert count == 5
-    assert isinstance(finding, Finding)
+    assert isinstance(finding, Fault)
     assert "1 of 5 texts encoded again differ" in finding.detail
     assert finding.path == Path(space.folder.name)

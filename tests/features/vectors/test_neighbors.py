@@ -52,7 +52,7 @@ def test_every_pair_is_found_whatever_the_blocks(
 def test_the_bfloat16_filter_loses_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
     x = vectors(300, width=64)
     exact = close_pairs(x, 0.7, most=10**6)
-    monkeypatch.setattr(neighbors, "FILTER_LEAST", 0)
+    monkeypatch.setattr(neighbors, "MIN_FILTERED", 0)
     monkeypatch.setattr(neighbors, "cpu_bfloat16", lambda: True)
     monkeypatch.setattr(neighbors, "ROWS", 64)
     monkeypatch.setattr(neighbors, "COLUMNS", 96)
@@ -75,7 +75,7 @@ def test_of_too_many_pairs_the_closest_are_kept(monkeypatch: pytest.MonkeyPatch)
 def test_beyond_the_exact_size_the_recall_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     x = vectors(3000)
     exact = close_pairs(x, 0.9, most=10**6)
-    monkeypatch.setattr(neighbors, "EXACT_MOST", 1000)
+    monkeypatch.setattr(neighbors, "MAX_EXACT", 1000)
     near = close_pairs(x, 0.9, most=10**6)
     assert found(near) <= found(exact)
     share = len(found(near)) / len(found(exact))

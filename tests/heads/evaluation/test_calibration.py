@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heads.evaluation.calibration import (
-    LEAST,
-    MOST,
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
     error_by_chance,
     fit_temperature,
     reliability,
@@ -104,8 +104,12 @@ def test_where_all_are_right_the_temperature_stays_1() -> None:
 def test_the_temperature_is_bounded() -> None:
     # Sure and wrong throughout: the flatter the better, without end.
     logits = np.tile(np.array([[9.0, 0.0]], np.float32), (20, 1))
-    assert 0.98 * MOST < fit_temperature(np.ones(20, np.int64), logits) <= MOST
+    assert (
+        0.98 * MAX_TEMPERATURE
+        < fit_temperature(np.ones(20, np.int64), logits)
+        <= MAX_TEMPERATURE
+    )
     # Unsure, and nearly always right.
     logits = np.tile(np.array([[0.01, 0.0]], np.float32), (20, 1))
     labels = np.array([1] + [0] * 19)
-    assert LEAST <= fit_temperature(labels, logits) < 1.02 * LEAST
+    assert MIN_TEMPERATURE <= fit_temperature(labels, logits) < 1.02 * MIN_TEMPERATURE

@@ -12,7 +12,7 @@ from heads.layers.dense import ACTIVATIONS, DenseSettings, DenseStack
 from heads.layers.dropout import Dropout
 from heads.layers.init import initialize_lstm
 from heads.layers.lstm_steps import unroll
-from heads.layers.masking import hide, pool_windows, reversal, take
+from heads.layers.masking import gather, mask_to_minus_inf, pool_windows, reversal
 from heads.layers.norm import BatchNorm
 from heads.layers.recurrence import Layer, RecurrentSettings
 from heads.registry import make_settings
@@ -200,7 +200,7 @@ def test_unrolled_steps_are_torchs_lstm_forwards_and_backwards(
     backwards = reversal(torch.tensor([[11], [4], [1]]).clamp_max(steps), steps)
     weighed = torch.randn(directions, 3, steps, 7)
     expected = [
-        lstm(each)[0] for lstm, each in zip(lstms, (x, take(x, backwards)), strict=False)
+        lstm(each)[0] for lstm, each in zip(lstms, (x, gather(x, backwards)), strict=False)
     ]
     got = unroll(lstms, x, backwards)
     assert largest_difference(got, torch.stack(expected)) < TOLERANCE
@@ -273,4 +273,4 @@ def test_windows_are_those_of_max_pool1d(width: int) -> None:
 def test_hidden_positions_win_no_window() -> None:
     x = torch.tensor([[[-5.0], [9.0], [9.0], [9.0]]])
     real = torch.tensor([[[True], [False], [False], [False]]])
-    assert pool_windows(hide(x, real), 2).flatten().tolist() == [-5.0, -torch.inf]
+    assert pool_windows(mask_to_minus_inf(x, real), 2).flatten().tolist() == [-5.0, -torch.inf]

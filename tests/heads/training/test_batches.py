@@ -95,7 +95,7 @@ def test_texts_that_are_padded_inside_the_head_come_in_smaller_batches() -> None
 
 
 def test_very_long_texts_come_in_smaller_batches() -> None:
-    lengths = np.full(8, room.MOST_VECTORS // 2)
+    lengths = np.full(8, room.MAX_VECTORS // 2)
     assert [len(part) for part in plan(lengths, 8)] == [2, 2, 2, 2]
 
 

@@ -14,9 +14,9 @@ from features.duplicates.duplicates import leaked
 from pipeline.audit import label_errors
 from pipeline.audit import texts as findings_texts
 from pipeline.audit.audit import audit
-from pipeline.audit.finding import Finding, spread
+from pipeline.audit.finding import Finding, evenly_spaced
 from pipeline.audit.giveaways import giveaways, without
-from pipeline.audit.label_errors import out_of_fold, suspected
+from pipeline.audit.label_errors import find_label_errors, out_of_fold
 from pipeline.audit.labels import label_key
 from pipeline.audit.texts import non_answers
 from tests.support.corpora import evidence, sentence
@@ -165,7 +165,7 @@ def test_flipped_labels_are_suspected_first() -> None:
     probabilities = out_of_fold(made, labels, np.arange(400))
     assert probabilities.shape == (400, 4)
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    found = suspected(probabilities, labels)
+    found = find_label_errors(probabilities, labels)
     assert len(set(found.rows[:12].tolist()) & set(flipped.tolist())) >= 11
     right = [
         truth[row] == suggested
@@ -196,7 +196,7 @@ def test_label_errors_are_found_among_a_thousand_classes() -> None:
     labels = truth.copy()
     flipped = rng.permutation(3000)[:50]
     labels[flipped] = (truth[flipped] + 500) % 1000
-    found = suspected(out_of_fold(made, labels, np.arange(3000)), labels)
+    found = find_label_errors(out_of_fold(made, labels, np.arange(3000)), labels)
     assert len(set(found.rows.tolist()) & set(flipped.tolist())) >= 40
     assert len(found.rows) < 60
 
@@ -211,15 +211,15 @@ def test_copies_never_vouch_for_each_other() -> None:
     labels[:6] = 1
     groups = np.arange(100)
     groups[:6] = 0
-    found = suspected(
+    found = find_label_errors(
         out_of_fold(made, labels, np.unique(groups, return_inverse=True)[1]), labels
     )
     assert set(found.rows.tolist()) == set(range(6))
 
 
 def test_examples_are_spread_from_best_to_worst() -> None:
-    assert spread(3, 10) == [0, 1, 2]
-    assert spread(101, most=5) == [0, 25, 50, 75, 100]
+    assert evenly_spaced(3, 10) == [0, 1, 2]
+    assert evenly_spaced(101, most=5) == [0, 25, 50, 75, 100]
 
 
 def test_rows_that_repeat_the_header() -> None:

@@ -10,11 +10,11 @@ import pytest
 from features.errors import SettingError
 from heads.evaluation.calibration import mean_of, softmax, tempered
 from pipeline.blending.blend import best_of, blend
-from pipeline.evaluation.evaluation import Evaluation, Names, difference
-from pipeline.runs.held_out import Answers, HeldOut
+from pipeline.evaluation.evaluation import ClassNames, Evaluation, difference
+from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions
 
 CLASSES = ("a", "b", "c")
-NAMES = Names(CLASSES, ())
+NAMES = ClassNames(CLASSES, ())
 
 
 def evaluation(side: str, rows: range, seed: int, sure: float = 2.0) -> Evaluation:
@@ -29,10 +29,10 @@ def evaluation(side: str, rows: range, seed: int, sure: float = 2.0) -> Evaluati
 
 def held_out(
     seeds: int = 1, folds: int = 1, start: int = 0, digest: str = "d", kept: int = 0
-) -> HeldOut:
+) -> HeldOutPredictions:
     """Runs on 60 rows a fold: 30 validate, 30 test. Each fold is surer than the last."""
     answers = [
-        Answers(
+        TrainingPredictions(
             fold,
             seed,
             seed == kept,
@@ -43,7 +43,7 @@ def held_out(
         for seed in range(seeds)
     ]
     rows = np.arange(60 * folds + 60) + 1
-    return HeldOut(digest, NAMES, rows, (90,) * folds, tuple(answers))
+    return HeldOutPredictions(digest, NAMES, rows, (90,) * folds, tuple(answers))
 
 
 def test_the_blend_is_the_mean_at_the_temperature_of_validation() -> None:
@@ -87,9 +87,9 @@ def test_a_class_that_a_fold_does_not_know_has_no_say_in_its_temperature() -> No
     assert not wide.held_out.test.probabilities[:, 0].any()
 
 
-def _with_unknown(part: HeldOut) -> HeldOut:
+def _with_unknown(part: HeldOutPredictions) -> HeldOutPredictions:
     """The same with a class before all others that no head knows, and a text of it."""
-    names = Names(("0", *CLASSES), ())
+    names = ClassNames(("0", *CLASSES), ())
 
     def widened(own: Evaluation) -> Evaluation:
         shares = np.pad(own.probabilities, [(0, 0), (1, 0)])
@@ -140,13 +140,13 @@ def test_folds_are_blended_one_by_one() -> None:
     assert accuracy.interval[0] == pytest.approx(accuracy.mean - half, abs=1e-4)
 
 
-def _fold(part: HeldOut, place: int) -> HeldOut:
+def _fold(part: HeldOutPredictions, place: int) -> HeldOutPredictions:
     return replace(
         part, learned=part.learned[place : place + 1], answers=(part.answers[place],)
     )
 
 
-def _moved(side: str) -> HeldOut:
+def _moved(side: str) -> HeldOutPredictions:
     """A run with the same texts on one side and others on the other."""
     (answers,) = held_out().answers
     rows = evaluation(side, range(91, 121), 0)
@@ -164,7 +164,7 @@ def _moved(side: str) -> HeldOut:
         (held_out(seeds=2), r"numbers of seeds \(one 3, two 2\)"),
     ],
 )
-def test_runs_that_do_not_fit_are_refused(other: HeldOut, message: str) -> None:
+def test_runs_that_do_not_fit_are_refused(other: HeldOutPredictions, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         blend([held_out(seeds=3), other], ["one", "two"])
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import CacheError
-from features.storage.location import place
+from features.storage.location import parse_location
 from pipeline.cli.main import COMMANDS, make_parser
 from pipeline.cli.system_errors import system_error
 from tests.pipeline.cli.test_commands import Output, Run, data, encoder, run
@@ -121,8 +121,8 @@ def test_odd_values(run: Run, arguments: tuple[str, ...], part: str) -> None:
 
 def test_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert place("~/cache") == tmp_path / "cache"
-    assert place("~no such user/cache") == Path("~no such user/cache")
+    assert parse_location("~/cache") == tmp_path / "cache"
+    assert parse_location("~no such user/cache") == Path("~no such user/cache")
 
 
 def test_damaged_runs_are_named_in_one_line(run: Run, data: Path, encoder: Path) -> None:

@@ -56,7 +56,7 @@ def test_any_name_of_the_data_does(
     train: Train, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The stderr of pytest refuses what that of Python escapes.
-    monkeypatch.setattr(partition, "say", lambda text: None)
+    monkeypatch.setattr(partition, "print_note", lambda text: None)
     folder = Path(train(name)["run"])
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert os.fsencode(config["data"]["data"]).endswith(b"/" + os.fsencode(name))
@@ -78,7 +78,7 @@ def test_a_picture_or_baseline_that_fails_is_a_note(
     monkeypatch.setattr(figures, "draw_confusion", fail)
     monkeypatch.setattr(baselines, "tfidf_logistic", fail)
     said: list[str] = []
-    monkeypatch.setattr(figures, "say", said.append)
+    monkeypatch.setattr(figures, "print_note", said.append)
     result = train("data.csv")
     assert set(result["baselines"]) == {"majority"}
     assert said == [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.evaluation.breakdown import ClassScore, Collapse, Part, Parts
 from pipeline.evaluation.evaluation import Score
-from pipeline.evaluation.result import Calibration, ExperimentResult, TrialScore
+from pipeline.evaluation.result import Calibration, ExperimentResult, TrainingScore
 from pipeline.reports.terminal import result_text
 
 SCORE = Score(0.8, 0.7, (0.78, 0.82), 1000)
@@ -28,8 +28,8 @@ PLAIN = ExperimentResult(
 )
 
 
-def trial(seed: int, collapsed: bool) -> TrialScore:
-    return TrialScore(1, seed, seed == 0, SCORE, SCORE, 1.0, 3, 2, collapsed, 1.0)
+def trial(seed: int, collapsed: bool) -> TrainingScore:
+    return TrainingScore(1, seed, seed == 0, SCORE, SCORE, 1.0, 3, 2, collapsed, 1.0)
 
 
 def classes(count: int) -> tuple[ClassScore, ...]:

@@ -88,7 +88,7 @@ def test_it_says_what_it_took_up(
 ) -> None:
     run("--seeds", 3, code=1)
     said: list[str] = []
-    monkeypatch.setattr(trainings, "say", said.append)
+    monkeypatch.setattr(trainings, "print_note", said.append)
     run("--seeds", 3)
     assert [line.endswith("kept from a run that did not finish") for line in said] == [
         True,

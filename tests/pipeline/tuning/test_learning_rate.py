@@ -14,7 +14,7 @@ from PIL import Image
 
 from features.errors import SettingError
 from heads import learning_rate as module
-from heads.learning_rate import DIVERGED, FEWEST, RangeTrainer, range_test, suggest
+from heads.learning_rate import DIVERGED, MIN_SHOWN, RangeTrainer, range_test, suggest
 from heads.problem import Problem
 from heads.registry import make_settings
 from heads.trained import fit
@@ -111,7 +111,7 @@ def test_the_number_of_steps_is_about_an_epoch() -> None:
     texts = 16 * 160  # of which three quarters are trained on, 16 a step
     found = measured(marker_problem(texts), highest=1e-4)
     assert len(found.rates) == 120
-    assert len(measured(marker_problem(60), highest=1e-4).rates) == module.LEAST_STEPS
+    assert len(measured(marker_problem(60), highest=1e-4).rates) == module.MIN_STEPS
 
 
 def test_the_suggestion_of_a_curve() -> None:
@@ -130,7 +130,7 @@ def test_the_suggestion_of_a_curve() -> None:
         ("cnn", {"lowest": 0.0}, "must rise from above 0; got 0 to 10"),
         ("cnn", {"highest": math.inf}, "must rise from above 0"),
         ("cnn", {"lowest": math.nan}, "must rise from above 0"),
-        ("cnn", {"steps": FEWEST - 1}, f"at least {FEWEST} steps; got {FEWEST - 1}"),
+        ("cnn", {"steps": MIN_SHOWN - 1}, f"at least {MIN_SHOWN} steps; got {MIN_SHOWN - 1}"),
     ],
 )
 def test_what_cannot_be_tested_is_refused(
