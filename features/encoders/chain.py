@@ -14,6 +14,8 @@ import torch
 import transformers
 from torch import Tensor
 
+from features.encoders.description.files import read_object
+from features.encoders.description.limits import ENDLESS, POSITIONS
 from features.encoders.description.model import EncoderModel
 from features.encoders.loading import check_complete, loading, running, steady
 from features.encoders.tokens import Ids
@@ -53,6 +55,7 @@ def load_library(model: EncoderModel, device: str) -> Any:
             )
         if tokenizer.pad_token is None:  # which the library wants even of one text alone
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+        _check_limit(model, tokenizer.model_max_length)
         # Where the library has no limit, or one beyond what the model can take.
         tokenizer.model_max_length = min(tokenizer.model_max_length, model.max_length)
         steady(whole.float().eval()[0])
@@ -171,6 +174,16 @@ class Chain:
                 "another with --encoder"
             )
         return vectors
+
+
+def _check_limit(model: EncoderModel, limit: int) -> None:
+    """Refuse a limit that stands in no file, but in the code of the model's class."""
+    stated = read_object(model.transformer / "config.json", model.name)
+    if model.max_length < limit < ENDLESS and not any(stated.get(key) for key in POSITIONS):
+        raise EncoderError(
+            f"config.json of the encoder {model.name!r} does not say how many tokens it sees, "
+            f'and its library takes {limit}: write "max_position_embeddings": {limit} into it'
+        )
 
 
 def _exact(value: Any) -> Any:

@@ -24,6 +24,7 @@ from features.encoders.description.files import needs_sentencepiece
 from features.encoders.description.model import EncoderModel
 from features.errors import DeviceMemoryError, EncoderError, ManyheadsError
 from features.messages import listed
+from features.vectors.table import POOLED
 
 
 def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, Any]:
@@ -60,6 +61,21 @@ def takes(transformer: Any, name: str) -> bool:
         return True
     arguments = inspect.signature(transformer.forward).parameters
     return name in arguments or any(a.kind is a.VAR_KEYWORD for a in arguments.values())
+
+
+def shows_layers(transformer: Any) -> bool:
+    """Whether a forward pass can give all hidden states: code of a model's own may not."""
+    own = type(transformer).__module__.startswith("transformers_modules.")
+    return transformer is not None and (not own or takes(transformer, "output_hidden_states"))
+
+
+def check_shows_layers(model: EncoderModel, transformer: Any) -> None:
+    """Refuse to take hidden states of a model that shows none. Raises ``EncoderError``."""
+    if not shows_layers(transformer):
+        raise EncoderError(
+            f"the encoder {model.name!r} has Python code of its own that shows no hidden "
+            f"states; only the layout {POOLED} can be made of it"
+        )
 
 
 def steady(module: torch.nn.Module) -> None:
@@ -151,9 +167,12 @@ def running(model: EncoderModel) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line that an error says, or its type."""
-    said = " ".join(str(error).strip().partition("\n")[0].split())
-    return said or type(error).__name__
+    """The first line that an error says, with the next where it announces that, or its type."""
+    if "ignore_mismatched_sizes" in str(error):
+        return "its weights have other shapes than its config.json states"
+    lines = str(error).strip().split("\n")
+    said = lines[:2] if lines[0].endswith(":") else lines[:1]
+    return " ".join(" ".join(said).split()) or type(error).__name__
 
 
 def _remedy(model: EncoderModel, error: Exception) -> str:
@@ -168,6 +187,6 @@ def _remedy(model: EncoderModel, error: Exception) -> str:
         r"install ([A-Za-z][\w.-]*) to use", said
     )
     package = getattr(error, "name", None) or (named and named.group(1))
-    if isinstance(error, ImportError) and package:
+    if isinstance(error, ImportError) and package and not find_spec(package.partition(".")[0]):
         return f"it needs a package that is not installed: pip install {package}"
     return "copy it again, or choose another with --encoder"

@@ -24,7 +24,13 @@ from features.encoders.backends.selection import make_backend
 from features.encoders.chain import Chain
 from features.encoders.description.model import LAST_CLS, EncoderModel
 from features.encoders.description.stack import MODULES
-from features.encoders.loading import load_transformer, running, takes
+from features.encoders.loading import (
+    check_shows_layers,
+    load_transformer,
+    running,
+    shows_layers,
+    takes,
+)
 from features.encoders.pooling import POOLINGS
 from features.encoders.protocol import Enough, OnBatch
 from features.encoders.segmentation import SPARE_TOKENS, token_windows
@@ -80,8 +86,8 @@ class TransformerEncoder:
     ) -> None:
         self.model = model
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        on_gpu = self.device.type != "cpu"
-        self.token_budget = token_budget or (GPU_TOKEN_BUDGET if on_gpu else CPU_TOKEN_BUDGET)
+        own = CPU_TOKEN_BUDGET if self.device.type == "cpu" else GPU_TOKEN_BUDGET
+        self.token_budget = token_budget or own
         self.unpadded = model.unpadded
         self._chain = Chain(model, self.device) if model.pooling == MODULES else None
         if self._chain is not None:
@@ -93,9 +99,9 @@ class TransformerEncoder:
         # XLNet's memory would carry one batch's hidden states into the next.
         self._options = {"use_mems": False} if model.family == "xlnet" else {}
         self.backend = (
-            TorchBackend(None, self._options)
-            if self._transformer is None
-            else make_backend(backend, self._transformer, self._options)
+            make_backend(backend, self._transformer, self._options)
+            if shows_layers(self._transformer)
+            else TorchBackend(self._transformer, self._options)
         )
         self._sentences = SentenceEncoder()
 
@@ -212,21 +218,18 @@ class TransformerEncoder:
 
     def _check_shapes(self, hidden: dict[int, Tensor], mask: Tensor) -> None:
         for layer, states in hidden.items():
-            if states.shape[:2] != mask.shape:
+            if states.shape != (*mask.shape, self.model.width):
                 raise EncoderError(
                     f"the encoder {self.model.name!r} ({self.model.family}) does not give one "
-                    f"hidden state per token in layer {layer}; choose other --layers, or "
-                    "another encoder"
+                    f"hidden state per token in layer {layer}, of {self.model.width} numbers "
+                    "as in its config.json; choose other --layers, or another encoder"
                 )
 
     def _running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
         if not layers:  # the modules of sentence-transformers run the transformer themselves
             return nullcontext(lambda inputs: {})
-        if self._transformer is None:
-            raise EncoderError(
-                f"the encoder {self.model.name!r} has Python code of its own that shows no "
-                f"hidden states; only the layout {POOLED} can be made of it"
-            )
+        if self._transformer is None or list(layers) != [self.model.depth]:
+            check_shows_layers(self.model, self._transformer)
         return self.backend.running(layers, precision)
 
     def _pooled(self, texts: Sequence[str], spec: FeatureSpec) -> Block:

@@ -14,7 +14,7 @@ import torch
 
 from features.encoders.chain import INPUTS, load_library
 from features.encoders.description.model import EncoderModel
-from features.encoders.loading import running
+from features.encoders.loading import check_shows_layers, running
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import TOKENS
 
@@ -38,6 +38,7 @@ def reference_vectors(
     whole = load_library(model, device)
     with running(model), torch.no_grad():
         if spec.layout == TOKENS:
+            check_shows_layers(model, _inner(whole))
             return [_hidden_states(whole, text, spec) for text in texts]
         alone = ([text] for text in texts)
         return [
@@ -48,11 +49,14 @@ def reference_vectors(
         ]
 
 
+def _inner(whole: Any) -> Any:
+    return getattr(whole[0], "model", getattr(whole[0], "auto_model", None))
+
+
 def _hidden_states(whole: Any, text: str, spec: FeatureSpec) -> np.ndarray:
     inputs = whole.preprocess([text], prompt=spec.prompt or None)
     tensors = {name: inputs[name].to(whole.device) for name in INPUTS if name in inputs}
-    inner: Any = getattr(whole[0], "model", getattr(whole[0], "auto_model", None))
-    hidden = inner(**tensors, output_hidden_states=True, return_dict=True).hidden_states
+    hidden = _inner(whole)(**tensors, output_hidden_states=True, return_dict=True).hidden_states
     states = torch.cat([hidden[layer][0] for layer in spec.layers], dim=-1)
     vectors: np.ndarray = states.float().cpu().numpy()
     return vectors

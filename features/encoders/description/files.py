@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,18 @@ CODE_OWNERS = ("config.json", "tokenizer_config.json", "processor_config.json")
 
 INERT_SUFFIXES = frozenset({".md", ".png", ".jpg", ".onnx", ".h5", ".msgpack", ".bin", ".pt"})
 """Of files that are documents, or weights of other frameworks."""
+
+OTHER_FORMATS = frozenset({"onnx", "openvino"})
+"""Folders of the same model for other libraries."""
+
+KNOWN_WEIGHTS = (
+    "model*.safetensors",
+    "pytorch_model*.bin",
+    "tf_model.h5",
+    "flax_model.msgpack",
+    "*.onnx",
+)
+"""Of one model in several formats: code of its own has no need to open them."""
 
 
 def read_json(path: Path, name: str) -> Any:
@@ -173,10 +185,13 @@ def needs_sentencepiece(transformer: Path) -> bool:
     )
 
 
-def code_digests(folder: Path, transformer: Path) -> dict[str, str]:
+def code_digests(folder: Path, transformer: Path, paths: Iterable[str]) -> dict[str, str]:
     """SHA-256 of the Python files that come with a trusted model, and of what they may read.
 
     Files that every model has are left out: they count elsewhere, or change nothing.
+
+    Args:
+        paths: the modules' folders, below the model's.
 
     Raises:
         EncoderError: its configuration takes code from another repository, which no digest
@@ -198,21 +213,20 @@ def code_digests(folder: Path, transformer: Path) -> dict[str, str]:
         outer = set(folder.glob("**/*.py")) - set(transformer.glob("**/*.py"))
         digests |= {f"root code:{file.relative_to(folder)}": sha256(file) for file in outer}
     if digests:
+        known = {folder, transformer, *(folder / path for path in paths)}
         digests |= {
             f"beside code:{file.relative_to(folder)}": sha256(file)
             for file in folder.rglob("*")
-            if file.is_file() and _unknown(file) and not _hidden(file, folder)
+            if file.is_file() and _unknown(file, folder, known) and not _hidden(file, folder)
         }
     return digests
 
 
-def _unknown(file: Path) -> bool:
-    return (
-        file.name not in COMMON_FILES
-        and file.suffix not in INERT_SUFFIXES
-        and file.suffix not in (".py", ".safetensors")
-        and not any(file.match(pattern) for pattern in RARE_TOKENIZER_FILES)
-    )
+def _unknown(file: Path, folder: Path, known: Collection[Path]) -> bool:
+    if file.suffix in (".py", ".md") or file.relative_to(folder).parts[0] in OTHER_FORMATS:
+        return False
+    common = (*COMMON_FILES, *KNOWN_WEIGHTS, *RARE_TOKENIZER_FILES)
+    return file.parent not in known or not any(file.match(pattern) for pattern in common)
 
 
 def module_digests(folder: Path, paths: Iterable[str], *, everything: bool) -> dict[str, str]:
@@ -237,10 +251,11 @@ def module_digests(folder: Path, paths: Iterable[str], *, everything: bool) -> d
             )
     roots = [folder / path for path in sorted(wanted)] + ([folder] if everything else [])
     files = {file for root in roots for file in root.rglob("*") if file.is_file()}
+    inert = {".md"} if everything else INERT_SUFFIXES
     return {
         file.relative_to(folder).as_posix(): sha256(file)
         for file in files
-        if file.suffix not in INERT_SUFFIXES and not _hidden(file, folder)
+        if file.suffix not in inert and not _hidden(file, folder)
     }
 
 

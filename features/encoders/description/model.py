@@ -227,7 +227,7 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
     transformer, config = stated.transformer, stated.config
     digests = weight_digests(transformer, config, name)
     if trust_remote_code:
-        digests |= code_digests(folder, transformer)
+        digests |= code_digests(folder, transformer, [module.path for module in stated.modules])
     if name in EMBEDDED_NAMES and digests.get("model.safetensors") != EMBEDDED_SHA256:
         raise EncoderError(
             f"the embedded encoder's weights {transformer / 'model.safetensors'} do not have "
@@ -290,13 +290,16 @@ def _stated(folder: Path, name: str, trusted: bool) -> Stated:
             f"the encoder {name!r} has no config.json in {transformer} with a model_type; it "
             "states none of hidden_size and the like: copy the model again"
         )
+    settings = transformer_settings(transformer, name) if modules else {}
+    for changed in ("config_args", "config_kwargs"):  # by which the library overrides it
+        config |= settings.get(changed) or {}
     _refuse_other_kinds(config, name)
     return Stated(
         name=name,
         folder=folder,
         modules=modules,
         whole=whole,
-        settings=transformer_settings(transformer, name) if modules else {},
+        settings=settings,
         config=config,
         width=_number(config, WIDTH_KEYS, name),
     )
@@ -304,7 +307,8 @@ def _stated(folder: Path, name: str, trusted: bool) -> Stated:
 
 def _refuse_other_kinds(config: dict[str, Any], name: str) -> None:
     family = config.get("model_type")
-    several = sorted({"text_config", "vision_config", "audio_config"} & config.keys())
+    parts = ("audio_config", "text_config", "vision_config")
+    several = [part for part in parts if config.get(part) is not None]
     if several:
         raise EncoderError(
             f"the encoder {name!r} ({family}) is made of several ({listed(several)}), and only "

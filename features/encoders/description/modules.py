@@ -54,16 +54,21 @@ class Module:
     """One entry of modules.json.
 
     Attributes:
-        kind: the last word of its type.
+        type: its class, as modules.json names it.
         path: its folder, below the model's.
         own_code: whether its class is not sentence-transformers' own.
         plain: whether the entry says nothing else.
     """
 
-    kind: str
+    type: str
     path: str
     own_code: bool
     plain: bool
+
+    @property
+    def kind(self) -> str:
+        """The last word of its type."""
+        return self.type.rpartition(".")[2]
 
 
 def read_modules(
@@ -138,7 +143,7 @@ def _module(entry: dict[str, Any], folder: Path, name: str, trusted: bool) -> Mo
             "give one vector per text; choose another with --encoder"
         )
     plain = entry.keys() <= ENTRY_KEYS and not entry.get("kwargs")
-    return Module(kind.rpartition(".")[2], path, own_code, plain)
+    return Module(kind, path, own_code, plain)
 
 
 def check_weights(folder: Path, modules: Sequence[Module], name: str) -> None:
@@ -159,8 +164,8 @@ def check_weights(folder: Path, modules: Sequence[Module], name: str) -> None:
                 f"safetensors in {place}; load it with sentence-transformers and save it again"
             )
         config = read_object(place / "config.json", name)
-        activation = config.get("activation_function")
-        if isinstance(activation, str) and not activation.startswith("torch."):
+        activation = config.get("activation_function", "torch.")
+        if not (isinstance(activation, str) and activation.startswith("torch.")):
             raise EncoderError(
                 f"the module {module.kind} of the encoder {name!r} names the activation "
                 f"{activation!r}, which is not torch's and would be left out; use one of "
@@ -197,7 +202,9 @@ def modules_width(
             width = stated.get("out_features", width)
         elif module.kind == "CNN":
             cnn = read_object(place / "cnn_config.json", str(folder))
-            width = cnn.get("out_channels", 256) * len(cnn.get("kernel_sizes", [1, 3, 5]))
+            kernels, channels = cnn.get("kernel_sizes", [1, 3, 5]), cnn.get("out_channels", 256)
+            known = isinstance(kernels, list) and isinstance(channels, int)
+            width = channels * len(kernels) if known else 0
         elif module.kind == "Pooling":
             mode = stated.get("pooling_mode")
             old = [key for key in OLD_POOLINGS if stated.get(key)]

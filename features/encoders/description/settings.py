@@ -78,6 +78,9 @@ ENCODER_ONLY = frozenset(
 )
 """Encoder-decoders of which sentence-transformers loads the encoder alone."""
 
+NORM_BEHIND = frozenset({"clip_text_model"})
+"""Families whose last hidden state is normalized once more before anything is pooled."""
+
 
 @dataclass(frozen=True)
 class Stated:
@@ -136,6 +139,11 @@ def transformer_settings(transformer: Path, name: str) -> dict[str, Any]:
             continue
         if not isinstance(value, dict | None):
             raise EncoderError(f"{key} of the encoder {name!r} is no object; copy it again")
+        parts = (value or {}).values() if key == "processing_kwargs" else ()
+        if not all(isinstance(part, dict | None) for part in parts):
+            raise EncoderError(
+                f"{key} of the encoder {name!r} holds more than objects; copy it again"
+            )
         foreign = FOREIGN_SETTINGS & set(value or {})
         if foreign:
             raise EncoderError(
@@ -162,7 +170,7 @@ def ordinary(stated: Stated) -> bool:
             for key, value in stated.settings.items()
         )
         and config.get("tie_last_hidden_states", True) is not False
-        and config.get("model_type") not in ENCODER_ONLY
+        and config.get("model_type") not in ENCODER_ONLY | NORM_BEHIND
         and not any(transformer.glob("*processor_config.json"))
         and (bool(stated.modules) or not _chats(transformer))
     )
@@ -170,11 +178,15 @@ def ordinary(stated: Stated) -> bool:
 
 def _lower_cases(transformer: Path) -> bool:
     """Whether the tokenizer lower-cases by itself."""
-    normalizer = read_object(transformer / "tokenizer.json", str(transformer)).get("normalizer")
-    steps = (normalizer or {}).get("normalizers") or [normalizer or {}]
+    found = read_object(transformer / "tokenizer.json", str(transformer)).get("normalizer")
+    normalizer = found if isinstance(found, dict) else {}
+    several = normalizer.get("normalizers")
+    steps = several if isinstance(several, list) and several else [normalizer]
     stated = read_object(transformer / "tokenizer_config.json", str(transformer))
     return stated.get("do_lower_case", True) is not False and any(
-        step.get("type") == "Lowercase" or step.get("lowercase") is True for step in steps
+        step.get("type") == "Lowercase" or step.get("lowercase") is True
+        for step in steps
+        if isinstance(step, dict)
     )
 
 
