@@ -36,7 +36,7 @@ class Described(Protocol):
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec, as ``features.encoding.serial.Encoder``."""
+        """Return one block a spec, as ``features.encoding.serial.Encoder``."""
         ...
 
 
@@ -58,7 +58,7 @@ class LazyEncoder:
         self._loaded: PausingEncoder | None = None
 
     def loaded(self) -> PausingEncoder:
-        """The encoder itself. Raises ``EncoderError``: it cannot be loaded."""
+        """Return the encoder itself. Raises ``EncoderError``: it cannot be loaded."""
         if self._loaded is None:
             # Imported here alone: torch and transformers cost seconds.
             module = importlib.import_module("features.encoders.transformer")
@@ -68,7 +68,8 @@ class LazyEncoder:
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec, from one forward pass. Raises ``EncoderError``: cannot load."""
+        """Return one block a spec, from one forward pass. Raises ``EncoderError``: cannot
+        load."""
         return self.loaded().encode(texts, specs, on_batch)
 
     def encode_some(
@@ -131,13 +132,13 @@ def encode(
     memory: int | None = None,
     on_batch: Callable[[int, int], None] = lambda texts, tokens: None,
 ) -> FeatureTable:
-    """The vectors of texts, in their order; only texts that the store lacks are encoded.
+    """Return the vectors of texts, in their order; only texts that the store lacks are encoded.
 
     Args:
         texts: N texts; repeats cost nothing. A list, or a ``CorpusTexts``, which streams them
             from a file.
-        layout: ``pooled`` (one vector a text), ``tokens`` (one a token) or ``sentences``
-            (one pooled vector a sentence).
+        layout: ``pooled`` (one vector per text), ``tokens`` (one per token) or ``sentences``
+            (one pooled vector per sentence).
         layers: hidden states of the tokens layout, 0 being the embeddings and -1 the last;
             None takes the one two thirds up.
         dtype: stored form: ``float16``, ``float32`` or ``int8``.

@@ -87,7 +87,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: Iterable[str]) -> np.ndarray | FeatureTable:
-        """The vectors of N texts.
+        """Return the vectors of N texts.
 
         Returns:
             (N, D) float32 when pooled; in the sequence layouts a ``FeatureTable`` of N texts.
@@ -112,7 +112,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return table.values.astype(np.float32) if self.layout == POOLED else table
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """(D,) names ``vector0`` to ``vector<D - 1>``."""
+        """Return (D,) names ``vector0`` to ``vector<D - 1>``."""
         width = self._width(self._find())
         return np.array([f"vector{i}" for i in range(width)], dtype=object)
 
@@ -160,7 +160,8 @@ def _texts(X: Iterable[str]) -> Sequence[str]:
 
 
 def _column(array: np.ndarray) -> list[Any]:
-    """The texts of an array or a data frame of one column. Raises ``SettingError``: of more."""
+    """Return the texts of an array or a data frame of one column. Raises ``SettingError``: of
+    more."""
     if array.ndim > 1 and array.size != len(array):
         raise SettingError(
             f"FeatureEncoder takes one column of texts; got an array of shape {array.shape}: "

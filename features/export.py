@@ -100,7 +100,7 @@ def export(space: Space, corpus: Corpus, path: Path, form: str) -> Export:
 
 
 def arrow_schema(corpus: Corpus, spec: FeatureSpec, dtype: str) -> pa.Schema:
-    """text, label and split where the corpus has them, and the vectors."""
+    """Return text, label and split where the corpus has them, and the vectors."""
     vector = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), spec.width)
     names = ["text"] + [n for n in ("label", "split") if getattr(corpus, f"{n}s") is not None]
     fields = [pa.field(name, pa.string()) for name in names]
@@ -109,7 +109,7 @@ def arrow_schema(corpus: Corpus, spec: FeatureSpec, dtype: str) -> pa.Schema:
 
 
 def slices(space: Space, corpus: Corpus) -> Iterator[tuple[slice, FeatureTable]]:
-    """The corpus cut into runs of neighbours with their vectors, a bounded size each."""
+    """Yield the corpus cut into runs of neighbours with their vectors, a bounded size each."""
     keys = text_keys(corpus.texts)
     sizes = space.lengths(keys).astype(np.int64) * space.spec.bytes_per_vector
     with space.held():
@@ -174,7 +174,8 @@ def _offsets_path(path: Path) -> Path:
 
 
 def _write_hf(folder: Path, space: Space, corpus: Corpus, schema: pa.Schema) -> int:
-    """The folder that ``datasets.Dataset.save_to_disk`` writes, of plain Arrow and JSON."""
+    """Return the folder that ``datasets.Dataset.save_to_disk`` writes, of plain Arrow and
+    JSON."""
     name = "data-00000-of-00001.arrow"
     kinds = {field.name: hf_feature(field.type) for field in schema}
     marked = schema.with_metadata({"huggingface": json.dumps({"info": {"features": kinds}})})
@@ -196,7 +197,7 @@ def _write_hf(folder: Path, space: Space, corpus: Corpus, schema: pa.Schema) -> 
 
 
 def hf_feature(kind: pa.DataType) -> dict[str, Any]:
-    """An Arrow type as ``datasets`` describes it in ``dataset_info.json``.
+    """Return an Arrow type as ``datasets`` describes it in ``dataset_info.json``.
 
     "Sequence" is read by all its versions; "List", its name since version 4, is not.
     """

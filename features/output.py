@@ -92,7 +92,7 @@ def check_output(path: Path, option: str, reads: Iterable[Source | str] = ()) ->
 
 
 def _target(path: Path) -> Path:
-    """Where ``path`` leads, links followed."""
+    """Return where ``path`` leads, links followed."""
     try:
         return Path(os.path.realpath(path))
     except ValueError as error:  # no name holds a NUL byte
@@ -100,7 +100,7 @@ def _target(path: Path) -> Path:
 
 
 def _local(read: Source | str) -> Path | None:
-    """A file or folder of this machine that is read, if there is one."""
+    """Return a file or folder of this machine that is read, if there is one."""
     if isinstance(read, RemotePath):
         return None
     path = Path(read.repo if isinstance(read, HubName) else read)
@@ -113,7 +113,8 @@ def _local(read: Source | str) -> Path | None:
 
 
 def _would_change(target: Path, read: Path) -> bool:
-    """Whether to write a file would change what is read: itself, a link to it, in a folder."""
+    """Return whether to write a file would change what is read: itself, a link to it, in a
+    folder."""
     if target.exists() and target.samefile(read):
         return True
     return read.is_dir() and target.is_relative_to(read.resolve())
@@ -135,7 +136,8 @@ def _temporary(target: Path) -> Iterator[Path]:
 
 
 def _left(target: Path, name: str, found: str) -> bool:
-    """Whether a name beside an output is, by its form, that of one that was under way."""
+    """Return whether a name beside an output is, by its form, that of one that was under
+    way."""
     leftover = LEFTOVER.fullmatch(found)
     if not leftover:
         return bool(re.fullmatch(rf"\.{re.escape(target.name)}(\.[0-9a-f]{{8}})?\.tmp", found))

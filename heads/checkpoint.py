@@ -96,7 +96,7 @@ def load(folder: Path) -> TrainedHead:
 
 
 def assemble(description: Description, path: Path) -> TrainedHead:
-    """The head that a description and a file of weights make together.
+    """Return the head that a description and a file of weights make together.
 
     Raises:
         CacheError: the weights are missing, damaged, or not those of the description.

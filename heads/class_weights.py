@@ -19,7 +19,7 @@ PAIR = re.compile(r"\s*(?P<label>.+?)\s*=\s*(?P<weight>[0-9.eE+-]+)\s*(?:,|$)")
 
 
 def class_weights(rule: str, labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray | None:
-    """The weights of C classes.
+    """Return the weights of C classes.
 
     Args:
         rule: ``none``, ``balanced``, or pairs such as ``joy=2,fear=0.5``; others weigh 1.
@@ -51,7 +51,7 @@ def check_weights(rule: str, names: Sequence[str]) -> None:
 
 
 def weights_of(rule: str, names: Sequence[str]) -> str:
-    """The rule without the pairs of labels that are none of ``names``."""
+    """Return the rule without the pairs of labels that are none of ``names``."""
     given = _pairs(rule)
     if all(label in names for label in given):
         return rule
@@ -94,7 +94,7 @@ def _number(text: str) -> float:
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Weights inverse to the frequency of each class, of mean 1 over the labels.
+    """Return weights inverse to the frequency of each class, of mean 1 over the labels.
 
     Args:
         labels: (n,) int64 in 0..classes-1.

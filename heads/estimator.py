@@ -107,13 +107,13 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Vectors) -> np.ndarray:
-        """(N,) the most probable label of each text. Raises as :meth:`predict_proba`."""
+        """Return (N,) the most probable label of each text. Raises as :meth:`predict_proba`."""
         best = self.predict_proba(X).argmax(axis=1)
         labels: np.ndarray = self.classes_[best]
         return labels
 
     def predict_proba(self, X: Vectors) -> np.ndarray:
-        """(N, C) float32 probabilities, in the order of ``classes_``.
+        """Return (N, C) float32 probabilities, in the order of ``classes_``.
 
         Raises:
             NotFittedError: before :meth:`fit`.
@@ -125,7 +125,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.trained_.predict_proba(table, np.arange(len(table)))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The arguments of the constructor; when deep, each given setting by itself too."""
+        """Return the arguments of the constructor; when deep, each given setting by itself
+        too."""
         params: dict[str, Any] = super().get_params(deep)
         if deep and isinstance(self.settings, Mapping):
             params |= {NESTED + name: value for name, value in self.settings.items()}
@@ -144,7 +145,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _read(self, X: Vectors, *y: Any) -> tuple[FeatureTable, np.ndarray]:
-        """The vectors as a table, and the labels as (N,); fitting if labels are given."""
+        """Return the vectors as a table, and the labels as (N,); fitting if labels are
+        given."""
         if not isinstance(X, FeatureTable) and not _holds_sequences(X):
             # The plain array of scikit-learn, with its own checks and messages.
             checked = validate_data(self, X, *y, reset=bool(y), dtype=np.float32)
@@ -189,7 +191,8 @@ def _is_missing(label: Any) -> bool:
 def hold_out(
     labels: np.ndarray, fraction: float, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to learn from and rows to choose by, every class in both in the same proportion.
+    """Return rows to learn from and rows to choose by, every class in both in the same
+    proportion.
 
     The rows are sorted by class, shuffled within each, and every (1 / fraction)-th is held
     out. At least one is; no class loses its last row to learn from.
@@ -208,7 +211,7 @@ def hold_out(
     if sizes.max() < 2:
         raise ArrayError(
             f"a text of some class must be held out to validate by, but each of the {count} "
-            "texts is the only one of its class: give more texts a class"
+            "texts is the only one of its class: give more texts per class"
         )
     order = np.lexsort((random.random(count), labels))
     marks = np.floor((np.arange(count) + random.random()) * fraction)
@@ -222,7 +225,7 @@ def hold_out(
 
 
 def _holds_sequences(X: Any) -> bool:
-    """Whether ``X`` is N arrays (T, D) rather than one (N, D)."""
+    """Return whether ``X`` is N arrays (T, D) rather than one (N, D)."""
     if isinstance(X, np.ndarray) and X.dtype != object:
         return X.ndim == 3
     if not isinstance(X, (list, tuple, np.ndarray)) or getattr(X, "ndim", 1) != 1 or not len(X):
@@ -231,7 +234,7 @@ def _holds_sequences(X: Any) -> bool:
 
 
 def _join(sequences: np.ndarray | Sequence[np.ndarray], layout: str) -> FeatureTable:
-    """N arrays (T, D) as a table."""
+    """Return N arrays (T, D) as a table."""
     arrays = [np.asarray(each) for each in sequences]
     width = arrays[0].shape[-1]
     for row, each in enumerate(arrays):

@@ -33,7 +33,7 @@ class Head(torch.nn.Module):
     least_vectors: int = 0
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Logits of a batch; never a softmax.
+        """Return logits of a batch; never a softmax.
 
         Args:
             x: (B, T, D) vectors, any float dtype. Needs no gradient.
@@ -69,7 +69,8 @@ class SequenceHead(Head):
         return mean_logits(self.votes(x, mask))
 
     def votes(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(M, B, C) logits of each member, as ``forward`` takes its arguments; mostly M = 1."""
+        """Return (M, B, C) logits of each member, as ``forward`` takes its arguments; mostly M
+        = 1."""
         if self.max_vectors:
             mask = mask & (mask.long().cumsum(dim=1) <= self.max_vectors)
         return self.vote(self.inputs(x, mask), mask)
@@ -90,7 +91,7 @@ class SequenceHead(Head):
         raise NotImplementedError
 
     def learners(self) -> Sequence[torch.nn.Module]:
-        """The M members, which share no weight and learn each by itself."""
+        """Return the M members, which share no weight and learn each by itself."""
         return (self,)
 
 

@@ -68,7 +68,7 @@ class RangeTrainer(Trainer):
     rates: np.ndarray
 
     def size(self, step: int) -> float:
-        """The step size at step 1..n."""
+        """Return the step size at step 1..n."""
         return float(self.rates[step - 1])
 
 
@@ -134,7 +134,7 @@ def check_range(head: str, lowest: float, highest: float, steps: int | None) -> 
 
 
 def _run(trainer: RangeTrainer) -> tuple[list[float], list[float], bool]:
-    """n losses, n smoothed losses, and whether they diverged at the end."""
+    """Return n losses, n smoothed losses, and whether they diverged at the end."""
     steps = len(trainer.rates)
     decay = 1.0 - 1.0 / max(2.0, SMOOTHING * steps)
     losses: list[float] = []
@@ -159,5 +159,5 @@ def _run(trainer: RangeTrainer) -> tuple[list[float], list[float], bool]:
 
 
 def suggest(rates: np.ndarray, smoothed: np.ndarray) -> float:
-    """A peak step size: ``SHARE`` of the one at the lowest smoothed loss."""
+    """Return a peak step size: ``SHARE`` of the one at the lowest smoothed loss."""
     return max(float(rates[0]), SHARE * float(rates[smoothed.argmin()]))

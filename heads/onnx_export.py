@@ -33,7 +33,7 @@ TOLERANCE = 1e-4
 
 
 def onnx_model(trained: TrainedHead) -> bytes:
-    """The head as the bytes of an ONNX file, weights inside.
+    """Return the head as the bytes of an ONNX file, weights inside.
 
     Before it is given, its logits are compared with the head's own on texts of several lengths.
 
@@ -134,7 +134,7 @@ class OnnxLstm(torch.nn.LSTM):
 
 
 def _onnx_gates(weights: torch.Tensor) -> torch.Tensor:
-    """Gates in ONNX's order (input, output, forget, cell); torch has the output last."""
+    """Return gates in ONNX's order (input, output, forget, cell); torch has the output last."""
     enter, forget, cell, leave = weights.detach().chunk(4)
     return torch.cat([enter, leave, forget, cell])
 
@@ -148,7 +148,8 @@ def _replace_lstms(module: torch.nn.Module) -> None:
 
 
 def _stable_sort(script: Any) -> Any:
-    """torch's stable sort, which onnxscript lacks, as TopK of all: its ties go by position."""
+    """Return torch's stable sort, which onnxscript lacks, as TopK of all: its ties go by
+    position."""
     op = script.opset18
 
     def sort(self: Any, stable: bool = False, dim: int = -1, descending: bool = False) -> Any:
@@ -161,7 +162,8 @@ def _stable_sort(script: Any) -> Any:
 
 
 def _without_traces(model: Any) -> bytes:
-    """The model's bytes without torch's notes on it, which hold the paths of source files."""
+    """Return the model's bytes without torch's notes on it, which hold the paths of source
+    files."""
     graph = model.graph
     lists = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
     for part in (model, graph, *(each for parts in lists for each in parts)):

@@ -34,7 +34,7 @@ class Preset:
     settings: Mapping[str, Any]
 
     def overrides(self, classes: int) -> dict[str, object]:
-        """The settings for C ``classes``."""
+        """Return the settings for C ``classes``."""
         return {
             setting: value(classes) if callable(value) else value
             for setting, value in self.settings.items()
@@ -42,7 +42,7 @@ class Preset:
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of that name, in upper or lower case.
+    """Return the preset of that name, in upper or lower case.
 
     Raises:
         SettingError: there is none; the message lists those there are.
@@ -91,7 +91,7 @@ _LSTM = {
 
 
 def _together(*rates: float) -> float:
-    """The rate of one dropout that does what several do one after another."""
+    """Return the rate of one dropout that does what several do one after another."""
     kept = 1.0
     for rate in rates:
         kept *= 1 - rate

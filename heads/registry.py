@@ -67,7 +67,7 @@ def _by_steps(
     summary: tuple[str, str],
     head: Callable[[Any, int, int], SequenceHead],
 ) -> HeadType:
-    """A head that learns by gradient steps, alone or as an ensemble."""
+    """Return a head that learns by gradient steps, alone or as an ensemble."""
     build = partial(build_members, head)
     fit, refit = partial(fit_by_steps, build), partial(refit_by_steps, build)
     return HeadType(name, settings, layouts, summary, build, fit, refit)
@@ -81,7 +81,7 @@ HEADS: dict[str, HeadType] = {
             settings=LogisticSettings,
             layouts=(POOLED,),
             summary=(
-                "the best linear classifier of one vector a text; the first thing to try",
+                "the best linear classifier of one vector per text; the first thing to try",
                 "a second or two; (D + 1) C parameters; never gets stuck, needs no tuning",
             ),
             build=LogisticHead,
@@ -144,7 +144,7 @@ HEADS: dict[str, HeadType] = {
             settings=MlpSettings,
             layouts=(POOLED,),
             summary=(
-                "dense layers over one vector a text; where logistic is too simple",
+                "dense layers over one vector per text; where logistic is too simple",
                 "a few seconds; (D + 1) units and more parameters, overfits small data",
             ),
             head=MlpHead,
@@ -155,7 +155,7 @@ HEADS: dict[str, HeadType] = {
             layouts=(POOLED,),
             summary=(
                 "the nearest training texts vote; shows what the vectors know untrained",
-                "no training; it stores a vector a training text and compares with all of them",
+                "no training; stores one vector per training text and compares with all of them",
             ),
             build=KnnHead,
             fit=fit_knn,
@@ -167,7 +167,7 @@ HEADS: dict[str, HeadType] = {
 
 
 def head_type(name: str) -> HeadType:
-    """The head of that name.
+    """Return the head of that name.
 
     Raises:
         SettingError: there is none; the message lists those there are.
@@ -226,7 +226,8 @@ def make_settings(name: str, overrides: Mapping[str, object]) -> HeadSettings:
 
 
 def _split(settings: type[HeadSettings], setting: str, value: object) -> object:
-    """For a sequence setting text is cut at its commas and a number is a sequence of one."""
+    """Return for a sequence setting text is cut at its commas and a number is a sequence of
+    one."""
     if get_origin(settings.model_fields[setting].annotation) is not tuple:
         return value
     if isinstance(value, str):
@@ -240,7 +241,7 @@ def _explain(
     overrides: Mapping[str, Any],
     error: ValidationError,
 ) -> str:
-    """One line about the first fault: the setting, the rule, the value, the remedy."""
+    """Return one line about the first fault: the setting, the rule, the value, the remedy."""
     fault = error.errors(include_url=False)[0]
     setting = str(fault["loc"][0])
     field = settings.model_fields[setting]
@@ -254,5 +255,5 @@ def _explain(
 
 
 def as_text(value: object) -> str:
-    """A setting's value as one would type it."""
+    """Return a setting's value as one would type it."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -29,7 +29,7 @@ class TrainedHead:
         layout: that of the tables it takes.
         width: D of the tables it takes.
         state: the best weights by name, float32.
-        history: one record an epoch; for ``logistic`` and ``knn``, one a value of C or k tried.
+        history: one record per epoch; for ``logistic`` and ``knn``, one per value of C or k.
         best_epoch: the record whose weights these are, from 1.
         temperature: what the logits are divided by before the softmax, above 0, so that
             probabilities are as sure as they are right; it changes no prediction.
@@ -60,7 +60,7 @@ class TrainedHead:
         return head.eval()
 
     def logits(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-        """(n, C) float32 logits of (n,) int64 ``rows`` of a table, in their order.
+        """Return (n, C) float32 logits of (n,) int64 ``rows`` of a table, in their order.
 
         Raises:
             SettingError: the table's layout or width is not that of training.
@@ -76,7 +76,8 @@ class TrainedHead:
         return compute_logits(self.module, table, rows)
 
     def predict_proba(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-        """(n, C) float32 probabilities: the softmax of :meth:`logits` / ``temperature``."""
+        """Return (n, C) float32 probabilities: the softmax of :meth:`logits` /
+        ``temperature``."""
         return softmax(self.logits(table, rows), self.temperature)
 
 
@@ -127,7 +128,7 @@ def fit(
 def refit(
     trained: TrainedHead, table: FeatureTable, labels: np.ndarray, rows: np.ndarray, seed: int
 ) -> TrainedHead:
-    """The same head, trained once more on texts that had chosen it too.
+    """Return the same head, trained once more on texts that had chosen it too.
 
     Settings, epochs (or C, or k) and seed are those that were best. Held-out scores of what
     comes out are those of test texts alone; what ``trained`` had on validation is its own.

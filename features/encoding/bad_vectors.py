@@ -64,14 +64,14 @@ class BadTexts:
 
 
 def sound_texts(block: Block, spec: FeatureSpec) -> np.ndarray:
-    """(n,) bool: texts whose vectors are all finite, as stored too, and not zero."""
+    """Return (n,) bool: texts whose vectors are all finite, as stored too, and not zero."""
     # NaN where one is, and then no comparison holds.
     largest = _largest(block)
     return _of_all(block, (largest > 0) & (largest <= LARGEST[spec.dtype]))
 
 
 def too_large(block: Block, spec: FeatureSpec) -> np.ndarray:
-    """(n,) bool: texts with vectors that float32 could hold and the stored type cannot.
+    """Return (n,) bool: texts with vectors that float32 could hold and the stored type cannot.
 
     In float16 such a number is infinite by now.
     """
@@ -81,13 +81,13 @@ def too_large(block: Block, spec: FeatureSpec) -> np.ndarray:
 
 
 def _largest(block: Block) -> np.ndarray:
-    """(vectors,) float64: the largest absolute value of each vector."""
+    """Return (vectors,) float64: the largest absolute value of each vector."""
     largest: np.ndarray = np.abs(block.values).max(axis=1).astype(np.float64)
     return largest
 
 
 def _of_all(block: Block, fine: np.ndarray) -> np.ndarray:
-    """(n,) bool: texts of which all vectors are fine."""
+    """Return (n,) bool: texts of which all vectors are fine."""
     starts = np.cumsum(block.lengths) - block.lengths
     every: np.ndarray = np.logical_and.reduceat(fine, starts)
     return every

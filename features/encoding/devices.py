@@ -14,7 +14,7 @@ ITEM = re.compile(r"(cpu)(?:\*([1-9]\d{0,3}))?|(cuda(?::\d{1,3})?)")
 
 
 def parse_devices(text: str) -> tuple[str, ...]:
-    """Devices from a comma-separated option, one entry a process.
+    """Return devices from a comma-separated option, one entry per process.
 
     >>> parse_devices("cpu*2,cuda:1")
     ('cpu', 'cpu', 'cuda:1')
@@ -41,7 +41,7 @@ def parse_devices(text: str) -> tuple[str, ...]:
 
 
 def present(devices: Sequence[str], cores: int, gpus: int) -> tuple[str, ...]:
-    """The devices themselves, ``cuda`` as all GPUs.
+    """Return the devices themselves, ``cuda`` as all GPUs.
 
     Args:
         cores, gpus: how many this machine has.
@@ -65,12 +65,12 @@ def present(devices: Sequence[str], cores: int, gpus: int) -> tuple[str, ...]:
 
 
 def core_count() -> int:
-    """Cores that this process may use."""
+    """Return cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def threads(device: str, devices: Sequence[str]) -> int:
-    """Threads of the process of one device: those on the processor split its cores."""
+    """Return threads of the process of one device: those on the processor split its cores."""
     sharing = max(1, list(devices).count(CPU)) if device == CPU else len(devices)
     return max(1, core_count() // sharing)

@@ -37,7 +37,7 @@ class EncodingReport:
         seconds: taken in all, and of them
         loading: until the encoder was there.
         backend: what ran the encoder at the end; '' where it does not say.
-        devices: that encoded, one entry a process; none where the encoder does not say.
+        devices: that encoded, one entry per process; none where the encoder does not say.
     """
 
     encoded: int

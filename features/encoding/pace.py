@@ -95,7 +95,7 @@ class Pace:
         self._tokens = float(self._expected(unit).sum()) * growth
 
     def _expected(self, window: WorkUnit) -> np.ndarray:
-        """(n,) int64: tokens that the encoder is expected to see of each text."""
+        """Return (n,) int64: tokens that the encoder is expected to see of each text."""
         tokens = np.array([expected_tokens(text) for text in window.texts], np.int64)
         return np.minimum(tokens, self._limit or tokens)
 

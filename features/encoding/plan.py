@@ -110,19 +110,21 @@ def check_disk(plan: EncodingPlan, root: Location) -> None:
         raise DiskSpaceError(
             f"encoding {len(plan.missing):,} texts needs about {gigabytes(plan.bytes_needed)} "
             f"in {root}, and {gigabytes(free)} are free; free some space, choose another disk "
-            "with --cache, or --layout pooled, which stores one vector a text"
+            "with --cache, or --layout pooled, which stores one vector per text"
         )
 
 
 def missing_units(
     plan: EncodingPlan, texts: Iterable[str], parts: Sequence[slice]
 ) -> Iterator[WorkUnit]:
-    """The plan's missing texts as windows in corpus order, each read when it is asked for."""
+    """Yield the plan's missing texts as windows in corpus order, each read when it is asked
+    for."""
     return cut(_missing_texts(plan, texts), plan.missing, plan.keys[plan.missing], parts)
 
 
 def _missing_texts(plan: EncodingPlan, texts: Iterable[str]) -> Iterator[str]:
-    """The plan's missing texts in order: those it holds, then a second pass for the rest."""
+    """Yield the plan's missing texts in order: those it holds, then a second pass for the
+    rest."""
     yield from plan.held
     if len(plan.held) < len(plan.missing):
         wanted = np.zeros(len(plan.keys), np.uint8)

@@ -1,4 +1,4 @@
-"""Several processes encode side by side, one a device.
+"""Several processes encode side by side, one per device.
 
     encode_on_devices(plan, texts, spaces, load, devices)      as ``serial.encode``
 
@@ -100,7 +100,7 @@ def encode_on_devices(
     devices: Sequence[str],
     on_batch: OnBatch = lambda texts, tokens: None,
 ) -> EncodingReport:
-    """Encode the plan's missing texts with a process a device.
+    """Encode the plan's missing texts with a process per device.
 
     Args:
         texts: the corpus that the plan was made of.
@@ -174,7 +174,7 @@ class _Processes:
 def _messages(
     crew: list[_Worker], lost: list[str]
 ) -> Iterator[tuple[_Worker, _Batch | _Note | _Ready]]:
-    """What workers say, until none is left in the crew; those that died go to ``lost``.
+    """Yield what workers say, until none is left in the crew; those that died go to ``lost``.
 
     Raises:
         ManyheadsError: a worker's own.

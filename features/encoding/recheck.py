@@ -25,7 +25,7 @@ from features.vectors.table import FeatureTable
 def changed_models(
     root: Location, model: EncoderModel, twin: EncoderModel | None = None
 ) -> list[Fault]:
-    """Spaces that an encoder of this name filled when it had other weights or files.
+    """Return spaces that an encoder of this name filled when it had other weights or files.
 
     Args:
         twin: the same encoder with or without its Python code; what it filled is as it was.
@@ -82,7 +82,7 @@ def compare_sample(
 
 
 def filled_by(root: Location, model: EncoderModel) -> list[FeatureSpec]:
-    """The specs of the spaces that an encoder of these weights and files filled."""
+    """Return the specs of the spaces that an encoder of these weights and files filled."""
     return [card.spec for card in manifests(root) if not _differences(card, model)]
 
 

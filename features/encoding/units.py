@@ -39,7 +39,7 @@ class WorkUnit:
     texts: list[str]
 
     def take(self, chosen: np.ndarray) -> WorkUnit:
-        """The window of some of its texts, by (n,) bool."""
+        """Return the window of some of its texts, by (n,) bool."""
         texts = [self.texts[place] for place in np.flatnonzero(chosen).tolist()]
         return WorkUnit(self.rows[chosen], self.keys[chosen], texts)
 
@@ -55,7 +55,7 @@ def joined(windows: Sequence[WorkUnit]) -> WorkUnit:
 def cut(
     texts: Iterable[str], rows: np.ndarray, keys: np.ndarray, parts: Sequence[slice]
 ) -> Iterator[WorkUnit]:
-    """Windows in corpus order, each read when it is asked for.
+    """Yield windows in corpus order, each read when it is asked for.
 
     Args:
         texts: the missing texts in order, m of them; read once.

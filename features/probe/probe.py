@@ -127,7 +127,7 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreemen
 def _as_chosen(
     encoder: Any, sample: ProbeSample, found: list[Agreement], say: Say
 ) -> list[Agreement]:
-    """How the chosen back end and precision agree; ``found`` is torch in float32.
+    """Return how the chosen back end and precision agree; ``found`` is torch in float32.
 
     Raises:
         EncoderError: they do not.
@@ -185,7 +185,7 @@ def _check_other(
 
 
 def _tried(encoder: Any, sample: ProbeSample, precision: str) -> tuple[list[Agreement], str]:
-    """How an encoder agrees, and what is wrong with that; '' where nothing is."""
+    """Return how an encoder agrees, and what is wrong with that; '' where nothing is."""
     try:
         found = sample.measure(encoder, precision)
     except (EncoderError, RuntimeError) as error:
@@ -231,13 +231,13 @@ def _unlike(encoder: Any, sample: ProbeSample, found: Sequence[Agreement]) -> st
 
 
 def _shown(found: Sequence[Agreement], name: str) -> str:
-    """The largest of some differences, for people."""
+    """Return the largest of some differences, for people."""
     largest = max(getattr(one, name) for one in found)
     return "NaN" if math.isinf(largest) else f"{largest:.2g} of a vector of length 1"
 
 
 def _way(encoder: Any) -> str:
-    """What runs an encoder where, such as ``torch on cpu``."""
+    """Return what runs an encoder where, such as ``torch on cpu``."""
     return f"{backend_name(encoder)} on {encoder.device.type}"
 
 

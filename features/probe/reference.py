@@ -22,7 +22,8 @@ from features.vectors.table import TOKENS
 def reference_vectors(
     model: EncoderModel, texts: Sequence[str], spec: FeatureSpec, device: str
 ) -> list[np.ndarray]:
-    """The vectors of each text alone, by sentence-transformers or transformers in float32.
+    """Return the vectors of each text alone, by sentence-transformers or transformers in
+    float32.
 
     Args:
         spec: its layout, layers and prompt; a text beyond the model's limit is cut, windows

@@ -59,7 +59,7 @@ class ProbeSample:
     truth: Sequence[Sequence[np.ndarray]]
 
     def measure(self, encoder: Any, precision: str) -> list[Agreement]:
-        """How an encoder agrees, for each spec: each text alone, and all together."""
+        """Return how an encoder agrees, for each spec: each text alone, and all together."""
         specs = [replace(spec, precision=precision) for spec in self.specs]
         beside = copy.copy(encoder)
         beside.token_budget = BATCH * min(specs[0].max_length, LONGEST_PROBED)
@@ -75,7 +75,7 @@ class ProbeSample:
 
 
 def reference_sample(encoder: Any, specs: Sequence[FeatureSpec]) -> ProbeSample:
-    """The texts that can be compared, with the vectors of the reference library.
+    """Return the texts that can be compared, with the vectors of the reference library.
 
     Args:
         encoder: a ``TransformerEncoder``.
@@ -98,19 +98,21 @@ def reference_sample(encoder: Any, specs: Sequence[FeatureSpec]) -> ProbeSample:
 
 
 def torch_sample(encoder: Any, specs: Sequence[FeatureSpec]) -> ProbeSample:
-    """The same with the encoder's own vectors, of each text alone by torch in float32."""
+    """Return the same with the encoder's own vectors, of each text alone by torch in
+    float32."""
     texts = _seen_texts(encoder, specs)
     return ProbeSample(texts, specs, [_alone(encoder, texts, spec) for spec in specs])
 
 
 def whole(spec: FeatureSpec) -> FeatureSpec:
-    """The spec of whole texts, unrounded, whose forward pass a spec's vectors come from."""
+    """Return the spec of whole texts, unrounded, whose forward pass a spec's vectors come
+    from."""
     layout = POOLED if spec.layout == SENTENCES else spec.layout
     return replace(spec, layout=layout, dtype="float32", segmentation="", max_tokens=0)
 
 
 def probe_texts(limit: int) -> list[str]:
-    """A dozen texts: short ones, and some of about ``limit`` tokens, less and more."""
+    """Return a dozen texts: short ones, and some of about ``limit`` tokens, less and more."""
     lengths = (limit // 4, limit - 2, limit + limit // 4)
     return [
         *SHORT_TEXTS,
@@ -119,7 +121,7 @@ def probe_texts(limit: int) -> list[str]:
 
 
 def _seen_texts(encoder: Any, specs: Sequence[FeatureSpec]) -> list[str]:
-    """The probe texts of which the model sees any token."""
+    """Return the probe texts of which the model sees any token."""
     (prompt,) = {spec.prompt for spec in specs}
     limit = specs[0].max_length
     if prompt and encoder.tokens([prompt], "")[0] >= limit:
@@ -134,7 +136,8 @@ def _seen_texts(encoder: Any, specs: Sequence[FeatureSpec]) -> list[str]:
 def _reference(
     encoder: Any, texts: Sequence[str], specs: Sequence[FeatureSpec]
 ) -> list[list[np.ndarray]]:
-    """For each spec an array (T, D) per text; all layers of the tokens come from one pass."""
+    """Return for each spec an array (T, D) per text; all layers of the tokens come from one
+    pass."""
     reference = importlib.import_module("features.probe.reference")
     model, device = encoder.model, str(encoder.device)
     layers = sorted({layer for spec in specs if spec.layout == TOKENS for layer in spec.layers})
@@ -161,13 +164,13 @@ def _reference(
 
 
 def _alone(encoder: Any, texts: Sequence[str], spec: FeatureSpec) -> list[np.ndarray]:
-    """The encoder's own vectors (1, D) of each text by itself, by torch in float32."""
+    """Return the encoder's own vectors (1, D) of each text by itself, by torch in float32."""
     torch, exact = encoder.on_torch(), replace(spec, precision="float32")
     return [torch.encode_plain([text], [exact])[0].values for text in texts]
 
 
 def _layers(vectors: np.ndarray, spec: FeatureSpec, layers: Sequence[int]) -> np.ndarray:
-    """(T, D) of one spec, out of the vectors of some layers side by side."""
+    """Return (T, D) of one spec, out of the vectors of some layers side by side."""
     if spec.layout != TOKENS:
         return np.atleast_2d(vectors)
     parts = np.split(vectors, len(layers), axis=1)

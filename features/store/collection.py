@@ -60,7 +60,7 @@ class Removal:
 def plan_collection(
     root: Location, keep: np.ndarray | None, older_than: datetime | None
 ) -> list[Removal]:
-    """What ``collect`` would remove.
+    """Return what ``collect`` would remove.
 
     Args:
         root: the cache.
@@ -119,7 +119,8 @@ def collect(root: Location, removals: Sequence[Removal], keep: np.ndarray | None
 
 
 def _empty(folder: Location) -> bool:
-    """Whether a folder is all that is left of a space; object storage knows none such."""
+    """Return whether a folder is all that is left of a space; object storage knows none
+    such."""
     with suppress(FileNotFoundError):
         return isinstance(folder, Path) and not file_names(folder)
     return False

@@ -79,7 +79,7 @@ def compact(
 def plan(
     space: Space, target: int, most_texts: int, small: float, leave: Collection[str]
 ) -> list[list[str]]:
-    """Which shards are joined with which: pure but for the sizes of the files.
+    """Return which shards are joined with which: pure but for the sizes of the files.
 
     Shards that hold a text a second time are rewritten in any case.
     """
@@ -132,7 +132,7 @@ def rewrite(space: Space, names: list[str], keep: np.ndarray) -> None:
 
 
 def _kept(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:
-    """What a shard gives to the new one, in its own order; None for nothing.
+    """Return what a shard gives to the new one, in its own order; None for nothing.
 
     Raises:
         CacheError: it has vanished, and nothing was changed yet.

@@ -63,7 +63,8 @@ class Index:
 
     @classmethod
     def of(cls, added: Sequence[tuple[str, ShardRows]]) -> Index:
-        """The index of some shards; of keys in several of them the first place counts."""
+        """Return the index of some shards; of keys in several of them the first place
+        counts."""
         if not added:
             return cls.empty()
         parts = [rows for _, rows in added]
@@ -83,14 +84,15 @@ class Index:
         )
 
     def find(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) int64: the position of each key in the index, -1 where it is missing."""
+        """Return (N,) int64: the position of each key in the index, -1 where it is missing."""
         if not len(self.keys):
             return np.full(len(keys), -1, np.int64)
         position = np.minimum(self._place(keys), len(self.keys) - 1)
         return np.where(self.keys[position] == keys, position, -1)
 
     def _place(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) int64: how many keys of the index, which must not be empty, are smaller."""
+        """Return (N,) int64: how many keys of the index, which must not be empty, are
+        smaller."""
         beginnings = _beginnings(keys)
         place = np.searchsorted(self._beginnings, beginnings)
         at = np.minimum(place, len(self.keys) - 1)
@@ -105,7 +107,7 @@ class Index:
         return _beginnings(self.keys)
 
     def joined(self, other: Index) -> Index:
-        """The index with the shards of another. Keys that it knows keep their place."""
+        """Return the index with the shards of another. Keys that it knows keep their place."""
         if not len(self.keys):
             place, fresh = np.zeros(len(other.keys), np.int64), np.ones(len(other.keys), bool)
         else:
@@ -134,7 +136,7 @@ class Index:
         )
 
     def without(self, gone: set[str]) -> Index:
-        """The index without some shards; the numbers of the others are drawn anew.
+        """Return the index without some shards; the numbers of the others are drawn anew.
 
         Shards that hold a text placed elsewhere are forgotten too: they must be read again,
         because that text may have been placed in a shard that is gone.
@@ -159,11 +161,12 @@ class Index:
         )
 
     def places(self) -> list[np.ndarray]:
-        """Of each shard, the positions in the index of the texts placed there, rising."""
+        """Return of each shard, the positions in the index of the texts placed there,
+        rising."""
         return grouped(self.shard, len(self.shards))
 
     def to_bytes(self, fingerprint: str = "") -> memoryview:
-        """Arrow IPC bytes with their own digest in front.
+        """Return Arrow IPC bytes with their own digest in front.
 
         Args:
             fingerprint: of the space that it is the index of.
@@ -198,7 +201,7 @@ class Index:
 
     @classmethod
     def from_bytes(cls, data: bytes | memoryview, fingerprint: str = "") -> Index | None:
-        """The index, or None where the bytes are damaged or another version wrote them.
+        """Return the index, or None where the bytes are damaged or another version wrote them.
 
         Args:
             fingerprint: of the space that it must be of, where it says so at all, as those
@@ -230,7 +233,7 @@ class Index:
         return index if index._possible() else None
 
     def _possible(self) -> bool:
-        """Whether the numbers can be places at all."""
+        """Return whether the numbers can be places at all."""
         if {len(getattr(self, field.name)) for field in fields(self)[2:]} != {len(self.keys)}:
             return False
         if len(self.texts) != len(self.shards):
@@ -269,7 +272,7 @@ class GrowingIndex:
         return (*self._settled.shards, *self._recent.shards)
 
     def lacks(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) bool: which keys have no place in it."""
+        """Return (N,) bool: which keys have no place in it."""
         lacking: np.ndarray = (self._settled.find(keys) < 0) & (self._recent.find(keys) < 0)
         return lacking
 
@@ -286,14 +289,15 @@ class GrowingIndex:
 
 
 def grouped(numbers: np.ndarray, count: int) -> list[np.ndarray]:
-    """For each of ``range(count)``, where it stands in (n,) ``numbers``, rising."""
+    """Return for each of ``range(count)``, where it stands in (n,) ``numbers``, rising."""
     order = np.argsort(numbers, kind="stable")
     bounds = np.searchsorted(numbers[order], np.arange(1, count))
     return np.split(order, bounds)
 
 
 def _beginnings(keys: np.ndarray) -> np.ndarray:
-    """(n,) uint64: the first half of each key, which orders them nearly as the whole does."""
+    """Return (n,) uint64: the first half of each key, which orders them nearly as the whole
+    does."""
     halves = np.ascontiguousarray(keys).view(">u8")[:: KEY_BYTES // 8]
     return halves.astype(np.uint64)
 

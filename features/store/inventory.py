@@ -1,4 +1,4 @@
-"""What a cache holds: one line of facts a space."""
+"""What a cache holds: one line of facts per space."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SpaceFacts:
 
 
 def inventory(root: Location) -> list[SpaceFacts]:
-    """The facts of all spaces of a cache whose card can be read, last used first.
+    """Return the facts of all spaces of a cache whose card can be read, last used first.
 
     Raises:
         CacheError: the cache cannot be read.
@@ -58,7 +58,7 @@ def inventory(root: Location) -> list[SpaceFacts]:
 
 
 def open_all(root: Location) -> Iterator[Space]:
-    """Every space of a cache whose card can be read, by fingerprint."""
+    """Yield every space of a cache whose card can be read, by fingerprint."""
     for folder in space_folders(root):
         try:
             card = read_manifest(folder)
@@ -68,7 +68,8 @@ def open_all(root: Location) -> Iterator[Space]:
 
 
 def facts_of(space: Space) -> SpaceFacts:
-    """The facts of one space. Raises ``FileNotFoundError`` where there is none any more."""
+    """Return the facts of one space. Raises ``FileNotFoundError`` where there is none any
+    more."""
     return SpaceFacts(
         folder=space.folder,
         card=card_of(space.folder, space.spec, space.model),
@@ -80,7 +81,7 @@ def facts_of(space: Space) -> SpaceFacts:
 
 
 def folder_size(folder: Location) -> int:
-    """Bytes of all files below a folder; 0 where there is none."""
+    """Return bytes of all files below a folder; 0 where there is none."""
     if isinstance(folder, RemotePath):
         return sum(path.stat().st_size for path in folder.files())
     total = 0
@@ -94,7 +95,7 @@ def folder_size(folder: Location) -> int:
 
 
 def manifests(root: Location) -> list[SpaceManifest]:
-    """The cards of all spaces whose card can be read."""
+    """Return the cards of all spaces whose card can be read."""
     readable = []
     for folder in space_folders(root):
         try:

@@ -54,7 +54,8 @@ class SpaceManifest:
         return any(probe.unpadded for probe in self.probes.values())
 
     def to_bytes(self) -> bytes:
-        """JSON: ``{"model": ..., "spec": {...}}``, and ``probes`` where there are any."""
+        """Return JSON: ``{"model": ..., "spec": {...}}``, and ``probes`` where there are
+        any."""
         values = {"model": self.model, "spec": self.spec.to_dict()}
         if self.probes:
             values["probes"] = {way: one.to_dict() for way, one in self.probes.items()}
@@ -62,7 +63,7 @@ class SpaceManifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SpaceManifest:
-        """The card that ``to_bytes`` wrote.
+        """Return the card that ``to_bytes`` wrote.
 
         Raises:
             ValueError: anything else.
@@ -80,7 +81,7 @@ class SpaceManifest:
 
 
 def read_manifest(folder: Location) -> SpaceManifest:
-    """The card of a space's folder.
+    """Return the card of a space's folder.
 
     Raises:
         OSError: it cannot be read.
@@ -93,7 +94,7 @@ def read_manifest(folder: Location) -> SpaceManifest:
 
 
 def card_of(folder: Location, spec: FeatureSpec, model: str) -> SpaceManifest:
-    """The card in a space's folder; a new one where there is none that can be read."""
+    """Return the card in a space's folder; a new one where there is none that can be read."""
     try:
         return read_manifest(folder)
     except (OSError, ValueError):
@@ -101,7 +102,7 @@ def card_of(folder: Location, spec: FeatureSpec, model: str) -> SpaceManifest:
 
 
 def space_folders(root: Location) -> list[Location]:
-    """The folders of all spaces in a cache, by name; none where there is no cache.
+    """Return the folders of all spaces in a cache, by name; none where there is no cache.
 
     Raises:
         CacheError, RemoteError: the cache cannot be read.
@@ -118,19 +119,21 @@ def space_folders(root: Location) -> list[Location]:
 
 
 def existing_cache(root: Location) -> Location:
-    """The cache, if there is one. Raises ``CacheError`` where there is none."""
+    """Return the cache, if there is one. Raises ``CacheError`` where there is none."""
     if not root.is_dir():
         raise CacheError(f"there is no cache folder {root}; name it with --cache")
     return root
 
 
 def is_cache(root: Location) -> bool:
-    """Whether a folder is a cache: it holds a space, or the lock of those who tidied it."""
+    """Return whether a folder is a cache: it holds a space, or the lock of those who tidied
+    it."""
     return (root / LOCK_NAME).is_file() or any(map(is_space, space_folders(root)))
 
 
 def is_space(folder: Location) -> bool:
-    """Whether a folder with the name of a space holds anything that only a space holds."""
+    """Return whether a folder with the name of a space holds anything that only a space
+    holds."""
     if (folder / SPACE_NAME).is_file():
         return True
     return any(SHARD.fullmatch(path.name) for path in folder.iterdir())
@@ -153,14 +156,16 @@ def touch(folder: Location) -> None:
 
 
 def use_marks(folder: Location) -> list[Path]:
-    """The files by which users who may not change the card say when they used the space."""
+    """Return the files by which users who may not change the card say when they used the
+    space."""
     if isinstance(folder, RemotePath):
         return []
     return [path for path in folder.glob("used-*") if USED_NAME.fullmatch(path.name)]
 
 
 def last_use(folder: Location) -> datetime:
-    """When a space was used last. Raises ``FileNotFoundError`` where there is none any more."""
+    """Return when a space was used last. Raises ``FileNotFoundError`` where there is none any
+    more."""
     times = [(folder / SPACE_NAME).stat().st_mtime]
     for mark in use_marks(folder):
         with suppress(FileNotFoundError):

@@ -58,7 +58,8 @@ def mend_space(root: Location, folder: Location) -> list[Location]:
 
 
 def _spec_of(folder: Location) -> FeatureSpec | None:
-    """The spec of a space whose bad shards were moved away: its card's, or any shard's."""
+    """Return the spec of a space whose bad shards were moved away: its card's, or any
+    shard's."""
     with suppress(OSError, ValueError):
         return read_manifest(folder).spec
     for path in folder.glob(f"*{SUFFIX}"):
@@ -92,11 +93,11 @@ def quarantine(root: Location, path: Path) -> list[Location]:
 
 
 def _name_of_ours(name: str) -> bool:
-    """Whether a name in a space's folder can only be that of a file of ours."""
+    """Return whether a name in a space's folder can only be that of a file of ours."""
     shard = name.endswith(SUFFIX) and NAME.fullmatch(name.removesuffix(SUFFIX))
     return name in (SPACE_NAME, INDEX_NAME) or bool(shard)
 
 
 def there(path: Location) -> bool:
-    """Whether anything has this name, be it a link to nothing."""
+    """Return whether anything has this name, be it a link to nothing."""
     return path.is_symlink() or path.exists()

@@ -85,19 +85,20 @@ class Space:
         self.refresh()
 
     def missing(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) bool: which keys have no vector here."""
+        """Return (N,) bool: which keys have no vector here."""
         return self._growing.lacks(keys)
 
     def __len__(self) -> int:
         return len(self.index.keys)
 
     def tokens(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) int32: tokens of each whole text, before truncation; all must be cached."""
+        """Return (N,) int32: tokens of each whole text, before truncation; all must be
+        cached."""
         tokens: np.ndarray = self.index.tokens[self._found(keys)]
         return tokens
 
     def lengths(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) int32: how many vectors each text has here; all must be cached."""
+        """Return (N,) int32: how many vectors each text has here; all must be cached."""
         lengths: np.ndarray = self.index.length[self._found(keys)]
         return lengths
 
@@ -250,7 +251,8 @@ class Space:
             self._held = None
 
     def table(self, keys: np.ndarray, memory: int | None = None) -> FeatureTable:
-        """The vectors of texts, in the order of their keys; every shard's digest is checked.
+        """Return the vectors of texts, in the order of their keys; every shard's digest is
+        checked.
 
         Args:
             keys: (N,) ``S16``; all must be cached, repeats are allowed.
@@ -275,7 +277,7 @@ class Space:
         )
 
     def _read(self, found: np.ndarray, memory: int | None) -> FeatureTable:
-        """The table of texts by their places in the index."""
+        """Return the table of texts by their places in the index."""
         lengths = self.index.length[found].astype(np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         width = self.spec.bytes_per_vector
@@ -325,7 +327,7 @@ class Space:
             out[a : a + count] = source[b : b + count]
 
     def shard(self, name: str) -> Shard:
-        """A shard of this space, checked. Raises as ``Shard``, and as ``table``."""
+        """Return a shard of this space, checked. Raises as ``Shard``, and as ``table``."""
         held = self._held or {}
         if name in held:
             return held[name]
@@ -346,7 +348,7 @@ class Space:
         return found
 
     def shard_names(self) -> set[str]:
-        """Names of the shards that exist now. Raises ``CacheError``: cannot be read."""
+        """Return names of the shards that exist now. Raises ``CacheError``: cannot be read."""
         try:
             with reading(self.folder):
                 names = file_names(self.folder)
@@ -367,6 +369,6 @@ class Space:
 
 
 def lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
-    """(n, spaces) bool: which spaces lack the vectors of each text."""
+    """Return (n, spaces) bool: which spaces lack the vectors of each text."""
     absent = np.array([space.missing(keys) for space in spaces], bool)
     return absent.reshape(len(spaces), len(keys)).T

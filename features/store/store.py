@@ -13,7 +13,7 @@ from features.vectors.spec import FeatureSpec
 
 
 class FeatureStore:
-    """All cached vectors under one folder, one space a spec.
+    """All cached vectors under one folder, one space per spec.
 
     Args:
         root: the cache folder, here or on object storage (``s3://...``); made when the first
@@ -24,7 +24,7 @@ class FeatureStore:
         self.root = parse_location(root)
 
     def space(self, spec: FeatureSpec, model: str = "") -> Space:
-        """The space of one spec, opened at its present state.
+        """Return the space of one spec, opened at its present state.
 
         Args:
             model: the encoder's name, for people; kept when the space is new.

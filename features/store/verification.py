@@ -150,7 +150,7 @@ def repair(root: Location, findings: Sequence[Fault]) -> list[Location]:
 
 
 def _beside(finding: Fault) -> bool:
-    """Whether it is about something foreign that lies beside the spaces."""
+    """Return whether it is about something foreign that lies beside the spaces."""
     return finding.kind == FOREIGN_FILE and len(finding.path.parts) == 1
 
 
@@ -168,7 +168,7 @@ class _Verifier:
     def look(
         self, on_shard: OnShard = lambda: None, among: set[str] | None = None
     ) -> list[Fault]:
-        """What is wrong now.
+        """Return what is wrong now.
 
         Args:
             on_shard: called after every shard that was read.
@@ -227,14 +227,15 @@ class _Verifier:
     def _spaceless(
         self, folder: Location, foreign: bool, left: list[Location]
     ) -> Iterator[Fault]:
-        """A folder with the name of a space and nothing of one in it."""
+        """Yield a folder with the name of a space and nothing of one in it."""
         if foreign:
             yield self._finding(FOREIGN_FILE, folder, "does not belong to a cache")
         elif not isinstance(folder, RemotePath) and len(_entries(folder)) == len(left):
             yield self._finding(STALE_TEMPORARY, folder, "no shard was committed to it")
 
     def _check_shard(self, path: Location, on_shard: OnShard) -> ShardRows | Fault | None:
-        """The rows of a sound shard; what is wrong with another; None: gone meanwhile."""
+        """Return the rows of a sound shard; what is wrong with another; None: gone
+        meanwhile."""
         try:
             shard = Shard(path, at_source=True)
             spec, rows = shard.spec(), shard.rows()
@@ -252,7 +253,8 @@ class _Verifier:
         return rows
 
     def _index(self, folder: Location) -> Index | Fault | None:
-        """The saved index of a space, what is wrong with it, or None where there is none."""
+        """Return the saved index of a space, what is wrong with it, or None where there is
+        none."""
         path = folder / INDEX_NAME
         try:
             index = Index.from_bytes(read_file(path), folder.name)
@@ -271,7 +273,8 @@ class _Verifier:
         sound: dict[str, ShardRows],
         present: set[str],
     ) -> Iterator[Fault]:
-        """The index against the shards that are sound, and against those that it names."""
+        """Yield the index against the shards that are sound, and against those that it
+        names."""
         path = folder / INDEX_NAME
         if index is None:
             if sound:
@@ -310,7 +313,7 @@ class _Verifier:
 
 
 def _agrees(index: Index, own: np.ndarray, rows: ShardRows) -> bool:
-    """Whether all that the index says of a shard is what the shard says.
+    """Return whether all that the index says of a shard is what the shard says.
 
     Args:
         own: the positions in the index of the texts that it places in the shard.
@@ -334,7 +337,7 @@ def _entries(folder: Location) -> list[Location]:
 
 
 def _is_lock(path: Location) -> bool:
-    """The lock of those who tidy; on object storage the marks of a lease."""
+    """Return the lock of those who tidy; on object storage the marks of a lease."""
     if isinstance(path, RemotePath):
         return path.name.startswith(f"{LOCK_NAME}-")
     return path.name == LOCK_NAME

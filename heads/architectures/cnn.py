@@ -36,7 +36,7 @@ class CnnSettings(DenseSettings, SequenceSettings):
         description="max: over the whole text; flatten: of windows of pool vectors, side by "
         "side, over max_vectors",
     )
-    pool: int = Field(2, ge=1, le=4096, description="pooling=flatten: vectors a window")
+    pool: int = Field(2, ge=1, le=4096, description="pooling=flatten: vectors per window")
     dropout: float = Field(
         0.3, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )
@@ -85,7 +85,7 @@ class CnnHead(SequenceHead):
     def _fixed_length(
         self, x: torch.Tensor, mask: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The real positions of each text in front, and max_vectors positions in all."""
+        """Return the real positions of each text in front, and max_vectors positions in all."""
         x, lengths = to_front(x, mask)
         x = torch.nn.functional.pad(x, (0, 0, 0, self.max_vectors))[:, : self.max_vectors]
         return x, torch.arange(self.max_vectors, device=x.device) < lengths

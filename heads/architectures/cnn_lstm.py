@@ -1,8 +1,8 @@
-"""Convolutions, maxima of windows, then LSTMs over what is left of the text.
+"""``cnn_lstm``: convolutions, max pooling over windows, then LSTMs over the shorter sequence.
 
-After windows of ten vectors a text of 3,000 is 300 steps long, which an LSTM can learn. In the
-parallel form each kernel has an LSTM of its own; in the sequential form one LSTM reads the
-maps of all kernels.
+With windows of ten vectors, a text of 3,000 vectors becomes 300 steps, which an LSTM can learn.
+In the parallel form each kernel has its own LSTM; in the sequential form one LSTM reads the maps
+of all kernels.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def build_members(
     width: int,
     classes: int,
 ) -> SequenceHead:
-    """An untrained head of as many members as the settings say; of one, just that.
+    """Return an untrained head of as many members as the settings say; of one, just that.
 
     Args:
         build: (settings, D, C) -> an untrained member.

@@ -138,7 +138,7 @@ def fit_knn(
 def refit_knn(
     settings: KnnSettings, problem: Problem, seed: int, best: EpochRecord
 ) -> dict[str, np.ndarray]:
-    """All texts with the k that was best."""
+    """Return all texts with the k that was best."""
     vectors = _unit(problem.table, problem.train)
     labels = problem.labels[problem.train]
     return _state(vectors, labels, int(best.learning_rate), problem.classes)
@@ -147,14 +147,14 @@ def refit_knn(
 def _state(
     vectors: np.ndarray, labels: np.ndarray, k: int, classes: int
 ) -> dict[str, np.ndarray]:
-    """What :class:`KnnHead` keeps: n texts and their votes."""
+    """Return what :class:`KnnHead` keeps: n texts and their votes."""
     votes = np.zeros((len(labels), classes), dtype=np.float32)
     votes[np.arange(len(labels)), labels] = 1.0
     return {"vectors": vectors, "votes": votes, "neighbors": np.array([k], np.float32)}
 
 
 def _unit(table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-    """(n, D) float32 unit vectors; in the pooled layout text i owns vector i."""
+    """Return (n, D) float32 unit vectors; in the pooled layout text i owns vector i."""
     vectors: np.ndarray = table.values[rows].astype(np.float32)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return vectors
@@ -178,7 +178,7 @@ def _logits(
     k: int,
     classes: int,
 ) -> np.ndarray:
-    """(q, C) float32 from the neighbours of q texts, as :class:`KnnHead` gives them."""
+    """Return (q, C) float32 from the neighbours of q texts, as :class:`KnnHead` gives them."""
     weights = np.ones_like(cosines[:, :k])
     if settings.temperature:
         weights = np.exp((cosines[:, :k] - cosines[:, :1]) / settings.temperature)

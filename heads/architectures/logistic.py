@@ -8,7 +8,7 @@ It is minimised by L-BFGS in coordinates in which its curvature is nearly round.
 starting point the Hessian is close to a S + I / (n C), S being the second moment of x and a
 the mean of p (1 - p) (after Böhning, Multinomial logistic regression algorithm, Annals of
 the Institute of Statistical Mathematics, 1992). In the eigenvectors of S that is diagonal, so
-one rotation of the data and a scale a coordinate suffice. Measured on real vectors this
+one rotation of the data and a scale per coordinate suffice. Measured on real vectors this
 takes a twelfth of the evaluations of plain L-BFGS at C = 1, and the gap grows with C.
 """
 
@@ -102,7 +102,7 @@ class Objective:
         self.rotated = x @ self.rotation
 
     def start(self) -> Optimum:
-        """All weights zero: the optimum as C goes to 0, but for the bias."""
+        """Return all weights zero: the optimum as C goes to 0, but for the bias."""
         width = self.rotated.shape[1]
         zeros = self.rotated.new_zeros
         return Optimum(zeros(width, self.classes), zeros(self.classes), np.inf, np.inf)
@@ -110,7 +110,7 @@ class Objective:
     def minimize(
         self, c: float, start: Optimum, tolerance: float, max_iterations: int
     ) -> Optimum:
-        """The optimum for one C, from a start near it."""
+        """Return the optimum for one C, from a start near it."""
         penalty = 1.0 / (c * len(self.y))
         weights = self.rotation.T @ start.weights
         probabilities = torch.softmax(self.rotated @ weights + start.bias, dim=1)
@@ -189,7 +189,7 @@ def fit_logistic(
 def refit_logistic(
     settings: LogisticSettings, problem: Problem, seed: int, best: EpochRecord
 ) -> dict[str, np.ndarray]:
-    """The weights at the C that was best."""
+    """Return the weights at the C that was best."""
     center, scale = _center_and_scale(settings, problem)
     x = (_vectors(problem.table, problem.train) - center) * scale
     objective = Objective(x, torch.from_numpy(problem.labels[problem.train]), problem.classes)
@@ -200,14 +200,14 @@ def refit_logistic(
 
 
 def _vectors(table: FeatureTable, rows: np.ndarray) -> torch.Tensor:
-    """(n, D) float64; in the pooled layout text i owns vector i."""
+    """Return (n, D) float64; in the pooled layout text i owns vector i."""
     return torch.from_numpy(table.values[rows].astype(np.float64))
 
 
 def _center_and_scale(
     settings: LogisticSettings, problem: Problem
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(D,), (D,) float64. Centring moves only the bias, and rounds the curvature."""
+    """Return (D,), (D,) float64. Centring moves only the bias, and rounds the curvature."""
     center, deviation = statistics(problem.table, problem.train)
     if settings.standardize:
         scale = 1.0 / np.maximum(deviation, MIN_DEVIATION)
@@ -244,7 +244,7 @@ def _record(
 def _state(
     optimum: Optimum, center: torch.Tensor, scale: torch.Tensor
 ) -> dict[str, np.ndarray]:
-    """The weights of :class:`LogisticHead`, for vectors as they stand in the table."""
+    """Return the weights of :class:`LogisticHead`, for vectors as they stand in the table."""
     weights = optimum.weights * scale[:, None]
     bias = optimum.bias - center @ weights
     return {

@@ -61,9 +61,10 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS)
 
 
 def error_by_chance(probabilities: np.ndarray, bins: int = BINS, seed: int = 0) -> float:
-    """The mean expected calibration error of these confidences if each were exactly true.
+    """Return the mean expected calibration error of these confidences if each were exactly
+    true.
 
-    Some texts a bin are never right in just the share that they are sure of, so the error of
+    Some texts per bin are never right in just the share that they are sure of, so the error of
     a sample is above 0 even then (Bröcker and Smith, Increasing the reliability of
     reliability diagrams, Weather and Forecasting, 2007). Drawn ``DRAWS`` times.
 
@@ -80,7 +81,7 @@ def error_by_chance(probabilities: np.ndarray, bins: int = BINS, seed: int = 0) 
 
 
 def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
-    """The temperature that makes the log loss of held-out texts least.
+    """Return the temperature that makes the log loss of held-out texts least.
 
     In 1 / T the loss is convex, so it has one valley in log T, which Brent's bounded search
     walks down. Where every text is labelled rightly the loss falls for ever with T, and says
@@ -119,7 +120,7 @@ def _binned(confidence: np.ndarray, right: np.ndarray, bins: int) -> Reliability
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """(n, C) float32 probabilities of (n, C) float32 logits divided by a temperature."""
+    """Return (n, C) float32 probabilities of (n, C) float32 logits divided by a temperature."""
     scaled = (logits - logits.max(axis=1, keepdims=True)) / np.float32(temperature)
     powers = np.exp(scaled)
     probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
@@ -127,12 +128,12 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 
 def mean_of(probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """(n, C) float32: the mean of R times (n, C) probabilities."""
+    """Return (n, C) float32: the mean of R times (n, C) probabilities."""
     return np.asarray(np.mean(probabilities, axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """(n, C) float32 probabilities, less sure at a temperature above 1, surer below it.
+    """Return (n, C) float32 probabilities, less sure at a temperature above 1, surer below it.
 
     A class of no probability keeps none.
     """

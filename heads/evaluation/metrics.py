@@ -20,7 +20,7 @@ LEAST_EXPECTED = 5
 
 
 def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of right predictions, in [0, 1]."""
+    """Return share of right predictions, in [0, 1]."""
     return float(np.mean(predicted == labels))
 
 
@@ -56,7 +56,7 @@ def class_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) -> Cla
 
 
 def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean over classes of F1 = 2 hits / (occurrences among labels and predictions).
+    """Return mean over classes of F1 = 2 hits / (occurrences among labels and predictions).
 
     As in scikit-learn, over the classes that occur among either. One that training never
     saw counts as 0.
@@ -66,7 +66,8 @@ def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts of pairs: (classes, classes) int64, rows the truth, columns the predictions.
+    """Return counts of pairs: (classes, classes) int64, rows the truth, columns the
+    predictions.
 
     Args:
         classes: how many ids there are, those unknown in training included.
@@ -82,7 +83,8 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
 
 
 def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
-    """Mean cross-entropy in nats of (n, C) logits, over the labels below C; NaN if none is."""
+    """Return mean cross-entropy in nats of (n, C) logits, over the labels below C; NaN if none
+    is."""
     known = np.flatnonzero(labels < logits.shape[1])
     if len(known) == 0:
         return float("nan")
@@ -94,7 +96,7 @@ def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
 def accuracy_interval(
     labels: np.ndarray, predicted: np.ndarray, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Wilson's interval of the accuracy (Probable inference, JASA, 1927).
+    """Return Wilson's interval of the accuracy (Probable inference, JASA, 1927).
 
     It keeps its promise for few texts and near 100 %, where a bootstrap of answers that are
     all right knows of no other.
@@ -108,7 +110,8 @@ def accuracy_interval(
 def share_interval(
     shares: np.ndarray, seed: int = 0, resamples: int = RESAMPLES, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Interval of the mean of (n,) shares, one per text, such as of the heads that are right.
+    """Return interval of the mean of (n,) shares, one per text, such as of the heads that are
+    right.
 
     Wilson's where every share is 0 or 1, as of one head; else the bootstrap.
 
@@ -131,7 +134,7 @@ def _wilson(right: int, texts: int, confidence: float) -> tuple[float, float]:
 def mean_interval(
     values: np.ndarray, seed: int = 0, resamples: int = RESAMPLES, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of (n,) values, one a text.
+    """Return percentile bootstrap interval of the mean of (n,) values, one per text.
 
     For what is not plainly right or wrong, such as the difference of two heads (Efron, Annals
     of Statistics, 1979). A resample is one multinomial draw of how often each distinct value
@@ -155,7 +158,7 @@ def mean_interval(
 
 
 def differ(right: np.ndarray, texts: np.ndarray, level: float = 0.05) -> bool:
-    """Whether the accuracies of several groups of texts differ beyond noise.
+    """Return whether the accuracies of several groups of texts differ beyond noise.
 
     Pearson's chi-squared test of homogeneity; of two groups it is the z test of two
     proportions, and Fisher's exact test where a count that it expects is below 5.
@@ -176,7 +179,7 @@ def differ(right: np.ndarray, texts: np.ndarray, level: float = 0.05) -> bool:
 
 
 def _fisher(right: np.ndarray, texts: np.ndarray) -> float:
-    """Probability of a division of the right answers as rare as this one, or rarer."""
+    """Return probability of a division of the right answers as rare as this one, or rarer."""
     total, one, all_right = int(texts.sum()), int(texts[0]), int(right.sum())
     first = np.arange(max(0, all_right - int(texts[1])), min(one, all_right) + 1)
     logs = _log_choices(one, first) + _log_choices(total - one, all_right - first)
@@ -186,13 +189,13 @@ def _fisher(right: np.ndarray, texts: np.ndarray) -> float:
 
 
 def _log_choices(texts: int, chosen: np.ndarray) -> np.ndarray:
-    """Logarithm of the number of ways to choose so many of the texts."""
+    """Return logarithm of the number of ways to choose so many of the texts."""
     logs: np.ndarray = gammaln(texts + 1) - gammaln(chosen + 1) - gammaln(texts - chosen + 1)
     return logs
 
 
 def answers_differ(one: np.ndarray, other: np.ndarray, level: float = 0.05) -> bool:
-    """Whether two heads, asked the same texts, are right unequally often beyond noise.
+    """Return whether two heads, asked the same texts, are right unequally often beyond noise.
 
     McNemar's test in its exact form: of the texts that one of them alone gets right, each has
     by chance an even share.

@@ -21,7 +21,7 @@ def unroll(
     backwards: torch.Tensor,
     kept: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The states of one LSTM a direction over the same input.
+    """Return the states of one LSTM per direction over the same input.
 
     Args:
         lstms: G = 1, forwards; or 2, the second one backwards; of one layer.
@@ -86,7 +86,7 @@ class _Steps(torch.autograd.Function):
     @once_differentiable
     @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Any) -> Any:  # type: ignore[override]
-        """Gradients to the inputs of the gates and the recurrent weights."""
+        """Return gradients to the inputs of the gates and the recurrent weights."""
         gates, cells, bent, states, of_hidden, kept = ctx.saved_tensors
         (of_states,) = gradients
         slopes = _slopes(gates, cells, bent)
@@ -111,7 +111,7 @@ class _Steps(torch.autograd.Function):
 
 
 def _slopes(gates: torch.Tensor, cells: torch.Tensor, bent: torch.Tensor) -> torch.Tensor:
-    """By how much each gate's input moves the cell, and the last gate's the state.
+    """Return by how much each gate's input moves the cell, and the last gate's the state.
 
     Args:
         gates: (G, T, B, 4 U).

@@ -10,7 +10,7 @@ Pooling = Literal["last", "max", "mean"]
 
 
 def to_front(x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Real positions moved to the front, in order, wherever the padding stands.
+    """Return real positions moved to the front, in order, wherever the padding stands.
 
     Args:
         x: (B, T, D).
@@ -35,7 +35,8 @@ def gather(x: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
 
 
 def mask_to_minus_inf(x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-    """(B, T, F) with minus infinity where bool (B, T, 1) or (B, T, F) ``real`` is False."""
+    """Return (B, T, F) with minus infinity where bool (B, T, 1) or (B, T, F) ``real`` is
+    False."""
     return x + torch.zeros_like(real, dtype=x.dtype).masked_fill(~real, -torch.inf)
 
 

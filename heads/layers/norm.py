@@ -45,7 +45,8 @@ class BatchNorm(torch.nn.Module):
     def _measure(
         self, x: torch.Tensor, real: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and variance, (F,) each, over the real positions; the running ones move."""
+        """Return mean and variance, (F,) each, over the real positions; the running ones
+        move."""
         share = torch.ones_like(x[..., :1]) if real is None else real.to(x.dtype)
         flat, share = x.flatten(0, -2), share.flatten(0, -2)
         count = share.sum(0).clamp_min(1.0)

@@ -32,7 +32,7 @@ class RecurrentSettings(HeadSettings):
 
 
 class Layer(torch.nn.Module):
-    """One LSTM a direction over the same input.
+    """One LSTM per direction over the same input.
 
     Args:
         width: of the input.

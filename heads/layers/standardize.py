@@ -56,7 +56,7 @@ class Standardize(torch.nn.Module):
 def statistics(
     table: FeatureTable, rows: np.ndarray, most: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each feature over the vectors of ``rows``.
+    """Return mean and standard deviation of each feature over the vectors of ``rows``.
 
     Args:
         most: only the first so many vectors of each text count; 0: all.

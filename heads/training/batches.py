@@ -18,7 +18,7 @@ from features.vectors.table import FeatureTable
 # holds hardly any padding, short enough that batches differ from epoch to epoch.
 SHUFFLED_BATCHES = 32
 
-# Padded vectors a batch may hold; bounds the memory that very long texts take.
+# Padded vectors per batch may hold; bounds the memory that very long texts take.
 MAX_VECTORS = 1 << 17
 
 
@@ -44,11 +44,11 @@ def plan(
     most_vectors: int = MAX_VECTORS,
     least: int = 0,
 ) -> list[np.ndarray]:
-    """Positions 0..n-1 cut into batches of texts of similar length, each exactly once.
+    """Return positions 0..n-1 cut into batches of texts of similar length, each exactly once.
 
     Args:
-        lengths: (n,) vectors a text.
-        batch_size: texts a batch; the last one may hold fewer.
+        lengths: (n,) vectors per text.
+        batch_size: texts per batch; the last one may hold fewer.
         random: shuffles texts and batches; without it the order is by length alone.
         most_vectors: a batch whose padded size would exceed this is split further.
         least: vectors that even a shorter text takes in the head.
@@ -82,7 +82,7 @@ def _within_budget(rows: np.ndarray, lengths: np.ndarray, most: int) -> Iterator
 
 
 def gather(table: FeatureTable, rows: np.ndarray, most: int = 0) -> Batch:
-    """The vectors of ``rows`` of a table as one padded batch, in the order of ``rows``.
+    """Return the vectors of ``rows`` of a table as one padded batch, in the order of ``rows``.
 
     Args:
         most: only the first so many vectors of each text are taken; 0: all.
@@ -106,7 +106,7 @@ def batches(
     most: int = 0,
     least: int = 0,
 ) -> Iterator[tuple[np.ndarray, Batch]]:
-    """Batches over ``rows`` of a table, each row once.
+    """Yield batches over ``rows`` of a table, each row once.
 
     Args:
         batch_size, random, least: as :func:`plan` takes them.
@@ -121,6 +121,7 @@ def batches(
 
 
 def seen_lengths(table: FeatureTable, rows: np.ndarray, most: int = 0) -> np.ndarray:
-    """(n,) int64: how many vectors of each of ``rows`` are taken: up to ``most``; 0: all."""
+    """Return (n,) int64: how many vectors of each of ``rows`` are taken: up to ``most``; 0:
+    all."""
     lengths: np.ndarray = table.offsets[rows + 1] - table.offsets[rows]
     return np.minimum(lengths, most) if most else lengths

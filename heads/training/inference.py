@@ -15,7 +15,7 @@ BATCH_SIZE = 256
 
 @torch.inference_mode()
 def compute_logits(head: Head, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-    """Logits in float32 precision, dropout off, the head left in evaluation mode.
+    """Return logits in float32 precision, dropout off, the head left in evaluation mode.
 
     Args:
         head: C classes, for vectors as wide as the table's.

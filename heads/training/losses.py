@@ -18,7 +18,7 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     class_weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Mean cross-entropy of a batch, in nats.
+    """Return mean cross-entropy of a batch, in nats.
 
     Args:
         logits: (B, C), any float dtype; computed in float32.
@@ -42,7 +42,8 @@ def focal(
     label_smoothing: float = 0.0,
     class_weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Cross-entropy with each text scaled by (1 - p)^gamma, p the probability of its label.
+    """Return cross-entropy with each text scaled by (1 - p)^gamma, p the probability of its
+    label.
 
     Lin et al., Focal loss for dense object detection, 2017, arXiv:1708.02002. With gamma 0 it
     is :func:`cross_entropy`; shapes and weighted mean are as there.
@@ -62,7 +63,7 @@ def hardest(
     label_smoothing: float = 0.0,
     class_weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Mean of the ``count`` largest cross-entropies of a batch; of all if it has fewer.
+    """Return mean of the ``count`` largest cross-entropies of a batch; of all if it has fewer.
 
     Online hard example mining (Shrivastava et al., 2016, arXiv:1604.03540). Class weights
     scale each text's cross-entropy before the largest are chosen, and are divided by nothing.
@@ -72,7 +73,7 @@ def hardest(
 
 
 def make_loss(settings: TrainingSettings, class_weights: torch.Tensor | None) -> Loss:
-    """The loss that training steps descend.
+    """Return the loss that training steps descend.
 
     Args:
         class_weights: (C,) float32, see :func:`heads.class_weights.class_weights`; None: all 1.
@@ -95,7 +96,7 @@ def _each(
     label_smoothing: float,
     class_weights: torch.Tensor | None,
 ) -> torch.Tensor:
-    """(B,) float32 cross-entropies with the targets smoothed.
+    """Return (B,) float32 cross-entropies with the targets smoothed.
 
     The term of each class in a target is times the weight of that class; without smoothing
     that is the weight of the label.

@@ -21,7 +21,7 @@ DECAY, EPSILON = 0.9, 1e-7
 def make_optimizer(
     settings: TrainingSettings, parameters: Iterable[torch.nn.Parameter]
 ) -> torch.optim.Optimizer:
-    """The optimiser that the settings name, over these parameters."""
+    """Return the optimiser that the settings name, over these parameters."""
     rate = settings.learning_rate
     if settings.optimizer == "adamw":
         decay = settings.weight_decay
@@ -90,7 +90,7 @@ class KerasRMSprop(torch.optim.Optimizer):
 
 
 def step_size(settings: TrainingSettings, step: int, steps: int) -> float:
-    """The step size at step 1..steps: a warm-up, then constant or a half cosine down.
+    """Return the step size at step 1..steps: a warm-up, then constant or a half cosine down.
 
     ``cosine`` is that of Loshchilov and Hutter, SGDR, 2017, without restarts, after a linear
     warm-up; ``one_cycle`` that of Smith and Topin, which rises along a half cosine. Epochs cut
@@ -109,7 +109,7 @@ def step_size(settings: TrainingSettings, step: int, steps: int) -> float:
 
 
 def _one_cycle(warmup: float, step: int, steps: int) -> float:
-    """Share of the peak at step 1..steps."""
+    """Return share of the peak at step 1..steps."""
     peak = max(warmup * steps, 1.0)
     if step <= peak:
         return _between(FIRST, 1.0, (step - 1) / (peak - 1)) if peak > 1 else 1.0
@@ -117,5 +117,5 @@ def _one_cycle(warmup: float, step: int, steps: int) -> float:
 
 
 def _between(start: float, end: float, progress: float) -> float:
-    """From start to end along a half cosine."""
+    """Return from start to end along a half cosine."""
     return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * progress))

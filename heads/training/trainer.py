@@ -92,7 +92,7 @@ def start(
     problem: Problem,
     seed: int,
 ) -> Trainer:
-    """A training before its first step."""
+    """Return a training before its first step."""
     return Trainer(initial_head(build, settings, problem, seed), settings, problem, seed)
 
 
@@ -106,7 +106,7 @@ def initial_head(
     problem: Problem,
     seed: int,
 ) -> SequenceHead:
-    """A head as training begins with it: weights by the seed, inputs measured.
+    """Return a head as training begins with it: weights by the seed, inputs measured.
 
     Raises:
         BadVectorError: a training vector is not finite.
@@ -163,7 +163,7 @@ class Trainer:
         self.done = 0
 
     def epoch(self, epoch: int) -> EpochRecord:
-        """One pass over the training texts, then one over the validation texts."""
+        """Return one pass over the training texts, then one over the validation texts."""
         started = time.perf_counter()
         steps = self.learn(epoch)
         texts = len(self.problem.train)
@@ -182,13 +182,13 @@ class Trainer:
         )
 
     def learn(self, epoch: int) -> list[Step]:
-        """One pass over the training texts."""
+        """Return one pass over the training texts."""
         with seeded(self.seed, epoch):
             self.head.train()
             return [self.step(batch, epoch) for batch in self.parts(epoch)]
 
     def parts(self, epoch: int) -> Iterator[Batch]:
-        """The training texts in the batches and the order of an epoch."""
+        """Yield the training texts in the batches and the order of an epoch."""
         random = np.random.default_rng([self.seed, epoch])
         size = self.settings.batch_size
         table, rows = self.problem.table, self.problem.train
@@ -197,7 +197,7 @@ class Trainer:
             yield batch
 
     def step(self, batch: Batch, epoch: int) -> Step:
-        """One batch: forward, loss, backward, clip, optimiser, average."""
+        """Return one batch: forward, loss, backward, clip, optimiser, average."""
         self.done += 1
         size = self.size(self.done)
         self.optimizer.param_groups[0]["lr"] = size
@@ -221,11 +221,11 @@ class Trainer:
         )
 
     def size(self, step: int) -> float:
-        """The step size at step 1..steps."""
+        """Return the step size at step 1..steps."""
         return step_size(self.settings, step, self.steps)
 
     def _clip(self) -> float:
-        """Each member by itself; the mean norm before."""
+        """Return each member by itself; the mean norm before."""
         most = self.settings.clip or math.inf
         clip = torch.nn.utils.clip_grad_norm_
         norms = [clip(member.parameters(), most) for member in self.head.learners()]
@@ -251,7 +251,7 @@ class Trainer:
 
 
 def _numbers(head: SequenceHead) -> Iterator[torch.Tensor]:
-    """Weights, and the statistics that a head measures as it learns."""
+    """Yield weights, and the statistics that a head measures as it learns."""
     return chain(head.parameters(), head.buffers())
 
 
@@ -262,7 +262,8 @@ def _class_weights(settings: TrainingSettings, problem: Problem) -> torch.Tensor
 
 
 def use_bfloat16(precision: str) -> bool:
-    """Whether matrix products of training run in bfloat16; auto: if the CPU multiplies it."""
+    """Return whether matrix products of training run in bfloat16; auto: if the CPU multiplies
+    it."""
     if precision == "auto":
         cpu = torch.cpu
         return bool(cpu._is_amx_tile_supported() or cpu._is_avx512_bf16_supported())

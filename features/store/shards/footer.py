@@ -56,7 +56,7 @@ class Column:
     levels: int
 
     def values(self, data: memoryview) -> int:
-        """The offset of the first value.
+        """Return the offset of the first value.
 
         Args:
             data: the file from its beginning, at least to the page's levels.
@@ -100,7 +100,7 @@ class Footer:
 
     @classmethod
     def of(cls, tail: memoryview, size: int) -> Footer:
-        """The footer of a file.
+        """Return the footer of a file.
 
         Args:
             tail: the last bytes of the file, at least ``footer_size`` of them.
@@ -131,7 +131,8 @@ class Footer:
 
 
 def footer_size(tail: memoryview) -> int:
-    """Bytes of the footer and its ending, of the last ``ENDING`` bytes or more of a file.
+    """Return bytes of the footer and its ending, of the last ``ENDING`` bytes or more of a
+    file.
 
     Raises:
         ValueError: it is no Parquet file.
@@ -142,7 +143,7 @@ def footer_size(tail: memoryview) -> int:
 
 
 def _columns(facts: Struct, layout: str, widths: Sequence[int], end: int) -> Sequence[Column]:
-    """The four columns, which fill the file from the magic number to ``end``."""
+    """Return the four columns, which fill the file from the magic number to ``end``."""
     if len(facts[4]) != 1:
         raise _other(f"{len(facts[4])} row groups, not one")
     leaves = _leaves(facts[2])
@@ -174,7 +175,8 @@ def _columns(facts: Struct, layout: str, widths: Sequence[int], end: int) -> Seq
 
 
 def _leaves(elements: list[Struct]) -> list[tuple[bytes, Struct, bool, bool]]:
-    """The columns of a schema: outermost name, own element, whether optional, whether a list.
+    """Return the columns of a schema: outermost name, own element, whether optional, whether a
+    list.
 
     Args:
         elements: the schema's tree, depth first; a group says how many children it has.

@@ -1,11 +1,11 @@
 """One shard: an immutable Parquet file of vectors, named by the digest of its bytes.
 
-Columns, one row a text:
+Columns, one row per text:
 
     key      fixed_size_binary(16)   BLAKE2b-128 of the text's UTF-8 bytes
     tokens   int32                   tokens of the whole text, before truncation
     length   int32                   vectors stored for it
-    vectors  fixed_size_binary(bytes a vector), in a list in the sequence layouts
+    vectors  fixed_size_binary(bytes per vector), in a list in the sequence layouts
 
 The spec stands as JSON in the file's metadata under ``manyheads.spec``, and beside it the
 digest of the first three columns, so that these can be read and checked without the vectors.
@@ -83,13 +83,14 @@ class StoredRows:
 
 
 def serialize(spec: FeatureSpec, keys: np.ndarray, block: Block) -> bytes:
-    """The bytes of a shard. ``keys`` is (n,) ``S16``; the block holds the same n texts."""
+    """Return the bytes of a shard. ``keys`` is (n,) ``S16``; the block holds the same n
+    texts."""
     rows = ShardRows(keys, block.tokens, block.lengths)
     return serialize_stored(spec, StoredRows(rows, pack(block.values, spec.dtype)))
 
 
 def serialize_stored(spec: FeatureSpec, stored: StoredRows) -> bytes:
-    """The bytes of a shard, of vectors that stand in their stored form already."""
+    """Return the bytes of a shard, of vectors that stand in their stored form already."""
     width = spec.bytes_per_vector
     keys, values = stored.rows.keys, np.ascontiguousarray(stored.vectors)
     raw = values.data.cast("B")
@@ -134,7 +135,7 @@ def serialize_stored(spec: FeatureSpec, stored: StoredRows) -> bytes:
 
 
 def digest(data: bytes | memoryview | mmap.mmap) -> str:
-    """32 hexadecimal digits of the XXH3-128 of a shard's bytes.
+    """Return 32 hexadecimal digits of the XXH3-128 of a shard's bytes.
 
     It guards against accidents, at memory speed on every read; it is not a signature.
     """
@@ -169,16 +170,17 @@ class Shard:
         return isinstance(self._bytes, mmap.mmap)
 
     def spec(self) -> FeatureSpec:
-        """The spec that its metadata holds."""
+        """Return the spec that its metadata holds."""
         return self._footer.spec
 
     def rows(self) -> ShardRows:
-        """Keys, tokens and lengths of its texts."""
+        """Return keys, tokens and lengths of its texts."""
         with _explained(self.path):
             return _rows(memoryview(self._bytes), self._footer)
 
     def vectors(self, width: int) -> np.ndarray:
-        """All vectors, not copied: a read-only (rows,) view of raw bytes, void of ``width``."""
+        """Return all vectors, not copied: a read-only (rows,) view of raw bytes, void of
+        ``width``."""
         count = self._footer.columns[3].count
         return np.frombuffer(self._bytes, f"V{width}", count=count, offset=self._start)
 
@@ -201,7 +203,7 @@ class Shard:
 
 
 def read_rows(path: Location) -> tuple[FeatureSpec, ShardRows]:
-    """What a shard holds without its vectors, which are not read: its spec and its rows.
+    """Return what a shard holds without its vectors, which are not read: its spec and its rows.
 
     The rows are checked against their own digest. A shard of an older version has none, and
     is read whole and checked as a whole.
@@ -218,7 +220,8 @@ def read_rows(path: Location) -> tuple[FeatureSpec, ShardRows]:
 
 
 def _beginning(path: Location) -> tuple[memoryview, Footer]:
-    """The bytes of a shard, at least to its vectors, and its footer. Raises ``ValueError``."""
+    """Return the bytes of a shard, at least to its vectors, and its footer. Raises
+    ``ValueError``."""
     if not isinstance(path, RemotePath):
         mapped = memoryview(_mapped(path))
         return mapped, Footer.of(mapped, len(mapped))
@@ -238,7 +241,8 @@ def _beginning(path: Location) -> tuple[memoryview, Footer]:
 
 
 def _rows(data: memoryview, footer: Footer) -> ShardRows:
-    """Keys, tokens and lengths, copied. Raises ``ValueError`` where they do not agree."""
+    """Return keys, tokens and lengths, copied. Raises ``ValueError`` where they do not
+    agree."""
     key, tokens, length, vectors = footer.columns
     rows = ShardRows(
         *(
@@ -258,7 +262,7 @@ def _rows(data: memoryview, footer: Footer) -> ShardRows:
 
 
 def _content(path: Location, at_source: bool) -> Content:
-    """The bytes of a shard, which match the digest in its name."""
+    """Return the bytes of a shard, which match the digest in its name."""
     if not isinstance(path, RemotePath):
         return _checked(path, _mapped(path))
     if at_source:

@@ -19,7 +19,7 @@ Struct = dict[int, Any]
 
 
 def read_struct(data: memoryview, at: int = 0) -> tuple[Struct, int]:
-    """A struct, and where it ends.
+    """Return a struct, and where it ends.
 
     Args:
         at: where it begins.
