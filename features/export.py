@@ -112,7 +112,7 @@ def slices(space: Space, corpus: Corpus) -> Iterator[tuple[slice, FeatureTable]]
     """Yield the corpus cut into runs of neighbours with their vectors, a bounded size each."""
     keys = text_keys(corpus.texts)
     sizes = space.lengths(keys).astype(np.int64) * space.spec.bytes_per_vector
-    with space.held():
+    with space.keep_open():
         for run in slices_by_size(sizes, SLICE_TEXTS, SLICE_BYTES):
             yield run, space.table(keys[run])
 

@@ -24,7 +24,7 @@ from features.errors import EncoderError
 from features.messages import listed
 from features.probe.sample import ProbeSample, reference_sample, torch_sample, whole
 from features.storage.files import make_folder, put
-from features.store.manifest import SPACE_NAME, SpaceManifest, card_of
+from features.store.manifest import SPACE_NAME, SpaceManifest, manifest_of
 from features.store.space import Space
 from features.vectors.agreement import Agreement
 from features.vectors.spec import FeatureSpec
@@ -50,35 +50,37 @@ def prepare(encoder: Encoder, spaces: Sequence[Space], say: Say | None = None) -
     if not hasattr(encoder, "unpadded"):
         return
     own: Any = encoder
-    cards = [_card(space) for space in spaces]
+    known_manifests = [_manifest(space) for space in spaces]
     note = say or logging.getLogger("manyheads").warning
     if hasattr(own.backend, "check"):  # it may move to another back end later
         own.backend.check = partial(_check_other, own, [space.spec for space in spaces], note)
     way = _way(own)
-    fresh = [place for place, card in enumerate(cards) if way not in card.probes]
-    own.unpadded = own.model.unpadded or any(card.unpadded for card in cards)
+    fresh = [
+        index for index, manifest in enumerate(known_manifests) if way not in manifest.probes
+    ]
+    own.unpadded = own.model.unpadded or any(manifest.unpadded for manifest in known_manifests)
     if not fresh:
         return
-    found = probe(own, [spaces[place].spec for place in fresh], note)
+    found = probe(own, [spaces[index].spec for index in fresh], note)
     way = _way(own)  # another, where auto left a back end that gives something else
-    for place, one in zip(fresh, found, strict=True):
-        space, card = spaces[place], cards[place]
-        if one.unpadded and len(space) and not card.probes:
+    for index, one in zip(fresh, found, strict=True):
+        space, manifest = spaces[index], known_manifests[index]
+        if one.unpadded and len(space) and not manifest.probes:
             note(
                 f"warning: the {len(space):,} texts in {space.folder} are from a version that "
                 "did not check, and may be wrong: compare them with manyheads verify --data "
                 "FILE --encoder NAME, or delete that folder"
             )
-        _note(space, replace(card, probes={**card.probes, way: one}))
+        _note(space, replace(manifest, probes={**manifest.probes, way: one}))
     # Another process may have noted something meanwhile: all do the same.
-    own.unpadded |= any(_card(space).unpadded for space in spaces)
+    own.unpadded |= any(_manifest(space).unpadded for space in spaces)
 
 
 def settle(encoder: Encoder, space: Space) -> None:
     """Set an encoder up as a space was filled, without probing anything."""
     if hasattr(encoder, "unpadded"):
         own: Any = encoder
-        own.unpadded = own.model.unpadded or _card(space).unpadded
+        own.unpadded = own.model.unpadded or _manifest(space).unpadded
 
 
 def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreement]:
@@ -241,10 +243,10 @@ def _way(encoder: Any) -> str:
     return f"{backend_name(encoder)} on {encoder.device.type}"
 
 
-def _card(space: Space) -> SpaceManifest:
-    return card_of(space.folder, space.spec, space.model)
+def _manifest(space: Space) -> SpaceManifest:
+    return manifest_of(space.folder, space.spec, space.model)
 
 
-def _note(space: Space, card: SpaceManifest) -> None:
+def _note(space: Space, manifest: SpaceManifest) -> None:
     make_folder(space.folder)
-    put(space.folder, SPACE_NAME, card.to_bytes())
+    put(space.folder, SPACE_NAME, manifest.to_bytes())

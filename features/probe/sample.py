@@ -67,10 +67,10 @@ class ProbeSample:
         alone = [encoder.encode_plain([text], specs) for text in self.texts]
         return [
             agreement(
-                [*_vectors(together[place]), *(block[place].values for block in alone)],
+                [*_vectors(together[index]), *(block[index].values for block in alone)],
                 [*truth, *truth],
             )
-            for place, truth in enumerate(self.truth)
+            for index, truth in enumerate(self.truth)
         ]
 
 

@@ -1,4 +1,4 @@
-"""Long short-term memory over the vectors of a text, in one or both directions."""
+"""``lstm``: long short-term memory over the vectors of a text, in one or both directions."""
 
 from __future__ import annotations
 
