@@ -13,8 +13,8 @@ from features.storage.location import Location
 from features.storage.remote import RemotePath
 from features.store.manifest import (
     SpaceManifest,
-    manifest_of,
     last_use,
+    manifest_of,
     read_manifest,
     space_folders,
 )
