@@ -155,7 +155,7 @@ class TransformerEncoder:
         return self._tokenize(texts, prompt).tokens
 
     def encode_plain(self, texts: Sequence[str], specs: Sequence[FeatureSpec]) -> list[Block]:
-        """Return one block per spec of complete texts, for the probe; no encoding is counted."""
+        """Return one block per spec of complete texts, for the probe; it is not counted."""
         return self._encode_whole(texts, specs, lambda count, tokens: None)[1]
 
     def _encode_whole(
