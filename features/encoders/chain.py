@@ -1,6 +1,6 @@
-"""A model as sentence-transformers runs it: its own preprocessing, then its own modules.
+"""Chain: a model run by sentence-transformers, with its own preprocessing and modules.
 
-Only models whose stack is not proven equal to this project's own pooling come here
+It is used only for models whose pooling is not proven equal to this project's
 (``features.encoders.description.stack``). Batches, windows and precision are this project's in
 both cases.
 """
@@ -30,7 +30,7 @@ UNCUT = {part: {"truncation": False, "max_length": None} for part in ("text", "c
 
 
 def load_library(model: EncoderModel, device: str) -> Any:
-    """The ``SentenceTransformer`` of a model, in float32 on a device.
+    """Return the ``SentenceTransformer`` of a model, in float32 on a device.
 
     Raises:
         EncoderError: it cannot be loaded.
@@ -92,7 +92,9 @@ class Chain:
                 self._check_complete(inner)
 
     def _check_complete(self, inner: Any) -> None:
-        """The library does not say which weights a file lacked; a second loading does."""
+        """Load a second time to see which weights are missing, which the library does not
+        report.
+        """
         _, report = type(inner).from_pretrained(
             self._model.transformer,
             config=inner.config,
@@ -107,7 +109,8 @@ class Chain:
     def tokenized(
         self, texts: Sequence[str], prompt: str, *, cut: bool
     ) -> tuple[Ids, Ids | None]:
-        """Token ids of each text behind a prompt, and segment ids where the model has them.
+        """Return token ids of each text behind a prompt, and segment ids where the model has
+        them.
 
         Args:
             cut: whether at the library's limit, or not at all.
@@ -149,7 +152,7 @@ class Chain:
             return features
 
     def vectors(self, inputs: dict[str, Tensor], prompt: str, precision: str) -> Tensor:
-        """(B, D): the pooled vectors of a batch of token ids, padded on the right.
+        """Return (B, D): the pooled vectors of a batch of token ids, padded on the right.
 
         The transformer computes in ``precision``, the modules behind it in float32.
 
@@ -187,7 +190,7 @@ def _check_limit(model: EncoderModel, limit: int) -> None:
 
 
 def _exact(value: Any) -> Any:
-    """float32 instead of bfloat16, of tensors alone."""
+    """Return bfloat16 tensors as float32, and anything else unchanged."""
     if isinstance(value, tuple):
         return tuple(map(_exact, value))
     return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value

@@ -1,7 +1,7 @@
-"""The border to transformers and sentence-transformers: whatever they raise is translated here.
+"""Loading and running of transformers and sentence-transformers, with their errors translated.
 
-A user's model can break those libraries in any place, so every error of theirs becomes one line
-that names the model and what helps.
+A user's model can make these libraries fail anywhere, so every error of theirs becomes one line
+with the model's name and a remedy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from features.vectors.table import POOLED
 
 
 def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, Any]:
-    """The tokenizer and the transformer of a model, in float32 on a device.
+    """Return the tokenizer and the transformer of a model, in float32 on a device.
 
     Raises:
         EncoderError: they cannot be loaded, or lack weights.
@@ -56,7 +56,7 @@ def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, An
 
 
 def takes(transformer: Any, name: str) -> bool:
-    """Whether a forward pass has an argument of that name, or takes any."""
+    """Return whether a forward pass has an argument of a name, or takes any."""
     if transformer is None:
         return True
     arguments = inspect.signature(transformer.forward).parameters
@@ -79,10 +79,10 @@ def check_shows_layers(model: EncoderModel, transformer: Any) -> None:
 
 
 def steady(module: torch.nn.Module) -> None:
-    """Give full attention to a BigBird, or to one inside a module.
+    """Switch every BigBird in a module to full attention.
 
-    Its sparse attention draws blocks at random, and ends for good at the first text too short
-    for it: a text's vectors would change from run to run.
+    Its sparse attention is random, and stops for good at the first text that is too short for
+    it, so a text's vectors would change from run to run.
     """
     for each in module.modules():
         choose: Any = getattr(each, "set_attention_type", None)
@@ -92,11 +92,12 @@ def steady(module: torch.nn.Module) -> None:
 
 
 def check_complete(model: EncoderModel, missing: Any, ignored: str) -> None:
-    """Refuse a transformer that would be random in part.
+    """Raise an error if weights of a transformer are missing, which would be random.
 
     Args:
-        missing: names of the weights that no file gave.
-        ignored: prefix of those that nothing here uses; '' where all are used.
+        model: which encoder.
+        missing: names of the weights that no file has.
+        ignored: prefix of weights that are not used here; '' if all are used.
 
     Raises:
         EncoderError: some are missing.
@@ -150,7 +151,7 @@ def running(model: EncoderModel) -> Iterator[None]:
     """Run the libraries on texts.
 
     Raises:
-        EncoderError: whatever they raise, but that there was too little memory.
+        EncoderError: any error of theirs except a lack of memory.
     """
     try:
         yield
@@ -167,7 +168,10 @@ def running(model: EncoderModel) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line that an error says, with the next where it announces that, or its type."""
+    """Return the first line of an error's message, with the next where it announces that.
+
+    Where there is no message it is the type of the error.
+    """
     if "ignore_mismatched_sizes" in str(error):
         return "its weights have other shapes than its config.json states"
     lines = str(error).strip().split("\n")

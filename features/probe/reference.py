@@ -1,7 +1,6 @@
-"""What the reference libraries give for each text alone: the measure of every encoder here.
+"""Reference vectors: what the reference libraries give for each text by itself.
 
-Slow on purpose: one text at a time, in float32, without any code of this project between the
-text and its vectors.
+It is slow on purpose: one text at a time, in float32, without code of this project in between.
 """
 
 from __future__ import annotations
@@ -22,14 +21,16 @@ from features.vectors.table import TOKENS
 def reference_vectors(
     model: EncoderModel, texts: Sequence[str], spec: FeatureSpec, device: str
 ) -> list[np.ndarray]:
-    """The vectors of each text alone, by sentence-transformers or transformers in float32.
+    """Return the vectors of each text by itself, from sentence-transformers or transformers.
 
     Args:
-        spec: its layout, layers and prompt; a text beyond the model's limit is cut, windows
-            and sentences are not made here.
+        model: which encoder.
+        texts: texts; those beyond the model's limit are cut. There are no windows or sentences.
+        spec: its layout, layers and prompt are used.
+        device: a torch device.
 
     Returns:
-        An array per text: (D,) pooled vectors; (T, D) in the tokens layout.
+        One float32 array per text: (D,) pooled vectors; (T, D) in the tokens layout.
 
     Raises:
         EncoderError: the library refuses the model, or fails.

@@ -140,10 +140,10 @@ class Collected:
 
 
 def _plain(facts: SpaceFacts) -> dict[str, Any]:
-    spec = facts.card.spec
+    spec = facts.manifest.spec
     return {
         "fingerprint": facts.folder.name,
-        "model": facts.card.model,
+        "model": facts.manifest.model,
         "layout": spec.layout,
         "layers": list(spec.layers),
         "prompt": spec.prompt,
@@ -154,8 +154,8 @@ def _plain(facts: SpaceFacts) -> dict[str, Any]:
         "shards": facts.shards,
         "bytes": facts.size,
         "last_use": facts.last_use.isoformat(timespec="seconds"),
-        "probes": {way: one.to_dict() for way, one in facts.card.probes.items()},
-        "unpadded": facts.card.unpadded,
+        "probes": {way: one.to_dict() for way, one in facts.manifest.probes.items()},
+        "unpadded": facts.manifest.unpadded,
     }
 
 
@@ -172,9 +172,9 @@ def _layout(spec: FeatureSpec) -> str:
 
 
 def _row(facts: SpaceFacts) -> tuple[str, ...]:
-    spec = facts.card.spec
+    spec = facts.manifest.spec
     return (
-        one_line(facts.card.model or "unknown"),
+        one_line(facts.manifest.model or "unknown"),
         _layout(spec),
         ",".join(map(str, spec.layers)),
         spec.dtype,
@@ -182,7 +182,7 @@ def _row(facts: SpaceFacts) -> tuple[str, ...]:
         megabytes(facts.size),
         f"{facts.shards:,}",
         f"{facts.last_use:%Y-%m-%d %H:%M}",
-        _probe(facts.card),
+        _probe(facts.manifest),
     )
 
 

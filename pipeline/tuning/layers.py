@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from features.corpus.corpus import Corpus
-from features.duplicates.duplicates import kept_copies
+from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.protocol import Encoder
 from features.errors import SettingError
@@ -188,7 +188,7 @@ def run_layers(
     pooled = open_spaces(config.vectors, (POOLED,), model)
     vectors = fill(corpus.texts, config.vectors, (*pooled, *spaces.values()), model, load)
     one_a_text = vectors.table(POOLED)
-    copies = kept_copies(config.vectors.cache, corpus.texts, one_a_text.values)
+    copies = cached_duplicates(config.vectors.cache, corpus.texts, one_a_text.values)
     split = split_corpus(corpus, config.data, copies, test)
     settings = on_split(settings, split)
     labels = split.label_ids(corpus.labels or ())

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from features.duplicates.duplicates import kept_copies
+from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.output import appearing
@@ -135,7 +135,9 @@ def run_lr_range(
     corpus = read_labelled(training.data)
     check_labels(settings, corpus.labels or ())  # the last that is refused before any work
     vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
-    copies = kept_copies(training.vectors.cache, corpus.texts, vectors.table(POOLED).values)
+    copies = cached_duplicates(
+        training.vectors.cache, corpus.texts, vectors.table(POOLED).values
+    )
     split = split_corpus(corpus, training.data, copies)
     problem = Problem(
         vectors.table(layout),

@@ -92,7 +92,7 @@ KNOWN_WEIGHTS = (
 
 
 def read_json(path: Path, name: str) -> Any:
-    """What a JSON file holds. Raises ``EncoderError`` where it cannot be read."""
+    """Return what a JSON file holds. Raises ``EncoderError`` where it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -102,7 +102,7 @@ def read_json(path: Path, name: str) -> Any:
 
 
 def read_object(path: Path, name: str) -> dict[str, Any]:
-    """The JSON object of a file; an empty one where there is no file.
+    """Return the JSON object of a file; an empty one where there is no file.
 
     Raises:
         EncoderError: it cannot be read, or holds something else than an object.
@@ -119,7 +119,7 @@ def read_object(path: Path, name: str) -> dict[str, Any]:
 
 
 def weight_digests(transformer: Path, config: dict[str, Any], name: str) -> dict[str, str]:
-    """SHA-256 of the transformer's weights by file name.
+    """Return SHA-256 of the transformer's weights by file name.
 
     Raises:
         EncoderError: there are none in safetensors, or loading would open others.
@@ -154,7 +154,7 @@ def weight_digests(transformer: Path, config: dict[str, Any], name: str) -> dict
 
 
 def tokenizer_digests(transformer: Path, name: str) -> dict[str, str]:
-    """SHA-256 of everything that a tokenizer may read, by path.
+    """Return SHA-256 of everything that a tokenizer may read, by path.
 
     Raises:
         EncoderError: there is no vocabulary.
@@ -179,14 +179,15 @@ def tokenizer_digests(transformer: Path, name: str) -> dict[str, str]:
 
 
 def needs_sentencepiece(transformer: Path) -> bool:
-    """Whether the vocabulary can be read by the package sentencepiece only."""
+    """Return whether the vocabulary can be read by the package sentencepiece only."""
     return not (transformer / "tokenizer.json").exists() and any(
         transformer.glob(SENTENCEPIECE)
     )
 
 
 def code_digests(folder: Path, transformer: Path, paths: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of the Python files that come with a trusted model, and of what they may read.
+    """Return SHA-256 of the Python files that come with a trusted model, and of what they may
+    read.
 
     Files that every model has are left out: they count elsewhere, or change nothing.
 
@@ -230,7 +231,7 @@ def _unknown(file: Path, folder: Path, known: Collection[Path]) -> bool:
 
 
 def module_digests(folder: Path, paths: Iterable[str], *, everything: bool) -> dict[str, str]:
-    """SHA-256 of the files of the modules behind the transformer, by path.
+    """Return SHA-256 of the files of the modules behind the transformer, by path.
 
     Args:
         paths: the modules' folders, below the model's.
@@ -269,7 +270,7 @@ def _pickles(folder: Path) -> list[str]:
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file. Raises ``EncoderError`` where it cannot be read."""
+    """Return hexadecimal SHA-256 of a file. Raises ``EncoderError`` where it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -278,11 +279,11 @@ def sha256(path: Path) -> str:
 
 
 def canonical(value: object) -> str:
-    """Hexadecimal SHA-256 of a value's canonical JSON."""
+    """Return hexadecimal SHA-256 of a value's canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def combined(digests: dict[str, str]) -> str:
-    """One digest of several named ones."""
+    """Return one digest of several named ones."""
     return canonical(sorted(digests.items()))

@@ -1,9 +1,9 @@
-"""How many tokens a model sees at once: where sentence-transformers would cut a text.
+"""The maximum number of tokens of a model, at which sentence-transformers would cut a text.
 
 stated by the settings      max_seq_length, or the processor's model_max_length
-otherwise                   the tokenizer's limit, and the positions that the model has
-in every case               no more than the positions that can be used, where they are a
-                            table and not rotations or distances, which go on
+otherwise                   the tokenizer's limit, and the number of positions of the model
+in every case               at most the number of usable positions, if they are a table and
+                            not rotations or distances, which go on
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ WITHOUT_POSITIONS = frozenset({"t5", "mt5", "umt5", "longt5"})
 def most_tokens(
     config: dict[str, Any], settings: dict[str, Any], tokenizer: dict[str, Any]
 ) -> int:
-    """Tokens of a text that a model sees, special ones included.
+    """Return tokens of a text that a model sees, special ones included.
 
     Args:
         config: the transformer's config.json.

@@ -1,6 +1,6 @@
-"""The modules of a sentence-transformers model: which they are, read from modules.json.
+"""The modules of a sentence-transformers model, read from modules.json.
 
-What cannot give one vector per text, or would run code that nobody asked for, is refused here.
+Models that cannot give one vector per text, or that would run untrusted code, are refused here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POINTWISE = frozenset(
         "WordWeights",
     }
 )
-"""Modules in which no token sees another, so that padding cannot reach a vector."""
+"""Modules that do not mix tokens, so padding cannot change a vector."""
 
 WEIGHTED = frozenset(
     {"Dense", "CNN", "LSTM", "LayerNorm", "WeightedLayerPooling", "WordWeights"}
@@ -74,7 +74,7 @@ class Module:
 def read_modules(
     folder: Path, name: str, *, trusted: bool
 ) -> tuple[list[Module], dict[str, Any]]:
-    """The modules of a model, in order, and config_sentence_transformers.json.
+    """Return the modules of a model, in order, and config_sentence_transformers.json.
 
     Both are empty for a plain transformers folder, of which sentence-transformers reads no
     settings either.
@@ -147,10 +147,10 @@ def _module(entry: dict[str, Any], folder: Path, name: str, trusted: bool) -> Mo
 
 
 def check_weights(folder: Path, modules: Sequence[Module], name: str) -> None:
-    """Refuse modules whose weights are absent, or whose activation would be left out.
+    """Check that all modules have their weights, and that no activation would be left out.
 
     Raises:
-        EncoderError: so it is.
+        EncoderError: weights are missing, or an activation would be left out.
     """
     for module in modules:
         place = folder / module.path
@@ -174,7 +174,8 @@ def check_weights(folder: Path, modules: Sequence[Module], name: str) -> None:
 
 
 def pooling_mode(config: Mapping[str, Any]) -> str:
-    """The one pooling of a configuration in its new or old form; '' for several or others."""
+    """Return the one pooling of a configuration in its new or old form; '' for several or
+    others."""
     if "pooling_mode" in config:
         mode = config["pooling_mode"]
         return mode if isinstance(mode, str) else ""
@@ -192,7 +193,7 @@ def modules_width(
     settings: Mapping[str, Any],
     whole: Mapping[str, Any],
 ) -> int:
-    """Features of the vector that leaves the last module, by their configurations."""
+    """Return features of the vector that leaves the last module, by their configurations."""
     if settings.get("module_output_name") == "sentence_embedding":
         width = config.get("projection_dim", width)
     for module in modules:

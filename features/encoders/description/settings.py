@@ -110,12 +110,12 @@ class Stated:
         return self.folder / (self.modules[0].path if self.modules else "")
 
     def module_config(self, module: Module) -> dict[str, Any]:
-        """A module's config.json; empty where it has none."""
+        """Return a module's config.json; empty where it has none."""
         return read_object(self.folder / module.path / "config.json", self.name)
 
 
 def transformer_settings(transformer: Path, name: str) -> dict[str, Any]:
-    """sentence-transformers' settings of a transformer, as the library would find them.
+    """Return sentence-transformers' settings of a transformer, as the library would find them.
 
     Raises:
         EncoderError: a task that gives no token vectors, or options that open other files.
@@ -155,7 +155,8 @@ def transformer_settings(transformer: Path, name: str) -> dict[str, Any]:
 
 
 def ordinary(stated: Stated) -> bool:
-    """Whether all settings are known here, at values under which nothing special happens."""
+    """Return whether all settings are known here, at values under which nothing special
+    happens."""
     config, transformer = stated.config, stated.transformer
     return (
         all(module.plain and not module.own_code for module in stated.modules)
@@ -177,7 +178,7 @@ def ordinary(stated: Stated) -> bool:
 
 
 def _lower_cases(transformer: Path) -> bool:
-    """Whether the tokenizer lower-cases by itself."""
+    """Return whether the tokenizer lower-cases by itself."""
     found = read_object(transformer / "tokenizer.json", str(transformer)).get("normalizer")
     normalizer = found if isinstance(found, dict) else {}
     several = normalizer.get("normalizers")
@@ -191,13 +192,15 @@ def _lower_cases(transformer: Path) -> bool:
 
 
 def _chats(transformer: Path) -> bool:
-    """Whether texts would be put into a chat template, as for a folder without modules.json."""
+    """Return whether texts would be put into a chat template, as for a folder without
+    modules.json."""
     stated = read_object(transformer / "tokenizer_config.json", str(transformer))
     return "chat_template" in stated or any(transformer.glob("*chat_template*"))
 
 
 def named_prompts(whole: Mapping[str, Any], name: str) -> tuple[dict[str, str], str]:
-    """The prompts of a model by name, and the one that stands before every text by default.
+    """Return the prompts of a model by name, and the one that stands before every text by
+    default.
 
     Args:
         whole: config_sentence_transformers.json.

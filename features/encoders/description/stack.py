@@ -1,9 +1,8 @@
-"""What stands on a model's transformer, and whether this project can pool by itself.
+"""Stack: how a model pools, and whether this project can compute it.
 
-sentence-transformers decides what a model's pooled vectors are. This project computes them
-itself only for stacks that are proven equal: a plain transformer, one pooling, perhaps
-Normalize, and settings that are all known here. Everything else goes through the library's own
-modules (``features.encoders.chain``), or is refused by name.
+sentence-transformers defines a model's pooled vectors. This project computes them itself only
+for stacks that are proven equal: a plain transformer, one pooling, perhaps Normalize, and known
+settings. All others are run by the library's modules (``features.encoders.chain``), or refused.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from features.encoders.description.modules import (
 from features.encoders.description.settings import Stated, ordinary
 
 MODULES = "modules"
-"""The pooling of models whose vectors sentence-transformers' own modules compute."""
+"""Pooling of models whose vectors the modules of sentence-transformers compute."""
 
 OWN_POOLINGS = {"mean": "mean", "cls": "cls", "max": "max", "lasttoken": "last"}
-"""sentence-transformers' names of the poolings that this project computes itself."""
+"""sentence-transformers' names of the poolings that this project computes -> its own names."""
 
 POOLING_KEYS = {
     "embedding_dimension",
@@ -60,7 +59,7 @@ class Stack:
 
 
 def describe_stack(stated: Stated) -> Stack:
-    """How a model pools; see ``Stack``.
+    """Return how a model pools; see ``Stack``.
 
     Raises:
         EncoderError: settings that cannot be followed, or weights that may not be read.
@@ -90,7 +89,8 @@ def describe_stack(stated: Stated) -> Stack:
 
 
 def _own_pooling(stated: Stated) -> tuple[str, bool]:
-    """The pooling that this project computes, and whether it normalizes; else ``MODULES``."""
+    """Return the pooling that this project computes, and whether it normalizes; else
+    ``MODULES``."""
     other = (MODULES, False)
     if not ordinary(stated):
         return other
@@ -132,7 +132,8 @@ def _scales_the_vector(stated: Stated, normalize: Module) -> bool:
 
 
 def _as_before(stated: Stated) -> bool:
-    """Whether versions that ran the modules behind the transformer alone gave the same."""
+    """Return whether versions that ran the modules behind the transformer alone gave the
+    same."""
     poolings = [module for module in stated.modules if module.kind == "Pooling"]
     return (
         bool(stated.modules)
