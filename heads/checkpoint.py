@@ -12,12 +12,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
 
-from features.errors import CacheError, SettingError
+from features.errors import CacheError, DamagedFileError, SettingError
 from features.messages import listed
 from heads.problem import EpochRecord
 from heads.registry import make_settings
@@ -25,6 +25,7 @@ from heads.trained import TrainedHead
 
 WEIGHTS = "head.safetensors"
 DESCRIPTION = "head.json"
+REMEDY = "train again"
 VERSION = 2
 READABLE = (1, 2)
 """Versions that can be read. Version 1 had no temperature; its probabilities were the softmax.
@@ -135,17 +136,19 @@ def assemble(description: Description, path: Path) -> TrainedHead:
 def _read_description(path: Path) -> Description:
     try:
         values = json.loads(_read(path))
-        version = values["version"]
-        if version not in READABLE:
-            raise CacheError(
-                f"{path} is of format version {version}, this program reads "
-                f"{listed(READABLE)}: predict with the manyheads that trained it, or train "
-                "again"
-            )
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(path, error, REMEDY) from error
+    if not isinstance(values, dict) or "version" not in values:
+        raise DamagedFileError(path, "it holds no object with a version", REMEDY)
+    if values["version"] not in READABLE:
+        raise CacheError(
+            f"{path} is of format version {values['version']}, this program reads "
+            f"{listed(READABLE)}: predict with the manyheads that trained it, or train again"
+        )
+    try:
         return Description.model_validate(values)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise CacheError(f"{path} is damaged ({reason}): train again") from error
+    except ValidationError as error:
+        raise DamagedFileError(path, error, REMEDY) from error
 
 
 def _read(path: Path) -> bytes:
