@@ -14,7 +14,19 @@ from features.store.inventory import SpaceFacts
 from features.store.manifest import SpaceManifest
 from features.store.quarantine import QUARANTINE
 from features.vectors.spec import FeatureSpec
-from pipeline.console import megabytes, one_line
+from pipeline.console import megabytes, one_line, table
+
+COLUMNS = (
+    "model",
+    "layout",
+    "layers",
+    "dtype",
+    "texts",
+    "size",
+    "shards",
+    "last use",
+    "probe",
+)
 
 PROMPT_SHOWN = 20
 """Characters of a prompt in the table."""
@@ -40,16 +52,7 @@ class Listing:
 
     def to_text(self) -> str:
         """A table for people, last used first."""
-        names = ("model", "layout", "layers", "dtype", "texts", "size", "shards", "last use")
-        head = (*names, "probe")
-        rows = [head, *(_row(facts) for facts in self.spaces)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-            ).rstrip()
-            for row in rows
-        ]
+        lines = [table(COLUMNS, map(_row, self.spaces), align="<<<<>>><<")]
         total = megabytes(sum(facts.size for facts in self.spaces))
         lines.append(f"{self.cache}: {len(self.spaces)} spaces, {total}")
         if self.quarantined:

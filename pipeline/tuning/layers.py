@@ -37,7 +37,7 @@ from pipeline.encoding.vectors import fill, open_spaces
 from pipeline.progress import Progress, duration
 from pipeline.training.partition import TEST_SHARE, read_labelled, split_corpus
 from pipeline.training.trainings import check_labels, on_split
-from pipeline.tuning.layer_scores import Comparison, LayerScore, advice, compare, table
+from pipeline.tuning.layer_scores import Comparison, LayerScore, advice, compare, score_table
 
 QUICK = {"epochs": 8}
 """Settings of the quick head; ``--set`` overrides them."""
@@ -151,7 +151,7 @@ class LayersResult:
             f"{self.config.seeds} training{'s' if self.config.seeds > 1 else ''} a layer"
         )
         lines = [
-            *table(self.comparison, self.last),
+            score_table(self.comparison, self.last),
             "",
             f"{self.config.head} on the layers of {self.model}, {self.data}: {trainings} on "
             f"{self.train:,} texts, accuracy on {self.validation:,} validation texts, no test "
@@ -192,18 +192,18 @@ def run_layers(
     split = split_corpus(corpus, config.data, copies, test)
     settings = on_split(settings, split)
     labels = split.label_ids(corpus.labels or ())
-    progress = Progress("training", len(spaces) * config.seeds + 1, "heads")
-    answers = {}
-    for layer, space in spaces.items():
-        values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
-        rights = [
-            _answers(config.head, settings, values, labels, split, config.seed + k, progress)
-            for k in range(config.seeds)
-        ]
-        answers[layer] = np.stack(rights)
+    seeds = range(config.seed, config.seed + config.seeds)
     plain = make_settings(POOLED_HEAD, {})
-    right = _answers(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
-    progress.finish()
+    with Progress("training", len(spaces) * config.seeds + 1, "heads") as progress:
+        answers = {}
+        for layer, space in spaces.items():
+            values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
+            rights = [
+                _answers(config.head, settings, values, labels, split, seed, progress)
+                for seed in seeds
+            ]
+            answers[layer] = np.stack(rights)
+        right = _answers(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
     result = LayersResult(
         data=whole.name,
         model=model.label,

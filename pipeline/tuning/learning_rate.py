@@ -24,6 +24,7 @@ from heads.problem import Problem
 from heads.registry import check_layout, head_type, make_settings
 from pipeline.command_line import command
 from pipeline.config import ExperimentConfig, check_plot
+from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
 from pipeline.progress import duration
 from pipeline.training.partition import read_labelled, split_corpus
@@ -98,13 +99,13 @@ class LrRange:
     def to_text(self) -> str:
         """For people: the table, what it says, and the command."""
         test = self.test
-        lines = [f"{'learning rate':>13}{'loss':>9}{'smoothed':>11}"]
-        lines += [
-            f"{test.rates[i]:>13.2g}{test.losses[i]:>9.3f}{test.smoothed[i]:>11.3f}"
+        rows = [
+            (f"{test.rates[i]:.2g}", f"{test.losses[i]:.3f}", f"{test.smoothed[i]:.3f}")
             for i in _shown(test.rates)
         ]
         end = f"diverged at {test.diverged_at:.2g}" if test.diverged_at else "never diverged"
-        lines += [
+        lines = [
+            table(("learning rate", "loss", "smoothed"), rows, align=">>>"),
             "",
             f"{len(test.rates)} steps in {duration(self.seconds)}; the smoothed loss was "
             f"lowest at {test.lowest_loss_at:.2g} and {end}",
