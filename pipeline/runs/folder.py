@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -13,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from features.errors import CacheError, ManyheadsError
+from features.errors import CacheError, DiskSpaceError, ManyheadsError
 from features.messages import listed
-from features.storage.files import sweep, temporary_folder
+from features.storage.files import FULL, sweep, temporary_folder
 
 CONFIG = "config.json"
 METRICS = "metrics.json"
@@ -72,12 +73,26 @@ def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
 
 
 def _keep_failed(folder: Path, wanted: Path, error: BaseException) -> None:
-    """Keep a failed run with its reason; where the disk has no room for that, remove it."""
+    """Keep a failed run with its reason; where the disk has no room, remove it."""
     try:
+        if _without_room(error):
+            shutil.rmtree(folder, ignore_errors=True)
+            return
         write_json(folder / FAILURE, _failure(error))
         _settle(folder, wanted)
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _without_room(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is a full disk or a limit on the size of files."""
+    while error is not None:
+        if isinstance(error, DiskSpaceError):
+            return True
+        if isinstance(error, OSError) and error.errno in (*FULL, errno.EFBIG):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _failure(error: BaseException) -> dict[str, str]:
