@@ -383,19 +383,6 @@ def test_an_interrupt_is_a_line_and_not_a_traceback(
     assert "kept in the cache" in out.err
 
 
-def test_the_readme_names_real_commands_and_options() -> None:
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    for line in text.splitlines():
-        words = line.split("#")[0].split()
-        if line.startswith("    make "):
-            assert f"\n{words[1]}:" in makefile, line
-        if line.startswith("    manyheads "):
-            with pytest.raises(SystemExit) as leave:
-                main([words[1], "--help"])
-            assert leave.value.code == 0, line
-
-
 def test_the_example_is_the_default_data() -> None:
     assert EXAMPLE == REPOSITORY / "examples" / "emotions.csv"
     assert EXAMPLE.exists()
