@@ -6,25 +6,22 @@ import importlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from features.encoders.backends.names import BACKENDS
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.options import EncoderOptions, VectorOptions
 from features.encoders.protocol import Encoder, Enough, OnBatch, PausingEncoder
-from features.encoders.segmentation import LANGUAGE
 from features.encoding.plan import check_disk, plan_encoding
 from features.encoding.serial import encode as encode_missing
-from features.errors import SettingError
-from features.hardware import AUTO, chosen_precision
-from features.messages import listed
+from features.hardware import AUTO
+from features.options import with_keywords
 from features.probe.probe import prepare
 from features.store.store import FeatureStore
 from features.vectors.block import Block
-from features.vectors.precision import STORED_DTYPES
-from features.vectors.spec import PRECISIONS, FeatureSpec, check_prompt
+from features.vectors.spec import FeatureSpec, check_prompt
 from features.vectors.table import POOLED, FeatureTable
 
 
@@ -82,101 +79,81 @@ class LazyEncoder:
         return self.loaded().encode_some(texts, specs, on_batch, enough)
 
 
+@with_keywords(EncoderOptions)
 def load_encoder(
     name: str | Path = EMBEDDED,
     *,
     device: str | None = None,
-    backend: str = AUTO,
-    trust_remote_code: bool = False,
     prompt: str | None = None,
-    prompt_name: str | None = None,
+    **keywords: Any,
 ) -> LazyEncoder:
     """Find an encoder; it is loaded when the first text has to be encoded.
 
     Args:
         name: the embedded encoder's name, a folder, or a hub id.
         device: a torch device; None takes a GPU where there is one.
-        backend: what runs the encoder: ``torch``, ``openvino``, or ``auto``, the faster one.
-        trust_remote_code: run the Python code that comes with the model.
         prompt: text put before every text, such as ``query: ``; None takes the model's own
             default, which '' leaves out.
-        prompt_name: the name that the model has for one, in place of the text.
+        keywords: the fields of ``EncoderOptions``, which say what they mean.
 
     Raises:
         EncoderError: not to be had here, or not an encoder.
         SettingError: an unknown back end, or a prompt that the model does not have.
     """
-    if backend not in BACKENDS:
-        raise SettingError(f"unknown back end {backend!r}; choose one of {listed(BACKENDS)}")
+    options = EncoderOptions(**keywords)
     check_prompt(prompt)
-    model = find_model(str(name), trust_remote_code)
-    chosen = model.chosen_prompt(prompt, prompt_name)
+    model = find_model(str(name), options.trust_remote_code)
+    chosen = model.chosen_prompt(prompt, options.prompt_name)
     if chosen is not None:
         model = replace(model, prompt=chosen)
-    return LazyEncoder(model, device, backend)
+    return LazyEncoder(model, device, options.backend)
 
 
+@with_keywords(VectorOptions)
 def encode(
     texts: Iterable[str],
     encoder: Described,
     store: FeatureStore,
+    options: VectorOptions | None = None,
     *,
     layout: str = POOLED,
     layers: Sequence[int] | None = None,
-    dtype: str = "float16",
-    precision: str = "auto",
-    max_tokens: int | None = None,
-    language: str = LANGUAGE,
-    prompt: str | None = None,
     memory: int | None = None,
     on_batch: Callable[[int, int], None] = lambda texts, tokens: None,
+    **keywords: Any,
 ) -> FeatureTable:
     """The vectors of texts, in their order; only texts that the store lacks are encoded.
 
     Args:
         texts: N texts; repeats cost nothing. A list, or a ``CorpusTexts``, which streams them
             from a file.
+        options: what decides the vectors: the stored type, the prompt and so on. Without a
+            prompt, that of ``load_encoder`` is taken.
         layout: ``pooled`` (one vector a text), ``tokens`` (one a token) or ``sentences``
             (one pooled vector a sentence).
         layers: hidden states of the tokens layout, 0 being the embeddings and -1 the last;
             None takes the one two thirds up.
-        dtype: stored form: ``float16``, ``float32`` or ``int8``.
-        precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
-        max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
-            encoder's limit.
-        language: whose rules end sentences, such as ``de``; for that layout alone.
-        prompt: text put before every text; None takes that of ``load_encoder``.
         memory: bytes that the vectors may take of it, by default half of what is available;
             where they are more, ``values`` is read from a nameless file in the cache.
         on_batch: called after every batch with its number of texts and of tokens.
+        keywords: fields of ``VectorOptions``, which say what they mean; they take the place of
+            those in ``options``.
 
     Returns:
         A table of N texts; ``values`` is (rows, D) in the stored dtype (float16 for int8).
 
     Raises:
-        SettingError: an unknown layout, layer, dtype, precision or language, or a
-            ``max_tokens`` that needs no windows.
+        SettingError: an unknown layout, layer or option, or windows that are not needed.
         EncoderError, CacheError, DiskSpaceError: the encoder or the cache cannot be used; or
             the encoder's vectors would not be those of its own library (see
             ``features.probe.probe``).
         BadVectorError: NaN, infinite or zero vectors; all other texts were stored.
     """
-    for value, known in ((dtype, STORED_DTYPES), (precision, ("auto", *PRECISIONS))):
-        if value not in known:
-            raise SettingError(f"unknown value {value!r}; choose one of {listed(known)}")
-    check_prompt(prompt)
+    options = VectorOptions.of(options or VectorOptions(), **keywords)
     model = encoder.model
     chosen = tuple(layers) if layers is not None else None
     device = getattr(encoder, "device", None)  # of one that says where it runs
-    spec = model.spec(
-        layout,
-        chosen,
-        dtype=dtype,
-        precision=chosen_precision(precision, (str(device),) if device else ()),
-        max_tokens=max_tokens,
-        language=language,
-        prompt=prompt,
-    )
+    spec = model.spec(layout, chosen, options.on((str(device),) if device else ()))
     space = store.space(spec, model.label)
     plan = plan_encoding(texts, [space])
     if len(plan.missing):
