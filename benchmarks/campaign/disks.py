@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.campaign.world import Forks, World, attempt
+from pipeline.training.resume import FOLDER as FINISHED
 
 DISK_BYTES = 128 * 2**20
 MOST_FREE = 256 * 2**10
@@ -77,7 +78,7 @@ def _judge(world: World, forks: Forks, command: Arguments, free: int, mounted: b
 
 
 def _left_behind(folder: Path) -> str:
-    """What a command that failed left beside commits to the cache."""
+    """What a command that failed left, but for commits to the cache and finished trainings."""
     odd = [
         path.name
         for path in folder.rglob("*")
@@ -87,8 +88,9 @@ def _left_behind(folder: Path) -> str:
 
 
 def _committed(path: Path) -> bool:
-    in_cache = "cache" in path.parts[-3:]
-    return in_cache and not path.name.startswith((".tmp", ".probe"))
+    if path.name.startswith((".tmp", ".probe")):
+        return False
+    return "cache" in path.parts[-3:] or FINISHED in path.parts
 
 
 def _leave(folder: Path, free: int) -> None:

@@ -97,6 +97,9 @@ def collect(root: Location, removals: Sequence[Removal], keep: np.ndarray | None
     Raises:
         CacheError: another process is tidying, or the cache cannot be written.
     """
+    with writing(root):
+        for folder in space_folders(root):
+            sweep(folder)
     stale = any(space.stale for space in open_all(root))
     if not (removals or stale or any(map(_empty, space_folders(root)))):
         return

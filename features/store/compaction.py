@@ -65,6 +65,7 @@ def compact(
         CorruptShardError: a shard does not match its digest.
     """
     with exclusive(space.folder.parent):
+        space.sweep()
         space.refresh()
         before = len(space.index.shards)
         copies = sum(space.index.texts) - len(space)

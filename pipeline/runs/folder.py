@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from features.errors import CacheError, ManyheadsError
+from features.errors import CacheError, DiskSpaceError, ManyheadsError
 from features.messages import listed
 from features.storage.files import sweep, temporary_folder
 
@@ -72,8 +72,11 @@ def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
 
 
 def _keep_failed(folder: Path, wanted: Path, error: BaseException) -> None:
-    """Keep a failed run with its reason; where the disk has no room for that, remove it."""
+    """Keep a failed run with its reason; where the disk has no room, remove it."""
     try:
+        if isinstance(error, DiskSpaceError):
+            shutil.rmtree(folder, ignore_errors=True)
+            return
         write_json(folder / FAILURE, _failure(error))
         _settle(folder, wanted)
     except OSError:

@@ -301,3 +301,20 @@ def test_findings_are_looked_for_again(tmp_path: Path, monkeypatch: pytest.Monke
         verification.time, "sleep", lambda seconds: stray.unlink(missing_ok=True)
     )
     assert verify_cache(tmp_path) == []
+
+
+@pytest.mark.parametrize("command", ["compact", "collect"])
+def test_what_a_killed_process_left_goes_although_nothing_else_is_to_do(
+    command: str, tmp_path: Path
+) -> None:
+    fill(tmp_path, KEPT)
+    space = opened(tmp_path)
+    compact(space)
+    left = space.folder / ".tmp-0123456789abcdef"
+    left.write_bytes(b"half a shard")
+    if command == "compact":
+        compact(space)
+    else:
+        collect(tmp_path, [], text_keys(KEPT))
+    assert not left.exists()
+    assert verify_cache(tmp_path) == []

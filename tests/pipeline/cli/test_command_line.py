@@ -173,7 +173,7 @@ def test_errors_of_the_system_are_one_line(
         except type(error) as cause:
             raise RuntimeError("a library gives up") from cause
 
-    monkeypatch.setattr("pipeline.cache.maintenance.existing_cache", fail)
+    monkeypatch.setattr("features.store.manifest.existing_cache", fail)
     assert line in refused(run("cache"))
 
 
@@ -184,7 +184,7 @@ def test_faults_of_ours_keep_their_traceback(run: Run, monkeypatch: pytest.Monke
         def fail(cache: Path, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr("pipeline.cache.maintenance.existing_cache", fail)
+        monkeypatch.setattr("features.store.manifest.existing_cache", fail)
         with pytest.raises(type(error)):
             run("cache")
     assert system_error(CacheError("a message")) is None
