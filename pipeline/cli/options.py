@@ -56,7 +56,8 @@ def _add(group: argparse._ActionsContainer, option: Option) -> None:
     else:
         facts |= {"default": option.default, "type": option.parse}
         # A metavar of its own says that the words name the choices; the configuration checks.
-        facts |= {"metavar": option.metavar} if option.metavar else {"choices": option.choices}
+        choices = None if option.metavar else option.choices or None
+        facts |= {"metavar": option.metavar or None, "choices": choices}
     group.add_argument(option.flag, **facts)
 
 
