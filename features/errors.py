@@ -8,6 +8,7 @@
     │   ├── ArrayError             vectors or labels handed over from Python that will not do
     │   ├── EncoderError           an encoder that cannot be had, or is not what it claims
     │   ├── CacheError             a cache or run folder that cannot be written or read
+    │   │   └── DamagedFileError   a file of a run or model folder that breaks its format
     │   ├── OutputError            a file or stream for results that cannot be written
     │   ├── RemoteError            object storage that cannot be reached, or refuses
     │   ├── DiskSpaceError         what is planned does not fit on the disk
@@ -22,6 +23,8 @@ A message is one line and says the rule, the offending value, the place and the 
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class ManyheadsError(Exception):
@@ -58,6 +61,19 @@ class EncoderError(InputError):
 
 class CacheError(InputError):
     """A cache or run folder that cannot be written or read."""
+
+
+class DamagedFileError(CacheError):
+    """A file of a run or model folder that does not hold what it must.
+
+    Args:
+        path: the file.
+        reason: which rule it breaks, and where.
+        remedy: what to do.
+    """
+
+    def __init__(self, path: Path, reason: object, remedy: str) -> None:
+        super().__init__(f"{path} is damaged ({' '.join(str(reason).split())}): {remedy}")
 
 
 class OutputError(InputError):

@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from typing import Any
 
 from pipeline.evaluation.baselines import BASELINE_NAMES
+from pipeline.evaluation.result import BlendResult
 from pipeline.models.blend_folder import PARTS
 from pipeline.models.card import escape, score_cells, table
-from pipeline.models.predictor import Predictor
+from pipeline.models.opening import OpenedModel
 
 
 def blend_card(
-    metrics: Mapping[str, Any], model: Predictor, temperature: float, folder: str
+    metrics: BlendResult, model: OpenedModel, temperature: float, folder: str
 ) -> str:
     """The card, in Markdown.
 
     Args:
-        metrics: of the blend, as ``metrics.json`` holds them.
+        metrics: results of the blend.
         model: the blend.
         temperature: of its mean.
         folder: its name, for the examples.
-
-    Raises:
-        LookupError, TypeError, ValueError, AttributeError: the metrics are damaged.
     """
     names = [
-        f"{place}: {escape(part['head'])} over {escape(part['layout'])}"
-        for place, part in enumerate(metrics["parts"], start=1)
+        f"{place}: {escape(part.head)} over {escape(part.layout)}"
+        for place, part in enumerate(metrics.parts, start=1)
     ]
+    named = list(zip(names, metrics.parts, strict=True))
     rows = [
-        ("validation", "blend", metrics["validation"]),
-        *_of_parts("validation", names, metrics),
-        ("test", "blend", metrics["test"]),
-        *_of_parts("test", names, metrics),
-        *(("test", BASELINE_NAMES[name], each) for name, each in metrics["baselines"].items()),
+        ("validation", "blend", metrics.validation),
+        *(("validation", name, part.validation) for name, part in named),
+        ("test", "blend", metrics.test),
+        *(("test", name, part.test) for name, part in named),
+        *(
+            ("test", BASELINE_NAMES.get(name, escape(name)), each)
+            for name, each in metrics.baselines.items()
+        ),
     ]
     cells = [(side, name, *score_cells(score)) for side, name, score in rows]
-    gain = metrics["gain_test"]
-    low, high = (100 * bound for bound in gain["interval"])
-    measured = metrics["calibration"]
+    gain = metrics.gain_test
+    low, high = (100 * bound for bound in gain.interval)
+    measured = metrics.calibration
     parts = [
         f"# A blend of {len(names)} classifiers: one of {len(model.labels)} labels for a text",
         "The mean of what these heads say of a text, made with manyheads. Each stands in a "
@@ -51,10 +51,10 @@ def blend_card(
         ),
         "## Results",
         table(("side", "model", "accuracy", "95 % interval", "macro-F1", "texts"), cells),
-        f"The blend against {names[metrics['best']]}, the part that validates best: "
-        f"{100 * gain['mean']:+.1f} points of accuracy on test (95 % interval {low:+.1f} to "
+        f"The blend against {names[metrics.best]}, the part that validates best: "
+        f"{100 * gain.mean:+.1f} points of accuracy on test (95 % interval {low:+.1f} to "
         f"{high:+.1f}). The expected calibration error of its probabilities on test is "
-        f"{measured['error_after']:.1%}; {measured['error_by_chance']:.1%} is chance.",
+        f"{measured.error_after:.1%}; {measured.error_by_chance:.1%} is chance.",
         *_repeats(metrics),
         "## Use",
         "With manyheads, which checks that each encoder is the right one:",
@@ -65,29 +65,22 @@ def blend_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _repeats(metrics: Mapping[str, Any]) -> list[str]:
+def _repeats(metrics: BlendResult) -> list[str]:
     """How far other trainings would move the score, as far as the runs know."""
     parts = []
-    if metrics["over_seeds"]:
-        spread = metrics["over_seeds"]["accuracy"]
-        low, high = spread["interval"]
+    if metrics.over_seeds:
+        spread = metrics.over_seeds.accuracy
+        low, high = spread.interval
         parts.append(
-            f"Over {metrics['seeds']} seeds of the parts the mean test accuracy of their "
-            f"blends is {spread['mean']:.1%}, 95 % interval {low:.1%} to {high:.1%}."
+            f"Over {metrics.seeds} seeds of the parts the mean test accuracy of their "
+            f"blends is {spread.mean:.1%}, 95 % interval {low:.1%} to {high:.1%}."
         )
-    if metrics["folds"]:
+    if metrics.folds:
         parts.append(
-            f"The scores are those of {metrics['folds']} blends, each on the texts of its "
+            f"The scores are those of {metrics.folds} blends, each on the texts of its "
             "fold, which its heads did not learn from; this folder holds the first of them."
         )
     return parts
-
-
-def _of_parts(
-    side: str, names: list[str], metrics: Mapping[str, Any]
-) -> list[tuple[str, str, Mapping[str, Any]]]:
-    scores = [part[side] for part in metrics["parts"]]
-    return [(side, name, score) for name, score in zip(names, scores, strict=True)]
 
 
 MEAN = """\

@@ -9,19 +9,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.encoders.segmentation import language_of
-from features.errors import CacheError
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 from heads.trained import TrainedHead
 from pipeline.evaluation.baselines import BASELINE_NAMES
-from pipeline.runs.folder import CONFIG, METRICS, PREDICTIONS, read_json
-from pipeline.runs.training_texts import TRAINING
+from pipeline.evaluation.evaluation import Score
+from pipeline.evaluation.result import ExperimentResult
+from pipeline.runs.reader import read_config, read_metrics, read_predictions
+from pipeline.runs.run_config import RunConfig
+from pipeline.runs.training_texts import TRAINING, read_training
 
 CARD = "README.md"
 
@@ -51,37 +49,30 @@ class Facts:
     """What a run folder says of its data and results.
 
     Attributes:
-        config: of the experiment, as ``config.json`` holds it.
-        metrics: its results, as ``metrics.json`` holds them.
+        config: what the run was asked for.
+        metrics: its results.
         counts: texts of each label, by side of the head's own split: ``train``,
             ``validation``, ``test``.
     """
 
-    config: Mapping[str, Any]
-    metrics: Mapping[str, Any]
+    config: RunConfig
+    metrics: ExperimentResult
     counts: Mapping[str, Counter[str]]
 
 
 def read_facts(folder: Path) -> Facts:
-    """What a run folder says of itself. Raises ``CacheError`` if it is damaged."""
-    try:
-        trained = pq.read_table(folder / TRAINING, columns=["label"])
-        held_out = pq.read_table(folder / PREDICTIONS, columns=["side", "label", "fold"])
-    except (OSError, pa.ArrowException) as error:
-        raise CacheError(
-            f"the run {folder} is damaged ({error}): train it again, then export it"
-        ) from error
-    rows = held_out.to_pylist()
-    first = min(row["fold"] for row in rows)  # whose head the run folder holds
-    counts = {"train": Counter(trained.column("label").to_pylist())}
+    """What a run folder says of itself. Raises ``DamagedFileError``."""
+    held_out = read_predictions(folder).select(["side", "label", "fold"]).to_pylist()
+    first = min((row["fold"] for row in held_out), default=0)  # the run folder holds its head
+    counts = {"train": Counter(read_training(folder / TRAINING).labels)}
     for side in ("validation", "test"):
         counts[side] = Counter(
-            row["label"] for row in rows if row["side"] == side and row["fold"] == first
+            row["label"] for row in held_out if row["side"] == side and row["fold"] == first
         )
-    metrics = read_json(folder / METRICS)
-    if metrics["refit"]:  # then the head learned from these too, in the end
+    metrics = read_metrics(folder)
+    if metrics.refit:  # then the head learned from these too, in the end
         counts["train"] -= counts["validation"]
-    return Facts(read_json(folder / CONFIG), metrics, counts)
+    return Facts(read_config(folder), metrics, counts)
 
 
 def model_card(
@@ -136,12 +127,15 @@ def _files() -> str:
 
 def _results(head: TrainedHead, facts: Facts) -> list[str]:
     metrics = facts.metrics
-    uncopied = metrics["test_without_copies"] if metrics["copied"] else None
+    uncopied = metrics.test_without_copies if metrics.copied else None
     rows = [
-        ("validation", head.head, metrics["validation"]),
-        ("test", head.head, metrics["test"]),
+        ("validation", head.head, metrics.validation),
+        ("test", head.head, metrics.test),
         ("test, but near-copies of training", head.head, uncopied),
-        *(("test", BASELINE_NAMES[name], each) for name, each in metrics["baselines"].items()),
+        *(
+            ("test", BASELINE_NAMES.get(name, escape(name)), each)
+            for name, each in metrics.baselines.items()
+        ),
     ]
     cells = [
         (side, name, *score_cells(score)) for side, name, score in rows if score is not None
@@ -156,18 +150,18 @@ def _results(head: TrainedHead, facts: Facts) -> list[str]:
 def _repeats(facts: Facts) -> str:
     """How far another training would move the score, as far as the run knows."""
     metrics = facts.metrics
-    seed = facts.config["resolved"]["seed"]
+    seed = facts.config.resolved.seed
     parts = []
-    if metrics["over_folds"]:
+    if metrics.over_folds:
         parts.append(
-            f"The scores are those of {metrics['folds']} heads, each on the texts of its fold, "
+            f"The scores are those of {metrics.folds} heads, each on the texts of its fold, "
             "which it did not learn from; this folder holds the first of them."
         )
-    if metrics["over_seeds"]:
-        spread = metrics["over_seeds"]["accuracy"]
-        low, high = spread["interval"]
+    if metrics.over_seeds:
+        spread = metrics.over_seeds.accuracy
+        low, high = spread.interval
         parts.append(
-            f"Over {metrics['seeds']} seeds the mean test accuracy is {spread['mean']:.1%}, "
+            f"Over {metrics.seeds} seeds the mean test accuracy is {spread.mean:.1%}, "
             f"95 % interval {low:.1%} to {high:.1%}; this head, of seed {seed}, is the one "
             "that validates best."
         )
@@ -176,36 +170,36 @@ def _repeats(facts: Facts) -> str:
     return " ".join(parts)
 
 
-def score_cells(score: Mapping[str, Any]) -> tuple[str, str, str, str]:
+def score_cells(score: Score) -> tuple[str, str, str, str]:
     """Accuracy, interval, macro-F1 and texts of a score, as cells of a table."""
-    low, high = score["accuracy_interval"]
+    low, high = score.accuracy_interval
     return (
-        f"{score['accuracy']:.1%}",
+        f"{score.accuracy:.1%}",
         f"{low:.1%} to {high:.1%}",
-        f"{score['macro_f1']:.1%}",
-        f"{score['texts']:,}",
+        f"{score.macro_f1:.1%}",
+        f"{score.texts:,}",
     )
 
 
 def _data(head: TrainedHead, facts: Facts) -> list[str]:
-    data, counts = facts.config["data"], facts.counts
-    digest = facts.config["resolved"]["corpus_digest"]
+    data, counts = facts.config.data, facts.counts
+    digest = facts.config.resolved.corpus_digest
     train, validation, test = (f"{sum(counts[side].values()):,}" for side in counts)
     labels = [*head.classes, *sorted(set(counts["test"]) - set(head.classes))]
-    found = {each["label"]: each["f1"] for each in facts.metrics["classes"]}
+    found = {each.label: each.f1 for each in facts.metrics.classes}
     rows = [
         (
             escape(label),
             *(f"{counts[side][label]:,}" for side in counts),
-            f"{found[label]:.1%}" if found.get(label) is not None else "",
+            f"{f1:.1%}" if (f1 := found.get(label)) is not None else "",
         )
         for label in labels
     ]
-    notes = [f"- {escape(note)}" for note in facts.metrics["notes"]]
+    notes = [f"- {escape(note)}" for note in facts.metrics.notes]
     return [
-        f"{escape(Path(data['data']).name)}, of digest `{digest}`: {train} texts to train, "
+        f"{escape(Path(data.data).name)}, of digest `{digest}`: {train} texts to train, "
         f"{validation} to validate and choose by, {test} to test. {_sides(facts)}"
-        + (REFIT if facts.metrics["refit"] else ""),
+        + (REFIT if facts.metrics.refit else ""),
         table(("label", "training", "validation", "test", "F1 on test"), rows),
         *(["\n".join(notes)] if notes else []),
     ]
@@ -213,19 +207,19 @@ def _data(head: TrainedHead, facts: Facts) -> list[str]:
 
 def _sides(facts: Facts) -> str:
     """Who decided which texts train, validate and test."""
-    data, run = facts.config["data"], facts.config.get("split_of")
+    data, run = facts.config.data, facts.config.split_of
     if run:
         parts = Path(run).parts  # of a copy in a blend, the blend's name too; no more of a path
         name = "/".join(parts[-3:]) if parts[-2:-1] == ("parts",) else parts[-1]
         return f"The sides are those of another run, {escape(name)}."
     return (
         "The sides are those of the file where it names them, else drawn with "
-        f"`--split {data['split']} --split-seed {data['split_seed']}`."
+        f"`--split {data.split} --split-seed {data.split_seed}`."
     )
 
 
 def _limits(head: TrainedHead, spec: FeatureSpec, encoder: str, facts: Facts) -> str:
-    measured = facts.metrics["calibration"]
+    measured = facts.metrics.calibration
     items = [
         f"**Length.** {_length(head, spec, facts)}",
         f"**Near-copies.** {_copies(facts)}",
@@ -235,8 +229,8 @@ def _limits(head: TrainedHead, spec: FeatureSpec, encoder: str, facts: Facts) ->
         "belongs to none of them.",
         "**Probabilities.** The softmax of the logits divided by the temperature, "
         f"{head.temperature:.4g}, which validation chose. Their expected calibration error on "
-        f"test is {measured['error_after']:.1%}; as many texts would give "
-        f"{measured['error_by_chance']:.1%} by chance if every probability were true.",
+        f"test is {measured.error_after:.1%}; as many texts would give "
+        f"{measured.error_by_chance:.1%} by chance if every probability were true.",
         f"**Vectors.** Those of {escape(encoder)}, fingerprint `{spec.fingerprint}`, described "
         "in `model.json`; over any others the head answers without a word, and wrongly.",
         *([KEPT_VECTORS] if head.head == "knn" else []),
@@ -258,11 +252,11 @@ def _length(head: TrainedHead, spec: FeatureSpec, facts: Facts) -> str:
 def _encoded_length(head: TrainedHead, spec: FeatureSpec, facts: Facts) -> str:
     metrics = facts.metrics
     texts = sum(sum(counts.values()) for counts in facts.counts.values())
-    if metrics["truncated"]:
+    if metrics.truncated:
         return (
-            f"{metrics['truncated']:,} of the {texts:,} texts are longer than the "
+            f"{metrics.truncated:,} of the {texts:,} texts are longer than the "
             f"{spec.limit} tokens that the encoder sees, so that "
-            f"{metrics['tokens_cut_share']:.1%} of all tokens were not seen. The end of a long "
+            f"{metrics.tokens_cut_share:.1%} of all tokens were not seen. The end of a long "
             "text counts for nothing."
         )
     if head.layout == SENTENCES:
@@ -274,7 +268,7 @@ def _encoded_length(head: TrainedHead, spec: FeatureSpec, facts: Facts) -> str:
 
 
 def _copies(facts: Facts) -> str:
-    copied, tested = facts.metrics["copied"], facts.metrics["test"]["texts"]
+    copied, tested = facts.metrics.copied, facts.metrics.test.texts
     if not copied:
         return "No test text has a near-copy in training."
     return (

@@ -45,7 +45,12 @@ def result_text(result: ExperimentResult) -> str:
         ],
         _repeats(result),
         class_lines(result.classes),
-        [*_parts(result), _copies_line(result), *_calibration(result), *_cost(result)],
+        [
+            *_parts(result),
+            _copies_line(result),
+            calibration_line(result.calibration),
+            *_cost(result),
+        ],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -192,11 +197,6 @@ def _copies_line(result: ExperimentResult) -> str:
         f"{result.copied:,} of {result.test.texts:,} test texts have a near-copy in training; "
         f"uncopied: the other {left:,}"
     )
-
-
-def _calibration(result: ExperimentResult) -> Iterator[str]:
-    if result.calibration is not None:
-        yield calibration_line(result.calibration)
 
 
 def calibration_line(found: Calibration) -> str:

@@ -27,11 +27,11 @@ from heads.registry import HEADS, HeadType, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import gather
-from pipeline.models import export
 from pipeline.models.card import escape
 from pipeline.models.encoder_check import check_encoder
 from pipeline.models.export import write_model
 from pipeline.models.model import read_model, read_run
+from pipeline.runs import json_format
 from tests.pipeline.cli.test_commands import BAD, GOOD, QUICK, Run, data, encoder, run, write
 from tests.support.tables import cluster_problem, marker_problem
 
@@ -298,7 +298,7 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_left(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(export, "write_json", fail)
+        patch.setattr(json_format, "write_json", fail)
         assert "No space left" in refusal(run("export-model", "--out", "m"))
     assert sorted(path.name for path in Path().iterdir()) == before
     folder = Path(result["run"])
