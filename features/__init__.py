@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from features.api import LazyEncoder, encode, load_encoder
     from features.corpus.corpus import Corpus, CorpusTexts, read_corpus
+    from features.encoders.options import EncoderOptions, VectorOptions
     from features.estimator import FeatureEncoder
     from features.store.store import FeatureStore
     from features.vectors.table import FeatureTable
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Corpus",
     "CorpusTexts",
+    "EncoderOptions",
     "FeatureEncoder",
     "FeatureStore",
     "FeatureTable",
     "LazyEncoder",
+    "VectorOptions",
     "encode",
     "load_encoder",
     "read_corpus",
@@ -35,10 +38,12 @@ __all__ = [
 _HOMES = {
     "Corpus": "features.corpus.corpus",
     "CorpusTexts": "features.corpus.corpus",
+    "EncoderOptions": "features.encoders.options",
     "FeatureEncoder": "features.estimator",
     "FeatureStore": "features.store.store",
     "FeatureTable": "features.vectors.table",
     "LazyEncoder": "features.api",
+    "VectorOptions": "features.encoders.options",
     "encode": "features.api",
     "load_encoder": "features.api",
     "read_corpus": "features.corpus.corpus",

@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from features.api import LazyEncoder, encode, load_encoder
 from features.encoders.description.hub import EMBEDDED
-from features.encoders.segmentation import LANGUAGE
+from features.encoders.options import EncoderOptions, VectorOptions
 from features.errors import SettingError
-from features.hardware import AUTO
+from features.options import all_keywords, with_keywords
 from features.store.store import FeatureStore
 from features.vectors.table import POOLED, FeatureTable
 
@@ -32,23 +32,15 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         layout: ``pooled``; or ``tokens`` or ``sentences``, for ``heads.HeadClassifier``.
         layers: hidden states for the tokens layout, as for ``features.encode``.
         cache: folder of the feature store.
-        dtype: stored form: ``float16``, ``float32`` or ``int8``.
-        precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
-        max_tokens: maximum tokens per text, in overlapping windows; None: cut at the encoder's
-            limit.
-        language: language of the rules that split sentences, such as ``de``; only for that
-            layout.
         device: a torch device; None: a GPU if there is one.
-        backend: back end of the encoder: ``auto``, ``torch`` or ``openvino``.
-        trust_remote_code: run the Python code that comes with the encoder.
-        prompt: text put before every text, such as ``query: ``; None: the encoder's default
-            prompt; '': no prompt.
-        prompt_name: name of one of the encoder's prompts, instead of ``prompt``.
+        keywords: the fields of ``VectorOptions`` and ``EncoderOptions``, which say what they
+            mean. Each is a parameter of its own for ``set_params`` and grids.
 
     Attributes:
         n_features_out_: D, after ``fit``.
     """
 
+    @with_keywords(VectorOptions, EncoderOptions)
     def __init__(
         self,
         encoder: str | Path = EMBEDDED,
@@ -56,29 +48,17 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         layout: str = POOLED,
         layers: Sequence[int] | None = None,
         cache: str | Path = "cache",
-        dtype: str = "float16",
-        precision: str = "auto",
-        max_tokens: int | None = None,
-        language: str = LANGUAGE,
         device: str | None = None,
-        backend: str = AUTO,
-        trust_remote_code: bool = False,
-        prompt: str | None = None,
-        prompt_name: str | None = None,
+        **keywords: Any,
     ) -> None:
         self.encoder = encoder
         self.layout = layout
         self.layers = layers
         self.cache = cache
-        self.dtype = dtype
-        self.precision = precision
-        self.max_tokens = max_tokens
-        self.language = language
         self.device = device
-        self.backend = backend
-        self.trust_remote_code = trust_remote_code
-        self.prompt = prompt
-        self.prompt_name = prompt_name
+        # Stored as they are given: scikit-learn checks nothing before ``fit``.
+        for name, value in all_keywords(keywords, VectorOptions, EncoderOptions).items():
+            setattr(self, name, value)
 
     def fit(self, X: Iterable[str], y: Any = None) -> FeatureEncoder:
         """Find the encoder; learn nothing. Raises ``EncoderError``, ``SettingError``."""
@@ -103,12 +83,9 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             _texts(X),
             encoder,
             store,
+            VectorOptions.of(self, prompt=None),  # the encoder has it
             layout=self.layout,
             layers=self.layers,
-            dtype=self.dtype,
-            precision=self.precision,
-            max_tokens=self.max_tokens,
-            language=self.language,
         )
         return table.values.astype(np.float32) if self.layout == POOLED else table
 
@@ -138,10 +115,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return load_encoder(
             self.encoder,
             device=self.device,
-            backend=self.backend,
-            trust_remote_code=self.trust_remote_code,
             prompt=self.prompt,
-            prompt_name=self.prompt_name,
+            **vars(EncoderOptions.of(self)),
         )
 
 

@@ -4,65 +4,24 @@ from __future__ import annotations
 
 import shlex
 
-from pipeline.config import NO_COLUMN, DataConfig, ExperimentConfig, VectorConfig
-
-Option = tuple[str, object, object]
-"""Name, value, and the default with which it is left out."""
+from features.options import options_of, to_values
+from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 
 
-def data_words(config: DataConfig) -> list[str]:
-    """The options of ``data_options`` and ``split_options`` for a configuration."""
-    default = DataConfig()
-    columns, usual = config.columns, default.columns
-    options: list[Option] = [
-        ("--data", config.data, default.data),
-        ("--text-column", columns.text, usual.text),
-        ("--label-column", columns.label, usual.label),
-        ("--split-column", columns.split or NO_COLUMN, usual.split),
-        ("--group-column", columns.group, usual.group),
-        ("--split", config.split, default.split),
-        ("--split-seed", config.split_seed, default.split_seed),
-        ("--skip-empty", config.skip_empty, default.skip_empty),
-    ]
-    return _words(options)
-
-
-def vector_words(config: VectorConfig) -> list[str]:
-    """The options of ``vector_options`` and ``memory_option`` for a configuration."""
-    default = VectorConfig()
-    names = (
-        "encoder",
-        "layers",
-        "precision",
-        "dtype",
-        "backend",
-        "devices",
-        "max_tokens",
-        "prompt",
-        "prompt_name",
-        "language",
-        "memory",
-        "cache",
-        "trust_remote_code",
-    )
-    options: list[Option] = [
-        (f"--{name.replace('_', '-')}", getattr(config, name), getattr(default, name))
-        for name in names
-    ]
-    return _words(options)
-
-
-def _words(options: list[Option]) -> list[str]:
+def words_of(config: DataConfig | VectorConfig) -> list[str]:
+    """Return the options that give a configuration again."""
+    values, usual = to_values(config), to_values(type(config)())
     words = []
-    for name, value, default in options:
-        if value == default:
+    for option in options_of(type(config)):
+        value = values[option.name]
+        if value == usual[option.name]:
             continue
         if value is True:
-            words.append(name)
+            words.append(option.flag)
         elif str(value).startswith("-"):  # else it would be taken for an option
-            words.append(f"{name}={value}")
+            words.append(f"{option.flag}={value}")
         else:
-            words += [name, str(value)]
+            words += [option.flag, str(value)]
     return words
 
 
@@ -70,7 +29,7 @@ def command(training: ExperimentConfig, rate: float) -> str:
     """The command that trains with it, on the same data and vectors."""
     words = ["manyheads", "train"]
     words += ["--preset", training.preset] if training.preset else ["--head", training.head]
-    words += [*data_words(training.data), *vector_words(training.vectors)]
+    words += [*words_of(training.data), *words_of(training.vectors)]
     if training.layout is not None:
         words += ["--layout", training.layout]
     if training.seed != ExperimentConfig.seed:

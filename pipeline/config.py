@@ -5,27 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from features.corpus.corpus import Columns
-from features.corpus.source import HubName, Source
-from features.encoders.backends.names import BACKENDS
+from features.corpus.source import HubName, Source, parse_source
 from features.encoders.description.hub import EMBEDDED
-from features.encoders.segmentation import LANGUAGE, check_language
+from features.encoders.options import EncoderOptions, VectorOptions
 from features.encoding.devices import parse_devices
 from features.errors import SettingError
-from features.hardware import AUTO
-from features.messages import listed
+from features.options import Options, option
 from features.output import check_output
-from features.storage.location import Location
+from features.storage.location import Location, local_path, parse_location
 from features.storage.remote import RemotePath
-from features.vectors.precision import STORED_DTYPES
-from features.vectors.spec import PRECISIONS, check_prompt
+from features.vectors.spec import LAYOUTS
 from heads.presets import check_head, find_preset
-
-NO_COLUMN = "none"
-"""In place of a name: there is no such column or file, or it is not wanted."""
-
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
 
@@ -37,58 +30,60 @@ SPLITS = (NEAR, RANDOM)
 """What a split made here keeps on one side: near-copies, or only texts that fold alike."""
 
 
+def check_memory(gigabytes: float) -> None:
+    """Refuse what is no amount of memory. Raises ``SettingError``."""
+    if not 0 <= gigabytes <= MOST_MEMORY:
+        raise SettingError(
+            f"--memory takes gigabytes, 0 or more, at most {MOST_MEMORY:,.0f}; "
+            f"got {gigabytes:g}"
+        )
+
+
 @dataclass(frozen=True)
-class VectorConfig:
-    """Which vectors: the encoder and what is taken from it.
+class VectorConfig(EncoderOptions, VectorOptions):
+    """Which vectors: the encoder, what is taken from it, and where it is done and stored."""
 
-    Attributes:
-        encoder: the embedded encoder's name, a folder, or a hub id (``owner/name@revision``).
-        layers: hidden states of the sequence layouts, comma-separated; None: two thirds up.
-        cache: the folder of the feature store, here or on object storage.
-        dtype: stored NumPy type.
-        precision: of the encoder's matrix products; ``auto`` is bfloat16 where it is faster.
-        trust_remote_code: run the Python code that comes with the encoder.
-        max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
-            encoder's limit.
-        language: whose rules end the sentences of that layout.
-        memory: GB that the vectors of a table may take of it; None: half of what is available.
-            It changes no result: beyond it the table is read from a file.
-        backend: what runs the encoder; ``auto`` takes the faster one.
-        prompt: text put before every text; None takes the encoder's own default.
-        prompt_name: the name that the encoder has for one, in place of the text.
-        devices: where, a process each, such as ``cpu*2`` or ``cuda:0,cuda:1``; None: a GPU
-            where there is one, in this process.
-    """
+    GROUP: ClassVar = "encoder"
 
-    encoder: str = EMBEDDED
-    layers: str | None = None
-    cache: Location = Path("cache")
-    dtype: str = "float16"
-    precision: str = "auto"
-    trust_remote_code: bool = False
-    max_tokens: int | None = None
-    language: str = LANGUAGE
-    memory: float | None = None
-    backend: str = AUTO
-    devices: str | None = None
-    prompt: str | None = None
-    prompt_name: str | None = None
+    encoder: str = option(
+        EMBEDDED,
+        "encoder: a folder, or a hub id such as owner/name or owner/name@revision",
+        metavar="NAME",
+        otherwise=f"{EMBEDDED}, embedded",
+    )
+    layers: str | None = option(
+        None,
+        "hidden states of the tokens layout; 0 is the embeddings, -1 the last",
+        metavar="N[,N]",
+        otherwise="two thirds up",
+    )
+    cache: Location = option(
+        Path("cache"),
+        "folder of the feature store, here or on object storage (s3://...)",
+        metavar="FOLDER",
+        parse=parse_location,
+    )
+    devices: str | None = option(
+        None,
+        "devices that encode, one process each: cpu, cpu*N, cuda, cuda:N",
+        metavar="NAME[,NAME]",
+        check=parse_devices,
+        otherwise="a GPU if there is one, in this process",
+    )
+    memory: float | None = option(
+        None,
+        "memory that the vectors may take; more are read from a file in the cache, with the "
+        "same results",
+        metavar="GB",
+        parse=float,
+        check=check_memory,
+        otherwise="half of what is available",
+    )
 
     def __post_init__(self) -> None:
-        check_prompt(self.prompt)
+        super().__post_init__()
         if self.prompt is not None and self.prompt_name is not None:
             raise SettingError("--prompt and --prompt-name exclude each other: give one")
-        _one_of("dtype", self.dtype, STORED_DTYPES)
-        _one_of("precision", self.precision, ("auto", *PRECISIONS))
-        check_language(self.language)
-        _one_of("backend", self.backend, BACKENDS)
-        if self.devices is not None:
-            parse_devices(self.devices)
-        if self.memory is not None and not 0 <= self.memory <= MOST_MEMORY:
-            raise SettingError(
-                f"--memory takes gigabytes, 0 or more, at most {MOST_MEMORY:,.0f}; "
-                f"got {self.memory:g}"
-            )
 
     @property
     def memory_bytes(self) -> int | None:
@@ -97,26 +92,34 @@ class VectorConfig:
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Options):
     """Which labelled texts, and how they are split.
 
-    Attributes:
-        data: the file, here or on object storage, or a data set of the hub.
-        columns: its columns.
-        skip_empty: leave out rows without a text or label instead of refusing the file.
-        split_seed: chooses which rows are held out where the file does not say. It is not
-            the training seed, so that runs with other seeds stay comparable.
-        split: ``near`` keeps near-copies on one side, ``random`` only exact ones.
+    ``split_seed`` is not the training seed, so that runs with other seeds stay comparable.
     """
 
-    data: Source = EXAMPLE
-    columns: Columns = field(default_factory=Columns)
-    skip_empty: bool = False
-    split_seed: int = 0
-    split: str = NEAR
+    GROUP: ClassVar = "data"
 
-    def __post_init__(self) -> None:
-        _one_of("split", self.split, SPLITS)
+    data: Source = option(
+        EXAMPLE,
+        "labelled texts: CSV, TSV, JSON Lines or Parquet, each optionally .gz, or a folder of "
+        "Parquet, here or on object storage (s3://...), or hub:owner/name",
+        metavar="FILE",
+        parse=parse_source,
+        otherwise="the example",
+    )
+    columns: Columns = field(default_factory=Columns)
+    skip_empty: bool = option(False, "leave out rows without a text or label")
+    split: str = option(
+        NEAR,
+        f"one of {', '.join(SPLITS)}: what a split made here keeps on one side, near-copies or "
+        "only texts that are equal but for case and spacing",
+        metavar="RULE",
+        choices=SPLITS,
+    )
+    split_seed: int = option(
+        0, "seed of the split, where the data has no split column", metavar="N", parse=int
+    )
 
 
 @dataclass(frozen=True)
@@ -126,27 +129,44 @@ class ExperimentConfig:
     Attributes:
         head: name of the head.
         preset: name of a preset of that head, or None.
-        layout: layout of the vectors; None takes the head's natural one.
         settings: those of the head that differ from its defaults, or from the preset, as text
             or values.
-        seed: reaches every random choice of the training.
-        seeds: how many trainings, with ``seed``, ``seed`` + 1, and so on.
-        folds: how many folds the texts are dealt into, each tested once; 0: one split.
-        split_of: a finished run whose sides, or folds, are taken; None: they are made here.
-        runs: the folder that run folders are made in.
     """
 
     data: DataConfig = field(default_factory=DataConfig)
     vectors: VectorConfig = field(default_factory=VectorConfig)
     head: str = "logistic"
     preset: str | None = None
-    layout: str | None = None
+    layout: str | None = option(
+        None,
+        f"layout of the vectors, one of {', '.join(LAYOUTS)}",
+        metavar="NAME",
+        otherwise="the head's natural one",
+    )
     settings: Mapping[str, object] = field(default_factory=dict)
-    seed: int = 0
-    seeds: int = 1
-    folds: int = 0
-    split_of: str | None = None
-    runs: Path = Path("runs")
+    seed: int = option(0, "seed of every random choice of the training", metavar="N", parse=int)
+    seeds: int = option(
+        1,
+        "train with N seeds, --seed and those after it, and report mean and spread",
+        metavar="N",
+        parse=int,
+    )
+    folds: int = option(
+        0,
+        "deal the texts into K folds and test each once",
+        metavar="K",
+        parse=int,
+        otherwise="one split",
+    )
+    split_of: str | None = option(
+        None,
+        "train, validate and test on the texts that a finished run did, for a fair comparison "
+        "or a blend",
+        metavar="RUN",
+    )
+    runs: Path = option(
+        Path("runs"), "folder in which run folders stand", metavar="FOLDER", parse=local_path
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
@@ -194,11 +214,6 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
             raise SettingError(f"--set takes NAME=VALUE, such as units=64; got {pair!r}")
         settings[name.strip()] = value.strip()
     return settings
-
-
-def _one_of(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise SettingError(f"--{name} must be one of {listed(choices)}; got {value!r}")
 
 
 def check_plot(path: Path, data: DataConfig, vectors: VectorConfig) -> None:

@@ -20,6 +20,7 @@ from features.corpus.rows import ColumnRequest, RowBatch
 from features.corpus.source import HubName, Source, parse_source
 from features.errors import CorpusError, SettingError
 from features.messages import clipped, listed
+from features.options import option
 
 DEFAULT_SPLIT = "split"
 
@@ -41,10 +42,26 @@ class Columns:
         SettingError: two columns have the same name, or a name is empty.
     """
 
-    text: str = "text"
-    label: str | None = "label"
-    split: str | None = DEFAULT_SPLIT
-    group: str | None = None
+    text: str = option(
+        "text", "column that holds the texts", name="text_column", metavar="NAME"
+    )
+    label: str | None = option(
+        "label", "column that holds the labels", name="label_column", metavar="NAME"
+    )
+    split: str | None = option(
+        DEFAULT_SPLIT,
+        "column that holds train, validation or test per row, if there is one; none: leave it "
+        "unread",
+        name="split_column",
+        metavar="NAME",
+        none=True,
+    )
+    group: str | None = option(
+        None,
+        "rows with equal values in this column stay on one side, such as one author's",
+        name="group_column",
+        metavar="NAME",
+    )
 
     def __post_init__(self) -> None:
         names = [getattr(self, role.name) for role in fields(self)]

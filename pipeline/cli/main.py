@@ -21,7 +21,6 @@ from pipeline.cli.command import Command
 from pipeline.cli.commands import (
     audit,
     blend,
-    cache,
     export,
     export_model,
     features,
@@ -31,6 +30,7 @@ from pipeline.cli.commands import (
     predict,
     train,
 )
+from pipeline.cli.commands.cache import cache, collect, compact, verify
 from pipeline.cli.system_errors import system_error
 from pipeline.console import open_streams, print_note, show, show_json
 
@@ -197,26 +197,26 @@ COMMANDS = {
     "verify": Command(
         "check every file of the cache",
         "--data texts.csv",
-        cache.verify_options,
-        cache.run_verify,
+        verify.add_options,
+        verify.run,
     ),
     "cache": Command(
         "list what the cache holds",
         "--json",
-        cache.cache_options,
-        cache.run_cache,
+        cache.add_options,
+        cache.run,
     ),
     "compact": Command(
         "join small shards of the cache",
         "--cache cache",
-        cache.cache_options,
-        cache.run_compact,
+        compact.add_options,
+        compact.run,
     ),
     "collect": Command(
         "remove from the cache what no data set needs",
         "--data texts.csv",
-        cache.collect_options,
-        cache.run_collect,
+        collect.add_options,
+        collect.run,
     ),
 }
 """Every command, by name."""

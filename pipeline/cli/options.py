@@ -1,162 +1,78 @@
-"""Options that several commands share, and the settings that they become."""
+"""The options of the command line: made of the fields of configurations, and read back.
+
+What an option is called, takes and means stands in its field (``features.options``). Here are
+only argparse, and the few options that belong to no configuration.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from features.corpus.corpus import Columns
-from features.corpus.source import parse_source
-from features.encoders.backends.names import BACKENDS
-from features.storage.location import local_path, parse_location
-from features.vectors.precision import STORED_DTYPES
-from features.vectors.spec import LAYOUTS, PRECISIONS
-from pipeline.config import (
-    EXAMPLE,
-    NO_COLUMN,
-    SPLITS,
-    DataConfig,
-    ExperimentConfig,
-    VectorConfig,
-    parse_settings,
-)
+from features.options import Option, from_values, options_of
+from pipeline.config import parse_settings
 from pipeline.spreadsheet import FORMULAS
 
+SPLIT = ("split", "split_seed", "group_column")
+"""Options of ``DataConfig`` that only commands which split the data take."""
 
-def data_options(parser: argparse.ArgumentParser) -> None:
-    """Which labelled texts."""
-    group = parser.add_argument_group("data")
-    group.add_argument(
-        "--data",
-        type=parse_source,
-        default=EXAMPLE,
-        metavar="FILE",
-        help="CSV, TSV, JSON Lines or Parquet, each optionally .gz, or a folder of Parquet, "
-        "here or on object storage (s3://...), or hub:owner/name (default: the example)",
-    )
-    text_column_option(group)
-    group.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
-    group.add_argument(
-        "--split-column",
-        default="split",
-        metavar="NAME",
-        help="holds train, validation or test a row, if there is one (default: split); "
-        "none: leave it unread",
-    )
-    group.add_argument(
-        "--skip-empty", action="store_true", help="leave out rows without a text or label"
-    )
+Config = TypeVar("Config")
 
 
-def vector_options(parser: argparse.ArgumentParser, layers: str = "two thirds up") -> None:
-    """Which vectors of them; ``layers`` says in words which are taken without the option."""
-    group = parser.add_argument_group("encoder")
-    group.add_argument(
-        "--encoder",
-        default=VectorConfig.encoder,
-        metavar="NAME",
-        help="a folder, or a hub id such as owner/name or owner/name@revision (default: "
-        f"{VectorConfig.encoder}, embedded)",
-    )
-    group.add_argument(
-        "--layers",
-        metavar="N[,N]",
-        help="hidden states of the tokens layout; 0 is the embeddings, -1 the last "
-        f"(default: {layers})",
-    )
-    group.add_argument(
-        "--precision",
-        choices=("auto", *PRECISIONS),
-        default=VectorConfig.precision,
-        help="of the encoder's matrix products (default: auto, bfloat16 where it is faster)",
-    )
-    group.add_argument(
-        "--dtype",
-        choices=STORED_DTYPES,
-        default=VectorConfig.dtype,
-        help="stored (default: float16)",
-    )
-    group.add_argument(
-        "--backend",
-        choices=BACKENDS,
-        default=VectorConfig.backend,
-        help="what runs the encoder (default: auto, the faster one of those installed)",
-    )
-    group.add_argument(
-        "--devices",
-        metavar="NAME[,NAME]",
-        help="cpu, cpu*N, cuda, cuda:N: one process each encodes (default: a GPU if there is "
-        "one, in this process)",
-    )
-    group.add_argument(
-        "--max-tokens",
-        type=int,
-        metavar="N",
-        help="see up to N tokens of a text, through overlapping windows joined into one "
-        "sequence (default: cut at the encoder's limit)",
-    )
-    group.add_argument(
-        "--prompt",
-        metavar="TEXT",
-        help='put before every text, such as "query: " for e5; "" puts none (default: the '
-        "encoder's own)",
-    )
-    group.add_argument(
-        "--prompt-name",
-        metavar="NAME",
-        help="a prompt that the encoder has a name for, such as query",
-    )
-    group.add_argument(
-        "--language",
-        default=VectorConfig.language,
-        metavar="CODE",
-        help="whose rules end the sentences, such as de or zh; of no effect in other layouts "
-        "(default: en)",
-    )
-    trust_option(group)
-    cache_option(group)
+def add_options(
+    parser: argparse._ActionsContainer,
+    config: type,
+    *,
+    only: Collection[str] = (),
+    without: Collection[str] = (),
+    otherwise: Mapping[str, str] | None = None,
+) -> None:
+    """Add the options of a configuration to a parser, under the titles of their groups.
+
+    Args:
+        parser: of a command, or a group of it.
+        config: the dataclass.
+        only: names of the options to add, without a title; () adds all.
+        without: names of options to leave out.
+        otherwise: by name, what this command does without an option, for the help.
+    """
+    groups = {"": parser}
+    for option in options_of(config):
+        if option.name in without or (only and option.name not in only):
+            continue
+        title = "" if only else option.group
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        said = (otherwise or {}).get(option.name, option.otherwise)
+        _add(groups[title], replace(option, otherwise=said))
 
 
-def cache_option(group: argparse._ActionsContainer) -> None:
-    """Where the feature store is."""
-    group.add_argument(
-        "--cache",
-        type=parse_location,
-        default=VectorConfig.cache,
-        metavar="FOLDER",
-        help="the feature store, here or on object storage (s3://...) (default: cache)",
-    )
+def _add(group: argparse._ActionsContainer, option: Option) -> None:
+    facts: dict[str, Any] = {"help": option.help.replace("%", "%%")}
+    if isinstance(option.default, bool):
+        facts["action"] = "store_true"
+    else:
+        facts |= {"default": option.default, "type": option.parse}
+        # A metavar of its own says that the words name the choices; the configuration checks.
+        choices = None if option.metavar else option.choices or None
+        facts |= {"metavar": option.metavar or None, "choices": choices}
+    group.add_argument(option.flag, **facts)
 
 
-def trust_option(group: argparse._ActionsContainer) -> None:
-    """The one switch that lets code run which comes with a model."""
-    group.add_argument(
-        "--trust-remote-code",
-        action="store_true",
-        help="run the Python code that comes with the encoder: only if you have read it",
-    )
+def from_arguments(config: type[Config], parsed: argparse.Namespace, **more: Any) -> Config:
+    """Return the configuration that the options of ``add_options`` describe.
 
+    Args:
+        config: the dataclass; an option that the command lacks keeps its default.
+        parsed: the arguments of the command.
+        more: fields that are no options.
 
-def text_column_option(group: argparse._ActionsContainer) -> None:
-    """Which column holds the texts."""
-    group.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
-
-
-def memory_option(group: argparse._ActionsContainer) -> None:
-    """How much memory vectors may take."""
-    group.add_argument(
-        "--memory",
-        type=float,
-        metavar="GB",
-        help="that the vectors may take; more are read from a file in the cache, with the same "
-        "results (default: half of what is available)",
-    )
-
-
-def layout_option(parser: argparse.ArgumentParser, default: str) -> None:
-    """The layout; ``default`` says in words what is taken without it."""
-    parser.add_argument(
-        "--layout", metavar="NAME", help=f"one of {', '.join(LAYOUTS)} (default: {default})"
-    )
+    Raises:
+        SettingError: a value that will not do.
+    """
+    return from_values(config, vars(parsed), **more)
 
 
 def formulas_option(parser: argparse.ArgumentParser, default: str) -> None:
@@ -167,17 +83,6 @@ def formulas_option(parser: argparse.ArgumentParser, default: str) -> None:
         default=default,
         help="texts and labels in a .csv or .tsv that a spreadsheet would run, as they begin "
         f"with = + - @: escape them by an apostrophe, or keep them (default: {default})",
-    )
-
-
-def runs_option(parser: argparse.ArgumentParser) -> None:
-    """Where run folders stand."""
-    parser.add_argument(
-        "--runs",
-        type=local_path,
-        default=ExperimentConfig.runs,
-        metavar="FOLDER",
-        help="where run folders stand (default: runs)",
     )
 
 
@@ -204,63 +109,6 @@ def settings_option(parser: argparse.ArgumentParser, whose: str) -> None:
         default=[],
         metavar="NAME=VALUE",
         help=f"override a setting of the {whose}; may be repeated",
-    )
-
-
-def split_options(parser: argparse.ArgumentParser) -> None:
-    """How the data is split where it does not say."""
-    parser.add_argument(
-        "--split-seed",
-        type=int,
-        default=0,
-        help="of the split, where the data has no split column (default: 0)",
-    )
-    parser.add_argument(
-        "--split",
-        default=DataConfig.split,
-        metavar="RULE",
-        help=f"one of {', '.join(SPLITS)}: what a split made here keeps on one side, "
-        "near-copies (default) or only texts that are equal but for case and spacing",
-    )
-    parser.add_argument(
-        "--group-column",
-        metavar="NAME",
-        help="rows with equal values there stay on one side, such as one author's",
-    )
-
-
-def data_config(parsed: argparse.Namespace) -> DataConfig:
-    """The data that ``data_options`` describe."""
-    return DataConfig(
-        data=parsed.data,
-        columns=Columns(
-            text=parsed.text_column,
-            label=parsed.label_column,
-            split=None if parsed.split_column == NO_COLUMN else parsed.split_column,
-            group=getattr(parsed, "group_column", None),
-        ),
-        skip_empty=parsed.skip_empty,
-        split_seed=getattr(parsed, "split_seed", DataConfig.split_seed),
-        split=getattr(parsed, "split", DataConfig.split),
-    )
-
-
-def vector_config(parsed: argparse.Namespace) -> VectorConfig:
-    """The vectors that ``vector_options`` describe."""
-    return VectorConfig(
-        encoder=parsed.encoder,
-        layers=parsed.layers,
-        cache=parsed.cache,
-        dtype=parsed.dtype,
-        precision=parsed.precision,
-        trust_remote_code=parsed.trust_remote_code,
-        max_tokens=parsed.max_tokens,
-        language=parsed.language,
-        memory=getattr(parsed, "memory", None),
-        backend=parsed.backend,
-        devices=parsed.devices,
-        prompt=parsed.prompt,
-        prompt_name=parsed.prompt_name,
     )
 
 

@@ -23,7 +23,6 @@ from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.protocol import Encoder
 from features.encoding.bad_vectors import sound_texts
 from features.errors import BadVectorError, SettingError
-from features.hardware import chosen_precision
 from features.probe.probe import probe
 from features.vectors.block import Block
 from features.vectors.precision import STORED_DTYPES, pack, unpack, vector_bytes
@@ -156,23 +155,15 @@ def certify(
     layers = parse_layers(vectors.layers, model.depth)
     prompt = model.chosen_prompt(vectors.prompt, vectors.prompt_name)
     layouts = DEFAULT_LAYOUTS if layout is None else (layout,)
-    precision = chosen_precision(vectors.precision, named_devices(vectors))
+    options = vectors.on(named_devices(vectors))
     device = next(iter(chosen_devices(vectors)), None)
     encoder = load(model) if load else load_encoder(model, vectors.backend, device)
     if hasattr(encoder, "unpadded"):  # nothing is stored, but these too change with padding
         probe(encoder, [model.spec(x, layers, prompt=prompt) for x in layouts], print_note)
     blocks: dict[tuple[str, str], Block] = {}
-    for products in dict.fromkeys(("float32", precision)):
+    for products in dict.fromkeys(("float32", options.precision)):
         specs = [
-            model.spec(
-                x,
-                layers,
-                dtype="float32",
-                precision=products,
-                max_tokens=vectors.max_tokens,
-                language=vectors.language,
-                prompt=prompt,
-            )
+            model.spec(x, layers, options, dtype="float32", precision=products, prompt=prompt)
             for x in layouts
         ]
         done = _encoded(encoder, texts, specs)
@@ -184,7 +175,9 @@ def certify(
     for name in layouts:
         reference = blocks[name, "float32"]
         base = _accuracy(reference, reference.values, labels)
-        forms = dict.fromkeys([REFERENCE, *((dtype, precision) for dtype in STORED_DTYPES)])
+        forms = dict.fromkeys(
+            [REFERENCE, *((dtype, options.precision) for dtype in STORED_DTYPES)]
+        )
         costs += [
             _cost(name, dtype, products, reference, blocks[name, products], labels, base)
             for dtype, products in forms

@@ -20,7 +20,7 @@ from features.encoding.job import EncodingReport
 from features.encoding.plan import EncodingPlan, check_disk, plan_encoding
 from features.encoding.processes import encode_on_devices
 from features.encoding.serial import encode
-from features.hardware import AUTO, chosen_precision
+from features.hardware import AUTO
 from features.probe.probe import prepare
 from features.storage.buffers import on_disk
 from features.store.space import Space
@@ -110,18 +110,8 @@ def open_spaces(
     layers = parse_layers(config.layers, model.depth)
     prompt = model.chosen_prompt(config.prompt, config.prompt_name)
     store = FeatureStore(config.cache)
-    specs = [
-        model.spec(
-            name,
-            layers,
-            dtype=config.dtype,
-            precision=chosen_precision(config.precision, named_devices(config)),
-            max_tokens=config.max_tokens,
-            language=config.language,
-            prompt=prompt,
-        )
-        for name in layouts
-    ]
+    options = config.on(named_devices(config))
+    specs = [model.spec(name, layers, options, prompt=prompt) for name in layouts]
     return tuple(store.space(spec, model.label) for spec in specs)
 
 

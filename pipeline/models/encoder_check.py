@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from features.encoders.description.model import EncoderModel, with_other_trust
-from features.encoders.segmentation import language_of
+from features.encoders.options import VectorOptions
 from features.errors import EncoderError
 from features.messages import listed
 from features.vectors.spec import FeatureSpec
@@ -49,11 +49,7 @@ def differing(model: EncoderModel, spec: FeatureSpec) -> list[str]:
     own = model.spec(
         spec.layout,
         layers if same_size else None,
-        dtype=spec.dtype,
-        precision=spec.precision,
-        max_tokens=spec.max_tokens if windows else None,
-        language=language_of(spec.segmentation),
-        prompt=spec.prompt,
+        VectorOptions.of_spec(spec if windows else replace(spec, max_tokens=0)),
     )
     if spec.max_tokens and not windows:
         own = replace(

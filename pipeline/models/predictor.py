@@ -12,8 +12,8 @@ import numpy as np
 from features.corpus.corpus import Columns, read_corpus
 from features.corpus.source import Source
 from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.options import VectorOptions
 from features.encoders.protocol import Encoder
-from features.encoders.segmentation import language_of
 from features.errors import EncoderError
 from features.storage.location import Location
 from features.vectors.spec import FeatureSpec
@@ -216,12 +216,8 @@ def _vector_config(
         encoder=encoder,
         layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
         cache=cache,
-        dtype=spec.dtype,
-        precision=spec.precision,
-        max_tokens=spec.max_tokens or None,
-        language=language_of(spec.segmentation),
-        prompt=spec.prompt,
         memory=memory,
+        **vars(VectorOptions.of_spec(spec)),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from features.vectors.table import POOLED
 from heads.evaluation.metrics import answers_differ
-from pipeline.command_line import data_words, vector_words
+from pipeline.command_line import words_of
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation.evaluation import Evaluation
 
@@ -68,7 +68,7 @@ def _command(config: ExperimentConfig, layout: str, texts: Sequence[str]) -> str
         vectors = replace(config.vectors, encoder=larger, layers=None, max_tokens=None)
         changed = replace(config, vectors=vectors)
     words += ["--preset", changed.preset] if changed.preset else ["--head", changed.head]
-    words += [*data_words(changed.data), *vector_words(changed.vectors)]
+    words += [*words_of(changed.data), *words_of(changed.vectors)]
     if changed.layout is not None:
         words += ["--layout", changed.layout]
     if changed.folds:

@@ -116,7 +116,7 @@ def test_the_transformer_passes_language_and_back_end_on(
     tiny_models: dict[str, Path], tmp_path: Path
 ) -> None:
     folder = tiny_models["bert"]
-    with pytest.raises(SettingError, match="unknown back end 'onnx'"):
+    with pytest.raises(SettingError, match="unknown --backend 'onnx'"):
         FeatureEncoder(folder, backend="onnx").fit(["a"])
     chinese = FeatureEncoder(folder, layout="sentences", language="zh", cache=tmp_path)
     chinese.transform(["a cat。rain。"])

@@ -35,10 +35,11 @@ from features.encoders.description.settings import (
     transformer_settings,
 )
 from features.encoders.description.stack import describe_stack
-from features.encoders.segmentation import JOINED_WINDOWS, LANGUAGE, segmentation
+from features.encoders.options import VectorOptions
+from features.encoders.segmentation import JOINED_WINDOWS, segmentation
 from features.errors import EncoderError, SettingError
 from features.messages import listed
-from features.vectors.spec import FeatureSpec, check_layers, check_layout
+from features.vectors.spec import PRECISIONS, FeatureSpec, check_layers, check_layout
 from features.vectors.table import POOLED, SENTENCES
 
 PADDING_SENSITIVE = frozenset(
@@ -58,6 +59,9 @@ PADDING_SENSITIVE = frozenset(
 
 LAST_CLS = frozenset({"xlnet"})
 """Families whose CLS token is the last one."""
+
+PLAIN = VectorOptions(precision="float32")
+"""What decides the vectors where nothing is said; the same on every machine."""
 
 WIDTH_KEYS = ("hidden_size", "dim", "d_model", "n_embd", "emb_dim")
 DEPTH_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers")
@@ -131,30 +135,28 @@ class EncoderModel:
         self,
         layout: str,
         layers: tuple[int, ...] | None = None,
-        *,
-        dtype: str = "float16",
-        precision: str = "float32",
-        max_tokens: int | None = None,
-        language: str = LANGUAGE,
-        prompt: str | None = None,
+        options: VectorOptions = PLAIN,
+        **keywords: Any,
     ) -> FeatureSpec:
         """Return the spec of this model's vectors in a layout.
 
         Args:
+            layout: ``pooled``, ``tokens`` or ``sentences``.
             layers: hidden states of the tokens layout; None takes ``sequence_layer``. The
                 other layouts always pool the last layer, as the model was trained to.
-            max_tokens: tokens seen of a text, through overlapping windows; None cuts it at
-                ``max_length``. Sentences see all of a text without it.
-            language: whose rules end sentences; other layouts have none.
-            prompt: text put before every text; None takes the model's own default.
+            options: with a precision that was chosen: ``float32`` or ``bfloat16``.
+            keywords: options, by the names of their fields, that take the place of those.
 
         Raises:
-            SettingError: an unknown layout, layer or language, or a ``max_tokens`` that
-                needs no windows.
+            SettingError: an unknown layout, layer or option, or windows that are not needed.
         """
+        options = VectorOptions.of(options, **keywords)
+        if options.precision not in PRECISIONS:
+            raise ValueError(f"choose the precision first; got {options.precision!r}")
         cut = check_layout(layout) == SENTENCES
-        if max_tokens is not None:
-            self._check_max_tokens(max_tokens, layout)
+        windows = options.max_tokens
+        if windows is not None:
+            self._check_windows(windows, layout)
         pooled = layout == POOLED or cut
         own = check_layers(
             (self.depth,) if pooled else layers or (self.sequence_layer,), self.depth
@@ -166,16 +168,16 @@ class EncoderModel:
             layers=own,
             pooling=self.pooling if pooled else "none",
             # Of modules only in windows: other spaces keep the fingerprint that they had.
-            normalize=pooled and (self.normalize or (self.unit_modules and bool(max_tokens))),
-            prompt=self.prompt if prompt is None else prompt,
+            normalize=pooled and (self.normalize or (self.unit_modules and bool(windows))),
+            prompt=self.prompt if options.prompt is None else options.prompt,
             max_length=self.max_length,
             width=self.pooled_width if pooled else self.width * len(own),
-            dtype=dtype,
-            precision=precision,
+            dtype=options.dtype,
+            precision=options.precision,
             segmentation=(
-                segmentation(language) if cut else JOINED_WINDOWS if max_tokens else ""
+                segmentation(options.language) if cut else JOINED_WINDOWS if windows else ""
             ),
-            max_tokens=max_tokens or 0,
+            max_tokens=windows or 0,
         )
 
     def chosen_prompt(self, prompt: str | None, prompt_name: str | None) -> str | None:
@@ -196,15 +198,15 @@ class EncoderModel:
             )
         return self.prompts[prompt_name]
 
-    def _check_max_tokens(self, max_tokens: int, layout: str) -> None:
+    def _check_windows(self, tokens: int, layout: str) -> None:
         if layout == SENTENCES:
             raise SettingError(
-                f"--max-tokens {max_tokens} does not go with the layout {SENTENCES}, which "
+                f"--max-tokens {tokens} does not go with the layout {SENTENCES}, which "
                 "cuts nothing off; leave it out"
             )
-        if max_tokens <= self.max_length:
+        if tokens <= self.max_length:
             raise SettingError(
-                f"--max-tokens is {max_tokens}, but this encoder sees {self.max_length} tokens "
+                f"--max-tokens is {tokens}, but this encoder sees {self.max_length} tokens "
                 "at once, and windows only serve texts beyond that; give more, or leave it out"
             )
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from features.options import NONE
 from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer
-from pipeline.config import NO_COLUMN
+from pipeline.config import DataConfig, VectorConfig
 from pipeline.spreadsheet import KEEP
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads audit``."""
-    options.data_options(parser)
-    options.vector_options(parser)
-    options.memory_option(parser)
+    options.add_options(parser, DataConfig, without=options.SPLIT)
+    options.add_options(parser, VectorConfig)
     parser.add_argument(
         "--page",
         type=local_path,
@@ -57,8 +57,9 @@ def run(parsed: argparse.Namespace) -> Answer:
     )
 
     remedies = check_remedies(parsed.remedies)
-    data, vectors = options.data_config(parsed), options.vector_config(parsed)
-    page = None if str(parsed.page) == NO_COLUMN else parsed.page
+    data = options.from_arguments(DataConfig, parsed)
+    vectors = options.from_arguments(VectorConfig, parsed)
+    page = None if str(parsed.page) == NONE else parsed.page
     check_targets(page, parsed.write_clean, (data.data, vectors.cache, vectors.encoder))
     result = run_audit(data, vectors, examples=parsed.examples)
     files: dict[str, str] = {}

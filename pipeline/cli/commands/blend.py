@@ -6,6 +6,7 @@ import argparse
 
 from pipeline.cli import options
 from pipeline.cli.command import Answer
+from pipeline.config import ExperimentConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="two run folders or more, or their names, trained on the same sides of the same "
         "data (see train --split-of)",
     )
-    options.runs_option(parser)
+    options.add_options(parser, ExperimentConfig, only=("runs",))
 
 
 def run(parsed: argparse.Namespace) -> Answer:

@@ -7,18 +7,11 @@ import argparse
 from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer
+from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads export``."""
-    format_options(parser)
-    options.layout_option(parser, "pooled")
-    options.data_options(parser)
-    options.vector_options(parser)
-
-
-def format_options(parser: argparse.ArgumentParser) -> None:
-    """Options of ``manyheads export`` beside those of the data and the encoder."""
     parser.add_argument(
         "--format",
         default="npy",
@@ -32,6 +25,11 @@ def format_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="the file or folder to write",
     )
+    options.add_options(
+        parser, ExperimentConfig, only=("layout",), otherwise={"layout": "pooled"}
+    )
+    options.add_options(parser, DataConfig, without=options.SPLIT)
+    options.add_options(parser, VectorConfig, without=("memory",))
 
 
 def run(parsed: argparse.Namespace) -> Answer:
@@ -39,8 +37,8 @@ def run(parsed: argparse.Namespace) -> Answer:
     from pipeline.encoding.export import run_export
 
     result = run_export(
-        options.data_config(parsed),
-        options.vector_config(parsed),
+        options.from_arguments(DataConfig, parsed),
+        options.from_arguments(VectorConfig, parsed),
         parsed.layout,
         parsed.format,
         parsed.out,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
+from pipeline.config import ExperimentConfig
 
 if TYPE_CHECKING:
     from pipeline.models.opening import OpenedModel
@@ -26,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=local_path, required=True, metavar="FOLDER", help="a folder to make"
     )
-    options.runs_option(parser)
+    options.add_options(parser, ExperimentConfig, only=("runs",))
 
 
 def run(parsed: argparse.Namespace) -> Answer:

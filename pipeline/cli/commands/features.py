@@ -6,23 +6,22 @@ import argparse
 
 from pipeline.cli import options
 from pipeline.cli.command import Answer
+from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads features``."""
-    options.data_options(parser)
-    options.vector_options(parser)
-    options.layout_option(parser, "pooled and tokens, from one forward pass")
+    options.add_options(
+        parser,
+        ExperimentConfig,
+        only=("layout",),
+        otherwise={"layout": "pooled and tokens, from one forward pass"},
+    )
     parser.add_argument(
         "--roofline",
         action="store_true",
         help="say what share of this machine's rate of matrix products the encoder reached",
     )
-    certify_option(parser)
-
-
-def certify_option(parser: argparse.ArgumentParser) -> None:
-    """``manyheads features --certify``."""
     parser.add_argument(
         "--certify",
         type=int,
@@ -31,26 +30,20 @@ def certify_option(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="store nothing; measure on N texts what each stored form costs (default: 1000)",
     )
+    options.add_options(parser, DataConfig, without=options.SPLIT)
+    options.add_options(parser, VectorConfig, without=("memory",))
 
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
-    from pipeline.encoding.corpus_encoding import run_features
-
+    data = options.from_arguments(DataConfig, parsed)
+    vectors = options.from_arguments(VectorConfig, parsed)
     if parsed.certify is not None:
         from pipeline.encoding.certification import certify
 
-        certificate = certify(
-            options.data_config(parsed),
-            options.vector_config(parsed),
-            parsed.layout,
-            parsed.certify,
-        )
+        certificate = certify(data, vectors, parsed.layout, parsed.certify)
         return Answer(certificate.to_dict(), certificate.to_text())
-    result = run_features(
-        options.data_config(parsed),
-        options.vector_config(parsed),
-        parsed.layout,
-        parsed.roofline,
-    )
+    from pipeline.encoding.corpus_encoding import run_features
+
+    result = run_features(data, vectors, parsed.layout, parsed.roofline)
     return Answer(result.to_dict(), result.to_text())

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from features.options import NONE
 from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer
-from pipeline.config import NO_COLUMN
+from pipeline.config import DataConfig, VectorConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,10 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--head", default="cnn", help="trained on each layer (default: cnn)")
     options.settings_option(parser, "head")
-    options.split_options(parser)
-    options.data_options(parser)
-    options.vector_options(parser, "all are compared")
-    options.memory_option(parser)
+    options.add_options(parser, DataConfig)
+    options.add_options(parser, VectorConfig, otherwise={"layers": "all are compared"})
 
 
 def run(parsed: argparse.Namespace) -> Answer:
@@ -44,14 +43,14 @@ def run(parsed: argparse.Namespace) -> Answer:
     from pipeline.tuning.layers import LayersConfig, run_layers
 
     config = LayersConfig(
-        data=options.data_config(parsed),
-        vectors=options.vector_config(parsed),
+        data=options.from_arguments(DataConfig, parsed),
+        vectors=options.from_arguments(VectorConfig, parsed),
         head=parsed.head,
         settings=options.settings(parsed),
         sample=parsed.sample,
         seeds=parsed.seeds,
         seed=parsed.seed,
-        plot=None if str(parsed.plot) == NO_COLUMN else parsed.plot,
+        plot=None if str(parsed.plot) == NONE else parsed.plot,
     )
     result = run_layers(config)
     return Answer(result.to_dict(), result.to_text())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from features.options import NONE
 from features.storage.location import local_path
 from heads.presets import find_preset
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
-from pipeline.config import NO_COLUMN, ExperimentConfig
+from pipeline.config import ExperimentConfig
 
 HEAD = "cnn"
 """The head that is tested where none is named."""
@@ -17,8 +18,7 @@ HEAD = "cnn"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads lr-range``."""
-    options.preset_options(parser, "cnn")
-    parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    options.preset_options(parser, HEAD)
     parser.add_argument(
         "--lowest",
         type=float,
@@ -46,11 +46,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="loss by learning rate as a PNG (default: lr-range.png; or none)",
     )
-    options.split_options(parser)
-    options.layout_option(parser, "the head's natural one")
-    options.data_options(parser)
-    options.vector_options(parser)
-    options.memory_option(parser)
+    options.add_options(
+        parser, ExperimentConfig, without=("seeds", "folds", "split_of", "runs")
+    )
 
 
 def run(parsed: argparse.Namespace) -> Answer:
@@ -58,7 +56,7 @@ def run(parsed: argparse.Namespace) -> Answer:
     from pipeline.tuning.learning_rate import LrRangeConfig, run_lr_range
 
     training = training_config(parsed)
-    plot = None if str(parsed.plot) == NO_COLUMN else parsed.plot
+    plot = None if str(parsed.plot) == NONE else parsed.plot
     config = LrRangeConfig(training, parsed.lowest, parsed.highest, parsed.steps, plot)
     return answer(run_lr_range(config))
 
@@ -66,12 +64,10 @@ def run(parsed: argparse.Namespace) -> Answer:
 def training_config(parsed: argparse.Namespace) -> ExperimentConfig:
     """The training that the options of ``lr-range`` describe."""
     preset = find_preset(parsed.preset) if parsed.preset else None
-    return ExperimentConfig(
-        data=options.data_config(parsed),
-        vectors=options.vector_config(parsed),
+    return options.from_arguments(
+        ExperimentConfig,
+        parsed,
         head=parsed.head or (preset.head if preset else HEAD),
         preset=preset.name if preset else None,
-        layout=parsed.layout,
         settings=options.settings(parsed),
-        seed=parsed.seed,
     )

@@ -10,6 +10,7 @@ from features.errors import SettingError
 from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer
+from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.spreadsheet import ESCAPE
 
 
@@ -23,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", action="append", help="a text; may be repeated")
     what.add_argument("--data", type=parse_source, metavar="FILE", help="a file of texts")
-    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
+    options.add_options(parser, DataConfig, only=("text_column",))
     parser.add_argument(
         "--skip-empty",
         action="store_true",
@@ -53,10 +54,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="where the run's encoder is now, if it was moved; may be repeated for a blend",
     )
-    options.trust_option(parser)
-    options.runs_option(parser)
-    options.cache_option(parser)
-    options.memory_option(parser)
+    options.add_options(parser, ExperimentConfig, only=("runs",))
+    options.add_options(parser, VectorConfig, only=("cache", "memory", "trust_remote_code"))
 
 
 def run(parsed: argparse.Namespace) -> Answer:

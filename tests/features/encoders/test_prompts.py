@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer
 from features import FeatureEncoder, FeatureStore, encode, load_encoder
 from features.encoders.description.model import find_model
 from features.errors import EncoderError, SettingError
-from pipeline.command_line import vector_words
+from pipeline.command_line import words_of
 from pipeline.config import VectorConfig
 from tests.pipeline.training import test_seeds_and_folds
 from tests.pipeline.training.test_seeds_and_folds import data
@@ -83,9 +83,9 @@ def test_prompts_that_do_not_exist_or_will_not_do(
 
 
 def test_a_prompt_survives_into_the_command_that_gives_it_again() -> None:
-    words = vector_words(VectorConfig(prompt="", max_tokens=900))
+    words = words_of(VectorConfig(prompt="", max_tokens=900))
     assert words == ["--max-tokens", "900", "--prompt", ""]
-    assert vector_words(VectorConfig(prompt_name="query")) == ["--prompt-name", "query"]
+    assert words_of(VectorConfig(prompt_name="query")) == ["--prompt-name", "query"]
 
 
 def test_a_run_keeps_its_prompt_and_predicts_with_it(

@@ -27,7 +27,7 @@ from heads.registry import make_settings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import batches
 from pipeline.cli.main import make_parser
-from pipeline.cli.options import vector_config
+from pipeline.cli.options import from_arguments
 from pipeline.config import VectorConfig
 from pipeline.encoding.vectors import ensure_vectors
 from tests.support.tables import make_table, marker_problem
@@ -213,8 +213,12 @@ def test_the_limit_of_a_command_reaches_its_tables(
 ) -> None:
     parsed = make_parser().parse_args(["train", "--memory", "0", "--cache", str(tmp_path)])
     vectors = ensure_vectors(
-        ["one", "two"], vector_config(parsed), (POOLED,), model=MODEL, load=FreeEncoder
+        ["one", "two"],
+        from_arguments(VectorConfig, parsed),
+        (POOLED,),
+        model=MODEL,
+        load=FreeEncoder,
     )
     assert on_disk(vectors.table(POOLED).values)
     assert "are more than may stand in memory" in capsys.readouterr().err
-    assert vector_config(make_parser().parse_args(["features"])).memory is None
+    assert from_arguments(VectorConfig, make_parser().parse_args(["features"])).memory is None
