@@ -9,9 +9,23 @@ import numpy as np
 from features.groups import ids_of
 
 NO_VALUE = frozenset(
-    ("nan", "NaN", "NAN", "None", "null", "NULL", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaT")
+    (
+        "nan",
+        "NaN",
+        "NAN",
+        "None",
+        "null",
+        "NULL",
+        r"\N",
+        "NA",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "<NA>",
+        "NaT",
+    )
 )
-"""What pandas, R, SQL, Excel and Python write for a missing value."""
+"""What pandas, R, SQL and its dumps, Excel and Python write for a missing value."""
 
 
 def is_missing(value: object) -> bool:

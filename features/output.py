@@ -75,9 +75,8 @@ def check_output(path: Path, option: str, reads: Iterable[Source | str] = ()) ->
     with _translated(path, option):
         target = _target(path)
         if not target.parent.is_dir():
-            raise SettingError(
-                f"{option} {path}: there is no folder {path.parent}; make it first"
-            )
+            lacking = target.parent if path.is_symlink() else path.parent
+            raise SettingError(f"{option} {path}: there is no folder {lacking}; make it first")
         if target.exists() and not stat.S_ISREG(target.stat().st_mode):
             kind = "a folder" if target.is_dir() else "no regular file"
             raise SettingError(f"{option} {path} is {kind}; name a file")

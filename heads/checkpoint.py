@@ -40,7 +40,7 @@ class Description(BaseModel):
     version: int
     head: str
     settings: dict[str, Any]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = Field(min_length=1)
     layout: str
     width: int
     history: tuple[EpochRecord, ...]
@@ -153,10 +153,13 @@ def _read_description(path: Path) -> Description:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # to open a named pipe would wait for ever
+            raise ValueError("it is no regular file")
         return path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise CacheError(
-            f"{path} cannot be read ({error.strerror}): name a folder that holds a finished run"
+            f"{path} cannot be read ({reason}): name a folder that holds a finished run"
         ) from error
 
 

@@ -26,6 +26,13 @@ from features.text import normalize_text
 MIN_UNITS = 3
 """Minimum units of a class, one per side: with fewer it cannot be both learned and scored."""
 
+DISTINCT, GROUPS = "distinct texts", "separate groups of texts"
+JOINED = {
+    DISTINCT: "",
+    GROUPS: "; near-copies count as one (--split random parts them), and so does each group",
+}
+"""What is cut to sides, and why it may be less than the rows."""
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -111,7 +118,7 @@ def make_split(
     if shares:
         pool = np.flatnonzero(sides == TRAINING)
         units = copies if groups is None else union(copies, ids_of_groups(groups))
-        kind = "distinct texts" if groups is None else "separate groups of texts"
+        kind = DISTINCT if groups is None else GROUPS
         cut, rare = _cut(ids_of(units[pool].tolist()), classes[pool], shares, seed, kind)
         sides[pool] = cut
         notes += [] if splits is None else _sides_cut(sides, shares)
@@ -205,7 +212,7 @@ def _cut(
         raise SplitError(
             f"too few rows to split: {many(len(units), 'row')} with {len(sizes):,} {kind}; "
             f"no class has {MIN_UNITS} of them, one each to train, validate and test; "
-            "add rows, or check that the label column is the right one"
+            f"add rows, or check that the label column is the right one{JOINED[kind]}"
         )
     rng = np.random.default_rng(seed)
     free = counts[strata] >= MIN_UNITS

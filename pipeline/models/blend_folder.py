@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from features.errors import CacheError
+from features.storage.files import read_file
 from heads.checkpoint import DESCRIPTION, WEIGHTS
 from pipeline.runs.folder import (
     CONFIG,
@@ -98,6 +99,7 @@ def write_blend_file(folder: Path, labels: Sequence[str], temperature: float) ->
 def file_digest(path: Path) -> str:
     """SHA-256 of a file. Raises ``CacheError`` if it cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise CacheError(f"{path} cannot be read, {error.strerror}") from error
+        return hashlib.sha256(read_file(path)).hexdigest()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CacheError(f"{path} cannot be read, {reason}") from error

@@ -54,7 +54,7 @@ class ModelFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = Field(min_length=1)
     temperature: float = Field(gt=0, allow_inf_nan=False)
     head: str
     settings: dict[str, Any]

@@ -35,6 +35,8 @@ def words_do_better(
 ) -> tuple[str, ...]:
     """Return a line with a command where the TF-IDF baseline beats the head beyond noise.
 
+    Where nothing larger is known the line names the option alone.
+
     Args:
         config: of the experiment.
         layout: of the vectors.
@@ -45,15 +47,18 @@ def words_do_better(
     right = words == test.labels
     if right.sum() <= test.right.sum() or not answers_differ(right, test.right):
         return ()
+    command = _command(config, layout, texts)
+    remedy = f"; try: {command}" if command else ", such as those of another --encoder."
     return (
         f"Words alone do better: TF-IDF + logistic labels {right.mean():.1%} of the test texts "
         f"rightly, this head {test.right.mean():.1%}, a difference beyond noise (exact McNemar "
-        f"test, 5 %). Vectors that tell more may help; try: {_command(config, layout, texts)}",
+        f"test, 5 %). Vectors that tell more may help{remedy}",
     )
 
 
 def _command(config: ExperimentConfig, layout: str, texts: Sequence[str]) -> str:
-    """Return the same training with one thing changed: the head, or else the encoder.
+    """Return the same training with one thing changed: the head, or else the encoder; "" where
+    the encoder is the one that would be named.
 
     A head over token vectors costs least. It does not help where the encoder may not know the
     language.
@@ -65,6 +70,8 @@ def _command(config: ExperimentConfig, layout: str, texts: Sequence[str]) -> str
         changed = replace(config, head=SEQUENCE_HEAD, preset=None, layout=None, settings={})
     else:
         larger = MULTILINGUAL if foreign else LARGER
+        if config.vectors.encoder.partition("@")[0] == larger:
+            return ""
         vectors = replace(config.vectors, encoder=larger, layers=None, max_tokens=None)
         changed = replace(config, vectors=vectors)
     words += ["--preset", changed.preset] if changed.preset else ["--head", changed.head]

@@ -24,7 +24,7 @@ from safetensors.numpy import load, save
 
 from features.errors import CacheError
 from features.splits.split import Split
-from features.storage.files import sweep, temporary_folder
+from features.storage.files import read_file, sweep, temporary_folder
 from heads import checkpoint
 from heads.settings import HeadSettings
 from heads.trained import TrainedHead
@@ -81,11 +81,12 @@ class FinishedTrainings:
         place = self._place(settings, split, seed)
         try:
             trained = checkpoint.load(place)
-            stored = (place / TRAINING).read_bytes()
-        except (CacheError, OSError):
+            stored = read_file(place / TRAINING)
+            digest, data = stored[:DIGEST], stored[DIGEST:]
+            sound = digest == _digest(place, data)
+        except (CacheError, OSError, ValueError):  # or another experiment removes it just now
             return None
-        digest, data = stored[:DIGEST], stored[DIGEST:]
-        if digest != _digest(place, data):
+        if not sound:
             return None
         values = load(data)
         return FinishedTraining(trained, values["held_out"], float(values["seconds"][0]))

@@ -21,7 +21,9 @@ from pipeline.cli.main import main
 from tests.support.corpora import sentence
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), "", " ", "nan", "NaN", "<NA>", "NULL"])
+@pytest.mark.parametrize(
+    "value", [None, float("nan"), "", " ", "nan", "NaN", "<NA>", "NULL", r"\N"]
+)
 def test_what_is_missing(value: object) -> None:
     assert is_missing(value)
     ids = ids_of_groups(["a", value, "b", value, "a"])  # type: ignore[list-item]

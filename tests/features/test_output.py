@@ -117,6 +117,7 @@ def test_no_link_is_followed_by_a_temporary_and_the_target_of_a_link_is_written(
         ("file/x.csv", "there is no folder file"),
         ("data.csv", "what this command reads, data.csv"),
         ("soft.csv", "what this command reads, data.csv"),
+        ("dangling.csv", "there is no folder {cwd}/nowhere"),
         ("hard.csv", "what this command reads, data.csv"),
         ("cache/o.npy", "what this command reads, cache"),
         ("cache/space/shard", "what this command reads, cache"),
@@ -131,6 +132,7 @@ def test_what_cannot_be_an_output_is_refused_first(path: str, reason: str) -> No
     Path("file").write_text("")
     Path("soft.csv").symlink_to("data.csv")
     Path("hard.csv").hardlink_to("data.csv")
+    Path("dangling.csv").symlink_to("nowhere/x.csv")
     os.mkfifo("pipe.csv")
     reads = (
         Path("data.csv"),
@@ -141,7 +143,7 @@ def test_what_cannot_be_an_output_is_refused_first(path: str, reason: str) -> No
     )
     with pytest.raises((SettingError, OutputError)) as caught:
         check_output(Path(path), "--out", reads)
-    assert reason in str(caught.value)
+    assert reason.format(cwd=Path.cwd()) in str(caught.value)
     check_output(Path("new.csv"), "--out", reads)
     assert hidden() == []
     assert not Path("new.csv").exists()

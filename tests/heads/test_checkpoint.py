@@ -163,6 +163,7 @@ def test_a_description_of_another_head_is_noticed(
     "changes",
     [
         {"surprise": 1},
+        {"classes": []},
         {"history": [{"epoch": 1}]},
         {"width": "x"},
         {"temperature": 0.0},

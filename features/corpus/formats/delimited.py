@@ -23,8 +23,9 @@ MAX_FIELD = 2**31 - 1
 """Maximum characters per field; the largest limit that the csv module takes everywhere."""
 
 SEPARATORS = ",;\t|"
-SEP_LINE = re.compile(r'"?sep=([^"\r\n]|\\t)"?[\r\n]*', re.IGNORECASE)
-"""A first line that tells Excel the separator."""
+SEP_LINE = re.compile(r'"?sep=([^"\r\n]|\\t)"?[,;\t|]*[\r\n]*', re.IGNORECASE)
+"""A first line that tells Excel the separator. Programs that give every row the same number of
+fields put separators behind it."""
 
 MARK = "\ufeff"
 LINES_AHEAD = 1024

@@ -12,13 +12,21 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote
 
 from features.corpus.rows import ColumnRequest, RowBatch, check_columns
 from features.corpus.signatures import HEAD_BYTES, foreign
 from features.corpus.source import Source
-from features.corpus.streams import SUFFIXES, check_file, is_gzipped, open_bytes, suffix_of
+from features.corpus.streams import (
+    SUFFIXES,
+    check_file,
+    is_gzipped,
+    open_bytes,
+    readable,
+    suffix_of,
+)
 from features.errors import CorpusError
 from features.storage.location import Location
 
@@ -48,6 +56,7 @@ def parts_of(folder: Location) -> Parts:
             key, equals, value = entry.name.partition("=")
             if not (equals and key):
                 return {}
+            _refuse_loop(folder, entry)
             cell = {unquote(key): None if value == MISSING else unquote(value)}
             inner = parts_of(entry)
             if not inner and _visible(entry):
@@ -56,6 +65,19 @@ def parts_of(folder: Location) -> Parts:
         elif suffix_of(entry) == SUFFIX:
             parts[entry] = {}
     return parts
+
+
+def _refuse_loop(folder: Location, entry: Location) -> None:
+    """Raise a CorpusError at a link to a folder around it: its rows would come many times."""
+    if (
+        isinstance(entry, Path)
+        and entry.is_symlink()
+        and Path(str(folder)).resolve().is_relative_to(entry.resolve())
+    ):
+        raise CorpusError(
+            f"{entry}: is a symbolic link to a folder that it stands in, so its rows would be "
+            "read again and again; remove it"
+        )
 
 
 def _visible(folder: Location) -> list[Location]:
@@ -70,10 +92,11 @@ def parquet_parts(
     """Yield the rows of all parts; the row numbers continue from part to part."""
     first = 1
     for file, cells in parts.items():
-        check_file(file)
-        for batch in parquet(file, wanted, size, cells):
-            yield replace(batch, first=first)
-            first += batch.size
+        with readable(file):
+            check_file(file)
+            for batch in parquet(file, wanted, size, cells):
+                yield replace(batch, first=first)
+                first += batch.size
 
 
 def parquet(

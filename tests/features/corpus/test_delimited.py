@@ -123,7 +123,7 @@ def test_nameless_and_unwanted_repeated_columns_do_no_harm(tmp_path: Path) -> No
     assert "duplicate column names: 'label'" in refused(tmp_path, "text,label,label\na,x,y\n")
 
 
-@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"'])
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "sep=;;;"])
 def test_the_separator_line_of_excel_is_obeyed(tmp_path: Path, line: str) -> None:
     path = tmp_path / "d.csv"
     path.write_bytes(f"\ufeff{line}\r\ntext;label\r\na, b;x\r\n;y\r\n".encode())

@@ -71,6 +71,15 @@ def test_a_part_that_is_damaged_or_lacks_a_column_is_named(tmp_path: Path) -> No
     assert refused(tmp_path).startswith(f"{tmp_path / 'b.parquet'}: no column 'label'")
     (tmp_path / "b.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-20])
     assert refused(tmp_path).startswith(f"{tmp_path / 'b.parquet'}: corrupt or no Parquet")
+    (tmp_path / "b.parquet").unlink()
+    (tmp_path / "b.parquet.gz").write_bytes((tmp_path / "a.parquet").read_bytes())
+    assert refused(tmp_path).startswith(f"{tmp_path / 'b.parquet.gz'}: corrupt or no gzip")
+
+
+def test_a_link_to_a_folder_around_it_multiplies_no_rows(tmp_path: Path) -> None:
+    write(tmp_path / "k=1" / "a.parquet", text=["a", "b"], label=["x", "y"])
+    (tmp_path / "k=2").symlink_to(tmp_path)
+    assert refused(tmp_path).startswith(f"{tmp_path / 'k=2'}: is a symbolic link")
 
 
 def test_a_folder_of_several_kinds_is_no_table(tmp_path: Path) -> None:

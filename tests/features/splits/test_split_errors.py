@@ -47,7 +47,7 @@ ERRORS = {
     ),
     "too few groups": (
         {"groups": [1, 1, 1, 2, 3, 3, 3, 4]},
-        ["8 rows with 4 separate groups of texts"],
+        ["8 rows with 4 separate groups of texts", "--split random parts them"],
     ),
     "too few to cut": (
         {"splits": ["train", "train", "test", "test"] * 2},

@@ -127,6 +127,14 @@ def test_words_that_do_better_are_said_with_a_command(
     assert words_do_better(*ask, answers(100), 1 - labels) == ()
 
 
+@pytest.mark.parametrize(("texts", "encoder"), [("plain", LARGER), ("\u8bf4", MULTILINGUAL)])
+def test_no_command_is_named_that_was_just_run(texts: str, encoder: str) -> None:
+    config = replace(CONFIG, vectors=replace(CONFIG.vectors, encoder=f"{encoder}@main"))
+    (line,) = words_do_better(config, "tokens", [texts] * 100, answers(60), np.arange(100) % 2)
+    assert "another --encoder" in line
+    assert encoder not in line
+
+
 def test_the_advice_comes_before_the_scores(run: Run, encoder: Path) -> None:
     """Words that an encoder of random weights mixes up tell the classes."""
     names = ["red", "green", "blue", "grey", "pink"]

@@ -14,9 +14,13 @@ import pytest
 
 from features.errors import CacheError, CorpusError
 from features.storage import files
+from heads import checkpoint
+from pipeline.models.blend_folder import file_digest
 from pipeline.runs import folder
 from pipeline.runs.folder import METRICS, find_run, new_run, run_name
 from pipeline.runs.json_format import read_object, write_json
+from pipeline.runs.reader import read_held_out
+from pipeline.runs.training_texts import read_training
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -150,6 +154,30 @@ def test_finding_runs(tmp_path: Path) -> None:
     assert find_run(str(one), Path("elsewhere")) == one
     with pytest.raises(CacheError, match=r"no run 'three'; the runs in .* are one, two"):
         find_run("three", runs)
+
+
+@pytest.mark.parametrize("reason", ["[]", "{}", '"a"', "null"])
+def test_a_failed_run_without_its_reason_is_one_line_too(tmp_path: Path, reason: str) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "failure.json").write_text(reason)
+    with pytest.raises(CacheError, match="one failed; train it again"):
+        find_run("one", tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_named_pipes_in_a_run_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("head.json", "blend.json", "probabilities.parquet", "training.parquet"):
+        (tmp_path / name).symlink_to("pipe")
+    for read in (
+        lambda: checkpoint.load(tmp_path),
+        lambda: read_object(tmp_path / "blend.json", ""),
+        lambda: file_digest(tmp_path / "head.json"),
+        lambda: read_held_out(tmp_path),
+        lambda: read_training(tmp_path / "training.parquet"),
+    ):
+        with pytest.raises(CacheError, match="it is no regular file"):
+            read()
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

@@ -162,6 +162,22 @@ def test_a_damaged_training_is_learned_again(
     assert seeds_trained == [0, 1, 2, 0, 1]
 
 
+def test_a_training_that_another_experiment_removes_just_now_is_learned_again(
+    run: Run, seeds_trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("--seeds", 3, code=1)
+    load = resume.checkpoint.load
+
+    def removed(place: Path) -> Any:
+        found = load(place)
+        shutil.rmtree(place)
+        return found
+
+    monkeypatch.setattr(resume.checkpoint, "load", removed)
+    run("--seeds", 2)
+    assert seeds_trained == [0, 1, 2, 0, 1]
+
+
 def test_where_nothing_can_be_kept_training_goes_on(run: Run, seeds_trained: list[int]) -> None:
     UNFINISHED.parent.mkdir()
     UNFINISHED.write_text("a file in the way", encoding="utf-8")
