@@ -17,6 +17,7 @@ TEXT    ?=
 OUT     ?=
 FORMAT  ?= npy
 ARGS    ?=
+WORKERS ?= 2
 
 MANYHEADS := .venv/bin/manyheads
 ENCODING  := $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(LAYOUT),--layout "$(LAYOUT)") --cache "$(CACHE)"
@@ -24,7 +25,7 @@ CORPUS    := $(if $(DATA),--data "$(DATA)")
 
 export TEXT
 
-.PHONY: help features audit layers lr-range train blend predict heads export export-model verify cache compact collect test bench lint clean
+.PHONY: help features audit layers lr-range train blend predict heads export export-model verify cache compact collect test test-all bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -45,6 +46,7 @@ help:  ## show this help
 	@echo "  TEXT      for predict: a text"
 	@echo "  OUT       for export and export-model: where to write"
 	@echo "  FORMAT    for export: npy, arrow, parquet or hf"
+	@echo "  WORKERS   how many processes run the tests (default: $(WORKERS))"
 	@echo "  ARGS      more options of the command, such as ARGS=\"--set units=64\""
 
 features: .venv/.runtime  ## encode a corpus once
@@ -89,8 +91,13 @@ compact: .venv/.runtime  ## join small shards of the cache
 collect: .venv/.runtime  ## show what no DATA needs; ARGS=--yes removes it from the cache
 	@$(MANYHEADS) collect --cache "$(CACHE)" $(CORPUS) $(ARGS)
 
-test: .venv/.development  ## run the tests
-	.venv/bin/python -m pytest $(ARGS)
+# worksteal: each process gets the modules of one half, in order, so that what a module's tests
+# share is built once; at the end, one that is done takes over tests of another.
+test: .venv/.development  ## run the tests, in WORKERS processes; ARGS=tests/x.py runs some
+	.venv/bin/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-all: .venv/.development  ## run the slow tests too, before a release
+	.venv/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "slow or not slow" $(ARGS)
 
 lint: .venv/.development  ## style, types and import rules
 	.venv/bin/ruff check .

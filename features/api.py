@@ -1,4 +1,4 @@
-"""The stage in two calls, for Python: ``load_encoder`` and ``encode``."""
+"""The Python interface of the encoding stage: ``load_encoder`` and ``encode``."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from features.vectors.table import POOLED, FeatureTable
 
 
 class Described(Protocol):
-    """An encoder that says which model it is, before anything of it is loaded."""
+    """An encoder that knows its model before anything is loaded."""
 
     model: EncoderModel
 
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec, as ``features.encoding.serial.Encoder``."""
+        """Return one block per spec; see ``features.encoders.protocol.Encoder``."""
         ...
 
 
 class LazyEncoder:
-    """An encoder that is loaded when the first text has to be encoded, and only then.
+    """An encoder that is loaded when the first text has to be encoded.
 
     Args:
-        model: which one.
-        device: a torch device such as ``cuda:1``; None takes a GPU where there is one.
+        model: which encoder.
+        device: a torch device such as ``cuda:1``; None: a GPU if there is one.
         backend: ``auto``, ``torch`` or ``openvino``.
     """
 
@@ -55,7 +55,7 @@ class LazyEncoder:
         self._loaded: PausingEncoder | None = None
 
     def loaded(self) -> PausingEncoder:
-        """The encoder itself. Raises ``EncoderError``: it cannot be loaded."""
+        """Load the encoder on the first call, and return it. Raises ``EncoderError``."""
         if self._loaded is None:
             # Imported here alone: torch and transformers cost seconds.
             module = importlib.import_module("features.encoders.transformer")
@@ -65,7 +65,7 @@ class LazyEncoder:
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec, from one forward pass. Raises ``EncoderError``: cannot load."""
+        """Return one block per spec, from one forward pass. Raises ``EncoderError``."""
         return self.loaded().encode(texts, specs, on_batch)
 
     def encode_some(
@@ -75,7 +75,7 @@ class LazyEncoder:
         on_batch: OnBatch,
         enough: Enough,
     ) -> tuple[np.ndarray, list[Block]]:
-        """Encode texts until ``enough``, as ``work.PausingEncoder``; raises as ``encode``."""
+        """Encode texts until ``enough``; see ``PausingEncoder``. Raises ``EncoderError``."""
         return self.loaded().encode_some(texts, specs, on_batch, enough)
 
 
@@ -90,15 +90,15 @@ def load_encoder(
     """Find an encoder; it is loaded when the first text has to be encoded.
 
     Args:
-        name: the embedded encoder's name, a folder, or a hub id.
-        device: a torch device; None takes a GPU where there is one.
-        prompt: text put before every text, such as ``query: ``; None takes the model's own
-            default, which '' leaves out.
+        name: name of the embedded encoder, a folder, or a hub id.
+        device: a torch device; None: a GPU if there is one.
+        prompt: text put before every text, such as ``query: ``; None: the model's default
+            prompt; '': no prompt.
         keywords: the fields of ``EncoderOptions``, which say what they mean.
 
     Raises:
-        EncoderError: not to be had here, or not an encoder.
-        SettingError: an unknown back end, or a prompt that the model does not have.
+        EncoderError: the encoder is not available, or the model is not an encoder.
+        SettingError: the back end is unknown, or the model does not have the prompt.
     """
     options = EncoderOptions(**keywords)
     check_prompt(prompt)
@@ -122,20 +122,22 @@ def encode(
     on_batch: Callable[[int, int], None] = lambda texts, tokens: None,
     **keywords: Any,
 ) -> FeatureTable:
-    """The vectors of texts, in their order; only texts that the store lacks are encoded.
+    """Return the vectors of texts in their order; encode only those that are not in the cache.
 
     Args:
-        texts: N texts; repeats cost nothing. A list, or a ``CorpusTexts``, which streams them
-            from a file.
+        texts: N texts; repeated texts are encoded once. A list, or a ``CorpusTexts``, which
+            streams them from a file.
+        encoder: as ``load_encoder`` returns it.
+        store: the cache.
         options: what decides the vectors: the stored type, the prompt and so on. Without a
             prompt, that of ``load_encoder`` is taken.
-        layout: ``pooled`` (one vector a text), ``tokens`` (one a token) or ``sentences``
-            (one pooled vector a sentence).
-        layers: hidden states of the tokens layout, 0 being the embeddings and -1 the last;
-            None takes the one two thirds up.
-        memory: bytes that the vectors may take of it, by default half of what is available;
-            where they are more, ``values`` is read from a nameless file in the cache.
-        on_batch: called after every batch with its number of texts and of tokens.
+        layout: ``pooled`` (one vector per text), ``tokens`` (one per token) or ``sentences``
+            (one pooled vector per sentence).
+        layers: hidden states for the tokens layout, 0 being the embeddings and -1 the last;
+            None: the one at two thirds of the depth.
+        memory: maximum bytes of RAM for the vectors, by default half of what is available;
+            beyond that, ``values`` is memory-mapped from a temporary file in the cache.
+        on_batch: called after every batch with its numbers of texts and tokens.
         keywords: fields of ``VectorOptions``, which say what they mean; they take the place of
             those in ``options``.
 
@@ -143,10 +145,10 @@ def encode(
         A table of N texts; ``values`` is (rows, D) in the stored dtype (float16 for int8).
 
     Raises:
-        SettingError: an unknown layout, layer or option, or windows that are not needed.
-        EncoderError, CacheError, DiskSpaceError: the encoder or the cache cannot be used; or
-            the encoder's vectors would not be those of its own library (see
-            ``features.probe.probe``).
+        SettingError: a layout, layer or option is unknown, or windows are not needed.
+        EncoderError: the encoder cannot be used, or its vectors would differ from those of its
+            own library (see ``features.probe.probe``).
+        CacheError, DiskSpaceError: the cache cannot be written, or the disk is too small.
         BadVectorError: NaN, infinite or zero vectors; all other texts were stored.
     """
     options = VectorOptions.of(options or VectorOptions(), **keywords)

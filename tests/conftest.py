@@ -19,6 +19,19 @@ from tests.support import transformers
 from tests.support.s3 import KEY_ID, S3Server, serving
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """Make ``os.fsync`` check its descriptor and return at once.
+
+    It protects from a power cut, which no test can cause, and a busy disk takes 10 ms for
+    each. Tests count its calls and let each fail; commands that tests start as processes of
+    their own, and the writers that are killed, use the real one.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

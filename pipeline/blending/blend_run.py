@@ -22,10 +22,9 @@ from pipeline.models.blend_folder import PARTS, copy_parts, file_digest, write_b
 from pipeline.models.model import read_run
 from pipeline.reports.figures import draw_test
 from pipeline.reports.terminal import (
-    SCORE_HEADER,
     calibration_line,
     class_lines,
-    score_row,
+    score_table,
     spread_lines,
 )
 from pipeline.runs.environment import environment
@@ -204,17 +203,20 @@ def _write(
 
 
 def _scores(result: BlendResult) -> list[str]:
-    lines = [SCORE_HEADER, score_row("validation", BLEND_NAME, result.validation)]
     named = [(f"{i}: {part.head}", part) for i, part in enumerate(result.parts, start=1)]
-    lines += [score_row("", name, part.validation) for name, part in named]
-    lines.append(score_row("test", BLEND_NAME, result.test))
-    lines += [score_row("", name, part.test) for name, part in named]
-    lines += [
-        score_row("", BASELINE_NAMES.get(name, name), each)
-        for name, each in result.baselines.items()
-    ]
-    lines += ["", *(f"{name} over {part.layout}, run {part.run}" for name, part in named)]
-    return lines
+    scores = score_table(
+        [
+            ("validation", BLEND_NAME, result.validation),
+            *(("", name, part.validation) for name, part in named),
+            ("test", BLEND_NAME, result.test),
+            *(("", name, part.test) for name, part in named),
+            *(
+                ("", BASELINE_NAMES.get(name, name), each)
+                for name, each in result.baselines.items()
+            ),
+        ]
+    )
+    return [scores, "", *(f"{name} over {part.layout}, run {part.run}" for name, part in named)]
 
 
 def _gains(result: BlendResult) -> Iterator[str]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from features.corpus.corpus import Corpus
-from features.duplicates.duplicates import Duplicates, kept_copies, leaked
+from features.duplicates.duplicates import Duplicates, cached_duplicates, leaked
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.errors import SettingError
@@ -63,7 +63,7 @@ def run_experiment(
         vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
         table = vectors.table(layout)
         pooled = (table if layout == POOLED else vectors.table(POOLED)).values
-        copies = kept_copies(config.vectors.cache, corpus.texts, pooled)
+        copies = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
         if given is not None:
             splits = given
         elif config.folds:

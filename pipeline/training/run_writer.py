@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,8 +20,8 @@ from pipeline.runs.environment import environment
 from pipeline.runs.folder import ENVIRONMENT
 from pipeline.runs.formats import HistoryLine
 from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions
-from pipeline.runs.json_format import write_json
-from pipeline.runs.misclassified import ERRORS, error_list, write_errors
+from pipeline.runs.json_format import Values, write_json
+from pipeline.runs.misclassified import ERRORS, Misclassified, error_list, write_errors
 from pipeline.runs.run_config import Resolved, SideRows
 from pipeline.runs.training_texts import TRAINING, TrainingTexts, write_training
 from pipeline.runs.writer import write_config, write_held_out, write_history, write_metrics
@@ -43,7 +42,7 @@ class RunContents:
         commit: of the encoder on the hub; '' where it lies in a folder of its own.
     """
 
-    config: dict[str, Any]
+    config: Values
     corpus: Corpus
     spec: FeatureSpec
     outcome: Trainings
@@ -93,7 +92,7 @@ def _history(outcome: Trainings) -> Iterator[HistoryLine]:
             yield HistoryLine(trial.fold, trial.seed, epoch)
 
 
-def _errors(record: RunContents) -> list[dict[str, Any]]:
+def _errors(record: RunContents) -> list[Misclassified]:
     """Every test text labelled wrongly, the surest first, with what its head learned nearby."""
     classes = record.outcome.names.classes
     errors = [
@@ -103,7 +102,7 @@ def _errors(record: RunContents) -> list[dict[str, Any]]:
             record.corpus, trial.learned, trial.test, classes, record.pooled
         )
     ]
-    return sorted(errors, key=lambda error: -error["confidence"])
+    return sorted(errors, key=lambda error: -error.confidence)
 
 
 def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:

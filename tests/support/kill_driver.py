@@ -1,9 +1,10 @@
-"""Forks children that encode, and kills each at a random moment; prints what it did as JSON.
+"""Forks children that encode, and kills each; prints what it did as JSON.
 
 One long-lived process imports the libraries once, so that a kill costs milliseconds. It
 imports no torch and starts no thread: its children are plain forks.
 
-    python -m tests.support.kill_driver CACHE KILLS SEED
+    python -m tests.support.kill_driver FOLDER at-random KILLS SEED
+    python -m tests.support.kill_driver FOLDER at-each-call
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from features.encoders.protocol import OnBatch
 from features.encoding import job
@@ -28,11 +30,14 @@ from tests.support.encoders import CountingEncoder, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(160)]
 SPECS = [spec("pooled"), spec("tokens")]
-WINDOW_TEXTS = 4
+FEW = TEXTS[:8]
+UNIT_TEXTS = 4
+CALLS = ["write", "replace", "mkdir"]
+"""What changes a cache; ``mkdir`` is pathlib's."""
 
 
 class Slow(CountingEncoder):
-    """A window takes a little while, as an encoder's does."""
+    """A unit takes a little while, as an encoder's does."""
 
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
@@ -41,9 +46,9 @@ class Slow(CountingEncoder):
         return super().encode(texts, specs, on_batch)
 
 
-def fill(root: Path) -> None:
+def fill(root: Path, texts: Sequence[str] = TEXTS) -> None:
     spaces = [FeatureStore(root).space(one, "fake") for one in SPECS]
-    encode(plan_encoding(TEXTS, spaces), TEXTS, spaces, Slow)
+    encode(plan_encoding(texts, spaces), texts, spaces, Slow)
 
 
 def forked(root: Path) -> int:
@@ -71,8 +76,47 @@ def wait_for(root: Path, count: int, child: int) -> None:
         time.sleep(0.001)
 
 
-def main(root: Path, kills: int, seed: int) -> None:
-    job.UNIT_TEXTS = WINDOW_TEXTS
+def die_at(name: str, number: int) -> None:
+    """Kill this process at the n-th call of a function of ``os``; of a write, half is done."""
+    real, left = getattr(os, name), number
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if not left:
+            if name == "write":
+                descriptor, data = arguments
+                real(descriptor, data[: len(data) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **named)
+
+    setattr(os, name, call)
+
+
+def killed_at(root: Path, name: str, number: int) -> bool:
+    """Encode a few texts in a child; whether it came to the call at which it is killed."""
+    child = os.fork()
+    if child == 0:
+        die_at(name, number)
+        try:
+            fill(root, FEW)
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def at_each_call(root: Path) -> dict[str, object]:
+    """Let a fresh cache's writer die at its first call of a kind, at its second ..."""
+    caches, calls = [], dict.fromkeys(CALLS, 0)
+    for name in CALLS:
+        while killed_at(root / f"{name} {calls[name]}", name, calls[name] + 1):
+            caches.append(str(root / f"{name} {calls[name]}"))
+            calls[name] += 1
+    return {"caches": caches, "calls": calls}
+
+
+def at_random(root: Path, kills: int, seed: int) -> dict[str, object]:
+    """Let one cache's writers die at any time, one after another."""
     rng = random.Random(seed)
     start = time.perf_counter()
     caches, killed, leftovers, failed = [root / "0"], 0, 0, 0
@@ -89,15 +133,20 @@ def main(root: Path, kills: int, seed: int) -> None:
         else:  # it had finished: a fresh cache for those to come
             failed += os.WEXITSTATUS(status) != 0
             caches.append(root / str(len(caches)))
-    report = {
+    return {
         "caches": [str(cache) for cache in caches],
         "killed": killed,
         "leftovers": leftovers,
         "failed": failed,
         "seconds": round(time.perf_counter() - start, 1),
     }
-    sys.stdout.write(json.dumps(report) + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    job.UNIT_TEXTS = UNIT_TEXTS
+    folder, how, *numbers = sys.argv[1:]
+    if how == "at-each-call":
+        report = at_each_call(Path(folder))
+    else:
+        report = at_random(Path(folder), *map(int, numbers))
+    sys.stdout.write(json.dumps(report) + "\n")

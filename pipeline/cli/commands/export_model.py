@@ -56,13 +56,12 @@ def run(parsed: argparse.Namespace) -> Answer:
 def _write_blend(model: OpenedModel, temperature: float, out: Path) -> None:
     """Write the folder of a blend; it appears whole or not at all."""
     from features.output import appearing
-    from pipeline.models.blend_card import blend_card
     from pipeline.models.blend_folder import PARTS, part_folders, write_blend_file
-    from pipeline.models.card import CARD
+    from pipeline.models.card import CARD, blend_card
     from pipeline.models.export import write_model
     from pipeline.runs.reader import read_blend_metrics
 
-    card = blend_card(read_blend_metrics(model.folder), model, temperature, out.name)
+    card = blend_card(read_blend_metrics(model.folder), model.labels, temperature, out.name)
     with appearing(out, "--out", folder=True) as temporary:
         (temporary / PARTS).mkdir()
         places = part_folders(temporary, len(model.parts))
