@@ -1,11 +1,11 @@
-"""Stage 1: texts in, cached vectors out.
+"""Stage 1: encode texts and cache their vectors.
 
     from features import FeatureStore, load_encoder, encode
 
     encoder = load_encoder()                                  # loads nothing yet
     table = encode(texts, encoder, FeatureStore("cache"))     # FeatureTable, in order
 
-Names are looked up when they are first used: importing this package imports no torch.
+Names are loaded when they are first used: importing this package does not import torch.
 """
 
 from __future__ import annotations

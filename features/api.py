@@ -1,4 +1,4 @@
-"""The stage in two calls, for Python: ``load_encoder`` and ``encode``."""
+"""The Python interface of the encoding stage: ``load_encoder`` and ``encode``."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from features.vectors.table import POOLED, FeatureTable
 
 
 class Described(Protocol):
-    """An encoder that says which model it is, before anything of it is loaded."""
+    """An encoder that knows its model before anything is loaded."""
 
     model: EncoderModel
 
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec, as ``features.encoding.serial.Encoder``."""
+        """Return one block per spec; see ``features.encoders.protocol.Encoder``."""
         ...
 
 
 class LazyEncoder:
-    """An encoder that is loaded when the first text has to be encoded, and only then.
+    """An encoder that is loaded when the first text has to be encoded.
 
     Args:
-        model: which one.
-        device: a torch device such as ``cuda:1``; None takes a GPU where there is one.
+        model: which encoder.
+        device: a torch device such as ``cuda:1``; None: a GPU if there is one.
         backend: ``auto``, ``torch`` or ``openvino``.
     """
 
@@ -58,7 +58,7 @@ class LazyEncoder:
         self._loaded: PausingEncoder | None = None
 
     def loaded(self) -> PausingEncoder:
-        """The encoder itself. Raises ``EncoderError``: it cannot be loaded."""
+        """Load the encoder on the first call, and return it. Raises ``EncoderError``."""
         if self._loaded is None:
             # Imported here alone: torch and transformers cost seconds.
             module = importlib.import_module("features.encoders.transformer")
@@ -68,7 +68,7 @@ class LazyEncoder:
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec, from one forward pass. Raises ``EncoderError``: cannot load."""
+        """Return one block per spec, from one forward pass. Raises ``EncoderError``."""
         return self.loaded().encode(texts, specs, on_batch)
 
     def encode_some(
@@ -78,7 +78,7 @@ class LazyEncoder:
         on_batch: OnBatch,
         enough: Enough,
     ) -> tuple[np.ndarray, list[Block]]:
-        """Encode texts until ``enough``, as ``work.PausingEncoder``; raises as ``encode``."""
+        """Encode texts until ``enough``; see ``PausingEncoder``. Raises ``EncoderError``."""
         return self.loaded().encode_some(texts, specs, on_batch, enough)
 
 
@@ -94,17 +94,17 @@ def load_encoder(
     """Find an encoder; it is loaded when the first text has to be encoded.
 
     Args:
-        name: the embedded encoder's name, a folder, or a hub id.
-        device: a torch device; None takes a GPU where there is one.
-        backend: what runs the encoder: ``torch``, ``openvino``, or ``auto``, the faster one.
+        name: name of the embedded encoder, a folder, or a hub id.
+        device: a torch device; None: a GPU if there is one.
+        backend: ``torch``, ``openvino``, or ``auto`` for the faster one.
         trust_remote_code: run the Python code that comes with the model.
-        prompt: text put before every text, such as ``query: ``; None takes the model's own
-            default, which '' leaves out.
-        prompt_name: the name that the model has for one, in place of the text.
+        prompt: text put before every text, such as ``query: ``; None: the model's default
+            prompt; '': no prompt.
+        prompt_name: name of one of the model's prompts, instead of ``prompt``.
 
     Raises:
-        EncoderError: not to be had here, or not an encoder.
-        SettingError: an unknown back end, or a prompt that the model does not have.
+        EncoderError: the encoder is not available, or the model is not an encoder.
+        SettingError: the back end is unknown, or the model does not have the prompt.
     """
     if backend not in BACKENDS:
         raise SettingError(f"unknown back end {backend!r}; choose one of {listed(BACKENDS)}")
@@ -131,34 +131,37 @@ def encode(
     memory: int | None = None,
     on_batch: Callable[[int, int], None] = lambda texts, tokens: None,
 ) -> FeatureTable:
-    """The vectors of texts, in their order; only texts that the store lacks are encoded.
+    """Return the vectors of texts in their order; encode only those that are not in the cache.
 
     Args:
-        texts: N texts; repeats cost nothing. A list, or a ``CorpusTexts``, which streams them
-            from a file.
-        layout: ``pooled`` (one vector a text), ``tokens`` (one a token) or ``sentences``
-            (one pooled vector a sentence).
-        layers: hidden states of the tokens layout, 0 being the embeddings and -1 the last;
-            None takes the one two thirds up.
+        texts: N texts; repeated texts are encoded once. A list, or a ``CorpusTexts``, which
+            streams them from a file.
+        encoder: as ``load_encoder`` returns it.
+        store: the cache.
+        layout: ``pooled`` (one vector per text), ``tokens`` (one per token) or ``sentences``
+            (one pooled vector per sentence).
+        layers: hidden states for the tokens layout, 0 being the embeddings and -1 the last;
+            None: the one at two thirds of the depth.
         dtype: stored form: ``float16``, ``float32`` or ``int8``.
         precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
-        max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
-            encoder's limit.
-        language: whose rules end sentences, such as ``de``; for that layout alone.
-        prompt: text put before every text; None takes that of ``load_encoder``.
-        memory: bytes that the vectors may take of it, by default half of what is available;
-            where they are more, ``values`` is read from a nameless file in the cache.
-        on_batch: called after every batch with its number of texts and of tokens.
+        max_tokens: maximum tokens per text, in overlapping windows; None: cut at the encoder's
+            limit.
+        language: language of the rules that split sentences, such as ``de``; only for that
+            layout.
+        prompt: text put before every text; None: the prompt of ``load_encoder``.
+        memory: maximum bytes of RAM for the vectors, by default half of what is available;
+            beyond that, ``values`` is memory-mapped from a temporary file in the cache.
+        on_batch: called after every batch with its numbers of texts and tokens.
 
     Returns:
         A table of N texts; ``values`` is (rows, D) in the stored dtype (float16 for int8).
 
     Raises:
-        SettingError: an unknown layout, layer, dtype, precision or language, or a
-            ``max_tokens`` that needs no windows.
-        EncoderError, CacheError, DiskSpaceError: the encoder or the cache cannot be used; or
-            the encoder's vectors would not be those of its own library (see
-            ``features.probe.probe``).
+        SettingError: a layout, layer, dtype, precision or language is unknown, or
+            ``max_tokens`` needs no windows.
+        EncoderError: the encoder cannot be used, or its vectors would differ from those of its
+            own library (see ``features.probe.probe``).
+        CacheError, DiskSpaceError: the cache cannot be written, or the disk is too small.
         BadVectorError: NaN, infinite or zero vectors; all other texts were stored.
     """
     for value, known in ((dtype, STORED_DTYPES), (precision, ("auto", *PRECISIONS))):

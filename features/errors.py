@@ -5,23 +5,26 @@
     │   ├── CorpusError            a data file: missing, unreadable, a bad row or value
     │   ├── SplitError             the rows cannot be split into train, validation, test
     │   ├── SettingError           an unknown or out-of-range setting, head or layout
-    │   ├── ArrayError             vectors or labels handed over from Python that will not do
-    │   ├── EncoderError           an encoder that cannot be had, or is not what it claims
+    │   ├── ArrayError             unusable vectors or labels, passed from Python
+    │   ├── EncoderError           an encoder that is not available, or not what it claims to be
     │   ├── CacheError             a cache or run folder that cannot be written or read
+    │   │   └── DamagedFileError   a file of a run or model folder that breaks its format
     │   ├── OutputError            a file or stream for results that cannot be written
     │   ├── RemoteError            object storage that cannot be reached, or refuses
     │   ├── DiskSpaceError         what is planned does not fit on the disk
     │   └── DeviceMemoryError      a text or an encoder does not fit in the memory
-    └── FaultError                 not the user's doing: exit code 1
+    └── FaultError                 a fault that the user did not cause: exit code 1
         ├── CorruptShardError      stored bytes that do not match their digest
         ├── BadVectorError         an encoder gave NaN, infinite or all-zero vectors
         ├── WorkerError            a process that encoded died, and its texts are missing
         └── DivergedError          training whose loss became NaN or infinite
 
-A message is one line and says the rule, the offending value, the place and the remedy.
+A message is one line with the rule, the offending value, its location and the remedy.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class ManyheadsError(Exception):
@@ -49,15 +52,28 @@ class SettingError(InputError):
 
 
 class ArrayError(InputError, ValueError):
-    """Vectors or labels that will not do. A ``ValueError`` too, as scikit-learn expects."""
+    """Unusable vectors or labels. A ``ValueError`` too, as scikit-learn expects."""
 
 
 class EncoderError(InputError):
-    """An encoder that cannot be had, or is not what it claims to be."""
+    """An encoder that is not available, or not what it claims to be."""
 
 
 class CacheError(InputError):
     """A cache or run folder that cannot be written or read."""
+
+
+class DamagedFileError(CacheError):
+    """A file of a run or model folder that does not hold what it must.
+
+    Args:
+        path: the file.
+        reason: which rule it breaks, and where.
+        remedy: what to do.
+    """
+
+    def __init__(self, path: Path, reason: object, remedy: str) -> None:
+        super().__init__(f"{path} is damaged ({' '.join(str(reason).split())}): {remedy}")
 
 
 class OutputError(InputError):

@@ -22,27 +22,28 @@ from features.vectors.table import POOLED, FeatureTable
 
 
 class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Texts -> vectors, through the cache: folds, grids and reruns encode nothing twice.
+    """A scikit-learn transformer from texts to cached vectors, which encodes nothing twice.
 
-    The encoder is frozen, so ``fit`` learns nothing and looks at no label: used inside a
-    Pipeline it cannot leak from one fold to another.
+    The encoder is frozen: ``fit`` learns nothing and uses no labels, so in a Pipeline nothing
+    leaks from one fold to another.
 
     Args:
-        encoder: the embedded encoder's name, a folder, or a hub id.
+        encoder: name of the embedded encoder, a folder, or a hub id.
         layout: ``pooled``; or ``tokens`` or ``sentences``, for ``heads.HeadClassifier``.
-        layers: hidden states of the tokens layout, as ``features.encode`` takes them.
-        cache: the folder of the feature store.
+        layers: hidden states for the tokens layout, as for ``features.encode``.
+        cache: folder of the feature store.
         dtype: stored form: ``float16``, ``float32`` or ``int8``.
         precision: of the matrix products: ``auto``, ``float32`` or ``bfloat16``.
-        max_tokens: tokens seen of a text, through overlapping windows; None cuts it at the
-            encoder's limit.
-        language: whose rules end sentences, such as ``de``; for that layout alone.
-        device: a torch device; None takes a GPU where there is one.
-        backend: what runs the encoder: ``auto``, ``torch`` or ``openvino``.
+        max_tokens: maximum tokens per text, in overlapping windows; None: cut at the encoder's
+            limit.
+        language: language of the rules that split sentences, such as ``de``; only for that
+            layout.
+        device: a torch device; None: a GPU if there is one.
+        backend: back end of the encoder: ``auto``, ``torch`` or ``openvino``.
         trust_remote_code: run the Python code that comes with the encoder.
-        prompt: text put before every text, such as ``query: ``; None takes the encoder's own
-            default, which '' leaves out.
-        prompt_name: the name that the encoder has for one, in place of the text.
+        prompt: text put before every text, such as ``query: ``; None: the encoder's default
+            prompt; '': no prompt.
+        prompt_name: name of one of the encoder's prompts, instead of ``prompt``.
 
     Attributes:
         n_features_out_: D, after ``fit``.
@@ -80,21 +81,21 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.prompt_name = prompt_name
 
     def fit(self, X: Iterable[str], y: Any = None) -> FeatureEncoder:
-        """Look the encoder up; nothing is learnt. Raises ``EncoderError``, ``SettingError``."""
+        """Find the encoder; learn nothing. Raises ``EncoderError``, ``SettingError``."""
         _texts(X)
         self.encoder_ = self._find()
         self.n_features_out_ = self._width(self.encoder_)
         return self
 
     def transform(self, X: Iterable[str]) -> np.ndarray | FeatureTable:
-        """The vectors of N texts.
+        """Return the vectors of N texts.
 
         Returns:
             (N, D) float32 when pooled; in the sequence layouts a ``FeatureTable`` of N texts.
 
         Raises:
-            SettingError: something that is no text.
-            ManyheadsError: as ``features.encode``.
+            SettingError: a value is not a text.
+            ManyheadsError: like ``features.encode``.
         """
         encoder = getattr(self, "encoder_", None) or self._find()
         store = FeatureStore(self.cache)
@@ -112,7 +113,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return table.values.astype(np.float32) if self.layout == POOLED else table
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """(D,) names ``vector0`` to ``vector<D - 1>``."""
+        """Return (D,) names ``vector0`` to ``vector<D - 1>``."""
         width = self._width(self._find())
         return np.array([f"vector{i}" for i in range(width)], dtype=object)
 
@@ -124,7 +125,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        """Settings only: a copy in another process finds the encoder again."""
+        """Return the settings only: a copy in another process finds the encoder again."""
         state = dict(super().__getstate__())
         state.pop("encoder_", None)
         return state
@@ -160,7 +161,7 @@ def _texts(X: Iterable[str]) -> Sequence[str]:
 
 
 def _column(array: np.ndarray) -> list[Any]:
-    """The texts of an array or a data frame of one column. Raises ``SettingError``: of more."""
+    """Return the texts of an array or of a one-column data frame. Raises ``SettingError``."""
     if array.ndim > 1 and array.size != len(array):
         raise SettingError(
             f"FeatureEncoder takes one column of texts; got an array of shape {array.shape}: "

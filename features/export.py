@@ -1,13 +1,12 @@
-"""Export: the vectors of a corpus, in its order, in the forms that other tools read.
+"""Export: write the vectors of a corpus, in its order, in formats for other tools.
 
-    npy      (rows, D) array; for the sequence layouts PATH.offsets.npy beside it, (N + 1,)
-             int64: text i owns the rows offsets[i]:offsets[i + 1]
+    npy      (rows, D) array; for the sequence layouts also PATH.offsets.npy, (N + 1,) int64:
+             the vectors of text i are the rows offsets[i]:offsets[i + 1]
     arrow    Arrow IPC file: the corpus' columns, and vectors as fixed_size_list
     parquet  the same columns as conventional Parquet, in float32, which every reader takes
     hf       a Hugging Face data set folder for ``datasets.load_from_disk``
 
-Everything is written in slices of the corpus, from its beginning to its end, under a temporary
-name, and renamed when complete.
+Everything is written slice by slice under a temporary name, and renamed when it is complete.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from features.vectors.table import POOLED, FeatureTable
 SLICE_TEXTS = 8192
 SLICE_BYTES = 64 * 2**20
 SUFFIXES = {"npy": ".npy", "arrow": ".arrow", "parquet": ".parquet", "hf": ""}
-"""What the name of an export ends in, by format; ``hf`` is a folder."""
+"""Format -> suffix of its files; ``hf`` is a folder."""
 
 FORMATS = tuple(SUFFIXES)
 VECTORS = "vectors"
@@ -55,14 +54,16 @@ class Export:
 
 
 def check_export(path: Path, form: str, reads: Iterable[Source | str] = ()) -> None:
-    """Refuse an export that cannot succeed, before anything is encoded.
+    """Raise an error, before anything is encoded, if an export cannot succeed.
 
     Args:
+        path: the file or folder to write.
+        form: the format.
         reads: files and folders that the command reads.
 
     Raises:
-        SettingError: an unknown format, a suffix of another one, or a place that will not do.
-        OutputError: a file that cannot be written.
+        SettingError: the format is unknown, or the path does not fit it.
+        OutputError: the file cannot be written.
     """
     if form not in FORMATS:
         raise SettingError(f"unknown format {form!r}; the formats are {listed(FORMATS)}")
@@ -76,6 +77,12 @@ def check_export(path: Path, form: str, reads: Iterable[Source | str] = ()) -> N
 
 def export(space: Space, corpus: Corpus, path: Path, form: str) -> Export:
     """Write the vectors of a corpus, all of which are cached, in corpus order.
+
+    Args:
+        space: the space of the vectors.
+        corpus: the texts.
+        path: the file or folder to write.
+        form: the format.
 
     Raises:
         SettingError: see ``check_export``.
@@ -100,7 +107,7 @@ def export(space: Space, corpus: Corpus, path: Path, form: str) -> Export:
 
 
 def arrow_schema(corpus: Corpus, spec: FeatureSpec, dtype: str) -> pa.Schema:
-    """text, label and split where the corpus has them, and the vectors."""
+    """Return the schema: text, label and split if the corpus has them, and the vectors."""
     vector = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), spec.width)
     names = ["text"] + [n for n in ("label", "split") if getattr(corpus, f"{n}s") is not None]
     fields = [pa.field(name, pa.string()) for name in names]
@@ -109,10 +116,10 @@ def arrow_schema(corpus: Corpus, spec: FeatureSpec, dtype: str) -> pa.Schema:
 
 
 def slices(space: Space, corpus: Corpus) -> Iterator[tuple[slice, FeatureTable]]:
-    """The corpus cut into runs of neighbours with their vectors, a bounded size each."""
+    """Yield slices of the corpus with their vectors, each of limited size."""
     keys = text_keys(corpus.texts)
     sizes = space.lengths(keys).astype(np.int64) * space.spec.bytes_per_vector
-    with space.held():
+    with space.keep_open():
         for run in slices_by_size(sizes, SLICE_TEXTS, SLICE_BYTES):
             yield run, space.table(keys[run])
 
@@ -157,9 +164,9 @@ def _export_npy(space: Space, corpus: Corpus, path: Path) -> Export:
 def _write_npy(
     path: Path, shape: tuple[int, ...], dtype: str, parts: Iterable[np.ndarray]
 ) -> None:
-    """Write an array that comes in parts, one behind the other.
+    """Write an array that comes in parts.
 
-    Written, not mapped: to run out of disk under a memory map kills the process.
+    It is not memory-mapped, since a full disk under a memory map would kill the process.
     """
     kind = np.dtype(dtype).newbyteorder("<")
     header = {"descr": kind.str, "fortran_order": False, "shape": shape}
@@ -174,7 +181,7 @@ def _offsets_path(path: Path) -> Path:
 
 
 def _write_hf(folder: Path, space: Space, corpus: Corpus, schema: pa.Schema) -> int:
-    """The folder that ``datasets.Dataset.save_to_disk`` writes, of plain Arrow and JSON."""
+    """Write the folder of ``datasets.Dataset.save_to_disk``, as plain Arrow and JSON."""
     name = "data-00000-of-00001.arrow"
     kinds = {field.name: hf_feature(field.type) for field in schema}
     marked = schema.with_metadata({"huggingface": json.dumps({"info": {"features": kinds}})})
@@ -196,9 +203,9 @@ def _write_hf(folder: Path, space: Space, corpus: Corpus, schema: pa.Schema) -> 
 
 
 def hf_feature(kind: pa.DataType) -> dict[str, Any]:
-    """An Arrow type as ``datasets`` describes it in ``dataset_info.json``.
+    """Return how ``datasets`` describes an Arrow type in ``dataset_info.json``.
 
-    "Sequence" is read by all its versions; "List", its name since version 4, is not.
+    All versions read "Sequence"; only version 4 and later read its new name "List".
     """
     if pa.types.is_fixed_size_list(kind):
         inner = hf_feature(kind.value_type)

@@ -1,4 +1,4 @@
-"""Groups of rows: ids of equal values, groups joined through shared members, majorities."""
+"""Groups of rows as integer ids: numbering, merging, and the majority class of a group."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import numpy as np
 
 
 def ids_of(values: Iterable[Hashable]) -> np.ndarray:
-    """(N,) int64: equal values get equal ids, counted from 0 in order of first appearance."""
+    """Return (N,) int64: equal values get equal ids, counted from 0 in order of first
+    appearance."""
     ids: dict[Hashable, int] = {}
     return np.array([ids.setdefault(value, len(ids)) for value in values], dtype=np.int64)
 
 
 def union(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The finest units that part neither the units of ``first`` nor those of ``second``.
+    """Merge two partitions: rows that share a unit in either one share a unit in the result.
 
     Args:
         first, second: (N,) int64 unit ids from 0.
 
     Returns:
-        (N,) int64 unit ids from 0. Union-find with path halving.
+        (N,) int64 unit ids from 0, found by union-find with path halving.
     """
     parent = list(range(int(first.max(initial=-1)) + 1))
 
@@ -37,10 +38,10 @@ def union(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def majority(units: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """(U,) int64: the class that most rows of each unit have, the lowest id at a tie.
+    """Return (U,) int64: the most frequent class of each unit; of a tie, the lowest id.
 
     Args:
-        units: (N,) int64 unit ids, each of 0 to U - 1 at least once.
+        units: (N,) int64 unit ids; every id from 0 to U - 1 occurs.
         classes: (N,) int64 class ids from 0.
     """
     width = int(classes.max(initial=0)) + 1

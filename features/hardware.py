@@ -1,6 +1,6 @@
-"""What this machine's hardware gains from: the processor is asked about itself, a GPU about it.
+"""The hardware of this machine: GPUs, and whether bfloat16 is faster than float32.
 
-Nothing here imports torch, unless a GPU may be there and somebody has to be sure.
+Imports torch only if there may be a GPU and the answer depends on it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ AUTO = "auto"
 
 CPUINFO = Path("/proc/cpuinfo")
 
-# Matrix products in bfloat16 are an instruction there, so autocast pays. On other processors
-# torch emulates them and float32 is faster.
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+"""CPU flags for matrix products in bfloat16. Without one of them torch emulates bfloat16, and
+float32 is faster."""
 
 BFLOAT16_CAPABILITY = 8
-"""Major compute capability from which a GPU multiplies bfloat16; older ones emulate it."""
+"""Minimum major compute capability of GPUs that multiply bfloat16; older ones emulate it."""
 
 GPU_SIGNS = tuple(map(Path, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")))
 """Device files of drivers: NVIDIA on Linux, any GPU under WSL2, AMD with ROCm."""
 
 
 def flags_in(cpuinfo: str) -> frozenset[str]:
-    """The flags that a Linux ``/proc/cpuinfo`` lists (x86 ``flags``, Arm ``Features``)."""
+    """Return the flags that a Linux ``/proc/cpuinfo`` lists (x86 ``flags``, Arm
+    ``Features``)."""
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):
@@ -45,7 +46,7 @@ def cpu_bfloat16() -> bool:
 
 
 def gpu_possible() -> bool:
-    """Return whether torch might find a GPU; False is certain, and costs no import of torch."""
+    """Return whether there may be a GPU, without importing torch; False is certain."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
         return False
     return os.name != "posix" or any(sign.exists() for sign in GPU_SIGNS)
@@ -53,10 +54,10 @@ def gpu_possible() -> bool:
 
 @cache
 def gpu_bfloat16(device: str) -> bool:
-    """Return whether a GPU multiplies bfloat16 itself, as torch knows it.
+    """Return whether a GPU multiplies bfloat16 in hardware, by asking torch.
 
     Args:
-        device: ``cuda`` or ``cuda:N``; one that is not there gains from nothing.
+        device: ``cuda`` or ``cuda:N``; False if there is no such device.
     """
     cuda = importlib.import_module("torch").cuda
     try:
@@ -66,7 +67,7 @@ def gpu_bfloat16(device: str) -> bool:
 
 
 def default_device() -> str:
-    """Return where an encoder runs that is given no device: a GPU where there is one."""
+    """Return the default device of encoders: ``cuda`` if torch finds a GPU, else ``cpu``."""
     if gpu_possible() and importlib.import_module("torch").cuda.is_available():
         return "cuda"
     return "cpu"
@@ -80,11 +81,14 @@ def gains_from_bfloat16(device: str) -> bool:
 
 
 def chosen_precision(precision: str, devices: Sequence[str] = ()) -> str:
-    """Return ``float32`` or ``bfloat16`` as given; for ``auto`` the faster one on the devices.
+    """Resolve ``auto`` to the precision that is faster on all devices.
 
     Args:
         precision: ``auto``, ``float32`` or ``bfloat16``.
-        devices: torch devices that encode, all into one space; none is ``default_device``.
+        devices: torch devices that encode into one space; empty: the default device.
+
+    Returns:
+        ``float32`` or ``bfloat16``.
     """
     if precision != AUTO:
         return precision

@@ -1,4 +1,4 @@
-"""Missing values: cells in which nothing stands, or what programs write for nothing."""
+"""Missing values: empty cells, and what programs write into them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from features.groups import ids_of
 NO_VALUE = frozenset(
     ("nan", "NaN", "NAN", "None", "null", "NULL", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaT")
 )
-"""What pandas, R, SQL, Excel and Python write where there is no value."""
+"""What pandas, R, SQL, Excel and Python write for a missing value."""
 
 
 def is_missing(value: object) -> bool:
-    """Return whether a value is None, not a number, blank, or one of ``NO_VALUE``."""
+    """Return whether a value is None, NaN, blank, or one of ``NO_VALUE``."""
     if isinstance(value, str):
         return not value.strip() or value.strip() in NO_VALUE
     return value is None or bool(value != value)
 
 
 def ids_of_groups(groups: Sequence[Hashable] | np.ndarray) -> np.ndarray:
-    """Return (N,) int64 ids of groups from 0; rows without one are a group each.
+    """Return (N,) int64 ids of groups from 0; every row with a missing group gets its own id.
 
-    Nothing says that rows whose author is unknown have the same author.
+    Rows with an unknown author, for example, need not have the same author.
     """
     values = groups.tolist() if isinstance(groups, np.ndarray) else groups
     return ids_of(

@@ -2,10 +2,10 @@
 
     .tmp-<name>-<token>/<name>  --write, fsync-->  --rename-->  <name>  --fsync of the folder
 
-Each appears whole or not at all, whatever ends the work. The folder around it is locked
-meanwhile, and has a random name, so no run touches what another is writing; what a killed run
-left is removed by the next one that writes beside it. Nothing that a command reads is written
-over.
+An output appears complete or not at all, however the command ends. Its temporary folder is
+locked and has a random name, so no run touches the output of another; what a killed run left is
+removed by the next run that writes beside it. A file that the command reads is never
+overwritten.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from features.storage.remote import RemotePath
 LEFTOVER = re.compile(
     r"\.tmp-(?P<whole>.+)-[0-9a-f]{6}|\..+\.(?:npy|arrow|parquet)\.[0-9a-f]{8}\.tmp"
 )
-"""Temporary names of outputs: of the folder that holds one, and of files of older versions."""
+"""Temporary names of outputs: of the folder around one, and of files of older versions."""
 
 LONGEST = 200
-"""Bytes of a name that the temporary folder is named by; by a digest, where it is longer."""
+"""Maximum bytes of an output's name in that of its temporary folder; longer ones are hashed."""
 
 
 @contextmanager
 def appearing(path: Path, option: str, folder: bool = False) -> Iterator[Path]:
-    """A temporary path, or an empty folder, that takes the place of ``path``.
+    """Yield a temporary path that replaces ``path`` if the block succeeds; otherwise remove it.
 
-    It does so once the block has ended well; otherwise it goes. A link is followed: the file
-    that it leads to is replaced. Modes follow the umask.
+    A link is followed, and the file that it leads to is replaced. Modes follow the umask.
 
     Args:
-        path: the file, or a folder that is empty or not there.
-        option: that named it, for messages.
+        path: the file, or a folder that is empty or does not exist.
+        option: the option that named it, for messages.
+        folder: whether to make a folder.
 
     Raises:
-        OutputError: in place of an ``OSError`` of the block, too.
+        OutputError: in place of an ``OSError``, also one of the block.
     """
     with _translated(path, option):
         target = _target(path)
@@ -60,15 +60,16 @@ def appearing(path: Path, option: str, folder: bool = False) -> Iterator[Path]:
 
 
 def check_output(path: Path, option: str, reads: Iterable[Source | str] = ()) -> None:
-    """Refuse, before any work, a file that cannot be written or that the command reads.
+    """Raise an error, before any work, if a file cannot be written or is read by the command.
 
     Args:
-        path: the file, or a folder that is not there.
-        option: that named it, for messages.
+        path: the file, or a folder that does not exist.
+        option: the option that named it, for messages.
         reads: files and folders that the command reads; an encoder may be a name.
 
     Raises:
-        SettingError: no folder to write to, no regular file, or a file that is read.
+        SettingError: there is no folder to write to, the path is not a regular file, or the
+            command reads it.
         OutputError: the system refuses to write there.
     """
     with _translated(path, option):
@@ -92,7 +93,7 @@ def check_output(path: Path, option: str, reads: Iterable[Source | str] = ()) ->
 
 
 def _target(path: Path) -> Path:
-    """Where ``path`` leads, links followed."""
+    """Return the path with links followed."""
     try:
         return Path(os.path.realpath(path))
     except ValueError as error:  # no name holds a NUL byte
@@ -100,7 +101,7 @@ def _target(path: Path) -> Path:
 
 
 def _local(read: Source | str) -> Path | None:
-    """A file or folder of this machine that is read, if there is one."""
+    """Return the local file or folder that is read; None if there is none."""
     if isinstance(read, RemotePath):
         return None
     path = Path(read.repo if isinstance(read, HubName) else read)
@@ -113,7 +114,7 @@ def _local(read: Source | str) -> Path | None:
 
 
 def _would_change(target: Path, read: Path) -> bool:
-    """Whether to write a file would change what is read: itself, a link to it, in a folder."""
+    """Return whether writing a file changes what is read: that file, or one in that folder."""
     if target.exists() and target.samefile(read):
         return True
     return read.is_dir() and target.is_relative_to(read.resolve())
@@ -121,7 +122,9 @@ def _would_change(target: Path, read: Path) -> bool:
 
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
-    """A path of the target's own name in a new folder beside it, which goes in the end."""
+    """Yield a path of the target's name in a new folder beside it; remove the folder at the
+    end.
+    """
     name = target.name
     if len(os.fsencode(name)) > LONGEST:
         name = hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()
@@ -135,7 +138,7 @@ def _temporary(target: Path) -> Iterator[Path]:
 
 
 def _left(target: Path, name: str, found: str) -> bool:
-    """Whether a name beside an output is, by its form, that of one that was under way."""
+    """Return whether a name beside an output is that of a leftover of the same output."""
     leftover = LEFTOVER.fullmatch(found)
     if not leftover:
         return bool(re.fullmatch(rf"\.{re.escape(target.name)}(\.[0-9a-f]{{8}})?\.tmp", found))
@@ -149,7 +152,7 @@ def _left(target: Path, name: str, found: str) -> bool:
 
 
 def _sync(path: Path) -> None:
-    """Make a file, or a folder with all that is in it, durable."""
+    """Make a file, or a folder with all its contents, durable."""
     if path.is_dir():
         for each in path.iterdir():
             _sync(each)
@@ -161,7 +164,7 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def _translated(path: Path, option: str) -> Iterator[None]:
-    """Turn what the system raises into one line that names the option."""
+    """Turn an ``OSError`` into an OutputError that names the option."""
     try:
         yield
     except OSError as error:

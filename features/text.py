@@ -1,4 +1,4 @@
-"""Texts as the cache and the audit see them: content keys and normalized copies."""
+"""Text keys for the cache, and normalized texts for finding duplicates."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import numpy as np
 from features.errors import CorpusError
 
 KEY_BYTES = 16
+"""Bytes of a text's key."""
 
 
 def text_key(text: str) -> bytes:
-    """The 16-byte BLAKE2b hash of the exact UTF-8 bytes of a text.
+    """Return the 16-byte BLAKE2b hash of the exact UTF-8 bytes of a text.
 
     Raises:
-        CorpusError: it holds half of a surrogate pair, which has no such bytes.
+        CorpusError: the text holds half of a surrogate pair, which UTF-8 cannot encode.
     """
     try:
         data = text.encode("utf-8")
@@ -31,15 +32,15 @@ def text_key(text: str) -> bytes:
 
 
 def text_keys(texts: Iterable[str]) -> np.ndarray:
-    """(N,) array of ``S16``: the key of each text, in order."""
+    """Return (N,) array of ``S16``: the key of each text, in order."""
     return np.fromiter(map(text_key, texts), f"S{KEY_BYTES}")
 
 
 def normalize_text(text: str) -> str:
-    """``text`` as duplicates are compared: without case, compatibility forms and spacing.
+    """Return ``text`` without case, compatibility forms and spacing, to compare duplicates.
 
-    Two texts fold to the same string exactly if they are a compatibility caseless match
-    (Unicode Standard, 3.13, D146) once runs of white space count as one space.
+    Two texts normalize to the same string exactly if they are a compatibility caseless match
+    (Unicode Standard, 3.13, D146) after runs of white space are replaced by one space.
     """
     if text.isascii():
         return " ".join(text.lower().split())

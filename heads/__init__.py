@@ -1,10 +1,11 @@
-"""Stage 2: cached vectors and labels in, trained classifier heads out.
+"""Stage 2: train classifier heads on cached vectors and labels.
 
     from heads import HeadClassifier
 
-    HeadClassifier("cnn").fit(table, labels).predict(table)    # as any scikit-learn classifier
+    HeadClassifier("cnn").fit(table, labels).predict(table)    # like any scikit-learn
+    classifier
 
-The name is looked up when it is first used: importing this package imports no torch.
+Names are loaded when they are first used: importing this package does not import torch.
 """
 
 from __future__ import annotations

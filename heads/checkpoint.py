@@ -1,7 +1,8 @@
-"""A TrainedHead as two files: ``head.safetensors`` (weights) and ``head.json`` (all else).
+"""A TrainedHead as two files: ``head.safetensors`` (weights) and ``head.json`` (everything
+else).
 
-Nothing is pickled. The weights' digest stands in the JSON, which is written last, so that a
-pair of files from two runs, or a truncated one, is noticed.
+Nothing is pickled. The JSON holds the digest of the weights and is written last, so that
+truncated files or files from two different runs are noticed.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
 
-from features.errors import CacheError, SettingError
+from features.errors import CacheError, DamagedFileError, SettingError
 from features.messages import listed
 from heads.problem import EpochRecord
 from heads.registry import make_settings
@@ -24,13 +25,15 @@ from heads.trained import TrainedHead
 
 WEIGHTS = "head.safetensors"
 DESCRIPTION = "head.json"
+REMEDY = "train again"
 VERSION = 2
 READABLE = (1, 2)
-"""Versions that can be read. 1 had no temperature: its probabilities were the plain softmax."""
+"""Versions that can be read. Version 1 had no temperature; its probabilities were the softmax.
+"""
 
 
 class Description(BaseModel):
-    """What ``head.json`` holds."""
+    """The content of ``head.json``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
@@ -47,7 +50,7 @@ class Description(BaseModel):
 
 
 def save(trained: TrainedHead, folder: Path) -> None:
-    """Write both files into an existing folder; what stands there under their names goes.
+    """Write both files into an existing folder, replacing earlier ones.
 
     Raises:
         CacheError: the folder cannot be written.
@@ -69,7 +72,7 @@ def save(trained: TrainedHead, folder: Path) -> None:
 
 
 def save_weights(trained: TrainedHead, folder: Path) -> str:
-    """Write the weights alone into an existing folder; their digest, for a description.
+    """Write the weights into an existing folder, and return their digest.
 
     Raises:
         CacheError: the folder cannot be written.
@@ -90,13 +93,14 @@ def load(folder: Path) -> TrainedHead:
     """Read what :func:`save` wrote.
 
     Raises:
-        CacheError: a file is missing, damaged, of another version, or not of the other's run.
+        CacheError: a file is missing, damaged or of another version, or the two are not of one
+            run.
     """
     return assemble(_read_description(folder / DESCRIPTION), folder / WEIGHTS)
 
 
 def assemble(description: Description, path: Path) -> TrainedHead:
-    """The head that a description and a file of weights make together.
+    """Build a head from a description and a file of weights.
 
     Raises:
         CacheError: the weights are missing, damaged, or not those of the description.
@@ -132,17 +136,19 @@ def assemble(description: Description, path: Path) -> TrainedHead:
 def _read_description(path: Path) -> Description:
     try:
         values = json.loads(_read(path))
-        version = values["version"]
-        if version not in READABLE:
-            raise CacheError(
-                f"{path} is of format version {version}, this program reads "
-                f"{listed(READABLE)}: predict with the manyheads that trained it, or train "
-                "again"
-            )
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(path, error, REMEDY) from error
+    if not isinstance(values, dict) or "version" not in values:
+        raise DamagedFileError(path, "it holds no object with a version", REMEDY)
+    if values["version"] not in READABLE:
+        raise CacheError(
+            f"{path} is of format version {values['version']}, this program reads "
+            f"{listed(READABLE)}: predict with the manyheads that trained it, or train again"
+        )
+    try:
         return Description.model_validate(values)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise CacheError(f"{path} is damaged ({reason}): train again") from error
+    except ValidationError as error:
+        raise DamagedFileError(path, error, REMEDY) from error
 
 
 def _read(path: Path) -> bytes:

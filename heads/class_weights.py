@@ -19,18 +19,18 @@ PAIR = re.compile(r"\s*(?P<label>.+?)\s*=\s*(?P<weight>[0-9.eE+-]+)\s*(?:,|$)")
 
 
 def class_weights(rule: str, labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray | None:
-    """The weights of C classes.
+    """Return the weights of C classes.
 
     Args:
-        rule: ``none``, ``balanced``, or pairs such as ``joy=2,fear=0.5``; others weigh 1.
+        rule: ``none``, ``balanced``, or pairs such as ``joy=2,fear=0.5``; other labels weigh 1.
         labels: (n,) int64 class ids of the training texts.
         names: the C labels.
 
     Returns:
-        (C,) float32, or None where all weigh the same.
+        (C,) float32, or None if all classes weigh the same.
 
     Raises:
-        SettingError: a pair names no class.
+        SettingError: a pair names an unknown label.
     """
     if rule == NONE:
         return None
@@ -42,7 +42,7 @@ def class_weights(rule: str, labels: np.ndarray, names: tuple[str, ...]) -> np.n
 
 
 def check_weights(rule: str, names: Sequence[str]) -> None:
-    """Refuse pairs of labels that are none of ``names``. Raises ``SettingError``."""
+    """Raise ``SettingError`` if a pair names a label that is not among ``names``."""
     unknown = [label for label in _pairs(rule) if label not in names]
     if unknown:
         raise SettingError(
@@ -51,12 +51,12 @@ def check_weights(rule: str, names: Sequence[str]) -> None:
 
 
 def weights_of(rule: str, names: Sequence[str]) -> str:
-    """The rule without the pairs of labels that are none of ``names``."""
+    """Return the rule without pairs for labels that are not among ``names``."""
     given = _pairs(rule)
     if all(label in names for label in given):
         return rule
-    kept = [f"{label}={weight!r}" for label, weight in given.items() if label in names]
-    return ",".join(kept) or NONE
+    known = [f"{label}={weight!r}" for label, weight in given.items() if label in names]
+    return ",".join(known) or NONE
 
 
 def _pairs(rule: str) -> dict[str, float]:
@@ -64,11 +64,11 @@ def _pairs(rule: str) -> dict[str, float]:
 
 
 def parse_weights(pairs: str) -> dict[str, float]:
-    """``"joy=2,fear=0.5"`` -> weights by label.
+    """Parse pairs such as ``"joy=2,fear=0.5"`` into weights by label.
 
     Raises:
-        ValueError: text that is no such pair, a weight that is not finite and positive, or a
-            label given twice.
+        ValueError: the text is not such pairs, a weight is not finite and positive, or a label
+            is given twice.
     """
     weights: dict[str, float] = {}
     place = 0
@@ -94,13 +94,14 @@ def _number(text: str) -> float:
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Weights inverse to the frequency of each class, of mean 1 over the labels.
+    """Return weights inverse to the frequency of each class, with mean 1 over the labels.
 
     Args:
         labels: (n,) int64 in 0..classes-1.
+        classes: C, the number of classes.
 
     Returns:
-        (C,) float32, n / (classes present x count); 0 for a class without labels.
+        (C,) float32, n / (number of classes that occur x count); 0 for a class without labels.
     """
     counts = np.bincount(labels, minlength=classes)
     present = counts > 0

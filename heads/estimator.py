@@ -22,28 +22,28 @@ from heads.registry import check_layout, head_type, make_settings
 from heads.trained import fit, refit
 
 NESTED = "settings__"
-"""What the name of a setting begins with in a grid."""
+"""Prefix of the settings' names in a grid."""
 
 Vectors = FeatureTable | np.ndarray | Sequence[np.ndarray]
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A head over vectors of texts.
+    """A head over vectors of texts, as a scikit-learn classifier.
 
-    What is learned from takes three forms: (N, D) pooled vectors; a ``FeatureTable``, as
-    ``FeatureEncoder`` gives for the sequence layouts; or N arrays (T, D), the vectors of a
-    text each.
+    The input has one of three forms: (N, D) pooled vectors; a ``FeatureTable``, which
+    ``FeatureEncoder`` returns for the sequence layouts; or N arrays (T, D) with the vectors of
+    one text each.
 
     Args:
-        head: its name; ``manyheads heads`` lists them.
-        settings: those that differ from the head's defaults. In a grid each is a parameter of
-            its own, ``settings__units`` and its like.
-        validation_fraction: share of the texts, in (0, 1), drawn in equal parts from every
-            class, that training stops and chooses by and the temperature of the probabilities
-            is fitted on. Then the head learns once more, from all texts; with the setting
-            ``refit=False`` it never learns from them.
-        random_state: decides which those are and everything random in training. The default
-            makes fits repeatable; None takes another seed every time.
+        head: name of the head; ``manyheads heads`` lists them.
+        settings: settings that differ from the head's defaults. In a grid each one is a
+            parameter, such as ``settings__units``.
+        validation_fraction: share of the texts, in (0, 1), drawn in the same share from every
+            class. They decide when training stops, choose the best epoch, and determine the
+            temperature of the probabilities. After that the head is trained again on all texts;
+            with the setting ``refit=False`` it is not.
+        random_state: seed of the validation texts and of everything random in training. The
+            default makes fits repeatable; None takes another seed every time.
 
     Attributes:
         classes_: (C,) the labels, sorted.
@@ -68,8 +68,9 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Train the head on the vectors of N texts and their (N,) labels.
 
         Raises:
-            SettingError: no such head or setting, or a head for another layout.
-            ArrayError, ValueError: vectors or labels that will not do; fewer than two classes.
+            SettingError: there is no such head or setting, or the head takes another layout.
+            ArrayError, ValueError: the vectors or labels are not usable, or there are fewer
+                than two classes.
             BadVectorError: a vector of a sequence is not finite.
             DivergedError: the loss became NaN or infinite.
         """
@@ -107,32 +108,32 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Vectors) -> np.ndarray:
-        """(N,) the most probable label of each text. Raises as :meth:`predict_proba`."""
+        """Return (N,) the most probable label of each text. Raises like ``predict_proba``."""
         best = self.predict_proba(X).argmax(axis=1)
         labels: np.ndarray = self.classes_[best]
         return labels
 
     def predict_proba(self, X: Vectors) -> np.ndarray:
-        """(N, C) float32 probabilities, in the order of ``classes_``.
+        """Return (N, C) float32 probabilities, in the order of ``classes_``.
 
         Raises:
-            NotFittedError: before :meth:`fit`.
-            SettingError, ArrayError, ValueError: vectors of another form or width than those
-                of :meth:`fit`.
+            NotFittedError: :meth:`fit` was not called.
+            SettingError, ArrayError, ValueError: the vectors have another form or width than in
+                :meth:`fit`.
         """
         check_is_fitted(self)
         table, _ = self._read(X)
         return self.trained_.predict_proba(table, np.arange(len(table)))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The arguments of the constructor; when deep, each given setting by itself too."""
+        """Return the constructor's arguments; if ``deep``, also every given setting."""
         params: dict[str, Any] = super().get_params(deep)
         if deep and isinstance(self.settings, Mapping):
             params |= {NESTED + name: value for name, value in self.settings.items()}
         return params
 
     def set_params(self, **params: Any) -> HeadClassifier:
-        """Change arguments of the constructor; ``settings__NAME`` changes one setting."""
+        """Change constructor arguments; ``settings__NAME`` changes one setting."""
         inner = {
             name.removeprefix(NESTED): params.pop(name)
             for name in list(params)
@@ -144,7 +145,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _read(self, X: Vectors, *y: Any) -> tuple[FeatureTable, np.ndarray]:
-        """The vectors as a table, and the labels as (N,); fitting if labels are given."""
+        """Return the vectors as a table and the labels as (N,); with labels it is a fit."""
         if not isinstance(X, FeatureTable) and not _holds_sequences(X):
             # The plain array of scikit-learn, with its own checks and messages.
             checked = validate_data(self, X, *y, reset=bool(y), dtype=np.float32)
@@ -169,7 +170,9 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _refuse_missing(y: Any) -> None:
-    """Raise an ArrayError at labels that are None or NaN: NumPy makes them a class "nan"."""
+    """Raise an ArrayError for labels that are None or NaN, which NumPy would make a class
+    "nan".
+    """
     objects = getattr(getattr(y, "dtype", None), "kind", "") == "O"
     if not (objects or isinstance(y, list | tuple)):
         return  # of numbers scikit-learn itself refuses NaN
@@ -189,17 +192,18 @@ def _is_missing(label: Any) -> bool:
 def hold_out(
     labels: np.ndarray, fraction: float, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to learn from and rows to choose by, every class in both in the same proportion.
+    """Draw validation rows with the same share of every class.
 
-    The rows are sorted by class, shuffled within each, and every (1 / fraction)-th is held
-    out. At least one is; no class loses its last row to learn from.
+    The rows are sorted by class and shuffled within each class, and every (1 / fraction)-th row
+    is held out, at least one. No class loses its last training row.
 
     Args:
         labels: (N,) int64 in 0..C-1, every class present.
         fraction: share to hold out, in (0, 1).
+        random: generator of the shuffles.
 
     Returns:
-        (n,), (m,) int64, together all rows.
+        (n,) int64 training rows and (m,) int64 validation rows, together all rows.
 
     Raises:
         ArrayError: no class has two rows.
@@ -208,7 +212,7 @@ def hold_out(
     if sizes.max() < 2:
         raise ArrayError(
             f"a text of some class must be held out to validate by, but each of the {count} "
-            "texts is the only one of its class: give more texts a class"
+            "texts is the only one of its class: give more texts per class"
         )
     order = np.lexsort((random.random(count), labels))
     marks = np.floor((np.arange(count) + random.random()) * fraction)
@@ -222,7 +226,7 @@ def hold_out(
 
 
 def _holds_sequences(X: Any) -> bool:
-    """Whether ``X`` is N arrays (T, D) rather than one (N, D)."""
+    """Return whether ``X`` is N arrays (T, D) and not one array (N, D)."""
     if isinstance(X, np.ndarray) and X.dtype != object:
         return X.ndim == 3
     if not isinstance(X, (list, tuple, np.ndarray)) or getattr(X, "ndim", 1) != 1 or not len(X):
@@ -231,7 +235,7 @@ def _holds_sequences(X: Any) -> bool:
 
 
 def _join(sequences: np.ndarray | Sequence[np.ndarray], layout: str) -> FeatureTable:
-    """N arrays (T, D) as a table."""
+    """Join N arrays (T, D) to a table."""
     arrays = [np.asarray(each) for each in sequences]
     width = arrays[0].shape[-1]
     for row, each in enumerate(arrays):

@@ -1,10 +1,10 @@
-"""What every head has in common: settings, the module, and what a fit takes and gives.
+"""The interface of all heads.
 
     settings + Problem ──fit──> Fitted (weights as plain arrays, history)
     settings + width + classes ──build──> Head (x, mask -> logits)
 
-Settings are flat: what shapes the model and what trains it share one namespace, so that
-``--set units=64`` and ``--set learning_rate=0.001`` read alike.
+Settings are flat: those of the model and those of its training have one namespace, so that
+``--set units=64`` and ``--set learning_rate=0.001`` look alike.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ class Head(torch.nn.Module):
     """A classifier over the vectors of one text.
 
     Attributes:
-        max_vectors: how many vectors of a text are seen at the most; 0: all.
-        least_vectors: how many even a shorter text is padded to inside, for the memory that
-            a batch takes.
+        max_vectors: maximum number of vectors used per text, the first ones; 0: all.
+        min_vectors: number of vectors to which shorter texts are padded inside the head; batch
+            sizes depend on it, to limit memory.
 
-    ``forward`` keeps no Python state and does not branch on values, so that the parameters
-    of several heads of one shape can be stacked and trained together.
+    ``forward`` keeps no Python state and does not branch on values, so that the parameters of
+    several heads of one shape can be stacked and trained together.
     """
 
     max_vectors: int = 0
-    least_vectors: int = 0
+    min_vectors: int = 0
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Logits of a batch; never a softmax.
+        """Return the logits of a batch, without a softmax.
 
         Args:
-            x: (B, T, D) vectors, any float dtype. Needs no gradient.
-            mask: (B, T) bool, True at real positions, which stand side by side. What ``x``
-                holds before and after them is ignored.
+            x: (B, T, D) vectors, any float dtype; needs no gradient.
+            mask: (B, T) bool, True at real positions, which are contiguous. The values of ``x``
+                at other positions are ignored.
 
         Returns:
             (B, C) logits.
@@ -53,9 +53,9 @@ class SequenceHead(Head):
 
     Args:
         width: D.
-        input_dropout: share of features that training drops, the same ones from all vectors
-            of a text (spatial dropout: Tompson et al., 2015, arXiv:1411.4280).
-        max_vectors: only the first so many vectors of each text are seen; 0: all.
+        input_dropout: share of features dropped in training, the same ones from all vectors of
+            a text (spatial dropout: Tompson et al., 2015, arXiv:1411.4280).
+        max_vectors: maximum number of vectors used per text, the first ones; 0: all.
     """
 
     def __init__(self, width: int, input_dropout: float, max_vectors: int = 0) -> None:
@@ -66,36 +66,48 @@ class SequenceHead(Head):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """See :meth:`Head.forward`."""
-        return mean_logits(self.votes(x, mask))
+        return mean_logits(self.member_logits(x, mask))
 
-    def votes(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(M, B, C) logits of each member, as ``forward`` takes its arguments; mostly M = 1."""
+    def member_logits(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return (M, B, C) logits of the M members; arguments as for ``forward``."""
         if self.max_vectors:
             mask = mask & (mask.long().cumsum(dim=1) <= self.max_vectors)
-        return self.vote(self.inputs(x, mask), mask)
+        return self.logits_of_standardized(self.inputs(x, mask), mask)
 
-    def vote(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) standardised, zero at padding, and (B, T) -> (M, B, C) logits."""
-        return self.classify(self.drop(x), mask)[None]
+    def logits_of_standardized(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return (M, B, C) logits of the M members.
 
-    def drop(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) -> (B, T, D) with a share of the features of each text dropped."""
+        Args:
+            x: (B, T, D) standardised vectors, zero at padding.
+            mask: (B, T) bool.
+        """
+        return self.classify(self.drop_inputs(x), mask)[None]
+
+    def drop_inputs(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (B, T, D) with some features of each text set to 0, in training."""
         if not self.training:
             return x
-        kept: torch.Tensor = self.input_dropout(torch.ones_like(x[:, :1]))
-        return x * kept
+        dropout_mask: torch.Tensor = self.input_dropout(torch.ones_like(x[:, :1]))
+        return x * dropout_mask
 
     def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) standardised, zero at padding, and (B, T) -> (B, C) logits."""
+        """Return (B, C) logits.
+
+        Args:
+            x: (B, T, D) standardised vectors, zero at padding.
+            mask: (B, T) bool.
+        """
         raise NotImplementedError
 
-    def learners(self) -> Sequence[torch.nn.Module]:
-        """The M members, which share no weight and learn each by itself."""
+    def member_heads(self) -> Sequence[torch.nn.Module]:
+        """Return the M members, which share no weight and are trained separately."""
         return (self,)
 
 
-def mean_logits(votes: torch.Tensor) -> torch.Tensor:
-    """(M, B, C) logits -> (B, C): logs of the mean probabilities; of one, itself."""
-    if len(votes) == 1:
-        return votes[0]
-    return torch.log_softmax(votes.float(), dim=2).logsumexp(dim=0) - math.log(len(votes))
+def mean_logits(member_logits: torch.Tensor) -> torch.Tensor:
+    """Return (B, C) logits of the mean probabilities, from (M, B, C) logits of M members."""
+    if len(member_logits) == 1:
+        return member_logits[0]
+    return torch.log_softmax(member_logits.float(), dim=2).logsumexp(dim=0) - math.log(
+        len(member_logits)
+    )

@@ -1,7 +1,7 @@
-"""Learning-rate range test: from one short run, the step sizes at which a head learns.
+"""Learning-rate range test: one short run finds the step sizes at which a head learns.
 
-Training starts with fresh weights and a step size far too small, which then rises by the same
-factor at every step until the loss diverges (Smith, Cyclical learning rates for training neural
+Training starts with fresh weights and a far too small step size, which grows by the same factor
+at every step until the loss diverges (Smith, Cyclical learning rates for training neural
 networks, 2017, arXiv:1506.01186). No I/O.
 """
 
@@ -22,32 +22,41 @@ from heads.registry import head_type
 from heads.settings import HeadSettings, TrainingSettings
 from heads.training.trainer import Trainer, initial_head, seeded
 
-LOWEST, HIGHEST = 1e-5, 10.0
-MIN_STEPS, MAX_STEPS = 100, 500
-"""Without a number of steps it is an epoch, but no fewer than these and no more."""
+LOWEST = 1e-5
+"""First step size by default."""
+
+HIGHEST = 10.0
+"""Last step size by default."""
+
+MIN_STEPS = 100
+"""Minimum number of steps by default; otherwise it is an epoch."""
+
+MAX_STEPS = 500
+"""Maximum number of steps by default."""
 
 MIN_SHOWN, MOST = 20, 1_000_000
 
 SMOOTHING = 0.05
-"""Share of all steps over which the loss is averaged, with weights that decay exponentially."""
+"""Share of all steps over which the loss is averaged, with exponentially decaying weights."""
 
 SHARE = 0.25
-"""Of the step size at the lowest smoothed loss, to train with; docs/learning-rate.md."""
+"""Suggested step size, as a share of that with the lowest smoothed loss; docs/learning-rate.md.
+"""
 
 DIVERGED = 4.0
-"""Times its minimum that the smoothed loss reaches when it has diverged."""
+"""The loss has diverged when its smoothed value is this many times its minimum."""
 
 
 @dataclass(frozen=True, eq=False)
 class RangeTest:
-    """What a range test saw, n steps long, and what it suggests.
+    """The result of a range test of n steps.
 
     Attributes:
         rates: (n,) float64 step sizes, rising.
         losses: (n,) float64 mean cross-entropy of each step's batch, before the step.
-        smoothed: (n,) float64 the same, averaged over the last steps.
-        diverged_at: the step size at which the loss diverged; None: it did not.
-        suggestion: a peak step size to train with.
+        smoothed: (n,) float64 losses averaged over the last steps.
+        diverged_at: step size at which the loss diverged; None if it did not.
+        suggestion: suggested peak step size for training.
     """
 
     rates: np.ndarray
@@ -58,17 +67,17 @@ class RangeTest:
 
     @property
     def lowest_loss_at(self) -> float:
-        """The step size of the lowest smoothed loss."""
+        """The step size with the lowest smoothed loss."""
         return float(self.rates[self.smoothed.argmin()])
 
 
 class RangeTrainer(Trainer):
-    """A training whose step sizes are given beforehand."""
+    """A trainer with given step sizes."""
 
     rates: np.ndarray
 
     def size(self, step: int) -> float:
-        """The step size at step 1..n."""
+        """Return the step size at step 1..n."""
         return float(self.rates[step - 1])
 
 
@@ -84,15 +93,16 @@ def range_test(
     """Train a head for some steps, each larger than the one before by the same factor.
 
     Args:
-        head: its name in the registry.
-        settings: of that head; all but the learning rate and its schedule count.
-        problem: what to learn; its validation rows are not looked at.
-        seed: decides initial weights, order of the texts and dropout.
-        lowest, highest: the first and the last step size, if nothing diverges before.
-        steps: how many; None: an epoch, but between ``MIN_STEPS`` and ``MAX_STEPS``.
+        head: name of the head in the registry.
+        settings: settings of the head; the learning rate and its schedule are not used.
+        problem: what to learn; the validation rows are not used.
+        seed: seed of initial weights, order of the texts and dropout.
+        lowest: first step size.
+        highest: last step size, if the loss does not diverge before.
+        steps: number of steps; None: an epoch, but between ``MIN_STEPS`` and ``MAX_STEPS``.
 
     Raises:
-        SettingError: a head that takes no such steps, or a range that is none.
+        SettingError: the head is not trained by gradient steps, or the range is not valid.
         BadVectorError: a training vector is not finite.
     """
     check_range(head, lowest, highest, steps)
@@ -116,7 +126,7 @@ def range_test(
 
 
 def check_range(head: str, lowest: float, highest: float, steps: int | None) -> None:
-    """Refuse what cannot be tested. Raises ``SettingError``."""
+    """Raise ``SettingError`` if the head, the range or the number of steps is not valid."""
     if not issubclass(head_type(head).settings, TrainingSettings):
         raise SettingError(
             f"head {head} takes no gradient steps, so there is no learning rate to find: train "
@@ -134,7 +144,7 @@ def check_range(head: str, lowest: float, highest: float, steps: int | None) -> 
 
 
 def _run(trainer: RangeTrainer) -> tuple[list[float], list[float], bool]:
-    """n losses, n smoothed losses, and whether they diverged at the end."""
+    """Return n losses, n smoothed losses, and whether the loss diverged at the end."""
     steps = len(trainer.rates)
     decay = 1.0 - 1.0 / max(2.0, SMOOTHING * steps)
     losses: list[float] = []
@@ -159,5 +169,5 @@ def _run(trainer: RangeTrainer) -> tuple[list[float], list[float], bool]:
 
 
 def suggest(rates: np.ndarray, smoothed: np.ndarray) -> float:
-    """A peak step size: ``SHARE`` of the one at the lowest smoothed loss."""
+    """Return the suggested peak step size: ``SHARE`` of that with the lowest smoothed loss."""
     return max(float(rates[0]), SHARE * float(rates[smoothed.argmin()]))

@@ -1,9 +1,9 @@
-"""A trained head as an ONNX model, which any runtime takes: no torch, no manyheads.
+"""Export of a trained head to ONNX, which other runtimes run without torch and manyheads.
 
     x (texts, vectors, D) float32, mask (texts, vectors) bool  ->  logits (texts, C) float32
 
-Both first axes are free, and padding may stand before or after a text, as in
-``Head.forward``. The only module that needs the extra ``manyheads[onnx]``.
+The first two axes may have any size, and padding may come before or after a text, as in
+``Head.forward``. Only this module needs the extra ``manyheads[onnx]``.
 """
 
 from __future__ import annotations
@@ -26,19 +26,21 @@ TEXTS, VECTORS = "texts", "vectors"
 """Names of the free axes."""
 
 INT64 = 7
-"""That type's number in ONNX."""
+"""Number of the type int64 in ONNX."""
 
 TOLERANCE = 1e-4
-"""Largest difference of a logit, beside 1 or beside the largest logit if that is larger."""
+"""Maximum difference of a logit, absolute, or relative to the largest logit if that is above 1.
+"""
 
 
 def onnx_model(trained: TrainedHead) -> bytes:
-    """The head as the bytes of an ONNX file, weights inside.
+    """Return a head as the bytes of an ONNX file, weights included.
 
-    Before it is given, its logits are compared with the head's own on texts of several lengths.
+    Its logits are compared with those of the head on texts of several lengths before.
 
     Raises:
-        SettingError: the extra is not installed, or the head has operations that ONNX lacks.
+        SettingError: the extra is not installed, or the head has operations that ONNX does not
+            have.
         FaultError: the logits differ by more than ``TOLERANCE``.
     """
     script = _import_onnxscript()
@@ -72,7 +74,7 @@ def onnx_model(trained: TrainedHead) -> bytes:
 
 
 def _check(trained: TrainedHead, model: Any) -> None:
-    """Run both on lengths and paddings that are not those of the example."""
+    """Compare head and model on lengths and paddings other than those of the example."""
     run = importlib.import_module("onnx.reference").ReferenceEvaluator(model).run
     random = torch.Generator().manual_seed(0)
     for texts, vectors in ((1, 1), (4, 9)):
@@ -92,7 +94,7 @@ def _check(trained: TrainedHead, model: Any) -> None:
 
 
 def _import_onnxscript() -> Any:
-    """Raises ``SettingError`` where the extra is missing."""
+    """Import the extra. Raises ``SettingError`` if it is missing."""
     try:
         importlib.import_module("onnx")
         return importlib.import_module("onnxscript")
@@ -106,7 +108,7 @@ def _import_onnxscript() -> Any:
 class OnnxLstm(torch.nn.LSTM):
     """ONNX's LSTM operator in place of one ``torch.nn.LSTM`` layer and direction, batch first.
 
-    torch unrolls an LSTM while it exports, for the one length of its example.
+    On export, torch would unroll the LSTM to the length of its example.
     """
 
     inputs: torch.Tensor
@@ -121,7 +123,7 @@ class OnnxLstm(torch.nn.LSTM):
         self.register_buffer("biases", torch.cat([of["bias_ih_l0"], of["bias_hh_l0"]])[None])
 
     def forward(self, x: torch.Tensor, hx: None = None) -> tuple[torch.Tensor, None]:  # type: ignore[override]
-        """(B, T, D) -> the states (B, T, U), and nothing in place of the last ones."""
+        """Return the states (B, T, U) for (B, T, D), and None in place of the final states."""
         states = torch.onnx.ops.symbolic(
             "LSTM",
             (x.transpose(0, 1), self.inputs, self.recurrence, self.biases),
@@ -134,7 +136,7 @@ class OnnxLstm(torch.nn.LSTM):
 
 
 def _onnx_gates(weights: torch.Tensor) -> torch.Tensor:
-    """Gates in ONNX's order (input, output, forget, cell); torch has the output last."""
+    """Reorder gates to ONNX's order (input, output, forget, cell)."""
     enter, forget, cell, leave = weights.detach().chunk(4)
     return torch.cat([enter, leave, forget, cell])
 
@@ -148,7 +150,7 @@ def _replace_lstms(module: torch.nn.Module) -> None:
 
 
 def _stable_sort(script: Any) -> Any:
-    """torch's stable sort, which onnxscript lacks, as TopK of all: its ties go by position."""
+    """Return torch's stable sort, which onnxscript does not have, as a TopK of all values."""
     op = script.opset18
 
     def sort(self: Any, stable: bool = False, dim: int = -1, descending: bool = False) -> Any:
@@ -161,7 +163,7 @@ def _stable_sort(script: Any) -> Any:
 
 
 def _without_traces(model: Any) -> bytes:
-    """The model's bytes without torch's notes on it, which hold the paths of source files."""
+    """Return the model's bytes without torch's metadata, which holds paths of source files."""
     graph = model.graph
     lists = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
     for part in (model, graph, *(each for parts in lists for each in parts)):
@@ -172,7 +174,7 @@ def _without_traces(model: Any) -> bytes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what torch says of itself while it exports: its deprecations, absent packages."""
+    """Suppress torch's output during the export: deprecations and notes on missing packages."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

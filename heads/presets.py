@@ -1,10 +1,10 @@
-"""Systems that people described in public, each as a head and its settings; and one of ours.
+"""Presets: published systems as a head with settings, and one of this project.
 
-Each of theirs is its source's recipe with the embedding layer left out, since the vectors come
-from the encoder: same layers, sizes, dropout, optimiser, batch size and epochs. ``what`` says
-what a source leaves open. This project's own habits (warm-up, averaged weights, clipping,
-smoothing, input dropout, learning from the validation texts in the end) are off; standardised
-inputs, the best epoch by validation and early stopping stay.
+Each published system keeps its layers, sizes, dropout, optimiser, batch size and epochs. The
+embedding layer is left out, since the vectors come from the encoder; ``what`` says what the
+source does not specify. This project's defaults (warm-up, averaged weights, clipping, label
+smoothing, input dropout, final training with the validation texts) are off. Standardised
+inputs, the best epoch by validation and early stopping stay on.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Preset:
     """One system.
 
     Attributes:
-        name: what ``--preset`` takes.
-        head: the head that it is a case of.
-        what: one line for people.
-        settings: values by setting; a function gets the number of classes.
+        name: name for ``--preset``.
+        head: name of the head.
+        what: one line of description.
+        settings: setting -> value, or a function of the number of classes.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Preset:
     settings: Mapping[str, Any]
 
     def overrides(self, classes: int) -> dict[str, object]:
-        """The settings for C ``classes``."""
+        """Return the settings for C ``classes``."""
         return {
             setting: value(classes) if callable(value) else value
             for setting, value in self.settings.items()
@@ -42,10 +42,10 @@ class Preset:
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of that name, in upper or lower case.
+    """Return the preset with a name in upper or lower case.
 
     Raises:
-        SettingError: there is none; the message lists those there are.
+        SettingError: there is none; the message lists the presets.
     """
     if name.upper() not in PRESETS:
         raise SettingError(
@@ -55,10 +55,10 @@ def find_preset(name: str) -> Preset:
 
 
 def check_head(head: str, preset: str) -> None:
-    """Refuse a preset of another head.
+    """Check that a preset belongs to a head.
 
     Raises:
-        SettingError: no such preset, or it is one of another head.
+        SettingError: there is no such preset, or it belongs to another head.
     """
     needed = find_preset(preset).head
     if head != needed:
@@ -91,11 +91,11 @@ _LSTM = {
 
 
 def _together(*rates: float) -> float:
-    """The rate of one dropout that does what several do one after another."""
-    kept = 1.0
+    """Return the rate of one dropout equivalent to several in a row."""
+    remaining = 1.0
     for rate in rates:
-        kept *= 1 - rate
-    return round(1 - kept, 6)
+        remaining *= 1 - rate
+    return round(1 - remaining, 6)
 
 
 def _quarter(classes: int) -> int:
@@ -277,7 +277,7 @@ SOURCES: dict[str, Preset] = {
         ),
     )
 }
-"""What people described, by name."""
+"""Presets of published systems by name."""
 
 # Over a long text a query has hundreds of vectors to find few in, so many queries look; at the
 # vectors themselves, since making features of each is what takes the time: docs/long-texts.md.
@@ -290,7 +290,7 @@ OWN: dict[str, Preset] = {
         {"values": 0, "queries": 32, "dense": (256,)},
     )
 }
-"""What measurement gave, by name."""
+"""Presets of this project by name."""
 
 PRESETS = SOURCES | OWN
-"""Every preset, by name."""
+"""All presets by name."""

@@ -1,4 +1,4 @@
-"""What a training takes and gives: a problem, a history of epochs, fitted weights."""
+"""Input and output of a training: the problem, the history of epochs, the fitted weights."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from features.vectors.table import FeatureTable
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What a head is to learn.
+    """What a head learns from.
 
     Attributes:
         table: the vectors of N texts.
-        labels: (N,) int64; those of the training and validation rows are below ``classes``
-            in training, and anything in validation counts as an error if it is not.
-        train: (n,) int64 rows of the table to learn from.
-        validation: (m,) int64 rows to choose by.
+        labels: (N,) int64 class ids. Those of the training rows are below ``classes``; others
+            in validation count as errors.
+        train: (n,) int64 training rows of the table.
+        validation: (m,) int64 validation rows of the table.
         classes: C, the number of classes.
-        names: their C labels, for weights given by label; may be left out.
+        names: the C labels, for class weights by label; may be empty.
     """
 
     table: FeatureTable
@@ -35,20 +35,21 @@ class Problem:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One line of a history: an epoch, or a value tried (``logistic``: C; ``knn``: k).
+    """One record of a history: an epoch, or a value that was tried (``logistic``: C; ``knn``:
+    k).
 
     Attributes:
-        epoch: from 1.
-        train_loss: mean cross-entropy over the training texts, without smoothing or class
-            weights, as seen during the epoch (dropout on).
-        train_accuracy: of the same passes, in [0, 1].
-        validation_loss: mean cross-entropy over the validation texts whose label is known in
-            training; NaN if none is.
+        epoch: number, from 1.
+        train_loss: mean cross-entropy over the training texts during the epoch, with dropout,
+            without label smoothing and class weights.
+        train_accuracy: accuracy during the epoch, in [0, 1].
+        validation_loss: mean cross-entropy over the validation texts with a label that training
+            knows; NaN if there are none.
         validation_accuracy: in [0, 1].
-        learning_rate: at the end of the epoch; for ``logistic`` the value of C, for
+        learning_rate: step size at the end of the epoch; for ``logistic`` the value of C, for
             ``knn`` that of k.
-        seconds: wall time of the epoch, validation included.
-        gradient_norm: mean over the steps before clipping; for ``logistic`` at the optimum,
+        seconds: duration of the epoch, validation included.
+        gradient_norm: mean over the steps, before clipping; for ``logistic`` at the optimum,
             for ``knn`` 0.
     """
 
@@ -63,13 +64,13 @@ class EpochRecord:
 
     @property
     def held_out_loss(self) -> float:
-        """The validation loss to choose by: infinite where no validation label is known."""
+        """The validation loss for comparisons: infinite if it is NaN."""
         return math.inf if math.isnan(self.validation_loss) else self.validation_loss
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What a fit gives: the best weights by name, the history, and which record was best."""
+    """The result of a fit: the best weights by name, the history, and which record was best."""
 
     state: dict[str, np.ndarray]
     history: tuple[EpochRecord, ...]

@@ -1,4 +1,4 @@
-"""The heads by name, and settings from what a user typed."""
+"""The registry of heads by name, and the parsing of settings."""
 
 from __future__ import annotations
 
@@ -35,19 +35,18 @@ from heads.training.trainer import fit_by_steps, refit_by_steps
 
 @dataclass(frozen=True)
 class HeadType:
-    """One row of the registry.
+    """One entry of the registry.
 
     Attributes:
-        name: what ``--head`` takes.
-        settings: the class of its settings.
-        layouts: those it takes, the natural one first.
-        summary: two lines: what it is for; what it costs.
-        step: what one record of its history is, for people.
-        build: (settings, D, C) -> untrained Head. Its settings are of ``settings``' class.
+        name: name for ``--head``.
+        settings: class of its settings.
+        layouts: layouts that it takes, the default one first.
+        summary: two lines: what it is good for, and what it costs.
+        step: what a record of its history is called in output.
+        build: (settings, D, C) -> untrained Head.
         fit: (settings, problem, seed, on_epoch) -> Fitted.
-        refit: (settings, problem, seed, record) -> weights by name: what ``fit`` does up to
-            the record that was best, learning from all ``train`` of the problem and choosing
-            nothing.
+        refit: (settings, problem, seed, record) -> weights by name. Trains as ``fit`` did up to
+            the best record, on all ``train`` rows of the problem, without choosing anything.
     """
 
     name: str
@@ -67,7 +66,7 @@ def _by_steps(
     summary: tuple[str, str],
     head: Callable[[Any, int, int], SequenceHead],
 ) -> HeadType:
-    """A head that learns by gradient steps, alone or as an ensemble."""
+    """Return the entry of a head that is trained by gradient steps, alone or as an ensemble."""
     build = partial(build_members, head)
     fit, refit = partial(fit_by_steps, build), partial(refit_by_steps, build)
     return HeadType(name, settings, layouts, summary, build, fit, refit)
@@ -81,7 +80,7 @@ HEADS: dict[str, HeadType] = {
             settings=LogisticSettings,
             layouts=(POOLED,),
             summary=(
-                "the best linear classifier of one vector a text; the first thing to try",
+                "the best linear classifier of one vector per text; the first thing to try",
                 "a second or two; (D + 1) C parameters; never gets stuck, needs no tuning",
             ),
             build=LogisticHead,
@@ -144,7 +143,7 @@ HEADS: dict[str, HeadType] = {
             settings=MlpSettings,
             layouts=(POOLED,),
             summary=(
-                "dense layers over one vector a text; where logistic is too simple",
+                "dense layers over one vector per text; where logistic is too simple",
                 "a few seconds; (D + 1) units and more parameters, overfits small data",
             ),
             head=MlpHead,
@@ -155,7 +154,7 @@ HEADS: dict[str, HeadType] = {
             layouts=(POOLED,),
             summary=(
                 "the nearest training texts vote; shows what the vectors know untrained",
-                "no training; it stores a vector a training text and compares with all of them",
+                "no training; stores a vector per training text and compares with all of them",
             ),
             build=KnnHead,
             fit=fit_knn,
@@ -167,10 +166,10 @@ HEADS: dict[str, HeadType] = {
 
 
 def head_type(name: str) -> HeadType:
-    """The head of that name.
+    """Return the entry of a head.
 
     Raises:
-        SettingError: there is none; the message lists those there are.
+        SettingError: there is no such head; the message lists the heads.
     """
     if name not in HEADS:
         raise SettingError(f"no head is called {name!r}; choose one of: {listed(HEADS)}")
@@ -178,10 +177,10 @@ def head_type(name: str) -> HeadType:
 
 
 def check_layout(name: str, layout: str) -> None:
-    """Refuse a layout that the head does not take.
+    """Check that a head takes a layout.
 
     Raises:
-        SettingError: no such head, or not for this layout.
+        SettingError: there is no such head, or it takes other layouts.
     """
     layouts = head_type(name).layouts
     if layout in layouts:
@@ -198,17 +197,18 @@ def check_layout(name: str, layout: str) -> None:
 
 
 def make_settings(name: str, overrides: Mapping[str, object]) -> HeadSettings:
-    """Settings of a head: its defaults, but for the overrides.
+    """Return the settings of a head: its defaults with some overrides.
 
     Args:
-        name: of the head.
-        overrides: values by setting. Strings are read as the setting's type, sequences from
-            values joined by commas or one number: ``{"units": "64"}``,
-            ``{"kernels": "2,3,4"}``, ``{"c": 1.0}``.
+        name: name of the head.
+        overrides: setting -> value. A string is parsed as the setting's type. A sequence may be
+            values joined by commas, or one number: ``{"units": "64"}``, ``{"kernels":
+                "2,3,4"}``,
+            ``{"c": 1.0}``.
 
     Raises:
-        SettingError: no such head or setting (the message lists those there are), or a value
-            that is out of range.
+        SettingError: there is no such head or setting (the message lists them), or a value is
+            out of range.
     """
     settings = head_type(name).settings
     known = settings.model_fields
@@ -226,7 +226,9 @@ def make_settings(name: str, overrides: Mapping[str, object]) -> HeadSettings:
 
 
 def _split(settings: type[HeadSettings], setting: str, value: object) -> object:
-    """For a sequence setting text is cut at its commas and a number is a sequence of one."""
+    """Return the value for a sequence setting: text is split at commas, a number put in a
+    tuple.
+    """
     if get_origin(settings.model_fields[setting].annotation) is not tuple:
         return value
     if isinstance(value, str):
@@ -240,7 +242,7 @@ def _explain(
     overrides: Mapping[str, Any],
     error: ValidationError,
 ) -> str:
-    """One line about the first fault: the setting, the rule, the value, the remedy."""
+    """Return one line about the first error: the setting, the rule, the value, the remedy."""
     fault = error.errors(include_url=False)[0]
     setting = str(fault["loc"][0])
     field = settings.model_fields[setting]
@@ -254,5 +256,5 @@ def _explain(
 
 
 def as_text(value: object) -> str:
-    """A setting's value as one would type it."""
+    """Return a setting's value in the form in which a user types it."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -11,28 +11,30 @@ from heads.class_weights import parse_weights
 
 
 class HeadSettings(BaseModel):
-    """Settings of a head: frozen, validated at construction, unknown names refused."""
+    """Settings of a head: frozen, validated, without unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     refit: bool = Field(
-        True, description="once chosen, learn again from training and validation texts together"
+        True, description="in the end, train again on training and validation texts together"
     )
 
 
 class TrainingSettings(HeadSettings):
-    """What every head that learns by gradient steps shares."""
+    """Settings of all heads that are trained by gradient steps."""
 
     optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = Field(
-        "adamw", description="rule of the steps; rmsprop with the constants of Keras"
+        "adamw", description="optimizer; rmsprop with the constants of Keras"
     )
     learning_rate: float = Field(2e-3, gt=0, le=1e3, description="peak step size")
-    momentum: float = Field(0.9, ge=0, lt=1, description="share of the last step; of sgd alone")
+    momentum: float = Field(0.9, ge=0, lt=1, description="share of the last step; only for sgd")
     weight_decay: float = Field(
-        1e-2, ge=0, le=10, description="decoupled weight decay; of adamw and sgd alone"
+        1e-2, ge=0, le=10, description="decoupled weight decay; only for adamw and sgd"
     )
-    batch_size: int = Field(64, ge=1, le=65536, description="texts a step")
-    epochs: int = Field(20, ge=1, le=10_000, description="most passes over the training texts")
+    batch_size: int = Field(64, ge=1, le=65536, description="texts per step")
+    epochs: int = Field(
+        20, ge=1, le=10_000, description="maximum passes over the training texts"
+    )
     patience: int = Field(
         5, ge=1, le=10_000, description="epochs without a better validation before it stops"
     )
@@ -48,13 +50,13 @@ class TrainingSettings(HeadSettings):
         0.99,
         ge=0,
         lt=1,
-        description="decay a step of the averaged weights that are kept; 0: off",
+        description="decay per step of the averaged weights; 0: off",
     )
     clip: float = Field(
         1.0,
         ge=0,
         le=1e6,
-        description="largest norm of the gradient, longer ones are cut; 0: off",
+        description="maximum norm of the gradient, longer ones are clipped; 0: off",
     )
     loss: Literal["cross_entropy", "focal", "hardest"] = Field(
         "cross_entropy",
@@ -85,7 +87,8 @@ class TrainingSettings(HeadSettings):
         0.2, ge=0, lt=1, description="share of features dropped from all vectors of a text"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="of matrix products in training; auto: bfloat16 if the CPU gains"
+        "auto",
+        description="of matrix products in training; auto: bfloat16 if faster here",
     )
 
     @field_validator("class_weights")
@@ -97,11 +100,11 @@ class TrainingSettings(HeadSettings):
 
 
 class SequenceSettings(TrainingSettings):
-    """What every head over the vectors of a text in their order shares."""
+    """Settings of all heads over the sequence of vectors of a text."""
 
     max_vectors: int = Field(
         0,
         ge=0,
         le=100_000,
-        description="vectors seen of a text, the first ones, ever after too; 0: all",
+        description="maximum vectors used per text, also in prediction; 0: all",
     )

@@ -1,4 +1,4 @@
-"""TrainedHead: what training gives and everything later needs; and ``fit``, which makes one."""
+"""TrainedHead, the result of a training, and ``fit``, which trains one."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from heads.training.inference import compute_logits
 
 @dataclass(frozen=True, eq=False)
 class TrainedHead:
-    """A classifier over the vectors of one space.
+    """A trained classifier over the vectors of one space.
 
     Attributes:
-        head: its name in the registry.
-        settings: what it was trained with.
+        head: name of the head in the registry.
+        settings: settings that it was trained with.
         classes: the C labels, in the order of the logits.
-        layout: that of the tables it takes.
-        width: D of the tables it takes.
+        layout: layout of the tables that it takes.
+        width: D of the tables that it takes.
         state: the best weights by name, float32.
-        history: one record an epoch; for ``logistic`` and ``knn``, one a value of C or k tried.
-        best_epoch: the record whose weights these are, from 1.
-        temperature: what the logits are divided by before the softmax, above 0, so that
-            probabilities are as sure as they are right; it changes no prediction.
+        history: one record per epoch; for ``logistic`` and ``knn``, one per value of C or k.
+        best_epoch: number of the record with these weights, from 1.
+        temperature: positive number by which the logits are divided before the softmax, so that
+            the probabilities are calibrated; it does not change predictions.
     """
 
     head: str
@@ -47,12 +47,12 @@ class TrainedHead:
 
     @property
     def parameters(self) -> int:
-        """How many numbers were learned; measured statistics are not among them."""
+        """Number of learned parameters, without measured statistics."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
     @cached_property
     def module(self) -> Head:
-        """The head with its weights, in evaluation mode."""
+        """Build the head with its weights, in evaluation mode."""
         with torch.device("meta"):  # no memory and no random numbers for weights soon replaced
             head = head_type(self.head).build(self.settings, self.width, len(self.classes))
         state = {name: torch.from_numpy(value.copy()) for name, value in self.state.items()}
@@ -60,10 +60,14 @@ class TrainedHead:
         return head.eval()
 
     def logits(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-        """(n, C) float32 logits of (n,) int64 ``rows`` of a table, in their order.
+        """Return (n, C) float32 logits of some texts.
+
+        Args:
+            table: vectors of N texts.
+            rows: (n,) int64 rows of the table.
 
         Raises:
-            SettingError: the table's layout or width is not that of training.
+            SettingError: the table has another layout or width than in training.
         """
         if (table.layout, table.width) != (self.layout, self.width):
             raise SettingError(
@@ -76,7 +80,7 @@ class TrainedHead:
         return compute_logits(self.module, table, rows)
 
     def predict_proba(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-        """(n, C) float32 probabilities: the softmax of :meth:`logits` / ``temperature``."""
+        """Return (n, C) float32 probabilities: the softmax of the logits / ``temperature``."""
         return softmax(self.logits(table, rows), self.temperature)
 
 
@@ -94,18 +98,22 @@ def fit(
     """Train a head.
 
     Args:
-        head: its name in the registry.
-        settings: from :func:`heads.registry.make_settings` for that name.
+        head: name of the head in the registry.
+        settings: its settings, from :func:`heads.registry.make_settings`.
         table: vectors of N texts, in a layout that the head takes.
         labels: (N,) int64 class ids.
-        train: (n,) int64 rows to learn from; their labels are below C.
-        validation: (m,) int64 rows to choose by; m at least 1.
+        train: (n,) int64 training rows; their labels are below C.
+        validation: (m,) int64 validation rows, m at least 1.
         classes: the C labels, in the order of their ids.
-        seed: decides everything random.
-        on_epoch: called with every record of the history as it comes.
+        seed: seed of everything random.
+        on_epoch: called with every record of the history.
+
+    Returns:
+        The head with the weights of the best record.
 
     Raises:
-        SettingError: no such head, not for this layout, or weights for unknown classes.
+        SettingError: there is no such head, it takes other layouts, or a class weight is for an
+            unknown label.
         BadVectorError: a training vector is not finite.
         DivergedError: the loss became NaN or infinite.
     """
@@ -127,19 +135,19 @@ def fit(
 def refit(
     trained: TrainedHead, table: FeatureTable, labels: np.ndarray, rows: np.ndarray, seed: int
 ) -> TrainedHead:
-    """The same head, trained once more on texts that had chosen it too.
+    """Train the same head again, on training and validation texts together.
 
-    Settings, epochs (or C, or k) and seed are those that were best. Held-out scores of what
-    comes out are those of test texts alone; what ``trained`` had on validation is its own.
+    Settings, seed and number of epochs (or C, or k) are those of the best record. The scores of
+    the new head on validation texts mean nothing, since it has learned from them.
 
     Args:
-        trained: what ``fit`` gave.
+        trained: what ``fit`` returned.
         table, labels: as for ``fit``.
-        rows: (n,) int64 rows to learn from, mostly training and validation together.
-        seed: the one given to ``fit``.
+        rows: (n,) int64 rows to learn from, usually training and validation rows.
+        seed: as for ``fit``.
 
     Raises:
-        BadVectorError, DivergedError: as ``fit``.
+        BadVectorError, DivergedError: like ``fit``.
     """
     problem = Problem(table, labels, rows, rows[:0], len(trained.classes), trained.classes)
     best = trained.history[trained.best_epoch - 1]

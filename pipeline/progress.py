@@ -1,71 +1,110 @@
-"""Progress on stderr: a moving line on a terminal, plain lines elsewhere."""
+"""Progress on stderr: a moving bar on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
-import time
+from types import TracebackType
 from typing import TextIO
 
 from pipeline.console import write
 
 LINE_SECONDS = 10.0
-"""Where stderr is no terminal, a line this often at the most."""
+"""Seconds between two lines where stderr is no terminal."""
 
 REDRAW_SECONDS = 0.1
-BAR_CELLS = 24
+"""Seconds between two drawings of the bar on a terminal."""
 
 
 class Progress:
-    """Counts work done against a total and shows rate and time left.
+    """Count work done against a total; show the rate and the time left.
+
+    Use it as a context manager: leaving it writes the last line, but an error clears the bar.
 
     Args:
         what: the noun of the line, such as ``encoding``.
-        total: units of work in all.
+        total: units of work in all; of none nothing is shown.
         unit: their name in the plural, such as ``texts``.
         stream: where to write; None takes stderr.
+        interval: seconds between two lines or drawings; None takes the usual ones.
     """
 
-    def __init__(self, what: str, total: int, unit: str, stream: TextIO | None = None) -> None:
-        self.what, self.total, self.unit = what, total, unit
-        self._stream = stream or sys.stderr
-        self._terminal = self._stream is not None and self._stream.isatty()
-        self._start = self._shown = time.perf_counter()
-        self._done = 0
+    def __init__(
+        self,
+        what: str,
+        total: int,
+        unit: str,
+        stream: TextIO | None = None,
+        interval: float | None = None,
+    ) -> None:
+        self._bar = None
+        stream = stream or sys.stderr
+        if not total or stream is None:
+            return
+        # Imported only where there is work to count: a command that finds all cached is quick.
+        import shutil
+        import threading
+
+        from tqdm import tqdm
+
+        class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
+            monitor_interval = 0  # no thread beside the work: each count looks at the clock
+
+        Bar.set_lock(threading.RLock())  # tqdm's own takes a semaphore of the system
+        terminal = stream.isatty()
+        if interval is None:
+            interval = REDRAW_SECONDS if terminal else LINE_SECONDS
+        self._bar = Bar(
+            desc=what,
+            total=total,
+            unit=f" {unit}",
+            file=_TerminalStream(stream) if terminal else _LineStream(stream),
+            mininterval=interval,
+            miniters=1,
+            delay=interval,
+            ncols=shutil.get_terminal_size().columns if terminal else None,
+            ascii=".#",
+        )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.leave = kind is None and self._bar.n > 0
+            if self._bar.leave:
+                self._bar.delay = 0  # the last line is written however short the work was
+            self._bar.close()
 
     def advance(self, count: int) -> None:
         """Count more units as done and redraw where it is time to."""
-        self._done += count
-        now = time.perf_counter()
-        if now - self._shown >= (REDRAW_SECONDS if self._terminal else LINE_SECONDS):
-            self._shown = now
-            self._write(line(self.what, self._done, self.total, self.unit, now - self._start))
-
-    def finish(self) -> None:
-        """Write the last line. Nothing was shown and nothing done: nothing is written."""
-        if self._done:
-            seconds = time.perf_counter() - self._start
-            self._write(line(self.what, self._done, self.total, self.unit, seconds))
-            if self._terminal:
-                write(self._stream, "\n")
-
-    def _write(self, text: str) -> None:
-        write(self._stream, f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
+        if self._bar is not None:
+            self._bar.update(count)
 
 
-def line(what: str, done: int, total: int, unit: str, seconds: float) -> str:
-    """One line of progress.
+class _TerminalStream:
+    """The stream that tqdm draws on. That it is closed or full is no reason to end the work."""
 
-    >>> line("encoding", 50, 200, "texts", 10.0)
-    'encoding  25 % ######.................. 50/200 texts, 5/s, 30 s left'
-    """
-    share = done / total if total else 1.0
-    rate = done / seconds if seconds > 0 else 0.0
-    filled = int(share * BAR_CELLS)
-    bar = "#" * filled + "." * (BAR_CELLS - filled)
-    left = f", {duration((total - done) / rate)} left" if rate and done < total else ""
-    return f"{what} {share:4.0%} {bar} {done:,}/{total:,} {unit}, {rate:,.0f}/s{left}".replace(
-        "% ", " % ", 1
-    )
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        write(self._stream, text)
+
+    def flush(self) -> None:
+        """Do nothing: what is written is flushed already."""
+
+
+class _LineStream(_TerminalStream):
+    """The same where nothing can be drawn over: each drawing is a line."""
+
+    def write(self, text: str) -> None:
+        if line := text.strip():
+            super().write(f"{line}\n")
 
 
 def duration(seconds: float) -> str:

@@ -1,1 +1,1 @@
-"""Labelled texts: from a data file to rows."""
+"""Reading labelled texts from data files and data sets."""

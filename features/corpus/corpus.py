@@ -1,9 +1,9 @@
-"""Corpus: labelled texts, read from a data file and checked row by row.
+"""A corpus: labelled texts, read from a data file and checked row by row.
 
     path -> row_batches (formats) -> corpus_batches (texts, labels, splits) -> read_corpus
                                                                             -> CorpusTexts
 
-Row numbers in messages and in ``Corpus.rows`` count data rows from 1.
+In messages and in ``Corpus.rows``, data rows are numbered from 1; the header is not counted.
 """
 
 from __future__ import annotations
@@ -28,13 +28,17 @@ Cell = TypeVar("Cell")
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns to read.
+    """The names of the columns to read.
 
-    ``label``, ``split`` or ``group`` may be None: the column is then not read. A split
-    column with the default name may be missing; one that was named otherwise must exist.
+    Attributes:
+        text: the texts.
+        label: the labels; None: do not read any.
+        split: the split column; None: do not read it. With the default name the column may
+            be missing from the file, with any other name it must exist.
+        group: the group column; None: do not read any.
 
     Raises:
-        SettingError: one column is named twice, or by an empty name.
+        SettingError: two columns have the same name, or a name is empty.
     """
 
     text: str = "text"
@@ -55,7 +59,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class CorpusBatch:
-    """Consecutive texts of a file that were kept; the fields mean what they mean in Corpus."""
+    """Consecutive rows of a file without the skipped ones; the fields are those of Corpus."""
 
     texts: list[str]
     labels: list[str] | None
@@ -70,14 +74,16 @@ class Corpus:
     """Texts with their labels, in file order.
 
     Attributes:
-        texts: N texts, none of them empty when read from a file.
-        labels: N labels, verbatim; None where the file has none.
-        splits: N cells of the split column, verbatim ("" where empty); None without one.
-        path: the file, None for a corpus made in memory.
-        rows: number of each text's data row in the file, from 1, as ``range`` or tuple.
-        skipped: rows left out because their text or label was empty.
-        groups: N cells of the group column, verbatim; None without one. Rows of one group
-            belong together: one author, one company, one thread. "" is no group.
+        texts: N texts; those of a file are not empty.
+        labels: N labels as in the file; None if there is no label column.
+        splits: N cells of the split column as in the file, "" if empty; None if there is no
+            split column.
+        path: the file; None for a corpus made in memory.
+        rows: N row numbers in the file, from 1, as a ``range`` or a tuple.
+        skipped: number of rows left out because their text or label was empty.
+        groups: N cells of the group column as in the file; None if there is no group column.
+            Rows of one group belong together: one author, one company, one thread. A row
+            with an empty cell belongs to no group.
     """
 
     texts: tuple[str, ...]
@@ -100,31 +106,31 @@ class Corpus:
         return len(self.texts)
 
     def take(self, rows: Sequence[int]) -> Corpus:
-        """The corpus of some texts only, in the order given; they keep their row numbers."""
+        """Return a corpus of the texts at ``rows``, in that order, with their row numbers."""
 
-        def taken(values: Sequence[str] | None) -> tuple[str, ...] | None:
+        def selected(values: Sequence[str] | None) -> tuple[str, ...] | None:
             return None if values is None else tuple(values[row] for row in rows)
 
         return replace(
             self,
             texts=tuple(self.texts[row] for row in rows),
-            labels=taken(self.labels),
-            splits=taken(self.splits),
+            labels=selected(self.labels),
+            splits=selected(self.splits),
             rows=tuple(self.rows[row] for row in rows),
-            groups=taken(self.groups),
+            groups=selected(self.groups),
         )
 
     @property
     def name(self) -> str:
-        """The file's name, for people."""
+        """The file's name for messages, without its folder."""
         return self.path.name if self.path else "texts in memory"
 
     @cached_property
     def digest(self) -> str:
-        """Hex digest of texts, labels and splits in order, not of path and row numbers."""
+        """Hex digest of texts, labels and splits in order; path and rows do not count."""
         digest = hashlib.blake2b(digest_size=16)
         for values in (self.texts, self.labels, self.splits):
-            # Lengths first: joined bytes alone would let a boundary move unseen.
+            # The lengths too: the joined bytes alone do not say where a text ends.
             encoded = [value.encode() for value in values or ()]
             lengths = "none" if values is None else ",".join(str(len(b)) for b in encoded)
             digest.update(f"{lengths};".encode())
@@ -141,15 +147,21 @@ def read_corpus(
     """Read a labelled corpus from CSV, TSV, JSON Lines or Parquet, each optionally gzipped.
 
     Args:
-        path: the file, here or on object storage (``s3://...``); its suffix names the
-            format, ``~`` is the home folder. ``hub:owner/name`` is a data set of the hub.
+        path: the file, local or on object storage (``s3://...``). Its suffix decides the
+            format; ``~`` is the home folder; ``hub:owner/name`` is a data set of the hub.
         columns: names of the columns.
-        labels: whether labels are needed. Without them the label column may be missing
-            (then ``Corpus.labels`` is None), its cells may be empty, and one class will do.
+        labels: whether labels are required. If not, the label column may be missing (then
+            ``Corpus.labels`` is None), cells may be empty, and one class is enough.
         skip_empty: leave out rows with an empty text or label instead of refusing them.
 
+    Returns:
+        The corpus, all of it in memory.
+
     Raises:
-        CorpusError: anything wrong with the file, as one line: rule, value, place, remedy.
+        CorpusError: anything wrong with the file. The message is one line that says the
+            rule, the value, the place in the file and the remedy.
+        SettingError: labels are required and ``columns.label`` is None, or the path is not
+            one that can be read.
     """
     path = _expanded(path)
     batches = list(corpus_batches(path, columns, labels, skip_empty))
@@ -182,13 +194,19 @@ def corpus_batches(
     """Stream a corpus that need not fit in memory; arguments as in ``read_corpus``.
 
     Empty cells are reported together, after the last batch, and so is a file without any
-    text. That there is more than one class is not checked.
+    text. The number of classes is not checked.
+
+    Args:
+        size: maximum number of rows per batch.
+
+    Yields:
+        The batches in file order.
     """
     path = _expanded(path)
     empty = _Empty(path)
     names: set[str] | None = None
-    texts_kept = rows = 0
-    for batch in row_batches(path, _wanted(columns, labels), size):
+    text_count = rows = 0
+    for batch in row_batches(path, _requests(columns, labels), size):
         names = set(batch.cells) if names is None else names
         _refuse_late(path, batch, names)
         read = {name: _column(path, batch, name, columns) for name in names}
@@ -199,7 +217,7 @@ def corpus_batches(
         bad = empty.rows_without(columns.text, "text", texts, batch)
         if labels and found is not None:
             bad |= empty.rows_without(columns.label or "", "label", found, batch)
-        texts_kept += batch.size - len(bad)
+        text_count += batch.size - len(bad)
         rows += batch.size
         yield CorpusBatch(
             texts=_without(bad, texts),
@@ -211,18 +229,18 @@ def corpus_batches(
         )
     if not skip_empty:
         empty.refuse()
-    if not texts_kept:
+    if not text_count:
         raise CorpusError(f"{path}: all {rows} rows have an empty text or label; fill them")
 
 
 @dataclass(frozen=True)
 class CorpusTexts:
-    """The texts of a data file, read anew at every pass, some rows in memory at a time.
+    """The texts of a data file, read again in every iteration, a few thousand rows at a time.
 
     Attributes:
         path: the file.
-        column: its column of texts.
-        skip_empty: leave out rows without a text instead of refusing the file.
+        column: name of the text column.
+        skip_empty: leave out rows with an empty text instead of refusing the file.
     """
 
     path: Source
@@ -230,7 +248,7 @@ class CorpusTexts:
     skip_empty: bool = False
 
     def __iter__(self) -> Iterator[str]:
-        """The texts in file order. Raises ``CorpusError`` as ``read_corpus`` does."""
+        """Yield the texts in file order. Raises ``CorpusError`` like ``read_corpus``."""
         columns = Columns(self.column, label=None, split=None)
         batches = corpus_batches(self.path, columns, labels=False, skip_empty=self.skip_empty)
         return chain.from_iterable(batch.texts for batch in batches)
@@ -242,46 +260,46 @@ def _expanded(path: str | Source) -> Source:
         return found
     try:
         return found.expanduser()
-    except RuntimeError:  # no such user: the name stands for itself
+    except RuntimeError:  # ~name without such a user: a literal file name
         return found
 
 
-def _wanted(columns: Columns, labels: bool) -> list[ColumnRequest]:
-    """The columns to read, with what a message offers where one is missing."""
+def _requests(columns: Columns, labels: bool) -> list[ColumnRequest]:
+    """Return the columns to read, with the options that messages name if one is missing."""
     if labels and columns.label is None:
         raise SettingError("labels are needed, but no column is named for them: --label-column")
-    wanted = [ColumnRequest(columns.text, "--text-column")]
+    requests = [ColumnRequest(columns.text, "--text-column")]
     if columns.label is not None:
-        wanted.append(ColumnRequest(columns.label, "--label-column", required=labels))
+        requests.append(ColumnRequest(columns.label, "--label-column", required=labels))
     if columns.split is not None:
         named = columns.split != DEFAULT_SPLIT
-        wanted.append(ColumnRequest(columns.split, "--split-column", required=named))
+        requests.append(ColumnRequest(columns.split, "--split-column", required=named))
     if columns.group is not None:
-        wanted.append(ColumnRequest(columns.group, "--group-column"))
-    return wanted
+        requests.append(ColumnRequest(columns.group, "--group-column"))
+    return requests
 
 
 def _refuse_late(path: Source, batch: RowBatch, names: set[str]) -> None:
-    """Raise a CorpusError at a column of JSON Lines that the first batch of rows lacks."""
+    """Raise a CorpusError if a column of JSON Lines is missing from the first batch of rows."""
     late = sorted(set(batch.cells) - names)
     if late:
         index = next(i for i, value in enumerate(batch.cells[late[0]]) if value is not None)
         raise CorpusError(
-            f"{batch.place(path, index)} is among the first with {late[0]!r}; "
+            f"{batch.where(path, index)} is among the first with {late[0]!r}; "
             "write it in every row or in none"
         )
 
 
 def _column(path: Source, batch: RowBatch, name: str, columns: Columns) -> list[str]:
-    """The cells of one column as strings, "" where missing.
+    """Return the cells of one column as strings, "" for a missing one.
 
-    A text must be a string; a label or split may be a whole number or a truth value too, and
-    a group any number: one missing value makes numbers with a fraction of a whole column.
+    A text must be a string. A label or split may also be a whole number or a truth value, and
+    a group any number: a column of whole numbers is stored as floats if one is missing.
     """
     values = batch.cells.get(name)
     if values is None:
         return [""] * batch.size
-    if set(map(type, values)) == {str}:  # as in every CSV: nothing to check or to convert
+    if set(map(type, values)) == {str}:  # as in every CSV: nothing to check or convert
         return values
     numbers = (int, float) if name == columns.group else (int,)
     kinds = (str,) if name == columns.text else (str, *numbers)
@@ -291,24 +309,24 @@ def _column(path: Source, batch: RowBatch, name: str, columns: Columns) -> list[
             text = name == columns.text
             allowed = "a string" if text else "a string, a whole number or true or false"
             raise CorpusError(
-                f"{batch.place(path, index)}: {name!r} is {clipped(value)}, "
+                f"{batch.where(path, index)}: {name!r} is {clipped(value)}, "
                 f"of type {type(value).__name__}; it must be {allowed}"
             )
     return [_written(value) for value in cells]
 
 
 def _written(value: str | int | float) -> str:
-    """A cell as a string; a whole number without a fraction, however it is stored."""
+    """Return a cell as a string; a float without a fraction as a whole number."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _without(bad: set[int], cells: Sequence[Cell]) -> list[Cell]:
-    """The cells whose index is not among ``bad``."""
+    """Return the cells whose index is not among ``bad``."""
     return [cell for i, cell in enumerate(cells) if i not in bad] if bad else list(cells)
 
 
 class _Empty:
-    """Rows without a text or a label, gathered to be named in one message."""
+    """The rows with an empty text or label, collected for one message."""
 
     def __init__(self, path: Source) -> None:
         self.path = path
@@ -317,7 +335,7 @@ class _Empty:
     def rows_without(
         self, column: str, role: str, cells: Sequence[str], batch: RowBatch
     ) -> set[int]:
-        """Indices of the cells in which nothing stands but white space."""
+        """Return the indices of the cells that are empty or blank, and note the rows."""
         bad = {index for index, cell in enumerate(cells) if not cell or cell.isspace()}
         if bad:
             numbers = self.numbers.setdefault((role, column), [])
@@ -325,7 +343,7 @@ class _Empty:
         return bad
 
     def refuse(self) -> None:
-        """Raise a CorpusError if there was any such row."""
+        """Raise a CorpusError if there are any such rows."""
         if self.numbers:
             found = "; ".join(
                 f"empty {role} (column {column!r}) in {len(numbers)} "
@@ -339,6 +357,6 @@ class _Empty:
 
 
 def _joined(parts: Sequence[list[str] | None]) -> tuple[str, ...] | None:
-    """One column out of its batches; None where the file has no such column."""
+    """Return one column joined from its batches; None if the file has no such column."""
     present = [part for part in parts if part is not None]
     return tuple(cell for part in present for cell in part) if present else None

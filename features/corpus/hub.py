@@ -1,7 +1,7 @@
-"""Rows of a data set of the Hugging Face hub, or of a folder that ``datasets`` reads.
+"""Rows of a data set of the Hugging Face hub, or of a folder that ``datasets`` can read.
 
-The library is an extra, ``manyheads[hub]``, and imported here alone. Its splits become the
-split column, and class numbers their names.
+Only this module imports ``datasets``, which the extra ``manyheads[hub]`` installs. The splits
+of a data set become the split column, and class numbers become class names.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ SPLIT_OPTION = "--split-column"
 def hub_batches(
     name: HubName, wanted: Sequence[ColumnRequest], size: int
 ) -> Iterator[RowBatch]:
-    """The rows of all splits that are for training, validation or test, one after the other.
+    """Yield the rows of the training, validation and test splits, one split after another.
 
-    Where the data set has several of them and no split column of its own, the names of the
-    splits are the cells of the split column. Other splits, such as ``unsupervised``, are left
-    out. Rows are counted through, from the first split to the last.
+    If the data set has several of these splits and no split column, the names of the splits
+    become the split column. Other splits, such as ``unsupervised``, are left out. The row
+    numbers continue from one split to the next.
 
     Raises:
-        CorpusError: ``datasets`` is not installed, no such data set, revision, configuration
-            or column, the hub cannot be reached, no split that is known.
+        CorpusError: ``datasets`` is not installed; there is no such data set, revision,
+            configuration or column; the hub cannot be reached; or no split is known.
     """
     splits = _known(name, _load(name))
     columns = next(iter(splits.values())).column_names
@@ -61,7 +61,7 @@ def hub_batches(
 
 
 def _tables(name: HubName, rows: Any, size: int) -> Iterator[pa.Table]:
-    """The rows as Arrow tables, each checked: the files are mapped as they are."""
+    """Yield the rows as Arrow tables, after checking the bytes of the memory-mapped files."""
     with sound(name, "damaged data"):
         for table in rows.iter(batch_size=size):
             table.validate(full=True)
@@ -71,7 +71,7 @@ def _tables(name: HubName, rows: Any, size: int) -> Iterator[pa.Table]:
 def _named(
     name: HubName, column: str, values: Sequence[int | None], names: Sequence[str], first: int
 ) -> list[str | None]:
-    """Class numbers as their names; -1 says that there is none."""
+    """Return the names of class numbers; None for -1, which means no label."""
     for row, value in enumerate(values, first):
         if value is not None and value >= len(names):
             raise CorpusError(
@@ -92,7 +92,7 @@ def _known(name: HubName, splits: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _load(name: HubName) -> Mapping[str, Any]:
-    """The splits, memory-mapped, by name."""
+    """Return the splits, memory-mapped, by name."""
     try:
         datasets = importlib.import_module("datasets")
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Readers: a data source as rows, by what it is.
+"""Choice of the reader for a data source.
 
 CSV, TSV -> delimited    JSON Lines -> json_lines    Parquet, a folder of it -> parquet
 hub:NAME, a folder that the library datasets saved -> hub
@@ -21,19 +21,21 @@ from features.errors import CorpusError
 from features.storage.location import Location
 
 SAVED = ("dataset_dict.json", "state.json")
-"""One of these stands in a folder that ``datasets`` wrote with ``save_to_disk``."""
+"""Names of files by which a folder written by ``datasets``' ``save_to_disk`` is recognised."""
 
 
 def row_batches(
     path: Source, wanted: Sequence[ColumnRequest], size: int = 4096
 ) -> Iterator[RowBatch]:
-    """The rows of ``path``, at most ``size`` at a time, with the wanted columns it has.
+    """Yield the rows of ``path``, at most ``size`` at a time, with the wanted columns it has.
 
-    Memory holds a few thousand rows; a gzipped Parquet file is unpacked to a temporary file.
+    Only a few thousand rows are in memory at a time; a gzipped Parquet file is unpacked to a
+    temporary file.
 
     Raises:
-        CorpusError: no such file, a folder of something else, an unknown suffix, a file that
-            is empty or cannot be read or decoded, a missing or repeated column, a bad row.
+        CorpusError: there is no such file, a folder holds something else, the suffix is
+            unknown, the file is empty or cannot be read or decoded, a column is missing or
+            repeated, or a row is bad.
     """
     rows = 0
     for batch in _opened(path, wanted, size):

@@ -1,7 +1,7 @@
-"""Rows of a data source, as every format gives them: batches of cells with their numbers.
+"""Rows of a data source, in the form that all readers give: batches of cells with row numbers.
 
-``readers`` opens a source; ``delimited``, ``json_lines``, ``parquet`` and ``hub`` know how
-each format is cut into rows. What the cells mean (texts, labels, splits) is for ``corpus``.
+``reader`` chooses the reader; ``formats`` and ``hub`` hold the readers. ``corpus`` turns the
+cells into texts, labels and splits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from features.storage.location import Location
 
 @dataclass(frozen=True)
 class ColumnRequest:
-    """A column to read, the command's option that names another, and whether it must exist."""
+    """A requested column: its name, the option that renames it, and whether it is required."""
 
     name: str
     option: str
@@ -31,12 +31,12 @@ class RowBatch:
     """Consecutive data rows of one file.
 
     Attributes:
-        first: number of the first row. Data rows are counted from 1; the header and blank
-            lines are not rows.
-        lines: file line on which each row starts, from 1; None where the format has none.
-        cells: wanted column -> one value a row (None: missing). A wanted column that no
-            row of the batch has is absent.
-        size: rows in the batch.
+        first: number of the first row. Data rows are numbered from 1; the header and blank
+            lines are not counted.
+        lines: file line on which each row starts, from 1; None for formats without lines.
+        cells: requested column -> one value per row, None if missing. A column that no row
+            of the batch has is not a key.
+        size: number of rows in the batch.
     """
 
     first: int
@@ -45,35 +45,35 @@ class RowBatch:
     size: int
 
     def number(self, index: int) -> str:
-        """``7 (line 9)``: the number of a row, with its file line where there is one."""
+        """Return the number of a row, with its file line if known: ``7 (line 9)``."""
         return f"{self.first + index}" + (f" (line {self.lines[index]})" if self.lines else "")
 
-    def place(self, path: Source, index: int) -> str:
-        """``file:line: row 7``: where a row stands, for the start of a message."""
+    def where(self, path: Source, index: int) -> str:
+        """Return where a row is, to begin a message with: ``file:line: row 7``."""
         line = f":{self.lines[index]}" if self.lines else ""
         return f"{path}{line}: row {self.first + index}"
 
 
 def check_columns(
-    place: Location | str, names: Sequence[str], wanted: Sequence[ColumnRequest]
+    source: Location | str, names: Sequence[str], wanted: Sequence[ColumnRequest]
 ) -> None:
-    """Raise a CorpusError where a wanted column repeats or a required one is missing."""
-    check_repeated(place, names, wanted)
+    """Raise a CorpusError if a requested column repeats or a required one is missing."""
+    check_repeated(source, names, wanted)
     for column in wanted:
         if column.required and column.name not in names:
             raise CorpusError(
-                f"{place}: no column {column.name!r}; the columns are "
+                f"{source}: no column {column.name!r}; the columns are "
                 f"{listed(clipped(name) for name in names)}; choose one with {column.option}"
             )
 
 
 def check_repeated(
-    place: Location | str, names: Sequence[str], wanted: Sequence[ColumnRequest]
+    source: Location | str, names: Sequence[str], wanted: Sequence[ColumnRequest]
 ) -> None:
-    """Raise a CorpusError where a wanted column stands more than once; others may."""
+    """Raise a CorpusError if a requested column occurs more than once; others may repeat."""
     counts = Counter(names)
     repeated = [clipped(column.name) for column in wanted if counts[column.name] > 1]
     if repeated:
         raise CorpusError(
-            f"{place}: duplicate column names: {listed(repeated)}; give each its own name"
+            f"{source}: duplicate column names: {listed(repeated)}; give each its own name"
         )

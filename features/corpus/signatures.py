@@ -1,4 +1,4 @@
-"""What a file really is, whatever its name says: told from its first bytes."""
+"""File signatures: recognising by its first bytes a file that is not UTF-8 text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 
 HEAD_BYTES = 4096
-"""Bytes at the beginning of a file that are looked at."""
+"""Bytes at the beginning of a file that are examined."""
 
 ICONV = "convert it with iconv -f {} -t UTF-8"
 UNPACK = "it is packed with {}: unpack it first"
@@ -30,19 +30,19 @@ SIGNATURES = {
     b"\xff\xfe": "it looks like UTF-16: " + ICONV.format("UTF-16"),
     b"\xfe\xff": "it looks like UTF-16: " + ICONV.format("UTF-16"),
 }
-"""First bytes -> what the file is, and what helps."""
+"""First bytes -> what the file is, and the remedy."""
 
 WEB_PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<!--")
-NULS = 0.2
-"""Share of zero bytes from which a file is no UTF-8 text."""
+MAX_ZERO_BYTES = 0.2
+"""Maximum share of zero bytes in UTF-8 text."""
 
 UNMARKED = ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE")
-ODD = 0.02
-"""Share of control and unassigned characters beyond which an encoding is not the right one."""
+MAX_ODD = 0.02
+"""Maximum share of control and unassigned characters if the encoding is the right one."""
 
 
 def foreign(head: bytes) -> str:
-    """Return what a file is that is no UTF-8 text, with what helps; "" for what may be text.
+    """Return what a file is and the remedy, if it is not UTF-8 text; "" if it may be.
 
     Args:
         head: its first bytes, at most ``HEAD_BYTES``.
@@ -52,7 +52,7 @@ def foreign(head: bytes) -> str:
             return meaning
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(WEB_PAGES):
         return "it is a web page or XML, as a failed download leaves it: fetch the file itself"
-    if head.count(0) <= NULS * len(head):
+    if head.count(0) <= MAX_ZERO_BYTES * len(head):
         return ""
     if not any(head):
         return "it holds zero bytes only: download or write it again"
@@ -60,7 +60,7 @@ def foreign(head: bytes) -> str:
 
 
 def unmarked_utf(head: bytes) -> str:
-    """Return that a file looks like UTF-16 or UTF-32 without a mark; "" where it does not."""
+    """Return a message if a file looks like UTF-16 or UTF-32 without a mark; "" otherwise."""
     found = {name: _plausible(head, name) for name in UNMARKED}
     best = max(UNMARKED, key=lambda name: found[name])
     if not found[best]:
@@ -69,9 +69,9 @@ def unmarked_utf(head: bytes) -> str:
 
 
 def _plausible(head: bytes, encoding: str) -> int:
-    """Return how many characters are ASCII, which every data file has, read in an encoding.
+    """Return how many ASCII characters, which every data file has, an encoding gives.
 
-    0 where it does not decode, or gives characters that no text has.
+    0 if the bytes do not decode or give many characters that do not occur in texts.
     """
     try:
         text = head[: len(head) // 4 * 4].decode(encoding)
@@ -81,4 +81,4 @@ def _plausible(head: bytes, encoding: str) -> int:
         text = head[: error.start].decode(encoding)
     kinds = Counter(unicodedata.category(char) for char in text if char not in "\t\r\n")
     odd = kinds["Cc"] + kinds["Cn"] + kinds["Co"]
-    return sum(char.isascii() for char in text) if odd <= ODD * len(text) else 0
+    return sum(char.isascii() for char in text) if odd <= MAX_ODD * len(text) else 0

@@ -1,4 +1,4 @@
-"""What a corpus is read from: a location, or a data set of the Hugging Face hub."""
+"""Sources of a corpus: a file or folder, or a data set of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ HUB = "hub:"
 
 @dataclass(frozen=True)
 class HubName:
-    """A data set of the Hugging Face hub, or a folder that the library ``datasets`` reads.
+    """A data set of the Hugging Face hub, or a folder that the library ``datasets`` can read.
 
     Attributes:
         repo: ``owner/name``, or a folder.
-        revision: a branch, tag or commit; "" is the newest.
-        config: which of its configurations; "" is the only or default one.
+        revision: a branch, tag or commit; "" for the newest.
+        config: name of a configuration; "" for the only or the default one.
     """
 
     repo: str
@@ -30,7 +30,7 @@ class HubName:
 
     @property
     def name(self) -> str:
-        """The name without the owner, for people."""
+        """The name for messages, without the owner."""
         return self.repo.rstrip("/").rpartition("/")[2]
 
 
@@ -39,8 +39,8 @@ Source = Location | HubName
 
 
 def parse_source(text: str | Source) -> Source:
-    """What a corpus is read from. Raises ``SettingError`` as ``parse_location``, or without a
-    name."""
+    """Return what a corpus is read from. Raises ``SettingError`` as ``parse_location``, or
+    without a name."""
     if isinstance(text, HubName):
         return text
     if not isinstance(text, str) or not text.startswith(HUB):

@@ -1,7 +1,7 @@
-"""Data files as byte and text streams: found, opened, unpacked, decoded.
+"""Data files as byte and text streams: checked, opened, unpacked, decoded.
 
-They lie here or on object storage (``location.Location``). Every way in which a file
-cannot be read ends here as one CorpusError that says where and what to do.
+Files may be local or on object storage (``location.Location``). Whatever keeps a file from
+being read becomes one CorpusError here, with the place and the remedy.
 """
 
 from __future__ import annotations
@@ -26,26 +26,27 @@ from features.storage.remote import RemotePath
 GZIP_SUFFIX = ".gz"
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 WESTERN = "WINDOWS-1252"
-"""What files of Western Europe are in that are not UTF-8; it holds all letters of Latin-1."""
+"""The usual encoding of Western European files that are not UTF-8; a superset of Latin-1."""
+
 PACK_AGAIN = "download or pack the file again"
 KINDS = {
     (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"): "save the sheet as CSV (UTF-8)",
     (".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz", ".rar"): "unpack it first",
-    (".json",): "write one JSON object a line, named .jsonl",
+    (".json",): "write one JSON object per line, named .jsonl",
     (".txt", ".dat", ".tab"): "name it .csv or .tsv if that is what it holds",
     (".arrow", ".feather", ".ipc", ".orc", ".avro", ".db", ".sqlite"): "write it as Parquet",
     (".pkl", ".pickle", ".npy", ".npz", ".sav", ".dta", ".rds", ".rdata", ".xml", ".html"): (
         "write its rows as CSV or Parquet"
     ),
 }
-"""Suffixes that people try, and what helps."""
+"""Suffixes of other formats, and the remedy."""
 
-# Similarity costs time a name: a folder of a million files must not stall an error.
-NAMES_COMPARED = 2000
+MAX_COMPARED = 2000
+"""Maximum names compared for "did you mean", so that a huge folder does not delay an error."""
 
 
 def suffix_of(path: Location) -> str:
-    """The lower-case suffix of a data file, ``.gz`` set aside."""
+    """Return the lower-case suffix of a data file, without ``.gz``."""
     return Path(path.name.lower().removesuffix(GZIP_SUFFIX)).suffix
 
 
@@ -87,24 +88,24 @@ def _refuse_suffix(path: Location) -> NoReturn:
 
 
 def _neighbours(folder: Location, name: str = "") -> str:
-    """What a user may have meant: the data files of ``folder`` nearest to ``name``."""
+    """Return the end of a message that suggests the data files with names like ``name``."""
     try:
         names = sorted(entry.name for entry in folder.iterdir() if suffix_of(entry) in SUFFIXES)
     except OSError:
         return ""
     if not names:
         return "; its folder has no data file"
-    near = difflib.get_close_matches(name, names[:NAMES_COMPARED], n=3)
+    near = difflib.get_close_matches(name, names[:MAX_COMPARED], n=3)
     return f"; did you mean {listed(near)}?" if near else f"; its folder has {listed(names, 5)}"
 
 
 def is_gzipped(path: Location) -> bool:
-    """Whether the name of ``path`` says that it is packed with gzip."""
+    """Return whether the name of ``path`` ends in ``.gz``."""
     return path.name.lower().endswith(GZIP_SUFFIX)
 
 
 def open_bytes(path: Location) -> IO[bytes]:
-    """The bytes of ``path``, unpacked."""
+    """Return the bytes of ``path``, unpacked."""
     if not is_gzipped(path):
         return path.open("rb")
     packed = path.open("rb") if isinstance(path, RemotePath) else path
@@ -115,10 +116,10 @@ def open_bytes(path: Location) -> IO[bytes]:
 def open_lines(
     path: Location, newline: str = "", encoding: str = "utf-8-sig", errors: str = "strict"
 ) -> Iterator[io.TextIOWrapper]:
-    """Text lines of ``path`` with their line ends; a byte-order mark is dropped.
+    """Open ``path`` as lines of text, with their line ends and without a byte-order mark.
 
     Raises:
-        CorpusError: its first bytes are those of something else.
+        CorpusError: its first bytes are those of another kind of file.
     """
     with open_bytes(path) as stream:
         refuse_foreign(path, stream)
@@ -127,7 +128,7 @@ def open_lines(
 
 
 def refuse_foreign(path: Location, stream: IO[bytes]) -> None:
-    """Raise a CorpusError where a stream at its beginning is of something that is no text."""
+    """Raise a CorpusError if a stream, at its beginning, is not that of a text file."""
     meaning = foreign(cast(io.BufferedReader, stream).peek(HEAD_BYTES)[:HEAD_BYTES])
     if meaning:
         raise CorpusError(f"{path}: {meaning}")
@@ -135,7 +136,7 @@ def refuse_foreign(path: Location, stream: IO[bytes]) -> None:
 
 @contextmanager
 def readable(path: Location) -> Iterator[None]:
-    """Turn what the system, gzip and the decoder raise over ``path`` into a CorpusError."""
+    """Turn errors of the system, gzip and the decoder on ``path`` into a CorpusError."""
     try:
         yield
     except gzip.BadGzipFile as error:
@@ -148,7 +149,7 @@ def readable(path: Location) -> Iterator[None]:
     except zlib.error as error:
         raise CorpusError(f"{path}: corrupt gzip data ({error}); {PACK_AGAIN}") from error
     except UnicodeDecodeError as error:
-        with readable(path):  # it is read again, and may be damaged further on
+        with readable(path):  # reading it again may raise another error
             raise CorpusError(_bad_utf8(path)) from error
     except OSError as error:
         what = error.strerror or str(error)
@@ -156,9 +157,9 @@ def readable(path: Location) -> Iterator[None]:
 
 
 def _bad_utf8(path: Location) -> str:
-    """Return where ``path`` stops being UTF-8: line, byte, offset; and the remedy."""
+    """Return a message with the line, byte and offset where UTF-8 ends, and the remedy."""
     offset, wider = 0, False
-    # The line rules of the readers; an escaped byte is exactly one that does not encode.
+    # Lines end as they do for the readers. A character that does not encode is a bad byte.
     with open_lines(path, encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             try:
@@ -176,9 +177,10 @@ def _bad_utf8(path: Location) -> str:
 
 
 def _cut_short(rest: str, wider: bool) -> bool:
-    """Return whether the end of a file, bytes escaped, is the beginning of one character.
+    """Return whether a file ends within a character, given its last bytes, escaped.
 
-    A single byte may as well be a letter of another encoding, where no UTF-8 stands before.
+    If no multi-byte character comes before, a single byte is taken for a letter of another
+    encoding.
     """
     try:
         codecs.getincrementaldecoder("utf-8")().decode(rest.encode("utf-8", "surrogateescape"))
@@ -188,11 +190,11 @@ def _cut_short(rest: str, wider: bool) -> bool:
 
 
 def _utf8_remedy(path: Location, wider: bool, cut: bool) -> str:
-    """Return what helps at a byte that is not UTF-8.
+    """Return the remedy for a byte that is not UTF-8.
 
     Args:
-        wider: characters beyond ASCII stand before it, in proper UTF-8.
-        cut: the file ends within a character.
+        wider: whether valid characters beyond ASCII come before it.
+        cut: whether the file ends within a character.
     """
     with open_bytes(path) as stream:
         head = cast(io.BufferedReader, stream).peek(HEAD_BYTES)[:HEAD_BYTES]

@@ -1,12 +1,12 @@
-"""Copies: which texts of a corpus are the same, letter for letter or nearly so.
+"""Duplicates and near-duplicates among the texts of a corpus.
 
-    exact    identical texts
-    folded   the same letters and digits, whatever the case, punctuation and spacing
-    near     most rare character n-grams in common (a few words changed, sentences in another
-             order), or one text almost wholly inside the other (a half that was cut off)
+    exact        identical texts
+    normalized   the same letters and digits; case, punctuation and spacing may differ
+    near         most rare character n-grams in common (a few words changed, sentences in
+                 another order), or one text almost entirely contained in the other
 
-Near copies are looked for where pooled vectors are close and where a rare run of letters is
-shared, and are told from mere likeness of topic by their n-grams alone.
+Candidates for near-duplicates are pairs with close pooled vectors and pairs that share a rare
+run of letters. Their n-grams alone decide, so two texts on one topic are no near-duplicates.
 """
 
 from __future__ import annotations
@@ -28,20 +28,29 @@ from features.storage.location import Location
 from features.storage.results import Arrays, recall
 from features.vectors.neighbors import close_pairs, cosines, unit
 
-CLOSE = 0.75
-"""Cosine from which a pair of texts is looked at."""
+MIN_COSINE = 0.75
+"""Minimum cosine of the pooled vectors of a candidate pair."""
 
 CANDIDATES = 40
-"""Close pairs looked at, for each text on average."""
+"""Candidate pairs from close vectors, on average per text."""
 
-SHARED = 0.6
-"""Weighted Jaccard similarity from which two texts are near copies (docs/audit.md)."""
+MIN_JACCARD = 0.6
+"""Minimum weighted Jaccard similarity of near-duplicates (docs/audit.md)."""
 
-ALIKE, CHANGED = 0.42, 0.25
-"""Below that, the least similarity, and the largest share of words that may be changed."""
+MIN_JACCARD_IF_FEW_CHANGES = 0.42
+"""The same, for a pair in which at most ``MAX_CHANGED`` of the words differ."""
 
-CONTAINED, CONTAINED_SHARE, CONTAINED_LETTERS = 0.93, 0.3, 18
-"""A part: so much of it is in the whole, it is so much of the whole, and so long."""
+MAX_CHANGED = 0.25
+"""Maximum share of the longer text's words that are not in the other text."""
+
+MIN_CONTAINED = 0.93
+"""Minimum share of the shorter text's n-grams, by weight, that the longer text contains."""
+
+MIN_CONTAINED_JACCARD = 0.3
+"""Minimum weighted Jaccard similarity of a text and the one that contains it."""
+
+MIN_CONTAINED_LETTERS = 18
+"""Minimum length of a contained text, in letters and digits."""
 
 CODE = (
     "features.duplicates.duplicates",
@@ -50,26 +59,26 @@ CODE = (
     "features.groups",
 )
 PACKAGES = ("numpy", "scipy", "faiss-cpu")
-"""What else decides which texts are copies."""
+"""Packages whose versions may change which texts are near-duplicates."""
 
 
 @dataclass(frozen=True, eq=False)
 class Duplicates:
-    """The copies among N texts.
+    """The duplicates and near-duplicates among N texts.
 
     Attributes:
-        exact: (N,) int64 ids; identical texts have equal ones.
-        folded: (N,) int64 ids; equal for texts with the same letters and digits.
-        first, second: (P,) int64 rows of near copies that are no folded copies; of several
-            folded copies the first row stands for all.
+        exact: (N,) int64 ids, equal for identical texts.
+        normalized: (N,) int64 ids, equal for texts with the same letters and digits.
+        first, second: (P,) int64 rows of the pairs of near-duplicates with different
+            ``normalized`` ids. The first row of an id stands for all of its rows.
         similarity: (P,) float32 cosines.
-        overlap: (P,) float32, weighted share of n-grams in common.
-        nearest: (N,) float32 cosine to the nearest text that is not a folded copy.
-        recall: of the search among close vectors; 1.0 where it was exact.
+        overlap: (P,) float32, weighted Jaccard similarity of the n-grams.
+        nearest: (N,) float32 cosine to the nearest text with another ``normalized`` id.
+        recall: share of the close pairs that the search found; 1.0 if it was exact.
     """
 
     exact: np.ndarray
-    folded: np.ndarray
+    normalized: np.ndarray
     first: np.ndarray
     second: np.ndarray
     similarity: np.ndarray
@@ -79,40 +88,42 @@ class Duplicates:
 
     @cached_property
     def clusters(self) -> np.ndarray:
-        """(N,) int64: equal for texts joined by copies of any kind, directly or in a chain."""
-        nodes = int(self.folded.max(initial=-1)) + 1
-        ends = self.folded[self.first], self.folded[self.second]
+        """(N,) int64 ids, equal for texts linked by duplicates of any kind, also in a chain."""
+        nodes = int(self.normalized.max(initial=-1)) + 1
+        ends = self.normalized[self.first], self.normalized[self.second]
         links = coo_matrix((np.ones(len(self.first), bool), ends), shape=(nodes, nodes))
         _, component = connected_components(links, directed=False)
-        clusters: np.ndarray = component[self.folded].astype(np.int64)
+        clusters: np.ndarray = component[self.normalized].astype(np.int64)
         return clusters
 
 
-def kept_copies(root: Location, texts: Sequence[str], vectors: np.ndarray) -> Duplicates:
-    """Find the copies among texts, or read what a cache keeps of the same texts and vectors.
+def cached_duplicates(root: Location, texts: Sequence[str], vectors: np.ndarray) -> Duplicates:
+    """Return ``find_duplicates(texts, vectors)``, read from the cache if it is stored there.
 
     Args:
         root: the cache.
-        texts, vectors: as ``find_duplicates`` takes them.
+        texts: N texts.
+        vectors: (N, D) pooled vectors of any float dtype and length.
     """
 
     def compute() -> Arrays:
         found = find_duplicates(texts, vectors)
-        return {each.name: np.asarray(getattr(found, each.name)) for each in fields(Duplicates)}
+        names = [field.name for field in fields(Duplicates)]
+        return {name: np.asarray(getattr(found, name)) for name in names}
 
     product = "bfloat16" if cpu_bfloat16() else "float32"
-    kept: dict[str, Any] = dict(
+    stored: dict[str, Any] = dict(
         recall(root, (texts, vectors, product), CODE, PACKAGES, compute)
     )
-    return Duplicates(**{**kept, "recall": float(kept["recall"])})
+    return Duplicates(**{**stored, "recall": float(stored["recall"])})
 
 
 def find_duplicates(texts: Sequence[str], vectors: np.ndarray) -> Duplicates:
-    """Find the copies among texts.
+    """Find the duplicates and near-duplicates among texts.
 
     Args:
         texts: N texts.
-        vectors: (N, D) pooled vectors, any float dtype and length.
+        vectors: (N, D) pooled vectors of any float dtype and length.
     """
     exact = ids_of(texts)
     spaced = [words(text) for text in texts]
@@ -120,35 +131,36 @@ def find_duplicates(texts: Sequence[str], vectors: np.ndarray) -> Duplicates:
     _, rows = np.unique(same, return_index=True)
     distinct = [spaced[row] for row in rows.tolist()]
     scaled = unit(vectors[rows])
-    close = close_pairs(scaled, CLOSE, CANDIDATES * len(rows))
-    first, second = _united(close.first, close.second, *shared_runs(distinct))
+    close = close_pairs(scaled, MIN_COSINE, CANDIDATES * len(rows))
+    first, second = _distinct_pairs(close.first, close.second, *shared_runs(distinct))
     overlap = overlaps(distinct, first, second, rarity(distinct))
     lengths = np.array([len(text.replace(" ", "")) for text in distinct], np.int64)
-    part = (
-        (overlap.containment >= CONTAINED)
-        & (overlap.jaccard >= CONTAINED_SHARE)
-        & (np.minimum(lengths[first], lengths[second]) >= CONTAINED_LETTERS)
+    contained = (
+        (overlap.containment >= MIN_CONTAINED)
+        & (overlap.jaccard >= MIN_CONTAINED_JACCARD)
+        & (np.minimum(lengths[first], lengths[second]) >= MIN_CONTAINED_LETTERS)
     )
-    kept = (overlap.jaccard >= SHARED) | part
-    unsure = np.flatnonzero(~kept & (overlap.jaccard >= ALIKE))
-    kept[unsure] = _changed(distinct, first[unsure], second[unsure]) <= CHANGED
-    first, second = first[kept], second[kept]
+    near = (overlap.jaccard >= MIN_JACCARD) | contained
+    unsure = np.flatnonzero(~near & (overlap.jaccard >= MIN_JACCARD_IF_FEW_CHANGES))
+    near[unsure] = _changed(distinct, first[unsure], second[unsure]) <= MAX_CHANGED
+    first, second = first[near], second[near]
     return Duplicates(
         exact=exact,
-        folded=same,
+        normalized=same,
         first=rows[first],
         second=rows[second],
         similarity=cosines(scaled, first, second),
-        overlap=overlap.jaccard[kept],
+        overlap=overlap.jaccard[near],
         nearest=close.nearest[same],
         recall=close.recall,
     )
 
 
 def _changed(spaced: Sequence[str], first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(P,) share of words, in any order, that the longer text of each pair has for itself.
+    """Return (P,) float64: share of the longer text's words that the other text does not have.
 
-    In scripts without spaces every character counts as a word.
+    The order of the words does not matter. In scripts without spaces, such as Chinese, every
+    character counts as a word.
     """
     bags = {row: Counter(_units(spaced[row])) for row in {*first.tolist(), *second.tolist()}}
     shares = []
@@ -162,8 +174,8 @@ def _units(spaced: str) -> Sequence[str]:
     return spaced if spaced[0] >= UNSPACED else spaced.split(" ")
 
 
-def _united(*rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each pair of two lists (first, second, first, second) once, in order."""
+def _distinct_pairs(*rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct pairs of two lists (first, second, first, second), sorted."""
     one, other, more, others = rows
     keys = np.unique(
         np.concatenate([(one << 32) | other, (more << 32) | others])  # rows are below 2**32
@@ -171,19 +183,26 @@ def _united(*rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return keys >> 32, keys & 0xFFFFFFFF
 
 
-def leaked(copies: Duplicates, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(len(rows),) bool: which rows have a copy of any level among the training rows.
+def leaked(duplicates: Duplicates, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return (len(rows),) bool: which rows have a copy of any level among the training rows.
 
     Args:
-        copies: of the whole corpus.
-        train, rows: positions in the corpus.
+        duplicates: those of the whole corpus.
+        train: (n,) int64 rows of the corpus that training learns from.
+        rows: (m,) int64 rows of the corpus to check.
+
+    Returns:
+        (m,) bool, True for a row with a duplicate or near-duplicate in training.
     """
-    groups = int(copies.folded.max(initial=-1)) + 1
+    groups = int(duplicates.normalized.max(initial=-1)) + 1
     learned = np.zeros(groups, bool)
-    learned[copies.folded[train]] = True
-    one, other = copies.folded[copies.first], copies.folded[copies.second]
+    learned[duplicates.normalized[train]] = True
+    one, other = (
+        duplicates.normalized[duplicates.first],
+        duplicates.normalized[duplicates.second],
+    )
     near = learned.copy()
     near[one] |= learned[other]
     near[other] |= learned[one]
-    hit: np.ndarray = near[copies.folded[rows]]
+    hit: np.ndarray = near[duplicates.normalized[rows]]
     return hit

@@ -1,7 +1,7 @@
-"""Character n-grams of texts: what two texts share letter by letter, whatever they are about.
+"""Character n-grams of texts, to measure how much of their spelling two texts share.
 
-Texts are compared by their words alone: without case, punctuation and spacing. All n-grams
-are hashed into ``BUCKETS`` and computed for many texts at once, in flat arrays.
+Case, punctuation and spacing are normalized away first. The n-grams are hashed into
+``BUCKETS`` and computed for many texts at once, in flat arrays.
 """
 
 from __future__ import annotations
@@ -18,28 +18,50 @@ from scipy.sparse import csr_matrix
 from features.text import normalize_text
 
 GRAM = 4
+"""Characters per n-gram."""
+
 BUCKETS = 1 << 22
+"""Hash buckets of n-grams; the shifts in ``gram_matrix`` depend on these 22 bits."""
+
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+"""Odd constant of the multiplicative hash: 2**64 divided by the golden ratio."""
 
 SAMPLE = 20_000
-"""Texts, evenly spread, that tell how frequent an n-gram is."""
+"""Texts, evenly spaced in the corpus, from which the frequency of n-grams is estimated."""
 
 CHUNK_CHARACTERS = 4_000_000
-"""Characters handled at a time: bounds the memory."""
+"""Maximum characters per pass, about; bounds the memory."""
 
-RUN, WINDOW, COMMON = 10, 6, 24
+RUN = 10
+"""Letters per run, in scripts with spaces."""
+
 UNSPACED_RUN = 5
-MARKS = 24
-SHARED_MARKS = 0.15
+"""Letters per run, in scripts without spaces."""
+
+WINNOWED = 6
+"""Neighbouring runs of which winnowing selects one."""
+
+MAX_TEXTS_PER_RUN = 24
+"""A run that more texts have is too common to pair them."""
+
+MAX_RUNS_PER_TEXT = 24
+"""Rare runs by which a text is compared."""
+
+MIN_SHARED_RUNS = 0.15
+"""Minimum share of the rare runs of either text that a pair has in common."""
+
 UNSPACED = "\u2e80"
+"""First character of the scripts without spaces (CJK radicals and later)."""
 
 WORD_CHARACTERS = "#%&@"
+"""Punctuation that is part of words."""
+
 OUTER_SPACE = re.compile(r"(?<!\d) | (?!\d)")
 """A space that does not stand between two digits."""
 
 
 class _Punctuation(dict[int, str | None]):
-    """Translation of characters: punctuation becomes a space. Filled as characters occur."""
+    """A translation table in which punctuation becomes a space; filled as characters occur."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -53,11 +75,13 @@ PUNCTUATION = _Punctuation()
 
 @dataclass(frozen=True, eq=False)
 class Overlap:
-    """How much each of P pairs of texts shares, rare n-grams weighing more.
+    """How many n-grams the texts of P pairs share, weighted by the rarity of the n-grams.
 
     Attributes:
-        jaccard: (P,) float32, weight of the shared n-grams over that of all of both texts.
-        containment: (P,) float32, over that of the text with less weight.
+        jaccard: (P,) float32, weight of the shared n-grams divided by that of all n-grams of
+            both texts.
+        containment: (P,) float32, weight of the shared n-grams divided by that of the text
+            with less weight.
     """
 
     jaccard: np.ndarray
@@ -65,21 +89,23 @@ class Overlap:
 
 
 def words(text: str) -> str:
-    """The words of a text, folded, joined by single spaces; punctuation counts as a space.
+    """Return the normalized words of a text, joined by single spaces, without punctuation.
 
-    A text of punctuation only is kept as it folds.
+    A text of punctuation only is returned normalized, with its punctuation.
     """
     plain = normalize_text(text)
     return " ".join(plain.translate(PUNCTUATION).split()) or plain
 
 
 def letters(spaced: str) -> str:
-    """``words`` without their spaces, save those between digits: ``1 5`` is not ``15``."""
+    """Return ``words`` without spaces, except between digits: ``1 5`` is not ``15``."""
     return OUTER_SPACE.sub("", spaced)
 
 
 def gram_matrix(spaced: Sequence[str]) -> csr_matrix:
-    """(N, BUCKETS) float32 of ones: which n-grams each text has, one space put around it."""
+    """Return a (N, BUCKETS) float32 matrix with 1 for every n-gram that a text has.
+
+    The ends of a text count as spaces."""
     codes, starts = _codes([f" {text} " for text in spaced])
     hashes = _hashes(codes, GRAM)
     text_of = np.repeat(np.arange(len(spaced)), np.diff(starts))[: len(hashes)]
@@ -95,9 +121,9 @@ def gram_matrix(spaced: Sequence[str]) -> csr_matrix:
 
 
 def rarity(spaced: Sequence[str]) -> np.ndarray:
-    """(BUCKETS,) float32 weights log(1 + N / n), n of N texts having the n-gram.
+    """Return (BUCKETS,) float32 weights log(1 + N / n), n of N texts having the n-gram.
 
-    What all texts share, a template or the words of a topic, so weighs little.
+    So n-grams that most texts have, such as those of a template, weigh little.
     """
     step = max(1, len(spaced) // SAMPLE)
     sample = spaced[::step]
@@ -113,7 +139,7 @@ def rarity(spaced: Sequence[str]) -> np.ndarray:
 def overlaps(
     spaced: Sequence[str], first: np.ndarray, second: np.ndarray, weights: np.ndarray
 ) -> Overlap:
-    """What each pair of texts shares.
+    """Return how much the texts of each pair overlap.
 
     Args:
         spaced: N texts as ``words`` gives them.
@@ -124,13 +150,13 @@ def overlaps(
     jaccard = np.empty(len(first), np.float32)
     containment = np.empty(len(first), np.float32)
     for part in _slices(lengths[first] + lengths[second]):
-        rows, places = np.unique(
+        rows, positions = np.unique(
             np.concatenate([first[part], second[part]]), return_inverse=True
         )
         grams = gram_matrix([spaced[i] for i in rows.tolist()])
         grams.data = np.sqrt(weights[grams.indices])
         total = np.asarray(grams.multiply(grams).sum(axis=1)).ravel()
-        one, other = np.split(places.ravel(), 2)
+        one, other = np.split(positions.ravel(), 2)
         shared = np.asarray(grams[one].multiply(grams[other]).sum(axis=1)).ravel()
         jaccard[part] = shared / np.maximum(total[one] + total[other] - shared, 1e-9)
         containment[part] = shared / np.maximum(np.minimum(total[one], total[other]), 1e-9)
@@ -138,15 +164,19 @@ def overlaps(
 
 
 def shared_runs(spaced: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of texts that share a rare run of letters, wherever it stands in either.
+    """Return pairs of texts that share rare runs of letters, at any position.
 
-    Each text is thinned to the smallest hash of every window of ``WINDOW`` runs, so that two
-    texts with ``RUN + WINDOW - 1`` letters in common share one for certain (Schleimer et al.,
-    Winnowing, SIGMOD 2003). Of these a text keeps its ``MARKS`` rarest; runs that more than
-    ``COMMON`` texts have pair nobody, and two texts pair only with a fair share in common.
+    Of every ``WINNOWED`` neighbouring runs of a text, the one with the smallest hash is
+    selected. So two texts with ``RUN + WINNOWED - 1`` letters in common share at least one
+    selected run (Schleimer et al., Winnowing, SIGMOD 2003). Runs in more than
+    ``MAX_TEXTS_PER_RUN`` texts are ignored, each text keeps its ``MAX_RUNS_PER_TEXT`` rarest
+    runs, and a pair must share at least ``MIN_SHARED_RUNS`` of the runs of either text.
+
+    Args:
+        spaced: N texts as ``words`` gives them.
 
     Returns:
-        (P,), (P,) int64 rows, the first one the smaller; each pair once.
+        (P,), (P,) int64 rows; the first is smaller than the second, and no pair repeats.
     """
     sample = "".join(spaced[:: max(1, len(spaced) // 1000)])
     dense = sum(letter >= UNSPACED for letter in sample) > 0.2 * len(sample)
@@ -159,18 +189,18 @@ def shared_runs(spaced: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _thinned(spaced: Sequence[str], part: range, run: int) -> tuple[np.ndarray, np.ndarray]:
-    """(F,) int32 rows and (F,) uint64 hashes of the runs that stand for some texts."""
+    """Return (F,) int32 rows and (F,) uint64 hashes of the runs that winnowing selects."""
     codes, starts = _codes([spaced[i] for i in part])
     hashes = _hashes(codes, run)
     text_of = np.repeat(np.arange(len(part)), np.diff(starts))[: len(hashes)]
-    # A run that leaves its text stands for nothing: it loses against every other.
+    # A run that crosses the end of its text is invalid: no minimum selects it.
     outside = np.arange(len(hashes)) + run > starts[text_of + 1]
     hashes[outside] = np.iinfo(np.uint64).max
     smallest = hashes.copy()
-    for shift in range(1, WINDOW):
+    for shift in range(1, WINNOWED):
         np.minimum(smallest[:-shift], hashes[shift:], out=smallest[:-shift])
     chosen = np.zeros(len(hashes), bool)
-    for shift in range(WINDOW):
+    for shift in range(WINNOWED):
         stop = len(hashes) - shift
         chosen[shift:] |= hashes[shift:] == smallest[:stop]
     chosen &= ~outside
@@ -178,39 +208,39 @@ def _thinned(spaced: Sequence[str], part: range, run: int) -> tuple[np.ndarray, 
 
 
 def _rarest(text_of: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ``MARKS`` rarest runs of each text among those that ``COMMON`` texts or fewer share.
+    """Return the rarest runs of each text, those in one or in too many texts left out.
 
     Args:
         text_of, hashes: (F,) sorted by hash, then text.
 
     Returns:
-        The same, of those that are left, in the same order.
+        Texts and hashes of the remaining runs, in the same order.
     """
     fresh = np.ones(len(hashes), bool)
     fresh[1:] = (hashes[1:] != hashes[:-1]) | (text_of[1:] != text_of[:-1])
     text_of, hashes = text_of[fresh], hashes[fresh]
     counts = _run_lengths(hashes)
-    usable = (counts > 1) & (counts <= COMMON)
+    usable = (counts > 1) & (counts <= MAX_TEXTS_PER_RUN)
     text_of, hashes, counts = text_of[usable], hashes[usable], counts[usable]
-    # Ties go by the hash, so that two copies choose alike.
+    # Ties are broken by the hash, so that two near-duplicates select the same runs.
     order = np.lexsort((hashes, counts, text_of))
     begins = np.searchsorted(text_of[order], text_of[order], side="left")
-    kept = np.sort(order[np.arange(len(order)) - begins < MARKS])
-    return text_of[kept], hashes[kept]
+    rarest = np.sort(order[np.arange(len(order)) - begins < MAX_RUNS_PER_TEXT])
+    return text_of[rarest], hashes[rarest]
 
 
 def _run_lengths(ordered: np.ndarray) -> np.ndarray:
-    """(F,) int64: how often each value of a sorted array occurs."""
+    """Return (F,) int64: how often each value of a sorted array occurs."""
     ends = np.flatnonzero(np.diff(ordered)) + 1
     lengths = np.diff(np.concatenate([[0], ends, [len(ordered)]]))
     return np.repeat(lengths, lengths)
 
 
 def _paired(text_of: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of texts that share ``SHARED_MARKS`` or more of their marks.
+    """Return pairs of texts that share at least ``MIN_SHARED_RUNS`` of their selected runs.
 
     Args:
-        text_of, hashes: (F,) marks of the texts, sorted by hash, then text.
+        text_of, hashes: (F,) selected runs of the texts, sorted by hash, then text.
     """
     begins = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]])[: len(hashes)])
     counts = np.diff(np.concatenate([begins, [len(hashes)]]))
@@ -225,13 +255,13 @@ def _paired(text_of: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.nda
     pairs, shared = every[fresh], shared[fresh]
     first = (pairs >> np.uint64(32)).astype(np.int64)
     second = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    marks = np.bincount(text_of, minlength=int(second.max(initial=0)) + 1)
-    enough = shared >= SHARED_MARKS * np.minimum(marks[first], marks[second])
+    runs = np.bincount(text_of, minlength=int(second.max(initial=0)) + 1)
+    enough = shared >= MIN_SHARED_RUNS * np.minimum(runs[first], runs[second])
     return first[enough], second[enough]
 
 
 def _distinct(keys: np.ndarray) -> np.ndarray:
-    """The distinct values, sorted. np.unique hashes, which is slower on these keys."""
+    """Return the distinct values, sorted. np.unique hashes, which is slower on these keys."""
     ordered = np.sort(keys)
     fresh = np.ones(len(ordered), bool)
     fresh[1:] = ordered[1:] != ordered[:-1]
@@ -239,14 +269,14 @@ def _distinct(keys: np.ndarray) -> np.ndarray:
 
 
 def _codes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """All code points in a row, (L,) uint32, and where each text begins, (N + 1,) int64."""
+    """Return the code points of all texts, (L,) uint32, and their offsets, (N + 1,) int64."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
     starts = np.concatenate([[0], np.cumsum([len(text) for text in texts], dtype=np.int64)])
     return codes, starts.astype(np.int64)
 
 
 def _hashes(codes: np.ndarray, length: int) -> np.ndarray:
-    """(L - length + 1,) uint64: a mixed hash of every run of ``length`` code points."""
+    """Return (L - length + 1,) uint64: a mixed hash of every run of ``length`` code points."""
     count = max(0, len(codes) - length + 1)
     hashes = np.zeros(count, np.uint64)
     for shift in range(length):
@@ -258,13 +288,13 @@ def _hashes(codes: np.ndarray, length: int) -> np.ndarray:
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[range]:
-    """Ranges of texts of about ``CHUNK_CHARACTERS`` each."""
+    """Yield ranges of texts with about ``CHUNK_CHARACTERS`` in total."""
     for part in _slices(np.array([len(text) for text in texts], np.int64)):
         yield range(part.start, part.stop)
 
 
 def _slices(sizes: np.ndarray) -> Iterator[slice]:
-    """Slices over 0..N of about ``CHUNK_CHARACTERS`` in all each."""
+    """Yield slices over 0..N, each with sizes of about ``CHUNK_CHARACTERS`` in total."""
     chunk = np.cumsum(sizes) // CHUNK_CHARACTERS
     cuts = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(sizes)]
     for start, stop in pairwise(cuts):

@@ -1,1 +1,1 @@
-"""The frozen models that turn texts into vectors."""
+"""Frozen pretrained encoders, which turn texts into vectors."""

@@ -1,4 +1,4 @@
-"""Token-budget batches: texts of like length together, so that little is padding."""
+"""Token-budget batches: texts of similar length together, so that there is little padding."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ OUT_OF_MEMORY = (
     "bad_alloc",
     "alloc_failed",
 )
-"""How torch, its libraries and OpenVINO say it, on GPUs and processors: mostly as a
-RuntimeError."""
+"""Messages of torch, its libraries and OpenVINO about lack of memory, mostly in a RuntimeError.
+"""
 
 
 def token_budget_batches(
@@ -29,8 +29,8 @@ def token_budget_batches(
     then fails at the start, and later batches reuse its memory.
 
     Args:
-        lengths: (N,) whole numbers, tokens a text after truncation, each at least 1.
-        budget: tokens a batch, padding included. A longer text gets a batch of its own.
+        lengths: (N,) whole numbers, tokens per text after truncation, each at least 1.
+        budget: tokens per batch, padding included. A longer text gets a batch of its own.
         unpadded: put only texts of the same length into one batch.
 
     Returns:
@@ -61,7 +61,7 @@ def run_batches(
 
     Args:
         lengths: (N,) as for ``token_budget_batches``.
-        budget: tokens a batch to begin with, padding included.
+        budget: tokens per batch to begin with, padding included.
         run: does the work of one batch, given its positions; one that raises that it is out
             of memory must leave nothing behind, since its texts come again.
         describe: names a text by its position, for the message that refuses it.
@@ -100,10 +100,10 @@ def run_batches(
 
 
 def _fits(run: Callable[[np.ndarray], None], rows: np.ndarray) -> bool:
-    """Run one batch; False where there was too little memory for it.
+    """Run one batch; return False if there was too little memory for it.
 
-    A function of its own, so that the error's traceback, which holds the batch's tensors, is
-    gone when the next one runs.
+    It is a function of its own, so that the error's traceback, which holds the batch's tensors,
+    is freed before the next batch runs.
     """
     try:
         run(rows)
@@ -115,6 +115,6 @@ def _fits(run: Callable[[np.ndarray], None], rows: np.ndarray) -> bool:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that there was too little memory."""
+    """Return whether an error reports a lack of memory."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(x in said for x in OUT_OF_MEMORY)

@@ -1,6 +1,6 @@
-"""A model as sentence-transformers runs it: its own preprocessing, then its own modules.
+"""Chain: a model run by sentence-transformers, with its own preprocessing and modules.
 
-Only models whose stack is not proven equal to this project's own pooling come here
+It is used only for models whose pooling is not proven equal to this project's
 (``features.encoders.description.stack``). Batches, windows and precision are this project's in
 both cases.
 """
@@ -14,6 +14,8 @@ import torch
 import transformers
 from torch import Tensor
 
+from features.encoders.description.files import read_object
+from features.encoders.description.limits import ENDLESS, POSITIONS
 from features.encoders.description.model import EncoderModel
 from features.encoders.loading import check_complete, loading, running, steady
 from features.encoders.tokens import Ids
@@ -28,7 +30,7 @@ UNCUT = {part: {"truncation": False, "max_length": None} for part in ("text", "c
 
 
 def load_library(model: EncoderModel, device: str) -> Any:
-    """The ``SentenceTransformer`` of a model, in float32 on a device.
+    """Return the ``SentenceTransformer`` of a model, in float32 on a device.
 
     Raises:
         EncoderError: it cannot be loaded.
@@ -53,6 +55,7 @@ def load_library(model: EncoderModel, device: str) -> Any:
             )
         if tokenizer.pad_token is None:  # which the library wants even of one text alone
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+        _check_limit(model, tokenizer.model_max_length)
         # Where the library has no limit, or one beyond what the model can take.
         tokenizer.model_max_length = min(tokenizer.model_max_length, model.max_length)
         steady(whole.float().eval()[0])
@@ -89,7 +92,9 @@ class Chain:
                 self._check_complete(inner)
 
     def _check_complete(self, inner: Any) -> None:
-        """The library does not say which weights a file lacked; a second loading does."""
+        """Load a second time to see which weights are missing, which the library does not
+        report.
+        """
         _, report = type(inner).from_pretrained(
             self._model.transformer,
             config=inner.config,
@@ -104,7 +109,8 @@ class Chain:
     def tokenized(
         self, texts: Sequence[str], prompt: str, *, cut: bool
     ) -> tuple[Ids, Ids | None]:
-        """Token ids of each text behind a prompt, and segment ids where the model has them.
+        """Return token ids of each text behind a prompt, and segment ids where the model has
+        them.
 
         Args:
             cut: whether at the library's limit, or not at all.
@@ -146,7 +152,7 @@ class Chain:
             return features
 
     def vectors(self, inputs: dict[str, Tensor], prompt: str, precision: str) -> Tensor:
-        """(B, D): the pooled vectors of a batch of token ids, padded on the right.
+        """Return (B, D): the pooled vectors of a batch of token ids, padded on the right.
 
         The transformer computes in ``precision``, the modules behind it in float32.
 
@@ -173,8 +179,18 @@ class Chain:
         return vectors
 
 
+def _check_limit(model: EncoderModel, limit: int) -> None:
+    """Refuse a limit that stands in no file, but in the code of the model's class."""
+    stated = read_object(model.transformer / "config.json", model.name)
+    if model.max_length < limit < ENDLESS and not any(stated.get(key) for key in POSITIONS):
+        raise EncoderError(
+            f"config.json of the encoder {model.name!r} does not say how many tokens it sees, "
+            f'and its library takes {limit}: write "max_position_embeddings": {limit} into it'
+        )
+
+
 def _exact(value: Any) -> Any:
-    """float32 instead of bfloat16, of tensors alone."""
+    """Return bfloat16 tensors as float32, and anything else unchanged."""
     if isinstance(value, tuple):
         return tuple(map(_exact, value))
     return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value

@@ -1,7 +1,7 @@
-"""The border to transformers and sentence-transformers: whatever they raise is translated here.
+"""Loading and running of transformers and sentence-transformers, with their errors translated.
 
-A user's model can break those libraries in any place, so every error of theirs becomes one line
-that names the model and what helps.
+A user's model can make these libraries fail anywhere, so every error of theirs becomes one line
+with the model's name and a remedy.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from features.encoders.description.files import needs_sentencepiece
 from features.encoders.description.model import EncoderModel
 from features.errors import DeviceMemoryError, EncoderError, ManyheadsError
 from features.messages import listed
+from features.vectors.table import POOLED
 
 
 def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, Any]:
-    """The tokenizer and the transformer of a model, in float32 on a device.
+    """Return the tokenizer and the transformer of a model, in float32 on a device.
 
     Raises:
         EncoderError: they cannot be loaded, or lack weights.
@@ -55,18 +56,33 @@ def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, An
 
 
 def takes(transformer: Any, name: str) -> bool:
-    """Whether a forward pass has an argument of that name, or takes any."""
+    """Return whether a forward pass has an argument of a name, or takes any."""
     if transformer is None:
         return True
     arguments = inspect.signature(transformer.forward).parameters
     return name in arguments or any(a.kind is a.VAR_KEYWORD for a in arguments.values())
 
 
-def steady(module: torch.nn.Module) -> None:
-    """Give full attention to a BigBird, or to one inside a module.
+def shows_layers(transformer: Any) -> bool:
+    """Whether a forward pass can give all hidden states: code of a model's own may not."""
+    own = type(transformer).__module__.startswith("transformers_modules.")
+    return transformer is not None and (not own or takes(transformer, "output_hidden_states"))
 
-    Its sparse attention draws blocks at random, and ends for good at the first text too short
-    for it: a text's vectors would change from run to run.
+
+def check_shows_layers(model: EncoderModel, transformer: Any) -> None:
+    """Refuse to take hidden states of a model that shows none. Raises ``EncoderError``."""
+    if not shows_layers(transformer):
+        raise EncoderError(
+            f"the encoder {model.name!r} has Python code of its own that shows no hidden "
+            f"states; only the layout {POOLED} can be made of it"
+        )
+
+
+def steady(module: torch.nn.Module) -> None:
+    """Switch every BigBird in a module to full attention.
+
+    Its sparse attention is random, and stops for good at the first text that is too short for
+    it, so a text's vectors would change from run to run.
     """
     for each in module.modules():
         choose: Any = getattr(each, "set_attention_type", None)
@@ -76,11 +92,12 @@ def steady(module: torch.nn.Module) -> None:
 
 
 def check_complete(model: EncoderModel, missing: Any, ignored: str) -> None:
-    """Refuse a transformer that would be random in part.
+    """Raise an error if weights of a transformer are missing, which would be random.
 
     Args:
-        missing: names of the weights that no file gave.
-        ignored: prefix of those that nothing here uses; '' where all are used.
+        model: which encoder.
+        missing: names of the weights that no file has.
+        ignored: prefix of weights that are not used here; '' if all are used.
 
     Raises:
         EncoderError: some are missing.
@@ -134,7 +151,7 @@ def running(model: EncoderModel) -> Iterator[None]:
     """Run the libraries on texts.
 
     Raises:
-        EncoderError: whatever they raise, but that there was too little memory.
+        EncoderError: any error of theirs except a lack of memory.
     """
     try:
         yield
@@ -151,9 +168,15 @@ def running(model: EncoderModel) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line that an error says, or its type."""
-    said = " ".join(str(error).strip().partition("\n")[0].split())
-    return said or type(error).__name__
+    """Return the first line of an error's message, with the next where it announces that.
+
+    Where there is no message it is the type of the error.
+    """
+    if "ignore_mismatched_sizes" in str(error):
+        return "its weights have other shapes than its config.json states"
+    lines = str(error).strip().split("\n")
+    said = lines[:2] if lines[0].endswith(":") else lines[:1]
+    return " ".join(" ".join(said).split()) or type(error).__name__
 
 
 def _remedy(model: EncoderModel, error: Exception) -> str:
@@ -168,6 +191,6 @@ def _remedy(model: EncoderModel, error: Exception) -> str:
         r"install ([A-Za-z][\w.-]*) to use", said
     )
     package = getattr(error, "name", None) or (named and named.group(1))
-    if isinstance(error, ImportError) and package:
+    if isinstance(error, ImportError) and package and not find_spec(package.partition(".")[0]):
         return f"it needs a package that is not installed: pip install {package}"
     return "copy it again, or choose another with --encoder"

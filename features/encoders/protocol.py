@@ -1,4 +1,4 @@
-"""What the encoding job asks of an encoder."""
+"""The interface that the encoding job needs of an encoder."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 
 OnBatch = Callable[[int, int], None]
-"""Called after every batch with its number of texts and of real tokens."""
+"""Called after every batch with its number of texts and of tokens without padding."""
 
 Enough = Callable[[float], bool]
-"""Asked after every batch, with the share of the work that is done: whether to stop there."""
+"""Called after every batch with the share of the work done; returns whether to stop there."""
 
 
 class Encoder(Protocol):
-    """What this stage asks of an encoder; tests put counting fakes in its place."""
+    """The interface that the encoding stage needs; tests use counting fakes."""
 
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec, each with the vectors of all texts in the order given."""
+        """Return one block per spec with the vectors of all texts, in their order."""
         ...
 
 
 @runtime_checkable
 class PausingEncoder(Encoder, Protocol):
-    """An encoder that can stop between two batches, for a commit of what it has."""
+    """An encoder that can stop between two batches, so that its work can be committed."""
 
     def encode_some(
         self,
@@ -38,15 +38,15 @@ class PausingEncoder(Encoder, Protocol):
         on_batch: OnBatch,
         enough: Enough,
     ) -> tuple[np.ndarray, list[Block]]:
-        """Encode texts until ``enough`` says so, in batches that do not depend on it.
+        """Encode texts until ``enough`` returns True, in batches that do not depend on it.
 
         Returns:
-            The positions of the encoded texts, (m,) int64 in rising order, at least one of
-            them; and one block per spec with the vectors of these.
+            (m,) int64 sorted positions of the encoded texts, at least one; and one block per
+            spec with their vectors.
         """
         ...
 
 
 def backend_name(encoder: object) -> str:
-    """What runs an encoder; '' for encoders that have no back end, such as tests'."""
+    """Return the name of an encoder's back end; '' for encoders without one, such as fakes."""
     return str(getattr(getattr(encoder, "backend", None), "name", ""))

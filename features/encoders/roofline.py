@@ -1,6 +1,6 @@
-"""The roofline: how fast this machine multiplies matrices, and how much of that a run needed.
+"""Roofline: how fast this machine multiplies matrices, as a limit for a run's speed.
 
-A transformer's forward pass is nearly all matrix products, so their measured rate bounds it.
+A transformer's forward pass is nearly all matrix products, so their rate limits it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from features.errors import EncoderError
 
 HELD_SECONDS = 0.1
 SIZES = (1024, 2048, 4096)
-"""Sides of the square matrices tried."""
+"""Sides of the square matrices that are measured."""
 
 XLNET = "xlnet"
 
@@ -24,7 +24,8 @@ XLNET = "xlnet"
 def forward_flops(
     config: Mapping[str, Any], lengths: np.ndarray, counts: np.ndarray | None = None
 ) -> float:
-    """Floating-point operations of one forward pass over sequences, without their padding.
+    """Return floating-point operations of one forward pass over sequences, without their
+    padding.
 
     A layer takes 2 operations a token for each weight of its matrices, and 4 x T x D for the
     two products of attention over T tokens. XLNet multiplies its relative positions as well.
@@ -49,7 +50,8 @@ def forward_flops(
 
 
 def measured_peak(precision: str, device: str = "cpu") -> float:
-    """Operations a second of square matrix products, as a rate held for a tenth of a second.
+    """Return operations a second of square matrix products, as a rate held for a tenth of a
+    second.
 
     The best of several sizes counts: small ones lie in the processor's caches, large ones keep
     a GPU busy. Takes under half a second; where one product would take longer than its share

@@ -1,4 +1,4 @@
-"""Segments: a long text cut into sentences, or into overlapping windows of tokens. Pure.
+"""Segmentation of long texts, into sentences or overlapping token windows. Pure.
 
 Sentences come from sentencex (Wikimedia), whose rules know the abbreviations and quotation
 marks of European languages and the full stops of Chinese and Japanese.
@@ -13,26 +13,27 @@ from features.errors import SettingError
 from features.messages import listed
 
 LANGUAGE = "en"
-"""Its rules end sentences at the marks of every script; other languages add abbreviations."""
+"""Default language. Its rules split at the marks of every script; others add abbreviations."""
 
 _CODES = "am ar bg bn ca da de el en es fi fr gu hi hy it ja kk kn ml mr my nl pa pl pt ru"
 LANGUAGES = (*_CODES.split(), "sk", "ta", "te", "uk", "zh")
-"""Those that the splitter has rules of its own for, and zh, whose marks all of them know."""
+"""Languages for which the splitter has rules, and zh, whose marks all rules know."""
 
 OVERLAP = 8
 FIRST_SPLITTER = "1.0.32"
 """The version that spaces without a full version were cut by."""
 
 SPARE_TOKENS = 4
-"""A window is tokenized by itself, which may take a few tokens more than inside its text."""
+"""Spare tokens per window: tokenized by itself, a window may have a few more than in its text.
+"""
 
 JOINED_OVERLAP = 4
 JOINED_WINDOWS = f"windows overlapping by 1/{JOINED_OVERLAP}, joined in the middle"
-"""Stands in the spec where ``max_tokens`` does: other rules, other vectors."""
+"""Rules of the windows in a spec with ``max_tokens``: other rules give other vectors."""
 
 
 def check_language(language: str) -> str:
-    """The language itself. Raises ``SettingError`` for one that the splitter does not know."""
+    """Return the language. Raises ``SettingError`` if the splitter does not know it."""
     if language not in LANGUAGES:
         raise SettingError(
             f"--language {language!r} is none that the sentence splitter has rules for: "
@@ -43,10 +44,10 @@ def check_language(language: str) -> str:
 
 
 def segmentation(language: str) -> str:
-    """The rules by which texts become sentences, as they stand in the spec of that layout.
+    """Return the rules that split texts into sentences, in the form in which a spec holds them.
 
     Raises:
-        SettingError: a language that the splitter does not know.
+        SettingError: the splitter does not know the language.
     """
     version = metadata.version("sentencex")
     # Patch releases change sentences too. The first version keeps the name that it had.
@@ -55,7 +56,7 @@ def segmentation(language: str) -> str:
 
 
 def language_of(rules: str) -> str:
-    """The language of a ``segmentation``; the default one where it names none.
+    """Return the language of a ``segmentation``; the default one where it names none.
 
     >>> language_of(segmentation("de")), language_of("")
     ('de', 'en')
@@ -65,7 +66,7 @@ def language_of(rules: str) -> str:
 
 
 def sentences(text: str, language: str = LANGUAGE) -> list[str]:
-    """The sentences of a text, without white space around them; at least one.
+    """Return the sentences of a text, without white space around them; at least one.
 
     >>> sentences("Dr. Smith left. Did he?")
     ['Dr. Smith left.', 'Did he?']
@@ -78,12 +79,12 @@ def sentences(text: str, language: str = LANGUAGE) -> list[str]:
 
 
 def token_windows(text: str, offsets: list[tuple[int, int]], most: int) -> list[str]:
-    """An over-long text as overlapping windows of at most ``most`` tokens.
+    """Return an over-long text as overlapping windows of at most ``most`` tokens.
 
     Args:
         offsets: where each token of the text begins and ends, in characters; without
             special tokens.
-        most: tokens a window, special ones not counted.
+        most: tokens per window, special ones not counted.
 
     >>> token_windows("a b c d e", [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)], 3)
     ['a b c', 'd e']
@@ -112,7 +113,7 @@ class Window:
 
 
 def joined_windows(tokens: int, most: int) -> list[Window]:
-    """Windows over a text whose vectors are joined into one sequence, each taken once.
+    """Return windows over a text whose vectors are joined into one sequence, each taken once.
 
     They are as few as overlap by a quarter, spread evenly, so that none is short. The overlap
     of two is cut in the middle: every vector comes from the window in which its token has most
@@ -120,7 +121,7 @@ def joined_windows(tokens: int, most: int) -> list[Window]:
 
     Args:
         tokens: of the text, special ones not counted.
-        most: tokens a window.
+        most: tokens per window.
 
     >>> [(w.start, w.stop, w.first, w.last) for w in joined_windows(16, 8)]
     [(0, 8, 0, 6), (4, 12, 6, 10), (8, 16, 10, 16)]

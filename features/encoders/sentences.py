@@ -1,4 +1,4 @@
-"""The sentences layout: a text as the sequence of its sentences' pooled vectors."""
+"""The sentences layout: a text as the sequence of the pooled vectors of its sentences."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED
 
 Pool = Callable[[Sequence[str], FeatureSpec], Block]
-"""Distinct texts and a pooled spec -> one vector each."""
+"""Distinct texts and a pooled spec -> one vector per text."""
 
 Fit = Callable[[Sequence[str], str], list[list[str]]]
-"""Sentences -> the pieces of each."""
+"""Sentences -> the pieces of each sentence that fit the encoder."""
 
 REMEMBERED = 50_000
-"""Sentences whose vectors are kept, so that one that comes back is not encoded again."""
+"""Maximum number of sentences whose vectors are remembered and not encoded again."""
 
 
 class SentenceEncoder:
-    """Cuts texts into sentences and pools each distinct one once.
+    """Splits texts into sentences and encodes each distinct sentence once.
 
-    It holds no reference to the encoder that owns it: in a circle of references the weights
-    would outlive the encoder.
+    It holds no reference to its encoder: with a reference cycle, the weights would be freed
+    late.
     """
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, bytes], tuple[np.ndarray, int]] = OrderedDict()
 
     def encode(self, texts: Sequence[str], spec: FeatureSpec, pool: Pool, fit: Fit) -> Block:
-        """The block of texts in the sentences layout; ``tokens`` sums those of the pieces.
+        """Return the block of texts in the sentences layout; ``tokens`` sums those of the
+        pieces.
 
         Args:
             pool: encodes texts that fit the encoder.
@@ -57,7 +58,8 @@ class SentenceEncoder:
     def _vectors(
         self, parts: list[str], spec: FeatureSpec, pool: Pool
     ) -> dict[str, tuple[np.ndarray, int]]:
-        """Vector and number of tokens of each distinct part, encoded only where unknown."""
+        """Return vector and number of tokens of each distinct part, encoded only where
+        unknown."""
         space = spec.fingerprint
         names = {part: (space, text_key(part)) for part in parts}
         missing = [part for part in parts if names[part] not in self._known]

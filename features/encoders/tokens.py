@@ -1,6 +1,6 @@
-"""Pieces: the token ids that an encoder sees, mostly one row a text; windows of a long one.
+"""TokenizedTexts: the token ids of texts, with long texts in token windows.
 
-ids of whole texts -> uncut | windowed -> forward passes -> a block a piece -> joined
+token ids of complete texts -> uncut | windowed -> forward passes -> a block per piece -> joined
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Ids = list[list[int]]
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around the text in every window.
+    """The tokens around the text in every window.
 
     Attributes:
         head: special tokens before it.
-        tail: special tokens behind it.
+        tail: special tokens after it.
         prompt: tokens of the prompt, between the head and the text.
     """
 
@@ -35,15 +35,15 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class TokenizedTexts:
-    """m pieces of n texts, in the texts' order.
+    """m pieces of n texts, in the order of the texts; a piece is a text or a window of one.
 
     Attributes:
-        ids: (m) token ids of each piece, special ones included.
-        types: (m) segment ids of the same; None where the model has none.
-        tokens: (n,) int32, tokens of each whole text, before any cut.
-        text: (m,) int64, which text each piece is of.
-        first, last: (m,) int64; the places ``first`` to ``last`` of a piece give vectors of
-            its text, those around them only context.
+        ids: (m) token ids of each piece, special tokens included.
+        types: (m) segment ids of each piece; None if the model has none.
+        tokens: (n,) int32, tokens of each text before truncation.
+        text: (m,) int64, the text of each piece.
+        first, last: (m,) int64; the tokens ``first`` to ``last`` of a piece give vectors of its
+            text, the others are only context.
     """
 
     ids: Ids
@@ -55,7 +55,7 @@ class TokenizedTexts:
 
     @classmethod
     def uncut(cls, ids: Ids, types: Ids | None, tokens: np.ndarray) -> TokenizedTexts:
-        """Every text as one piece, all of whose places give vectors."""
+        """Return every text as one piece, all of whose tokens give vectors."""
         ends = np.array([len(row) for row in ids], np.int64)
         return cls(ids, types, tokens, np.arange(len(ids)), np.zeros_like(ends), ends)
 
@@ -70,7 +70,7 @@ class TokenizedTexts:
         return np.diff(self.text, prepend=-1) > 0
 
     def block(self, spec: FeatureSpec, dtype: str) -> Block:
-        """A block with room for the vectors that every piece gives."""
+        """Return an empty block for the vectors of all pieces."""
         kept = np.ones(len(self.ids)) if spec.layout == POOLED else self.last - self.first
         lengths = kept.astype(np.int32)
         return Block(lengths, lengths, np.empty((int(lengths.sum()), spec.width), dtype))
@@ -78,7 +78,7 @@ class TokenizedTexts:
 
 @dataclass(frozen=True)
 class _Window:
-    """Parts of a row of token ids that make one window, and the places of it that are kept."""
+    """The parts of a row of token ids that form a window, and which tokens give vectors."""
 
     parts: tuple[slice, ...]
     first: int
@@ -89,7 +89,7 @@ class _Window:
 
 
 def windowed(pieces: TokenizedTexts, frame: Frame, at_once: int, most: int) -> TokenizedTexts:
-    """Whole texts cut into windows where they are longer than the encoder sees at once.
+    """Return whole texts cut into windows where they are longer than the encoder sees at once.
 
     Every window stands in the whole frame; of the joined sequence the head and the prompt
     come from the first window alone and the tail from the last.
@@ -134,10 +134,10 @@ def _windows(length: int, frame: Frame, at_once: int, most: int) -> list[_Window
 
 
 def joined(block: Block, pieces: TokenizedTexts, spec: FeatureSpec) -> Block:
-    """The block of the texts, from that of their pieces.
+    """Return the block of the texts from that of their pieces.
 
-    Sequences stand one behind the other. A pooled vector is the mean of its windows' vectors,
-    weighted by the tokens that each gives; a text of one piece keeps its own to the bit.
+    Sequences are concatenated. A pooled vector is the mean of the windows' vectors, weighted by
+    the tokens that each gives; for a text of one piece it is that piece's vector, bit by bit.
     """
     starts = np.flatnonzero(pieces.opening)
     lengths = np.add.reduceat(block.lengths, starts, dtype=np.int32)

@@ -1,10 +1,10 @@
-"""Encoders: texts in, vectors of any number of specs out, in one forward pass.
+"""TransformerEncoder: texts to vectors of any number of specs, in one forward pass.
 
-Here texts become tokens and batches, and hidden states become vectors in the texts' order;
-between the two stands a back end (``features.encoders.backends.selection``).
+Texts become tokens and batches here, and hidden states become vectors in the order of the
+texts; a back end in between runs the transformer (``features.encoders.backends.selection``).
 
-It is imported only when something has to be encoded, as ``features.encoders.loading`` is, which
-alone imports transformers.
+This module is imported only when something has to be encoded, and so is
+``features.encoders.loading``, the only module that imports transformers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from features.encoders.backends.selection import make_backend
 from features.encoders.chain import Chain
 from features.encoders.description.model import LAST_CLS, EncoderModel
 from features.encoders.description.stack import MODULES
-from features.encoders.loading import load_transformer, running, takes
+from features.encoders.loading import (
+    check_shows_layers,
+    load_transformer,
+    running,
+    shows_layers,
+    takes,
+)
 from features.encoders.pooling import POOLINGS
 from features.encoders.protocol import Enough, OnBatch
 from features.encoders.segmentation import SPARE_TOKENS, token_windows
@@ -41,13 +47,14 @@ from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES
 
 CPU_TOKEN_BUDGET = 2048
-"""Tokens a batch on a processor: DESIGN.md measured 1,000 to 2,000 as the best; the texts
-are sorted, so that a batch of short ones still fills the matrix products."""
+"""Tokens per batch on a CPU, padding included; 1,000 to 2,000 were fastest when measured."""
 
 GPU_TOKEN_BUDGET = 65_536
 
 GROUP_TOKENS = 16_384
-"""Expected tokens of texts in windows or sentences between which encoding may stop."""
+"""Expected tokens per group of texts in windows or sentences; encoding may pause between
+groups.
+"""
 
 
 class TransformerEncoder:
@@ -56,7 +63,7 @@ class TransformerEncoder:
     Args:
         model: which encoder.
         device: a torch device; None takes a GPU where there is one.
-        token_budget: tokens a batch, padding included; None chooses by device.
+        token_budget: tokens per batch, padding included; None chooses by device.
         backend: one of ``names.BACKENDS``.
 
     Raises:
@@ -80,8 +87,8 @@ class TransformerEncoder:
     ) -> None:
         self.model = model
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        on_gpu = self.device.type != "cpu"
-        self.token_budget = token_budget or (GPU_TOKEN_BUDGET if on_gpu else CPU_TOKEN_BUDGET)
+        own = CPU_TOKEN_BUDGET if self.device.type == "cpu" else GPU_TOKEN_BUDGET
+        self.token_budget = token_budget or own
         self.unpadded = model.unpadded
         self._chain = Chain(model, self.device) if model.pooling == MODULES else None
         if self._chain is not None:
@@ -93,16 +100,16 @@ class TransformerEncoder:
         # XLNet's memory would carry one batch's hidden states into the next.
         self._options = {"use_mems": False} if model.family == "xlnet" else {}
         self.backend = (
-            TorchBackend(None, self._options)
-            if self._transformer is None
-            else make_backend(backend, self._transformer, self._options)
+            make_backend(backend, self._transformer, self._options)
+            if shows_layers(self._transformer)
+            else TorchBackend(self._transformer, self._options)
         )
         self._sentences = SentenceEncoder()
 
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """One block a spec; they must agree on precision, prompt and ``max_tokens``.
+        """Return one block a spec; they must agree on precision, prompt and ``max_tokens``.
 
         All layouts of whole texts come from one forward pass, sentences from one of their own.
 
@@ -144,17 +151,17 @@ class TransformerEncoder:
         return np.arange(part.stop), [Block.joined(same) for same in zip(*done, strict=True)]
 
     def on_torch(self) -> TransformerEncoder:
-        """An encoder that shares everything with this one but the back end, which is torch."""
+        """Return an encoder like this one, with shared weights, that runs in torch."""
         twin = copy.copy(self)
         twin.backend = TorchBackend(self._transformer, self._options)
         return twin
 
     def tokens(self, texts: Sequence[str], prompt: str) -> np.ndarray:
-        """(n,) int32: tokens of each whole text behind a prompt, special ones included."""
+        """Return (n,) int32: tokens of each text with the prompt, special tokens included."""
         return self._tokenize(texts, prompt).tokens
 
     def encode_plain(self, texts: Sequence[str], specs: Sequence[FeatureSpec]) -> list[Block]:
-        """One block a spec of whole texts, for the probe, which counts as no encoding."""
+        """Return one block per spec of complete texts, for the probe; it is not counted."""
         return self._encode_whole(texts, specs, lambda count, tokens: None)[1]
 
     def _encode_whole(
@@ -164,7 +171,7 @@ class TransformerEncoder:
         on_batch: OnBatch,
         enough: Enough = lambda share: False,
     ) -> tuple[np.ndarray, list[Block]]:
-        """The positions of the texts that were encoded, and their block per spec."""
+        """Return the positions of the texts that were encoded, and their block per spec."""
         if not specs:
             return np.arange(len(texts)), []
         (precision,) = {spec.precision for spec in specs}
@@ -212,21 +219,18 @@ class TransformerEncoder:
 
     def _check_shapes(self, hidden: dict[int, Tensor], mask: Tensor) -> None:
         for layer, states in hidden.items():
-            if states.shape[:2] != mask.shape:
+            if states.shape != (*mask.shape, self.model.width):
                 raise EncoderError(
                     f"the encoder {self.model.name!r} ({self.model.family}) does not give one "
-                    f"hidden state per token in layer {layer}; choose other --layers, or "
-                    "another encoder"
+                    f"hidden state per token in layer {layer}, of {self.model.width} numbers "
+                    "as in its config.json; choose other --layers, or another encoder"
                 )
 
     def _running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
         if not layers:  # the modules of sentence-transformers run the transformer themselves
             return nullcontext(lambda inputs: {})
-        if self._transformer is None:
-            raise EncoderError(
-                f"the encoder {self.model.name!r} has Python code of its own that shows no "
-                f"hidden states; only the layout {POOLED} can be made of it"
-            )
+        if self._transformer is None or list(layers) != [self.model.depth]:
+            check_shows_layers(self.model, self._transformer)
         return self.backend.running(layers, precision)
 
     def _pooled(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
@@ -234,7 +238,8 @@ class TransformerEncoder:
         return block
 
     def _fitted(self, texts: Sequence[str], prompt: str) -> list[list[str]]:
-        """Each text as pieces that the encoder sees whole: itself, or overlapping windows."""
+        """Return each text as pieces that the encoder sees whole: itself, or overlapping
+        windows."""
         prompted = [prompt + text for text in texts]
         ids = self._tokenizer(prompted, return_attention_mask=False, verbose=False)["input_ids"]
         specials = self._tokenizer.num_special_tokens_to_add() + SPARE_TOKENS
@@ -248,7 +253,7 @@ class TransformerEncoder:
         ]
 
     def _places(self, text: str) -> list[tuple[int, int]]:
-        """Where each token begins and ends, in characters."""
+        """Return where each token begins and ends, in characters."""
         if not self._tokenizer.is_fast:
             return [(place, place + 1) for place in range(len(text))]
         return list(
@@ -258,7 +263,7 @@ class TransformerEncoder:
         )
 
     def _tokenize(self, texts: Sequence[str], prompt: str, most: int = 0) -> TokenizedTexts:
-        """The texts as the model sees them: cut, or with ``most`` above 0 in windows."""
+        """Return the texts as the model sees them: cut, or with ``most`` above 0 in windows."""
         ids, types = self._tokens(texts, prompt, cut=False)
         tokens = np.array([len(row) for row in ids], dtype=np.int32)
         long = np.flatnonzero(tokens > self.model.max_length).tolist()
@@ -282,7 +287,8 @@ class TransformerEncoder:
     def _tokens(
         self, texts: Sequence[str], prompt: str, *, cut: bool
     ) -> tuple[Ids, Ids | None]:
-        """Token ids of each text behind the prompt, and segment ids where there are any."""
+        """Return token ids of each text behind the prompt, and segment ids where there are
+        any."""
         if self._chain is not None:
             return self._chain.tokenized(texts, prompt, cut=cut)
         with running(self.model):
@@ -296,7 +302,7 @@ class TransformerEncoder:
         return found["input_ids"], found.get("token_type_ids")
 
     def _frame(self, text: str, prompt: str, ids: list[int]) -> Frame:
-        """What stands around every text, read off one that has tokens of its own."""
+        """Return what stands around every text, read off one that has tokens of its own."""
         special = self._tokenizer(text, return_special_tokens_mask=True, verbose=False)
         mask = special["special_tokens_mask"]
         if special["input_ids"] != ids:
@@ -315,7 +321,7 @@ class TransformerEncoder:
         return Frame(head, tail, taken)
 
     def _inputs(self, pieces: TokenizedTexts, rows: np.ndarray) -> dict[str, Tensor]:
-        """One batch, each (B, T) int64."""
+        """Return the inputs of one batch, each (B, T) int64."""
         tokenizer = self._tokenizer
         picked = [pieces.ids[row] for row in rows]
         inputs = {
@@ -328,7 +334,7 @@ class TransformerEncoder:
         return {name: values.to(self.device) for name, values in inputs.items()}
 
     def _cls(self, inputs: dict[str, Tensor]) -> Tensor:
-        """(B, T) bool: where CLS stands."""
+        """Return (B, T) bool: the positions of CLS."""
         ids = inputs["input_ids"]
         if self.model.family in LAST_CLS:
             last: Tensor = ids == self._tokenizer.cls_token_id
@@ -345,7 +351,8 @@ class TransformerEncoder:
         kept: Tensor,
         cls: Tensor,
     ) -> np.ndarray:
-        """(rows, D) of one batch in the stored dtype: a row a piece, or a row a token kept."""
+        """Return (rows, D) of one batch in the stored dtype: a row a piece, or a row per token
+        kept."""
         states = [hidden[layer] for layer in spec.layers]
         chosen = (states[0] if len(states) == 1 else torch.cat(states, dim=-1)).float()
         if spec.layout != POOLED:
@@ -355,7 +362,7 @@ class TransformerEncoder:
         return _stored(vectors, spec)
 
     def _by_modules(self, spec: FeatureSpec, inputs: dict[str, Tensor]) -> np.ndarray:
-        """(B, D): pooled vectors of sentence-transformers' own modules."""
+        """Return (B, D): pooled vectors from the modules of sentence-transformers."""
         assert self._chain is not None
         return _stored(self._chain.vectors(inputs, spec.prompt, spec.precision), spec)
 
@@ -363,7 +370,7 @@ class TransformerEncoder:
 def load_encoder(
     model: EncoderModel, device: str | None = None, backend: str = AUTO
 ) -> TransformerEncoder:
-    """Load an encoder that ``find_model`` described. Raises as ``TransformerEncoder``."""
+    """Load an encoder that ``find_model`` described. Raises like ``TransformerEncoder``."""
     return TransformerEncoder(model, device, backend=backend)
 
 
@@ -376,14 +383,14 @@ def _stored(vectors: Tensor, spec: FeatureSpec) -> np.ndarray:
 
 
 def _kept(pieces: TokenizedTexts, rows: np.ndarray, mask: Tensor) -> Tensor:
-    """(B, T) bool: the places of a batch, padded on the right, that give vectors."""
+    """Return (B, T) bool: the places of a batch, padded on the right, that give vectors."""
     places = np.arange(mask.shape[1])
     kept = (places >= pieces.first[rows, None]) & (places < pieces.last[rows, None])
     return torch.from_numpy(kept).to(mask.device)
 
 
 def _padded(rows: list[list[int]], value: int) -> Tensor:
-    """(B, T) int64: rows of different lengths, filled up with ``value`` on the right.
+    """Return (B, T) int64: rows of different lengths, filled up with ``value`` on the right.
 
     On the right for every family, whatever side its tokenizer names: absolute positions
     (BERT) would shift on the left, relative ones (XLNet) see only the mask.

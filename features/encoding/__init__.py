@@ -1,1 +1,1 @@
-"""The encoding job: from missing texts to committed shards."""
+"""The encoding job: encode missing texts and commit them as shards."""

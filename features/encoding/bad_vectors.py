@@ -1,4 +1,7 @@
-"""Bad vectors: NaN, infinite or all zero, as stored too. They are named and never stored."""
+"""Bad vectors: NaN, infinite (also after rounding to the stored type) or all zero.
+
+They are reported and never stored.
+"""
 
 from __future__ import annotations
 
@@ -12,32 +15,33 @@ from features.vectors.precision import LARGEST
 from features.vectors.spec import FeatureSpec
 
 BAD_SHOWN = 3
-"""Texts without sound vectors that a message quotes; of the others it gives the numbers."""
+"""Maximum number of texts with bad vectors that a message quotes."""
 
 
 class BadTexts:
-    """Texts whose vectors must not be stored, gathered to be named in one message."""
+    """The texts with bad vectors, collected for one message."""
 
     def __init__(self) -> None:
         self.rows: list[int] = []
         self.shown: list[str] = []
         self._large = False
 
-    def add(self, window: WorkUnit, large: bool = False) -> None:
-        """More of them.
+    def add(self, unit: WorkUnit, large: bool = False) -> None:
+        """Add the texts of a unit.
 
         Args:
-            large: whether the vectors of some are finite, and too large as they are stored.
+            unit: texts with bad vectors.
+            large: whether some vectors are finite but too large for the stored type.
         """
         self._large |= large
-        for row, text in zip(window.rows.tolist(), window.texts, strict=True):
+        for row, text in zip(unit.rows.tolist(), unit.texts, strict=True):
             self.rows.append(row)
             if len(self.shown) < BAD_SHOWN:
                 self.shown.append(f"text {row + 1}: {text[:60]!r}")
 
     @property
     def beside(self) -> str:
-        """What a message about something else adds; '' where there was none."""
+        """The end of a message about another error; '' if there are no bad texts."""
         if not self.rows:
             return ""
         return (
@@ -46,7 +50,7 @@ class BadTexts:
         )
 
     def refuse(self) -> None:
-        """Raise ``BadVectorError`` if there was any."""
+        """Raise ``BadVectorError`` if there are any bad texts."""
         if not self.rows:
             return
         numbers = listed((row + 1 for row in sorted(self.rows)), 100)
@@ -64,16 +68,16 @@ class BadTexts:
 
 
 def sound_texts(block: Block, spec: FeatureSpec) -> np.ndarray:
-    """(n,) bool: texts whose vectors are all finite, as stored too, and not zero."""
+    """Return (n,) bool: texts whose vectors are all finite, as stored too, and not zero."""
     # NaN where one is, and then no comparison holds.
     largest = _largest(block)
     return _of_all(block, (largest > 0) & (largest <= LARGEST[spec.dtype]))
 
 
 def too_large(block: Block, spec: FeatureSpec) -> np.ndarray:
-    """(n,) bool: texts with vectors that float32 could hold and the stored type cannot.
+    """Return (n,) bool: texts with vectors that fit float32 but not the stored type.
 
-    In float16 such a number is infinite by now.
+    In float16 such a number has become infinite already.
     """
     if spec.dtype == "float32":
         return np.zeros(len(block.lengths), bool)
@@ -81,13 +85,17 @@ def too_large(block: Block, spec: FeatureSpec) -> np.ndarray:
 
 
 def _largest(block: Block) -> np.ndarray:
-    """(vectors,) float64: the largest absolute value of each vector."""
+    """Return (vectors,) float64: the largest absolute value of each vector."""
     largest: np.ndarray = np.abs(block.values).max(axis=1).astype(np.float64)
     return largest
 
 
 def _of_all(block: Block, fine: np.ndarray) -> np.ndarray:
-    """(n,) bool: texts of which all vectors are fine."""
+    """Return (n,) bool: texts whose vectors are all fine.
+
+    Args:
+        fine: (vectors,) bool.
+    """
     starts = np.cumsum(block.lengths) - block.lengths
     every: np.ndarray = np.logical_and.reduceat(fine, starts)
     return every

@@ -1,4 +1,4 @@
-"""Devices: which processors and GPUs encode, one process each."""
+"""Devices: which processors and GPUs encode, with one process each."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ ITEM = re.compile(r"(cpu)(?:\*([1-9]\d{0,3}))?|(cuda(?::\d{1,3})?)")
 
 
 def parse_devices(text: str) -> tuple[str, ...]:
-    """Devices from a comma-separated option, one entry a process.
+    """Parse a comma-separated list of devices into one entry per process.
 
     >>> parse_devices("cpu*2,cuda:1")
     ('cpu', 'cpu', 'cuda:1')
 
     Raises:
-        SettingError: something else, or a GPU named twice.
+        SettingError: an entry is not a device, or a GPU is named twice.
     """
     devices: list[str] = []
     for part in text.split(","):
@@ -41,13 +41,15 @@ def parse_devices(text: str) -> tuple[str, ...]:
 
 
 def present(devices: Sequence[str], cores: int, gpus: int) -> tuple[str, ...]:
-    """The devices themselves, ``cuda`` as all GPUs.
+    """Return the devices, with ``cuda`` replaced by all GPUs.
 
     Args:
-        cores, gpus: how many this machine has.
+        devices: as ``parse_devices`` gives them.
+        cores: number of CPU cores of this machine.
+        gpus: number of GPUs of this machine.
 
     Raises:
-        SettingError: one that this machine lacks.
+        SettingError: this machine does not have one of the devices.
     """
     if devices.count(CPU) > cores:
         raise SettingError(
@@ -65,12 +67,12 @@ def present(devices: Sequence[str], cores: int, gpus: int) -> tuple[str, ...]:
 
 
 def core_count() -> int:
-    """Cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def threads(device: str, devices: Sequence[str]) -> int:
-    """Threads of the process of one device: those on the processor split its cores."""
+    """Return the number of threads for the process of a device; processes share the cores."""
     sharing = max(1, list(devices).count(CPU)) if device == CPU else len(devices)
     return max(1, core_count() // sharing)

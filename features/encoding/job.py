@@ -1,4 +1,4 @@
-"""The encoding job: a plan's units of work, run by whatever executor encodes them."""
+"""The encoding job: the units of work of a plan, run by any executor."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ from features.encoding.work import WorkResult
 from features.errors import CacheError, DiskSpaceError, RemoteError
 from features.store.compaction import compact
 from features.store.manifest import touch
-from features.store.space import Space, lacking
+from features.store.space import Space, missing_by_space
 from features.vectors.ragged import slices_by_size
 
 UNIT_TEXTS = 2048
 UNIT_BYTES = 64 * 2**20
-"""A window is a shard of useful size, and large enough to batch texts of like length."""
+"""Maximum stored bytes per unit of work: a useful shard size, and enough texts for batches of
+texts of similar length.
+"""
 
 MANY_SMALL = 8
-"""Shards of fewer texts than a window from which all are joined, not just those of a run."""
+"""Number of shards smaller than a unit from which all of them are joined, not only new ones."""
 
 
 @dataclass(frozen=True)
 class EncodingReport:
-    """What one run of the stage did.
+    """What a run of the encoding stage did.
 
     Attributes:
-        encoded: texts that it encoded itself.
-        tokens: theirs, before truncation.
-        seconds: taken in all, and of them
-        loading: until the encoder was there.
-        backend: what ran the encoder at the end; '' where it does not say.
-        devices: that encoded, one entry a process; none where the encoder does not say.
+        encoded: number of texts that it encoded.
+        tokens: number of their tokens, before truncation.
+        seconds: duration.
+        loading: seconds of it until the encoder was loaded.
+        backend: back end of the encoder at the end; '' if unknown.
+        devices: devices that encoded, one entry per process; empty if unknown.
     """
 
     encoded: int
@@ -49,12 +51,12 @@ class EncodingReport:
 
 
 class Executor(Protocol):
-    """Where units of work are encoded and committed.
+    """Runs units of work: encodes their texts and commits the vectors.
 
     Attributes:
-        devices: that encode, one entry per process; none where the encoder does not say.
-        loading: seconds until the first encoder was there.
-        backend: what runs the encoder; '' where it does not say.
+        devices: devices that encode, one entry per process; empty if unknown.
+        loading: seconds until the first encoder was loaded.
+        backend: back end of the encoder; '' if unknown.
     """
 
     devices: tuple[str, ...]
@@ -62,11 +64,16 @@ class Executor(Protocol):
     backend: str
 
     def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[WorkResult]:
-        """Work off all units; ``WorkResult`` as each is committed."""
+        """Run all units; yield the result of each when it is committed."""
         ...
 
     def check(self, left: int, bad: BadTexts) -> None:
-        """Raise an error where texts are left over that are not among the bad ones."""
+        """Raise an error if texts are left over that are not among the bad ones.
+
+        Args:
+            left: number of texts that are not stored, without the bad ones.
+            bad: the texts with bad vectors.
+        """
         ...
 
 
@@ -75,15 +82,19 @@ def run_plan(
     texts: Iterable[str],
     spaces: Sequence[Space],
     executor: Executor,
-    most_texts: int | None = None,
+    max_texts: int | None = None,
 ) -> EncodingReport:
-    """Encode the plan's missing texts wherever the executor does, and join small shards.
+    """Encode the missing texts of a plan with an executor, and join small shards.
 
     Args:
-        most_texts: texts per window at most, if fewer than ``UNIT_TEXTS``.
+        plan: what is missing.
+        texts: the corpus from which the plan was made.
+        spaces: those of the plan.
+        executor: runs the units of work.
+        max_texts: maximum texts per unit, if fewer than ``UNIT_TEXTS``.
 
     Raises:
-        ManyheadsError: as ``encode``, and what the executor raises.
+        ManyheadsError: like ``serial.encode``, and errors of the executor.
     """
     start = time.perf_counter()
     encoded = tokens = 0
@@ -92,7 +103,7 @@ def run_plan(
         space.sweep()
         touch(space.folder)
     stood = {name for space in spaces for name in space.index.shards}
-    parts = slices_by_size(plan.sizes, most_texts or UNIT_TEXTS, UNIT_BYTES)
+    parts = slices_by_size(plan.sizes, max_texts or UNIT_TEXTS, UNIT_BYTES)
     units = Units(WorkQueue(missing_units(plan, texts, parts)))
     for done in executor.run(units, spaces) if parts else ():
         bad.add(done.bad, done.large)
@@ -106,7 +117,7 @@ def run_plan(
         elif units.cut:
             _join(space, stood)
         space.save_index()
-    left = lacking(plan.keys[plan.missing], spaces).any(axis=1).sum()
+    left = missing_by_space(plan.keys[plan.missing], spaces).any(axis=1).sum()
     executor.check(int(left) - len(bad.rows), bad)
     bad.refuse()
     seconds = time.perf_counter() - start
@@ -116,11 +127,11 @@ def run_plan(
 
 
 def _small_shards(space: Space) -> int:
-    """Count the shards with fewer texts than a window, such as those of killed runs."""
+    """Count the shards with fewer texts than a unit, such as those of killed runs."""
     return sum(texts < UNIT_TEXTS for texts in space.index.texts)
 
 
 def _join(space: Space, leave: Collection[str]) -> None:
-    """Join small shards up to the size of a window, unless something keeps us from it."""
+    """Join small shards up to the size of a unit, if possible."""
     with suppress(CacheError, DiskSpaceError, RemoteError):
-        compact(space, UNIT_BYTES, most_texts=UNIT_TEXTS, small=1.0, leave=leave)
+        compact(space, UNIT_BYTES, max_texts=UNIT_TEXTS, small=1.0, leave=leave)

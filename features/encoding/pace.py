@@ -1,15 +1,15 @@
 """Pace: how many texts to encode before the next commit, from the speed measured so far.
 
-    window --Units.take(pace)--> unit of work --encode, commit--> Pace.note
-    window --encode_some(CommitClock.due)--> commit --encode_some--> commit ...
+    planned unit --Units.take(pace)--> unit of work --encode, commit--> Pace.note
+    planned unit --encode_some(CommitClock.due)--> commit --encode_some--> commit ...
 
-A kill loses what was encoded since the last commit and nothing else. So the next commit comes
-after at most a sixth of the time that was spent on encoding before it, within 1 to 6 seconds.
-With a fast encoder that is a whole window.
+If a run is killed, what was encoded since the last commit is lost and nothing else. So the next
+commit follows after at most a sixth of the time spent on encoding so far, within 1 to 6
+seconds. A fast encoder encodes a whole planned unit in that time.
 
-An encoder that can stop between two batches is watched by a ``CommitClock``: the batches are
-the same wherever it stops, so that the vectors do not depend on the speed of the machine. Any
-other encoder gets units that ``Pace`` cuts.
+An encoder that can stop between two batches is given a ``CommitClock``. Its batches are the
+same wherever it stops, so the vectors do not depend on the speed of the machine. For any other
+encoder ``Pace`` cuts the planned units into smaller ones.
 """
 
 from __future__ import annotations
@@ -26,30 +26,33 @@ from features.vectors.spec import FeatureSpec
 from features.vectors.table import SENTENCES
 
 FIRST_TEXTS = 8
+"""Maximum texts of the first unit, when the speed is unknown."""
 FIRST_TOKENS = 256
-"""Expected tokens of the first unit, at most: nothing is known yet, and no encoder that is
-usable at all takes long for it."""
+"""Maximum expected tokens of the first unit, when the speed is unknown."""
 
 MIN_SECONDS = 1.0
+"""Minimum seconds between commits."""
 MAX_SECONDS = 6.0
+"""Maximum seconds between commits."""
 SHARE = 1 / 6
-"""Time of a unit, as a share of the time spent on the units before it."""
+"""Seconds until the next commit, as a share of the seconds spent on encoding so far."""
 
 GROWTH = 128.0
-"""How many times as large as the one before a unit may be: a first batch measures poorly."""
+"""Maximum ratio of the sizes of a unit and the one before, since a first batch measures poorly.
+"""
 
 REST = 1.5
-"""A window that is at most so many times as large as a unit is not cut."""
+"""A planned unit of at most this many times the wanted size is not cut."""
 
 
 class Pace:
-    """The speed of one encoder, and what of a window is its next unit of work.
+    """The speed of an encoder, and how much of a planned unit it encodes next.
 
-    Both the number of texts and that of their tokens are bounded, so that the estimate holds
-    whichever of them an encoder's time depends on.
+    Both the number of texts and the number of tokens are limited, since the time may depend on
+    either.
 
     Args:
-        specs: those that are encoded; a text counts at most as many tokens as they see of it.
+        specs: what is encoded; a text counts at most as many tokens as the specs use.
     """
 
     def __init__(self, specs: Sequence[FeatureSpec]) -> None:
@@ -58,17 +61,19 @@ class Pace:
         self._texts, self._tokens = float(FIRST_TEXTS), float(FIRST_TOKENS)
         self._seconds = 0.0
 
-    def next_unit(self, window: WorkUnit, shared: bool) -> np.ndarray:
-        """Choose the next unit: the shortest texts, since like lengths need little padding.
+    def next_unit(self, planned: WorkUnit, shared: bool) -> np.ndarray:
+        """Choose the next unit: the shortest texts, since similar lengths need little padding.
 
         Args:
-            shared: others encode the same texts: begin anywhere, so as not to meet them.
+            planned: the texts to choose from.
+            shared: whether other processes encode the same texts; then the choice begins at a
+                random text, so that two processes rarely choose the same ones.
 
         Returns:
-            (n,) bool, at least one of them true.
+            (n,) bool, at least one of them True.
         """
-        tokens = self._expected(window)
-        # The first unit is read off the corpus as it comes: it stands for what follows.
+        tokens = self._expected(planned)
+        # The first unit is taken in corpus order, so that it is representative.
         order = np.argsort(tokens, kind="stable") if self._seconds else np.arange(len(tokens))
         if shared:
             order = np.roll(order, random.randrange(len(order)))
@@ -79,12 +84,12 @@ class Pace:
         return chosen
 
     def note(self, unit: WorkUnit, encoded: int, seconds: float) -> None:
-        """Take in how long the encoder took for a unit.
+        """Record how long the encoder took for a unit.
 
         Args:
             unit: what ``next_unit`` chose.
-            encoded: how many of its texts were encoded; others had done the rest.
-            seconds: that the encoder took for them.
+            encoded: number of its texts that were encoded here, not by another process.
+            seconds: seconds that the encoder took for them.
         """
         if not encoded:
             return
@@ -94,32 +99,32 @@ class Pace:
         self._texts = max(1.0, len(unit.texts) * growth)
         self._tokens = float(self._expected(unit).sum()) * growth
 
-    def _expected(self, window: WorkUnit) -> np.ndarray:
-        """(n,) int64: tokens that the encoder is expected to see of each text."""
-        tokens = np.array([expected_tokens(text) for text in window.texts], np.int64)
+    def _expected(self, planned: WorkUnit) -> np.ndarray:
+        """Return (n,) int64: how many tokens of each text the encoder is expected to use."""
+        tokens = np.array([expected_tokens(text) for text in planned.texts], np.int64)
         return np.minimum(tokens, self._limit or tokens)
 
 
 class CommitClock:
-    """Tells an encoder that can stop when to do so, for a commit of what it has."""
+    """Tells an encoder that can pause when to pause for a commit."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
         self._start = time.perf_counter()
 
     def restart(self) -> None:
-        """Begin to wait for the next commit."""
+        """Start to measure the time until the next commit."""
         self._start = time.perf_counter()
 
     def stop(self) -> None:
-        """Count the time since ``restart`` as spent on encoding."""
+        """Add the time since ``restart`` to the time spent on encoding."""
         self._seconds += time.perf_counter() - self._start
 
     def due(self, share: float) -> bool:
-        """Return whether to stop for a commit.
+        """Return whether to pause for a commit now.
 
         Args:
-            share: of the work at hand, what was done since ``restart``; above 0, at most 1.
+            share: share of the unit that was encoded since ``restart``, above 0 and at most 1.
         """
         spent = time.perf_counter() - self._start
         rest = spent * (1 - share) / share
@@ -128,35 +133,35 @@ class CommitClock:
 
 
 class Units:
-    """Units of work, each cut off the windows of a queue when it is asked for.
+    """Units of work, cut from planned units on demand.
 
     Args:
-        queue: gives the windows.
+        queue: the planned units.
 
     Attributes:
-        cut: whether a window became several units, and so several shards.
+        cut: whether a planned unit was cut into several units, and so into several shards.
     """
 
     def __init__(self, queue: WorkQueue) -> None:
         self.queue = queue
         self.cut = False
-        self._windows = iter(queue)
+        self._planned_units = iter(queue)
         self._rest: WorkUnit | None = None
 
     def take(self, pace: Pace | None) -> WorkUnit | None:
-        """Return the next unit for an encoder of that pace; None at the end.
+        """Return the next unit for an encoder; None at the end.
 
         Args:
-            pace: None for an encoder that stops by itself and takes whole windows.
+            pace: the encoder's pace; None for an encoder that pauses by itself.
         """
-        window = self._rest or next(self._windows, None)
-        if window is None or pace is None:
+        planned = self._rest or next(self._planned_units, None)
+        if planned is None or pace is None:
             self._rest = None
-            return window
-        chosen = pace.next_unit(window, self.queue.shared)
+            return planned
+        chosen = pace.next_unit(planned, self.queue.shared)
         if chosen.all():
             self._rest = None
-            return window
+            return planned
         self.cut = True
-        self._rest = window.take(~chosen)
-        return window.take(chosen)
+        self._rest = planned.take(~chosen)
+        return planned.take(chosen)

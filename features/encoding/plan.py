@@ -1,4 +1,4 @@
-"""The plan of an encoding job: what is cached, what is missing, how large it will be."""
+"""The plan of an encoding job: which texts are missing, and how many bytes they will take."""
 
 from __future__ import annotations
 
@@ -15,58 +15,62 @@ from features.errors import DiskSpaceError
 from features.messages import gigabytes
 from features.storage.location import Location
 from features.storage.remote import RemotePath
-from features.store.space import Space, lacking
+from features.store.space import Space, missing_by_space
 from features.text import text_keys
 from features.vectors.sizes import stored_bytes
 
 PLANNED_TEXTS = 4096
-"""Texts that planning holds at a time."""
+"""Texts in memory at a time while planning."""
 
 HELD_BYTES = 16 * 2**20
-"""Missing texts that a plan keeps, about: few new ones need no second pass over the corpus."""
+"""Bytes of missing texts that a plan holds, about: a few new texts need no second pass."""
 
 SPARE_BYTES = 64 * 2**20
-"""Room that the disk must keep beside the vectors: the index, and a window under way."""
+"""Bytes to leave free on the disk, for the index and an unfinished shard."""
 
 
 @dataclass(frozen=True, eq=False)
 class EncodingPlan:
-    """What one run of the stage will do.
+    """What a run of the encoding stage will do.
 
     Attributes:
         keys: (texts,) ``S16``, the key of every text in corpus order.
-        distinct: different texts among them.
-        missing: positions of the texts to encode: the first of each distinct text that some
-            space lacks, in corpus order.
-        lacks: (missing, spaces) bool, which spaces lack each of them.
-        sizes: (missing,) bytes of each expected to be stored, in the spaces that lack it.
+        distinct: number of distinct texts.
+        missing: (missing,) int64 rows of the texts to encode, in corpus order: the first row of
+            each distinct text that is missing from some space.
+        missing_by_space: (missing, spaces) bool, which of them are missing from which spaces.
+        sizes: (missing,) int64, expected bytes of each in the spaces from which it is missing.
         held: the first missing texts, up to ``HELD_BYTES``; the others are read again.
     """
 
     keys: np.ndarray
     distinct: int
     missing: np.ndarray
-    lacks: np.ndarray
+    missing_by_space: np.ndarray
     sizes: np.ndarray
     held: Sequence[str] = ()
 
     @property
     def cached(self) -> int:
-        """Distinct texts that every space holds already."""
+        """Number of distinct texts that all spaces have already."""
         return self.distinct - len(self.missing)
 
     @property
     def bytes_needed(self) -> int:
-        """Disk space that the missing vectors will take, estimated from the texts' lengths."""
+        """Estimated bytes on disk of the missing vectors."""
         return int(self.sizes.sum())
 
 
 def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan:
-    """Compare the texts' keys with what the spaces hold: one pass over the texts.
+    """Compare the texts with what the spaces hold, in one pass over the texts.
+
+    Args:
+        texts: the corpus, as an iterable that can be iterated again.
+        spaces: the spaces to fill.
 
     Raises:
-        TypeError: an iterator, which would be used up when the texts are encoded.
-        Whatever reading the texts raises, such as ``CorpusError`` at a bad row.
+        TypeError: ``texts`` is an iterator, which could not be read a second time.
+        ManyheadsError: errors of reading the texts, such as ``CorpusError`` for a bad row.
     """
     stream = iter(texts)
     if stream is texts:
@@ -78,7 +82,7 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
     room = HELD_BYTES
     while batch := list(islice(stream, PLANNED_TEXTS)):
         keys.append(text_keys(batch))
-        absent.append(lacking(keys[-1], spaces))
+        absent.append(missing_by_space(keys[-1], spaces))
         some = np.logical_or.reduce(absent[-1], axis=1)
         wanted = list(compress(batch, some.tolist()))
         sizes.append(stored_bytes(wanted, specs, absent[-1][some]))
@@ -101,8 +105,8 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
 
 
 def check_disk(plan: EncodingPlan, root: Location) -> None:
-    """Raise ``DiskSpaceError`` where the plan would not fit on the disk of the cache folder."""
-    if isinstance(root, RemotePath):  # where there is no end
+    """Raise ``DiskSpaceError`` if the plan does not fit on the disk of the cache folder."""
+    if isinstance(root, RemotePath):  # object storage has no size limit
         return
     existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     free = shutil.disk_usage(existing).free
@@ -110,19 +114,19 @@ def check_disk(plan: EncodingPlan, root: Location) -> None:
         raise DiskSpaceError(
             f"encoding {len(plan.missing):,} texts needs about {gigabytes(plan.bytes_needed)} "
             f"in {root}, and {gigabytes(free)} are free; free some space, choose another disk "
-            "with --cache, or --layout pooled, which stores one vector a text"
+            "with --cache, or --layout pooled, which stores one vector per text"
         )
 
 
 def missing_units(
     plan: EncodingPlan, texts: Iterable[str], parts: Sequence[slice]
 ) -> Iterator[WorkUnit]:
-    """The plan's missing texts as windows in corpus order, each read when it is asked for."""
+    """Yield the plan's missing texts as units in corpus order, each read on demand."""
     return cut(_missing_texts(plan, texts), plan.missing, plan.keys[plan.missing], parts)
 
 
 def _missing_texts(plan: EncodingPlan, texts: Iterable[str]) -> Iterator[str]:
-    """The plan's missing texts in order: those it holds, then a second pass for the rest."""
+    """Yield the missing texts in order: those in memory, then the rest in a second pass."""
     yield from plan.held
     if len(plan.held) < len(plan.missing):
         wanted = np.zeros(len(plan.keys), np.uint8)

@@ -1,12 +1,12 @@
-"""Several processes encode side by side, one a device.
+"""The executor of several processes, one per device.
 
-    encode_on_devices(plan, texts, spaces, load, devices)      as ``serial.encode``
+    encode_on_devices(plan, texts, spaces, load, devices)      like ``serial.encode``
 
-The parent only deals out units of work, cut by the pace of the worker that gets them. Each
-worker has an encoder of its own, encodes its unit and commits the shards itself, as a single
-process would. A worker that dies loses the unit that it had; the others go on.
+The parent only hands out units of work, whose size follows the pace of the worker. Each worker
+has its own encoder, encodes its unit and commits the shards, as a single process would. If a
+worker dies, its current unit is lost and the others continue.
 
-Imports no torch: a worker must know its share of the cores before that is imported.
+This module does not import torch: a worker must set its number of threads before that import.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from features.probe.probe import prepare
 from features.store.space import Space
 
 Load = Callable[[str], Encoder]
-"""Gives the encoder of a device. It is sent to the workers: a module's function, or a
+"""Device -> its encoder. It is sent to the workers, so it must be a module's function or a
 ``functools.partial`` of one."""
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """A worker's message: one more batch is through."""
+    """Message of a worker: one more batch is done."""
 
     texts: int
     tokens: int
@@ -52,17 +52,18 @@ class _Batch:
 
 @dataclass(frozen=True)
 class _Note:
-    """A worker's message: a line for people, as ``probe.prepare`` gives it."""
+    """Message of a worker: a line for the user, from ``probe.prepare``."""
 
     text: str
 
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A worker's message: it waits for a unit, and ``done`` is the one before, if any.
+    """Message of a worker: it waits for a unit; ``done`` is the result of the one before, if
+    any.
 
     Attributes:
-        pauses: whether its encoder stops by itself for commits.
+        pauses: whether its encoder pauses by itself for commits.
     """
 
     done: WorkResult | None
@@ -72,7 +73,7 @@ class _Ready:
 
 @dataclass(eq=False)
 class _Worker:
-    """The parent's view of a worker."""
+    """A worker, as the parent sees it."""
 
     device: str
     process: Any
@@ -87,7 +88,7 @@ class _Worker:
             self.pipe.send(unit)
 
     def note(self, done: WorkResult) -> None:
-        """Take in how long it took for its unit."""
+        """Record how long it took for its unit."""
         if self.unit:
             self.pace.note(self.unit, done.encoded + len(done.bad.rows), done.seconds)
 
@@ -100,16 +101,19 @@ def encode_on_devices(
     devices: Sequence[str],
     on_batch: OnBatch = lambda texts, tokens: None,
 ) -> EncodingReport:
-    """Encode the plan's missing texts with a process a device.
+    """Encode the missing texts of a plan with one process per device.
 
     Args:
-        texts: the corpus that the plan was made of.
-        load: called in each worker, with its device.
+        plan: what is missing.
+        texts: the corpus from which the plan was made.
+        spaces: those of the plan.
+        load: called in each worker with its device.
         devices: as ``devices.present`` gives them.
+        on_batch: called after every batch with its numbers of texts and tokens.
 
     Raises:
-        WorkerError: after all else was committed, if a worker died.
-        ManyheadsError: as ``serial.encode``.
+        WorkerError: a worker died; everything else was committed.
+        ManyheadsError: like ``serial.encode``.
     """
     fair = -(-len(plan.missing) // len(devices))
     most = max(1, min(fair, job.UNIT_TEXTS))
@@ -121,7 +125,7 @@ class _Processes:
     """The executor of several processes, one per device.
 
     Args:
-        load, devices, on_batch: as ``encode_on_devices`` takes them.
+        load, devices, on_batch: as for ``encode_on_devices``.
     """
 
     loading = 0.0
@@ -134,7 +138,7 @@ class _Processes:
         self._notes: set[str] = set()
 
     def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[WorkResult]:
-        """As ``Executor``."""
+        """Run all units; see ``Executor.run``."""
         start = time.perf_counter()
         with _workers(self.devices, spaces, self._load) as crew:
             for worker, said in _messages(crew, self._lost):
@@ -156,13 +160,13 @@ class _Processes:
                     crew.remove(worker)
 
     def _note(self, text: str) -> None:
-        """Warn once of what every worker says."""
+        """Warn once of a note that all workers send."""
         if text not in self._notes:
             self._notes.add(text)
             logging.getLogger("manyheads").warning(text)
 
     def check(self, left: int, bad: BadTexts) -> None:
-        """As ``Executor``. Raises ``WorkerError``: one died."""
+        """Check what is left; see ``Executor.check``. Raises ``WorkerError``: a worker died."""
         if left and self._lost:
             raise WorkerError(
                 f"{len(self._lost)} of {len(self.devices)} workers died "
@@ -174,10 +178,10 @@ class _Processes:
 def _messages(
     crew: list[_Worker], lost: list[str]
 ) -> Iterator[tuple[_Worker, _Batch | _Note | _Ready]]:
-    """What workers say, until none is left in the crew; those that died go to ``lost``.
+    """Yield messages until no worker is left; workers that died go to ``lost``.
 
     Raises:
-        ManyheadsError: a worker's own.
+        ManyheadsError: an error that a worker sent.
     """
     while crew:
         ready = wait([worker.pipe for worker in crew])
@@ -204,17 +208,17 @@ def _death(worker: _Worker) -> str:
 def _workers(
     devices: Sequence[str], spaces: Sequence[Space], load: Load
 ) -> Iterator[list[_Worker]]:
-    """Started workers; those still at work at the end are stopped, and lose their unit."""
+    """Start the workers; stop those that are still working at the end."""
     # Not forked: torch's threads and CUDA's state do not survive that.
     context = multiprocessing.get_context("spawn")
-    places = [(space.folder, space.spec, space.model) for space in spaces]
+    space_arguments = [(space.folder, space.spec, space.model) for space in spaces]
     started = []
     try:
         for device in devices:
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=_work,
-                args=(theirs, places, load, device, threads(device, devices)),
+                args=(theirs, space_arguments, load, device, threads(device, devices)),
                 daemon=True,
             )
             process.start()
@@ -232,14 +236,14 @@ def _workers(
 
 
 def _work(
-    pipe: Connection, places: Sequence[Any], load: Load, device: str, threads: int
+    pipe: Connection, space_arguments: Sequence[Any], load: Load, device: str, threads: int
 ) -> None:
-    """A worker: units of work in, commits done, until the parent closes the pipe."""
+    """Run a worker: encode and commit units until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
     try:
         _limit_threads(threads)
         encoder = load(device)
-        spaces = [Space(*place) for place in places]
+        spaces = [Space(*arguments) for arguments in space_arguments]
         prepare(encoder, spaces, lambda text: pipe.send(_Note(text)))
         done, clock = None, CommitClock()
         pauses = isinstance(encoder, PausingEncoder)
@@ -265,7 +269,7 @@ def _work(
 
 
 def _limit_threads(count: int) -> None:
-    """Processes on one processor share its cores."""
+    """Limit the threads of this process, since all processes share the cores."""
     os.environ["OMP_NUM_THREADS"] = str(count)  # read when torch is imported
     os.environ["RAYON_NUM_THREADS"] = str(count)  # of the tokenizer
     if "torch" in sys.modules:  # by the script that started all this

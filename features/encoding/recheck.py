@@ -1,4 +1,4 @@
-"""Compare stored vectors with the encoder's: some random texts, encoded again."""
+"""Recheck: encode random stored texts again and compare the vectors."""
 
 from __future__ import annotations
 
@@ -25,35 +25,43 @@ from features.vectors.table import FeatureTable
 def changed_models(
     root: Location, model: EncoderModel, twin: EncoderModel | None = None
 ) -> list[Fault]:
-    """Spaces that an encoder of this name filled when it had other weights or files.
+    """Return the spaces that were filled by an encoder of this name with other weights or
+    files.
 
     Args:
-        twin: the same encoder with or without its Python code; what it filled is as it was.
+        root: the cache.
+        model: the encoder.
+        twin: the same encoder with or without its Python code; spaces that it filled are not
+            reported.
     """
     return [
         Fault(
             CHANGED_MODEL,
-            Path(card.spec.fingerprint),
-            f"was encoded by {card.model!r} with {_differences(card, model)} than it has now",
+            Path(manifest.spec.fingerprint),
+            f"was encoded by {manifest.model!r} with {_differences(manifest, model)} than it "
+            "has now",
         )
-        for card in manifests(root)
-        if card.model == model.label
-        and _differences(card, model)
-        and not (twin and not _differences(card, twin))
+        for manifest in manifests(root)
+        if manifest.model == model.label
+        and _differences(manifest, model)
+        and not (twin and not _differences(manifest, twin))
     ]
 
 
 def compare_sample(
     space: Space, texts: Sequence[str], encoder: Encoder, count: int, seed: int = 0
 ) -> tuple[int, list[Fault]]:
-    """Encode random texts of a corpus again and compare them with what is stored.
+    """Encode random texts of a corpus again and compare them with the stored vectors.
 
     Args:
-        texts: the corpus; texts that the space lacks are passed over.
-        count: how many to compare at the most.
+        space: the space to check.
+        texts: the corpus; texts that are not in the space are skipped.
+        encoder: the encoder that filled the space.
+        count: maximum number of texts to compare.
+        seed: seed of the random choice.
 
     Returns:
-        How many were compared, and a finding where some of them differ.
+        The number of texts compared, and a fault if some of them differ.
     """
     keys = text_keys(texts)
     known = np.flatnonzero(~space.missing(keys))
@@ -66,14 +74,14 @@ def compare_sample(
     (block,) = encoder.encode([texts[row] for row in rows], [space.spec], lambda *_: None)
     bounds = np.concatenate([[0], np.cumsum(block.lengths)])
     fresh = FeatureTable(block.values, bounds, space.spec.layout)
-    least = MIN_COSINE[space.spec.precision]
+    minimum = MIN_COSINE[space.spec.precision]
     if space.spec.dtype == "int8":
-        least = min(least, MIN_COSINE_INT8)
+        minimum = min(minimum, MIN_COSINE_INT8)
     cosines = [smallest_cosine(stored.sequence(i), fresh.sequence(i)) for i in range(len(rows))]
-    bad = [place for place, cosine in enumerate(cosines) if not cosine >= least]
+    bad = [index for index, cosine in enumerate(cosines) if not cosine >= minimum]
     if not bad:
         return len(rows), []
-    worst = min(bad, key=lambda place: cosines[place])
+    worst = min(bad, key=lambda index: cosines[index])
     detail = (
         f"{len(bad)} of {len(rows)} texts encoded again differ; the worst, text "
         f"{rows[worst] + 1}, {texts[rows[worst]][:60]!r}, has a cosine of {cosines[worst]:.4f}"
@@ -82,12 +90,14 @@ def compare_sample(
 
 
 def filled_by(root: Location, model: EncoderModel) -> list[FeatureSpec]:
-    """The specs of the spaces that an encoder of these weights and files filled."""
-    return [card.spec for card in manifests(root) if not _differences(card, model)]
+    """Return the specs of the spaces that an encoder with these weights and files filled."""
+    return [manifest.spec for manifest in manifests(root) if not _differences(manifest, model)]
 
 
-def _differences(card: SpaceManifest, model: EncoderModel) -> str:
+def _differences(manifest: SpaceManifest, model: EncoderModel) -> str:
     pairs = {"weights": model.weights, "tokenizer": model.tokenizer}
     return " and ".join(
-        f"other {name}" for name, digest in pairs.items() if getattr(card.spec, name) != digest
+        f"other {name}"
+        for name, digest in pairs.items()
+        if getattr(manifest.spec, name) != digest
     )

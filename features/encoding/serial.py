@@ -1,19 +1,20 @@
-"""The encoding stage: texts without vectors go through the encoder, once, ever.
+"""The encoding stage in this process: every text is encoded only once.
 
-    plan_encoding(texts, spaces)            what is cached, what is missing, how large
-    check_disk(plan, root)                  refuses what would not fit
-    encode(plan, texts, spaces, load)       windows of missing texts -> committed shards
-    run_plan(plan, texts, spaces, executor) the same, wherever the work is done
+    plan_encoding(texts, spaces)            what is missing, and how large it will be
+    check_disk(plan, root)                  raises an error if it does not fit
+    encode(plan, texts, spaces, load)       encodes the missing texts and commits shards
+    run_plan(plan, texts, spaces, executor) the same with any executor
 
-Texts stream: planning passes over them once and keeps 16 bytes of each; encoding passes over
-them again, and only where it must, so any iterable of texts will do that gives the same texts
-whenever it is iterated: a list, or ``corpus.CorpusTexts``, which reads a file.
+Texts are streamed. Planning reads them once and keeps 16 bytes per text; encoding reads them
+again, if necessary. So ``texts`` can be any iterable that gives the same texts every time: a
+list, or ``corpus.CorpusTexts``, which reads a file.
 
-A window is one unit of work, or several where the encoder is slow (``features.encoding.pace``),
-and a unit is one commit per space unless its texts lack different spaces. The small shards of a
-slow run are joined at its end. Windows run in corpus order, so that a resumed run cuts the same
-windows that the killed one would have; once another process is seen writing the same space they
-run in random order, so that the two share the work.
+A planned unit is one unit of work, or several if the encoder is slow
+(``features.encoding.pace``). A unit is one commit per space, or several if its texts are
+missing from different spaces. The small shards of a slow run are joined at its end. Units run
+in corpus order, so that a resumed run cuts the same units as the killed one. Once another
+process is seen writing to the same space, units run in random order, so that the two processes
+share the work.
 """
 
 from __future__ import annotations
@@ -37,27 +38,30 @@ def encode(
     load: Callable[[], Encoder],
     on_batch: OnBatch = lambda texts, tokens: None,
 ) -> EncodingReport:
-    """Encode the plan's missing texts and commit them, window by window.
+    """Encode the missing texts of a plan and commit them, unit by unit.
 
     Args:
-        texts: the corpus that the plan was made of; iterated unless the plan holds all that
-            is missing.
-        load: gives the encoder; called only if something is missing.
+        plan: what is missing.
+        texts: the corpus from which the plan was made; not read if the plan holds all missing
+            texts.
+        spaces: those of the plan.
+        load: returns the encoder; called only if something is missing.
+        on_batch: called after every batch with its numbers of texts and tokens.
 
     Raises:
-        BadVectorError: after all else was committed, if the encoder gave NaN, infinite or
-            all-zero vectors; it names the texts.
-        CorpusError: the texts are no longer those of the plan; earlier commits are kept.
-        DiskSpaceError, CacheError: a commit failed; earlier ones are kept.
+        BadVectorError: the encoder gave NaN, infinite or all-zero vectors for some texts, which
+            are named; all others were committed.
+        CorpusError: the texts have changed since they were planned; earlier commits stay.
+        DiskSpaceError, CacheError: a commit failed; earlier commits stay.
     """
-    return run_plan(plan, texts, spaces, _Here(load, on_batch))
+    return run_plan(plan, texts, spaces, _SerialExecutor(load, on_batch))
 
 
-class _Here:
-    """The executor of this process: one encoder, unit by unit.
+class _SerialExecutor:
+    """The executor of this process, with one encoder.
 
     Args:
-        load, on_batch: as ``encode`` takes them.
+        load, on_batch: as for ``encode``.
     """
 
     devices: tuple[str, ...] = ()
@@ -68,7 +72,7 @@ class _Here:
         self._load, self._on_batch = load, on_batch
 
     def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[WorkResult]:
-        """As ``Executor``."""
+        """Run all units; see ``Executor.run``."""
         start = time.perf_counter()
         encoder = self._load()
         self.loading = time.perf_counter() - start
@@ -89,4 +93,4 @@ class _Here:
         self.backend = backend_name(encoder)
 
     def check(self, left: int, bad: BadTexts) -> None:
-        """As ``Executor``: whatever keeps this process from encoding has raised already."""
+        """Do nothing: whatever stops this process from encoding has raised an error already."""

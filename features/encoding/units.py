@@ -1,9 +1,8 @@
-"""Windows: the missing texts of a corpus, streamed as units of work.
+"""Units of work: the missing texts of a corpus, streamed in pieces.
 
-    texts of the missing rows, in order --cut--> windows --WorkQueue--> the order of work
+    missing texts in corpus order --cut--> units --WorkQueue--> units in the order of work
 
-A window is one unit of work: a list of missing texts in, committed shards out. The texts of a
-window stand in memory while it waits, those of the corpus never do.
+Only the texts of waiting units are in memory, never those of the corpus.
 """
 
 from __future__ import annotations
@@ -20,8 +19,9 @@ from features.errors import CorpusError
 from features.text import text_keys
 
 LOOK_AHEAD_BYTES = 64 * 2**20
+"""Maximum bytes of texts in the units that wait in a shared queue."""
 MIN_AHEAD = 4
-"""Windows to choose from at the least, however long their texts are."""
+"""Minimum units to choose from in a shared queue, whatever their size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class WorkUnit:
     """Missing texts that are encoded together.
 
     Attributes:
-        rows: (n,) int64, their positions in the corpus, rising.
+        rows: (n,) int64, their rows in the corpus, sorted.
         keys: (n,) ``S16``.
         texts: n texts.
     """
@@ -39,71 +39,71 @@ class WorkUnit:
     texts: list[str]
 
     def take(self, chosen: np.ndarray) -> WorkUnit:
-        """The window of some of its texts, by (n,) bool."""
-        texts = [self.texts[place] for place in np.flatnonzero(chosen).tolist()]
+        """Return a unit of some of its texts, given (n,) bool."""
+        texts = [self.texts[index] for index in np.flatnonzero(chosen).tolist()]
         return WorkUnit(self.rows[chosen], self.keys[chosen], texts)
 
 
-def joined(windows: Sequence[WorkUnit]) -> WorkUnit:
-    """Return one window of several, or of none, in the order given."""
-    rows = [np.zeros(0, np.int64), *(window.rows for window in windows)]
-    keys = [text_keys(()), *(window.keys for window in windows)]
-    texts = [text for window in windows for text in window.texts]
+def joined(units: Sequence[WorkUnit]) -> WorkUnit:
+    """Join units, or none, in the order given."""
+    rows = [np.zeros(0, np.int64), *(unit.rows for unit in units)]
+    keys = [text_keys(()), *(unit.keys for unit in units)]
+    texts = [text for unit in units for text in unit.texts]
     return WorkUnit(np.concatenate(rows), np.concatenate(keys), texts)
 
 
 def cut(
     texts: Iterable[str], rows: np.ndarray, keys: np.ndarray, parts: Sequence[slice]
 ) -> Iterator[WorkUnit]:
-    """Windows in corpus order, each read when it is asked for.
+    """Yield units in corpus order, each read on demand.
 
     Args:
-        texts: the missing texts in order, m of them; read once.
-        rows: (m,) their positions in the corpus.
-        keys: (m,) the keys that they had when the corpus was planned.
+        texts: m missing texts in corpus order; read once.
+        rows: (m,) int64, their rows in the corpus.
+        keys: (m,) ``S16``, their keys when the corpus was planned.
         parts: slices over 0..m, in order, without gaps.
 
     Raises:
-        CorpusError: they are other texts by now.
+        CorpusError: the texts have changed since then.
     """
     stream = iter(texts)
     for part in parts:
         some = list(islice(stream, part.stop - part.start))
         known = keys[part]
-        # A vector under the key of another text would be wrong for ever.
+        # A vector stored under the key of another text would stay wrong.
         if len(some) < len(known) or np.any(text_keys(some) != known):
             raise CorpusError(
                 f"the texts changed while they were encoded: texts {int(rows[part][0]) + 1:,} "
-                "and on are no longer those that were planned; what was committed is kept: "
+                "and on are no longer those that were unit; what was committed is kept: "
                 "run again when nothing writes to the file"
             )
         yield WorkUnit(rows[part], known, some)
 
 
 class WorkQueue:
-    """Windows in the order in which to encode them: their own, until work is shared.
+    """The units in the order of work: corpus order, until the work is shared.
 
-    Processes that walk through one corpus in step would encode the same texts. Once others are
-    seen each looks ahead, as far as ``LOOK_AHEAD_BYTES`` of texts reach, and takes any window
-    of those at random.
+    Several processes that encode one corpus in the same order would encode the same texts. So
+    once the work is shared, a process reads ahead by ``LOOK_AHEAD_BYTES`` and chooses a random
+    unit.
 
     Args:
-        windows: in corpus order.
+        units: in corpus order.
 
     Attributes:
-        shared: whether others work on the same texts; the caller sets it when it sees them.
+        shared: whether other processes encode the same texts; set by the caller.
     """
 
-    def __init__(self, windows: Iterable[WorkUnit]) -> None:
+    def __init__(self, units: Iterable[WorkUnit]) -> None:
         self.shared = False
-        self._windows = windows
+        self._units = units
 
     def __iter__(self) -> Iterator[WorkUnit]:
         waiting: list[WorkUnit] = []
         ahead = 0
-        for window in self._windows:
-            waiting.append(window)
-            ahead += _bytes(window)
+        for unit in self._units:
+            waiting.append(unit)
+            ahead += _bytes(unit)
             if self.shared and (ahead < LOOK_AHEAD_BYTES or len(waiting) < MIN_AHEAD):
                 continue
             chosen = waiting.pop(random.randrange(len(waiting)))
@@ -113,5 +113,5 @@ class WorkQueue:
             yield waiting.pop(random.randrange(len(waiting)))
 
 
-def _bytes(window: WorkUnit) -> int:
-    return sum(map(sys.getsizeof, window.texts))
+def _bytes(unit: WorkUnit) -> int:
+    return sum(map(sys.getsizeof, unit.texts))

@@ -1,4 +1,4 @@
-"""A unit of work: texts in, the encoder's vectors committed to the spaces that lack them."""
+"""One unit of work: encode its texts and commit the vectors to the spaces that need them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from features.encoding.bad_vectors import sound_texts, too_large
 from features.encoding.pace import CommitClock
 from features.encoding.units import WorkUnit, joined
 from features.store.manifest import touch
-from features.store.space import Space, lacking
+from features.store.space import Space, missing_by_space
 from features.vectors.block import Block
 
 
 @dataclass(frozen=True, eq=False)
 class WorkResult:
-    """What became of one unit of work.
+    """The result of one unit of work.
 
     Attributes:
-        encoded: texts whose vectors were stored.
-        tokens: of all that were encoded, before truncation.
+        encoded: number of texts whose vectors were stored.
+        tokens: number of tokens of all texts that were encoded, before truncation.
         bad: the texts whose vectors could not be stored.
-        large: whether those of some of them are too large for the stored type.
-        shared: some of its texts were there already: others fill the same space.
-        seconds: that the encoder took.
-        commits: how many times vectors were committed.
+        large: whether some of these vectors are too large for the stored type.
+        shared: whether some texts were stored already, by another process.
+        seconds: seconds that the encoder took.
+        commits: number of commits.
     """
 
     encoded: int
@@ -48,12 +48,13 @@ def encode_unit(
     on_batch: OnBatch,
     clock: CommitClock,
 ) -> WorkResult:
-    """Encode what some space lacks of a window or a part of one, and commit it there.
+    """Encode the texts of a unit that are missing from some space, and commit them there.
 
-    Texts that lack the same go together, so that none passes for vectors that are there.
+    Texts that are missing from the same spaces are encoded together, so that no space gets
+    vectors that it has already.
     """
     seconds = 0.0
-    absent = lacking(planned.keys, spaces)
+    absent = missing_by_space(planned.keys, spaces)
     wanting = absent.any(axis=1)
     shared = not wanting.all()
     bad: list[WorkUnit] = []
@@ -71,7 +72,7 @@ def encode_unit(
             sound = np.logical_and.reduce([sound_texts(b, space.spec) for space, b in pairs])
             for space, block in pairs:
                 shared |= not _commit(space, part.keys, block, sound)
-                touch(space.folder)  # while it is filled it is in use, however long it takes
+                touch(space.folder)  # a space that is being filled is in use
             bad.append(part.take(~sound))
             large |= any(too_large(block, space.spec).any() for space, block in pairs)
             encoded += int(sound.sum())
@@ -82,29 +83,29 @@ def encode_unit(
 
 def _encode_some(
     encoder: Encoder,
-    window: WorkUnit,
+    planned: WorkUnit,
     spaces: Sequence[Space],
     on_batch: OnBatch,
     clock: CommitClock,
 ) -> tuple[np.ndarray, list[Block]]:
-    """Encode texts until the next commit is due; all where the encoder cannot stop.
+    """Encode texts until the next commit is due, or all of them if the encoder cannot pause.
 
     Returns:
         (n,) bool, which texts were encoded, and one block per space with their vectors.
     """
     specs = [space.spec for space in spaces]
     if not isinstance(encoder, PausingEncoder):
-        return np.ones(len(window.texts), bool), encoder.encode(window.texts, specs, on_batch)
+        return np.ones(len(planned.texts), bool), encoder.encode(planned.texts, specs, on_batch)
     clock.restart()
-    rows, blocks = encoder.encode_some(window.texts, specs, on_batch, clock.due)
+    rows, blocks = encoder.encode_some(planned.texts, specs, on_batch, clock.due)
     clock.stop()
-    through = np.zeros(len(window.texts), bool)
+    through = np.zeros(len(planned.texts), bool)
     through[rows] = True
     return through, blocks
 
 
 def _commit(space: Space, keys: np.ndarray, block: Block, wanted: np.ndarray) -> bool:
-    """Commit some texts, by (n,) bool. False where another process had just done the same."""
+    """Commit texts chosen by (n,) bool. Return False if another process had just done so."""
     if wanted.all():
         return space.commit(keys, block)
     if wanted.any():

@@ -1,1 +1,1 @@
-"""The probe: some texts show whether an encoder's vectors will be right."""
+"""The probe: are an encoder's vectors those of its reference library?"""

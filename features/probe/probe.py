@@ -1,10 +1,11 @@
-"""The probe: before a space is filled, some texts show whether its vectors will be right.
+"""The probe: encode a few texts before a space is filled, to check that its vectors will be
+right.
 
-    prepare(encoder, spaces, say)     looks into space.json, probes what is new, notes it there
+    prepare(encoder, spaces, say)     reads space.json, probes what is new, records the result
 
 A dozen texts go through the reference library one by one, and through the encoder one by one
-and together in batches. An encoder whose vectors change with padding is then run without it;
-a back end or a precision that gives something else is refused, or left for torch.
+and together in batches. If padding changes the encoder's vectors, it is run without padding. A
+back end or a precision that gives other vectors is refused, or replaced by torch.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from features.errors import EncoderError
 from features.messages import listed
 from features.probe.sample import ProbeSample, reference_sample, torch_sample, whole
 from features.storage.files import make_folder, put
-from features.store.manifest import SPACE_NAME, SpaceManifest, card_of
+from features.store.manifest import SPACE_NAME, SpaceManifest, manifest_of
 from features.store.space import Space
 from features.vectors.agreement import Agreement
 from features.vectors.spec import FeatureSpec
@@ -33,66 +34,73 @@ Say = Callable[[str], None]
 
 
 def prepare(encoder: Encoder, spaces: Sequence[Space], say: Say | None = None) -> None:
-    """Set an encoder up to fill some spaces, as the probe of each asks.
+    """Set up an encoder to fill some spaces, as their probes require.
 
-    A space that the encoder's back end was not probed for on this kind of device is probed
-    now, and the outcome noted in its ``space.json``. Encoders without padding of their own,
-    such as tests' fakes, are left alone.
+    A space whose encoder was not probed with this back end and kind of device is probed now,
+    and the result is recorded in its ``space.json``. Encoders without padding, such as fakes in
+    tests, are not probed.
 
     Args:
-        say: takes one line for people, if anything is out of the ordinary; None: a warning of
+        encoder: the encoder.
+        spaces: the spaces that it will fill.
+        say: called with one line for the user if there is anything unusual; None: a warning of
             the logger ``manyheads``.
 
     Raises:
-        EncoderError: its vectors are not those of the reference library; says what to do.
-        CacheError, DiskSpaceError: the outcome cannot be noted.
+        EncoderError: its vectors are not those of the reference library; the message has a
+            remedy.
+        CacheError, DiskSpaceError: the result cannot be recorded.
     """
     if not hasattr(encoder, "unpadded"):
         return
     own: Any = encoder
-    cards = [_card(space) for space in spaces]
+    known_manifests = [_manifest(space) for space in spaces]
     note = say or logging.getLogger("manyheads").warning
     if hasattr(own.backend, "check"):  # it may move to another back end later
         own.backend.check = partial(_check_other, own, [space.spec for space in spaces], note)
     way = _way(own)
-    fresh = [place for place, card in enumerate(cards) if way not in card.probes]
-    own.unpadded = own.model.unpadded or any(card.unpadded for card in cards)
+    fresh = [
+        index for index, manifest in enumerate(known_manifests) if way not in manifest.probes
+    ]
+    own.unpadded = own.model.unpadded or any(manifest.unpadded for manifest in known_manifests)
     if not fresh:
         return
-    found = probe(own, [spaces[place].spec for place in fresh], note)
+    found = probe(own, [spaces[index].spec for index in fresh], note)
     way = _way(own)  # another, where auto left a back end that gives something else
-    for place, one in zip(fresh, found, strict=True):
-        space, card = spaces[place], cards[place]
-        if one.unpadded and len(space) and not card.probes:
+    for index, one in zip(fresh, found, strict=True):
+        space, manifest = spaces[index], known_manifests[index]
+        if one.unpadded and len(space) and not manifest.probes:
             note(
                 f"warning: the {len(space):,} texts in {space.folder} are from a version that "
                 "did not check, and may be wrong: compare them with manyheads verify --data "
                 "FILE --encoder NAME, or delete that folder"
             )
-        _note(space, replace(card, probes={**card.probes, way: one}))
+        _note(space, replace(manifest, probes={**manifest.probes, way: one}))
     # Another process may have noted something meanwhile: all do the same.
-    own.unpadded |= any(_card(space).unpadded for space in spaces)
+    own.unpadded |= any(_manifest(space).unpadded for space in spaces)
 
 
 def settle(encoder: Encoder, space: Space) -> None:
-    """Set an encoder up as a space was filled, without probing anything."""
+    """Set up an encoder as it was when a space was filled, without probing."""
     if hasattr(encoder, "unpadded"):
         own: Any = encoder
-        own.unpadded = own.model.unpadded or _card(space).unpadded
+        own.unpadded = own.model.unpadded or _manifest(space).unpadded
 
 
 def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreement]:
-    """Compare an encoder with the reference library, one result per spec.
+    """Compare an encoder with the reference library; return one result per spec.
 
-    Sets ``encoder.unpadded`` where padding changes the vectors, and takes torch where the
-    choice of back end was left to the encoder and the other gives something else.
+    Sets ``encoder.unpadded`` if padding changes the vectors. If ``auto`` chose a back end that
+    gives other vectors, torch replaces it.
 
     Args:
         encoder: a ``TransformerEncoder``.
-        specs: those of one run; they agree in precision and prompt.
+        specs: specs of one run, with the same precision and prompt.
+        say: called with one line for the user.
 
     Raises:
-        EncoderError: its vectors are not those of the reference library; says what to do.
+        EncoderError: its vectors are not those of the reference library; the message has a
+            remedy.
     """
     plain = [whole(spec) for spec in specs]
     sample = reference_sample(encoder, list(dict.fromkeys(plain)))
@@ -127,10 +135,13 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreemen
 def _as_chosen(
     encoder: Any, sample: ProbeSample, found: list[Agreement], say: Say
 ) -> list[Agreement]:
-    """How the chosen back end and precision agree; ``found`` is torch in float32.
+    """Return the agreement with the chosen back end and precision.
+
+    Args:
+        found: the agreement of torch in float32.
 
     Raises:
-        EncoderError: they do not.
+        EncoderError: the chosen back end or precision gives other vectors.
     """
     precision, name = sample.specs[0].precision, encoder.model.name
     if backend_name(encoder) == OPENVINO:
@@ -166,10 +177,10 @@ def _check_other(
     layers: Sequence[int],
     precision: str,
 ) -> None:
-    """Compare a back end that a run would move to with torch, which was probed itself.
+    """Compare a back end to which a run would change with torch, which was probed already.
 
     Raises:
-        EncoderError: it gives something else.
+        EncoderError: it gives other vectors.
     """
     own = dict.fromkeys(whole(spec) for spec in specs if spec.pooling != "modules")
     known = [spec for spec in own if set(spec.layers) <= set(layers)]
@@ -185,7 +196,7 @@ def _check_other(
 
 
 def _tried(encoder: Any, sample: ProbeSample, precision: str) -> tuple[list[Agreement], str]:
-    """How an encoder agrees, and what is wrong with that; '' where nothing is."""
+    """Return how an encoder agrees, and what is wrong with that; '' if nothing is."""
     try:
         found = sample.measure(encoder, precision)
     except (EncoderError, RuntimeError) as error:
@@ -231,20 +242,20 @@ def _unlike(encoder: Any, sample: ProbeSample, found: Sequence[Agreement]) -> st
 
 
 def _shown(found: Sequence[Agreement], name: str) -> str:
-    """The largest of some differences, for people."""
+    """Return the largest of some differences, as text."""
     largest = max(getattr(one, name) for one in found)
     return "NaN" if math.isinf(largest) else f"{largest:.2g} of a vector of length 1"
 
 
 def _way(encoder: Any) -> str:
-    """What runs an encoder where, such as ``torch on cpu``."""
+    """Return back end and kind of device of an encoder, such as ``torch on cpu``."""
     return f"{backend_name(encoder)} on {encoder.device.type}"
 
 
-def _card(space: Space) -> SpaceManifest:
-    return card_of(space.folder, space.spec, space.model)
+def _manifest(space: Space) -> SpaceManifest:
+    return manifest_of(space.folder, space.spec, space.model)
 
 
-def _note(space: Space, card: SpaceManifest) -> None:
+def _note(space: Space, manifest: SpaceManifest) -> None:
     make_folder(space.folder)
-    put(space.folder, SPACE_NAME, card.to_bytes())
+    put(space.folder, SPACE_NAME, manifest.to_bytes())

@@ -1,7 +1,7 @@
-"""ProbeSample: the probe texts, and what the vectors of each should be.
+"""ProbeSample: the probe texts and their reference vectors.
 
-One sample serves all specs of a run. The reference library gives the truth, or, for a back end
-that a run may move to, torch does.
+One sample serves all specs of a run. The reference vectors come from the reference library, or,
+for a back end to which a run may change, from torch.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 
 LONGEST_PROBED = 512
-"""Tokens of the longest probe texts: at a limit of 8,192 each would take a minute."""
+"""Maximum tokens of the probe texts; at a limit of 8,192 a text would take a minute."""
 
 BATCH = 3
-"""Of the longest texts in a batch: the two, and one of a quarter; the short ones in another."""
+"""Batch size in texts of the maximum length: two long texts and a shorter one share a batch."""
 
 SENTENCE = "the rain fell on the old town and we ran home to sit by the fire"
 
@@ -46,12 +46,12 @@ SHORT_TEXTS = (
 
 @dataclass(frozen=True, eq=False)
 class ProbeSample:
-    """The probe texts, and what the reference gives for them.
+    """The probe texts and their reference vectors.
 
     Attributes:
         texts: n texts.
-        specs: of whole texts, each once.
-        truth: for each spec an array (T, D) per text.
+        specs: distinct specs of complete texts.
+        truth: per spec, one (T, D) array per text.
     """
 
     texts: Sequence[str]
@@ -59,7 +59,7 @@ class ProbeSample:
     truth: Sequence[Sequence[np.ndarray]]
 
     def measure(self, encoder: Any, precision: str) -> list[Agreement]:
-        """How an encoder agrees, for each spec: each text alone, and all together."""
+        """Return the agreement of an encoder per spec, over single texts and batches."""
         specs = [replace(spec, precision=precision) for spec in self.specs]
         beside = copy.copy(encoder)
         beside.token_budget = BATCH * min(specs[0].max_length, LONGEST_PROBED)
@@ -67,22 +67,22 @@ class ProbeSample:
         alone = [encoder.encode_plain([text], specs) for text in self.texts]
         return [
             agreement(
-                [*_vectors(together[place]), *(block[place].values for block in alone)],
+                [*_vectors(together[index]), *(block[index].values for block in alone)],
                 [*truth, *truth],
             )
-            for place, truth in enumerate(self.truth)
+            for index, truth in enumerate(self.truth)
         ]
 
 
 def reference_sample(encoder: Any, specs: Sequence[FeatureSpec]) -> ProbeSample:
-    """The texts that can be compared, with the vectors of the reference library.
+    """Return the texts that can be compared, with the vectors of the reference library.
 
     Args:
         encoder: a ``TransformerEncoder``.
-        specs: as ``whole`` gives them; they agree in precision and prompt.
+        specs: as ``whole`` gives them, with the same precision and prompt.
 
     Raises:
-        EncoderError: the library does not encode with the model, or gives NaN alone.
+        EncoderError: the library cannot encode with the model, or gives NaN for every text.
     """
     texts = _seen_texts(encoder, specs)
     truth = _reference(encoder, texts, specs)
@@ -98,19 +98,21 @@ def reference_sample(encoder: Any, specs: Sequence[FeatureSpec]) -> ProbeSample:
 
 
 def torch_sample(encoder: Any, specs: Sequence[FeatureSpec]) -> ProbeSample:
-    """The same with the encoder's own vectors, of each text alone by torch in float32."""
+    """Return the sample with the encoder's own vectors, by torch in float32, text by text."""
     texts = _seen_texts(encoder, specs)
     return ProbeSample(texts, specs, [_alone(encoder, texts, spec) for spec in specs])
 
 
 def whole(spec: FeatureSpec) -> FeatureSpec:
-    """The spec of whole texts, unrounded, whose forward pass a spec's vectors come from."""
+    """Return the spec of complete, unrounded texts from whose forward pass a spec's vectors
+    come.
+    """
     layout = POOLED if spec.layout == SENTENCES else spec.layout
     return replace(spec, layout=layout, dtype="float32", segmentation="", max_tokens=0)
 
 
 def probe_texts(limit: int) -> list[str]:
-    """A dozen texts: short ones, and some of about ``limit`` tokens, less and more."""
+    """Return a dozen texts: short ones, and some around ``limit`` tokens."""
     lengths = (limit // 4, limit - 2, limit + limit // 4)
     return [
         *SHORT_TEXTS,
@@ -119,7 +121,7 @@ def probe_texts(limit: int) -> list[str]:
 
 
 def _seen_texts(encoder: Any, specs: Sequence[FeatureSpec]) -> list[str]:
-    """The probe texts of which the model sees any token."""
+    """Return the probe texts of which the model sees at least one token."""
     (prompt,) = {spec.prompt for spec in specs}
     limit = specs[0].max_length
     if prompt and encoder.tokens([prompt], "")[0] >= limit:
@@ -134,7 +136,7 @@ def _seen_texts(encoder: Any, specs: Sequence[FeatureSpec]) -> list[str]:
 def _reference(
     encoder: Any, texts: Sequence[str], specs: Sequence[FeatureSpec]
 ) -> list[list[np.ndarray]]:
-    """For each spec an array (T, D) per text; all layers of the tokens come from one pass."""
+    """Return, per spec, one (T, D) array per text; one pass gives all layers of the tokens."""
     reference = importlib.import_module("features.probe.reference")
     model, device = encoder.model, str(encoder.device)
     layers = sorted({layer for spec in specs if spec.layout == TOKENS for layer in spec.layers})
@@ -161,13 +163,13 @@ def _reference(
 
 
 def _alone(encoder: Any, texts: Sequence[str], spec: FeatureSpec) -> list[np.ndarray]:
-    """The encoder's own vectors (1, D) of each text by itself, by torch in float32."""
+    """Return the encoder's own vectors (1, D), text by text, by torch in float32."""
     torch, exact = encoder.on_torch(), replace(spec, precision="float32")
     return [torch.encode_plain([text], [exact])[0].values for text in texts]
 
 
 def _layers(vectors: np.ndarray, spec: FeatureSpec, layers: Sequence[int]) -> np.ndarray:
-    """(T, D) of one spec, out of the vectors of some layers side by side."""
+    """Return the (T, D) vectors of one spec from the concatenated vectors of several layers."""
     if spec.layout != TOKENS:
         return np.atleast_2d(vectors)
     parts = np.split(vectors, len(layers), axis=1)

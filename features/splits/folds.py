@@ -1,4 +1,4 @@
-"""K folds: every row is held out once; stratified, and copies and groups stay together."""
+"""Cross-validation folds: stratified, with duplicates and groups in one fold."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ def make_folds(
     groups: Sequence[Hashable] | np.ndarray | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """(N,) int64: the fold, 0 to ``folds`` - 1, in which each row is held out.
+    """Return (N,) int64: the fold, 0 to ``folds`` - 1, in which each row is held out.
 
-    Rows with the same folded text, and rows of one group, share a fold. Class by class the
-    largest units go first, each to the fold with the fewest rows of its class, then with the
-    fewest rows of all; ties are drawn. So a class with fewer units than folds is missing
-    from some folds, and a corpus of single rows is spread to within one row a class.
+    Rows with the same normalized text and rows of one group form a unit and share a fold.
+    Units are assigned from the largest to the smallest, each to the fold with the fewest rows
+    of its class, then with the fewest rows in total; ties are drawn. So a class with fewer
+    units than folds is missing from some folds, and if every unit is one row, the folds
+    differ by at most one row per class.
 
     Args:
         labels: N labels.
         texts: N texts.
-        folds: 2 or more.
-        groups: N group ids, such as clusters of near-copies; a missing one is its own.
-        seed: of the ties, 0 or more.
+        folds: number of folds, 2 or more.
+        groups: N group ids, such as clusters of near-duplicates; a row with a missing id
+            belongs to no group.
+        seed: seed of the ties, 0 or more.
 
     Raises:
         SettingError: fewer than 2 folds, or a negative seed.
@@ -51,20 +53,20 @@ def make_folds(
             f"{folds} folds; take fewer folds, or add rows"
         )
     classes = ids_of(labels)
-    fold_of = _assigned(np.bincount(units), majority(units, classes), folds, seed)
+    fold_of = _assign_folds(np.bincount(units), majority(units, classes), folds, seed)
     chosen: np.ndarray = fold_of[units]
     return chosen
 
 
-def _assigned(sizes: np.ndarray, strata: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """(U,) int64 folds of units with so many rows and of such classes."""
+def _assign_folds(sizes: np.ndarray, strata: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Return the (U,) int64 fold of each unit, given (U,) row counts and (U,) classes."""
     rng = np.random.default_rng(seed)
-    held = np.zeros((int(strata.max()) + 1, folds), np.int64)
+    counts = np.zeros((int(strata.max()) + 1, folds), np.int64)
     fold_of = np.empty(len(sizes), np.int64)
-    # Large units first, or nothing would be left to even them out.
+    # Large units first, so that the small ones can even out the folds.
     for unit in np.lexsort((rng.random(len(sizes)), -sizes)).tolist():
-        own, whole = held[strata[unit]], held.sum(axis=0)
-        fold = int(np.lexsort((rng.random(folds), whole, own))[0])
-        held[strata[unit], fold] += sizes[unit]
+        of_class, total = counts[strata[unit]], counts.sum(axis=0)
+        fold = int(np.lexsort((rng.random(folds), total, of_class))[0])
+        counts[strata[unit], fold] += sizes[unit]
         fold_of[unit] = fold
     return fold_of

@@ -1,10 +1,10 @@
-"""Splits: which rows train, validate and test; seeded, stratified, safe against duplicates.
+"""Splits: which rows train, validate and test; seeded, stratified, without leakage.
 
-    texts, groups -> units -> cut test -> cut validation -> Split
+    texts, groups -> units -> draw test -> draw validation -> Split
 
-Rows with the same folded text, and rows of one group, are one unit and never straddle two
-sides that are cut here. An official split is respected to the row; only a side that it
-lacks is cut.
+Rows with the same normalized text and rows of one group form a unit, and all rows of a unit
+go to the same side. The split column of a data file is followed row by row; only a side that
+is missing there is drawn from the training rows.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from features.splits.names import OFFICIAL, SIDES, TEST, TRAINING, VALIDATION
 from features.splits.strata import draw
 from features.text import normalize_text
 
-# One for each side: with fewer, a class cannot be both learned and scored.
 MIN_UNITS = 3
+"""Minimum units of a class, one per side: with fewer it cannot be both learned and scored."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of each side, and the classes that training knows.
+    """The rows of each side, and the classes of the training rows.
 
     Attributes:
-        train, validation, test: sorted int64 positions in the corpus; every row stands in
-            exactly one of the three.
-        classes: the labels of the training rows, sorted; a class id is a position here.
-        unseen: label -> rows of validation and test whose label no training row has.
-        notes: what a user must know about this split, one sentence each.
+        train, validation, test: sorted int64 rows of the corpus; every row is in exactly one
+            of the three.
+        classes: the labels of the training rows, sorted; a class id is an index into them.
+        unseen: label -> number of rows of validation and test, for labels that no training
+            row has.
+        notes: sentences that a user should read about this split.
     """
 
     train: np.ndarray
@@ -47,10 +48,10 @@ class Split:
     notes: tuple[str, ...]
 
     def label_ids(self, labels: Sequence[str]) -> np.ndarray:
-        """(len(labels),) int64 class ids.
+        """Return (len(labels),) int64 class ids.
 
-        A label that training lacks gets an id of its own from ``len(classes)`` up, which no
-        prediction can equal, so that it scores as an error.
+        A label without training rows gets an id of ``len(classes)`` or more. No prediction
+        can be equal to it, so it scores as an error.
         """
         ids = {label: i for i, label in enumerate((*self.classes, *sorted(self.unseen)))}
         for label in sorted(set(labels) - ids.keys()):
@@ -70,19 +71,23 @@ def make_split(
 ) -> Split:
     """Split N labelled texts into training, validation and test.
 
-    Without a split column, ``test`` of the rows test and ``validation`` of the rest
-    validate, class by class. A class with fewer than 3 units stays in training.
+    Without a split column the test rows are drawn first, then the validation rows, class by
+    class. A class with fewer than 3 units stays in training.
 
     Args:
         labels: N labels.
         texts: N texts.
         splits: N cells of a split column: train, validation, test or a usual synonym, in
             any case. None: no split column.
-        groups: N group ids; rows with equal ids stay together, those without one are free.
-        seed: of every random choice, 0 or more.
-        test: share of the rows that test, between 0 and 1; None: none are cut for it.
-        validation: share of the rest that validates, between 0 and 1.
+        groups: N group ids; rows with equal ids stay on one side. Rows with a missing id
+            belong to no group.
+        seed: seed of all random choices, 0 or more.
+        test: share of the rows to draw for testing, between 0 and 1; None: draw none.
+        validation: share of the rows left to draw for validation, between 0 and 1.
         rows: N row numbers for messages; 1, 2, ... by default.
+
+    Returns:
+        The split, with notes on what was drawn and on duplicates across sides.
 
     Raises:
         SplitError: too few rows or units, one class only, an empty or unknown split value,
@@ -117,14 +122,14 @@ def make_split(
 def _check_lengths(
     labels: Sequence[str], texts: Sequence[str], *others: Sequence[object] | np.ndarray | None
 ) -> None:
-    """Raise a ValueError unless everything given has one value a row."""
+    """Raise a ValueError unless all arguments that are given have the same length."""
     lengths = {len(values) for values in (labels, texts, *others) if values is not None}
     if len(lengths) > 1:
         raise ValueError(f"labels, texts, splits, groups and rows differ in length: {lengths}")
 
 
 def _check_settings(seed: int, test: float | None, validation: float) -> None:
-    """Raise a SettingError at a share or a seed out of range."""
+    """Raise a SettingError if a share or the seed is out of range."""
     for name, share in (("test", test), ("validation", validation)):
         if share is not None and not 0 < share < 1:
             raise SettingError(f"the {name} share is {share}; it must lie between 0 and 1")
@@ -133,15 +138,15 @@ def _check_settings(seed: int, test: float | None, validation: float) -> None:
 
 
 def _positions(labels: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    """(N,) int64: where each label stands in ``names``."""
-    places = {name: i for i, name in enumerate(names)}
-    return np.array([places[label] for label in labels], dtype=np.int64)
+    """Return (N,) int64: the index of each label in ``names``."""
+    index = {name: i for i, name in enumerate(names)}
+    return np.array([index[label] for label in labels], dtype=np.int64)
 
 
 def official_sides(
     splits: Sequence[str] | None, rows: Sequence[int]
 ) -> tuple[np.ndarray, list[str]]:
-    """(N,) int8 sides that a split column gives, all training without one; and notes.
+    """Return (N,) int8 sides and notes from a split column; all training without a column.
 
     Raises:
         SplitError: an empty or unknown value, or all rows marked as test.
@@ -163,7 +168,7 @@ def official_sides(
 
 
 def _refuse_unknown(splits: Sequence[str], rows: Sequence[int]) -> None:
-    """Raise a SplitError that lists the empty and unknown values of a split column."""
+    """Raise a SplitError listing the empty and unknown values of a split column, if any."""
     if all(value.strip().lower() in OFFICIAL for value in set(splits)):
         return
     unknown: dict[str, list[int]] = {}
@@ -171,7 +176,9 @@ def _refuse_unknown(splits: Sequence[str], rows: Sequence[int]) -> None:
         if cell.strip().lower() not in OFFICIAL:
             shown = clipped(cell) if cell.strip() else "an empty cell"
             unknown.setdefault(shown, []).append(row)
-    found = listed((f"{value} in {_rows(where)}" for value, where in unknown.items()), most=5)
+    found = listed(
+        (f"{value} in {_rows(where)}" for value, where in unknown.items()), maximum=5
+    )
     raise SplitError(
         f"the split column holds {found}; write {listed(OFFICIAL)}, "
         "or name another column with --split-column"
@@ -181,10 +188,16 @@ def _refuse_unknown(splits: Sequence[str], rows: Sequence[int]) -> None:
 def _cut(
     units: np.ndarray, classes: np.ndarray, shares: Mapping[int, float], seed: int, kind: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(rows,) int8 sides, cut in the order of ``shares``; and the classes too rare to cut.
+    """Return (rows,) int8 sides, and the classes with too few units to draw from.
+
+    Args:
+        units, classes: (rows,) int64 ids.
+        shares: side -> share of the rows left, drawn in this order.
+        seed: seed of the draws.
+        kind: what a unit is called in messages.
 
     Raises:
-        SplitError: every class is too rare.
+        SplitError: all classes have too few units.
     """
     sizes, strata = np.bincount(units), majority(units, classes)
     counts = np.bincount(strata)
@@ -207,7 +220,7 @@ def _cut(
 def _split(
     sides: np.ndarray, classes: np.ndarray, names: Sequence[str], notes: list[str]
 ) -> Split:
-    """The finished split; raises a SplitError where training has one class only."""
+    """Return the finished split. Raises a SplitError if training has only one class."""
     train, validation, test = (np.flatnonzero(sides == s) for s in (TRAINING, VALIDATION, TEST))
     known = [names[i] for i in np.unique(classes[train])]
     if len(known) < 2:
@@ -229,14 +242,14 @@ def _split(
 
 
 def _repeats_across(sides: np.ndarray, copies: np.ndarray, rows: Sequence[int]) -> list[str]:
-    """Notes on rows of an official split that repeat a text of another side."""
+    """Return notes on leakage: rows of an official split that repeat a text of another side."""
     notes = []
     for one, other in ((TRAINING, TEST), (TRAINING, VALIDATION), (VALIDATION, TEST)):
         repeats = np.flatnonzero((sides == other) & np.isin(copies, copies[sides == one]))
         if len(repeats):
-            whole = many(int(np.sum(sides == other)), f"{SIDES[other]} row")
+            total = many(int(np.sum(sides == other)), f"{SIDES[other]} row")
             notes.append(
-                f"{len(repeats):,} of {whole} "
+                f"{len(repeats):,} of {total} "
                 f"have a text that is in {SIDES[one]} too, as the split column says: "
                 f"{_rows(rows[i] for i in repeats.tolist())}."
             )
@@ -244,7 +257,7 @@ def _repeats_across(sides: np.ndarray, copies: np.ndarray, rows: Sequence[int]) 
 
 
 def _sides_cut(sides: np.ndarray, shares: Mapping[int, float]) -> list[str]:
-    """Notes on the sides that an official split lacked."""
+    """Return notes on the sides that were missing from an official split."""
     return [
         f"The split column has no {SIDES[side]} rows: {share:.0%} of the rows left to "
         f"training, {int(np.sum(sides == side)):,}, were cut for it."
@@ -253,14 +266,14 @@ def _sides_cut(sides: np.ndarray, shares: Mapping[int, float]) -> list[str]:
 
 
 def _repeats_together(copies: np.ndarray) -> list[str]:
-    """A note on rows that repeat a text and were kept on its side."""
+    """Return a note on duplicates, all of which are on one side."""
     repeats = len(copies) - len(np.unique(copies))
     told = many(repeats, "row repeats", "rows repeat")
     return [f"{told} an earlier text; copies were kept on one side."] if repeats else []
 
 
 def _rare(classes: np.ndarray, names: Sequence[str], rare: np.ndarray, kind: str) -> list[str]:
-    """A note on the classes that stay in training because they cannot be shared out."""
+    """Return a note on the classes that stay in training because they have too few units."""
     if not len(rare):
         return []
     counts = np.bincount(classes)
@@ -272,7 +285,7 @@ def _rare(classes: np.ndarray, names: Sequence[str], rare: np.ndarray, kind: str
 
 
 def _conflicts(copies: np.ndarray, classes: np.ndarray) -> list[str]:
-    """A note on texts that stand under more than one label."""
+    """Return a note on texts that occur with more than one label."""
     pairs = np.unique(np.stack([copies, classes]), axis=1)
     texts = int(np.sum(np.bincount(pairs[0]) > 1))
     told = many(texts, "text stands", "texts stand")

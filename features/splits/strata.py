@@ -1,7 +1,7 @@
-"""Drawing rows class by class, in whole units: the arithmetic under ``splits``.
+"""Stratified draws: the same share of every class, in units.
 
-A unit is a set of rows that must not be parted. All functions here are pure; chance comes
-in as a generator.
+A unit is a set of rows that must stay together. All functions are pure: random numbers come
+from a generator that the caller passes.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ import numpy as np
 def draw(
     sizes: np.ndarray, strata: np.ndarray, share: float, leave: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Indices of units drawn at random so that every class gives ``share`` of its rows.
+    """Return indices of units drawn at random so that every class gives ``share`` of its rows.
 
-    Every class gives at least one unit and keeps at least ``leave``; it must have more
-    than that. Its rows drawn differ from its share by one unit at most (and by what those
-    two rules ask), and the classes' roundings cancel out.
+    Every class gives at least one unit and keeps at least ``leave``, so it must have more
+    than ``leave`` units. The rows drawn from a class differ from its share by at most one
+    unit, except where these two rules require more, and the rounding errors of the classes
+    cancel out.
 
     Args:
-        sizes: (U,) rows of each unit.
+        sizes: (U,) rows per unit.
         strata: (U,) int64 class of each unit.
-        share: of the rows, between 0 and 1.
-        leave: units of each class that stay.
-        rng: the only source of chance.
+        share: share of the rows to draw, between 0 and 1.
+        leave: minimum number of units that remain in each class.
+        rng: generator of all random numbers.
+
+    Returns:
+        int64 indices of the units drawn.
     """
     rows = np.bincount(strata, weights=sizes)
     present = np.flatnonzero(rows)
@@ -40,12 +44,12 @@ def draw(
 
 
 def sample(classes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Sorted rows of a sample in which every class has its share, and one row at least.
+    """Return the sorted rows of a stratified sample, with at least one row per class.
 
     Args:
         classes: (N,) int64 class of each row.
-        count: rows of the sample; all where there are no more.
-        rng: the only source of chance.
+        count: rows to draw; if there are no more than that, all are returned.
+        rng: generator of all random numbers.
     """
     if count >= len(classes):
         return np.arange(len(classes))
@@ -55,10 +59,10 @@ def sample(classes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndar
 
 
 def _targets(rows: np.ndarray, share: float, rng: np.random.Generator) -> list[int]:
-    """Rows to draw from each class: its share rounded down or up, but 1 at least.
+    """Return how many rows to draw from each class: its share, rounded, and at least 1.
 
-    Who is rounded up goes by the largest remainder (ties by chance), so that the sum is the
-    share of all rows, rounded.
+    The classes with the largest remainders are rounded up (ties are drawn), so that the sum
+    is the rounded share of all rows.
     """
     exact = share * rows
     low = np.maximum(np.floor(exact), 1)
@@ -71,20 +75,20 @@ def _targets(rows: np.ndarray, share: float, rng: np.random.Generator) -> list[i
 
 
 def _filled(members: np.ndarray, sizes: np.ndarray, target: int, leave: int) -> np.ndarray:
-    """Units of one class, taken in order while they fit into ``target`` rows."""
-    most = len(members) - leave
+    """Return units of one class with about ``target`` rows, taken in order while they fit."""
+    max_units = len(members) - leave
     if sizes.max() == 1:
-        return members[: min(target, most)]
+        return members[: min(target, max_units)]
     taken: list[int] = []
     spare: list[int] = []
     rows = 0
     for index, size in enumerate(sizes.tolist()):
-        fits = rows + size <= target and len(taken) < most
+        fits = rows + size <= target and len(taken) < max_units
         (taken if fits else spare).append(index)
         rows += size if fits else 0
-    # The smallest unit that did not fit may still come nearer to the target than none.
+    # With the smallest unit that did not fit, the sum may still be nearer to the target.
     smallest = min(spare, key=lambda index: int(sizes[index]))
     over = rows + int(sizes[smallest]) - target
-    if len(taken) < most and (not taken or abs(over) < target - rows):
+    if len(taken) < max_units and (not taken or abs(over) < target - rows):
         taken.append(smallest)
     return members[taken]

@@ -1,1 +1,1 @@
-"""Files and folders, on this machine and in object storage."""
+"""Files and folders on this machine and on object storage."""

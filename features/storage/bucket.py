@@ -1,7 +1,7 @@
-"""The file system of a bucket, through pyarrow; and what goes wrong there, in one line.
+"""The file system of a bucket, by pyarrow, and its errors as one-line messages.
 
-Waiting ends: ``CONNECT_SECONDS`` for a server that does not answer, ``SILENT_SECONDS`` for one
-that stops in the middle, ``ATTEMPTS`` of each.
+Every wait has a limit: ``CONNECT_SECONDS`` to connect and ``SILENT_SECONDS`` without data, each
+tried ``ATTEMPTS`` times.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from urllib.parse import parse_qsl, urlencode
 from features.errors import RemoteError
 
 S3_SETTINGS = ("region", "scheme", "endpoint_override")
-"""What may stand behind ``?`` in an ``s3://`` place."""
+"""Settings that an ``s3://`` location may have behind ``?``."""
 
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 CONNECT_SECONDS = 5.0
+"""Maximum seconds to connect to a server."""
+
 SILENT_SECONDS = 10.0
+"""Maximum seconds without data from a server."""
+
 ATTEMPTS = 3
+"""Attempts per request."""
 
 AWS_ERROR = re.compile(r"AWS Error (\w+)(?: \(HTTP status (\d+)\))?")
 BUCKET = re.compile(r"bucket '([^']*)'")
@@ -38,12 +43,12 @@ REFUSED = (
 
 @lru_cache(maxsize=16)
 def filesystem(scheme: str, bucket: str, query: str) -> Any:
-    """The file system of a bucket, connected to lazily."""
+    """Return the file system of a bucket; it connects on the first request."""
     import pyarrow.fs as fs
 
     asked = dict(parse_qsl(query))
     if scheme != "s3":
-        # Its client would try for a quarter of an hour.
+        # By default its client retries for a quarter of an hour.
         asked.setdefault("retry_limit_seconds", f"{SILENT_SECONDS:.0f}")
         return fs.FileSystem.from_uri(f"{scheme}://{bucket}?{urlencode(asked)}")[0]
     # pyarrow.fs.S3FileSystem itself reads neither variable.
@@ -64,7 +69,7 @@ def filesystem(scheme: str, bucket: str, query: str) -> Any:
 
 
 def readable_error(error: Exception, name: str) -> RemoteError:
-    """What a server or the way to it answered, as one line with a remedy."""
+    """Return a one-line error with a remedy for an error of pyarrow's file system."""
     found = AWS_ERROR.search(str(error))
     code, status = found.groups() if found else ("", None)
     if code == "NO_SUCH_BUCKET":

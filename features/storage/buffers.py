@@ -1,7 +1,7 @@
-"""Memory: how much of it vectors may take, and a file for those that take more.
+"""Memory for vectors: how much is available, and memory-mapped files beyond that.
 
-The file lies beside the shards, has no name, and goes when nothing refers to its array any
-more: a killed run leaves nothing behind.
+Such a file is in the folder of the shards and has no name, so the system removes it as soon as
+its array is no longer used. A killed run leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -17,32 +17,31 @@ from features.errors import CacheError, DiskSpaceError
 from features.storage.files import FULL, TEMPORARY_PREFIX
 
 SHARE = 0.5
-"""Of the available memory, what vectors take without being asked."""
+"""Share of the available memory that vectors take by default."""
 
 LIMITS = {
     "memory.max": "memory.current",
     "memory/memory.limit_in_bytes": "memory/memory.usage_in_bytes",
 }
-"""Where Linux says how much memory a container may take, in its versions 2 and 1, and beside
-it how much it takes already."""
+"""Files of cgroups version 2 and 1: a container's memory limit -> its current usage."""
 
 ASSUMED_MEMORY = 4 * 2**30
-"""Where the system does not say how much memory there is, such as Windows."""
+"""Bytes assumed if the system does not report its memory, as on Windows."""
 
 ZEROS = bytes(2**20)
 
 
 def available_memory(root: Path = Path("/")) -> int:
-    """Bytes of memory that this process could take now, about.
+    """Estimate how many bytes of memory this process can still allocate.
 
     Args:
-        root: where the file systems of the kernel stand.
+        root: folder that holds ``proc`` and ``sys``.
     """
     limits = [_free(root / "proc/meminfo")]
     for limit, taken in LIMITS.items():
-        most = _number(root / "sys/fs/cgroup" / limit)
-        if most is not None:
-            limits.append(max(0, most - (_number(root / "sys/fs/cgroup" / taken) or 0)))
+        maximum = _number(root / "sys/fs/cgroup" / limit)
+        if maximum is not None:
+            limits.append(max(0, maximum - (_number(root / "sys/fs/cgroup" / taken) or 0)))
     return min(limits)
 
 
@@ -70,7 +69,7 @@ def _physical() -> int:
 
 
 def on_disk(values: np.ndarray) -> bool:
-    """Whether an array stands in a file, be it one of ``VectorBuffer`` or a shard."""
+    """Return whether an array is memory-mapped, from a ``VectorBuffer``'s file or a shard."""
     base: object = values
     while isinstance(base, np.ndarray):
         base = base.base
@@ -78,25 +77,25 @@ def on_disk(values: np.ndarray) -> bool:
 
 
 class VectorBuffer:
-    """Room for the vectors of one table: memory, or a file where they are too many.
+    """Allocates the arrays of one table in RAM, or in temporary files beyond the budget.
 
     Args:
-        size: bytes that they will take.
-        budget: bytes of memory that they may take; None: half of what is available.
-        folder: where the file would lie.
+        size: bytes that all arrays will take.
+        budget: maximum bytes of RAM; None: half of the available memory.
+        folder: folder for the memory-mapped files.
     """
 
     def __init__(self, size: int, budget: int | None, folder: Path) -> None:
-        most = int(SHARE * available_memory()) if budget is None else budget
-        self.in_memory = size <= most
+        maximum = int(SHARE * available_memory()) if budget is None else budget
+        self.in_memory = size <= maximum
         self._folder = folder
         self._maps: list[mmap.mmap] = []
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype | str) -> np.ndarray:
-        """A new array, C-contiguous; what it holds is arbitrary.
+        """Return a new C-contiguous array with arbitrary values.
 
         Raises:
-            DiskSpaceError: the file does not fit on the disk.
+            DiskSpaceError: a file does not fit on the disk.
             CacheError: the folder cannot be written.
         """
         kind = np.dtype(dtype)
@@ -107,7 +106,7 @@ class VectorBuffer:
         return np.frombuffer(self._maps[-1], kind).reshape(shape)
 
     def release(self) -> None:
-        """Let the system take back the memory behind what was written so far."""
+        """Let the system free the memory of the pages that were written so far."""
         for mapped in self._maps:
             if hasattr(mmap, "MADV_DONTNEED"):
                 mapped.madvise(mmap.MADV_DONTNEED)
@@ -133,7 +132,7 @@ class VectorBuffer:
 
 
 def _reserve(descriptor: int, size: int) -> None:
-    """Give a file all its bytes: to run out of disk under a memory map kills the process."""
+    """Allocate all bytes of a file: a full disk under a memory map would kill the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
         return

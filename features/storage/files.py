@@ -1,15 +1,15 @@
-"""Durable files: they appear whole or not at all, and what appeared survives a power cut.
+"""Durable files: each appears complete or not at all, and then survives a power cut.
 
     .tmp-<token>  --write, fsync-->  --rename-->  <name>  --fsync of the folder
 
-A writer holds a lock of the kernel on its temporary file. The kernel drops it when the
-writer dies, however it dies, so ``sweep`` can tell a leftover from a file under way without
-process ids or clocks, and no lock outlives its holder. Where a file system has no such locks
-(or keeps them to one machine), age decides, and a writer whose temporary file was swept
-writes it again.
+A writer holds a kernel lock on its temporary file. The kernel releases the lock when the writer
+ends, for whatever reason, so ``sweep`` can tell a leftover from a file that is still being
+written, without process ids or clocks. On a file system without such locks (or with locks that
+other machines do not see) the age decides, and a writer whose temporary file was removed writes
+it again.
 
-On object storage (``RemotePath``) a file appears whole and durable by itself, and there are no
-folders: most of this is nothing there. The lock of those who tidy is a ``lease``.
+On object storage (``RemotePath``) a file appears complete and durable anyway, and there are no
+folders, so most functions do nothing there. The maintenance lock is a ``lease``.
 """
 
 from __future__ import annotations
@@ -37,34 +37,45 @@ from features.storage.remote import RemotePath
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 TEMPORARY_PREFIX = ".tmp-"
 TEMPORARY = re.compile(r"\.tmp-.*|\.probe-[0-9a-f]{8}")
-"""Names of files and folders under way, and those that older versions tried a cache with."""
+"""Names of temporary files and folders, and of the files by which older versions tested whether
+a cache can be written."""
 
 OWN_TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{16}|\.probe-[0-9a-f]{8}")
-"""The names that are given here to files, exactly: what may be swept beside others' files."""
+"""Exactly the names that this module gives to files; safe to remove in a folder of the user."""
 
-Named = Callable[[str], object]
-"""Says of a name whether it is meant."""
+NameTest = Callable[[str], object]
+"""Name -> something true if the name matches."""
 
 LOCK_NAME = ".maintenance"
+"""File that is locked while a cache is maintained; on object storage a prefix of marks."""
+
 ABANDONED_SECONDS = 24 * 3600.0
-"""Age from which a temporary file counts as left over where locks cannot tell."""
+"""Age in seconds from which a temporary file counts as a leftover if there are no locks."""
 
 REFRESH_SECONDS = 3600.0
-"""How often a folder under way is made to look young where there are no locks."""
+"""Seconds between renewals of a temporary folder's time of change, if there are no locks."""
 
 ATTEMPTS = 3
+"""Attempts to write a file whose temporary file another machine removes."""
+
 FILE_MODE = 0o666
-"""Whoever the umask lets in: a cache may be shared."""
+"""Mode of new files before the umask: a cache may be shared."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers of a full disk."""
+
 BUSY = (errno.EWOULDBLOCK, errno.EACCES)
+"""Error numbers of a lock that another process holds."""
+
 OBSTACLES = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY)
+"""Error numbers of a file in place of a folder, or of a folder in place of a file."""
 
 
 def put(folder: Location, name: str, data: bytes | memoryview) -> None:
-    """Make the file ``folder/name`` appear whole or not at all, durable before it appears.
+    """Write the file ``folder/name`` atomically; it is durable when this returns.
 
-    A folder that is missing, because someone took it for an empty one, is made again.
+    A missing folder, which another process may have removed because it was empty, is made
+    again.
 
     Raises:
         DiskSpaceError: the disk is full.
@@ -81,14 +92,14 @@ def put(folder: Location, name: str, data: bytes | memoryview) -> None:
                 sync_folder(folder)
                 break
             except FileNotFoundError:
-                # Swept by a machine that could not see the lock: once more.
+                # Removed by a machine that cannot see the lock: try again.
                 if attempt == ATTEMPTS - 1:
                     raise
                 make_folder(folder)
 
 
 def prove_writable(folder: Path) -> None:
-    """Make a file in a folder and remove it. Raises ``OSError`` where that cannot be."""
+    """Make a file in a folder and remove it. Raises ``OSError`` if that is not possible."""
     path, descriptor = _new_file(folder)
     try:
         path.unlink(missing_ok=True)
@@ -97,11 +108,11 @@ def prove_writable(folder: Path) -> None:
 
 
 def open_file(path: Path) -> IO[bytes]:
-    """A file, opened for reading; a named pipe or a device is refused, not waited for.
+    """Open a regular file for reading; a named pipe or a device is refused without waiting.
 
     Raises:
-        OSError: it cannot be opened.
-        ValueError: it is no regular file.
+        OSError: the file cannot be opened.
+        ValueError: it is not a regular file.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("it is no regular file")
@@ -109,7 +120,7 @@ def open_file(path: Path) -> IO[bytes]:
 
 
 def read_file(path: Location) -> bytes:
-    """The bytes of a file. Raises as ``open_file``, or ``RemoteError``."""
+    """Return the bytes of a file. Raises ``RemoteError``, or like ``open_file``."""
     if isinstance(path, RemotePath):
         return path.read_bytes()
     with open_file(path) as file:
@@ -117,7 +128,7 @@ def read_file(path: Location) -> bytes:
 
 
 def make_folder(folder: Location) -> None:
-    """Make a folder and its parents, durably. Raises as ``put`` does."""
+    """Make a folder and its parents, durably. Raises like ``put``."""
     if isinstance(folder, RemotePath):
         return
     with writing(folder):
@@ -129,12 +140,13 @@ def make_folder(folder: Location) -> None:
 
 @contextmanager
 def temporary_folder(folder: Path, name: str) -> Iterator[Path]:
-    """A new folder inside another that ``sweep`` spares while the block runs.
+    """Make a temporary folder inside another and protect it from ``sweep`` during the block.
 
-    Who fills it renames it; what is left under its temporary name is a leftover.
+    The caller renames the folder when it is complete. If it still has its temporary name
+    after the block, it is a leftover.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be made.
     """
     path, descriptor, locked = _locked_folder(folder, name)
     done = threading.Event()
@@ -149,34 +161,35 @@ def temporary_folder(folder: Path, name: str) -> Iterator[Path]:
 
 
 def file_names(folder: Location) -> list[str]:
-    """Names of all that lies in a folder. Raises ``OSError``."""
+    """Return the names of all entries of a folder. Raises ``OSError``."""
     if isinstance(folder, RemotePath):
         return [path.name for path in folder.iterdir()]
     return os.listdir(folder)
 
 
-def abandoned(folder: Location, ours: Named = TEMPORARY.fullmatch) -> list[Location]:
-    """Temporary files in a folder whose writers are gone."""
+def abandoned(folder: Location, ours: NameTest = TEMPORARY.fullmatch) -> list[Location]:
+    """Return the temporary files in a folder whose writers have ended."""
     return [path for path in _temporaries(folder, ours) if _take(path, lambda: None)]
 
 
-def sweep(folder: Location, ours: Named = TEMPORARY.fullmatch) -> int:
-    """Remove the temporary files and folders that dead writers left; how many they were.
+def sweep(folder: Location, ours: NameTest = TEMPORARY.fullmatch) -> int:
+    """Remove temporary files and folders whose writers have ended, and return how many.
 
     Args:
-        ours: whether a name may be one; more exactly where others keep files too.
+        ours: whether a name is that of a temporary file; stricter than the default for
+            folders that hold other files too.
     """
     return sum(_take(path, partial(_remove, path)) for path in _temporaries(folder, ours))
 
 
 @contextmanager
 def exclusive(root: Location) -> Iterator[None]:
-    """Hold the one place of those who remove files in a cache: compact, collect, verify --fix.
+    """Hold the cache's maintenance lock (compact, collect, verify --fix).
 
-    Encoding and reading need no lock and go on meanwhile.
+    Encoding and reading do not need the lock and continue.
 
     Raises:
-        CacheError: another process holds it.
+        CacheError: another process holds the lock.
     """
     with lease(root, LOCK_NAME) if isinstance(root, RemotePath) else _locked(root) as alone:
         if not alone:
@@ -189,9 +202,9 @@ def exclusive(root: Location) -> Iterator[None]:
 
 @contextmanager
 def reading(folder: Location) -> Iterator[None]:
-    """Turn what the system raises over reading a folder into a CacheError, but a missing one.
+    """Turn an ``OSError`` on reading a cache folder into a CacheError.
 
-    What is not there is left to the caller as ``FileNotFoundError``.
+    A ``FileNotFoundError`` is left to the caller.
     """
     try:
         yield
@@ -206,7 +219,7 @@ def reading(folder: Location) -> Iterator[None]:
 
 @contextmanager
 def writing(folder: Location) -> Iterator[None]:
-    """Turn what the system raises over writing in a folder into the project's errors."""
+    """Turn an ``OSError`` on writing to a cache folder into DiskSpaceError or CacheError."""
     try:
         yield
     except OSError as error:
@@ -228,7 +241,7 @@ def writing(folder: Location) -> Iterator[None]:
 
 
 def sync_folder(folder: Location) -> None:
-    """Make renames and removals in a folder durable. Only POSIX lets a folder be synced."""
+    """Make renames and removals in a folder durable; only POSIX systems can do so."""
     if os.name == "posix" and not isinstance(folder, RemotePath):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -239,7 +252,7 @@ def sync_folder(folder: Location) -> None:
 
 @contextmanager
 def _locked(root: Path) -> Iterator[bool]:
-    """Whether the lock was got; held until the block ends or the process dies."""
+    """Yield whether the maintenance lock was acquired; release it on exit."""
     path = root / LOCK_NAME
     if path.is_dir():
         raise CacheError(
@@ -249,7 +262,7 @@ def _locked(root: Path) -> Iterator[bool]:
     with writing(root):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
-        except PermissionError:  # another user's, which can be locked all the same
+        except PermissionError:  # another user's file, which can be locked all the same
             descriptor = os.open(path, os.O_RDONLY)
     try:
         yield _lock(descriptor) is not False
@@ -258,7 +271,7 @@ def _locked(root: Path) -> Iterator[bool]:
 
 
 def _new_file(folder: Path) -> tuple[Path, int]:
-    """A new temporary file, locked, and its descriptor. Raises ``OSError``."""
+    """Make a locked temporary file; return it with its descriptor. Raises ``OSError``."""
     path = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     _lock(descriptor, wait=True)
@@ -286,13 +299,16 @@ def _put(folder: Path, name: str, data: memoryview) -> None:
 
 
 def _locked_folder(folder: Path, name: str) -> tuple[Path, int, bool]:
-    """A new folder, the descriptor that locks it, and whether it does; -1 and False without."""
+    """Make a folder; return it, the descriptor of its lock, and whether it is locked.
+
+    Without locks the descriptor is -1.
+    """
     while True:
         path = folder / f"{TEMPORARY_PREFIX}{name}-{secrets.token_hex(3)}"
         path.mkdir(parents=True)
         if fcntl is None:
             return path, -1, False
-        with suppress(FileNotFoundError):  # swept before it was locked: once more
+        with suppress(FileNotFoundError):  # removed before it was locked: try again
             descriptor = os.open(path, os.O_RDONLY)
             locked = _lock(descriptor, wait=True)
             if path.exists():
@@ -301,13 +317,13 @@ def _locked_folder(folder: Path, name: str) -> tuple[Path, int, bool]:
 
 
 def _keep_young(path: Path, done: threading.Event) -> None:
-    """Renew a folder's time of change: by its age alone would it pass for a leftover."""
+    """Renew a folder's time of change, since without locks an old one is a leftover."""
     while not done.wait(REFRESH_SECONDS):
         with suppress(OSError):
             os.utime(path)
 
 
-def _temporaries(folder: Location, ours: Named) -> list[Location]:
+def _temporaries(folder: Location, ours: NameTest) -> list[Location]:
     try:
         found = [name for name in file_names(folder) if ours(name)]
     except FileNotFoundError:
@@ -323,7 +339,7 @@ def _remove(path: Location) -> None:
 
 
 def _take(path: Location, act: Callable[[], object]) -> bool:
-    """Do something while no writer can hold the file. False, nothing done: one may."""
+    """Call ``act`` if no writer can be using a file, and return whether it was called."""
     try:
         if isinstance(path, RemotePath):
             left = time.time() - path.stat().st_mtime > ABANDONED_SECONDS
@@ -332,13 +348,13 @@ def _take(path: Location, act: Callable[[], object]) -> bool:
             return left
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
-        return False  # renamed or swept meanwhile
+        return False  # renamed or removed meanwhile
     try:
         locked = _lock(descriptor)
         found = os.fstat(descriptor)
         if locked is None:
             locked = time.time() - found.st_mtime > ABANDONED_SECONDS
-        # Renamed since it was opened: it is whole, and has another name now.
+        # If it was renamed after it was opened, it is complete and has its final name now.
         locked = locked and os.path.samestat(found, os.lstat(path))
         if locked:
             act()
@@ -350,7 +366,7 @@ def _take(path: Location, act: Callable[[], object]) -> bool:
 
 
 def _lock(descriptor: int, wait: bool = False) -> bool | None:
-    """Whether the lock was got; None where this file system has none."""
+    """Return whether a lock was acquired; None if the file system has no locks."""
     if fcntl is None:
         return None
     try:

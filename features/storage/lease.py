@@ -1,9 +1,9 @@
-"""Lease: the one place of those who remove files in a cache on object storage.
+"""Lease: the maintenance lock of a cache on object storage.
 
-There are no locks there, but whoever lists sees every object that was put before. So each puts
-a mark of its own and then lists: of two, the later sees the other's mark, and draws its own
-back. Both may draw back; never do both hold the place. The holder renews its mark, so a mark
-that is old, by the server's own clock, is that of a dead process, and bars nobody.
+Object storage has no locks, but a listing shows every object that was put before it. So each
+process puts a mark and then lists the marks: of two processes, the later one sees the mark of
+the other and removes its own. Both may give up, but two can never hold the lease. The holder
+renews its mark. An old mark, by the server's clock, is that of a dead process and is ignored.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ from features.errors import RemoteError
 from features.storage.remote import RemotePath
 
 RENEW_SECONDS = 60.0
+"""Seconds between renewals of a mark."""
+
 EXPIRE_SECONDS = 600.0
+"""Age in seconds from which a mark is ignored."""
 
 
 @contextmanager
 def lease(root: RemotePath, prefix: str) -> Iterator[bool]:
-    """Whether the place was got; held until the block ends.
+    """Yield True if the lease was acquired; release it on exit.
 
     Args:
         root: the folder of the marks.
-        prefix: what the name of every mark begins with.
+        prefix: prefix of the marks' names.
 
     Raises:
-        RemoteError: the folder cannot be written or listed. A renewal that fails is tried
-            again, and a mark that cannot be removed expires.
+        RemoteError: the folder cannot be written or listed. A failed renewal is tried again,
+            and a mark that cannot be removed expires.
     """
     mark = root / f"{prefix}-{secrets.token_hex(8)}"
     done = threading.Event()
@@ -47,7 +50,7 @@ def lease(root: RemotePath, prefix: str) -> Iterator[bool]:
 
 
 def _alone(mark: RemotePath, prefix: str) -> bool:
-    """Whether there is no other mark that is alive; those of the dead are removed."""
+    """Remove expired marks, and return whether no other mark is left."""
     marks = {path.name: path for path in mark.parent.glob(f"{prefix}-*")}
     now = marks.pop(mark.name).stat().st_mtime
     alive = [path for path in marks.values() if now - path.stat().st_mtime < EXPIRE_SECONDS]
@@ -58,5 +61,5 @@ def _alone(mark: RemotePath, prefix: str) -> bool:
 
 def _renew(mark: RemotePath, done: threading.Event) -> None:
     while not done.wait(RENEW_SECONDS):
-        with suppress(OSError, RemoteError):  # the next may succeed before it expires
+        with suppress(OSError, RemoteError):  # the next renewal may succeed in time
             mark.write_bytes(b"")

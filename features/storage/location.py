@@ -1,10 +1,10 @@
-"""Places: a file or folder here (``pathlib.Path``) or on object storage (``RemotePath``).
+"""Locations: a file or folder on this machine (``Path``) or on object storage (``RemotePath``).
 
-    parse_location("data.csv")  parse_location("file:///data.csv")        a Path
-    parse_location("s3://bucket/folder/data.csv")                a RemotePath; also gs://
-    source("hub:owner/name@revision#configuration")     a HubName; else as ``parse_location``
+    parse_location("data.csv")                       Path
+    parse_location("file:///data.csv")               Path
+    parse_location("s3://bucket/folder/data.csv")    RemotePath; gs:// likewise
 
-Nothing is looked for here: a name is read, and refused where it can name nothing.
+Only the name is parsed and checked; the file need not exist.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from features.storage.bucket import S3_SETTINGS
 from features.storage.remote import RemotePath
 
 SCHEMES = ("s3", "gs")
-"""Object storage: a file there appears whole or not at all, and is named by bucket and key."""
-
+"""Schemes of object storage, where a file is named by bucket and key."""
 
 Location = Path | RemotePath
+"""A file or folder on this machine or on object storage."""
 
 
 def parse_location(text: str | Location) -> Location:
-    """Where a name points to: here, or on object storage. ``~`` is the home folder.
+    """Parse the name of a file or folder; ``~`` is the home folder.
 
     Raises:
-        SettingError: an empty name, a NUL byte, an unknown scheme, no bucket, credentials in
-            the name, a setting of the connection that is not known.
+        SettingError: the name is empty or has a NUL byte, the scheme is unknown, the bucket is
+            missing, or the name holds credentials or an unknown connection setting.
     """
     if not isinstance(text, str):
         return text if isinstance(text, RemotePath) else Path(text)
@@ -39,7 +39,7 @@ def parse_location(text: str | Location) -> Location:
     if "://" not in text:
         try:
             return Path(text).expanduser()
-        except RuntimeError:  # no such user: the name stands for itself
+        except RuntimeError:  # ~name without such a user: a literal file name
             return Path(text)
     parts = urlsplit(text, allow_fragments=False)
     if parts.scheme == "file":
@@ -75,7 +75,7 @@ def parse_location(text: str | Location) -> Location:
 
 
 def local_path(text: str) -> Path:
-    """A path on this machine. Raises ``SettingError``: anything else."""
+    """Parse the name of a file or folder that must be local. Raises ``SettingError``."""
     found = parse_location(text)
     if isinstance(found, RemotePath):
         raise SettingError(
@@ -85,5 +85,5 @@ def local_path(text: str) -> Path:
 
 
 def _hidden(text: str) -> str:
-    """A name without what may be a password."""
+    """Return a name with user and password replaced by dots."""
     return re.sub(r"://[^/@]*@", "://...@", text)

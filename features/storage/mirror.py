@@ -1,10 +1,10 @@
-"""Mirror: local copies of shards that lie on object storage, so that both kinds are mapped.
+"""Mirror: local copies of shards on object storage, so that these can be memory-mapped too.
 
     $XDG_CACHE_HOME/manyheads/shards/<fingerprint>/<digest>.parquet      (~/.cache by default)
 
-A copy is named by the digest of its bytes, as the shard is, and the digest is checked on every
-read: it can neither be stale nor wrong, whatever cache it came from. It may be deleted at any
-time. Where there is no room for copies, or little would be left, shards are read into memory.
+Like the shard, a copy is named by the digest of its bytes, which is checked on every read. So
+it is never stale or wrong, whatever cache it came from, and it may be deleted at any time. If
+a copy would leave less than ``SPARE_BYTES`` on the disk, the shard is read into memory.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from features.storage.location import Location
 from features.storage.remote import RemotePath
 
 SPARE_BYTES = 2**30
-"""Free space that copies leave on their disk, which is mostly that of the home folder."""
+"""Bytes that copies leave free on their disk, usually that of the home folder."""
 
 
 def mirror_folder() -> Path:
-    """Where the copies of all caches lie."""
+    """Return the folder of the local copies for all caches."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "manyheads" / "shards"
 
 
 def local_folder(folder: Location) -> Path:
-    """Where files that a space needs here lie: in its folder, or in that of its copies."""
+    """Return a folder for local files of a space: its own, or that of its local copies."""
     if not isinstance(folder, RemotePath):
         return folder
     here = mirror_folder() / folder.name
-    with suppress(ManyheadsError):  # who writes there says why it cannot be
+    with suppress(ManyheadsError):  # the write that follows reports the error
         files.make_folder(here)
     return here
 
 
 def local_copy(path: RemotePath) -> Path:
-    """Where the copy of a shard lies, if there is one."""
+    """Return the path of a shard's local copy, which need not exist."""
     return mirror_folder() / path.parent.name / path.name
 
 
 def store_local(path: Location, data: bytes) -> None:
-    """Keep a copy of the bytes of a shard on object storage, if there is room for one."""
+    """Store a local copy of a shard's bytes if it is on object storage and there is room."""
     if not isinstance(path, RemotePath):
         return
     copy = local_copy(path)
@@ -58,13 +58,13 @@ def store_local(path: Location, data: bytes) -> None:
 
 
 def evict(path: Location) -> None:
-    """Remove the copy of a shard, if there is one."""
+    """Remove the local copy of a shard, if there is one."""
     if isinstance(path, RemotePath):
         with suppress(OSError):
             local_copy(path).unlink()
 
 
 def evict_all(folder: Location) -> None:
-    """Remove the copies of all shards of a space."""
+    """Remove the local copies of all shards of a space."""
     if isinstance(folder, RemotePath):
         shutil.rmtree(mirror_folder() / folder.name, ignore_errors=True)

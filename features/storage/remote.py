@@ -1,9 +1,8 @@
-"""RemotePath: a file or folder on object storage, with the few methods of pathlib used here.
+"""RemotePath: a file or folder on object storage, with the methods of pathlib used here.
 
-What is not there is a ``FileNotFoundError``, as with a ``Path``; whatever else goes wrong is a
-``RemoteError``: a server that fails says nothing about files, and must not pass for one that
-answered. Nothing is connected to, and pyarrow is not imported, before the first method that
-needs it.
+A missing file raises ``FileNotFoundError``, as with a ``Path``. Any other failure raises
+``RemoteError``, so that a failing server is never mistaken for a missing file. Connecting and
+importing pyarrow wait for the first method that needs them.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from typing import IO, Any, cast
 from features.storage.bucket import filesystem, readable_error
 
 BLOCK_BYTES = 8 * 2**20
-"""A request costs a round trip: a stream asks for this much at a time."""
+"""Minimum bytes per request of a stream, since every request costs a round trip."""
 
 
 @dataclass(frozen=True)
 class Stat:
-    """Size in bytes, and seconds since the epoch of the last change by the server's clock."""
+    """Size in bytes, and time of the last change in seconds since 1970 by the server."""
 
     st_size: int
     st_mtime: float
@@ -38,8 +37,8 @@ class RemotePath:
     Attributes:
         scheme: such as ``s3``.
         path: ``bucket/folder/file``, no slash at either end.
-        query: settings of the connection, as they stood behind ``?``.
-        known: what a listing said of it, so that it need not be asked for.
+        query: settings of the connection, from behind the ``?`` of the name.
+        known: the facts from a listing, if any, which save a request.
     """
 
     scheme: str
@@ -91,16 +90,16 @@ class RemotePath:
         return self
 
     def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
-        """Nothing: a folder is there as soon as something lies in it."""
+        """Do nothing: a folder exists as soon as there is a file in it."""
 
     def rmdir(self) -> None:
-        """Nothing, for a folder is gone when the last file in it is.
+        """Check that the folder is empty; an empty folder does not exist anyway.
 
-        The mark that a server may keep of it is no folder to anyone here, and to remove it
-        would remove what others put there meanwhile.
+        A server may keep a marker object for the folder. It is left alone: removing it would
+        also remove files that other processes put there at the same moment.
 
         Raises:
-            OSError: something lies in it.
+            OSError: there is a file in the folder.
         """
         if any(self.files()):
             raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(self))
@@ -112,25 +111,25 @@ class RemotePath:
         return self._kind() == "File"
 
     def is_dir(self) -> bool:
-        """Whether anything lies below it: object storage knows no empty folders."""
+        """Return whether there is a file in it: object storage has no empty folders."""
         return self._kind() == "Directory"
 
     def is_symlink(self) -> bool:
         return False
 
     def stat(self) -> Stat:
-        """Raises ``FileNotFoundError`` where there is no such file."""
+        """Return size and time of change. Raises ``FileNotFoundError``."""
         info = self._info()
         if info.type.name == "NotFound":
             raise FileNotFoundError(errno.ENOENT, "no such object", str(self))
         return Stat(info.size or 0, (info.mtime_ns or 0) / 1e9)
 
     def iterdir(self) -> Iterator[RemotePath]:
-        """What lies in the folder, by name. Raises ``FileNotFoundError``: nothing does."""
+        """Yield the entries by name. Raises ``FileNotFoundError`` if there are none."""
         yield from self._listing(recursive=False)
 
     def files(self) -> Iterator[RemotePath]:
-        """All files below the folder, however deep; none where there is no such folder."""
+        """Yield all files below the folder; none if there is no such folder."""
         try:
             found = self._listing(recursive=True)
         except FileNotFoundError:
@@ -138,7 +137,7 @@ class RemotePath:
         yield from (path for path in found if path.is_file())
 
     def glob(self, pattern: str) -> Iterator[RemotePath]:
-        """Those in the folder whose name fits; none where there is no such folder."""
+        """Yield the entries whose name matches; none if there is no such folder."""
         try:
             found = self._listing(recursive=False)
         except FileNotFoundError:
@@ -146,14 +145,14 @@ class RemotePath:
         yield from (path for path in found if PurePosixPath(path.name).match(pattern))
 
     def open(self, mode: str = "rb") -> IO[bytes]:
-        """A seekable stream of the bytes; ``mode`` is ``rb``."""
+        """Return a seekable stream of the bytes; ``mode`` is ``rb``."""
         with self.translated():
             raw = self._filesystem().open_input_file(self.path)
         return cast(IO[bytes], io.BufferedReader(_Raw(self, raw)))
 
     @contextmanager
     def ranges(self) -> Iterator[Any]:
-        """The object, to read parts of: it has ``size()`` and ``read_at(count, offset)``."""
+        """Open the object for partial reads, with ``size()`` and ``read_at(count, offset)``."""
         with self.translated(), self._filesystem().open_input_file(self.path) as file:
             yield file
 
@@ -162,9 +161,9 @@ class RemotePath:
             return bytes(file.read())
 
     def write_bytes(self, data: bytes | memoryview) -> int:
-        """Make the object appear, whole, durable, in place of one of that name."""
-        # One write of all: whatever happens to this process, the client sends all or nothing,
-        # and the server shows an object when it has all of it.
+        """Write the object atomically and durably, replacing one of the same name."""
+        # In a single write: the client sends all or nothing, whatever happens to this process,
+        # and the server shows an object only when it is complete.
         with (
             self.translated(),
             self._filesystem().open_output_stream(self.path) as stream,
@@ -181,7 +180,7 @@ class RemotePath:
                 raise
 
     def replace(self, target: RemotePath) -> None:
-        """Move a file, or all files of a folder: copied, then removed."""
+        """Move a file, or all files of a folder, by copying and removing."""
         for source in list(self.files()) if self.is_dir() else [self]:
             with self.translated():
                 end = target.path + source.path.removeprefix(self.path)
@@ -195,7 +194,7 @@ class RemotePath:
         except FileNotFoundError as error:
             raise FileNotFoundError(errno.ENOENT, "no such object", str(self)) from error
         except Exception as error:
-            import pyarrow as pa  # which raised it: not for this alone
+            import pyarrow as pa  # imported already, since pyarrow raised the error
 
             if isinstance(error, (OSError, pa.ArrowException)):
                 raise readable_error(error, str(self)) from error
@@ -223,7 +222,7 @@ class RemotePath:
 
 
 class _Raw(io.RawIOBase):
-    """The bytes of an object, some megabytes a request."""
+    """A stream of an object's bytes, read in requests of some megabytes."""
 
     def __init__(self, path: RemotePath, file: Any) -> None:
         self._path = path

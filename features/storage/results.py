@@ -1,9 +1,9 @@
-"""Kept results: what was computed once from the same content is read, not computed again.
+"""Stored results: what was computed from the same inputs before is read, not computed again.
 
-    CACHE/results/<digest of all that decides it>    SHA-256 of what follows, arrays by name
+    CACHE/results/<digest of inputs, code and packages>    SHA-256 of the rest, then the arrays
 
-A result is named by the digest of its inputs, of the code and of the packages that made it,
-so it is never stale; one that is damaged, or cannot be kept, is computed again.
+A result is named by the digest of its inputs and of the code and packages that computed it, so
+it is never stale. A damaged result is computed again.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ from features.storage.location import Location
 from features.storage.remote import RemotePath
 
 RESULTS = "results"
-"""The folder of a cache that holds them."""
+"""Name of the folder of results in a cache."""
 
 DIGEST = 32
 """Bytes of a SHA-256."""
 
-WORTH_SECONDS = 0.2
-"""What took less is computed again: a file would only be in the way."""
+MIN_SECONDS = 0.2
+"""Minimum seconds that a computation takes for its result to be stored."""
 
-KEPT_SECONDS = 90 * 24 * 3600.0
-"""Age since the last use from which a result is removed."""
+UNUSED_SECONDS = 90 * 24 * 3600.0
+"""Seconds since the last use after which a result is removed."""
 
 Arrays = dict[str, np.ndarray]
+"""Arrays by name."""
+
 Part = str | np.ndarray | Sequence[str]
+"""One input of a computation: a text, an array, or a list of texts."""
 
 
 def recall(
@@ -48,33 +51,37 @@ def recall(
     packages: Sequence[str],
     compute: Callable[[], Arrays],
 ) -> Arrays:
-    """Return the result kept in a cache, or compute it and keep it.
+    """Return a result from the cache, or compute and store it.
 
-    Nothing is kept on object storage, nor where nothing can be written.
+    Nothing is stored on object storage, or if the cache cannot be written.
 
     Args:
         root: the cache.
-        parts: what decides the result: texts, lists of texts, arrays.
-        code: the modules that compute it, such as ``features.duplicates.duplicates``.
-        packages: the distributions whose versions decide it.
-        compute: gives the arrays by name.
+        parts: the inputs of the computation.
+        code: names of the modules that compute it, such as
+            ``features.duplicates.duplicates``.
+        packages: names of the distributions whose versions may change the result.
+        compute: computes the arrays.
+
+    Returns:
+        The arrays by name.
     """
     if isinstance(root, RemotePath):
         return compute()
     path = root / RESULTS / _name(parts, code, packages)
-    kept = _read(path)
-    if kept is not None:
-        return kept
+    stored = _read(path)
+    if stored is not None:
+        return stored
     started = time.perf_counter()
     made = compute()
-    if time.perf_counter() - started >= WORTH_SECONDS:
+    if time.perf_counter() - started >= MIN_SECONDS:
         with suppress(ManyheadsError, OSError):
             _write(path, made)
     return made
 
 
 def _read(path: Path) -> Arrays | None:
-    """Return the arrays of a sound file; None of another, or where there is none."""
+    """Return the arrays of a file; None if it is missing or damaged."""
     try:
         data = read_file(path)
     except (OSError, ValueError):
@@ -91,7 +98,7 @@ def _write(path: Path, arrays: Arrays) -> None:
     make_folder(path.parent)
     sweep(path.parent)
     put(path.parent, path.name, hashlib.sha256(data).digest() + data)
-    oldest = time.time() - KEPT_SECONDS
+    oldest = time.time() - UNUSED_SECONDS
     for other in path.parent.iterdir():
         with suppress(OSError):
             if other.stat().st_mtime < oldest:
@@ -111,7 +118,7 @@ def _name(parts: Sequence[Part], code: Sequence[str], packages: Sequence[str]) -
 
 
 def _bytes(part: Part) -> bytes:
-    """Return the content of a part; no two parts of different content have the same."""
+    """Serialize an input; different inputs give different bytes."""
     if isinstance(part, str):
         return b"text;" + part.encode()
     if isinstance(part, np.ndarray):

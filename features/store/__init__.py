@@ -1,1 +1,1 @@
-"""The cache: vectors in shards, by what made them."""
+"""The cache: spaces of vectors in immutable shards."""

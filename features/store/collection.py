@@ -1,14 +1,15 @@
-"""Collect: remove from a cache what no data set needs any more.
+"""Garbage collection: remove from a cache what no data set needs any more.
 
-    plan_collection(...)     what would go; touches nothing
-    collect(...)             does it
+    plan_collection(...)     returns what would be removed; changes nothing
+    collect(...)             removes it
 
-A space goes whole when it was last used before a date, or holds no text that is kept.
+A space is removed with its folder if it was last used before a date, or if no text of it is
+needed.
 
-    remove the index  ->  commit what stays of a shard, remove the shard  ->  write the index
+    remove the index  ->  commit what remains of a shard, remove the shard  ->  write the index
 
-Only texts that the plan saw are removed. A collection that was cut short leaves texts that
-were to go, and no index: the next one finishes it.
+Only texts that the plan saw are removed. If a collection is interrupted, some texts that should
+have been removed are still there and the index is missing; the next collection finishes it.
 """
 
 from __future__ import annotations
@@ -33,15 +34,15 @@ from features.store.store import FeatureStore
 
 @dataclass(frozen=True)
 class Removal:
-    """What goes from one space.
+    """What to remove from one space.
 
     Attributes:
-        space: its facts now.
-        texts: how many of its texts go.
-        size: bytes that are set free, about.
-        reason: why, for people.
-        keys: (texts,) ``S16``, of the texts that go.
-        unused: it goes for its age alone, so not if it is used after all.
+        space: the facts of the space when the plan was made.
+        texts: number of texts to remove.
+        size: bytes that this frees, about.
+        reason: why, for the user.
+        keys: (texts,) ``S16``, keys of the texts to remove.
+        unused: whether the reason is the space's age alone; then it stays if it is used again.
     """
 
     space: SpaceFacts
@@ -53,19 +54,19 @@ class Removal:
 
     @property
     def whole(self) -> bool:
-        """Whether the space goes with its folder."""
+        """Whether the space is removed with its folder."""
         return self.texts == self.space.texts
 
 
 def plan_collection(
     root: Location, keep: np.ndarray | None, older_than: datetime | None
 ) -> list[Removal]:
-    """What ``collect`` would remove.
+    """Return what ``collect`` would remove.
 
     Args:
         root: the cache.
-        keep: (N,) ``S16``, the keys of all texts that are still needed; None: all are.
-        older_than: spaces last used before it go whole; None: none do.
+        keep: (N,) ``S16``, keys of all texts that are still needed; None: all are needed.
+        older_than: remove spaces last used before this; None: keep old spaces.
     """
     removals = []
     for space in open_all(root):
@@ -86,16 +87,18 @@ def plan_collection(
 
 
 def collect(root: Location, removals: Sequence[Removal], keep: np.ndarray | None) -> None:
-    """Remove what a plan says. Texts that were added since the plan stay.
+    """Remove what a plan says. Texts that were added after the plan stay.
 
-    A space that was to go for its age stays if it was used since the plan. What an earlier
-    collection left behind that was cut short is finished, also where nothing else is to go.
+    A space that was to be removed for its age stays if it was used after the plan. An
+    interrupted earlier collection is finished, even if there is nothing else to remove.
 
     Args:
-        keep: as for the plan.
+        root: the cache.
+        removals: as ``plan_collection`` returned them.
+        keep: as for ``plan_collection``.
 
     Raises:
-        CacheError: another process is tidying, or the cache cannot be written.
+        CacheError: another process holds the maintenance lock, or the cache cannot be written.
     """
     with writing(root):
         for folder in space_folders(root):
@@ -105,10 +108,10 @@ def collect(root: Location, removals: Sequence[Removal], keep: np.ndarray | None
         return
     with exclusive(root), writing(root):
         for removal in removals:
-            folder, card, gone = removal.space.folder, removal.space.card, removal.keys
+            folder, manifest, gone = removal.space.folder, removal.space.manifest, removal.keys
             if removal.unused and _used_since(removal):
                 gone = gone[~np.isin(gone, keep)] if keep is not None else gone[:0]
-            space = FeatureStore(root).space(card.spec, card.model)
+            space = FeatureStore(root).space(manifest.spec, manifest.model)
             if len(gone):
                 _shrink(space, ~np.isin(space.index.keys, gone))
             if removal.whole and not len(space) and not _used_since(removal):
@@ -122,7 +125,7 @@ def collect(root: Location, removals: Sequence[Removal], keep: np.ndarray | None
 
 
 def _empty(folder: Location) -> bool:
-    """Whether a folder is all that is left of a space; object storage knows none such."""
+    """Return whether a local folder is empty; object storage has no empty folders."""
     with suppress(FileNotFoundError):
         return isinstance(folder, Path) and not file_names(folder)
     return False
@@ -136,21 +139,23 @@ def _used_since(removal: Removal) -> bool:
 
 
 def _shrink(space: Space, needed: np.ndarray) -> None:
-    """Rewrite the shards that hold texts that go, or copies of texts.
+    """Rewrite the shards that hold texts to remove, or texts that another shard holds too.
 
     Args:
-        needed: (n,) bool over the index of the space.
+        needed: (n,) bool, one value per text of the space's index.
     """
     before = space.index
     space.drop_index()
-    for name, texts, placed in zip(before.shards, before.texts, before.places(), strict=True):
+    for name, texts, placed in zip(
+        before.shards, before.texts, before.rows_by_shard(), strict=True
+    ):
         if len(placed) < texts or not needed[placed].all():
             rewrite(space, [name], needed)
     space.refresh()
 
 
 def _remove_empty(space: Space) -> None:
-    """Remove the folder of a space without shards, unless something lies or appears in it."""
+    """Remove the folder of a space without shards, unless it holds anything else."""
     if space.shard_names():
         return
     sweep(space.folder)
@@ -161,4 +166,4 @@ def _remove_empty(space: Space) -> None:
         space.folder.rmdir()
         sync_folder(space.folder.parent)
     if space.shard_names():  # committed at this moment
-        space.lay_card()
+        space.write_manifest()

@@ -1,10 +1,10 @@
-"""Compact: small shards of a space joined into large ones.
+"""Compaction: join the small shards of a space into large ones.
 
-    commit the joined shard  ->  remove the shards it was made of  ->  write the index
+    commit the joined shard  ->  remove its parts  ->  write the index
 
-A crash between two steps leaves texts that are stored twice and nothing else; the next
-compaction removes the copies. Readers and writers go on meanwhile: a reader whose shard
-vanishes looks at the folder again and finds the texts in the joined one.
+A crash in between leaves some texts stored twice; the next compaction removes the repeats.
+Readers and writers continue meanwhile: if a shard vanishes, a reader lists the folder again and
+finds the texts in the joined shard.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from features.store.shards.shard import (
 from features.store.space import Space
 
 TARGET_BYTES = 128 * 2**20
-"""Size of a joined shard: few files for a large corpus, and bounded memory while joining."""
+"""Target size of a joined shard in bytes: few files for a large corpus, bounded memory."""
 
 SMALL = 0.5
-"""A shard below this share of the target is joined with others."""
+"""A shard below this share of the target size is joined with others."""
 
 
 @dataclass(frozen=True)
 class Compaction:
-    """What a compaction did to one space: shards before and after, copies of texts removed."""
+    """The result for one space: shards before and after, and removed repeats of texts."""
 
     shards_before: int
     shards_after: int
@@ -46,22 +46,22 @@ def compact(
     target: int = TARGET_BYTES,
     on_shard: Callable[[], None] = lambda: None,
     *,
-    most_texts: int = MAX_TEXTS,
+    max_texts: int = MAX_TEXTS,
     small: float = SMALL,
     leave: Collection[str] = (),
 ) -> Compaction:
-    """Join the small shards of a space, in the order in which they came.
+    """Join the small shards of a space, in the order in which they were committed.
 
     Args:
-        target: bytes of a joined shard at the most.
+        target: maximum bytes of a joined shard.
         on_shard: called after every shard that was joined.
-        most_texts: texts of a joined shard at the most; ``MAX_TEXTS`` or fewer.
-        small: a shard below this share of both is joined with others.
-        leave: names of shards that stay as they are.
+        max_texts: maximum texts of a joined shard, at most ``MAX_TEXTS``.
+        small: a shard below this share of both maxima is joined with others.
+        leave: names of shards to leave alone.
 
     Raises:
-        CacheError: another process is tidying, or the folder cannot be written.
-        DiskSpaceError: no room for a joined shard beside its parts; nothing is lost.
+        CacheError: another process holds the maintenance lock, or the folder cannot be written.
+        DiskSpaceError: there is no room for a joined shard; nothing is lost.
         CorruptShardError: a shard does not match its digest.
     """
     with exclusive(space.folder.parent):
@@ -69,7 +69,7 @@ def compact(
         space.refresh()
         before = len(space.index.shards)
         copies = sum(space.index.texts) - len(space)
-        for group in plan(space, target, most_texts, small, leave):
+        for group in plan(space, target, max_texts, small, leave):
             rewrite(space, group, np.ones(len(space), bool))
             for _ in group:
                 on_shard()
@@ -78,11 +78,11 @@ def compact(
 
 
 def plan(
-    space: Space, target: int, most_texts: int, small: float, leave: Collection[str]
+    space: Space, target: int, max_texts: int, small: float, leave: Collection[str]
 ) -> list[list[str]]:
-    """Which shards are joined with which: pure but for the sizes of the files.
+    """Return groups of names of shards to join.
 
-    Shards that hold a text a second time are rewritten in any case.
+    A shard with a text that another shard holds too is rewritten in any case.
     """
     placed = np.bincount(space.index.shard, minlength=len(space.index.shards))
     groups: list[list[str]] = [[]]
@@ -94,9 +94,9 @@ def plan(
         size = _size(space, name)
         if held < texts:
             doubled.add(name)
-        elif size >= small * target or texts >= small * most_texts:
+        elif size >= small * target or texts >= small * max_texts:
             continue
-        if groups[-1] and (total + size > target or count + texts > most_texts):
+        if groups[-1] and (total + size > target or count + texts > max_texts):
             groups.append([])
             total = count = 0
         groups[-1].append(name)
@@ -106,12 +106,12 @@ def plan(
 
 
 def rewrite(space: Space, names: list[str], keep: np.ndarray) -> None:
-    """Replace some shards by one with those of their texts that are placed there and kept.
+    """Replace some shards by one with those of their texts that the index finds in them.
 
-    Texts that are placed in another shard, which is there, are copies.
+    A text that the index finds in another existing shard is a repeat and is left out.
 
     Args:
-        keep: (n,) bool over the index of the space.
+        keep: (n,) bool, which texts of the space's index to keep.
     """
     stored = [part for name in names if (part := _kept(space, name, keep)) is not None]
     fresh = ""
@@ -133,10 +133,10 @@ def rewrite(space: Space, names: list[str], keep: np.ndarray) -> None:
 
 
 def _kept(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:
-    """What a shard gives to the new one, in its own order; None for nothing.
+    """Return the rows of a shard that go into the new one, in order; None if there are none.
 
     Raises:
-        CacheError: it has vanished, and nothing was changed yet.
+        CacheError: the shard has vanished; nothing was changed yet.
     """
     if not (space.folder / f"{name}{SUFFIX}").exists():
         raise CacheError(
@@ -148,12 +148,12 @@ def _kept(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:
     found = space.index.find(rows.keys)
     here = space.index.shards.index(name)
     starts = np.cumsum(rows.lengths, dtype=np.int64) - rows.lengths
-    place = space.index.shard[found]
-    own = (place == here) & (space.index.start[found] == starts)
+    shard_of = space.index.shard[found]
+    indexed_here = (shard_of == here) & (space.index.start[found] == starts)
     # Or in a shard that was rewritten just now, maybe into these very bytes: this shard.
     present = space.shard_names()
-    moved = np.array([other not in present for other in space.index.shards])[place]
-    chosen = np.flatnonzero((own | moved) & keep[found])
+    moved = np.array([other not in present for other in space.index.shards])[shard_of]
+    chosen = np.flatnonzero((indexed_here | moved) & keep[found])
     if not len(chosen):
         return None
     vectors = shard.vectors(space.spec.bytes_per_vector)

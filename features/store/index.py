@@ -1,7 +1,7 @@
-"""Index: where the vectors of every key of a space lie. Pure: bytes in, bytes out.
+"""Index: the shard and the position of every text of a space. Pure: bytes in, bytes out.
 
-It is derived from the shards alone, so it can be deleted at any time. ``GrowingIndex`` is the
-same while shards are added.
+It is derived from the shards alone, so it can be deleted at any time. ``GrowingIndex`` is an
+index to which shards can be added.
 """
 
 from __future__ import annotations
@@ -20,25 +20,27 @@ from features.text import KEY_BYTES
 DIGEST_HEX = 32
 
 MAX_RECENT = 1 << 14
-"""Texts of new shards that ``GrowingIndex`` keeps apart, beside a 16th of the others."""
+"""Maximum texts in the side index of ``GrowingIndex``, plus a 16th of the texts in the main
+one.
+"""
 
 FORMAT = "2"
-"""Version of the index file; one of another version is drawn anew from the shards."""
+"""Version of the index file; one of another version is ignored and rebuilt from the shards."""
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """Where every key of a space lies. Arrays are (n,), sorted by key, keys distinct.
+    """The shard and position of every text of a space: (n,) arrays, sorted by distinct key.
 
     Attributes:
         shards: names of the shards, without suffix.
-        texts: number of texts that each shard holds; more than the index places there where
-            several shards hold the same text.
-        keys: ``S16``.
+        texts: number of texts per shard. If several shards hold the same text, the index
+            refers to one of them, and the others have more texts than the index finds there.
+        keys: ``S16``, the key of each text.
         shard: int32, position in ``shards``.
-        start: int64, the text's first vector in its shard.
-        length: int32, its number of vectors.
-        tokens: int32, tokens of the whole text before truncation.
+        start: int64, position of the text's first vector in its shard.
+        length: int32, number of vectors of the text.
+        tokens: int32, tokens of the text before truncation.
     """
 
     shards: tuple[str, ...]
@@ -63,7 +65,7 @@ class Index:
 
     @classmethod
     def of(cls, added: Sequence[tuple[str, ShardRows]]) -> Index:
-        """The index of some shards; of keys in several of them the first place counts."""
+        """Build the index of some shards; of a key in several of them the first counts."""
         if not added:
             return cls.empty()
         parts = [rows for _, rows in added]
@@ -83,37 +85,40 @@ class Index:
         )
 
     def find(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) int64: the position of each key in the index, -1 where it is missing."""
+        """Return (N,) int64: the position of each key in the index, -1 if it is missing."""
         if not len(self.keys):
             return np.full(len(keys), -1, np.int64)
-        position = np.minimum(self._place(keys), len(self.keys) - 1)
+        position = np.minimum(self._position(keys), len(self.keys) - 1)
         return np.where(self.keys[position] == keys, position, -1)
 
-    def _place(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) int64: how many keys of the index, which must not be empty, are smaller."""
+    def _position(self, keys: np.ndarray) -> np.ndarray:
+        """Return (N,) int64: how many keys of a non-empty index are smaller than each key."""
         beginnings = _beginnings(keys)
-        place = np.searchsorted(self._beginnings, beginnings)
-        at = np.minimum(place, len(self.keys) - 1)
+        position = np.searchsorted(self._beginnings, beginnings)
+        at = np.minimum(position, len(self.keys) - 1)
         alike = (self._beginnings[at] == beginnings) & (self.keys[at] != keys)
         if alike.any():
-            place[alike] = np.searchsorted(self.keys, keys[alike])
-        return place
+            position[alike] = np.searchsorted(self.keys, keys[alike])
+        return position
 
     @cached_property
     def _beginnings(self) -> np.ndarray:
-        # Numbers are compared several times as fast as strings of bytes.
+        # Comparing integers is several times as fast as comparing byte strings.
         return _beginnings(self.keys)
 
     def joined(self, other: Index) -> Index:
-        """The index with the shards of another. Keys that it knows keep their place."""
+        """Return the index with the shards of another. Known keys keep their position."""
         if not len(self.keys):
-            place, fresh = np.zeros(len(other.keys), np.int64), np.ones(len(other.keys), bool)
+            position, fresh = (
+                np.zeros(len(other.keys), np.int64),
+                np.ones(len(other.keys), bool),
+            )
         else:
-            place = self._place(other.keys)
-            at = np.minimum(place, len(self.keys) - 1)
+            position = self._position(other.keys)
+            at = np.minimum(position, len(self.keys) - 1)
             fresh = self.keys[at] != other.keys
-        # Inserted, not sorted again: this costs one copy.
-        inserted = place[fresh] + np.arange(fresh.sum())
+        # Insertion needs one copy and no sort.
+        inserted = position[fresh] + np.arange(fresh.sum())
         kept = np.ones(len(self.keys) + len(inserted), bool)
         kept[inserted] = False
 
@@ -134,10 +139,10 @@ class Index:
         )
 
     def without(self, gone: set[str]) -> Index:
-        """The index without some shards; the numbers of the others are drawn anew.
+        """Return the index without some shards, and renumber the others.
 
-        Shards that hold a text placed elsewhere are forgotten too: they must be read again,
-        because that text may have been placed in a shard that is gone.
+        A shard with a text that the index finds elsewhere is dropped too and must be read
+        again, since that text may have been in one of the removed shards.
         """
         placed = np.bincount(self.shard, minlength=len(self.shards))
         kept = [
@@ -158,15 +163,15 @@ class Index:
             self.tokens[rows],
         )
 
-    def places(self) -> list[np.ndarray]:
-        """Of each shard, the positions in the index of the texts placed there, rising."""
+    def rows_by_shard(self) -> list[np.ndarray]:
+        """Return, per shard, the sorted positions in the index of the texts found there."""
         return grouped(self.shard, len(self.shards))
 
     def to_bytes(self, fingerprint: str = "") -> memoryview:
-        """Arrow IPC bytes with their own digest in front.
+        """Serialize to Arrow IPC bytes, preceded by their digest.
 
         Args:
-            fingerprint: of the space that it is the index of.
+            fingerprint: that of the space.
         """
         key_array = pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(KEY_BYTES),
@@ -190,7 +195,7 @@ class Index:
         )
         counted = pa.MockOutputStream()
         _write(table, counted)
-        # Of the right size from the start: it is not copied again and again as it grows.
+        # Allocated with its final size, so that it is not copied as it grows.
         data = memoryview(bytearray(DIGEST_HEX + counted.size()))
         _write(table, pa.FixedSizeBufferWriter(pa.py_buffer(data[DIGEST_HEX:])))
         data[:DIGEST_HEX] = digest(data[DIGEST_HEX:]).encode("ascii")
@@ -198,11 +203,11 @@ class Index:
 
     @classmethod
     def from_bytes(cls, data: bytes | memoryview, fingerprint: str = "") -> Index | None:
-        """The index, or None where the bytes are damaged or another version wrote them.
+        """Read an index; None if the bytes are damaged or of another version or space.
 
         Args:
-            fingerprint: of the space that it must be of, where it says so at all, as those
-                of older versions do not.
+            fingerprint: that of the space; indices of older versions have none and are
+                accepted.
         """
         body = memoryview(data)[DIGEST_HEX:]
         if digest(body).encode("ascii") != data[:DIGEST_HEX]:
@@ -230,7 +235,7 @@ class Index:
         return index if index._possible() else None
 
     def _possible(self) -> bool:
-        """Whether the numbers can be places at all."""
+        """Return whether the numbers can be valid: equal lengths, positions in range."""
         if {len(getattr(self, field.name)) for field in fields(self)[2:]} != {len(self.keys)}:
             return False
         if len(self.texts) != len(self.shards):
@@ -243,13 +248,13 @@ class Index:
 
 
 class GrowingIndex:
-    """An index to which shards are added, one after another, while it is asked for keys.
+    """An index that can grow while it is queried: new shards go into a small side index first.
 
-    New shards stand in a small index of their own until they are worth a copy of the large
-    one: the cost of a commit does not grow with what is there already.
+    The side index is merged into the main one when it is large enough, so the cost of a commit
+    does not grow with the number of texts.
 
     Args:
-        index: what is known at the start.
+        index: the main index at the start.
     """
 
     def __init__(self, index: Index) -> None:
@@ -257,7 +262,7 @@ class GrowingIndex:
 
     @property
     def whole(self) -> Index:
-        """All of it as one index."""
+        """Main and side index, merged."""
         if self._recent.shards:
             self._settled = self._settled.joined(self._recent)
             self._recent = Index.empty()
@@ -265,35 +270,39 @@ class GrowingIndex:
 
     @property
     def shards(self) -> tuple[str, ...]:
-        """Names of all shards that it knows."""
+        """Names of all shards in the index."""
         return (*self._settled.shards, *self._recent.shards)
 
-    def lacks(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) bool: which keys have no place in it."""
+    def missing(self, keys: np.ndarray) -> np.ndarray:
+        """Return (N,) bool: which keys are not in the index."""
         lacking: np.ndarray = (self._settled.find(keys) < 0) & (self._recent.find(keys) < 0)
         return lacking
 
     def add(self, added: Sequence[tuple[str, ShardRows]]) -> None:
-        """Take in shards. Keys that are known keep their place."""
+        """Add shards. Known keys keep their position."""
         if added:
             self._recent = self._recent.joined(Index.of(added))
             if len(self._recent.keys) > MAX_RECENT + len(self._settled.keys) // 16:
                 _ = self.whole
 
     def remove(self, gone: set[str]) -> None:
-        """Forget shards, as ``Index.without`` does."""
+        """Remove shards, as ``Index.without`` does."""
         self._settled = self.whole.without(gone)
 
 
 def grouped(numbers: np.ndarray, count: int) -> list[np.ndarray]:
-    """For each of ``range(count)``, where it stands in (n,) ``numbers``, rising."""
+    """Return, for each value of ``range(count)``, the sorted positions at which it occurs.
+
+    Args:
+        numbers: (n,) integers from 0 to ``count`` - 1.
+    """
     order = np.argsort(numbers, kind="stable")
     bounds = np.searchsorted(numbers[order], np.arange(1, count))
     return np.split(order, bounds)
 
 
 def _beginnings(keys: np.ndarray) -> np.ndarray:
-    """(n,) uint64: the first half of each key, which orders them nearly as the whole does."""
+    """Return (n,) uint64: the first 8 bytes of each key, which mostly decide the order."""
     halves = np.ascontiguousarray(keys).view(">u8")[:: KEY_BYTES // 8]
     return halves.astype(np.uint64)
 

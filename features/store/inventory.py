@@ -1,4 +1,4 @@
-"""What a cache holds: one line of facts a space."""
+"""Inventory of a cache: the facts of its spaces."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from features.storage.location import Location
 from features.storage.remote import RemotePath
 from features.store.manifest import (
     SpaceManifest,
-    card_of,
     last_use,
+    manifest_of,
     read_manifest,
     space_folders,
 )
@@ -24,19 +24,19 @@ from features.store.store import FeatureStore
 
 @dataclass(frozen=True)
 class SpaceFacts:
-    """One space of a cache.
+    """The facts of one space.
 
     Attributes:
-        folder: where it lies; the name is the fingerprint.
-        card: its spec and the encoder's name.
-        texts: distinct texts that it has vectors of.
-        shards: its files of vectors.
+        folder: its folder, named by the fingerprint.
+        manifest: its spec and the encoder's name.
+        texts: number of distinct texts.
+        shards: number of shards.
         size: bytes of all its files.
         last_use: when it was last read or written.
     """
 
     folder: Location
-    card: SpaceManifest
+    manifest: SpaceManifest
     texts: int
     shards: int
     size: int
@@ -44,11 +44,11 @@ class SpaceFacts:
 
 
 def inventory(root: Location) -> list[SpaceFacts]:
-    """The facts of all spaces of a cache whose card can be read, last used first.
+    """Return the facts of all spaces of a cache with a readable manifest, last used first.
 
     Raises:
         CacheError: the cache cannot be read.
-        CorruptShardError: a shard that no index knows cannot be read; see ``verify``.
+        CorruptShardError: a shard that is not in the index cannot be read; see ``verify``.
     """
     facts = []
     for space in open_all(root):
@@ -58,20 +58,20 @@ def inventory(root: Location) -> list[SpaceFacts]:
 
 
 def open_all(root: Location) -> Iterator[Space]:
-    """Every space of a cache whose card can be read, by fingerprint."""
+    """Yield every space of a cache with a readable manifest, in order of the fingerprints."""
     for folder in space_folders(root):
         try:
-            card = read_manifest(folder)
+            manifest = read_manifest(folder)
         except (OSError, ValueError):
             continue
-        yield FeatureStore(root).space(card.spec, card.model)
+        yield FeatureStore(root).space(manifest.spec, manifest.model)
 
 
 def facts_of(space: Space) -> SpaceFacts:
-    """The facts of one space. Raises ``FileNotFoundError`` where there is none any more."""
+    """Return the facts of a space. Raises ``FileNotFoundError`` if it does not exist."""
     return SpaceFacts(
         folder=space.folder,
-        card=card_of(space.folder, space.spec, space.model),
+        manifest=manifest_of(space.folder, space.spec, space.model),
         texts=len(space),
         shards=len(space.index.shards),
         size=folder_size(space.folder),
@@ -80,7 +80,7 @@ def facts_of(space: Space) -> SpaceFacts:
 
 
 def folder_size(folder: Location) -> int:
-    """Bytes of all files below a folder; 0 where there is none."""
+    """Return the size of all files below a folder in bytes; 0 if there is no folder."""
     if isinstance(folder, RemotePath):
         return sum(path.stat().st_size for path in folder.files())
     total = 0
@@ -94,7 +94,7 @@ def folder_size(folder: Location) -> int:
 
 
 def manifests(root: Location) -> list[SpaceManifest]:
-    """The cards of all spaces whose card can be read."""
+    """Return the readable manifests of all spaces."""
     readable = []
     for folder in space_folders(root):
         try:

@@ -1,8 +1,8 @@
-"""SpaceManifest: what ``space.json`` says of a space, for people and tools.
+"""SpaceManifest: the file ``space.json``, which describes a space to people and tools.
 
-The spec alone makes the fingerprint. The facts beside it (the encoder's name) are only for
-people. The time of the file's last change is the time of the space's last use; users who may
-not change it keep the time of theirs beside it, in an empty file ``used-<user id>``.
+The fingerprint depends on the spec alone; the encoder's name is information. The file's time of
+change is the time of the space's last use. A user who may not change the file records the last
+use in an empty file ``used-<user id>`` beside it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from features.vectors.spec import FeatureSpec
 SPACE_NAME = "space.json"
 USED_NAME = re.compile(r"used-\d+")
 REMOTE_USE_SECONDS = 3600.0
-"""On object storage the time of last use is put anew when it is older: a put is a request."""
+"""Minimum seconds between updates of the last use on object storage, where each is a request.
+"""
 
 SHARD = re.compile(r"[0-9a-f]{32}\.parquet")
 FINGERPRINT = re.compile(r"[0-9a-f]{24}")
@@ -35,13 +36,13 @@ FINGERPRINT = re.compile(r"[0-9a-f]{24}")
 
 @dataclass(frozen=True)
 class SpaceManifest:
-    """One space.
+    """The manifest of one space.
 
     Attributes:
-        spec: what a vector there is.
-        model: the encoder's name as the user gave it; a folder's absolute path.
-        probes: what the probe found before the space was filled, by back end and kind of
-            device, such as ``torch on cpu``; none in spaces of earlier versions.
+        spec: what determines its vectors.
+        model: the encoder's name as the user gave it; an absolute path for a folder.
+        probes: results of the probe, by back end and kind of device, such as ``torch on cpu``;
+            empty in spaces of earlier versions.
     """
 
     spec: FeatureSpec
@@ -50,11 +51,13 @@ class SpaceManifest:
 
     @property
     def unpadded(self) -> bool:
-        """Whether texts share a batch only with texts of as many tokens."""
+        """Whether only texts with the same number of tokens share a batch."""
         return any(probe.unpadded for probe in self.probes.values())
 
     def to_bytes(self) -> bytes:
-        """JSON: ``{"model": ..., "spec": {...}}``, and ``probes`` where there are any."""
+        """Serialize to JSON: ``{"model": ..., "spec": {...}}``, and ``probes`` if there are
+        any.
+        """
         values = {"model": self.model, "spec": self.spec.to_dict()}
         if self.probes:
             values["probes"] = {way: one.to_dict() for way, one in self.probes.items()}
@@ -62,10 +65,10 @@ class SpaceManifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SpaceManifest:
-        """The card that ``to_bytes`` wrote.
+        """Read what ``to_bytes`` wrote.
 
         Raises:
-            ValueError: anything else.
+            ValueError: the bytes are not a manifest.
         """
         try:
             values = json.loads(data)
@@ -76,24 +79,24 @@ class SpaceManifest:
                 {way: Agreement.from_dict(one) for way, one in probes},
             )
         except (LookupError, TypeError, AttributeError, RecursionError, SettingError) as error:
-            raise ValueError(f"no card of a space: {error}") from error
+            raise ValueError(f"no manifest of a space: {error}") from error
 
 
 def read_manifest(folder: Location) -> SpaceManifest:
-    """The card of a space's folder.
+    """Read the manifest of a space's folder.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no card, or one of another space.
+        ValueError: it is damaged, or the manifest of another space.
     """
-    card = SpaceManifest.from_bytes(read_file(folder / SPACE_NAME))
-    if card.spec.fingerprint != folder.name:
-        raise ValueError(f"its spec has the fingerprint {card.spec.fingerprint}")
-    return card
+    manifest = SpaceManifest.from_bytes(read_file(folder / SPACE_NAME))
+    if manifest.spec.fingerprint != folder.name:
+        raise ValueError(f"its spec has the fingerprint {manifest.spec.fingerprint}")
+    return manifest
 
 
-def card_of(folder: Location, spec: FeatureSpec, model: str) -> SpaceManifest:
-    """The card in a space's folder; a new one where there is none that can be read."""
+def manifest_of(folder: Location, spec: FeatureSpec, model: str) -> SpaceManifest:
+    """Read the manifest in a space's folder; return a new one if it cannot be read."""
     try:
         return read_manifest(folder)
     except (OSError, ValueError):
@@ -101,7 +104,7 @@ def card_of(folder: Location, spec: FeatureSpec, model: str) -> SpaceManifest:
 
 
 def space_folders(root: Location) -> list[Location]:
-    """The folders of all spaces in a cache, by name; none where there is no cache.
+    """Return the folders of all spaces in a cache by name; none if there is no cache.
 
     Raises:
         CacheError, RemoteError: the cache cannot be read.
@@ -118,49 +121,49 @@ def space_folders(root: Location) -> list[Location]:
 
 
 def existing_cache(root: Location) -> Location:
-    """The cache, if there is one. Raises ``CacheError`` where there is none."""
+    """Return the cache folder. Raises ``CacheError`` if it does not exist."""
     if not root.is_dir():
         raise CacheError(f"there is no cache folder {root}; name it with --cache")
     return root
 
 
 def is_cache(root: Location) -> bool:
-    """Whether a folder is a cache: it holds a space, or the lock of those who tidied it."""
+    """Return whether a folder is a cache: it holds a space or the maintenance lock."""
     return (root / LOCK_NAME).is_file() or any(map(is_space, space_folders(root)))
 
 
 def is_space(folder: Location) -> bool:
-    """Whether a folder with the name of a space holds anything that only a space holds."""
+    """Return whether a folder with the name of a space holds a manifest or a shard."""
     if (folder / SPACE_NAME).is_file():
         return True
     return any(SHARD.fullmatch(path.name) for path in folder.iterdir())
 
 
 def touch(folder: Location) -> None:
-    """Note that a space was used now. A cache that cannot be written keeps its old time."""
-    card = folder / SPACE_NAME
+    """Record that a space was used now; a cache that cannot be written keeps its old time."""
+    manifest = folder / SPACE_NAME
     with suppress(OSError, RemoteError, AttributeError):  # Windows has no user ids
-        if isinstance(card, RemotePath):
-            if time.time() - card.stat().st_mtime > REMOTE_USE_SECONDS:
-                card.write_bytes(card.read_bytes())
+        if isinstance(manifest, RemotePath):
+            if time.time() - manifest.stat().st_mtime > REMOTE_USE_SECONDS:
+                manifest.write_bytes(manifest.read_bytes())
             return
         try:
-            os.utime(card)
+            os.utime(manifest)
         except PermissionError:  # another user's
-            mark = card.with_name(f"used-{os.getuid()}")
+            mark = manifest.with_name(f"used-{os.getuid()}")
             os.close(os.open(mark, os.O_WRONLY | os.O_CREAT, FILE_MODE))
             os.utime(mark)
 
 
 def use_marks(folder: Location) -> list[Path]:
-    """The files by which users who may not change the card say when they used the space."""
+    """Return the files in which users who may not change the manifest record the last use."""
     if isinstance(folder, RemotePath):
         return []
     return [path for path in folder.glob("used-*") if USED_NAME.fullmatch(path.name)]
 
 
 def last_use(folder: Location) -> datetime:
-    """When a space was used last. Raises ``FileNotFoundError`` where there is none any more."""
+    """Return the time of a space's last use. Raises ``FileNotFoundError``: no such space."""
     times = [(folder / SPACE_NAME).stat().st_mtime]
     for mark in use_marks(folder):
         with suppress(FileNotFoundError):

@@ -1,9 +1,9 @@
-"""Quarantine: where the files of a space lie that were not what they claimed to be.
+"""Quarantine: the folder to which damaged files of a space are moved.
 
     CACHE/<fingerprint>/<file>  -->  CACHE/quarantine/<fingerprint>/<file>
 
-Nothing of them is deleted. What is taken away is simply missing afterwards, so the next run
-encodes just that again.
+Nothing is deleted. To the cache a moved file is missing, so the next run encodes its texts
+again.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ QUARANTINE = "quarantine"
 
 
 def mend_space(root: Location, folder: Location) -> list[Location]:
-    """Write the card and the index of a space anew; one that says nothing any more goes.
+    """Rewrite the manifest and the index of a space, and remove its folder if it is empty.
 
     Returns:
-        Where files that were moved lie now.
+        Where the files that were moved are now.
 
     Raises:
-        CacheError, DiskSpaceError: it cannot be written.
+        CacheError, DiskSpaceError: the space cannot be written.
     """
     sweep(folder)
     moved: list[Location] = []
@@ -58,7 +58,7 @@ def mend_space(root: Location, folder: Location) -> list[Location]:
 
 
 def _spec_of(folder: Location) -> FeatureSpec | None:
-    """The spec of a space whose bad shards were moved away: its card's, or any shard's."""
+    """Return the spec of a space from its manifest or from any shard; None if there is none."""
     with suppress(OSError, ValueError):
         return read_manifest(folder).spec
     for path in folder.glob(f"*{SUFFIX}"):
@@ -70,12 +70,12 @@ def _spec_of(folder: Location) -> FeatureSpec | None:
 
 
 def quarantine(root: Location, path: Path) -> list[Location]:
-    """Move a file, named relative to the cache.
+    """Move a file, named relative to the cache, to the quarantine.
 
-    A folder stays where it is, unless it has the name of a file of ours and stands in its way.
+    A folder is not moved, unless it has the name of one of our files and is in its way.
 
     Returns:
-        Where it lies now; nothing where it was not moved.
+        Where it is now; empty if it was not moved.
     """
     source, target = root / path, root / QUARANTINE / path
     folder = source.is_dir() and not source.is_symlink()
@@ -92,11 +92,11 @@ def quarantine(root: Location, path: Path) -> list[Location]:
 
 
 def _name_of_ours(name: str) -> bool:
-    """Whether a name in a space's folder can only be that of a file of ours."""
+    """Return whether a name in a space's folder can only be that of one of our files."""
     shard = name.endswith(SUFFIX) and NAME.fullmatch(name.removesuffix(SUFFIX))
     return name in (SPACE_NAME, INDEX_NAME) or bool(shard)
 
 
 def there(path: Location) -> bool:
-    """Whether anything has this name, be it a link to nothing."""
+    """Return whether a name exists, be it a dangling link."""
     return path.is_symlink() or path.exists()

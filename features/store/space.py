@@ -1,14 +1,14 @@
-"""FeatureStore: which texts' vectors exist, where they lie, and how new ones are committed.
+"""Space: which texts have vectors, where these are, and how new ones are committed.
 
-    CACHE/<fingerprint>/space.json          the spec and the encoder's name, for people
+    CACHE/<fingerprint>/space.json          the manifest: spec and encoder's name
     CACHE/<fingerprint>/<digest>.parquet    immutable shards
     CACHE/<fingerprint>/index.arrow         derived; may be deleted at any time
 
-A shard appears by an atomic rename after fsync: its existence is its commit. There is no
-lock, so any number of processes can write side by side. The index is trusted only with its
-own digest and only for shards that exist; for all others the shards themselves are read.
-A shard may vanish under a reader, joined into a larger one by ``compact``: the reader looks
-at the folder once more and finds the texts where they are now.
+A shard appears by an atomic rename after fsync: once it exists, it is committed. Writing needs
+no lock, so any number of processes can write at the same time. The index is used only if its
+own digest matches, and only for shards that exist; all other shards are read directly. If
+``compact`` joins shards while a reader uses them, the reader lists the folder again and finds
+the texts in the joined shard.
 """
 
 from __future__ import annotations
@@ -50,26 +50,26 @@ from features.vectors.table import POOLED, FeatureTable
 
 INDEX_NAME = "index.arrow"
 READ_ATTEMPTS = 4
-HELD_SHARDS = 200
-"""Shards that stay open while ``held``: each takes one of the process' open files."""
+MAX_OPEN_SHARDS = 200
+"""Maximum shards that ``keep_open`` keeps open; each takes one of the process's open files."""
 
 READERS = max(2, min(4, os.cpu_count() or 1))
-"""Threads that read shards: hashing and copying release the interpreter lock."""
+"""Threads that read shards; hashing and copying run in parallel."""
 
 
 class Space:
-    """The vectors of one spec: what exists, commit, read.
+    """The vectors of one spec: query, commit, read.
 
     Args:
         folder: ``CACHE/<fingerprint>``; need not exist yet.
-        spec: what a vector here is.
-        model: the encoder's name, for people; kept when the space is new.
+        spec: what determines the vectors.
+        model: the encoder's name, recorded when the space is new.
 
     Attributes:
         committed: names of the shards that were committed through this object, in order.
 
     Raises:
-        CacheError: the folder cannot be read, or holds another space than its name says.
+        CacheError: the folder cannot be read, or holds another space.
     """
 
     def __init__(self, folder: Location, spec: FeatureSpec, model: str = "") -> None:
@@ -77,40 +77,40 @@ class Space:
         self.spec = spec
         self.model = model
         self.committed: list[str] = []
-        self._held: dict[str, Shard] | None = None
-        self._check_card()
+        self._open_shards: dict[str, Shard] | None = None
+        self._check_manifest()
         saved = self._saved_index()
         self._saved_shards = None if saved is None else set(saved.shards)
         self._growing = GrowingIndex(saved or Index.empty())
         self.refresh()
 
     def missing(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) bool: which keys have no vector here."""
-        return self._growing.lacks(keys)
+        """Return (N,) bool: which keys have no vectors here."""
+        return self._growing.missing(keys)
 
     def __len__(self) -> int:
         return len(self.index.keys)
 
     def tokens(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) int32: tokens of each whole text, before truncation; all must be cached."""
+        """Return (N,) int32: tokens of each text before truncation; all must be cached."""
         tokens: np.ndarray = self.index.tokens[self._found(keys)]
         return tokens
 
     def lengths(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) int32: how many vectors each text has here; all must be cached."""
+        """Return (N,) int32: number of vectors of each text; all must be cached."""
         lengths: np.ndarray = self.index.length[self._found(keys)]
         return lengths
 
     @property
     def index(self) -> Index:
-        """Where every key lies, as of the last look."""
+        """The index as of the last listing of the folder."""
         return self._growing.whole
 
     def refresh(self) -> bool:
-        """Take in the shards that other processes committed or removed since the last look.
+        """Add and remove the shards that other processes committed or removed meanwhile.
 
         Returns:
-            Whether there were any: another process is at work in this space.
+            Whether there were any, which shows that another process uses this space.
         """
         changed = False
         for _ in range(READ_ATTEMPTS):
@@ -118,11 +118,11 @@ class Space:
             changed |= vanished or added
             if not vanished:
                 break
-            # They were joined into another one, for which the listing may have been too early.
+            # They were joined into a shard that this listing may not show yet.
         return changed
 
     def _look(self) -> tuple[bool, bool]:
-        """Take in one listing of the folder: whether shards vanished, and whether some came."""
+        """List the folder once; return whether shards vanished, and whether some were added."""
         present = self.shard_names()
         gone = set(self._growing.shards) - present
         for name in gone:
@@ -151,7 +151,7 @@ class Space:
                 "it was moved here; run 'manyheads verify --fix' on this cache, or move it back"
             )
 
-    def _check_card(self) -> None:
+    def _check_manifest(self) -> None:
         try:
             with reading(self.folder):
                 read_manifest(self.folder)
@@ -159,61 +159,62 @@ class Space:
             return
         except ValueError as error:
             raise CacheError(
-                f"{self.folder / SPACE_NAME} is not the card of this space ({error}); run "
+                f"{self.folder / SPACE_NAME} is not the manifest of this space ({error}); run "
                 "'manyheads verify --fix' on this cache: what is sound is kept"
             ) from error
 
     def commit(self, keys: np.ndarray, block: Block) -> bool:
-        """Write texts' vectors as one shard; when this returns, they survive a power cut.
+        """Write the vectors of some texts as one shard, durably.
 
         Args:
             keys: (n,) ``S16``, in the order of the block.
+            block: the vectors of the n texts.
 
         Returns:
-            False where another process had committed the very same shard.
+            False if another process had committed the very same shard.
 
         Raises:
-            DiskSpaceError: the disk is full. What was committed before stays.
+            DiskSpaceError: the disk is full. Earlier commits are not affected.
             CacheError: the folder cannot be written.
         """
         data = serialize(self.spec, keys, block)
         return self._commit(digest(data), data, ShardRows(keys, block.tokens, block.lengths))
 
     def commit_bytes(self, data: bytes, rows: ShardRows) -> str:
-        """Commit a shard that was serialized already, and return its name."""
+        """Commit a serialized shard, and return its name."""
         name = digest(data)
         self._commit(name, data, rows)
         return name
 
     def _commit(self, name: str, data: bytes, rows: ShardRows) -> bool:
-        self.lay_card()
+        self.write_manifest()
         path = self.folder / f"{name}{SUFFIX}"
         fresh = not path.exists()
         if fresh:
             put(self.folder, path.name, data)
             store_local(path, data)
-            self.lay_card()  # again: whoever tidies may have taken this for an empty space
+            self.write_manifest()  # again: a collection may have removed it as empty
         if name not in self._growing.shards:
             self._growing.add([(name, rows)])
         self.committed.append(name)
         return fresh
 
-    def lay_card(self) -> None:
-        """Write the card, and make the folder, where they are missing."""
+    def write_manifest(self) -> None:
+        """Write the manifest, and make the folder, if they are missing."""
         if not (self.folder / SPACE_NAME).exists():
             make_folder(self.folder)
             put(self.folder, SPACE_NAME, SpaceManifest(self.spec, self.model).to_bytes())
 
     def sweep(self) -> int:
-        """Remove what writers that died left behind; how many files that were."""
+        """Remove temporary files whose writers have ended, and return how many."""
         return sweep(self.folder)
 
     def save_index(self, required: bool = False) -> None:
-        """Write the derived index, so that the next run need not read the shards' keys.
+        """Write the index, so that the next run need not read the keys of all shards.
 
         Args:
-            required: raise where it cannot be written, though nothing was committed here. A
-                cache that may only be read is otherwise left without.
+            required: whether to raise an error if the index cannot be written although nothing
+                was committed here; a read-only cache is otherwise left without an index.
         """
         for _ in range(READ_ATTEMPTS):
             self.refresh()
@@ -227,35 +228,37 @@ class Space:
                     raise
                 return
             self._saved_shards = shards
-            if shards <= self.shard_names():  # else some were removed since the look
+            if shards <= self.shard_names():  # otherwise some were removed meanwhile
                 return
 
     @property
     def stale(self) -> bool:
-        """Whether the saved index knows other shards than this object does."""
+        """Whether the saved index has other shards than this object."""
         return set(self._growing.shards) != (self._saved_shards or set())
 
     def drop_index(self) -> None:
-        """Remove the derived index, before shards are: it must never name what was removed."""
+        """Remove the index before removing shards: it must never refer to removed shards."""
         (self.folder / INDEX_NAME).unlink(missing_ok=True)
         self._saved_shards = None
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep shards open once they were checked, while the block runs."""
-        self._held = {}
+    def keep_open(self) -> Iterator[None]:
+        """Keep shards open after their first check, during the block."""
+        self._open_shards = {}
         try:
             yield
         finally:
-            self._held = None
+            self._open_shards = None
 
     def table(self, keys: np.ndarray, memory: int | None = None) -> FeatureTable:
-        """The vectors of texts, in the order of their keys; every shard's digest is checked.
+        """Return the vectors of some texts, in the order of their keys.
+
+        The digest of every shard is checked.
 
         Args:
             keys: (N,) ``S16``; all must be cached, repeats are allowed.
-            memory: bytes that the vectors may take of it, by default half of what is
-                available; where they are more, ``values`` stands in a nameless file.
+            memory: maximum bytes of RAM for the vectors, by default half of what is available;
+                beyond that, ``values`` is memory-mapped from a temporary file.
 
         Raises:
             CorruptShardError: a shard does not match its digest.
@@ -275,11 +278,11 @@ class Space:
         )
 
     def _read(self, found: np.ndarray, memory: int | None) -> FeatureTable:
-        """The table of texts by their places in the index."""
+        """Return the table of the texts at some positions of the index."""
         lengths = self.index.length[found].astype(np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         width = self.spec.bytes_per_vector
-        # int8 stands beside the float16 that it becomes, until all of it is unpacked.
+        # int8 and the float16 that it becomes are in memory together until it is unpacked.
         values_size = self.spec.width * np.dtype(table_dtype(self.spec.dtype)).itemsize
         each = width + values_size if self.spec.dtype == "int8" else width
         room = VectorBuffer(int(offsets[-1]) * each, memory, local_folder(self.folder))
@@ -300,13 +303,14 @@ class Space:
     def _copy_runs(
         self, out: np.ndarray, number: int, rows: np.ndarray, to: np.ndarray, found: np.ndarray
     ) -> None:
-        """Copy the vectors of some texts of one shard, neighbours on both sides in one piece.
+        """Copy the vectors of some texts of one shard; consecutive texts in one piece.
 
         Args:
-            out: (total,) void, the vectors of the whole table.
-            rows: (n,) positions of the texts in the table, rising.
-            to: (n,) where each text's vectors begin in ``out``.
-            found: (n,) where each text stands in the index.
+            out: (total,) void, the vectors of the table.
+            number: position of the shard in the index.
+            rows: (n,) sorted positions of the texts in the table.
+            to: (n,) position of each text's first vector in ``out``.
+            found: (n,) position of each text in the index.
         """
         shard = self.shard(self.index.shards[number])
         source = shard.vectors(self.spec.bytes_per_vector)
@@ -325,14 +329,14 @@ class Space:
             out[a : a + count] = source[b : b + count]
 
     def shard(self, name: str) -> Shard:
-        """A shard of this space, checked. Raises as ``Shard``, and as ``table``."""
-        held = self._held or {}
-        if name in held:
-            return held[name]
+        """Open and check a shard of this space. Raises like ``Shard`` and ``table``."""
+        opened = self._open_shards or {}
+        if name in opened:
+            return opened[name]
         shard = Shard(self.folder / f"{name}{SUFFIX}")
         self._check_spec(shard.path, shard.spec())
-        if self._held is not None and shard.mapped and len(held) < HELD_SHARDS:
-            self._held[name] = shard
+        if self._open_shards is not None and shard.mapped and len(opened) < MAX_OPEN_SHARDS:
+            self._open_shards[name] = shard
         return shard
 
     def _found(self, keys: np.ndarray) -> np.ndarray:
@@ -346,7 +350,7 @@ class Space:
         return found
 
     def shard_names(self) -> set[str]:
-        """Names of the shards that exist now. Raises ``CacheError``: cannot be read."""
+        """Return the names of the shards that exist now. Raises ``CacheError``."""
         try:
             with reading(self.folder):
                 names = file_names(self.folder)
@@ -366,7 +370,7 @@ class Space:
         return index
 
 
-def lacking(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
-    """(n, spaces) bool: which spaces lack the vectors of each text."""
+def missing_by_space(keys: np.ndarray, spaces: Sequence[Space]) -> np.ndarray:
+    """Return (n, spaces) bool: which of n texts have no vectors in which spaces."""
     absent = np.array([space.missing(keys) for space in spaces], bool)
     return absent.reshape(len(spaces), len(keys)).T

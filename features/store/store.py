@@ -13,29 +13,29 @@ from features.vectors.spec import FeatureSpec
 
 
 class FeatureStore:
-    """All cached vectors under one folder, one space a spec.
+    """All cached vectors in one folder, with one space per spec.
 
     Args:
-        root: the cache folder, here or on object storage (``s3://...``); made when the first
-            vector is committed.
+        root: the cache folder, local or on object storage (``s3://...``); it is made when the
+            first vectors are committed.
     """
 
     def __init__(self, root: str | Location) -> None:
         self.root = parse_location(root)
 
     def space(self, spec: FeatureSpec, model: str = "") -> Space:
-        """The space of one spec, opened at its present state.
+        """Open the space of a spec as it is now.
 
         Args:
-            model: the encoder's name, for people; kept when the space is new.
+            model: the encoder's name, recorded when the space is new.
         """
         return Space(self.root / spec.fingerprint, spec, model)
 
     def prepare(self) -> None:
-        """Make the cache folder and prove that it can be written, before any work is done.
+        """Make the cache folder and check that it can be written, before any work is done.
 
         Raises:
-            CacheError: it cannot be made or written.
+            CacheError: the folder cannot be made or written.
         """
         try:
             if isinstance(self.root, RemotePath):

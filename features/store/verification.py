@@ -1,10 +1,10 @@
-"""Verify a cache: every file in it is what it claims to be, or there is a finding.
+"""Verification: check every file of a cache against what it claims to be.
 
-    verify_cache(root)                  every finding, dying on none
-    repair(root, findings)              what is bad goes to CACHE/quarantine, the rest stays
+    verify_cache(root)                  returns all faults
+    repair(root, findings)              moves bad files to CACHE/quarantine
 
-Others may read, write and tidy meanwhile. What one look finds is looked for again a moment
-later, and only what stays is a finding.
+Other processes may read, write and maintain the cache meanwhile. So every fault is checked
+again a moment later, and reported only if it is still there.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ from features.store.shards.shard import NAME, SUFFIX, Shard, ShardRows
 from features.store.space import INDEX_NAME, READERS
 
 PAUSES = (0.02, 0.1)
-"""Seconds before what was found is looked for again: a process that is in the middle of
-something, such as between two renames, is through by then."""
+"""Seconds before the second and the third look; by then a process that was, for example,
+between two renames has finished them.
+"""
 
 CORRUPT_SHARD = "corrupt shard"
 MISPLACED_SHARD = "misplaced shard"
@@ -67,12 +68,12 @@ REMEDIES = {
     OTHER_VECTORS: "the encoder gives other vectors than are stored; delete that space if the "
     "present ones are right",
 }
-"""Every kind of finding, and what to do about it."""
+"""Kind of fault -> remedy."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong.
+    """One fault of a cache.
 
     Attributes:
         kind: a key of ``REMEDIES``.
@@ -94,13 +95,14 @@ OnShard = Callable[[], None]
 
 
 def verify_cache(root: Location, on_shard: OnShard = lambda: None) -> list[Fault]:
-    """Read every file of a cache and list everything that is not as it must be.
+    """Read every file of a cache and return all faults.
 
-    Shards are checked against their digest, their format and the space of their folder; the
-    index against the shards; ``space.json`` against the folder's name. Only what a look at
-    the files can tell: whether vectors are the encoder's is for ``compare_sample``.
+    Shards are checked against their digest, their format and the space of their folder, the
+    index against the shards, and ``space.json`` against the name of its folder. Whether the
+    vectors are those of the encoder is checked by ``compare_sample``.
 
     Args:
+        root: the cache.
         on_shard: called after every shard.
 
     Raises:
@@ -120,15 +122,16 @@ def verify_cache(root: Location, on_shard: OnShard = lambda: None) -> list[Fault
 
 
 def repair(root: Location, findings: Sequence[Fault]) -> list[Location]:
-    """Take away what is bad and write anew what is derived.
+    """Move bad files to the quarantine, and rewrite manifests and indices.
 
-    Findings about the encoder, and about what lies beside the spaces, are left to the user.
+    Faults about the encoder, and files beside the spaces, are left to the user.
 
     Returns:
-        Where the files that were moved lie now.
+        Where the files that were moved are now.
 
     Raises:
-        CacheError: it is no cache, another process is tidying, or it cannot be written.
+        CacheError: the folder is not a cache, another process holds the maintenance lock, or
+            the cache cannot be written.
     """
     if not is_cache(root):
         raise CacheError(
@@ -150,12 +153,12 @@ def repair(root: Location, findings: Sequence[Fault]) -> list[Location]:
 
 
 def _beside(finding: Fault) -> bool:
-    """Whether it is about something foreign that lies beside the spaces."""
+    """Return whether a fault is about a foreign file or folder beside the spaces."""
     return finding.kind == FOREIGN_FILE and len(finding.path.parts) == 1
 
 
 class _Verifier:
-    """Looks at a cache, once or more.
+    """Looks for faults in a cache, once or several times.
 
     Args:
         root: the cache.
@@ -163,12 +166,12 @@ class _Verifier:
 
     def __init__(self, root: Location) -> None:
         self.root = root
-        self._sound: dict[Location, ShardRows] = {}  # they never change, so one look is enough
+        self._sound: dict[Location, ShardRows] = {}  # shards never change: one check is enough
 
     def look(
         self, on_shard: OnShard = lambda: None, among: set[str] | None = None
     ) -> list[Fault]:
-        """What is wrong now.
+        """Return all faults there are now.
 
         Args:
             on_shard: called after every shard that was read.
@@ -188,25 +191,25 @@ class _Verifier:
         return findings + [self._stale(path) for path in left]
 
     def _space(self, folder: Location, on_shard: OnShard) -> Iterator[Fault]:
-        index = self._index(folder)  # before the shards: what it names was there
-        shards, foreign, card = [], [], False
+        index = self._index(folder)  # before the shards, so that those it names exist
+        shards, foreign, found_manifest = [], [], False
         for path in _entries(folder):
             if path.suffix == SUFFIX and NAME.fullmatch(path.stem) and path.is_file():
                 shards.append(path)
             elif path.name in (SPACE_NAME, INDEX_NAME) and path.is_file():
-                card |= path.name == SPACE_NAME
+                found_manifest |= path.name == SPACE_NAME
             elif USED_NAME.fullmatch(path.name) and path.is_file():
                 continue
             elif not TEMPORARY.fullmatch(path.name) and there(path):
                 foreign.append(path)
         left = abandoned(folder)
-        if not card and not shards and index is None:
+        if not found_manifest and not shards and index is None:
             yield from self._spaceless(folder, bool(foreign), left)
             return
         for path in foreign:
             yield self._finding(FOREIGN_FILE, path, "does not belong to a space")
         yield from map(self._stale, left)
-        if not card and not shards and not isinstance(index, Fault):
+        if not found_manifest and not shards and not isinstance(index, Fault):
             return
         try:
             read_manifest(folder)
@@ -227,14 +230,14 @@ class _Verifier:
     def _spaceless(
         self, folder: Location, foreign: bool, left: list[Location]
     ) -> Iterator[Fault]:
-        """A folder with the name of a space and nothing of one in it."""
+        """Yield the fault of a folder that has the name of a space but no file of one."""
         if foreign:
             yield self._finding(FOREIGN_FILE, folder, "does not belong to a cache")
         elif not isinstance(folder, RemotePath) and len(_entries(folder)) == len(left):
             yield self._finding(STALE_TEMPORARY, folder, "no shard was committed to it")
 
     def _check_shard(self, path: Location, on_shard: OnShard) -> ShardRows | Fault | None:
-        """The rows of a sound shard; what is wrong with another; None: gone meanwhile."""
+        """Return the rows of a sound shard, or its fault; None if it was removed meanwhile."""
         try:
             shard = Shard(path, at_source=True)
             spec, rows = shard.spec(), shard.rows()
@@ -252,7 +255,7 @@ class _Verifier:
         return rows
 
     def _index(self, folder: Location) -> Index | Fault | None:
-        """The saved index of a space, what is wrong with it, or None where there is none."""
+        """Return the saved index of a space, or its fault; None if there is none."""
         path = folder / INDEX_NAME
         try:
             index = Index.from_bytes(read_file(path), folder.name)
@@ -271,7 +274,7 @@ class _Verifier:
         sound: dict[str, ShardRows],
         present: set[str],
     ) -> Iterator[Fault]:
-        """The index against the shards that are sound, and against those that it names."""
+        """Yield the faults of an index, compared with the sound and the existing shards."""
         path = folder / INDEX_NAME
         if index is None:
             if sound:
@@ -281,7 +284,7 @@ class _Verifier:
             yield index
             return
         whole = Index.of(sorted(sound.items()))
-        places = dict(zip(index.shards, index.places(), strict=True))
+        places = dict(zip(index.shards, index.rows_by_shard(), strict=True))
         for name in sorted(set(places) - present):
             lost = int((whole.find(index.keys[places[name]]) < 0).sum())
             if lost:
@@ -310,17 +313,17 @@ class _Verifier:
 
 
 def _agrees(index: Index, own: np.ndarray, rows: ShardRows) -> bool:
-    """Whether all that the index says of a shard is what the shard says.
+    """Return whether the index and a shard agree on every text of the shard.
 
     Args:
-        own: the positions in the index of the texts that it places in the shard.
+        own: positions in the index of the texts that it finds in the shard.
     """
     alone = Index.of([("", rows)])
-    place = alone.find(index.keys[own])
-    if (place < 0).any() or (index.find(rows.keys) < 0).any():
+    positions = alone.find(index.keys[own])
+    if (positions < 0).any() or (index.find(rows.keys) < 0).any():
         return False
     return all(
-        np.array_equal(getattr(index, column)[own], getattr(alone, column)[place])
+        np.array_equal(getattr(index, column)[own], getattr(alone, column)[positions])
         for column in ("start", "length", "tokens")
     )
 
@@ -334,7 +337,7 @@ def _entries(folder: Location) -> list[Location]:
 
 
 def _is_lock(path: Location) -> bool:
-    """The lock of those who tidy; on object storage the marks of a lease."""
+    """Return whether a path is the maintenance lock, or a mark of it on object storage."""
     if isinstance(path, RemotePath):
         return path.name.startswith(f"{LOCK_NAME}-")
     return path.name == LOCK_NAME

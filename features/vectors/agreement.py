@@ -1,4 +1,4 @@
-"""Agreement: how far vectors are from the reference's, and how far they may be."""
+"""Agreement of an encoder's vectors with the reference library's, and its limits."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy as np
 from features.vectors.precision import MIN_COSINE
 
 LARGEST_DIFFERENCE = 1e-4
-"""In float32 by torch, of one component of a vector scaled to length 1.
+"""Maximum difference of one component, of vectors scaled to length 1, by torch in float32.
 
-Batches of another shape differ by rounding alone: measured 1e-7 to 1e-6. Padding, a wrong layer
-or an ignored setting give 1e-3 to 1.
+Rounding in batches of another shape gives 1e-7 to 1e-6 (measured). Padding, a wrong layer or an
+ignored setting give 1e-3 to 1.
 """
 
 
 REFUSED_BELOW = {"float32": 0.9999, "bfloat16": 0.98}
-"""Smallest cosine with which a back end or a precision may fill a space.
+"""Minimum cosine with which a back end or a precision may fill a space.
 
-bfloat16 keeps 8 bits, so deep models with large states come down to 0.99; people are told.
-What is wrong, such as another layer or a broken kernel, lies below 0.9.
+bfloat16 has 8 significant bits, so deep models with large states go down to 0.99, which a note
+reports. An error, such as a wrong layer or a broken kernel, gives less than 0.9.
 """
 
 
@@ -32,11 +32,11 @@ class Agreement:
     """How the vectors of one space agreed with the reference library's on the probe texts.
 
     Attributes:
-        difference: the largest of a component, of vectors scaled to length 1.
-        cosine: the smallest of two vectors of one text or token.
-        padded: the difference in padded batches, where that is too large and texts are
-            encoded unpadded, only beside texts of as many tokens; None where they are padded.
-            Infinite where padded batches give NaN.
+        difference: largest difference of one component, of vectors scaled to length 1.
+        cosine: smallest cosine of the two vectors of a text or token.
+        padded: the difference in padded batches, if it is too large and texts are therefore
+            encoded unpadded, in batches of texts with the same number of tokens; infinite if
+            padded batches give NaN. None if texts are padded.
     """
 
     difference: float
@@ -45,24 +45,24 @@ class Agreement:
 
     @property
     def unpadded(self) -> bool:
-        """Whether the space is filled without padding."""
+        """Whether the space is filled with unpadded batches."""
         return self.padded is not None
 
     @property
     def exact(self) -> bool:
-        """Whether it is within what rounding in float32 explains."""
+        """Whether rounding in float32 explains the differences."""
         return self.difference <= LARGEST_DIFFERENCE
 
     def within(self, precision: str) -> bool:
-        """Whether it is within what the rounding of a precision or a back end explains."""
+        """Return whether the rounding of a precision or a back end explains the cosine."""
         return self.cosine >= REFUSED_BELOW[precision]
 
     def close(self, precision: str) -> bool:
-        """Whether it is as close as that precision mostly is."""
+        """Return whether the vectors are as close as is usual for a precision."""
         return self.cosine >= MIN_COSINE[precision]
 
     def to_dict(self) -> dict[str, float | None]:
-        """Its numbers, rounded for ``space.json``; what is infinite becomes null."""
+        """Return the numbers for ``space.json``, rounded; infinity becomes null."""
         values: dict[str, float | None] = {
             "difference": _rounded(self.difference),
             "cosine": round(self.cosine, 7),
@@ -73,7 +73,8 @@ class Agreement:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Agreement:
-        """What ``to_dict`` wrote. Raises ``LookupError``, ``TypeError`` or ``ValueError``."""
+        """Return what ``to_dict`` wrote. Raises ``LookupError``, ``TypeError`` or
+        ``ValueError``."""
         padded = None
         if "padded" in values:
             padded = math.inf if values["padded"] is None else float(values["padded"])
@@ -81,18 +82,18 @@ class Agreement:
 
 
 def agreement(own: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> Agreement:
-    """Compare vectors with the reference's, text by text.
+    """Compare vectors with the reference library's, text by text.
 
     Args:
-        own: a (T, D) array per text.
-        reference: likewise, all finite.
+        own: one (T, D) array per text.
+        reference: one (T, D) array per text, all finite.
     """
     pairs = [_compared(a, b) for a, b in zip(own, reference, strict=True)]
     return Agreement(max(pair[0] for pair in pairs), min(pair[1] for pair in pairs))
 
 
 def smallest_cosine(one: np.ndarray, other: np.ndarray) -> float:
-    """The smallest cosine of two (T, D) arrays, row by row; -1 where T differs."""
+    """Return the smallest cosine of two (T, D) arrays, row by row; -1 if T differs."""
     if one.shape != other.shape:
         return -1.0
     a, b = one.astype(np.float64), other.astype(np.float64)
@@ -101,7 +102,7 @@ def smallest_cosine(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _compared(own: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
-    """The largest difference and the smallest cosine of one text."""
+    """Return the largest difference and the smallest cosine of one text."""
     if own.shape != reference.shape or not np.isfinite(own).all():
         return math.inf, -1.0
     norms = np.linalg.norm(reference.astype(np.float64), axis=1, keepdims=True)

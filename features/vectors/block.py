@@ -1,4 +1,4 @@
-"""The vectors of some texts in one layout, as an encoder gives them."""
+"""Block: the vectors of some texts in one layout, as an encoder returns them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Vectors of n texts in order: what an encoder gives and a shard holds.
+    """The vectors of n texts in order, as an encoder returns them and a shard stores them.
 
     Attributes:
-        tokens: (n,) int32, tokens of each whole text, before truncation.
-        lengths: (n,) int32, vectors of each text.
+        tokens: (n,) int32, tokens of each text before truncation.
+        lengths: (n,) int32, number of vectors of each text.
         values: (sum of lengths, D) of ``precision.encoder_dtype``: the stored type, or
             float32 for int8.
     """
@@ -24,7 +24,7 @@ class Block:
     values: np.ndarray
 
     def take(self, rows: np.ndarray) -> Block:
-        """The block of some rows only, in the order given."""
+        """Return a block of the texts at ``rows``, in that order."""
         starts = np.cumsum(self.lengths) - self.lengths
         lengths = self.lengths[rows]
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -33,6 +33,6 @@ class Block:
 
     @classmethod
     def joined(cls, blocks: Sequence[Block]) -> Block:
-        """Return one block of several, at least one, in the order given."""
+        """Join one or more blocks in the order given."""
         parts = zip(*((b.tokens, b.lengths, b.values) for b in blocks), strict=True)
         return cls(*(np.concatenate(same) for same in parts))

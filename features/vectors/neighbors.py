@@ -1,8 +1,8 @@
-"""Nearest neighbours over pooled vectors, and all pairs above a similarity.
+"""Nearest neighbours of pooled vectors, and all pairs above a similarity.
 
-Up to ``MAX_EXACT`` vectors everything here is exact. Beyond, an inverted-file index (Jégou
+Up to ``MAX_EXACT`` vectors the search is exact. Beyond that, an inverted-file index (Jégou
 et al., Product quantization for nearest neighbor search, PAMI 2011; here without the
-quantization) looks into the cells nearest to each vector, and its recall is measured.
+quantization) searches the cells nearest to each vector, and its recall is measured.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ import numpy as np
 from features.hardware import cpu_bfloat16
 
 MAX_EXACT = 200_000
-"""Vectors up to which searches are exact."""
+"""Maximum number of vectors for an exact search."""
 
-ROWS, COLUMNS = 2048, 4096
-"""Block of similarities computed at a time: 32 MB, small beside the vectors."""
+ROWS = 2048
+"""Rows per block of similarities; with ``COLUMNS`` a block takes 32 MB in float32."""
+
+COLUMNS = 4096
+"""Columns per block of similarities."""
 
 MIN_FILTERED = 20_000
-"""Vectors from which a bfloat16 product goes first where the processor gains from it."""
+"""Minimum number of vectors for a bfloat16 product as a filter, if it is faster here."""
 
 FILTER_MARGIN = 0.01
-"""More than rounding two unit vectors to bfloat16 changes their product (at most 2 / 256 in
-theory, under 0.004 measured), so the filter loses no pair."""
+"""Margin of the bfloat16 filter. Rounding two unit vectors changes their product by less (at
+most 2 / 256 in theory, under 0.004 measured), so no pair is lost."""
 
 NEIGHBORS = 17
 PROBES = 24
@@ -39,8 +42,8 @@ class ClosePairs:
     Attributes:
         first, second: (P,) int64 rows, ``first < second``.
         similarity: (P,) float32 cosines.
-        nearest: (N,) float32 cosine of each vector to the nearest other one; -1 for a lone one.
-        recall: share of the pairs that were found: 1.0 where the search was exact, else
+        nearest: (N,) float32 cosine of each vector to the nearest other one; -1 if N is 1.
+        recall: share of the pairs that were found: 1.0 for an exact search, otherwise
             measured on a sample.
     """
 
@@ -52,36 +55,36 @@ class ClosePairs:
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """(N, D) float32, C-contiguous: the vectors scaled to Euclidean length 1."""
+    """Return (N, D) float32, C-contiguous: the vectors scaled to Euclidean length 1."""
     scaled = np.array(vectors, dtype=np.float32, order="C")
     scaled /= np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-12)
     return scaled
 
 
 def nearest(queries: np.ndarray, base: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` vectors of ``base`` nearest to each query by cosine, nearest first.
+    """Return the ``k`` vectors of ``base`` nearest to each query by cosine, nearest first.
 
     Args:
         queries: (Q, D) unit vectors, float32.
         base: (N, D) unit vectors, float32, N at least 1.
-        k: how many, N at the most.
+        k: number of neighbours per query, at most N.
 
     Returns:
-        (Q, k) float32 cosines and (Q, k) int64 rows of ``base``. Beyond ``MAX_EXACT`` rows
-        the search is approximate.
+        (Q, k) float32 cosines and (Q, k) int64 rows of ``base``. With more than
+        ``MAX_EXACT`` rows the search is approximate.
     """
     index = _flat(base) if len(base) <= MAX_EXACT else _cells(base)
     similarity, rows = index.search(queries, min(k, len(base)))
     return similarity, rows
 
 
-def close_pairs(vectors: np.ndarray, threshold: float, most: int) -> ClosePairs:
-    """All pairs of unit vectors with a cosine of at least ``threshold``.
+def close_pairs(vectors: np.ndarray, threshold: float, max_pairs: int) -> ClosePairs:
+    """Return all pairs of unit vectors with a cosine of at least ``threshold``.
 
     Args:
         vectors: (N, D) unit vectors, float32.
-        threshold: smallest cosine of a pair.
-        most: about how many pairs are kept; each block of rows gives its closest ones.
+        threshold: minimum cosine of a pair.
+        max_pairs: maximum number of pairs, about; each block of rows gives its closest ones.
     """
     if len(vectors) > MAX_EXACT:
         return _approximate_pairs(vectors, threshold)
@@ -91,15 +94,15 @@ def close_pairs(vectors: np.ndarray, threshold: float, most: int) -> ClosePairs:
     parts = []
     for start in range(0, len(vectors), ROWS):
         rows = _stripe(product, start, threshold, closest)
-        parts.append(_closest(*rows, most * ROWS // max(1, len(vectors)) + ROWS))
+        parts.append(_closest(*rows, max_pairs * ROWS // max(1, len(vectors)) + ROWS))
     first, second, _ = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     similarity = cosines(vectors, first, second)
-    kept = similarity >= threshold
-    return ClosePairs(first[kept], second[kept], similarity[kept], closest, 1.0)
+    close = similarity >= threshold
+    return ClosePairs(first[close], second[close], similarity[close], closest, 1.0)
 
 
 def cosines(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(P,) float32: the cosine of each pair of rows of (N, D) unit vectors."""
+    """Return (P,) float32: the cosine of each pair of rows of (N, D) unit vectors."""
     out = np.empty(len(first), np.float32)
     for start in range(0, len(first), 1 << 15):
         part = slice(start, start + (1 << 15))
@@ -117,7 +120,7 @@ class _Product:
         self.count = len(vectors)
 
     def block(self, rows: slice, columns: slice, threshold: float) -> _Block:
-        """The cosines of some rows with some columns, reduced."""
+        """Return the cosines of some rows with some columns, reduced."""
         product = self.vectors[rows] @ self.vectors[columns].T
         _clear_self(product, rows, columns)
         return _reduced(product, threshold)
@@ -125,7 +128,7 @@ class _Product:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """What is kept of a block: its largest entries by row and column, and those above."""
+    """A reduced block: its maxima per row and column, and the entries above the threshold."""
 
     row_largest: np.ndarray
     column_largest: np.ndarray
@@ -135,11 +138,11 @@ class _Block:
 
 
 def _clear_self(product: np.ndarray, rows: slice, columns: slice) -> None:
-    """Hide each vector's cosine with itself, which stands on the diagonal."""
+    """Set each vector's cosine with itself, which is on the diagonal, to -1."""
     low, high = max(rows.start, columns.start), min(rows.stop, columns.stop)
     if low < high:
-        place = np.arange(low, high)
-        product[place - rows.start, place - columns.start] = -1.0
+        diagonal = np.arange(low, high)
+        product[diagonal - rows.start, diagonal - columns.start] = -1.0
 
 
 def _reduced(product: np.ndarray, threshold: float) -> _Block:
@@ -152,7 +155,7 @@ def _reduced(product: np.ndarray, threshold: float) -> _Block:
 
 
 def _bfloat16_product(vectors: np.ndarray) -> _Product:
-    """The same with products in bfloat16: a filter, several times as fast with AMX."""
+    """Return the product in bfloat16, as a filter; several times as fast on CPUs with AMX."""
     # torch is slow to import; only large corpora on such processors need it here.
     import torch
 
@@ -185,9 +188,9 @@ def _cleared(product: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
 def _stripe(
     product: _Product, start: int, threshold: float, closest: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs (first, second, cosine) of a stripe of rows with all later rows.
+    """Return pairs (first, second, cosine) of a stripe of rows with all later rows.
 
-    ``closest`` takes in the largest cosine of both sides, so each pair is looked at once.
+    Updates ``closest`` for both rows of a pair, so every pair is computed only once.
     """
     rows = slice(start, min(start + ROWS, product.count))
     parts = []
@@ -204,13 +207,13 @@ def _stripe(
 
 
 def _closest(
-    first: np.ndarray, second: np.ndarray, values: np.ndarray, most: int
+    first: np.ndarray, second: np.ndarray, values: np.ndarray, max_pairs: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The ``most`` closest of some pairs."""
-    if len(values) <= most:
+    """Return the closest pairs, at most ``max_pairs``."""
+    if len(values) <= max_pairs:
         return first, second, values
-    kept = np.sort(np.argpartition(-values, most)[:most])
-    return first[kept], second[kept], values[kept]
+    closest = np.sort(np.argpartition(-values, max_pairs)[:max_pairs])
+    return first[closest], second[closest], values[closest]
 
 
 def _flat(base: np.ndarray) -> faiss.Index:
@@ -220,7 +223,7 @@ def _flat(base: np.ndarray) -> faiss.Index:
 
 
 def _cells(base: np.ndarray) -> faiss.Index:
-    """An inverted file over the vectors, about 4 sqrt(N) cells; seeded."""
+    """Return an inverted file over the vectors, about 4 sqrt(N) cells; seeded."""
     cells = int(4 * np.sqrt(len(base)))
     quantizer = faiss.IndexFlatIP(base.shape[1])
     index = faiss.IndexIVFFlat(quantizer, base.shape[1], cells, faiss.METRIC_INNER_PRODUCT)

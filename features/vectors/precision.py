@@ -1,11 +1,11 @@
-"""Stored precision: how a vector of D numbers stands as bytes, and back.
+"""Stored precision: packing a vector of D numbers into bytes, and unpacking it.
 
     float32   D x 4 bytes, little-endian
     float16   D x 2 bytes, little-endian
     int8      a float32 scale, then D signed bytes: value = scale x byte
 
-With int8 the scale is the largest absolute value of that vector / 127, so the error of a
-value is at most half a scale.
+With int8 the scale is the vector's largest absolute value / 127, so the error of a value is at
+most half the scale.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from collections.abc import Callable
 import numpy as np
 
 MIN_COSINE = {"float32": 0.9999, "bfloat16": 0.999}
-"""Smallest cosine of two encodings of one text, by the precision of the matrix products.
+"""Minimum cosine of two encodings of one text, by the precision of the matrix products.
 
-Rounding depends on the batch and on the back end: measured with the embedded encoder, float32
-stays above 0.99999 and bfloat16 above 0.9999. Vectors of another text, token or model are far
-below.
+Rounding depends on the batch and the back end. Measured with the embedded encoder, float32
+stays above 0.99999 and bfloat16 above 0.9999. The vectors of another text, token or model give
+far less.
 """
 
 
 MIN_COSINE_INT8 = 0.99
-"""With int8, whose own rounding goes down to 0.9988 for single tokens of that encoder."""
+"""Minimum cosine for int8, whose rounding alone gives 0.9988 for single tokens (measured)."""
 
 
 Empty = Callable[[tuple[int, ...], str], np.ndarray]
@@ -40,28 +40,28 @@ LARGEST = {
     # Read back as float16, whose steps are finer than int8's everywhere.
     "int8": float(np.finfo(np.float16).max),
 }
-"""Largest absolute value that each stored type can give back."""
+"""Stored type -> largest absolute value that it can represent."""
 
 
 def vector_bytes(dtype: str, width: int) -> int:
-    """Stored bytes of one vector of ``width`` numbers."""
+    """Return the stored size of one vector of ``width`` numbers, in bytes."""
     if dtype == "int8":
         return SCALE.itemsize + width
     return width * np.dtype(dtype).itemsize
 
 
 def encoder_dtype(dtype: str) -> str:
-    """The NumPy type in which an encoder hands vectors over that are stored as ``dtype``."""
+    """Return the NumPy type that an encoder returns for vectors to be stored as ``dtype``."""
     return "float32" if dtype == "int8" else dtype
 
 
 def table_dtype(dtype: str) -> str:
-    """The NumPy type in which vectors stored as ``dtype`` are read."""
+    """Return the NumPy type in which vectors stored as ``dtype`` are read."""
     return "float16" if dtype == "int8" else dtype
 
 
 def pack(values: np.ndarray, dtype: str) -> np.ndarray:
-    """(n, D) numbers -> (n,) void, each item the stored bytes of one vector."""
+    """Pack (n, D) numbers into (n,) void, each item the stored bytes of one vector."""
     count, width = values.shape
     if dtype != "int8":
         stored = np.ascontiguousarray(values, dtype=np.dtype(dtype).newbyteorder("<"))
@@ -77,17 +77,17 @@ def pack(values: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def unpack(raw: np.ndarray, dtype: str, width: int, empty: Empty = np.empty) -> np.ndarray:
-    """(n,) void of stored bytes -> (n, D) of ``table_dtype``; without a copy unless int8.
+    """Unpack (n,) void of stored bytes into (n, D) numbers of ``table_dtype``.
 
     Args:
-        empty: gives the new array for int8.
+        empty: allocates the new array for int8; other types are not copied.
     """
     if dtype != "int8":
         values: np.ndarray = raw.view(np.dtype(dtype).newbyteorder("<")).reshape(-1, width)
         return values
     packed = raw.view([("scale", SCALE), ("values", np.int8, (width,))])
     out = empty((len(raw), width), table_dtype(dtype))
-    # In slices: the product passes through float32, which must not double the table's memory.
+    # In slices: the product is float32 for a moment, which would need twice the memory.
     for start in range(0, len(raw), 4096):
         part = packed[start : start + 4096]
         out[start : start + 4096] = part["scale"][:, None] * part["values"]

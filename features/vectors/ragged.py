@@ -1,4 +1,4 @@
-"""Ragged arrays: rows of different lengths, one after another in one flat array."""
+"""Ragged arrays: rows of different lengths, stored one after another in one flat array."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 
 
-def slices_by_size(sizes: np.ndarray, most_texts: int, most_size: int) -> list[slice]:
-    """Cut a corpus into runs of neighbours, each one unit of work and one shard.
+def slices_by_size(sizes: np.ndarray, max_texts: int, max_size: int) -> list[slice]:
+    """Cut a corpus into slices of consecutive texts of limited number and size.
 
     Args:
         sizes: (N,) expected size of each text in any unit, such as stored bytes.
-        most_texts: texts a window at the most.
-        most_size: summed size a window at the most; one larger text stands alone.
+        max_texts: maximum number of texts per slice.
+        max_size: maximum sum of the sizes per slice; a larger text is a slice by itself.
 
     Returns:
         Slices over 0..N, in order, without gaps.
@@ -21,7 +21,7 @@ def slices_by_size(sizes: np.ndarray, most_texts: int, most_size: int) -> list[s
     cuts = [0]
     total = 0
     for position, size in enumerate(sizes.tolist()):
-        full = position - cuts[-1] >= most_texts or total + size > most_size
+        full = position - cuts[-1] >= max_texts or total + size > max_size
         if full and position > cuts[-1]:
             cuts.append(position)
             total = 0
@@ -32,7 +32,15 @@ def slices_by_size(sizes: np.ndarray, most_texts: int, most_size: int) -> list[s
 
 
 def flat_rows(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Rows of the flat values that the texts own: all of the first, all of the second, ..."""
+    """Return the rows of the flat array that belong to some texts, text by text.
+
+    Args:
+        starts: (n,) int64, first row of each text.
+        lengths: (n,) int64, number of rows of each text.
+
+    Returns:
+        (sum of lengths,) int64.
+    """
     before = np.cumsum(lengths) - lengths
-    places: np.ndarray = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-    return places
+    rows: np.ndarray = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    return rows

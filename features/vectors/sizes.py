@@ -1,4 +1,4 @@
-"""Sizes: how many tokens and stored bytes to expect of a text, before it is encoded."""
+"""Estimates, before encoding, of how many tokens a text has and how many bytes it will take."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES
 
 SENTENCE_TOKENS = 20
-"""Tokens of a sentence, about."""
+"""Estimated tokens per sentence."""
 
 ROW_BYTES = KEY_BYTES + 8
-"""Stored bytes of a text beside its vectors."""
+"""Stored bytes per text in addition to its vectors."""
 
 
 def expected_tokens(text: str) -> int:
-    """Return about how many tokens a text has: one per 4 ASCII letters, or per other letter.
+    """Estimate how many tokens a text has: one per 4 ASCII characters or per other character.
 
     >>> expected_tokens("twelve bytes"), expected_tokens("日本語")
     (5, 5)
@@ -28,20 +28,20 @@ def expected_tokens(text: str) -> int:
 
 
 def stored_bytes(
-    texts: Sequence[str], specs: Sequence[FeatureSpec], lacks: np.ndarray
+    texts: Sequence[str], specs: Sequence[FeatureSpec], missing: np.ndarray
 ) -> np.ndarray:
-    """Return how many bytes texts will take in the spaces that lack them.
+    """Estimate how many bytes texts will take in the spaces from which they are missing.
 
     Args:
         texts: n texts.
-        specs: those of the spaces.
-        lacks: (n, specs) bool, which spaces lack each text.
+        specs: the specs of the spaces.
+        missing: (n, specs) bool, which texts are missing from which spaces.
 
     Returns:
-        (n,) int64, bytes.
+        (n,) int64, bytes per text.
     """
     expected = np.array([_by_spec(text, specs) for text in texts], np.int64)
-    total: np.ndarray = (expected.reshape(lacks.shape) * lacks).sum(axis=1)
+    total: np.ndarray = (expected.reshape(missing.shape) * missing).sum(axis=1)
     return total
 
 

@@ -1,8 +1,8 @@
-"""FeatureSpec: what a space of vectors is, its fingerprint, and the key of a text.
+"""FeatureSpec: everything that determines the vectors of a space, and its fingerprint.
 
-Two vectors may be compared, mixed or reused only if their specs are equal. The fingerprint
-names the folder that holds them, so everything that changes a vector stands in the spec and
-nothing else does: no path, no model name, no moving revision.
+Two vectors may be compared, mixed or reused only if their specs are equal. The fingerprint of
+a spec names the folder of its vectors. So the spec holds everything that changes a vector and
+nothing else: no path, no model name, no branch name.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ FORMAT = 1
 
 LAYOUTS = (POOLED, TOKENS, SENTENCES)
 DEFAULT_LAYOUTS = (POOLED, TOKENS)
-"""Those that one forward pass gives; sentences are passed through by themselves."""
+"""The layouts that one forward pass gives; sentences need a pass of their own."""
+
 PRECISIONS = ("float32", "bfloat16")
 OPTIONAL: dict[str, Any] = {"segmentation": "", "max_tokens": 0}
-"""Fields that came later, at the value with which they are left out: what was stored before
-them keeps its fingerprint."""
+"""Later fields -> the value at which they are left out of the JSON, so that spaces from before
+them keep their fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +38,23 @@ class FeatureSpec:
     Attributes:
         weights: digest of the weights and of the configuration that shapes them.
         tokenizer: digest of the tokenizer's files.
-        layout: ``pooled`` (one vector a text), ``tokens`` (one a token, special ones too) or
-            ``sentences`` (one pooled vector a sentence).
+        layout: ``pooled`` (one vector per text), ``tokens`` (one per token, special tokens
+            included) or ``sentences`` (one pooled vector per sentence).
         layers: hidden states taken, 0 being the embeddings; several are concatenated.
-        pooling: ``mean``, ``cls``, ``max``, ``last``, ``modules`` (the sentence-transformers
-            model's own), or ``none`` in the tokens layout.
+        pooling: ``mean``, ``cls``, ``max``, ``last``, ``modules`` (the modules of the
+            sentence-transformers model), or ``none`` in the tokens layout.
         normalize: whether a pooled vector is scaled to Euclidean length 1.
         prompt: text put before every text.
-        max_length: tokens seen, special ones included; the rest is cut off.
-        width: D, features a vector.
+        max_length: maximum tokens per forward pass, special tokens included; without
+            windows the rest of a text is cut off.
+        width: D, features per vector.
         dtype: stored form, one of ``precision.STORED_DTYPES``.
         precision: type of the matrix products, ``float32`` or ``bfloat16`` (autocast).
         format: ``FORMAT`` at the time of writing.
-        segmentation: how texts are cut into sentences, or into windows where ``max_tokens``
-            asks for them; otherwise '' and left out.
-        max_tokens: tokens seen of a text through overlapping windows of ``max_length``;
-            0 and left out without windows.
+        segmentation: how texts are cut into sentences, or into token windows if
+            ``max_tokens`` is set; otherwise '' and left out of the JSON.
+        max_tokens: maximum tokens per text, encoded in overlapping token windows of
+            ``max_length``; 0 and left out of the JSON without windows.
     """
 
     weights: str
@@ -71,17 +73,17 @@ class FeatureSpec:
     max_tokens: int = 0
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted names, no spaces, ASCII. The fingerprint hashes this."""
+        """Return canonical JSON: sorted names, no spaces, ASCII. The fingerprint hashes it."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Its fields by name, for ``from_dict``; what does not apply is left out."""
+        """Return the fields by name, for ``from_dict``, without those that do not apply."""
         values = asdict(self)
         return {name: value for name, value in values.items() if OPTIONAL.get(name) != value}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureSpec:
-        """The spec that ``to_json`` described. Unknown names raise ``SettingError``."""
+        """Return the spec of ``to_dict``. Raises ``SettingError``: missing or unknown names."""
         known = {field.name for field in fields(cls)}
         values = {**OPTIONAL, **values}
         if set(values) != known:
@@ -99,7 +101,7 @@ class FeatureSpec:
 
     @property
     def limit(self) -> int:
-        """Tokens of a text that are seen, special ones included; sentences see all."""
+        """Maximum tokens of a text that are encoded; the sentences layout has no maximum."""
         return self.max_tokens or self.max_length
 
     @property
@@ -109,10 +111,10 @@ class FeatureSpec:
 
 
 def parse_layers(layers: str | None, depth: int) -> tuple[int, ...] | None:
-    """Layers from a comma-separated option; negative numbers count from the last layer.
+    """Return layers from a comma-separated option; negative numbers count from the last layer.
 
     Raises:
-        SettingError: not whole numbers, or none of the model's layers 0 to ``depth``.
+        SettingError: they are not whole numbers, or not layers 0 to ``depth`` of the model.
     """
     if layers is None:
         return None
@@ -126,7 +128,8 @@ def parse_layers(layers: str | None, depth: int) -> tuple[int, ...] | None:
 
 
 def check_layers(layers: Sequence[int], depth: int) -> tuple[int, ...]:
-    """The layers, negative ones resolved. Raises ``SettingError`` outside 0 to ``depth``."""
+    """Return the layers, negative ones resolved. Raises ``SettingError`` outside 0 to
+    ``depth``."""
     resolved = tuple(layer if layer >= 0 else depth + 1 + layer for layer in layers)
     for given, layer in zip(layers, resolved, strict=True):
         if not 0 <= layer <= depth:
@@ -140,7 +143,7 @@ def check_layers(layers: Sequence[int], depth: int) -> tuple[int, ...]:
 
 
 def check_prompt(prompt: str | None) -> None:
-    """Refuse what is no text. Raises ``SettingError``."""
+    """Raise ``SettingError`` if a prompt is not a string that UTF-8 can encode."""
     if prompt is not None and not isinstance(prompt, str):
         raise SettingError(f"a prompt is a text put before every text; got {prompt!r}")
     try:
@@ -153,7 +156,8 @@ def check_prompt(prompt: str | None) -> None:
 
 
 def check_layout(layout: str) -> str:
-    """The layout itself. Raises ``SettingError`` for an unknown one, naming the known."""
+    """Return the layout itself. Raises ``SettingError`` for an unknown one, naming the
+    known."""
     if layout not in LAYOUTS:
         raise SettingError(f"unknown layout {layout!r}; the layouts are {listed(LAYOUTS)}")
     return layout

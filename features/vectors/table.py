@@ -1,7 +1,7 @@
 """FeatureTable: the vectors of a corpus, in corpus order, as flat arrays.
 
-This is the whole contract between stage 1 and stage 2: ``heads`` sees this type and
-nothing else of ``features`` but its errors.
+This type is the contract between stage 1 and stage 2: ``heads`` uses it, the errors and the
+message helpers of ``features``, and nothing else.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ SENTENCES = "sentences"
 
 @dataclass(frozen=True, eq=False)
 class FeatureTable:
-    """Vectors of N texts, flat, in corpus order.
+    """The vectors of N texts in one flat array, in corpus order.
 
     Attributes:
-        values: (sum of lengths, D), float16 or float32; text ``i`` owns the rows
-            ``offsets[i]:offsets[i + 1]``. Treated as immutable; may be a read-only view.
-        offsets: (N + 1,) int64, rising from 0. In the pooled layout every text owns one row.
-        layout: ``pooled`` (one vector a text, no time axis) or a sequence layout such as
+        values: (sum of lengths, D), float16 or float32. The vectors of text ``i`` are the
+            rows ``offsets[i]:offsets[i + 1]``. Must not be changed; may be a read-only view.
+        offsets: (N + 1,) int64, rising from 0. In the pooled layout every text has one row.
+        layout: ``pooled`` (one vector per text, no time axis) or a sequence layout such as
             ``tokens``.
     """
 
@@ -39,9 +39,9 @@ class FeatureTable:
         if offsets.ndim != 1 or len(offsets) == 0 or offsets[0] != 0:
             raise ValueError("offsets must be (N + 1,) and start at 0")
         if offsets[-1] != len(self.values) or np.any(np.diff(offsets) < 1):
-            raise ValueError("offsets must rise to the number of rows, at least one a text")
+            raise ValueError("offsets must rise to the number of rows, at least one per text")
         if self.layout == POOLED and len(self.values) != len(offsets) - 1:
-            raise ValueError("a pooled table holds exactly one vector a text")
+            raise ValueError("a pooled table holds exactly one vector per text")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -53,27 +53,27 @@ class FeatureTable:
 
     @property
     def width(self) -> int:
-        """D, the number of features a vector."""
+        """D, the number of features per vector."""
         return int(self.values.shape[1])
 
     @property
     def lengths(self) -> np.ndarray:
-        """(N,) int64: how many vectors each text owns."""
+        """(N,) int64: number of vectors of each text."""
         return np.diff(self.offsets)
 
     def sequence(self, row: int) -> np.ndarray:
-        """(T, D) view of the vectors of text ``row``."""
+        """Return a (T, D) view of the vectors of text ``row``."""
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
     def __getitem__(self, rows: Any) -> FeatureTable | np.ndarray:
-        """Some of the texts, as scikit-learn cuts folds; an array's forms of indices are taken.
+        """Return some texts, indexed like an array, as scikit-learn does to make folds.
 
         Args:
-            rows: an integer, for the (T, D) vectors of that text; or a slice, (n,) integers or
-                (N,) bool, for a table of those texts in that order.
+            rows: an integer, for the (T, D) vectors of that text; or a slice, (n,) integers
+                or (N,) bool, for a table of those texts in that order.
 
         Raises:
-            IndexError: a row that is not there, or a second index: texts have no columns.
+            IndexError: there is no such row, or there is a second index.
         """
         if isinstance(rows, tuple):  # scikit-learn's array[rows, ...]
             if len(rows) > 2 or (len(rows) == 2 and rows[1] is not Ellipsis):

@@ -1,8 +1,8 @@
-"""Learned queries that look for telling vectors: weighted means over the real positions.
+"""``attention``: learned queries pool the vectors of a text by weighted means.
 
-A self-attentive sentence embedding (Lin et al., 2017, arXiv:1703.03130) with the scores linear
-in the vectors, which have been through the layers of a transformer already. Scores and values
-of all queries are one product.
+A self-attentive sentence embedding (Lin et al., 2017, arXiv:1703.03130), but with scores linear
+in the vectors, which the encoder's layers have computed already. Scores and values of all
+queries are one product.
 """
 
 from __future__ import annotations
@@ -38,9 +38,11 @@ class AttentionSettings(DenseSettings, SequenceSettings):
     dropout: float = Field(
         0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )
-    # Three members make as many products an epoch as one cnn; ten epochs, since twenty were no
-    # more accurate on validation: docs/heads.md.
-    epochs: int = Field(10, ge=1, le=10_000, description="most passes over the training texts")
+    # Three members cost as many products per epoch as one cnn. Twenty epochs were not more
+    # accurate on validation than ten: docs/heads.md.
+    epochs: int = Field(
+        10, ge=1, le=10_000, description="maximum passes over the training texts"
+    )
     members: int = Field(
         3,
         ge=1,

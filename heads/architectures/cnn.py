@@ -1,7 +1,7 @@
-"""Parallel-kernel convolution over the vectors of a text (Kim, 2014, arXiv:1408.5882).
+"""``cnn``: parallel convolutions over the vectors of a text (Kim, 2014, arXiv:1408.5882).
 
-A convolution is a sum of shifted matrix products, one for each tap. Over a frozen input all
-taps of all kernels are ONE product, D -> sum of filters x kernel, followed by shifted adds.
+A convolution is a sum of shifted matrix products, one per tap. Over a frozen input all taps of
+all kernels are one product, D -> sum of filters x kernel, followed by shifted additions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CnnSettings(DenseSettings, SequenceSettings):
         description="max: over the whole text; flatten: of windows of pool vectors, side by "
         "side, over max_vectors",
     )
-    pool: int = Field(2, ge=1, le=4096, description="pooling=flatten: vectors a window")
+    pool: int = Field(2, ge=1, le=4096, description="pooling=flatten: vectors per window")
     dropout: float = Field(
         0.3, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )
@@ -56,7 +56,7 @@ class CnnHead(SequenceHead):
         super().__init__(width, settings.input_dropout, settings.max_vectors)
         self.valid = settings.padding == "valid"
         self.pool = settings.pool if settings.pooling == "flatten" else 0
-        self.least_vectors = self.max_vectors if self.pool else 0
+        self.min_vectors = self.max_vectors if self.pool else 0
         self.convolutions = Convolutions(width, settings.filters, settings.kernels)
         maps = settings.filters * len(settings.kernels)
         self.norm = BatchNorm(maps) if settings.batch_norm else None
@@ -85,15 +85,15 @@ class CnnHead(SequenceHead):
     def _fixed_length(
         self, x: torch.Tensor, mask: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The real positions of each text in front, and max_vectors positions in all."""
+        """Move the real positions of each text to the front, and pad to max_vectors."""
         x, lengths = to_front(x, mask)
         x = torch.nn.functional.pad(x, (0, 0, 0, self.max_vectors))[:, : self.max_vectors]
         return x, torch.arange(self.max_vectors, device=x.device) < lengths
 
     def _inside(self, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T) -> (B, T, K F): where the window of each kernel lies inside the text.
+        """Return (B, T, K F): where the window of each kernel is inside the text, from (B, T).
 
-        A text shorter than a kernel keeps the windows that ``same`` gives it.
+        A text shorter than a kernel has the windows of ``same``.
         """
         place = (mask.long().cumsum(dim=1) - 1)[:, :, None]
         length = mask.sum(dim=1)[:, None, None]

@@ -1,7 +1,7 @@
-"""Convolutions, maxima of windows, then LSTMs over what is left of the text.
+"""``cnn_lstm``: convolutions, max pooling over windows, then LSTMs over the shorter sequence.
 
-After windows of ten vectors a text of 3,000 is 300 steps long, which an LSTM can learn. In the
-parallel form each kernel has an LSTM of its own; in the sequential form one LSTM reads the
+With windows of ten vectors, a text of 3,000 vectors becomes 300 steps, which an LSTM can learn.
+In the parallel form each kernel has its own LSTM; in the sequential form one LSTM reads the
 maps of all kernels.
 """
 
@@ -33,7 +33,7 @@ class CnnLstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):
     """Settings of ``cnn_lstm``."""
 
     form: Literal["parallel", "sequential"] = Field(
-        "parallel", description="parallel: an LSTM for each kernel; sequential: one over all"
+        "parallel", description="parallel: one LSTM per kernel; sequential: one LSTM over all"
     )
     kernels: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
         (2, 3, 6), min_length=1, description="widths of the convolutions, in vectors"
@@ -42,7 +42,7 @@ class CnnLstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):
         100, ge=0, le=8192, description="filters of each convolution; 0: as wide as the vectors"
     )
     batch_norm: bool = Field(False, description="batch normalisation of the convolutions")
-    pool: int = Field(2, ge=1, le=4096, description="vectors of a window, whose maximum stays")
+    pool: int = Field(2, ge=1, le=4096, description="vectors per window of max pooling")
     units: int = Field(80, ge=1, le=4096, description="units of each LSTM")
     bidirectional: bool = Field(False, description="read the windows backwards too")
     pooling: Pooling = Field(

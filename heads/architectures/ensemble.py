@@ -1,9 +1,8 @@
-"""Several heads of one kind over the same vectors, whose probabilities are averaged.
+"""Ensemble: several heads of one kind over the same vectors, with averaged probabilities.
 
 A deep ensemble (Lakshminarayanan, Pritzel and Blundell, 2017, arXiv:1612.01474). Members differ
-in their first weights and in what dropout takes from them; batches, standardised once, are
-shared. Over frozen vectors that is as cheap as it gets: M members cost M times the products of
-one, and nothing of the encoder.
+in their initial weights and their dropout; they share batches, which are standardised once. So
+M members cost M times the products of one, and the encoder runs only once.
 """
 
 from __future__ import annotations
@@ -18,33 +17,35 @@ from heads.settings import TrainingSettings
 
 
 class Ensemble(SequenceHead):
-    """M members; its logits are the logs of their mean probabilities.
+    """M members; its logits are the logarithms of their mean probabilities.
 
     Args:
         width: D.
-        members: M untrained heads for vectors of that width; this head standardises for them.
+        members: M untrained heads for that width; the ensemble standardises the input for them.
     """
 
     def __init__(self, width: int, members: Sequence[SequenceHead]) -> None:
         first = members[0]
         super().__init__(width, 0.0, first.max_vectors)
-        self.least_vectors = first.least_vectors
+        self.min_vectors = first.min_vectors
         self.members = torch.nn.ModuleList(members)
         for member in members:
             del member.inputs
 
-    def vote(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """See :meth:`SequenceHead.vote`."""
-        return torch.stack([self._ask(member, x, mask) for member in self.members])
+    def logits_of_standardized(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See :meth:`SequenceHead.logits_of_standardized`."""
+        return torch.stack([self._logits_of(member, x, mask) for member in self.members])
 
-    def learners(self) -> Sequence[torch.nn.Module]:
-        """See :meth:`SequenceHead.learners`."""
+    def member_heads(self) -> Sequence[torch.nn.Module]:
+        """See :meth:`SequenceHead.member_heads`."""
         return tuple(self.members)
 
     @staticmethod
-    def _ask(member: torch.nn.Module, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def _logits_of(
+        member: torch.nn.Module, x: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
         assert isinstance(member, SequenceHead)
-        return member.classify(member.drop(x), mask)
+        return member.classify(member.drop_inputs(x), mask)
 
 
 def build_members(
@@ -53,10 +54,13 @@ def build_members(
     width: int,
     classes: int,
 ) -> SequenceHead:
-    """An untrained head of as many members as the settings say; of one, just that.
+    """Build an untrained head with as many members as the settings say.
 
     Args:
         build: (settings, D, C) -> an untrained member.
+        settings: settings of all members, and their number.
+        width: D.
+        classes: C.
     """
     members = [build(settings, width, classes) for _ in range(settings.members)]
     return members[0] if len(members) == 1 else Ensemble(width, members)

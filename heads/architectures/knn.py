@@ -1,8 +1,9 @@
-"""The k nearest training texts vote: cosines of pooled vectors, k by validation.
+"""``knn``: the k nearest training texts vote, by cosine of pooled vectors; validation chooses
+k.
 
-Nothing is learned, so its score says what the encoder's space gives by itself. The search over
-training and validation texts is faiss'; the head itself is one product and a top-k, so that
-it can be exported like any other.
+Nothing is learned, so the score shows what the encoder's vectors give by themselves. faiss
+searches among training and validation texts; the head itself is one product and a top-k, so
+that it can be exported like any other.
 """
 
 from __future__ import annotations
@@ -51,12 +52,12 @@ class KnnSettings(HeadSettings):
 
 
 class KnnHead(Head):
-    """Logits are the logarithms of the shares of the votes.
+    """The logarithms of the shares of the votes as logits.
 
     Attributes:
         vectors: (n, D) float32 buffer, unit vectors of the training texts.
         votes: (n, C) float32 buffer, 1 at each text's class.
-        k: how many of them vote, stored with them as the buffer ``neighbors``.
+        k: number of texts that vote, stored as the buffer ``neighbors``.
     """
 
     vectors: torch.Tensor
@@ -73,7 +74,7 @@ class KnnHead(Head):
         self.register_buffer("neighbors", torch.ones(1))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """See :meth:`Head.forward`; over more than one position, of their mean."""
+        """See :meth:`Head.forward`; of several positions the mean is used."""
         real = x.to(self.vectors.dtype).masked_fill(~mask[:, :, None], 0.0)
         query = torch.nn.functional.normalize(real.sum(dim=1), dim=1)
         cosines, rows = torch.topk(query @ self.vectors.t(), self.k, dim=1)
@@ -86,7 +87,7 @@ class KnnHead(Head):
     def _load_from_state_dict(
         self, state_dict: dict[str, torch.Tensor], prefix: str, *rest: Any
     ) -> None:
-        """The number of texts is that of the state, not one that ``build`` could know."""
+        """Resize the buffers to the number of texts in the state before loading it."""
         for name, buffer in (("vectors", self.vectors), ("votes", self.votes)):
             if prefix + name in state_dict:
                 texts = len(state_dict[prefix + name])
@@ -102,7 +103,7 @@ def fit_knn(
     """Store the training texts and choose k.
 
     Best is the highest validation accuracy, ties broken by the lower validation loss. Nothing
-    is random, so the seed plays no part.
+    is random, so the seed is not used.
 
     Raises:
         BadVectorError: a training vector is not finite.
@@ -113,13 +114,13 @@ def fit_knn(
     labels = problem.labels[problem.train]
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
-    most = min(settings.k[-1], max(1, len(vectors) - 1))
-    held_out = index.search(_unit(problem.table, problem.validation), most)
+    max_k = min(settings.k[-1], max(1, len(vectors) - 1))
+    held_out = index.search(_unit(problem.table, problem.validation), max_k)
     asked = np.arange(min(len(vectors), ASKED))
-    own = _without_self(*index.search(vectors[asked], min(most + 1, len(vectors))), asked)
+    own = _without_self(*index.search(vectors[asked], min(max_k + 1, len(vectors))), asked)
     history: list[EpochRecord] = []
     best, best_k, best_key = 0, 1, (-np.inf, -np.inf)
-    for k in sorted({min(k, most) for k in settings.k}):
+    for k in sorted({min(k, max_k) for k in settings.k}):
         train = _logits(settings, *own, labels, k, problem.classes)
         validation = _logits(settings, *held_out, labels, k, problem.classes)
         now = time.perf_counter()
@@ -138,7 +139,7 @@ def fit_knn(
 def refit_knn(
     settings: KnnSettings, problem: Problem, seed: int, best: EpochRecord
 ) -> dict[str, np.ndarray]:
-    """All texts with the k that was best."""
+    """Store all texts, with the k that was best."""
     vectors = _unit(problem.table, problem.train)
     labels = problem.labels[problem.train]
     return _state(vectors, labels, int(best.learning_rate), problem.classes)
@@ -147,14 +148,14 @@ def refit_knn(
 def _state(
     vectors: np.ndarray, labels: np.ndarray, k: int, classes: int
 ) -> dict[str, np.ndarray]:
-    """What :class:`KnnHead` keeps: n texts and their votes."""
+    """Return the state of a :class:`KnnHead` with n texts."""
     votes = np.zeros((len(labels), classes), dtype=np.float32)
     votes[np.arange(len(labels)), labels] = 1.0
     return {"vectors": vectors, "votes": votes, "neighbors": np.array([k], np.float32)}
 
 
 def _unit(table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-    """(n, D) float32 unit vectors; in the pooled layout text i owns vector i."""
+    """Return (n, D) float32 unit vectors of the rows of a pooled table."""
     vectors: np.ndarray = table.values[rows].astype(np.float32)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return vectors
@@ -163,11 +164,11 @@ def _unit(table: FeatureTable, rows: np.ndarray) -> np.ndarray:
 def _without_self(
     cosines: np.ndarray, rows: np.ndarray, own: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours (q, k + 1) of texts that are in the index themselves -> (q, k) others."""
-    kept = rows != own[:, None]
-    kept[kept.all(axis=1), -1] = False  # copies came before it
+    """Remove the texts themselves from their neighbours: (q, k + 1) to (q, k)."""
+    others = rows != own[:, None]
+    others[others.all(axis=1), -1] = False  # copies came before it
     shape = (len(rows), rows.shape[1] - 1)
-    return cosines[kept].reshape(shape), rows[kept].reshape(shape)
+    return cosines[others].reshape(shape), rows[others].reshape(shape)
 
 
 def _logits(
@@ -178,7 +179,7 @@ def _logits(
     k: int,
     classes: int,
 ) -> np.ndarray:
-    """(q, C) float32 from the neighbours of q texts, as :class:`KnnHead` gives them."""
+    """Return (q, C) float32 from the neighbours of q texts, as :class:`KnnHead` gives them."""
     weights = np.ones_like(cosines[:, :k])
     if settings.temperature:
         weights = np.exp((cosines[:, :k] - cosines[:, :1]) / settings.temperature)

@@ -1,15 +1,14 @@
-"""Multinomial logistic regression on pooled vectors: the convex optimum, C by validation.
+"""``logistic``: multinomial logistic regression on pooled vectors; validation chooses C.
 
 The objective is scikit-learn's, divided by n C:
 
     mean cross-entropy(x W' + b, y) + ||W||^2 / (2 n C)        (b is not penalised)
 
-It is minimised by L-BFGS in coordinates in which its curvature is nearly round. At the
-starting point the Hessian is close to a S + I / (n C), S being the second moment of x and a
-the mean of p (1 - p) (after Böhning, Multinomial logistic regression algorithm, Annals of
-the Institute of Statistical Mathematics, 1992). In the eigenvectors of S that is diagonal, so
-one rotation of the data and a scale a coordinate suffice. Measured on real vectors this
-takes a twelfth of the evaluations of plain L-BFGS at C = 1, and the gap grows with C.
+It is convex, and L-BFGS minimises it in coordinates in which its curvature is nearly the same
+in all directions. At the starting point the Hessian is close to a S + I / (n C), with S the
+second moment of x and a the mean of p (1 - p) (after Böhning, Multinomial logistic regression
+algorithm, Annals of the Institute of Statistical Mathematics, 1992). In the eigenvectors of S
+it is diagonal, so a rotation of the data and one scale per coordinate are enough.
 """
 
 from __future__ import annotations
@@ -48,9 +47,9 @@ class LogisticSettings(HeadSettings):
         3, ge=1, description="values of c in a row without a better validation before it stops"
     )
     tolerance: float = Field(
-        1e-4, gt=0, le=1, description="largest gradient entry (preconditioned) at the optimum"
+        1e-4, gt=0, le=1, description="maximum gradient entry (preconditioned) at the optimum"
     )
-    max_iterations: int = Field(1000, ge=1, description="most L-BFGS steps for each value of c")
+    max_iterations: int = Field(1000, ge=1, description="maximum L-BFGS steps per value of c")
 
     @field_validator("c")
     @classmethod
@@ -61,7 +60,7 @@ class LogisticSettings(HeadSettings):
 
 
 class LogisticHead(Head):
-    """x (B, 1, D) -> logits (B, C); over more than one position, of their mean."""
+    """A linear layer: x (B, 1, D) -> logits (B, C); of several positions the mean is used."""
 
     def __init__(self, settings: LogisticSettings, width: int, classes: int) -> None:
         super().__init__()
@@ -86,12 +85,12 @@ class Optimum:
 
 
 class Objective:
-    """The objective for one set of data, ready to be minimised for many values of C.
+    """The objective for one set of data, to be minimised for many values of C.
 
     Args:
         x: (n, D) float64, centred.
         y: (n,) int64 in 0..classes-1.
-        classes: C.
+        classes: number of classes.
     """
 
     def __init__(self, x: torch.Tensor, y: torch.Tensor, classes: int) -> None:
@@ -102,7 +101,7 @@ class Objective:
         self.rotated = x @ self.rotation
 
     def start(self) -> Optimum:
-        """All weights zero: the optimum as C goes to 0, but for the bias."""
+        """Return zero weights: except for the bias, the optimum as C goes to 0."""
         width = self.rotated.shape[1]
         zeros = self.rotated.new_zeros
         return Optimum(zeros(width, self.classes), zeros(self.classes), np.inf, np.inf)
@@ -110,7 +109,7 @@ class Objective:
     def minimize(
         self, c: float, start: Optimum, tolerance: float, max_iterations: int
     ) -> Optimum:
-        """The optimum for one C, from a start near it."""
+        """Return the optimum for one C, from a starting point near it."""
         penalty = 1.0 / (c * len(self.y))
         weights = self.rotation.T @ start.weights
         probabilities = torch.softmax(self.rotated @ weights + start.bias, dim=1)
@@ -156,11 +155,10 @@ def _gradient(parameter: torch.Tensor) -> torch.Tensor:
 def fit_logistic(
     settings: LogisticSettings, problem: Problem, seed: int, on_epoch: OnEpoch | None = None
 ) -> Fitted:
-    """Walk up the values of C, each from the optimum of the one before; keep the best.
+    """Minimise for rising values of C, each from the optimum before; return the best.
 
-    Best is the lowest validation loss: it is smooth in C, where the accuracy of some hundred
-    texts jumps by chance from value to value. The optimum is unique, so the seed plays no
-    part.
+    Best is the lowest validation loss: it is smooth in C, while the accuracy of some hundred
+    texts varies by chance. The optimum is unique, so the seed is not used.
     """
     rows, labels = problem.train, torch.from_numpy(problem.labels[problem.train])
     center, scale = _center_and_scale(settings, problem)
@@ -189,7 +187,7 @@ def fit_logistic(
 def refit_logistic(
     settings: LogisticSettings, problem: Problem, seed: int, best: EpochRecord
 ) -> dict[str, np.ndarray]:
-    """The weights at the C that was best."""
+    """Return the weights at the C that was best."""
     center, scale = _center_and_scale(settings, problem)
     x = (_vectors(problem.table, problem.train) - center) * scale
     objective = Objective(x, torch.from_numpy(problem.labels[problem.train]), problem.classes)
@@ -200,14 +198,14 @@ def refit_logistic(
 
 
 def _vectors(table: FeatureTable, rows: np.ndarray) -> torch.Tensor:
-    """(n, D) float64; in the pooled layout text i owns vector i."""
+    """Return (n, D) float64 vectors of the rows of a pooled table."""
     return torch.from_numpy(table.values[rows].astype(np.float64))
 
 
 def _center_and_scale(
     settings: LogisticSettings, problem: Problem
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(D,), (D,) float64. Centring moves only the bias, and rounds the curvature."""
+    """Return (D,), (D,) float64. Centring changes only the bias, and improves the curvature."""
     center, deviation = statistics(problem.table, problem.train)
     if settings.standardize:
         scale = 1.0 / np.maximum(deviation, MIN_DEVIATION)
@@ -244,7 +242,7 @@ def _record(
 def _state(
     optimum: Optimum, center: torch.Tensor, scale: torch.Tensor
 ) -> dict[str, np.ndarray]:
-    """The weights of :class:`LogisticHead`, for vectors as they stand in the table."""
+    """Return the weights of a :class:`LogisticHead` for vectors as stored in the table."""
     weights = optimum.weights * scale[:, None]
     bias = optimum.bias - center @ weights
     return {

@@ -1,4 +1,4 @@
-"""Long short-term memory over the vectors of a text, in one or both directions."""
+"""``lstm``: long short-term memory over the vectors of a text, in one or both directions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from heads.settings import SequenceSettings
 class LstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):
     """Settings of ``lstm``."""
 
-    units: int = Field(96, ge=1, le=4096, description="LSTM units a direction and layer")
+    units: int = Field(96, ge=1, le=4096, description="LSTM units per direction and layer")
     layers: int = Field(1, ge=1, le=16, description="LSTM layers, each over the one before")
     bidirectional: bool = Field(True, description="read the text backwards too")
     pooling: Pooling = Field(

@@ -1,4 +1,4 @@
-"""A linear layer over mean and maximum of the vectors of a text."""
+"""``meanmax``: a linear layer over mean and maximum of the vectors of a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heads without an order of vectors: a perceptron over one vector, or over mean and maximum."""
+"""``mlp``: dense layers over one vector per text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MlpSettings(DenseSettings, TrainingSettings):
 
 
 class MlpHead(SequenceHead):
-    """The mean of the vectors (of the pooled layout: the one), then dense layers."""
+    """Dense layers over the mean of the vectors; in the pooled layout, over the only vector."""
 
     def __init__(self, settings: MlpSettings, width: int, classes: int) -> None:
         super().__init__(width, settings.input_dropout)

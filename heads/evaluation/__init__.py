@@ -1,1 +1,1 @@
-"""How good predictions are, and how sure."""
+"""Evaluation of predictions: accuracy, F1, tests, calibration."""

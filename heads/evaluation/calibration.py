@@ -1,12 +1,12 @@
-"""Calibration: whether probabilities are as sure as they are right, and one number that helps.
+"""Calibration: do probabilities agree with accuracies, and a temperature that makes them.
 
-The texts are put into bins of equal width by their confidence, the probability of the class
-predicted. Bin b of B holds the n_b texts with a confidence in ((b - 1) / B, b / B], and
+Texts are put into bins of equal width by their confidence, the probability of the predicted
+class. Bin b of B holds the n_b texts with a confidence in ((b - 1) / B, b / B], and
 
     expected calibration error = sum over b of  n_b / n * |accuracy_b - confidence_b|
 
-Temperature scaling divides all logits by the T that makes the log loss of held-out texts
-least. Both after Guo et al., On calibration of modern neural networks, ICML 2017.
+Temperature scaling divides all logits by the T that minimises the log loss of held-out texts.
+Both after Guo et al., On calibration of modern neural networks, ICML 2017.
 """
 
 from __future__ import annotations
@@ -22,18 +22,21 @@ from heads.evaluation.metrics import accuracy, log_loss
 
 BINS = 15
 DRAWS = 200
-MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 10.0
-"""Temperatures looked at: some hundred texts say nothing about any beyond."""
+MIN_TEMPERATURE = 0.1
+"""Minimum temperature; some hundred texts cannot determine a lower one."""
+
+MAX_TEMPERATURE = 10.0
+"""Maximum temperature."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """The texts by their confidence, in B bins of equal width from 0 to 1.
+    """The texts by confidence, in B bins of equal width from 0 to 1.
 
     Attributes:
         texts: (B,) int64 counts.
-        confidence: (B,) float64, mean confidence of each bin; NaN where it is empty.
-        accuracy: (B,) float64, share labelled rightly; NaN where the bin is empty.
+        confidence: (B,) float64, mean confidence per bin; NaN if it is empty.
+        accuracy: (B,) float64, share of right predictions per bin; NaN if it is empty.
     """
 
     texts: np.ndarray
@@ -61,16 +64,16 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS)
 
 
 def error_by_chance(probabilities: np.ndarray, bins: int = BINS, seed: int = 0) -> float:
-    """The mean expected calibration error of these confidences if each were exactly true.
+    """Return the mean calibration error of samples for which the confidences are exactly true.
 
-    Some texts a bin are never right in just the share that they are sure of, so the error of
-    a sample is above 0 even then (Bröcker and Smith, Increasing the reliability of
-    reliability diagrams, Weather and Forecasting, 2007). Drawn ``DRAWS`` times.
+    In a sample, the accuracy of a bin differs from its confidence by chance, so the error is
+    above 0 even then (Bröcker and Smith, Increasing the reliability of reliability diagrams,
+    Weather and Forecasting, 2007). The mean is over ``DRAWS`` draws.
 
     Args:
         probabilities: (n, C), each row summing to 1.
         bins: B, 1 or more.
-        seed: of the draws.
+        seed: seed of the draws.
     """
     random = np.random.default_rng(seed)
     confidence = probabilities.max(axis=1).astype(np.float64)
@@ -80,19 +83,18 @@ def error_by_chance(probabilities: np.ndarray, bins: int = BINS, seed: int = 0) 
 
 
 def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
-    """The temperature that makes the log loss of held-out texts least.
+    """Return the temperature that minimises the log loss of held-out texts.
 
-    In 1 / T the loss is convex, so it has one valley in log T, which Brent's bounded search
-    walks down. Where every text is labelled rightly the loss falls for ever with T, and says
-    nothing about it: T stays 1, as where no label is known.
+    The loss is convex in 1 / T, so it has one minimum in log T, which Brent's bounded search
+    finds. If all texts are predicted rightly, the loss decreases with T without end, and T is
+    1; so it is if no label is known.
 
     Args:
         labels: (n,) int64 class ids; those from C up are left out.
-        logits: (n, C) float32 of texts that were not learned from.
+        logits: (n, C) float32 of texts that were not trained on.
 
     Returns:
-        T between ``MIN_TEMPERATURE`` and ``MAX_TEMPERATURE``; above 1 it makes probabilities
-        less sure.
+        T between ``MIN_TEMPERATURE`` and ``MAX_TEMPERATURE``; above 1 it lowers confidences.
     """
     known = np.flatnonzero(labels < logits.shape[1])
     labels, logits = labels[known], logits[known].astype(np.float64)
@@ -119,7 +121,7 @@ def _binned(confidence: np.ndarray, right: np.ndarray, bins: int) -> Reliability
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """(n, C) float32 probabilities of (n, C) float32 logits divided by a temperature."""
+    """Return (n, C) float32 probabilities of (n, C) float32 logits divided by a temperature."""
     scaled = (logits - logits.max(axis=1, keepdims=True)) / np.float32(temperature)
     powers = np.exp(scaled)
     probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
@@ -127,14 +129,14 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 
 def mean_of(probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """(n, C) float32: the mean of R times (n, C) probabilities."""
+    """Return the (n, C) float32 mean of several (n, C) probabilities."""
     return np.asarray(np.mean(probabilities, axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """(n, C) float32 probabilities, less sure at a temperature above 1, surer below it.
+    """Return (n, C) float32 probabilities with lower confidences at a temperature above 1.
 
-    A class of no probability keeps none.
+    A probability of 0 stays 0.
     """
     with np.errstate(divide="ignore"):
         return softmax(np.log(probabilities), temperature)

@@ -1,8 +1,8 @@
-"""How good predictions are: accuracy with its interval, F1 by class, confusion, log loss.
+"""Metrics: accuracy with its interval, F1 per class, confusion, log loss, significance tests.
 
-Labels and predictions are class ids, both (n,) int64, n at least 1, the truth first. Labels
-of classes that training never saw have ids from C up: no logit stands for them, so they
-always score as errors.
+Labels and predictions are class ids, both (n,) int64, n at least 1, labels first. Labels of
+classes that training did not have are C or more; no prediction can equal them, so they score as
+errors.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from scipy.special import bdtr, chdtri, gammaln, ndtri
 RESAMPLES = 2000
 
 LEAST_EXPECTED = 5
-"""Texts that a chi-squared test must expect in each cell (Cochran, Biometrics, 1954)."""
+"""Minimum expected texts per cell in a chi-squared test (Cochran, Biometrics, 1954)."""
 
 
 def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of right predictions, in [0, 1]."""
+    """Return share of right predictions, in [0, 1]."""
     return float(np.mean(predicted == labels))
 
 
 @dataclass(frozen=True, eq=False)
 class ClassCounts:
-    """What the measures of each class are made of, all (C,) int64.
+    """Counts per class for its metrics, all (C,) int64.
 
     Attributes:
         hits: texts of the class that were predicted as it.
@@ -47,7 +47,7 @@ class ClassCounts:
 
 
 def class_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) -> ClassCounts:
-    """Count class by class; ``classes`` is how many ids there are."""
+    """Count per class; ``classes`` is the number of class ids."""
     return ClassCounts(
         hits=np.bincount(labels[predicted == labels], minlength=classes),
         truths=np.bincount(labels, minlength=classes),
@@ -56,23 +56,26 @@ def class_counts(labels: np.ndarray, predicted: np.ndarray, classes: int) -> Cla
 
 
 def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean over classes of F1 = 2 hits / (occurrences among labels and predictions).
+    """Return the mean over classes of F1 = 2 hits / (occurrences among labels and predictions).
 
-    As in scikit-learn, over the classes that occur among either. One that training never
-    saw counts as 0.
+    Classes that occur in neither are left out, as in scikit-learn. A class that training did
+    not have counts as 0.
     """
     classes = int(max(labels.max(), predicted.max())) + 1
     return float(np.nanmean(class_counts(labels, predicted, classes).f1))
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts of pairs: (classes, classes) int64, rows the truth, columns the predictions.
+    """Count pairs of label and prediction.
 
     Args:
-        classes: how many ids there are, those unknown in training included.
+        classes: number of class ids, unknown ones included.
+
+    Returns:
+        (classes, classes) int64, rows the labels, columns the predictions.
 
     Raises:
-        ValueError: an id is not below ``classes``.
+        ValueError: an id is ``classes`` or more.
     """
     highest = int(max(labels.max(), predicted.max()))
     if highest >= classes:
@@ -82,7 +85,7 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
 
 
 def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
-    """Mean cross-entropy in nats of (n, C) logits, over the labels below C; NaN if none is."""
+    """Return the mean cross-entropy in nats of (n, C) logits over labels below C, or NaN."""
     known = np.flatnonzero(labels < logits.shape[1])
     if len(known) == 0:
         return float("nan")
@@ -94,13 +97,13 @@ def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
 def accuracy_interval(
     labels: np.ndarray, predicted: np.ndarray, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Wilson's interval of the accuracy (Probable inference, JASA, 1927).
+    """Return Wilson's confidence interval of the accuracy (Probable inference, JASA, 1927).
 
-    It keeps its promise for few texts and near 100 %, where a bootstrap of answers that are
-    all right knows of no other.
+    It is reliable for few texts and near 100 %, where a bootstrap of all-right predictions
+    gives an interval of length 0.
 
     Args:
-        confidence: share of such intervals that hold the true accuracy.
+        confidence: share of such intervals that contain the true accuracy.
     """
     return _wilson(int(np.sum(predicted == labels)), len(labels), confidence)
 
@@ -108,9 +111,10 @@ def accuracy_interval(
 def share_interval(
     shares: np.ndarray, seed: int = 0, resamples: int = RESAMPLES, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Interval of the mean of (n,) shares, one per text, such as of the heads that are right.
+    """Return a confidence interval of the mean of (n,) shares, one per text.
 
-    Wilson's where every share is 0 or 1, as of one head; else the bootstrap.
+    Such a share is, for example, that of several heads that label a text rightly. The interval
+    is Wilson's if every share is 0 or 1, as for one head, and otherwise by bootstrap.
 
     Args:
         seed, resamples, confidence: as for ``mean_interval``.
@@ -131,15 +135,15 @@ def _wilson(right: int, texts: int, confidence: float) -> tuple[float, float]:
 def mean_interval(
     values: np.ndarray, seed: int = 0, resamples: int = RESAMPLES, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of (n,) values, one a text.
+    """Return the percentile bootstrap interval of the mean of (n,) values, one per text.
 
-    For what is not plainly right or wrong, such as the difference of two heads (Efron, Annals
-    of Statistics, 1979). A resample is one multinomial draw of how often each distinct value
-    occurs. Few texts of which few have another value give too narrow an interval.
+    It serves values that are not just right or wrong, such as the difference of two heads
+    (Efron, Annals of Statistics, 1979). A resample is one multinomial draw of the counts of
+    distinct values. If few texts differ from the rest, the interval is too narrow.
 
     Args:
-        seed: same seed, same interval.
-        resamples: how many.
+        seed: the same seed gives the same interval.
+        resamples: number of resamples.
         confidence: share of the resamples inside the interval.
     """
     random = np.random.default_rng(seed)
@@ -155,15 +159,15 @@ def mean_interval(
 
 
 def differ(right: np.ndarray, texts: np.ndarray, level: float = 0.05) -> bool:
-    """Whether the accuracies of several groups of texts differ beyond noise.
+    """Return whether the accuracies of several groups of texts differ significantly.
 
-    Pearson's chi-squared test of homogeneity; of two groups it is the z test of two
-    proportions, and Fisher's exact test where a count that it expects is below 5.
+    Pearson's chi-squared test of homogeneity; for two groups it is the z test of two
+    proportions, and Fisher's exact test if an expected count is below 5.
 
     Args:
         right: (G,) texts labelled rightly in each group.
         texts: (G,) texts in each group, none of them 0.
-        level: share of tests that find a difference where there is none, at the most.
+        level: maximum share of tests that find a difference where there is none.
     """
     expected = right.sum() / texts.sum()
     variance = texts * expected * (1.0 - expected)
@@ -176,7 +180,7 @@ def differ(right: np.ndarray, texts: np.ndarray, level: float = 0.05) -> bool:
 
 
 def _fisher(right: np.ndarray, texts: np.ndarray) -> float:
-    """Probability of a division of the right answers as rare as this one, or rarer."""
+    """Return the probability of a division of the right labels as rare as this or rarer."""
     total, one, all_right = int(texts.sum()), int(texts[0]), int(right.sum())
     first = np.arange(max(0, all_right - int(texts[1])), min(one, all_right) + 1)
     logs = _log_choices(one, first) + _log_choices(total - one, all_right - first)
@@ -186,20 +190,21 @@ def _fisher(right: np.ndarray, texts: np.ndarray) -> float:
 
 
 def _log_choices(texts: int, chosen: np.ndarray) -> np.ndarray:
-    """Logarithm of the number of ways to choose so many of the texts."""
+    """Return the logarithm of the number of ways to choose ``chosen`` of ``texts``."""
     logs: np.ndarray = gammaln(texts + 1) - gammaln(chosen + 1) - gammaln(texts - chosen + 1)
     return logs
 
 
 def answers_differ(one: np.ndarray, other: np.ndarray, level: float = 0.05) -> bool:
-    """Whether two heads, asked the same texts, are right unequally often beyond noise.
+    """Return whether two heads label the same texts rightly with significantly unequal
+    frequency.
 
-    McNemar's test in its exact form: of the texts that one of them alone gets right, each has
-    by chance an even share.
+    McNemar's exact test: a text that only one head gets right is equally likely to be that of
+    either head by chance.
 
     Args:
-        one, other: (n,) bool, the texts that each labels rightly.
-        level: share of tests that find a difference where there is none, at the most.
+        one, other: (n,) bool, the texts that each head labels rightly.
+        level: maximum share of tests that find a difference where there is none.
     """
     wins, losses = int(np.sum(one & ~other)), int(np.sum(other & ~one))
     return bool(2 * bdtr(min(wins, losses), wins + losses, 0.5) < level)

@@ -8,12 +8,12 @@ import torch
 
 
 class Convolutions(torch.nn.Module):
-    """Parallel convolutions, each with the same padding as ``torch.nn.Conv1d``'s "same".
+    """Parallel convolutions, padded like ``torch.nn.Conv1d`` with "same".
 
     Args:
         width: D.
-        filters: F of each kernel.
-        kernels: their K widths.
+        filters: F, filters per kernel.
+        kernels: widths of the K kernels.
     """
 
     def __init__(self, width: int, filters: int, kernels: tuple[int, ...]) -> None:
@@ -35,7 +35,9 @@ class Convolutions(torch.nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D), zero at padding -> (B, T, K F) without the bias, kernel by kernel."""
+        """Return (B, T, K F) for (B, T, D) that is zero at padding; kernel by kernel, without
+        bias.
+        """
         steps = x.shape[1]
         widest = max(self.kernels)
         before = (widest - 1) // 2

@@ -1,4 +1,4 @@
-"""The dense layers between what a head has pooled and its output layer."""
+"""Dense layers between the pooling of a head and its output layer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACTIVATIONS = {
 
 
 Units = tuple[Annotated[int, Field(ge=1, le=65536)], ...]
-"""How many units each of several layers has."""
+"""Units of each of several layers."""
 
 
 class DenseSettings(HeadSettings):
@@ -41,11 +41,13 @@ class DenseSettings(HeadSettings):
     dense_norm: bool = Field(
         False, description="batch normalisation after the activation of each dense layer"
     )
-    dense_init: DenseInitial = Field("default", description="first weights of the dense layers")
+    dense_init: DenseInitial = Field(
+        "default", description="initial weights of the dense layers"
+    )
     dense_std: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
         (0.05,),
         min_length=1,
-        description="deviation of dense_init=normal: one for all dense layers, or one each",
+        description="deviation of dense_init=normal: one for all layers, or one per layer",
     )
 
     @field_validator("dense_std")
@@ -58,15 +60,15 @@ class DenseSettings(HeadSettings):
 
 
 class DenseStack(torch.nn.Module):
-    """Dense layers, each: product, activation, batch normalisation if wanted, dropout.
+    """Dense layers, each with activation, optional batch normalisation, and dropout.
 
     Args:
-        settings: none, one or several layers.
-        width: of what comes in.
+        settings: settings of any number of layers.
+        width: features of the input.
         dropout: share of the features of each layer dropped in training.
 
     Attributes:
-        width: of what goes out.
+        width: features of the output.
     """
 
     def __init__(self, settings: DenseSettings, width: int, dropout: float) -> None:
@@ -88,7 +90,7 @@ class DenseStack(torch.nn.Module):
             initialize_dense(layer, settings.dense_init, deviation)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, width) -> (B, units of the last layer)."""
+        """Return (B, units of the last layer) for (B, width)."""
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = self.dropout(norm(self.activation(layer(x))))
         return x

@@ -1,4 +1,4 @@
-"""Dropout at a fourth of the time that torch's takes on a CPU."""
+"""Dropout in a fourth of the time that torch's takes on a CPU."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import torch
 
 
 class Dropout(torch.nn.Module):
-    """As ``torch.nn.Dropout`` (Srivastava et al., 2014), but drawn from uniform numbers.
+    """``torch.nn.Dropout`` (Srivastava et al., 2014), but drawn from uniform numbers.
 
-    torch draws Bernoulli numbers one at a time on a CPU, which takes longer than the products
-    of a light head. ``cnn`` and ``lstm`` keep torch's behind their pooling, so that a seed
-    gives the weights that it always gave.
+    On a CPU, torch draws Bernoulli numbers one by one, which takes longer than the products of
+    a light head. ``cnn`` and ``lstm`` still use torch's dropout after pooling, so that a seed
+    gives the same weights as in earlier versions.
 
     Args:
         p: share of the numbers dropped in training; the rest is scaled by 1 / (1 - p).
@@ -21,8 +21,8 @@ class Dropout(torch.nn.Module):
         self.p = p
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Any float tensor -> one of its shape."""
+        """Return a float tensor of the same shape."""
         if not (self.training and self.p):
             return x
-        kept = torch.rand(x.shape, device=x.device) >= self.p
-        return x * kept.to(x.dtype).mul_(1 / (1 - self.p))
+        dropout_mask = torch.rand(x.shape, device=x.device) >= self.p
+        return x * dropout_mask.to(x.dtype).mul_(1 / (1 - self.p))

@@ -1,4 +1,4 @@
-"""Initial weights by name, where a source asks for others than torch's own."""
+"""Initial weights by name, for systems that use others than torch's."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ DenseInitial = Literal["default", "orthogonal", "he_uniform", "normal"]
 
 
 def initialize_dense(layer: torch.nn.Linear, how: DenseInitial, deviation: float) -> None:
-    """Draw the weights of a dense layer anew; its biases become 0.
+    """Initialize the weights of a dense layer, and set its biases to 0.
 
     Args:
+        layer: the dense layer.
         how: ``orthogonal`` (Saxe et al., 2014, arXiv:1312.6120), ``he_uniform`` (He et al.,
-            2015, arXiv:1502.01852), ``normal`` around 0, or ``default``: as torch drew them.
+            2015, arXiv:1502.01852), ``normal`` with mean 0, or ``default``, which keeps
+            torch's.
         deviation: standard deviation of ``normal``.
     """
     if how == "default":
@@ -30,7 +32,7 @@ def initialize_dense(layer: torch.nn.Linear, how: DenseInitial, deviation: float
 
 
 def initialize_lstm(lstm: torch.nn.LSTM, how: Initial) -> None:
-    """Make the input and recurrent weights of each gate orthogonal, or leave torch's own."""
+    """Make the input and recurrent weights of each gate orthogonal, or keep torch's."""
     if how == "default":
         return
     for weight in lstm.all_weights[0][:2]:

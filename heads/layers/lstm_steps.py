@@ -1,9 +1,9 @@
-"""LSTM layers step by step, both directions at once, with the gradient written out.
+"""LSTM layers step by step, both directions at once, with a hand-written gradient.
 
-torch's kernel for a CPU takes one direction after the other and always computes a gradient to
-the input, which frozen vectors need none of. Here the inputs of all steps are one product a
-direction, with a gradient to them only where autograd wants it; what waits for the step before
-is one small product, and the gradient of the recurrent weights is one product at the end.
+torch's CPU kernel runs one direction after the other and always computes a gradient for the
+input, which frozen vectors do not need. Here the inputs of all steps are one product per
+direction, with a gradient only if autograd needs it. What depends on the step before is one
+small product, and the gradient of the recurrent weights is one product at the end.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ def unroll(
     lstms: Sequence[torch.nn.LSTM],
     x: torch.Tensor,
     backwards: torch.Tensor,
-    kept: torch.Tensor | None = None,
+    dropout_mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The states of one LSTM a direction over the same input.
+    """Return the states of one LSTM per direction over the same input.
 
     Args:
-        lstms: G = 1, forwards; or 2, the second one backwards; of one layer.
+        lstms: G = 1 or 2 LSTMs of one layer: forward, and backward.
         x: (B, T, D).
         backwards: (B, T) int64, the indices of :func:`heads.layers.masking.reversal`.
-        kept: (G, B, U) float32 that scale the hidden state before every step (Gal and
-            Ghahramani, A theoretically grounded application of dropout in recurrent neural
-            networks, 2016, arXiv:1512.05287); None: it stays as it is.
+        dropout_mask: (G, B, U) float32 by which the hidden state is multiplied before every
+            step (Gal and Ghahramani, A theoretically grounded application of dropout in
+            recurrent neural networks, 2016, arXiv:1512.05287); None: no recurrent dropout.
 
     Returns:
-        (G, B, T, U) float32, each direction in the order it ran.
+        (G, B, T, U) float32, each direction in the order of its steps.
     """
     texts, steps = backwards.shape
     forwards = torch.arange(steps, device=x.device).expand(texts, -1)
@@ -48,7 +48,7 @@ def unroll(
         of_input.transpose(1, 2),
     )
     by_step = inputs.float().view(len(lstms), steps, texts, -1)
-    states: torch.Tensor = _Steps.apply(by_step, of_hidden, kept)  # type: ignore[no-untyped-call]
+    states: torch.Tensor = _Steps.apply(by_step, of_hidden, dropout_mask)  # type: ignore[no-untyped-call]
     return states.transpose(1, 2)
 
 
@@ -61,7 +61,10 @@ class _Steps(torch.autograd.Function):
     @staticmethod
     @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
     def forward(
-        ctx: Any, inputs: torch.Tensor, of_hidden: torch.Tensor, kept: torch.Tensor | None
+        ctx: Any,
+        inputs: torch.Tensor,
+        of_hidden: torch.Tensor,
+        dropout_mask: torch.Tensor | None,
     ) -> torch.Tensor:
         units = of_hidden.shape[2]
         gates = torch.empty_like(inputs)
@@ -70,7 +73,7 @@ class _Steps(torch.autograd.Function):
         recurrent = of_hidden.transpose(1, 2)
         for step in range(gates.shape[1]):
             gate = gates[:, step]
-            fed = hidden if kept is None else hidden * kept
+            fed = hidden if dropout_mask is None else hidden * dropout_mask
             torch.baddbmm(inputs[:, step], fed, recurrent, out=gate)
             gate[..., : 2 * units].sigmoid_()
             gate[..., 2 * units : 3 * units].tanh_()
@@ -79,15 +82,15 @@ class _Steps(torch.autograd.Function):
             cell = torch.mul(forget, cell, out=cells[:, step]).addcmul_(enter, candidate)
             torch.tanh(cell, out=bent[:, step])
             hidden = torch.mul(leave, bent[:, step], out=states[:, step])
-        ctx.save_for_backward(gates, cells, bent, states, of_hidden, kept)
+        ctx.save_for_backward(gates, cells, bent, states, of_hidden, dropout_mask)
         return states  # type: ignore[no-any-return]
 
     @staticmethod
     @once_differentiable
     @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Any) -> Any:  # type: ignore[override]
-        """Gradients to the inputs of the gates and the recurrent weights."""
-        gates, cells, bent, states, of_hidden, kept = ctx.saved_tensors
+        """Return the gradients of the gates' inputs and the recurrent weights."""
+        gates, cells, bent, states, of_hidden, dropout_mask = ctx.saved_tensors
         (of_states,) = gradients
         slopes = _slopes(gates, cells, bent)
         leave, forget = gates.chunk(4, dim=3)[3], gates.chunk(4, dim=3)[1]
@@ -102,16 +105,17 @@ class _Steps(torch.autograd.Function):
             change[:, :, 3].mul_(hidden)
             cell.mul_(forget[:, step])
             hidden = torch.bmm(slopes[:, step], of_hidden)
-            if kept is not None:
-                hidden.mul_(kept)
+            if dropout_mask is not None:
+                hidden.mul_(dropout_mask)
         # The first step was fed zeros.
-        fed = states[:, :-1] if kept is None else states[:, :-1] * kept[:, None]
+        fed = states[:, :-1] if dropout_mask is None else states[:, :-1] * dropout_mask[:, None]
         of_weights = torch.bmm(slopes[:, 1:].flatten(1, 2).transpose(1, 2), fed.flatten(1, 2))
         return slopes, of_weights, None
 
 
 def _slopes(gates: torch.Tensor, cells: torch.Tensor, bent: torch.Tensor) -> torch.Tensor:
-    """By how much each gate's input moves the cell, and the last gate's the state.
+    """Return the derivative of the cell by the input of each gate, and of the state by the
+    last.
 
     Args:
         gates: (G, T, B, 4 U).

@@ -1,4 +1,4 @@
-"""Real positions of a batch: brought to the front, reversed, pooled, apart from padding."""
+"""Operations on the real positions of a batch: move to the front, reverse, pool, mask."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Pooling = Literal["last", "max", "mean"]
 
 
 def to_front(x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Real positions moved to the front, in order, wherever the padding stands.
+    """Move the real positions of each text to the front, in order.
 
     Args:
         x: (B, T, D).
@@ -24,31 +24,36 @@ def to_front(x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.T
 
 
 def reversal(lengths: torch.Tensor, steps: int) -> torch.Tensor:
-    """(B, 1) lengths -> (B, steps) indices that reverse each text and leave its padding."""
+    """Return (B, steps) indices that reverse each text and leave its padding at the end.
+
+    Args:
+        lengths: (B, 1) int64.
+        steps: T.
+    """
     position = torch.arange(steps, device=lengths.device)
     return torch.where(position < lengths, lengths - 1 - position, position)
 
 
 def gather(x: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-    """x (B, T, D) at the positions (B, S) of ``order`` -> (B, S, D)."""
+    """Return x (B, T, D) at the positions ``order`` (B, S): (B, S, D)."""
     return x.gather(1, order[:, :, None].expand(-1, -1, x.shape[2]))
 
 
 def mask_to_minus_inf(x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-    """(B, T, F) with minus infinity where bool (B, T, 1) or (B, T, F) ``real`` is False."""
+    """Return x (B, T, F) with minus infinity where ``real`` (B, T, 1 or F) is False."""
     return x + torch.zeros_like(real, dtype=x.dtype).masked_fill(~real, -torch.inf)
 
 
 def mean_of(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(B, T, D), zero at padding, and (B, T) -> (B, D)."""
+    """Return the (B, D) mean over the real positions of x (B, T, D), zero at padding."""
     return x.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp_min(1)
 
 
 def pool_windows(x: torch.Tensor, width: int) -> torch.Tensor:
-    """Maxima of windows side by side: (B, T, F) -> (B, T / width rounded up, F).
+    """Return the maxima of adjacent windows: (B, T, F) to (B, T / width rounded up, F).
 
-    The last window may be shorter, so that no position is lost. Hidden positions win nowhere:
-    a window without a real one gives minus infinity.
+    The last window may be shorter, so that no position is lost. Masked positions are minus
+    infinity, so a window without a real position gives minus infinity.
     """
     # Padded by as much whatever T is, then cut: that way T may stay free in an exported model.
     x = torch.nn.functional.pad(x, (0, 0, 0, width - 1), value=-torch.inf)
@@ -57,7 +62,13 @@ def pool_windows(x: torch.Tensor, width: int) -> torch.Tensor:
 
 
 def pool_states(states: torch.Tensor, lengths: torch.Tensor, pooling: Pooling) -> torch.Tensor:
-    """(B, T, U) states of one direction, in the order it ran, (B, 1) lengths -> (B, U)."""
+    """Pool the states of one direction to (B, U).
+
+    Args:
+        states: (B, T, U), in the order of the steps.
+        lengths: (B, 1) int64.
+        pooling: how.
+    """
     if pooling == "last":
         return gather(states, (lengths - 1).clamp_min(0))[:, 0]
     padding = (torch.arange(states.shape[1], device=lengths.device) >= lengths)[:, :, None]

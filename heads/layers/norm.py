@@ -1,4 +1,4 @@
-"""Batch normalisation that padding cannot touch."""
+"""Batch normalisation that ignores padding."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ MOMENTUM, EPSILON = 0.1, 1e-5
 class BatchNorm(torch.nn.Module):
     """Batch normalisation over the last axis (Ioffe and Szegedy, 2015, arXiv:1502.03167).
 
-    As ``torch.nn.BatchNorm1d`` over the real positions alone. One that stands alone in a batch
-    becomes the bias instead of an error and moves no running statistics, so the last batch of
-    an epoch may have any size.
+    It works like ``torch.nn.BatchNorm1d`` over the real positions only. A single real position
+    in a batch gives the bias instead of an error and does not change the running statistics, so
+    the last batch of an epoch may have any size.
 
     Args:
         width: F.
@@ -30,9 +30,11 @@ class BatchNorm(torch.nn.Module):
         self.register_buffer("variance", torch.ones(width))
 
     def forward(self, x: torch.Tensor, real: torch.Tensor | None = None) -> torch.Tensor:
-        """(..., F) and bool (..., 1) or (..., F), None: all real -> (..., F) float32.
+        """Return (..., F) float32 for x (..., F).
 
-        What ``x`` holds where it is not real must be finite.
+        Args:
+            x: finite at all positions.
+            real: bool (..., 1) or (..., F), True at real positions; None: all are real.
         """
         x = x.float()
         if self.training:
@@ -45,7 +47,7 @@ class BatchNorm(torch.nn.Module):
     def _measure(
         self, x: torch.Tensor, real: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and variance, (F,) each, over the real positions; the running ones move."""
+        """Return mean and variance (F,) over real positions, and update the running ones."""
         share = torch.ones_like(x[..., :1]) if real is None else real.to(x.dtype)
         flat, share = x.flatten(0, -2), share.flatten(0, -2)
         count = share.sum(0).clamp_min(1.0)
@@ -53,7 +55,7 @@ class BatchNorm(torch.nn.Module):
         variance = ((flat - mean).square() * share).sum(0) / count
         with torch.no_grad():
             unbiased = variance * (count / (count - 1.0).clamp_min(1.0))
-            # A lone position tells nothing of the spread: torch refuses it, here it counts not.
+            # A single position has no variance: torch raises an error, here it is ignored.
             rate = MOMENTUM * (count > 1.0).to(mean.dtype).expand_as(mean)
             self.mean.lerp_(mean, rate)
             self.variance.lerp_(unbiased, rate)

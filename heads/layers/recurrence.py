@@ -1,9 +1,9 @@
-"""One LSTM layer in one or both directions, with the dropout and first weights of the sources.
+"""One LSTM layer in one or both directions, with recurrent dropout and initial weights.
 
-Each direction runs from the first vector it is to see: real positions are brought to the
-front in reading order (or in reverse), so that padding comes last and, an LSTM being
-causal, touches nothing. That is what packed sequences do, but every step stays one dense
-product. In bfloat16, and where nothing learns, torch's kernel takes them.
+Real positions are moved to the front in reading order, or in reverse for the backward
+direction. So padding comes last and does not influence a causal LSTM. Packed sequences do the
+same, but here every step is one dense product. In bfloat16, and without training, torch's
+kernel is used.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class RecurrentSettings(HeadSettings):
         description="share of the hidden state dropped, the same units at every step",
     )
     init: Initial = Field(
-        "default", description="first input and recurrent weights of each gate of an LSTM"
+        "default", description="initial input and recurrent weights of each gate of an LSTM"
     )
 
 
 class Layer(torch.nn.Module):
-    """One LSTM a direction over the same input.
+    """One LSTM per direction over the same input.
 
     Args:
-        width: of the input.
-        units: of each direction.
-        directions: 1, forwards; or 2, backwards too.
-        settings: dropout and first weights.
+        width: features of the input.
+        units: units per direction.
+        directions: 1, forward; or 2, also backward.
+        settings: dropout and initial weights.
     """
 
     def __init__(
@@ -55,11 +55,16 @@ class Layer(torch.nn.Module):
             initialize_lstm(lstm, settings.init)
 
     def forward(self, x: torch.Tensor, backwards: torch.Tensor) -> list[torch.Tensor]:
-        """(B, T, D) and :func:`reversal` -> (B, T, U) a direction, in the order it ran."""
+        """Return (B, T, U) per direction, in the order of its steps.
+
+        Args:
+            x: (B, T, D).
+            backwards: (B, T) int64 indices from :func:`heads.layers.masking.reversal`.
+        """
         lstms = [each for each in self.directions if isinstance(each, torch.nn.LSTM)]
         low = torch.is_autocast_enabled(x.device.type)
         if self.training and (self.recurrent_dropout or not low):
-            return list(unroll(lstms, x, backwards, self._kept(x)))
+            return list(unroll(lstms, x, backwards, self._dropout_mask(x)))
         if low:
             # torch chooses the kernel by the dtype that comes in, before autocast changes it:
             # for float32 that is one which processors without bfloat16 lack.
@@ -67,9 +72,9 @@ class Layer(torch.nn.Module):
         inputs = [x, gather(x, backwards)] if len(lstms) == 2 else [x]
         return [lstm(each)[0] for lstm, each in zip(lstms, inputs, strict=True)]
 
-    def _kept(self, x: torch.Tensor) -> torch.Tensor | None:
+    def _dropout_mask(self, x: torch.Tensor) -> torch.Tensor | None:
         if not self.recurrent_dropout:
             return None
         size = len(self.directions), len(x), self.units
-        kept = torch.rand(size, device=x.device) >= self.recurrent_dropout
-        return kept.float() / (1 - self.recurrent_dropout)
+        dropout_mask = torch.rand(size, device=x.device) >= self.recurrent_dropout
+        return dropout_mask.float() / (1 - self.recurrent_dropout)

@@ -1,7 +1,7 @@
-"""Standardised inputs: what stands between the cached vectors and every sequence head.
+"""Standardised inputs: the first layer of every sequence head.
 
-Hidden states of a transformer have a few features many times larger than the rest; without
-standardising them a head learns those first and the others late.
+A few features of a transformer's hidden states are many times larger than the others; without
+standardising, a head learns those first and the others late.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MIN_DEVIATION = 1e-4
 
 
 class Standardize(torch.nn.Module):
-    """(x - center) * scale at real positions, zero elsewhere; both (D,) float32 buffers."""
+    """(x - center) * scale at real positions, zero elsewhere; both are (D,) float32 buffers."""
 
     center: torch.Tensor
     scale: torch.Tensor
@@ -31,9 +31,13 @@ class Standardize(torch.nn.Module):
         self.register_buffer("scale", torch.ones(width))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) float and (B, T) bool -> (B, T, D), float32 or as autocast wants it.
+        """Return (B, T, D) standardised vectors, float32 or as autocast chooses.
 
-        Rounding to bfloat16 comes last: before, a mean of many deviations would swamp them.
+        Rounding to bfloat16 comes last, since before it the mean would swamp small deviations.
+
+        Args:
+            x: (B, T, D), any float dtype.
+            mask: (B, T) bool.
         """
         # In place, on a copy: more tensors of this size cost as much as the arithmetic.
         x = x.to(torch.promote_types(x.dtype, torch.float32), copy=True)
@@ -42,24 +46,25 @@ class Standardize(torch.nn.Module):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         return x.masked_fill_(~mask[:, :, None], 0.0)
 
-    def measure(self, table: FeatureTable, rows: np.ndarray, most: int = 0) -> None:
-        """Set both buffers from the vectors of ``rows``: mean and deviation per feature.
+    def measure(self, table: FeatureTable, rows: np.ndarray, max_vectors: int = 0) -> None:
+        """Set both buffers from the vectors of ``rows``: mean and standard deviation per
+        feature.
 
         Args:
-            most: only the first so many vectors of each text count; 0: all.
+            max_vectors: maximum number of vectors used per text, the first ones; 0: all.
         """
-        center, deviation = statistics(table, rows, most)
+        center, deviation = statistics(table, rows, max_vectors)
         self.center.copy_(torch.from_numpy(center))
         self.scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, MIN_DEVIATION)))
 
 
 def statistics(
-    table: FeatureTable, rows: np.ndarray, most: int = 0
+    table: FeatureTable, rows: np.ndarray, max_vectors: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each feature over the vectors of ``rows``.
+    """Return mean and standard deviation of each feature over the vectors of ``rows``.
 
     Args:
-        most: only the first so many vectors of each text count; 0: all.
+        max_vectors: maximum number of vectors used per text, the first ones; 0: all.
 
     Returns:
         (D,), (D,) float64.
@@ -70,8 +75,10 @@ def statistics(
     chosen = np.zeros(len(table), dtype=bool)
     chosen[rows] = True
     seen = np.repeat(chosen, table.lengths)
-    if most:
-        seen &= np.arange(len(seen)) - np.repeat(table.offsets[:-1], table.lengths) < most
+    if max_vectors:
+        seen &= (
+            np.arange(len(seen)) - np.repeat(table.offsets[:-1], table.lengths) < max_vectors
+        )
     vectors = np.flatnonzero(seen)
     # Sums are taken around one of the vectors: a large mean would swamp a small deviation.
     around = table.values[vectors[0]].astype(np.float64)

@@ -1,1 +1,1 @@
-"""Training by gradient steps: batches, losses, optimizers."""
+"""Training by gradient steps: batches, losses, optimizers, the trainer."""

@@ -1,7 +1,7 @@
-"""FeatureTable -> padded batches with masks, bucketed by length.
+"""Padded batches with masks from a FeatureTable, bucketed by length.
 
-Planning (which texts share a batch) is pure and seeded; gathering copies each vector once,
-in its stored dtype, with one vectorised take.
+Planning (which texts share a batch) is pure and seeded. Gathering copies each vector once, in
+its stored dtype, with one vectorised ``take``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from features.vectors.table import FeatureTable
 # holds hardly any padding, short enough that batches differ from epoch to epoch.
 SHUFFLED_BATCHES = 32
 
-# Padded vectors a batch may hold; bounds the memory that very long texts take.
+# Padded vectors per batch may hold; bounds the memory that very long texts take.
 MAX_VECTORS = 1 << 17
 
 
@@ -41,20 +41,20 @@ def plan(
     lengths: np.ndarray,
     batch_size: int,
     random: np.random.Generator | None = None,
-    most_vectors: int = MAX_VECTORS,
-    least: int = 0,
+    max_padded: int = MAX_VECTORS,
+    min_vectors: int = 0,
 ) -> list[np.ndarray]:
-    """Positions 0..n-1 cut into batches of texts of similar length, each exactly once.
+    """Cut positions 0..n-1 into batches of texts of similar length.
 
     Args:
-        lengths: (n,) vectors a text.
-        batch_size: texts a batch; the last one may hold fewer.
-        random: shuffles texts and batches; without it the order is by length alone.
-        most_vectors: a batch whose padded size would exceed this is split further.
-        least: vectors that even a shorter text takes in the head.
+        lengths: (n,) vectors per text.
+        batch_size: texts per batch; the last one may have fewer.
+        random: shuffles texts and batches; None: order by length.
+        max_padded: maximum padded vectors per batch; larger batches are split.
+        min_vectors: number of vectors to which the head pads shorter texts.
 
     Returns:
-        int64 arrays of positions.
+        int64 arrays of positions; every position occurs once.
     """
     count = len(lengths)
     if random is None:
@@ -67,7 +67,7 @@ def plan(
         part
         for start in range(0, count, batch_size)
         for part in _within_budget(
-            order[start : start + batch_size], np.maximum(lengths, least), most_vectors
+            order[start : start + batch_size], np.maximum(lengths, min_vectors), max_padded
         )
     ]
     if random is not None:
@@ -75,20 +75,24 @@ def plan(
     return batches
 
 
-def _within_budget(rows: np.ndarray, lengths: np.ndarray, most: int) -> Iterator[np.ndarray]:
-    size = max(1, most // int(lengths[rows].max()))
+def _within_budget(
+    rows: np.ndarray, lengths: np.ndarray, max_padded: int
+) -> Iterator[np.ndarray]:
+    size = max(1, max_padded // int(lengths[rows].max()))
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
 
-def gather(table: FeatureTable, rows: np.ndarray, most: int = 0) -> Batch:
-    """The vectors of ``rows`` of a table as one padded batch, in the order of ``rows``.
+def gather(table: FeatureTable, rows: np.ndarray, max_vectors: int = 0) -> Batch:
+    """Return the vectors of some rows of a table as one padded batch.
 
     Args:
-        most: only the first so many vectors of each text are taken; 0: all.
+        table: vectors of N texts.
+        rows: (B,) int64 rows, in the order of the batch.
+        max_vectors: maximum number of vectors per text, the first ones; 0: all.
     """
     starts = table.offsets[rows][:, None]
-    lengths = seen_lengths(table, rows, most)[:, None]
+    lengths = seen_lengths(table, rows, max_vectors)[:, None]
     steps = np.arange(int(lengths.max()))
     mask = steps < lengths
     # Past the end of a text the last vector is taken, so that no index leaves the table.
@@ -103,24 +107,24 @@ def batches(
     rows: np.ndarray,
     batch_size: int,
     random: np.random.Generator | None = None,
-    most: int = 0,
-    least: int = 0,
+    max_vectors: int = 0,
+    min_vectors: int = 0,
 ) -> Iterator[tuple[np.ndarray, Batch]]:
-    """Batches over ``rows`` of a table, each row once.
+    """Yield batches over ``rows`` of a table, each row once.
 
     Args:
-        batch_size, random, least: as :func:`plan` takes them.
-        most: only the first so many vectors of each text are taken; 0: all.
+        batch_size, random, min_vectors: as for :func:`plan`.
+        max_vectors: maximum number of vectors per text, the first ones; 0: all.
 
     Yields:
         (positions, batch): ``rows[positions]`` are the rows of the batch.
     """
-    lengths = seen_lengths(table, rows, most)
-    for positions in plan(lengths, batch_size, random, least=least):
-        yield positions, gather(table, rows[positions], most)
+    lengths = seen_lengths(table, rows, max_vectors)
+    for positions in plan(lengths, batch_size, random, min_vectors=min_vectors):
+        yield positions, gather(table, rows[positions], max_vectors)
 
 
-def seen_lengths(table: FeatureTable, rows: np.ndarray, most: int = 0) -> np.ndarray:
-    """(n,) int64: how many vectors of each of ``rows`` are taken: up to ``most``; 0: all."""
+def seen_lengths(table: FeatureTable, rows: np.ndarray, max_vectors: int = 0) -> np.ndarray:
+    """Return (n,) int64: vectors used of each row, at most ``max_vectors``; 0: all."""
     lengths: np.ndarray = table.offsets[rows + 1] - table.offsets[rows]
-    return np.minimum(lengths, most) if most else lengths
+    return np.minimum(lengths, max_vectors) if max_vectors else lengths

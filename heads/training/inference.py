@@ -1,4 +1,4 @@
-"""Logits of many texts from one head: the one place that runs a head without learning."""
+"""Inference: the logits of many texts from one head."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH_SIZE = 256
 
 @torch.inference_mode()
 def compute_logits(head: Head, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-    """Logits in float32 precision, dropout off, the head left in evaluation mode.
+    """Return logits in float32 precision, dropout off, the head left in evaluation mode.
 
     Args:
         head: C classes, for vectors as wide as the table's.
@@ -28,8 +28,10 @@ def compute_logits(head: Head, table: FeatureTable, rows: np.ndarray) -> np.ndar
     head.eval()
     parts: list[np.ndarray] = []
     places: list[np.ndarray] = []
-    most, least = head.max_vectors, head.least_vectors
-    for positions, batch in batches(table, rows, BATCH_SIZE, most=most, least=least):
+    max_vectors, min_vectors = head.max_vectors, head.min_vectors
+    for positions, batch in batches(
+        table, rows, BATCH_SIZE, max_vectors=max_vectors, min_vectors=min_vectors
+    ):
         parts.append(head(batch.x, batch.mask).float().numpy())
         places.append(positions)
     logits = np.concatenate(parts)

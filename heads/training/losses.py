@@ -1,4 +1,4 @@
-"""Losses over logits; none of them takes probabilities."""
+"""Losses over logits, not probabilities."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     class_weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Mean cross-entropy of a batch, in nats.
+    """Return the mean cross-entropy of a batch, in nats.
 
     Args:
         logits: (B, C), any float dtype; computed in float32.
         labels: (B,) int64 in 0..C-1.
         label_smoothing: share of each target spread evenly over all classes (Szegedy et al.,
             Rethinking the Inception architecture, 2016).
-        class_weights: (C,) float32; the mean is weighted by that of each label.
+        class_weights: (C,) float32 weights of the labels in the mean; None: all 1.
 
     Returns:
         Scalar float32.
@@ -42,10 +42,10 @@ def focal(
     label_smoothing: float = 0.0,
     class_weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Cross-entropy with each text scaled by (1 - p)^gamma, p the probability of its label.
+    """Return the mean of cross-entropies times (1 - p)^gamma, p being the label's probability.
 
     Lin et al., Focal loss for dense object detection, 2017, arXiv:1708.02002. With gamma 0 it
-    is :func:`cross_entropy`; shapes and weighted mean are as there.
+    is :func:`cross_entropy`, whose arguments it takes.
     """
     each = _each(logits, labels, label_smoothing, class_weights)
     right = torch.log_softmax(logits.float(), dim=1).gather(1, labels[:, None])[:, 0]
@@ -62,19 +62,21 @@ def hardest(
     label_smoothing: float = 0.0,
     class_weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Mean of the ``count`` largest cross-entropies of a batch; of all if it has fewer.
+    """Return the mean of the ``count`` largest cross-entropies of a batch, or of all if fewer.
 
     Online hard example mining (Shrivastava et al., 2016, arXiv:1604.03540). Class weights
-    scale each text's cross-entropy before the largest are chosen, and are divided by nothing.
+    multiply each text's cross-entropy before the largest are chosen; the mean is not divided by
+    them.
     """
     each = _each(logits, labels, label_smoothing, class_weights)
     return each.topk(min(count, len(labels))).values.mean()
 
 
 def make_loss(settings: TrainingSettings, class_weights: torch.Tensor | None) -> Loss:
-    """The loss that training steps descend.
+    """Return the loss that the settings name.
 
     Args:
+        settings: name of the loss and its parameters.
         class_weights: (C,) float32, see :func:`heads.class_weights.class_weights`; None: all 1.
     """
     smoothing = settings.label_smoothing
@@ -95,10 +97,10 @@ def _each(
     label_smoothing: float,
     class_weights: torch.Tensor | None,
 ) -> torch.Tensor:
-    """(B,) float32 cross-entropies with the targets smoothed.
+    """Return (B,) float32 cross-entropies with smoothed targets.
 
-    The term of each class in a target is times the weight of that class; without smoothing
-    that is the weight of the label.
+    In a target, each class is multiplied by its weight; without smoothing that is the weight of
+    the label.
     """
     return torch.nn.functional.cross_entropy(
         logits.float(),

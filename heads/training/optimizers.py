@@ -1,4 +1,4 @@
-"""Optimisers and step sizes by name: settings -> torch.optim, and how its step size moves."""
+"""Optimizers and step-size schedules by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DECAY, EPSILON = 0.9, 1e-7
 def make_optimizer(
     settings: TrainingSettings, parameters: Iterable[torch.nn.Parameter]
 ) -> torch.optim.Optimizer:
-    """The optimiser that the settings name, over these parameters."""
+    """Return the optimizer that the settings name, for some parameters."""
     rate = settings.learning_rate
     if settings.optimizer == "adamw":
         decay = settings.weight_decay
@@ -34,12 +34,12 @@ def make_optimizer(
 
 
 class DecoupledSGD(torch.optim.SGD):
-    """Momentum that holds gradients alone; weights shrink beside it, as in AdamW.
+    """SGD with momentum and decoupled weight decay, like AdamW's.
 
     SGDW of Loshchilov and Hutter, Decoupled weight decay regularization, 2019.
 
     Args:
-        decay: times the step size, the share that each step takes off the weights.
+        decay: each step shrinks the weights by this share times the step size.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class DecoupledSGD(torch.optim.SGD):
         self.decay = decay
 
     def step(self, closure: Any = None) -> Any:
-        """Shrink, then step."""
+        """Shrink the weights, then step."""
         with torch.no_grad():
             for group in self.param_groups:
                 for parameter in group["params"]:
@@ -65,8 +65,8 @@ class DecoupledSGD(torch.optim.SGD):
 class KerasRMSprop(torch.optim.Optimizer):
     """RMSprop of Keras: a step is lr g / sqrt(v + 1e-7), where v = 0.9 v + 0.1 g².
 
-    torch.optim.RMSprop adds its constant outside the root, where gradients below 1e-3 move
-    weights thousands of times as far.
+    torch.optim.RMSprop adds its constant outside the root, so gradients below 1e-3 move weights
+    thousands of times as far.
     """
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], rate: float) -> None:
@@ -74,7 +74,7 @@ class KerasRMSprop(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """Step by the gradients that there are."""
+        """Step along the current gradients."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 gradient = parameter.grad
@@ -90,11 +90,17 @@ class KerasRMSprop(torch.optim.Optimizer):
 
 
 def step_size(settings: TrainingSettings, step: int, steps: int) -> float:
-    """The step size at step 1..steps: a warm-up, then constant or a half cosine down.
+    """Return the step size at a step: a warm-up, then constant or decreasing.
 
-    ``cosine`` is that of Loshchilov and Hutter, SGDR, 2017, without restarts, after a linear
-    warm-up; ``one_cycle`` that of Smith and Topin, which rises along a half cosine. Epochs cut
-    into more batches than were counted end with steps of the last size.
+    ``cosine`` decreases along a half cosine after a linear warm-up (Loshchilov and Hutter,
+    SGDR, 2017, without restarts). ``one_cycle`` also rises along a half cosine (Smith and
+    Topin). If epochs have more batches than were counted, the additional steps have the last
+    size.
+
+    Args:
+        settings: peak step size and schedule.
+        step: number of the step, 1..steps.
+        steps: number of steps in all.
     """
     step = min(step, steps)
     if settings.schedule == "one_cycle":
@@ -109,7 +115,7 @@ def step_size(settings: TrainingSettings, step: int, steps: int) -> float:
 
 
 def _one_cycle(warmup: float, step: int, steps: int) -> float:
-    """Share of the peak at step 1..steps."""
+    """Return the share of the peak at step 1..steps."""
     peak = max(warmup * steps, 1.0)
     if step <= peak:
         return _between(FIRST, 1.0, (step - 1) / (peak - 1)) if peak > 1 else 1.0
@@ -117,5 +123,5 @@ def _one_cycle(warmup: float, step: int, steps: int) -> float:
 
 
 def _between(start: float, end: float, progress: float) -> float:
-    """From start to end along a half cosine."""
+    """Return the value between start and end along a half cosine."""
     return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * progress))

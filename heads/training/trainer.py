@@ -1,6 +1,6 @@
-"""Learning by gradient steps: fit -> epoch -> step. No I/O, no global randomness disturbed.
+"""Training by gradient steps: fit -> epoch -> step. No I/O; global random state is restored.
 
-Same problem, settings and seed on the same machine: the same weights, bit for bit.
+The same problem, settings and seed on the same machine give the same weights, bit by bit.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ def fit_by_steps(
     seed: int,
     on_epoch: OnEpoch | None = None,
 ) -> Fitted:
-    """Train a head until validation stops improving; give the best weights seen.
+    """Train a head until validation stops improving; return the best weights.
 
     Best is the highest validation accuracy, ties broken by the lower validation loss.
 
     Args:
         build: (settings, D, C) -> untrained head.
-        settings: of that head.
-        problem: what to learn.
-        seed: decides initial weights, order of the texts and dropout.
+        settings: settings of the head.
+        problem: what to learn from.
+        seed: seed of initial weights, order of the texts and dropout.
         on_epoch: called after every epoch.
 
     Raises:
@@ -62,7 +62,7 @@ def fit_by_steps(
         key = (record.validation_accuracy, -record.held_out_loss)
         if key > best_key:
             best, best_key = epoch, key
-            best_state = copy.deepcopy(trainer.kept.state_dict())
+            best_state = copy.deepcopy(trainer.averaged.state_dict())
         elif epoch - best >= settings.patience:
             break
     return Fitted(_arrays(best_state), tuple(history), best)
@@ -75,15 +75,15 @@ def refit_by_steps(
     seed: int,
     best: EpochRecord,
 ) -> dict[str, np.ndarray]:
-    """Train for as many epochs as were best, on the same schedule; look at no validation.
+    """Train up to the best epoch on the same schedule, without using validation rows.
 
     Raises:
-        BadVectorError, DivergedError: as ``fit_by_steps``.
+        BadVectorError, DivergedError: like ``fit_by_steps``.
     """
     trainer = start(build, settings, problem, seed)
     for epoch in range(1, best.epoch + 1):
         trainer.learn(epoch)
-    return _arrays(trainer.kept.state_dict())
+    return _arrays(trainer.averaged.state_dict())
 
 
 def start(
@@ -92,7 +92,7 @@ def start(
     problem: Problem,
     seed: int,
 ) -> Trainer:
-    """A training before its first step."""
+    """Return a trainer before its first step."""
     return Trainer(initial_head(build, settings, problem, seed), settings, problem, seed)
 
 
@@ -106,7 +106,7 @@ def initial_head(
     problem: Problem,
     seed: int,
 ) -> SequenceHead:
-    """A head as training begins with it: weights by the seed, inputs measured.
+    """Build a head with initial weights from the seed and measured inputs.
 
     Raises:
         BadVectorError: a training vector is not finite.
@@ -119,9 +119,9 @@ def initial_head(
 
 @contextmanager
 def seeded(seed: int, epoch: int) -> Iterator[None]:
-    """Torch's global generator seeded inside, as it was before outside.
+    """Seed torch's global generator during the block, and restore it on exit.
 
-    Each epoch has its own stream, so that what a caller draws between two does not matter.
+    Each epoch has its own seed, so random numbers drawn between epochs do not matter.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
@@ -130,7 +130,7 @@ def seeded(seed: int, epoch: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Step:
-    """What one step gave: sums over the batch, and the gradient's norm before clipping."""
+    """The result of one step: sums over the batch, and the gradient's norm before clipping."""
 
     loss: float
     right: int
@@ -138,18 +138,18 @@ class Step:
 
 
 class Trainer:
-    """The state of one training: weights, their average, the optimiser, the step count.
+    """The state of a training: weights, averaged weights, optimizer, number of steps.
 
     Attributes:
-        head: the weights that take steps.
-        kept: the weights to keep: the average over steps, or those of ``head``.
+        head: the weights that are trained.
+        averaged: the averaged weights, or ``head`` itself without averaging.
     """
 
     def __init__(
         self, head: SequenceHead, settings: TrainingSettings, problem: Problem, seed: int
     ) -> None:
         self.head = head
-        self.kept = copy.deepcopy(head) if settings.averaging else head
+        self.averaged = copy.deepcopy(head) if settings.averaging else head
         self.settings = settings
         self.problem = problem
         self.seed = seed
@@ -158,17 +158,17 @@ class Trainer:
         self.loss = make_loss(settings, _class_weights(settings, problem))
         self.optimizer = make_optimizer(settings, head.parameters())
         lengths = seen_lengths(problem.table, problem.train, head.max_vectors)
-        parts = plan(lengths, settings.batch_size, least=head.least_vectors)
+        parts = plan(lengths, settings.batch_size, min_vectors=head.min_vectors)
         self.steps = settings.epochs * len(parts)
         self.done = 0
 
     def epoch(self, epoch: int) -> EpochRecord:
-        """One pass over the training texts, then one over the validation texts."""
+        """Train on all training texts once, then evaluate on the validation texts."""
         started = time.perf_counter()
         steps = self.learn(epoch)
         texts = len(self.problem.train)
         validation = self.problem.validation
-        logits = compute_logits(self.kept, self.problem.table, validation)
+        logits = compute_logits(self.averaged, self.problem.table, validation)
         labels = self.problem.labels[validation]
         return EpochRecord(
             epoch=epoch,
@@ -182,30 +182,30 @@ class Trainer:
         )
 
     def learn(self, epoch: int) -> list[Step]:
-        """One pass over the training texts."""
+        """Train on all training texts once."""
         with seeded(self.seed, epoch):
             self.head.train()
             return [self.step(batch, epoch) for batch in self.parts(epoch)]
 
     def parts(self, epoch: int) -> Iterator[Batch]:
-        """The training texts in the batches and the order of an epoch."""
+        """Yield the batches of an epoch, in order."""
         random = np.random.default_rng([self.seed, epoch])
         size = self.settings.batch_size
         table, rows = self.problem.table, self.problem.train
-        most, least = self.head.max_vectors, self.head.least_vectors
-        for _, batch in batches(table, rows, size, random, most, least):
+        max_vectors, min_vectors = self.head.max_vectors, self.head.min_vectors
+        for _, batch in batches(table, rows, size, random, max_vectors, min_vectors):
             yield batch
 
     def step(self, batch: Batch, epoch: int) -> Step:
-        """One batch: forward, loss, backward, clip, optimiser, average."""
+        """Train on one batch: forward, loss, backward, clip, optimizer, average."""
         self.done += 1
         size = self.size(self.done)
         self.optimizer.param_groups[0]["lr"] = size
         labels = self.labels[torch.from_numpy(batch.rows)]
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            votes = self.head.votes(batch.x, batch.mask).float()
+            member_logits = self.head.member_logits(batch.x, batch.mask).float()
         # Their sum: no weight is shared, so each member descends its own loss.
-        loss = torch.stack([self.loss(each, labels) for each in votes]).sum()
+        loss = torch.stack([self.loss(each, labels) for each in member_logits]).sum()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = self._clip()
@@ -213,7 +213,7 @@ class Trainer:
             raise self._diverged(float(loss.detach()), norm, epoch)
         self.optimizer.step()
         self._average()
-        logits = mean_logits(votes.detach())
+        logits = mean_logits(member_logits.detach())
         return Step(
             loss=float(cross_entropy(logits, labels)) * len(labels),
             right=int((logits.argmax(dim=1) == labels).sum()),
@@ -221,25 +221,25 @@ class Trainer:
         )
 
     def size(self, step: int) -> float:
-        """The step size at step 1..steps."""
+        """Return the step size at step 1..steps."""
         return step_size(self.settings, step, self.steps)
 
     def _clip(self) -> float:
-        """Each member by itself; the mean norm before."""
-        most = self.settings.clip or math.inf
+        """Clip the gradient of each member; return the mean norm before clipping."""
+        max_norm = self.settings.clip or math.inf
         clip = torch.nn.utils.clip_grad_norm_
-        norms = [clip(member.parameters(), most) for member in self.head.learners()]
+        norms = [clip(member.parameters(), max_norm) for member in self.head.member_heads()]
         return float(torch.stack(norms).mean())
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Move the kept weights towards the present ones, faster in the first steps."""
-        if self.kept is self.head:
+        """Move the averaged weights towards the current ones, faster in the first steps."""
+        if self.averaged is self.head:
             return
         decay = min(self.settings.averaging, (1 + self.done) / (10 + self.done))
-        pairs = zip(_numbers(self.kept), _numbers(self.head), strict=True)
-        for kept, present in pairs:
-            kept.lerp_(present, 1.0 - decay)
+        pairs = zip(_numbers(self.averaged), _numbers(self.head), strict=True)
+        for average, present in pairs:
+            average.lerp_(present, 1.0 - decay)
 
     def _diverged(self, loss: float, norm: float, epoch: int) -> DivergedError:
         rate = self.settings.learning_rate
@@ -251,7 +251,7 @@ class Trainer:
 
 
 def _numbers(head: SequenceHead) -> Iterator[torch.Tensor]:
-    """Weights, and the statistics that a head measures as it learns."""
+    """Yield the weights and the statistics that a head measures in training."""
     return chain(head.parameters(), head.buffers())
 
 
@@ -262,7 +262,9 @@ def _class_weights(settings: TrainingSettings, problem: Problem) -> torch.Tensor
 
 
 def use_bfloat16(precision: str) -> bool:
-    """Whether matrix products of training run in bfloat16; auto: if the CPU multiplies it."""
+    """Return whether training multiplies in bfloat16; ``auto``: if the CPU has instructions for
+    it.
+    """
     if precision == "auto":
         cpu = torch.cpu
         return bool(cpu._is_amx_tile_supported() or cpu._is_avx512_bf16_supported())

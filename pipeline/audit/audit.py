@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.corpus.corpus import Corpus, read_corpus
-from features.duplicates.duplicates import kept_copies
+from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.errors import SettingError
@@ -133,7 +133,7 @@ def run_audit(
     evidence = Evidence(
         corpus=corpus,
         sides=sides,
-        copies=kept_copies(vectors.cache, corpus.texts, pooled),
+        copies=cached_duplicates(vectors.cache, corpus.texts, pooled),
         vectors=pooled,
         tokens=encoded.tokens,
         max_length=encoded.space(POOLED).spec.limit,

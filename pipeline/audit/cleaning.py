@@ -105,7 +105,7 @@ def check_remedies(remedies: str | None) -> tuple[str, ...]:
     if unknown:
         raise SettingError(
             f"--remedies names {listed(map(repr, unknown))}; there are remedies for "
-            f"{listed(REMEDIES, most=len(REMEDIES))}"
+            f"{listed(REMEDIES, maximum=len(REMEDIES))}"
         )
     return kinds
 
@@ -233,7 +233,7 @@ def _drop_leaking(evidence: Evidence, cleaning: Cleaning, near: bool) -> None:
         if near:
             hit = leaked(evidence.copies, later, rows)
         else:
-            hit = np.isin(evidence.copies.folded[rows], evidence.copies.folded[later])
+            hit = np.isin(evidence.copies.normalized[rows], evidence.copies.normalized[later])
         what = "a near-copy is held out" if near else "a copy is held out"
         cleaning.note(rows[hit].tolist(), what, drop=True)
 

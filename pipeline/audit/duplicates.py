@@ -88,7 +88,7 @@ def _pairings(copies: Duplicates, sides: np.ndarray, choose: Chooser) -> list[Pa
     everything = np.arange(len(sides))
     taken = np.zeros(len(sides), bool)
     out = []
-    for level, groups in (("exact", copies.exact), ("folded", copies.folded)):
+    for level, groups in (("exact", copies.exact), ("folded", copies.normalized)):
         partner = choose(firsts(groups, sides)[groups], sides, everything)
         rows = np.flatnonzero((partner < NONE) & ~taken)
         taken[rows] = True
@@ -99,11 +99,11 @@ def _pairings(copies: Duplicates, sides: np.ndarray, choose: Chooser) -> list[Pa
 
 def _near(copies: Duplicates, sides: np.ndarray, choose: Chooser, rows: np.ndarray) -> Pairing:
     """Each of the rows with the most alike of the near copies that the chooser allows."""
-    table = firsts(copies.folded, sides)
+    table = firsts(copies.normalized, sides)
     links = _links(copies)
     found = []
     for row in rows.tolist():
-        near = links.get(int(copies.folded[row]))
+        near = links.get(int(copies.normalized[row]))
         if near is None:
             continue
         groups, overlap = near
@@ -124,8 +124,8 @@ def _near(copies: Duplicates, sides: np.ndarray, choose: Chooser, rows: np.ndarr
 
 def _links(copies: Duplicates) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Folded group -> the groups that are its near copies, and the overlap with each."""
-    one = copies.folded[np.concatenate([copies.first, copies.second])]
-    other = copies.folded[np.concatenate([copies.second, copies.first])]
+    one = copies.normalized[np.concatenate([copies.first, copies.second])]
+    other = copies.normalized[np.concatenate([copies.second, copies.first])]
     overlap = np.concatenate([copies.overlap, copies.overlap])
     order = np.argsort(one, kind="stable")
     groups, begins = np.unique(one[order], return_index=True)

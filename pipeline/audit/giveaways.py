@@ -100,7 +100,7 @@ def giveaway_findings(evidence: Evidence) -> list[Finding]:
 
 def giveaways(evidence: Evidence) -> list[Giveaway]:
     """All giveaways, those that cover most of their label's texts first."""
-    _, distinct = np.unique(evidence.copies.folded, return_index=True)
+    _, distinct = np.unique(evidence.copies.normalized, return_index=True)
     rows = distinct[:: max(1, len(distinct) // SAMPLE)].tolist()
     labels = Counter(evidence.labels[row] for row in rows)
     by_mark: dict[tuple[str, str], Counter[str]] = {}

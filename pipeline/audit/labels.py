@@ -57,18 +57,18 @@ def label_key(label: str) -> str:
 def conflicting(evidence: Evidence) -> np.ndarray:
     """(n,) int64 rows whose text, punctuation and case aside, has other labels too."""
     classes = ids_of(evidence.labels)
-    pairs = np.unique(np.stack([evidence.copies.folded, classes]), axis=1)
+    pairs = np.unique(np.stack([evidence.copies.normalized, classes]), axis=1)
     labels_of = np.bincount(pairs[0])
-    return np.flatnonzero(labels_of[evidence.copies.folded] > 1)
+    return np.flatnonzero(labels_of[evidence.copies.normalized] > 1)
 
 
 def _conflicts(evidence: Evidence) -> list[Finding]:
     copies, labels = evidence.copies, evidence.labels
     rows = conflicting(evidence)
-    texts = np.unique(copies.folded[rows])
+    texts = np.unique(copies.normalized[rows])
     examples = []
     for group in texts[evenly_spaced(len(texts), evidence.examples)].tolist():
-        members = np.flatnonzero(copies.folded == group).tolist()
+        members = np.flatnonzero(copies.normalized == group).tolist()
         other = next(i for i in members if labels[i] != labels[members[0]])
         counts = Counter(labels[i] for i in members)
         note = listed(f"{label}: {many(n, 'row')}" for label, n in counts.most_common())

@@ -78,7 +78,7 @@ def _invisible(evidence: Evidence) -> Finding:
         examples=tuple(
             Example(
                 corpus_row(evidence, row),
-                note=listed((f"U+{ord(char):04X}" for char in evidence.texts[row]), most=5),
+                note=listed((f"U+{ord(char):04X}" for char in evidence.texts[row]), maximum=5),
             )
             for row in rows[: evidence.examples]
         ),

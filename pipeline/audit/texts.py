@@ -61,7 +61,7 @@ def non_answers(evidence: Evidence) -> np.ndarray:
     seeds = [rows[0] for rows in repeated if _mixed(evidence, rows, overall)]
     hidden = invisible_rows(evidence)
     empty = [i for i, text in enumerate(spaced) if text in EMPTY_WORDS or not _says(text)]
-    found = np.isin(evidence.copies.folded, evidence.copies.folded[seeds])
+    found = np.isin(evidence.copies.normalized, evidence.copies.normalized[seeds])
     found[empty] = True
     if seeds:
         others = np.flatnonzero(short & ~found)
@@ -98,7 +98,7 @@ def _says(text: str) -> bool:
 
 def _repeated(evidence: Evidence, short: np.ndarray) -> list[np.ndarray]:
     """The rows of each short text that is repeated, copies by letter taken together."""
-    folded = evidence.copies.folded
+    folded = evidence.copies.normalized
     counts = np.bincount(folded)
     rows = np.flatnonzero((counts[folded] >= REPEATED) & short)
     order = rows[np.argsort(folded[rows], kind="stable")]

@@ -6,121 +6,53 @@ find the runs -> read their heads and what they held out -> blend -> scores -> r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from features.errors import CacheError, SettingError
+from features.errors import SettingError
 from heads.checkpoint import WEIGHTS
 from pipeline.blending.blend import Blended, best_of, blend
 from pipeline.console import print_note
 from pipeline.evaluation.baselines import BASELINE_NAMES
-from pipeline.evaluation.breakdown import CLASSES, ClassScore, class_scores, write_classes
-from pipeline.evaluation.evaluation import Difference, Score, difference
-from pipeline.evaluation.repeats import RepeatedScore
-from pipeline.evaluation.result import Calibration, calibration_of
+from pipeline.evaluation.breakdown import CLASSES, class_scores, write_classes
+from pipeline.evaluation.evaluation import Score, difference
+from pipeline.evaluation.result import BLEND_NAME, BlendPart, BlendResult, calibration_of
 from pipeline.models.blend_folder import PARTS, copy_parts, file_digest, write_blend_file
 from pipeline.models.model import read_run
 from pipeline.reports.figures import draw_test
 from pipeline.reports.terminal import (
-    SCORE_HEADER,
     calibration_line,
     class_lines,
-    score_row,
+    score_table,
     spread_lines,
 )
 from pipeline.runs.environment import environment
 from pipeline.runs.folder import (
-    CONFIG,
     ENVIRONMENT,
-    METRICS,
     PROBABILITIES,
     find_run,
     new_run,
-    read_json,
     run_label,
     run_name,
-    write_json,
     writing,
 )
-from pipeline.runs.held_out import DAMAGE, HeldOutPredictions, read_held_out, write_held_out
-
-NAME = "blend"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A run that is blended, and what it scores by itself.
-
-    Attributes:
-        run: its name.
-        head, layout: what was trained on what.
-        validation, test: its scores.
-    """
-
-    run: str
-    head: str
-    layout: str
-    validation: Score
-    test: Score
+from pipeline.runs.held_out import HeldOutPredictions
+from pipeline.runs.json_format import Values, write_json
+from pipeline.runs.reader import read_held_out, read_metrics
+from pipeline.runs.writer import write_config, write_held_out, write_metrics
 
 
-@dataclass(frozen=True)
-class BlendResult:
-    """What a blend gave.
-
-    Attributes:
-        run: its folder.
-        parts: the runs, in the order given.
-        best: the place among them of the one that validates best.
-        validation, test: scores of the blend; with folds, of all of them pooled.
-        gain_validation, gain_test: by how much it is more often right than the best part.
-        baselines: test scores of what it must beat, by name, as the first part has them.
-        seeds, folds: how many blends over_seeds has, and how many folds; 0 without.
-        over_seeds: test scores over the seeds, each blended with its like; None of one.
-        over_folds: test scores over the folds; None without folds.
-        classes: the test scores of each class.
-        calibration: of the test probabilities; before is the mean as it is.
-        copied: test texts with a near-copy among the training texts of the first part.
-        notes: what a user must know about the sides.
-    """
-
-    run: Path
-    parts: tuple[Part, ...]
-    best: int
-    validation: Score
-    test: Score
-    gain_validation: Difference
-    gain_test: Difference
-    baselines: Mapping[str, Score]
-    seeds: int
-    folds: int
-    over_seeds: RepeatedScore | None
-    over_folds: RepeatedScore | None
-    classes: tuple[ClassScore, ...]
-    calibration: Calibration
-    copied: int
-    notes: tuple[str, ...]
-    exit_code: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values: what ``--json`` prints and ``metrics.json`` holds."""
-        values = {**asdict(self), "run": str(self.run), "head": NAME}
-        del values["exit_code"]
-        return values
-
-    def to_text(self) -> str:
-        """For people: the blend beside its parts, and whether it is better than the best."""
-        blocks = [_scores(self), list(_gains(self)), _spreads(self), class_lines(self.classes)]
-        blocks.append(
-            [
-                *_copied(self),
-                calibration_line(self.calibration),
-                f"run: {self.run}",
-            ]
-        )
-        return "\n\n".join("\n".join(block) for block in blocks if block)
+def blend_text(result: BlendResult) -> str:
+    """For people: the blend beside its parts, and whether it is better than the best."""
+    blocks = [
+        _scores(result),
+        list(_gains(result)),
+        _spreads(result),
+        class_lines(result.classes),
+        [*_copied(result), calibration_line(result.calibration), f"run: {result.run}"],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
@@ -138,11 +70,11 @@ def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
     parts = [_read_part(folder, run_label(folder, runs)) for folder in folders]
     _refuse_twice(folders, runs)
     blended = blend([part.held_out for part in parts], [part.name for part in parts])
-    described = {NAME: [part.name for part in parts]}
+    described: Values = {BLEND_NAME: [part.name for part in parts]}
     result = _result(runs, parts, blended)
     for note in result.notes:
         print_note(f"note: {note}")
-    with new_run(runs, run_name(NAME, described, datetime.now(UTC))) as opened:
+    with new_run(runs, run_name(BLEND_NAME, described, datetime.now(UTC))) as opened:
         result = replace(result, run=opened.final)
         with writing(opened):
             _write(opened.folder, folders, parts[0].labels, described, blended, result)
@@ -194,23 +126,17 @@ class _PartRun:
 def _read_part(folder: Path, name: str) -> _PartRun:
     """Raises ``CacheError`` if the run is damaged."""
     model, held_out = read_run(folder), read_held_out(folder)
-    metrics = read_json(folder / METRICS)
-    try:
-        return _PartRun(
-            name,
-            model.head.classes,
-            held_out,
-            model.head.head,
-            model.head.layout,
-            {side: Score.of(each) for side, each in metrics["baselines"].items()},
-            int(metrics["copied"]),
-            tuple(map(str, metrics["notes"])),
-        )
-    except DAMAGE as error:
-        raise CacheError(
-            f"{folder / METRICS} is damaged ({type(error).__name__}: {error}): train the run "
-            "again"
-        ) from error
+    metrics = read_metrics(folder)
+    return _PartRun(
+        name,
+        model.head.classes,
+        held_out,
+        model.head.head,
+        model.head.layout,
+        metrics.baselines,
+        metrics.copied,
+        metrics.notes,
+    )
 
 
 def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResult:
@@ -223,7 +149,7 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         for part in parts
     ]
     scored = tuple(
-        Part(part.name, part.head, part.layout, validation.score(), test.score())
+        BlendPart(part.name, part.head, part.layout, validation.score(), test.score())
         for part, (validation, test) in zip(parts, sides, strict=True)
     )
     best = best_of([validation for validation, _ in sides])
@@ -231,6 +157,7 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
     first = parts[0]
     return BlendResult(
         run=run,
+        head=BLEND_NAME,
         parts=scored,
         best=best,
         validation=blended.held_out.validation.score(),
@@ -253,7 +180,7 @@ def _write(
     folder: Path,
     runs: Sequence[Path],
     labels: Sequence[str],
-    described: Mapping[str, Any],
+    described: Values,
     blended: Blended,
     result: BlendResult,
 ) -> None:
@@ -261,7 +188,7 @@ def _write(
     held_out = blended.held_out
     copy_parts(runs, folder)
     write_blend_file(folder, labels, blended.temperatures[0])
-    write_json(folder / CONFIG, described)
+    write_config(folder, described)
     write_json(folder / ENVIRONMENT, environment())
     write_held_out(folder, held_out)
     write_classes(folder / CLASSES, result.classes)
@@ -272,21 +199,24 @@ def _write(
         f"({low:.1%} to {high:.1%})"
     )
     draw_test(folder, held_out.test, held_out.names, blended.temperatures, title)
-    write_json(folder / METRICS, result.to_dict())
+    write_metrics(folder, result)
 
 
 def _scores(result: BlendResult) -> list[str]:
-    lines = [SCORE_HEADER, score_row("validation", NAME, result.validation)]
     named = [(f"{i}: {part.head}", part) for i, part in enumerate(result.parts, start=1)]
-    lines += [score_row("", name, part.validation) for name, part in named]
-    lines.append(score_row("test", NAME, result.test))
-    lines += [score_row("", name, part.test) for name, part in named]
-    lines += [
-        score_row("", BASELINE_NAMES.get(name, name), each)
-        for name, each in result.baselines.items()
-    ]
-    lines += ["", *(f"{name} over {part.layout}, run {part.run}" for name, part in named)]
-    return lines
+    scores = score_table(
+        [
+            ("validation", BLEND_NAME, result.validation),
+            *(("", name, part.validation) for name, part in named),
+            ("test", BLEND_NAME, result.test),
+            *(("", name, part.test) for name, part in named),
+            *(
+                ("", BASELINE_NAMES.get(name, name), each)
+                for name, each in result.baselines.items()
+            ),
+        ]
+    )
+    return [scores, "", *(f"{name} over {part.layout}, run {part.run}" for name, part in named)]
 
 
 def _gains(result: BlendResult) -> Iterator[str]:

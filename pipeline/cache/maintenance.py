@@ -14,7 +14,19 @@ from features.store.inventory import SpaceFacts
 from features.store.manifest import SpaceManifest
 from features.store.quarantine import QUARANTINE
 from features.vectors.spec import FeatureSpec
-from pipeline.console import megabytes, one_line
+from pipeline.console import megabytes, one_line, table
+
+COLUMNS = (
+    "model",
+    "layout",
+    "layers",
+    "dtype",
+    "texts",
+    "size",
+    "shards",
+    "last use",
+    "probe",
+)
 
 PROMPT_SHOWN = 20
 """Characters of a prompt in the table."""
@@ -40,16 +52,7 @@ class Listing:
 
     def to_text(self) -> str:
         """A table for people, last used first."""
-        names = ("model", "layout", "layers", "dtype", "texts", "size", "shards", "last use")
-        head = (*names, "probe")
-        rows = [head, *(_row(facts) for facts in self.spaces)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-            ).rstrip()
-            for row in rows
-        ]
+        lines = [table(COLUMNS, map(_row, self.spaces), align="<<<<>>><<")]
         total = megabytes(sum(facts.size for facts in self.spaces))
         lines.append(f"{self.cache}: {len(self.spaces)} spaces, {total}")
         if self.quarantined:
@@ -140,10 +143,10 @@ class Collected:
 
 
 def _plain(facts: SpaceFacts) -> dict[str, Any]:
-    spec = facts.card.spec
+    spec = facts.manifest.spec
     return {
         "fingerprint": facts.folder.name,
-        "model": facts.card.model,
+        "model": facts.manifest.model,
         "layout": spec.layout,
         "layers": list(spec.layers),
         "prompt": spec.prompt,
@@ -154,8 +157,8 @@ def _plain(facts: SpaceFacts) -> dict[str, Any]:
         "shards": facts.shards,
         "bytes": facts.size,
         "last_use": facts.last_use.isoformat(timespec="seconds"),
-        "probes": {way: one.to_dict() for way, one in facts.card.probes.items()},
-        "unpadded": facts.card.unpadded,
+        "probes": {way: one.to_dict() for way, one in facts.manifest.probes.items()},
+        "unpadded": facts.manifest.unpadded,
     }
 
 
@@ -172,9 +175,9 @@ def _layout(spec: FeatureSpec) -> str:
 
 
 def _row(facts: SpaceFacts) -> tuple[str, ...]:
-    spec = facts.card.spec
+    spec = facts.manifest.spec
     return (
-        one_line(facts.card.model or "unknown"),
+        one_line(facts.manifest.model or "unknown"),
         _layout(spec),
         ",".join(map(str, spec.layers)),
         spec.dtype,
@@ -182,7 +185,7 @@ def _row(facts: SpaceFacts) -> tuple[str, ...]:
         megabytes(facts.size),
         f"{facts.shards:,}",
         f"{facts.last_use:%Y-%m-%d %H:%M}",
-        _probe(facts.card),
+        _probe(facts.manifest),
     )
 
 

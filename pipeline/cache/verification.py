@@ -110,9 +110,8 @@ def verify(
     columns = Columns(text=text_column, label=None, split=None)
     texts = read_corpus(data, columns, labels=False, skip_empty=True).texts if data else ()
     total = sum(len(list(folder.glob(f"*{SUFFIX}"))) for folder in space_folders(cache))
-    progress = Progress("verifying", total, "shards")
-    findings = verify_cache(cache, lambda: progress.advance(1))
-    progress.finish()
+    with Progress("verifying", total, "shards") as progress:
+        findings = verify_cache(cache, lambda: progress.advance(1))
     moved = repair(cache, findings) if fix and findings else []
     compared = 0
     if model:

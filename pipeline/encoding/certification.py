@@ -30,12 +30,23 @@ from features.vectors.precision import STORED_DTYPES, pack, unpack, vector_bytes
 from features.vectors.sizes import ROW_BYTES
 from features.vectors.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
-from pipeline.console import print_note
+from pipeline.console import print_note, table
 from pipeline.encoding.vectors import chosen_devices, load_encoder, named_devices
 from pipeline.progress import Progress, duration
 
 FOLDS = 5
 REFERENCE = ("float32", "float32")
+
+COLUMNS = (
+    "layout",
+    "stored",
+    "products",
+    "smallest cosine",
+    "mean cosine",
+    "accuracy",
+    "change",
+    "bytes/text",
+)
 
 
 @dataclass(frozen=True)
@@ -89,28 +100,32 @@ class Certificate:
     def to_text(self) -> str:
         """A table for people."""
         lines = [
-            "layout   stored   products  smallest cosine  mean cosine  accuracy  change"
-            "  bytes/text"
-        ]
-        for cost in self.costs:
-            accuracy = "       -       -"
-            if cost.accuracy is not None and cost.accuracy_change is not None:
-                accuracy = f"{cost.accuracy:8.1%} {cost.accuracy_change * 100:+7.1f}"
-            lines.append(
-                f"{cost.layout:<8} {cost.dtype:<8} {cost.precision:<9} "
-                f"{cost.smallest_cosine:15.6f} {cost.mean_cosine:12.6f}  {accuracy} "
-                f"{cost.bytes_per_text:11,.0f}"
-            )
-        lines.append(
+            table(COLUMNS, map(_row, self.costs), align="<<<>>>>>"),
             f"{self.texts:,} texts against float32 throughout, in {duration(self.seconds)}; "
-            "change in points of accuracy"
-        )
+            "change in points of accuracy",
+        ]
         if self.left_out:
             lines.append(
                 f"{self.left_out:,} more texts were left out: their vectors, or those of one "
                 "stored form, are NaN, infinite or all zero"
             )
         return "\n".join(lines)
+
+
+def _row(cost: Cost) -> tuple[str, ...]:
+    accuracy = change = "-"
+    if cost.accuracy is not None and cost.accuracy_change is not None:
+        accuracy, change = f"{cost.accuracy:.1%}", f"{cost.accuracy_change * 100:+.1f}"
+    return (
+        cost.layout,
+        cost.dtype,
+        cost.precision,
+        f"{cost.smallest_cosine:.6f}",
+        f"{cost.mean_cosine:.6f}",
+        accuracy,
+        change,
+        f"{cost.bytes_per_text:,.0f}",
+    )
 
 
 def certify(
@@ -198,10 +213,8 @@ def _sound(blocks: Mapping[tuple[str, str], Block], spec: FeatureSpec) -> np.nda
 def _encoded(
     encoder: Encoder, texts: Sequence[str], specs: Sequence[FeatureSpec]
 ) -> list[Block]:
-    progress = Progress(f"encoding in {specs[0].precision}", len(texts), "texts")
-    blocks = encoder.encode(texts, specs, lambda count, tokens: progress.advance(count))
-    progress.finish()
-    return blocks
+    with Progress(f"encoding in {specs[0].precision}", len(texts), "texts") as progress:
+        return encoder.encode(texts, specs, lambda count, tokens: progress.advance(count))
 
 
 def _sample(corpus: Corpus, count: int) -> list[int]:

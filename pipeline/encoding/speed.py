@@ -104,7 +104,7 @@ def sequences(vectors: Vectors) -> tuple[np.ndarray, np.ndarray]:
 
     All layouts of whole texts share a forward pass, and sentences have one of their own.
     """
-    keys, lacks = vectors.plan.keys[vectors.plan.missing], vectors.plan.lacks
+    keys, lacks = vectors.plan.keys[vectors.plan.missing], vectors.plan.missing_by_space
     sentences = np.array([space.spec.layout == SENTENCES for space in vectors.spaces])
     lengths, counts = [np.zeros(0)], [np.zeros(0)]
     for space in [each for each in vectors.spaces if each.spec.layout != SENTENCES][:1]:

@@ -169,26 +169,25 @@ def fill(
     if len(plan.missing):
         FeatureStore(config.cache).prepare()
         check_disk(plan, config.cache)
-    progress = Progress("encoding", len(plan.missing), "texts")
     devices = chosen_devices(config) if len(plan.missing) and not load else ()
+    device = devices[0] if devices else None
+    own = load or partial(load_encoder, backend=config.backend, device=device)
 
-    def on_batch(count: int, tokens: int) -> None:
-        progress.advance(count)
+    def ready() -> Encoder:
+        encoder = own(model)
+        prepare(encoder, spaces, print_note)
+        return encoder
 
-    if len(devices) > 1:
-        each = partial(load_encoder, model, config.backend)
-        report = encode_on_devices(plan, texts, spaces, each, devices, on_batch)
-    else:
-        device = devices[0] if devices else None
-        own = load or partial(load_encoder, backend=config.backend, device=device)
+    with Progress("encoding", len(plan.missing), "texts") as progress:
 
-        def ready() -> Encoder:
-            encoder = own(model)
-            prepare(encoder, spaces, print_note)
-            return encoder
+        def on_batch(count: int, tokens: int) -> None:
+            progress.advance(count)
 
-        report = encode(plan, texts, spaces, ready, on_batch)
-    progress.finish()
+        if len(devices) > 1:
+            each = partial(load_encoder, model, config.backend)
+            report = encode_on_devices(plan, texts, spaces, each, devices, on_batch)
+        else:
+            report = encode(plan, texts, spaces, ready, on_batch)
     return Vectors(model, spaces, plan, report, config.memory_bytes)
 
 

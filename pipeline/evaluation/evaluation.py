@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -29,16 +28,6 @@ class Score:
     macro_f1: float
     accuracy_interval: tuple[float, float]
     texts: int
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Score:
-        """One as ``metrics.json`` holds it.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is damaged.
-        """
-        low, high = values["accuracy_interval"]
-        return cls(**{**values, "accuracy_interval": (low, high)})
 
 
 @dataclass(frozen=True)

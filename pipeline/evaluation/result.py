@@ -1,4 +1,4 @@
-"""What an experiment gave: the whole result, as plain values."""
+"""What an experiment or a blend gave: the whole result, as plain values."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ import numpy as np
 from heads.evaluation.calibration import BINS, error_by_chance, reliability
 from heads.evaluation.metrics import differ
 from pipeline.evaluation.breakdown import ClassScore, Collapse, Parts
-from pipeline.evaluation.evaluation import Evaluation, Score
+from pipeline.evaluation.evaluation import Difference, Evaluation, Score
 from pipeline.evaluation.repeats import RepeatedScore
+
+VERSION = 2
+"""Of the form of results in ``metrics.json`` and ``--json``; 1 had no number and no advice."""
+
+BLEND_NAME = "blend"
+"""In place of the name of a head."""
 
 
 @dataclass(frozen=True)
@@ -62,65 +68,80 @@ class TrainingScore:
     seconds: float
 
 
-@dataclass(frozen=True)
-class ExperimentResult:
-    """What one experiment gave.
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What every run has scored, be it of one head or of a blend.
 
     Attributes:
         run: its folder.
-        head, layout: what was trained on what.
-        encoded: texts that had to be encoded; the others were cached.
-        truncated: texts longer than the encoder sees, of those on any side; with folds, rows
-            that a split column marks as test are on none.
-        tokens_cut_share: share of all their tokens, in [0, 1], that it does not see therefore.
+        head: what was trained, or ``blend``.
         validation, test: scores of the head that is kept, on validation as it was before its
             refit; with folds, of every fold's kept head on its own texts, pooled, where each
             text counts once.
         baselines: test scores of what it must beat, by name.
-        epochs, best_epoch: passes made, and the one whose weights were kept.
-        parameters: trained numbers of the head.
-        seconds: ``encoding`` and ``training``, of all trainings together.
         notes: what a user must know about the split.
         copied: test texts with a copy or near-copy among the training texts.
-        test_without_copies: the head's score on all other test texts; None if there are none.
-        refit: whether the head learned from the validation texts too, once these had chosen it:
-            the validation score is then that of the head before.
         seeds, folds: how many trainings a split, and how many folds; 0 without.
-        trials: every training.
         over_seeds: test scores over the seeds; None of one seed.
         over_folds: test scores over the folds; None without folds.
         classes: the test scores of each class.
         calibration: of the test probabilities.
+    """
+
+    run: Path
+    head: str
+    validation: Score
+    test: Score
+    baselines: Mapping[str, Score]
+    notes: tuple[str, ...]
+    copied: int = 0
+    seeds: int = 1
+    folds: int = 0
+    over_seeds: RepeatedScore | None = None
+    over_folds: RepeatedScore | None = None
+    classes: tuple[ClassScore, ...] = ()
+    calibration: Calibration
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: what ``--json`` prints and ``metrics.json`` holds."""
+        return {"version": VERSION, **asdict(self), "run": str(self.run)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentResult(Scores):
+    """What one experiment gave, beside its scores.
+
+    Attributes:
+        layout: of the vectors that the head was trained on.
+        encoded: texts that had to be encoded; the others were cached.
+        truncated: texts longer than the encoder sees, of those on any side; with folds, rows
+            that a split column marks as test are on none.
+        tokens_cut_share: share of all their tokens, in [0, 1], that it does not see therefore.
+        epochs, best_epoch: passes made, and the one whose weights were kept.
+        parameters: trained numbers of the head.
+        seconds: ``encoding`` and ``training``, of all trainings together.
+        test_without_copies: the head's score on all test texts without a copy; None if there
+            are none.
+        refit: whether the head learned from the validation texts too, once these had chosen it:
+            the validation score is then that of the head before.
+        trials: every training.
         by_length: the test texts in parts by their tokens.
         by_truncation: whole and truncated test texts; None where one of the two lacks.
         collapse: the class that is predicted for almost every text; None where all is well.
         advice: what must be said before any score, with what to try.
     """
 
-    run: Path
-    head: str
     layout: str
     encoded: int
     truncated: int
-    validation: Score
-    test: Score
-    baselines: Mapping[str, Score]
     epochs: int
     best_epoch: int
     parameters: int
     seconds: Mapping[str, float]
-    notes: tuple[str, ...]
-    copied: int = 0
     test_without_copies: Score | None = None
     tokens_cut_share: float = 0.0
     refit: bool = False
-    seeds: int = 1
-    folds: int = 0
     trials: tuple[TrainingScore, ...] = ()
-    over_seeds: RepeatedScore | None = None
-    over_folds: RepeatedScore | None = None
-    classes: tuple[ClassScore, ...] = ()
-    calibration: Calibration | None = None
     by_length: Parts | None = None
     by_truncation: Parts | None = None
     collapse: Collapse | None = None
@@ -140,9 +161,40 @@ class ExperimentResult:
         copied = self.test.accuracy * self.test.texts - others
         return differ(np.array([copied, others]), np.array([self.copied, rest.texts]))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values: what ``--json`` prints and ``metrics.json`` holds."""
-        return {**asdict(self), "run": str(self.run)}
+
+@dataclass(frozen=True)
+class BlendPart:
+    """A run that is blended, and what it scores by itself.
+
+    Attributes:
+        run: its name.
+        head, layout: what was trained on what.
+        validation, test: its scores.
+    """
+
+    run: str
+    head: str
+    layout: str
+    validation: Score
+    test: Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendResult(Scores):
+    """What a blend gave, beside its scores.
+
+    Baselines, copies and notes are those of its first part.
+
+    Attributes:
+        parts: the runs, in the order given.
+        best: the index among them of the one that validates best.
+        gain_validation, gain_test: by how much it is more often right than the best part.
+    """
+
+    parts: tuple[BlendPart, ...]
+    best: int
+    gain_validation: Difference
+    gain_test: Difference
 
 
 def calibration_of(test: Evaluation, temperature: float) -> Calibration:

@@ -24,13 +24,13 @@ from pipeline.runs.folder import (
     METRICS,
     PREDICTIONS,
     PROBABILITIES,
-    write_json,
 )
+from pipeline.runs.formats import BLEND_AGAIN
+from pipeline.runs.json_format import JsonFormat
 from pipeline.runs.training_texts import TRAINING
 
 BLEND = "blend.json"
 PARTS = "parts"
-VERSION = 1
 
 COPIED = (
     CONFIG,
@@ -50,10 +50,12 @@ class BlendFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: int
     labels: tuple[str, ...]
     temperature: float = Field(gt=0, allow_inf_nan=False)
     sha256: tuple[str, ...] = Field(min_length=2)
+
+
+BLEND_FORMAT = JsonFormat(BlendFile, 1, BLEND_AGAIN)
 
 
 def part_folders(folder: Path, count: int) -> tuple[Path, ...]:
@@ -86,12 +88,11 @@ def write_blend_file(folder: Path, labels: Sequence[str], temperature: float) ->
     """Write ``blend.json`` beside parts that stand already. Raises ``CacheError``."""
     count = sum(part.is_dir() for part in (folder / PARTS).iterdir())
     file = BlendFile(
-        version=VERSION,
         labels=tuple(labels),
         temperature=temperature,
         sha256=tuple(file_digest(part / WEIGHTS) for part in part_folders(folder, count)),
     )
-    write_json(folder / BLEND, file.model_dump(mode="json"))
+    BLEND_FORMAT.write(folder / BLEND, file.model_dump(mode="json"))
 
 
 def file_digest(path: Path) -> str:

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.errors import CacheError, SettingError
+from features.errors import SettingError
 from features.output import appearing, check_output
 from heads import checkpoint
 from heads.checkpoint import WEIGHTS
 from heads.onnx_export import onnx_model
 from pipeline.models.card import CARD, model_card, read_facts
-from pipeline.models.model import MODEL, VERSION, EncoderPart, Model, ModelFile
-from pipeline.runs.folder import write_json
+from pipeline.models.model import MODEL, MODEL_FORMAT, EncoderPart, Model, ModelFile
 
 ONNX = "head.onnx"
 
@@ -87,13 +86,13 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
         fingerprint=model.spec.fingerprint,
         spec=model.spec.to_dict(),
     )
-    card = _card(model, encoder.name, run_folder, shown or out.name)
+    facts = read_facts(run_folder)
+    card = model_card(model.head, model.spec, encoder.name, facts, shown or out.name)
     with appearing(out, "--out", folder=True) as temporary:
         digest = checkpoint.save_weights(model.head, temporary)
         (temporary / ONNX).write_bytes(onnx)
         (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
         described = ModelFile(
-            version=VERSION,
             labels=model.head.classes,
             temperature=model.head.temperature,
             head=model.head.head,
@@ -103,15 +102,4 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
             encoder=encoder,
             sha256={WEIGHTS: digest, ONNX: hashlib.sha256(onnx).hexdigest()},
         )
-        write_json(temporary / MODEL, described.model_dump(mode="json"))
-
-
-def _card(model: Model, encoder: str, run_folder: Path, name: str) -> str:
-    """The model card. Raises ``CacheError`` if the run lacks what it tells."""
-    try:
-        return model_card(model.head, model.spec, encoder, read_facts(run_folder), name)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CacheError(
-            f"the run {run_folder} is damaged or of another version "
-            f"({type(error).__name__}: {error}): train it again, then export it"
-        ) from error
+        MODEL_FORMAT.write(temporary / MODEL, described.model_dump(mode="json"))

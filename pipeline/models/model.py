@@ -14,18 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from features.encoders.description.hub import pinned
-from features.errors import CacheError, EncoderError
-from features.vectors.spec import FeatureSpec
+from features.errors import DamagedFileError, EncoderError
+from features.vectors.spec import OPTIONAL, FeatureSpec
 from heads import checkpoint
 from heads.checkpoint import WEIGHTS
 from heads.trained import TrainedHead
-from pipeline.runs.folder import CONFIG, read_json
+from pipeline.runs.folder import CONFIG
+from pipeline.runs.formats import RETRAIN
+from pipeline.runs.json_format import JsonFormat, reason
+from pipeline.runs.reader import read_config
 
 MODEL = "model.json"
-VERSION = 1
+EXPORT_AGAIN = "export the model again"
 
 
 class EncoderPart(BaseModel):
@@ -51,7 +54,6 @@ class ModelFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: int
     labels: tuple[str, ...]
     temperature: float = Field(gt=0, allow_inf_nan=False)
     head: str
@@ -60,6 +62,9 @@ class ModelFile(BaseModel):
     width: int
     encoder: EncoderPart
     sha256: dict[str, str]
+
+
+MODEL_FORMAT = JsonFormat(ModelFile, 1, EXPORT_AGAIN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,33 +99,28 @@ class Model:
 
 def read_run(folder: Path) -> Model:
     """The head of a run folder. Raises ``CacheError`` if it is damaged."""
-    config = read_json(folder / CONFIG)
-    try:
-        spec, fingerprint = config["resolved"]["spec"], config["resolved"]["fingerprint"]
-        encoder = str(config["vectors"]["encoder"])
-        commit = str(config["resolved"].get("encoder_commit", ""))
-    except (KeyError, TypeError) as error:
-        raise CacheError(
-            f"{folder / CONFIG} is damaged (it lacks {error}): train again"
-        ) from error
-    if commit:
-        encoder = pinned(encoder, commit)
-    return Model(checkpoint.load(folder), _spec(spec, fingerprint, folder / CONFIG), encoder)
+    config = read_config(folder)
+    resolved, encoder = config.resolved, config.vectors.encoder
+    if resolved.encoder_commit:
+        encoder = pinned(encoder, resolved.encoder_commit)
+    spec = _spec(resolved.spec, resolved.fingerprint, folder / CONFIG, RETRAIN)
+    return Model(checkpoint.load(folder), spec, encoder)
 
 
-def _spec(values: dict[str, Any], fingerprint: str, path: Path) -> FeatureSpec:
+def _spec(values: dict[str, Any], fingerprint: str, path: Path, remedy: str) -> FeatureSpec:
     """A spec as a file holds it. Raises ``CacheError`` if it is not that of the fingerprint."""
     try:
-        spec = FeatureSpec.from_dict(values)
-        found = spec.fingerprint
-    except (TypeError, ValueError) as error:
-        raise CacheError(
-            f"{path} is damaged (its spec of the vectors: {error}): train again"
-        ) from error
-    if found != fingerprint:
-        raise CacheError(
-            f"{path} is damaged (its spec of the vectors has the fingerprint {found}, not "
-            f"{fingerprint}, which stands beside it): train again"
+        TypeAdapter(FeatureSpec).validate_python({**OPTIONAL, **values})
+    except ValidationError as error:
+        fault = f"its spec of the vectors: {reason(error)}"
+        raise DamagedFileError(path, fault, remedy) from error
+    spec = FeatureSpec.from_dict(values)
+    if spec.fingerprint != fingerprint:
+        raise DamagedFileError(
+            path,
+            f"its spec of the vectors has the fingerprint {spec.fingerprint}, not "
+            f"{fingerprint}, which stands beside it",
+            remedy,
         )
     return spec
 
@@ -128,16 +128,7 @@ def _spec(values: dict[str, Any], fingerprint: str, path: Path) -> FeatureSpec:
 def read_model(folder: Path) -> Model:
     """What ``write_model`` wrote. Raises ``CacheError`` if it is damaged."""
     path = folder / MODEL
-    try:
-        file = ModelFile.model_validate(read_json(path))
-    except ValidationError as error:
-        reason = " ".join(str(error).split())
-        raise CacheError(f"{path} is damaged ({reason}): export the model again") from error
-    if file.version != VERSION:
-        raise CacheError(
-            f"{path} is of format version {file.version}, this program reads {VERSION}: "
-            "predict with the manyheads that wrote it, or export the model again"
-        )
+    file = MODEL_FORMAT.read(path)
     description = checkpoint.Description(
         version=checkpoint.VERSION,
         head=file.head,
@@ -151,5 +142,5 @@ def read_model(folder: Path) -> Model:
         weights_digest=file.sha256.get(WEIGHTS, ""),
     )
     head = checkpoint.assemble(description, folder / WEIGHTS)
-    spec = _spec(file.encoder.spec, file.encoder.fingerprint, path)
+    spec = _spec(file.encoder.spec, file.encoder.fingerprint, path, EXPORT_AGAIN)
     return Model(head, spec, file.encoder.name, file.encoder.folder)

@@ -1,114 +1,177 @@
-"""Prediction: a trained run labels new texts, through the same cache."""
+"""Prediction: a trained run labels texts, through the same cache as training."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
 from features.corpus.corpus import Columns, read_corpus
 from features.corpus.source import Source
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.protocol import Encoder
 from features.encoders.segmentation import language_of
-from features.errors import CacheError, EncoderError
+from features.errors import EncoderError
 from features.storage.location import Location
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
-from heads.checkpoint import WEIGHTS
 from heads.evaluation.calibration import mean_of, tempered
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
-from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
-from pipeline.models.blend_folder import (
-    BLEND,
-    PARTS,
-    VERSION,
-    BlendFile,
-    file_digest,
-    part_folders,
-)
+from pipeline.encoding.vectors import Vectors, ensure_vectors, load_encoder, with_pooled
 from pipeline.models.encoder_check import check_encoder, differing
-from pipeline.models.model import MODEL, Model, read_model, read_run
+from pipeline.models.model import Model
+from pipeline.models.opening import OpenedModel, open_model
 from pipeline.models.predictions import Predictions
-from pipeline.runs.folder import METRICS, find_run, read_json
-from pipeline.runs.training_texts import TRAINING, Neighbor, read_training, training_vectors
-
-REMEDY = re.compile("[:;] [^:;]*$")
-"""What an error about a part ends with: to train a run again that may be gone."""
-
+from pipeline.runs.training_texts import (
+    TRAINING,
+    Neighbor,
+    TrainingTexts,
+    read_training,
+    training_vectors,
+)
 
 ORDER = (TOKENS, SENTENCES, POOLED)
 """Of the parts of a blend: pooled vectors come along with tokens, and are there then."""
 
 
-def predict(
-    run: str,
-    runs: Path,
-    cache: Location,
-    texts: Sequence[str],
-    *,
-    encoders: Sequence[str] = (),
-    trust_remote_code: bool = False,
-    explain: int = 0,
-    memory: float | None = None,
-    load: Callable[[EncoderModel], Encoder] | None = None,
-) -> Predictions:
-    """Label texts with a finished run.
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A run that was opened once and labels texts as often as wanted.
+
+    The heads are read and the encoders found, hashed and checked in :meth:`load`; an encoder
+    is loaded when it is first needed and stays in memory.
+
+    Attributes:
+        opened: the heads.
+        encoders: the encoder of each head.
+        cache: the feature store; new texts are added to it.
+        memory: GB that the vectors of one call may take; None: half of what is available.
+        load_encoder: gives an encoder when texts are missing from the store.
+    """
+
+    opened: OpenedModel
+    encoders: tuple[EncoderModel, ...]
+    cache: Location
+    memory: float | None
+    load_encoder: Callable[[EncoderModel], Encoder]
+
+    @classmethod
+    def load(
+        cls,
+        run: str,
+        runs: Path,
+        cache: Location,
+        *,
+        encoders: Sequence[str] = (),
+        trust_remote_code: bool = False,
+        memory: float | None = None,
+        load: Callable[[EncoderModel], Encoder] | None = None,
+    ) -> Predictor:
+        """Open a finished run.
+
+        Args:
+            run: a run folder, its name, ``latest``, or a model folder; of a blend too.
+            runs: the folder of runs.
+            cache: the feature store.
+            encoders: where its encoder is now, of a blend several; without any, where it was
+                when the run was trained.
+            trust_remote_code: run the Python code that comes with it; a run cannot ask for
+                that.
+            memory: as the attribute.
+            load: gives an encoder, and is called once for each; None loads the model itself.
+
+        Raises:
+            CacheError: no such run, or a damaged one.
+            EncoderError: the encoder is gone, or is not the one that the run was trained on.
+        """
+        opened = open_model(run, runs)
+        models = _find_encoders(opened, encoders, trust_remote_code)
+        return cls(opened, tuple(models), cache, memory, _LoadedOnce(load or load_encoder))
+
+    @cached_property
+    def training(self) -> TrainingTexts:
+        """The texts that the run was trained on. Raises ``CacheError`` where it kept none."""
+        return read_training(self.opened.folder / TRAINING)
+
+    def predict(self, texts: Sequence[str], explain: int = 0) -> Predictions:
+        """Label texts.
+
+        Args:
+            texts: N texts, none empty.
+            explain: how many of the nearest training texts to give for each text.
+
+        Raises:
+            CacheError: there is nothing to explain by, or the store cannot be used.
+            EncoderError: the encoder cannot be loaded.
+        """
+        parts = self.opened.parts
+        probabilities: list[np.ndarray] = []
+        truncated = np.zeros(len(texts), bool)
+        neighbors: Sequence[tuple[Neighbor, ...]] = ()
+        order = sorted(range(len(parts)), key=lambda i: ORDER.index(parts[i].spec.layout))
+        for index in order:
+            explained = explain > 0 and index == order[0]
+            vectors = self._vectors(index, texts, explained)
+            probabilities.append(self._part(index, vectors))
+            truncated |= vectors.truncated
+            if explained:
+                neighbors = self._neighbors(vectors, explain)
+        merged = probabilities[0]
+        if self.opened.temperature is not None:
+            merged = tempered(mean_of(probabilities), self.opened.temperature)
+        labels = self.opened.labels
+        return Predictions(self.opened.folder, texts, labels, merged, truncated, neighbors)
+
+    def _vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
+        """The vectors of texts that a part takes, and pooled ones where that costs nothing."""
+        spec, model = self.opened.parts[index].spec, self.encoders[index]
+        # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
+        alone = spec.layout == SENTENCES and not explained
+        return ensure_vectors(
+            texts,
+            _vector_config(spec, model.name, self.cache, self.memory),
+            (spec.layout,) if alone else with_pooled(spec.layout),
+            model=model,
+            load=self.load_encoder,
+        )
+
+    def _part(self, index: int, vectors: Vectors) -> np.ndarray:
+        """(N, C) probabilities of a part; says what of the texts it does not see."""
+        part = self.opened.parts[index]
+        table = vectors.table(part.spec.layout)
+        several = self.opened.temperature is not None
+        _warn(part, vectors, table, f"part {index + 1} of this run" if several else "this run")
+        return part.head.predict_proba(table, np.arange(len(table)))
+
+    def _neighbors(self, vectors: Vectors, k: int) -> Sequence[tuple[Neighbor, ...]]:
+        base = training_vectors(self.training, vectors.space(POOLED))
+        queries = vectors.table(POOLED).values
+        return self.training.neighbors(queries, base, min(k, len(base)))
+
+
+class _LoadedOnce:
+    """Loads each encoder once and keeps it.
 
     Args:
-        run: a run folder, its name, ``latest``, or a model folder; of a blend too.
-        cache: the feature store; new texts are added to it.
-        texts: N texts, none empty.
-        encoders: where its encoder lies now, of a blend several; without any, where it was
-            when the run was trained.
-        trust_remote_code: run the Python code that comes with it; a run cannot ask for that.
-        explain: how many of the nearest training texts to give for each text.
-        memory: GB that the vectors may take of it; None: half of what is available.
-        load: gives the encoder when something is missing; None loads the model itself.
-
-    Raises:
-        CacheError: no such run, or a damaged one; or nothing to explain by.
-        EncoderError: the encoder is gone, or is not the one that the run was trained on.
+        load: gives an encoder.
     """
-    predictor = open_predictor(run, runs)
-    folder, blends = predictor.folder, predictor.temperature is not None
-    models = _find_encoders(predictor, encoders, trust_remote_code)
-    own: list[np.ndarray] = []
-    truncated = np.zeros(len(texts), bool)
-    neighbors: Sequence[tuple[Neighbor, ...]] = ()
-    layouts = [part.spec.layout for part in predictor.parts]
-    order = sorted(range(len(layouts)), key=lambda place: ORDER.index(layouts[place]))
-    for place in order:
-        part, layout = predictor.parts[place], layouts[place]
-        explained = explain > 0 and place == order[0]
-        # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
-        alone = layout == SENTENCES and not explained
-        vectors = ensure_vectors(
-            texts,
-            _vector_config(part.spec, models[place].name, cache, memory),
-            (layout,) if alone else with_pooled(layout),
-            model=models[place],
-            load=load,
-        )
-        table = vectors.table(layout)
-        own.append(part.head.predict_proba(table, np.arange(len(texts))))
-        truncated |= vectors.truncated
-        _warn(part, vectors, table, f"part {place + 1} of this run" if blends else "this run")
-        if explained:
-            neighbors = _explained(vectors, folder, explain)
-    probabilities = own[0]
-    if predictor.temperature is not None:
-        probabilities = tempered(mean_of(own), predictor.temperature)
-    return Predictions(folder, texts, predictor.labels, probabilities, truncated, neighbors)
+
+    def __init__(self, load: Callable[[EncoderModel], Encoder]) -> None:
+        self._load = load
+        self._loaded: dict[EncoderModel, Encoder] = {}
+
+    def __call__(self, model: EncoderModel) -> Encoder:
+        if model not in self._loaded:
+            self._loaded[model] = self._load(model)
+        return self._loaded[model]
 
 
 def _find_encoders(
-    predictor: Predictor, given: Sequence[str], trust_remote_code: bool
+    opened: OpenedModel, given: Sequence[str], trust_remote_code: bool
 ) -> list[EncoderModel]:
     """The encoder of each part: one of those given that fits, else where it was.
 
@@ -117,9 +180,9 @@ def _find_encoders(
     """
     found = {name: find_model(name, trust_remote_code) for name in given}
     models: list[EncoderModel] = []
-    for part, folder in zip(predictor.parts, predictor.folders, strict=True):
+    for part, folder in zip(opened.parts, opened.folders, strict=True):
         fitting = [name for name in given if not differing(found[name], part.spec)]
-        recorded = not given or (predictor.temperature is not None and not part.moved)
+        recorded = not given or (opened.temperature is not None and not part.moved)
         name = (fitting or ([part.encoder_name()] if recorded else given))[0]
         if name not in found:
             found[name] = _find_recorded(name, trust_remote_code)
@@ -127,7 +190,7 @@ def _find_encoders(
         models.append(found[name])
     for name in given:
         if found[name] not in models:
-            check_encoder(found[name], predictor.parts[0].spec, predictor.folder)
+            check_encoder(found[name], opened.parts[0].spec, opened.folder)
     return models
 
 
@@ -179,12 +242,6 @@ def _warn(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> Non
         )
 
 
-def _explained(vectors: Vectors, folder: Path, k: int) -> Sequence[tuple[Neighbor, ...]]:
-    training = read_training(folder / TRAINING)
-    base = training_vectors(training, vectors.space(POOLED))
-    return training.neighbors(vectors.table(POOLED).values, base, min(k, len(base)))
-
-
 def read_texts(
     path: Source, column: str, skip_empty: bool
 ) -> tuple[Sequence[str], Sequence[int]]:
@@ -196,72 +253,3 @@ def read_texts(
     columns = Columns(text=column, label=None, split=None)
     corpus = read_corpus(path, columns, labels=False, skip_empty=skip_empty)
     return corpus.texts, corpus.rows if skip_empty else ()
-
-
-@dataclass(frozen=True, eq=False)
-class Predictor:
-    """What predicts: one head, or a blend of several.
-
-    Attributes:
-        folder: where it stands.
-        parts: the heads, and what their vectors must be; all have the same labels.
-        folders: where each part stands.
-        temperature: of the mean of a blend; of one head None, which has its own.
-    """
-
-    folder: Path
-    parts: tuple[Model, ...]
-    folders: tuple[Path, ...]
-    temperature: float | None
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """C labels, in the order of the columns."""
-        return self.parts[0].head.classes
-
-
-def open_predictor(run: str, runs: Path) -> Predictor:
-    """What a run, a blend or an exported model predicts with.
-
-    Args:
-        run: a folder, or what ``find_run`` takes.
-
-    Raises:
-        CacheError: there is none, or it is damaged.
-    """
-    if (Path(run) / MODEL).is_file():
-        return Predictor(Path(run), (read_model(Path(run)),), (Path(run),), None)
-    exported = (Path(run) / BLEND).is_file() and not (Path(run) / METRICS).is_file()
-    folder = Path(run) if exported else find_run(run, runs)
-    if not (folder / PARTS).is_dir():
-        return Predictor(folder, (read_run(folder),), (folder,), None)
-    try:
-        file = _read_file(folder / BLEND)
-        folders = part_folders(folder, len(file.sha256))
-        parts = tuple(map(read_model if exported else read_run, folders))
-        if [file_digest(part / WEIGHTS) for part in folders] != list(file.sha256):
-            raise CacheError("its heads are not those that were blended")
-        if any(part.head.classes != file.labels for part in parts):
-            raise CacheError("its labels are not those of its heads")
-    except CacheError as error:
-        again = "blend the runs, or their copies in its parts, again"
-        remedy = "export it again" if exported else again
-        reason = REMEDY.sub("", str(error))
-        raise CacheError(f"the blend {folder} is damaged ({reason}): {remedy}") from error
-    return Predictor(folder, parts, folders, file.temperature)
-
-
-def _read_file(path: Path) -> BlendFile:
-    try:
-        file = BlendFile.model_validate(read_json(path))
-    except ValidationError as error:
-        reason = "; ".join(
-            f"{'.'.join(map(str, each['loc'])) or 'all of it'}, {each['msg']}"
-            for each in error.errors()
-        )
-        raise CacheError(f"{path} does not hold a blend, {reason}") from error
-    if file.version != VERSION:
-        raise CacheError(
-            f"{path} is of format version {file.version}, this program reads {VERSION}"
-        )
-    return file

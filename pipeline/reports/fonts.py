@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
+from matplotlib.text import Text
 
 from pipeline.console import print_note
 
@@ -39,9 +39,12 @@ def families(installed: Iterable[str]) -> list[str]:
     return [OWN, *(name for name in WIDE if name in names)]
 
 
-def use_installed() -> None:
-    """Let matplotlib look for letters in all of them. It warns of names that are not there."""
-    matplotlib.rcParams["font.family"] = families(font.name for font in fontManager.ttflist)
+def use_installed(figure: Figure) -> None:
+    """Let every text of a figure look for its letters in all of them."""
+    names = families(font.name for font in fontManager.ttflist)
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_fontfamily(names)
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:

@@ -9,6 +9,10 @@ from heads.layers.recurrence import RecurrentSettings
 from heads.presets import PRESETS
 from heads.registry import HEADS, HeadType, as_text
 from heads.settings import HeadSettings, TrainingSettings
+from pipeline.console import table
+
+WIDTHS = (2, 18, 13)
+"""Cells of indent, name and default at least, so that they stand below each other."""
 
 GROUPS: dict[str, type[HeadSettings]] = {
     "every head": HeadSettings,
@@ -48,14 +52,15 @@ def heads_text() -> str:
         groups = {name: each for name, each in GROUPS.items() if _has(head, each)}
         lines += [f"{head.name}  (layouts: {', '.join(head.layouts)})"]
         lines += [f"  {line}" for line in head.summary]
-        lines += _setting_lines(head.settings, besides=tuple(groups.values()))
+        lines += _settings(head.settings, besides=tuple(groups.values()))
         lines += [f"    and settings of: {', '.join(groups)}", ""] if groups else [""]
     shown: tuple[type[HeadSettings], ...] = ()
     for name, group in GROUPS.items():
-        lines += [f"settings of {name}", *_setting_lines(group, besides=shown), ""]
+        lines += [f"settings of {name}", *_settings(group, besides=shown), ""]
         shown += (group,)
     lines.append("presets, for manyheads train --preset NAME")
-    lines += [f"  {each.name:<4}  {each.head:<9} {each.what}" for each in PRESETS.values()]
+    rows = [("", each.name, each.head, each.what) for each in PRESETS.values()]
+    lines.append(table((), rows, align="<<<<"))
     return "\n".join(lines)
 
 
@@ -63,18 +68,19 @@ def _has(head: HeadType, group: type[HeadSettings]) -> bool:
     return issubclass(head.settings, group)
 
 
-def _setting_lines(
+def _settings(
     settings: type[HeadSettings], besides: tuple[type[HeadSettings], ...] = ()
 ) -> list[str]:
-    """A line a setting, but for those that are the same in one of ``besides``."""
-    return [
-        f"    {name:<18} {as_text(field.default) or '-':<13} {field.description}"
+    """Return a table of the settings, but for those that are the same in one of ``besides``."""
+    rows = [
+        ("", name, as_text(field.default) or "-", field.description or "")
         for name, field in settings.model_fields.items()
         if not any(
             name in group.model_fields and group.model_fields[name].default == field.default
             for group in besides
         )
     ]
+    return [table((), rows, align="<<<<", min_widths=WIDTHS)] if rows else []
 
 
 def _plain(value: object) -> object:

@@ -1,4 +1,7 @@
-"""Pictures of runs, layers and lr-range: readable with 2 classes and with 100."""
+"""Pictures of runs: readable with 2 classes and with 100.
+
+Figures are made without pyplot: nothing of matplotlib is changed for others in the process.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
@@ -20,8 +18,6 @@ from heads.evaluation.calibration import Reliability
 from heads.problem import EpochRecord
 from pipeline.console import short_label
 from pipeline.reports import fonts
-
-fonts.use_installed()
 
 DPI = 120
 TRAIN, VALIDATION, BEST, STOP = "#3b6ea8", "#d1662d", "#555555", "#999999"
@@ -57,7 +53,8 @@ def draw_curves(curves: Sequence[Curve], title: str, step: str, path: Path) -> N
         curves: one of them is the one that was kept.
         step: what a record is: ``epoch``, or the value tried.
     """
-    figure, (losses, accuracies) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    losses, accuracies = figure.subplots(1, 2)
     for axes, name in ((losses, "loss"), (accuracies, "accuracy")):
         for curve in sorted(curves, key=lambda curve: curve.kept):
             _draw_curve(axes, curve, name, step)
@@ -102,9 +99,8 @@ def draw_calibration(
     Args:
         temperatures: of every head that predicted.
     """
-    figure, (upper, lower) = plt.subplots(
-        2, 1, figsize=(6, 7), sharex=True, layout="constrained", height_ratios=(3, 1)
-    )
+    figure = Figure(figsize=(6, 7), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     low, high = min(temperatures), max(temperatures)
     some = f"temperature {low:.2f}" if low == high else f"temperatures {low:.2f} to {high:.2f}"
     upper.plot([0, 1], [0, 1], color=BEST, linestyle=":", label="as sure as right")
@@ -146,7 +142,8 @@ def draw_confusion(
     shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     _, cell, font = next((size for size in SIZES if rows <= size[0]), SIZES[-1])
     size = (columns * cell + 4.2, rows * cell + 3.2)
-    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(CONTRAST, 0, 1), aspect="equal")
     _name_axes(axes, truth, classes, font)
     _write_counts(axes, matrix, shares, font)
@@ -186,8 +183,6 @@ def literal(text: str) -> str:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG and close it."""
-    try:
-        fonts.save(figure, path, DPI)
-    finally:
-        plt.close(figure)
+    """Write a figure as PNG, in the installed fonts."""
+    fonts.use_installed(figure)
+    fonts.save(figure, path, DPI)

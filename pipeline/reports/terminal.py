@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from heads.registry import head_type
-from pipeline.console import short_label
+from pipeline.console import short_label, table
 from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.breakdown import ClassScore, Part
 from pipeline.evaluation.evaluation import Score
@@ -25,7 +25,11 @@ SHOWN_CLASSES, WORST_CLASSES = 10, 5
 
 LONGEST_NAME = 28
 
-SCORE_HEADER = f"{'':<11}{'':<20}{'accuracy':>9}{'macro-F1':>10}   95 % interval of accuracy"
+SIDE_WIDTH, NAME_WIDTH = 10, 16
+"""Cells of the first columns of the scores at least."""
+
+MIN_WIDTHS = (SIDE_WIDTH + 2 + NAME_WIDTH, 9, 9)
+"""Cells of the columns of the other tables at least: their numbers stand below the scores."""
 
 
 def result_text(result: ExperimentResult) -> str:
@@ -39,24 +43,32 @@ def result_text(result: ExperimentResult) -> str:
     ]
     blocks = [
         [*_collapse_first(result), *_copies_first(result), *result.advice],
-        [
-            SCORE_HEADER,
-            *(score_row(side, name, each) for side, name, each in rows),
-        ],
+        [score_table(rows)],
         _repeats(result),
         class_lines(result.classes),
-        [*_parts(result), _copies_line(result), *_calibration(result), *_cost(result)],
+        [
+            *_parts(result),
+            _copies_line(result),
+            calibration_line(result.calibration),
+            *_cost(result),
+        ],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
-def score_row(side: str, name: str, score: Score) -> str:
-    """One line under ``SCORE_HEADER``."""
+def score_table(scores: Iterable[tuple[str, str, Score]]) -> str:
+    """Return the table of scores, each with its side and the name of what is scored."""
+    rows = [
+        (side, name, f"{score.accuracy:.1%}", f"{score.macro_f1:.1%}", _interval(score))
+        for side, name, score in scores
+    ]
+    header = ("", "", "accuracy", "macro-F1", "95 % interval of accuracy")
+    return table(header, rows, align="<<>><", min_widths=(SIDE_WIDTH, NAME_WIDTH, 9, 9))
+
+
+def _interval(score: Score) -> str:
     low, high = score.accuracy_interval
-    return (
-        f"{side:<11}{name:<20}{score.accuracy:>9.1%}{score.macro_f1:>10.1%}"
-        f"   {low:.1%} to {high:.1%}"
-    )
+    return f"{low:.1%} to {high:.1%}"
 
 
 def _collapse_first(result: ExperimentResult) -> Iterator[str]:
@@ -123,18 +135,22 @@ def spread_lines(
 
 def _spread(name: str, others: str, spread: RepeatedScore) -> list[str]:
     low, high = spread.texts_interval
-    return [
-        f"{f'test, {name}':<31}{'mean':>9}{'deviation':>11}   95 % interval of the mean",
-        f"{_estimate('accuracy', spread.accuracy)} (other {others})",
-        f"{'':<54}{low:.1%} to {high:.1%} (other test texts)",
-        f"{_estimate('macro-F1', spread.macro_f1)} (other {others})",
+    rows = [
+        _estimate("accuracy", spread.accuracy, others),
+        ("", "", "", f"{low:.1%} to {high:.1%} (other test texts)"),
+        _estimate("macro-F1", spread.macro_f1, others),
     ]
+    header = (f"test, {name}", "mean", "deviation", "95 % interval of the mean")
+    return [table(header, rows, align="<>><", min_widths=MIN_WIDTHS)]
 
 
-def _estimate(name: str, estimate: Estimate) -> str:
+def _estimate(name: str, estimate: Estimate, others: str) -> tuple[str, str, str, str]:
     low, high = estimate.interval
     return (
-        f"{name:<31}{estimate.mean:>9.1%}{estimate.deviation:>11.1%}   {low:.1%} to {high:.1%}"
+        name,
+        f"{estimate.mean:.1%}",
+        f"{estimate.deviation:.1%}",
+        f"{low:.1%} to {high:.1%} (other {others})",
     )
 
 
@@ -148,15 +164,15 @@ def class_lines(scores: Sequence[ClassScore]) -> list[str]:
     if len(occurring) > SHOWN_CLASSES:
         shown = sorted(occurring, key=lambda each: (each.f1, -each.support))[:WORST_CLASSES]
         name = f"the worst {WORST_CLASSES} of {len(occurring)} classes"
-    return [
-        f"{name:<31}{'precision':>9}{'recall':>10}{'F1':>8}{'texts':>8}",
-        *(
-            f"{short_label(each.label, LONGEST_NAME):<31}"
-            f"{_share(each.precision):>9}{_share(each.recall):>10}"
-            f"{_share(each.f1):>8}{each.support:>8,}"
-            for each in shown
-        ),
+    rows = [
+        (
+            short_label(each.label, LONGEST_NAME),
+            *map(_share, (each.precision, each.recall, each.f1)),
+            f"{each.support:,}",
+        )
+        for each in shown
     ]
+    return [table((name, "precision", "recall", "F1", "texts"), rows, "<>>>>", MIN_WIDTHS)]
 
 
 def _share(value: float | None) -> str:
@@ -192,11 +208,6 @@ def _copies_line(result: ExperimentResult) -> str:
         f"{result.copied:,} of {result.test.texts:,} test texts have a near-copy in training; "
         f"uncopied: the other {left:,}"
     )
-
-
-def _calibration(result: ExperimentResult) -> Iterator[str]:
-    if result.calibration is not None:
-        yield calibration_line(result.calibration)
 
 
 def calibration_line(found: Calibration) -> str:

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from features.errors import CacheError, DiskSpaceError, ManyheadsError
+from features.errors import CacheError, DamagedFileError, DiskSpaceError, ManyheadsError
 from features.messages import listed
 from features.storage.files import FULL, sweep, temporary_folder
+from pipeline.runs.json_format import read_object, write_json
 
 CONFIG = "config.json"
 METRICS = "metrics.json"
@@ -136,11 +137,20 @@ def find_run(run: str, runs: Path) -> Path:
         if (folder / METRICS).is_file():
             return folder
         if (folder / FAILURE).is_file():
-            message = read_json(folder / FAILURE)["message"]
-            raise CacheError(f"the run {folder} failed ({message}); train it again")
+            why = _reason(folder / FAILURE)
+            raise CacheError(f"the run {folder} failed{why}; train it again")
     known = sorted(path.parent.name for path in runs.glob(f"[!.]*/{METRICS}"))
     have = f"the runs in {runs} are {listed(known[-5:])}" if known else f"{runs} holds no runs"
     raise CacheError(f"no run {run!r}; {have}")
+
+
+def _reason(path: Path) -> str:
+    """Return why a run failed, in brackets; nothing where that cannot be read."""
+    try:
+        message = read_object(path, "").get("message")
+    except DamagedFileError:
+        return ""
+    return f" ({message})" if message else ""
 
 
 def run_label(folder: Path, runs: Path) -> str:
@@ -163,20 +173,3 @@ def writing(run: OpenRun) -> Iterator[None]:
             f"the run folder {run.final} cannot be written ({error.strerror or error}): make "
             "room, or choose another folder with --runs"
         ) from error
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a value as indented JSON, non-ASCII letters as they are.
-
-    A byte of a file's name that is no UTF-8 stands as the JSON escape of its surrogate.
-    """
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_bytes(f"{text}\n".encode(errors="backslashreplace"))
-
-
-def read_json(path: Path) -> Any:
-    """The value of a JSON file of a run folder. Raises ``CacheError`` if it is damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # the last: nested without end
-        raise CacheError(f"cannot read {path} ({error}); train the run again") from error

@@ -4,18 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from features.corpus.corpus import Corpus
 from pipeline.evaluation.evaluation import Evaluation
-from pipeline.runs.training_texts import TrainingTexts
+from pipeline.runs.training_texts import Neighbor, TrainingTexts
 
 ERRORS = "errors.jsonl"
 NEIGHBORS = 3
+
+
+@dataclass(frozen=True)
+class Misclassified:
+    """A test text that was labelled wrongly.
+
+    Attributes:
+        row: its data row, from 1.
+        text, label, predicted: the text, its label, and the one predicted.
+        confidence: the probability of that, to six digits.
+        neighbors: the training texts nearest to it, nearest first.
+    """
+
+    row: int
+    text: str
+    label: str
+    predicted: str
+    confidence: float
+    neighbors: tuple[Neighbor, ...]
 
 
 def error_list(
@@ -24,7 +42,7 @@ def error_list(
     test: Evaluation,
     classes: Sequence[str],
     pooled: np.ndarray,
-) -> list[dict[str, Any]]:
+) -> list[Misclassified]:
     """Every test text that was labelled wrongly, the surest first, with its neighbours.
 
     Args:
@@ -41,19 +59,19 @@ def error_list(
     near = training.neighbors(pooled[rows], pooled[train], k)
     labels = corpus.labels or ()
     return [
-        {
-            "row": corpus.rows[row],
-            "text": corpus.texts[row],
-            "label": labels[row],
-            "predicted": classes[test.predicted[place]],
-            "confidence": round(float(confidence[place]), 6),
-            "neighbors": [asdict(neighbor) for neighbor in neighbors],
-        }
+        Misclassified(
+            corpus.rows[row],
+            corpus.texts[row],
+            labels[row],
+            classes[test.predicted[place]],
+            round(float(confidence[place]), 6),
+            neighbors,
+        )
         for place, row, neighbors in zip(wrong.tolist(), rows.tolist(), near, strict=True)
     ]
 
 
-def write_errors(path: Path, errors: Sequence[dict[str, Any]]) -> None:
+def write_errors(path: Path, errors: Sequence[Misclassified]) -> None:
     """Write an error list, one JSON object a line."""
-    lines = [json.dumps(error, ensure_ascii=False) + "\n" for error in errors]
+    lines = [json.dumps(asdict(error), ensure_ascii=False) + "\n" for error in errors]
     path.write_bytes("".join(lines).encode(errors="backslashreplace"))

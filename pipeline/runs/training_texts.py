@@ -19,11 +19,17 @@ from features.errors import CacheError
 from features.store.space import Space
 from features.text import text_keys
 from features.vectors.neighbors import nearest, unit
+from pipeline.runs.tables import read_table, with_schema
 
 TRAINING = "training.parquet"
 
 LONGEST_TEXT = 300
 """Characters of a training text that a run keeps."""
+
+SCHEMA = pa.schema(
+    {"row": pa.int64(), "text": pa.string(), "label": pa.string(), "key": pa.binary(16)}
+)
+REMEDY = "train the run again"
 
 
 @dataclass(frozen=True)
@@ -88,21 +94,15 @@ class TrainingTexts:
 def write_training(path: Path, training: TrainingTexts) -> None:
     """Write the training texts of a run as Parquet."""
     keys = pa.array([key.ljust(16, b"\0") for key in training.keys.tolist()], pa.binary(16))
-    columns = {"row": [*training.rows], "text": [*training.texts], "label": [*training.labels]}
-    pq.write_table(pa.table({**columns, "key": keys}), path)
+    columns = [[*training.rows], [*training.texts], [*training.labels], keys]
+    pq.write_table(pa.table(columns, schema=SCHEMA), path)
 
 
 def read_training(path: Path) -> TrainingTexts:
-    """The training texts of a run. Raises ``CacheError`` where it kept none."""
-    try:
-        table = pq.read_table(path, columns=["row", "text", "label", "key"])
-        columns = {name: table.column(name).to_pylist() for name in ("row", "text", "label")}
-        keys = np.array(table.column("key").to_pylist(), dtype="S16")
-    except (OSError, LookupError, ValueError, TypeError, pa.ArrowException) as error:
-        raise CacheError(
-            f"cannot read {path} ({error}); train the run again to have its texts explained"
-        ) from error
-    return TrainingTexts(columns["row"], columns["text"], columns["label"], keys)
+    """The training texts of a run. Raises ``DamagedFileError`` where it kept none."""
+    table = with_schema(path, read_table(path, REMEDY), SCHEMA, REMEDY)
+    rows, texts, labels = (table.column(name).to_pylist() for name in ("row", "text", "label"))
+    return TrainingTexts(rows, texts, labels, np.array(table.column("key").to_pylist(), "S16"))
 
 
 def training_vectors(training: TrainingTexts, space: Space) -> np.ndarray:

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
 from features.corpus.corpus import Corpus
-from features.duplicates.duplicates import Duplicates, kept_copies, leaked
+from features.duplicates.duplicates import Duplicates, cached_duplicates, leaked
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
-from features.errors import CacheError, SettingError
+from features.errors import SettingError
 from features.splits.split import Split
 from features.vectors.table import POOLED
 from heads.registry import check_layout, head_type, make_settings
@@ -27,16 +26,8 @@ from pipeline.evaluation import baselines
 from pipeline.evaluation.breakdown import by_length, by_truncation, class_scores, collapse
 from pipeline.evaluation.evaluation import Evaluation, Score, score
 from pipeline.evaluation.result import ExperimentResult, TrainingScore, calibration_of
-from pipeline.runs.folder import (
-    METRICS,
-    find_run,
-    new_run,
-    read_json,
-    run_label,
-    run_name,
-    writing,
-)
-from pipeline.runs.held_out import read_held_out
+from pipeline.runs.folder import find_run, new_run, run_label, run_name, writing
+from pipeline.runs.reader import read_held_out, read_scores
 from pipeline.training.advice import words_do_better
 from pipeline.training.partition import fold_corpus, read_labelled, split_corpus, splits_of
 from pipeline.training.resume import FinishedTrainings
@@ -72,7 +63,7 @@ def run_experiment(
         vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
         table = vectors.table(layout)
         pooled = (table if layout == POOLED else vectors.table(POOLED)).values
-        copies = kept_copies(config.vectors.cache, corpus.texts, pooled)
+        copies = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
         if given is not None:
             splits = given
         elif config.folds:
@@ -112,16 +103,8 @@ def _given_splits(
             f"--split-of {name}: that run has {folds or 'no'} folds, not "
             f"{config.folds}: {wanted}"
         )
-    notes = (*_notes(folder), f"The sides are those of the run {name}.")
+    notes = (*read_scores(folder).notes, f"The sides are those of the run {name}.")
     return replace(config, split_of=str(folder)), splits_of(corpus, held_out, name, notes)
-
-
-def _notes(folder: Path) -> tuple[str, ...]:
-    """Return what a run says of its sides. Raises ``CacheError`` if it is damaged."""
-    try:
-        return tuple(map(str, read_json(folder / METRICS)["notes"]))
-    except (KeyError, TypeError) as error:
-        raise CacheError(f"{folder / METRICS} is damaged: train that run again") from error
 
 
 def _result(

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from features.corpus.corpus import Corpus
 from features.vectors.spec import FeatureSpec
 from heads.checkpoint import save
-from heads.problem import EpochRecord
 from heads.registry import head_type
 from pipeline.evaluation.breakdown import CLASSES, write_classes
 from pipeline.evaluation.result import ExperimentResult
 from pipeline.reports.figures import draw_test, optional
 from pipeline.reports.plots import Curve, draw_curves
 from pipeline.runs.environment import environment
-from pipeline.runs.folder import CONFIG, ENVIRONMENT, HISTORY, METRICS, write_json
-from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions, write_held_out
-from pipeline.runs.misclassified import ERRORS, error_list, write_errors
+from pipeline.runs.folder import ENVIRONMENT
+from pipeline.runs.formats import HistoryLine
+from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions
+from pipeline.runs.json_format import Values, write_json
+from pipeline.runs.misclassified import ERRORS, Misclassified, error_list, write_errors
+from pipeline.runs.run_config import Resolved, SideRows
 from pipeline.runs.training_texts import TRAINING, TrainingTexts, write_training
+from pipeline.runs.writer import write_config, write_held_out, write_history, write_metrics
 from pipeline.training.tensorboard import write_events
 from pipeline.training.trainings import Trainings
 
@@ -41,7 +42,7 @@ class RunContents:
         commit: of the encoder on the hub; '' where it lies in a folder of its own.
     """
 
-    config: dict[str, Any]
+    config: Values
     corpus: Corpus
     spec: FeatureSpec
     outcome: Trainings
@@ -53,9 +54,9 @@ def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> No
     """Fill a run folder. ``metrics.json`` comes last: its existence means the rest is there."""
     first = record.outcome.first
     errors = _errors(record)
-    write_json(folder / CONFIG, _config(record))
+    write_config(folder, record.config, _resolved(record))
     write_json(folder / ENVIRONMENT, environment())
-    _write_history(folder / HISTORY, record.outcome)
+    write_history(folder, _history(record.outcome))
     write_events(folder, record.outcome, errors)
     write_held_out(folder, held_out_of(record.corpus, record.outcome))
     write_classes(folder / CLASSES, result.classes)
@@ -63,48 +64,35 @@ def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> No
     write_errors(folder / ERRORS, errors)
     save(first.trained, folder)
     _draw(folder, record, result)
-    write_json(folder / METRICS, result.to_dict())
+    write_metrics(folder, result)
 
 
-def _config(record: RunContents) -> dict[str, Any]:
-    """The configuration, and what it came to for the head that is kept."""
+def _resolved(record: RunContents) -> Resolved:
+    """What the options came to for the head that is kept."""
     first = record.outcome.first
     split = first.split
-    return {
-        **record.config,
-        "resolved": {
-            "settings": first.trained.settings.model_dump(mode="json"),
-            "seed": first.seed,
-            "spec": asdict(record.spec),
-            "fingerprint": record.spec.fingerprint,
-            "encoder_commit": record.commit,
-            "corpus_digest": record.corpus.digest,
-            "classes": list(split.classes),
-            "rows": {
-                "train": len(split.train),
-                "validation": len(split.validation),
-                "test": len(split.test),
-            },
-        },
-    }
+    return Resolved(
+        settings=first.trained.settings.model_dump(mode="json"),
+        seed=first.seed,
+        spec=asdict(record.spec),
+        fingerprint=record.spec.fingerprint,
+        encoder_commit=record.commit,
+        corpus_digest=record.corpus.digest,
+        classes=split.classes,
+        rows=SideRows(
+            train=len(split.train), validation=len(split.validation), test=len(split.test)
+        ),
+    )
 
 
-def _write_history(path: Path, outcome: Trainings) -> None:
-    """One line an epoch of every training; null, which JSON has, in place of NaN."""
-    lines = [
-        json.dumps({"fold": trial.fold, "seed": trial.seed, **_numbers(epoch)}) + "\n"
-        for trial in outcome.trials
-        for epoch in trial.trained.history
-    ]
-    path.write_text("".join(lines), encoding="utf-8")
+def _history(outcome: Trainings) -> Iterator[HistoryLine]:
+    """Every epoch of every training."""
+    for trial in outcome.trials:
+        for epoch in trial.trained.history:
+            yield HistoryLine(trial.fold, trial.seed, epoch)
 
 
-def _numbers(epoch: EpochRecord) -> dict[str, float | None]:
-    values: dict[str, float] = asdict(epoch)
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
-
-
-def _errors(record: RunContents) -> list[dict[str, Any]]:
+def _errors(record: RunContents) -> list[Misclassified]:
     """Every test text labelled wrongly, the surest first, with what its head learned nearby."""
     classes = record.outcome.names.classes
     errors = [
@@ -114,7 +102,7 @@ def _errors(record: RunContents) -> list[dict[str, Any]]:
             record.corpus, trial.learned, trial.test, classes, record.pooled
         )
     ]
-    return sorted(errors, key=lambda error: -error["confidence"])
+    return sorted(errors, key=lambda error: -error.confidence)
 
 
 def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:

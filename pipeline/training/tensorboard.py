@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
 from pipeline.evaluation.evaluation import Score
+from pipeline.runs.misclassified import Misclassified
 from pipeline.training.trainings import Training, Trainings
 
 SHOWN_ERRORS = 20
@@ -22,7 +22,7 @@ LONGEST_TEXT = 300
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:/])")
 
 
-def write_events(folder: Path, outcome: Trainings, errors: Sequence[Mapping[str, Any]]) -> None:
+def write_events(folder: Path, outcome: Trainings, errors: Sequence[Misclassified]) -> None:
     """Loss, accuracy, learning rate and gradient norm by epoch; test scores; errors as text.
 
     Args:
@@ -53,15 +53,13 @@ def _write_score(writer: SummaryWriter, test: Score, epoch: int) -> None:
     writer.add_scalar("test/macro_f1", test.macro_f1, epoch)
 
 
-def errors_table(errors: Sequence[Mapping[str, Any]]) -> str:
+def errors_table(errors: Sequence[Misclassified]) -> str:
     """Errors as a Markdown table in which no text or label can mean anything."""
     lines = ["| row | label | predicted | confidence | text |", "|---|---|---|---|---|"]
     for error in errors:
-        cells = (escaped(str(error[name])) for name in ("label", "predicted"))
-        text = escaped(str(error["text"])[:LONGEST_TEXT])
-        lines.append(
-            f"| {error['row']} | {' | '.join(cells)} | {error['confidence']:.1%} | {text} |"
-        )
+        cells = (escaped(name) for name in (error.label, error.predicted))
+        text = escaped(error.text[:LONGEST_TEXT])
+        lines.append(f"| {error.row} | {' | '.join(cells)} | {error.confidence:.1%} | {text} |")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heads.evaluation.metrics import mean_interval, share_interval
+from pipeline.console import table
 
 Interval = tuple[float, float]
 
@@ -100,20 +101,18 @@ def _score(layer: int | None, answers: np.ndarray, best: np.ndarray) -> LayerSco
     )
 
 
-def table(comparison: Comparison, last: int) -> list[str]:
-    """The lines of the table for people; ``last`` is the number of the last layer."""
+def score_table(comparison: Comparison, last: int) -> str:
+    """Return the table for people; ``last`` is the number of the last layer."""
     best = comparison.best
     kinds = {0: " (embeddings)", last: " (last)", comparison.default: " (default)"}
-    lines = [f"{'':<22}{'accuracy':>8}   {'95 % interval':<17} against layer {best.layer}"]
+    rows = []
     for one in (*comparison.layers, comparison.pooled):
         name = "pooled, logistic"
         if one.layer is not None:
             name = f"layer {one.layer}{kinds.get(one.layer, '')}"
-        lines.append(
-            f"{name:<22}{one.accuracy:>8.1%}   {_percent(one.interval):<17} "
-            f"{_against(one, best)}"
-        )
-    return lines
+        rows.append((name, f"{one.accuracy:.1%}", _percent(one.interval), _against(one, best)))
+    header = ("", "accuracy", "95 % interval", f"against layer {best.layer}")
+    return table(header, rows, align="<><<")
 
 
 def advice(comparison: Comparison, head: str, texts: int) -> list[str]:

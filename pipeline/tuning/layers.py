@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from features.corpus.corpus import Corpus
-from features.duplicates.duplicates import kept_copies
+from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.protocol import Encoder
 from features.errors import SettingError
@@ -37,7 +37,7 @@ from pipeline.encoding.vectors import fill, open_spaces
 from pipeline.progress import Progress, duration
 from pipeline.training.partition import TEST_SHARE, read_labelled, split_corpus
 from pipeline.training.trainings import check_labels, on_split
-from pipeline.tuning.layer_scores import Comparison, LayerScore, advice, compare, table
+from pipeline.tuning.layer_scores import Comparison, LayerScore, advice, compare, score_table
 
 QUICK = {"epochs": 8}
 """Settings of the quick head; ``--set`` overrides them."""
@@ -151,7 +151,7 @@ class LayersResult:
             f"{self.config.seeds} training{'s' if self.config.seeds > 1 else ''} a layer"
         )
         lines = [
-            *table(self.comparison, self.last),
+            score_table(self.comparison, self.last),
             "",
             f"{self.config.head} on the layers of {self.model}, {self.data}: {trainings} on "
             f"{self.train:,} texts, accuracy on {self.validation:,} validation texts, no test "
@@ -188,22 +188,22 @@ def run_layers(
     pooled = open_spaces(config.vectors, (POOLED,), model)
     vectors = fill(corpus.texts, config.vectors, (*pooled, *spaces.values()), model, load)
     one_a_text = vectors.table(POOLED)
-    copies = kept_copies(config.vectors.cache, corpus.texts, one_a_text.values)
+    copies = cached_duplicates(config.vectors.cache, corpus.texts, one_a_text.values)
     split = split_corpus(corpus, config.data, copies, test)
     settings = on_split(settings, split)
     labels = split.label_ids(corpus.labels or ())
-    progress = Progress("training", len(spaces) * config.seeds + 1, "heads")
-    answers = {}
-    for layer, space in spaces.items():
-        values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
-        rights = [
-            _answers(config.head, settings, values, labels, split, config.seed + k, progress)
-            for k in range(config.seeds)
-        ]
-        answers[layer] = np.stack(rights)
+    seeds = range(config.seed, config.seed + config.seeds)
     plain = make_settings(POOLED_HEAD, {})
-    right = _answers(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
-    progress.finish()
+    with Progress("training", len(spaces) * config.seeds + 1, "heads") as progress:
+        answers = {}
+        for layer, space in spaces.items():
+            values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
+            rights = [
+                _answers(config.head, settings, values, labels, split, seed, progress)
+                for seed in seeds
+            ]
+            answers[layer] = np.stack(rights)
+        right = _answers(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
     result = LayersResult(
         data=whole.name,
         model=model.label,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from features.duplicates.duplicates import kept_copies
+from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.output import appearing
@@ -24,6 +24,7 @@ from heads.problem import Problem
 from heads.registry import check_layout, head_type, make_settings
 from pipeline.command_line import command
 from pipeline.config import ExperimentConfig, check_plot
+from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
 from pipeline.progress import duration
 from pipeline.training.partition import read_labelled, split_corpus
@@ -98,13 +99,13 @@ class LrRange:
     def to_text(self) -> str:
         """For people: the table, what it says, and the command."""
         test = self.test
-        lines = [f"{'learning rate':>13}{'loss':>9}{'smoothed':>11}"]
-        lines += [
-            f"{test.rates[i]:>13.2g}{test.losses[i]:>9.3f}{test.smoothed[i]:>11.3f}"
+        rows = [
+            (f"{test.rates[i]:.2g}", f"{test.losses[i]:.3f}", f"{test.smoothed[i]:.3f}")
             for i in _shown(test.rates)
         ]
         end = f"diverged at {test.diverged_at:.2g}" if test.diverged_at else "never diverged"
-        lines += [
+        lines = [
+            table(("learning rate", "loss", "smoothed"), rows, align=">>>"),
             "",
             f"{len(test.rates)} steps in {duration(self.seconds)}; the smoothed loss was "
             f"lowest at {test.lowest_loss_at:.2g} and {end}",
@@ -135,7 +136,9 @@ def run_lr_range(
     corpus = read_labelled(training.data)
     check_labels(settings, corpus.labels or ())  # the last that is refused before any work
     vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
-    copies = kept_copies(training.vectors.cache, corpus.texts, vectors.table(POOLED).values)
+    copies = cached_duplicates(
+        training.vectors.cache, corpus.texts, vectors.table(POOLED).values
+    )
     split = split_corpus(corpus, training.data, copies)
     problem = Problem(
         vectors.table(layout),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from heads.learning_rate import RangeTest
 from pipeline.reports.plots import BEST, TRAIN, VALIDATION, literal, save_figure
@@ -23,7 +23,8 @@ def draw_layers(comparison: Comparison, head: str, title: str, path: Path) -> No
     Args:
         head: what was trained on the layers.
     """
-    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
+    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
+    axes = figure.subplots()
     low, high = comparison.pooled.interval
     axes.axhspan(100 * low, 100 * high, color=VALIDATION, alpha=0.12, linewidth=0)
     level = 100 * comparison.pooled.accuracy
@@ -60,7 +61,8 @@ def draw_layers(comparison: Comparison, head: str, title: str, path: Path) -> No
 
 def draw_range(test: RangeTest, title: str, path: Path) -> None:
     """Loss over learning rate, on a logarithmic axis, with the suggestion marked."""
-    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
+    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
+    axes = figure.subplots()
     axes.plot(test.rates, test.losses, ".", color=TRAIN, alpha=0.35, label="loss of a batch")
     axes.plot(test.rates, test.smoothed, color=TRAIN, label="smoothed")
     low = test.smoothed.argmin()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import OutputError
-from pipeline.console import CONTROL, one_line, print_note, show, show_json
+from pipeline.console import CONTROL, one_line, print_note, show, show_json, table
 from tests.support.cli import REPOSITORY, Run, write
 
 EVIL = "two\nlines\r\t\x1b]0;title\x07\x1b[2J\x9b31m\u202edesrever\u2028end"
@@ -49,6 +49,30 @@ def test_say_and_show_let_nothing_through(capsys: pytest.CaptureFixture[str]) ->
     assert not CONTROL.search(out.replace("\n", "").replace("\t", ""))
     assert not CONTROL.search(err.replace("\n", "").replace("\t", ""))
     assert json.loads(out.splitlines()[-1]) == {"text": EVIL, "path": "caf\udce9.csv"}
+
+
+def test_a_table_aligns_by_the_cells_of_a_terminal() -> None:
+    lines = table(("label", "F1"), [("中文", "1.0%"), ("[red]x[/] :tada:", "100.0%")], "<>")
+    assert lines.split("\n") == [
+        "label                 F1",
+        "中文                1.0%",
+        "[red]x[/] :tada:  100.0%",
+    ]
+    assert table((), [("a", "b")], "<<", min_widths=(4,)) == "a     b"
+
+
+def test_a_table_lets_nothing_through_and_folds_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [(EVIL, "long " * 60)]
+    (line,) = table((), rows, "<<").splitlines()
+    assert line.startswith("two lines ]0;title [2J 31m desrever end  long")
+    assert not CONTROL.search(line)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "70")
+    folded = table((), rows, "<<").splitlines()
+    assert len(folded) > 4
+    assert max(map(len, folded)) <= 70
 
 
 def test_an_encoding_without_the_letters(monkeypatch: pytest.MonkeyPatch) -> None:

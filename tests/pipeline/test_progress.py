@@ -1,13 +1,14 @@
-"""Progress lines: plain off a terminal, one moving line on it."""
+"""Progress: plain lines off a terminal, one bar on it, and no work ended for its sake."""
 
 from __future__ import annotations
 
 import io
+import os
+from contextlib import suppress
 
 import pytest
 
-from pipeline import progress
-from pipeline.progress import Progress, duration, line
+from pipeline.progress import Progress, duration
 
 
 class Terminal(io.StringIO):
@@ -15,11 +16,16 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_line_by_hand() -> None:
-    assert line("encoding", 50, 200, "texts", 10.0) == (
-        "encoding  25 % ######.................. 50/200 texts, 5/s, 30 s left"
-    )
-    assert line("encoding", 200, 200, "texts", 10.0).endswith("200/200 texts, 20/s")
+class Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    def fileno(self) -> int:
+        return os.open(os.devnull, os.O_WRONLY)
+
+
+class FullTerminal(Full, Terminal):
+    pass
 
 
 @pytest.mark.parametrize(
@@ -30,29 +36,46 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_off_a_terminal_lines_come_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter([0.0, 1.0, 11.0, 12.0, 12.5])
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(now))
-    stream = io.StringIO()
-    shown = Progress("encoding", 3, "texts", stream)
-    for _ in range(3):
-        shown.advance(1)
-    shown.finish()
-    lines = stream.getvalue().splitlines()
-    assert [text.split()[4] for text in lines] == ["2/3", "3/3"]
-    assert "\r" not in stream.getvalue()
+def counted(stream: io.StringIO, interval: float | None) -> str:
+    with Progress("encoding", 3, "texts", stream, interval) as shown:
+        for _ in range(3):
+            shown.advance(1)
+    return stream.getvalue()
+
+
+def test_off_a_terminal_lines_come_seldom() -> None:
+    (line,) = counted(io.StringIO(), None).splitlines()
+    assert line.startswith("encoding: 100%")
+    assert "3/3" in line
+    lines = counted(io.StringIO(), 0.0).splitlines()
+    assert all(f"{count}/3" in lines[count] for count in (1, 2, 3))
+    assert all(line.strip() and "\r" not in line for line in lines)
 
 
 def test_on_a_terminal_the_line_is_redrawn() -> None:
-    stream = Terminal()
-    shown = Progress("encoding", 1, "texts", stream)
-    shown.advance(1)
-    shown.finish()
-    assert stream.getvalue().startswith("\r\x1b[Kencoding 100 %")
-    assert stream.getvalue().endswith("\n")
+    text = counted(Terminal(), 0.0)
+    assert text.count("\r") >= 3
+    assert text.count("\n") == 1
+    assert text.endswith("\n")
+    assert "3/3" in text.splitlines()[-1]
 
 
 def test_nothing_done_shows_nothing() -> None:
-    stream = Terminal()
-    Progress("encoding", 0, "texts", stream).finish()
-    assert stream.getvalue() == ""
+    for total in (0, 5):
+        stream = Terminal()
+        with Progress("encoding", total, "texts", stream):
+            pass
+        assert stream.getvalue() == ""
+
+
+def test_an_error_stands_alone() -> None:
+    lines = io.StringIO()
+    with suppress(ValueError), Progress("encoding", 3, "texts", lines) as shown:
+        shown.advance(1)
+        raise ValueError
+    assert lines.getvalue() == ""
+
+
+@pytest.mark.parametrize("stream", [Full(), FullTerminal()])
+def test_a_full_stream_ends_no_work(stream: Full) -> None:
+    assert counted(stream, 0.0) == ""

@@ -226,6 +226,37 @@ class OddModel(BertModel):
         super().__init__(config, **kwargs)
         self.table = Path(config.name_or_path, "table.csv").read_text()
 """
+SILENT_MODEL = """
+from torch import nn
+from transformers import GPT2Config, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+class SilentConfig(GPT2Config):
+    model_type = "silent"
+class SilentModel(PreTrainedModel):
+    config_class = SilentConfig
+    def __init__(self, config, **kwargs):
+        super().__init__(config)
+        self.embeddings = nn.Embedding(200, config.n_embd)
+        self.post_init()
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None, return_dict=None):
+        return BaseModelOutput(last_hidden_state=self.embeddings(input_ids))
+"""
+
+
+def silent(folder: Path) -> Path:
+    """A model whose own code shows no hidden states but the last, as nomic-embed-text."""
+    from safetensors.torch import save_file
+
+    tokenizer_of(limit=None).save_pretrained(folder)
+    weights = {"embeddings.weight": torch.randn(200, WIDTH)}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    classes = {"AutoConfig": "silent.SilentConfig", "AutoModel": "silent.SilentModel"}
+    change(folder / "config.json", model_type="silent", auto_map=classes)
+    change(folder / "config.json", n_embd=WIDTH, n_layer=2, n_head=2, n_positions=LIMIT)
+    (folder / "silent.py").write_text(SILENT_MODEL)
+    return folder
+
+
 CUSTOM_MAP = {
     "model_type": "odd",
     "auto_map": {"AutoConfig": "odd.OddConfig", "AutoModel": "odd.OddModel"},
@@ -618,6 +649,76 @@ STACKS = {
         stack(MEAN, make=family("BertModel", "BertConfig", lambda: tokenizer_of(limit=None)))
     ),
     "cut-on-the-left": Model(stack(CLS, make=cut_on_the_left)),
+    "limit-beyond-distances": Model(
+        stack(
+            MEAN,
+            settings={"max_seq_length": 50},
+            make=family(
+                "DebertaV2Model",
+                "DebertaV2Config",
+                relative_attention=True,
+                pos_att_type=["c2p"],
+                position_biased_input=False,
+            ),
+        ),
+        50,
+    ),
+    "limit-by-its-old-name": Model(
+        lambda folder: _set(
+            _drop(BERT(folder), "tokenizer_config.json", "model_max_length"),
+            "tokenizer_config.json",
+            max_len=9,
+        ),
+        9,
+    ),
+    "fewer-layers": Model(
+        stack(MEAN, settings={"config_kwargs": {"num_hidden_layers": 1}}),
+    ),
+    "normalized-and-truncated": Model(stack(MEAN, NORMALIZE, whole={"truncate_dim": 5})),
+    "normalized-tokens": Model(
+        stack(MEAN, ("Normalize", {"module_input_name": "token_embeddings"}))
+    ),
+    "clip-text": Model(
+        family(
+            "CLIPTextModel",
+            "CLIPTextConfig",
+            lambda: tokenizer_of(end=True),
+            eos_token_id=3,
+            bos_token_id=2,
+            pad_token_id=0,
+        )
+    ),
+    "silent": Model(stack(MEAN, NORMALIZE, make=silent), trust=True, tokens=False),
+    "esm-with-a-table": Model(
+        family(
+            "EsmModel",
+            "EsmConfig",
+            lambda: tokenizer_of(limit=None),
+            pad_token_id=1,
+            mask_token_id=4,
+            position_embedding_type="absolute",
+            max_position_embeddings=34,
+        ),
+        unlimited=True,
+    ),
+    "bloom-beyond-its-positions": Model(
+        stack(
+            MEAN,
+            settings={"max_seq_length": 50},
+            make=family(
+                "BloomModel",
+                "BloomConfig",
+                lambda: tokenizer_of(**LEFT),
+                n_layer=2,
+                n_head=2,
+                num_hidden_layers=None,
+                num_attention_heads=None,
+                pad_token_id=0,
+            ),
+        ),
+        50,
+    ),
+    "no-pictures": Model(stack(MEAN, config={"vision_config": None})),
     "empty-prompt": Model(stack(MEAN, whole={"default_prompt_name": "query"})),
     "first-layer": Model(stack(MEAN, settings=output("hidden_states", 1))),
     "pooler-output": Model(stack(settings=output("pooler_output", to="sentence_embedding"))),
@@ -747,6 +848,80 @@ REFUSED = {
     "odd-limit": Model(
         stack(MEAN, settings={"max_seq_length": "many"}), refused="'many', which is no number"
     ),
+    "narrower-states": Model(
+        family(
+            "OPTModel",
+            "OPTConfig",
+            lambda: tokenizer_of(end=True),
+            ffn_dim=32,
+            word_embed_proj_dim=8,
+            do_layer_norm_before=False,
+        ),
+        refused="does not give one hidden state per token in layer 2, of 16 numbers",
+    ),
+    "limit-in-the-code": Model(
+        lambda folder: _drop(
+            stack(
+                LAST,
+                dense(),
+                make=family(
+                    "Qwen2Model",
+                    "Qwen2Config",
+                    lambda: tokenizer_of(**LEFT, limit=None),
+                    **DECODER,
+                ),
+            )(folder),
+            "config.json",
+            "max_position_embeddings",
+        ),
+        refused="does not say how many tokens it sees, and its library takes 32768",
+    ),
+    "other-shapes": Model(
+        stack(MEAN, config={"vocab_size": 150}), refused="weights have other shapes than"
+    ),
+    "dense-of-other-names": Model(
+        lambda folder: _set(
+            stack(MEAN, dense())(folder), "2_Dense/config.json", use_residual=True
+        ),
+        refused=r"Dense: Missing key\(s\).*residual",
+    ),
+    "no-such-activation": Model(
+        lambda folder: _set(
+            stack(MEAN, dense())(folder),
+            "2_Dense/config.json",
+            activation_function="torch.os.system",
+        ),
+        refused="No module named 'torch.os'; copy it again",
+    ),
+    "no-activation": Model(
+        lambda folder: _set(
+            stack(MEAN, dense())(folder), "2_Dense/config.json", activation_function=None
+        ),
+        refused="names the activation None",
+    ),
+    "odd-processing": Model(
+        stack(MEAN, settings={"processing_kwargs": {"text": 3}}),
+        refused="holds more than objects",
+    ),
+    "odd-cnn": Model(
+        lambda folder: _set(
+            stack(
+                ("CNN", {"in_embedding_dimension": WIDTH, "out_channels": 7}),
+                pooling(embedding_dimension=21),
+            )(folder),
+            "1_CNN/cnn_config.json",
+            kernel_sizes=3,
+        ),
+        refused="do not state their sizes",
+    ),
+    "odd-normalizer": Model(
+        lambda folder: _set(
+            stack(MEAN, settings={"do_lower_case": True})(folder),
+            "tokenizer.json",
+            normalizer={"normalizers": 3},
+        ),
+        refused="cannot be loaded",
+    ),
     "odd-option": Model(
         stack(MEAN, settings={"processing_kwargs": {"text": {"odd": 3, "padding": "so"}}}),
         refused="fails on these texts",
@@ -780,6 +955,18 @@ REFUSED = {
     ),
 }
 ZOO = {**FAMILIES, **STACKS}
+
+
+def _set(folder: Path, name: str, **values: Any) -> Path:
+    change(folder / name, **values)
+    return folder
+
+
+def _drop(folder: Path, name: str, key: str) -> Path:
+    found = json.loads((folder / name).read_text())
+    del found[key]
+    (folder / name).write_text(json.dumps(found))
+    return folder
 
 
 def _remove(folder: Path, name: str) -> Path:

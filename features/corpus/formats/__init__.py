@@ -1,1 +1,1 @@
-"""File formats: how each is cut into rows."""
+"""Readers of the file formats, one module per format."""

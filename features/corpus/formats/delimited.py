@@ -1,8 +1,9 @@
-"""CSV and TSV as rows (RFC 4180): the separator, the header, and quotes that go astray.
+"""Reader of CSV and TSV (RFC 4180): the separator, the header, and stray quotes.
 
-lines -> chunks of rows as the quotes cut them -> where no quote swallowed any -> of one width
+lines -> chunks of parsed rows -> rows without stray quotes -> rows with the right width
 
-Where a stray quote joins rows (``quotes``), a TSV is read as it stands and a CSV refused.
+If a stray quote joins rows (see ``quotes``), a TSV is read without quoting and a CSV is
+refused.
 """
 
 from __future__ import annotations
@@ -18,35 +19,37 @@ from features.corpus.streams import open_lines
 from features.errors import CorpusError
 from features.storage.location import Location
 
-# The csv module refuses longer fields; the C long of every platform holds this.
-LONGEST_FIELD = 2**31 - 1
+MAX_FIELD = 2**31 - 1
+"""Maximum characters per field; the largest limit that the csv module takes everywhere."""
+
 SEPARATORS = ",;\t|"
 SEP_LINE = re.compile(r'"?sep=([^"\r\n]|\\t)"?[\r\n]*', re.IGNORECASE)
-"""A first line by which Excel is told the separator."""
+"""A first line that tells Excel the separator."""
 
 MARK = "\ufeff"
 LINES_AHEAD = 1024
-"""Lines read at a time, whose rows are compared to tell quotes that opened no field."""
+"""Lines read at a time; their rows are compared to recognise stray quotes."""
 
 UNCLOSED = "unexpected end of data"
-"""In the message of the csv module at a quote that stays open."""
+"""Part of the csv module's message about a quote that is never closed."""
 
 
 def delimited(
     path: Location, wanted: Sequence[ColumnRequest], size: int, delimiter: str
 ) -> Iterator[RowBatch]:
-    """Rows of CSV or TSV: a header, then rows with as many fields; blank lines are skipped.
+    """Yield rows of CSV or TSV: a header, then rows with as many fields; blank lines are
+    skipped.
 
     A first line ``sep=;`` names another separator.
     """
-    csv.field_size_limit(LONGEST_FIELD)
+    csv.field_size_limit(MAX_FIELD)
     with open_lines(path) as lines:
         header, delimiter, line = _header(path, lines, wanted, delimiter)
         check_columns(path, header, wanted)
         fields = {w.name: header.index(w.name) for w in wanted if w.name in header}
-        needed = [place for place, name in enumerate(header, 1) if name.strip()]
-        least = max(needed + [field + 1 for field in fields.values()])
-        shape = Shape(delimiter, len(header), least)
+        named = [number for number, name in enumerate(header, 1) if name.strip()]
+        min_fields = max(named + [field + 1 for field in fields.values()])
+        shape = Shape(delimiter, len(header), min_fields)
         chunks = _checked(
             path, _separate(path, _chunks(path, lines, line, shape), shape), shape
         )
@@ -66,7 +69,7 @@ def _header(
     """Return the column names, the separator, and the number of the line that follows.
 
     Raises:
-        CorpusError: there are no names, or another separator would give those wanted.
+        CorpusError: there are no names, or only another separator gives the requested ones.
     """
     first = next(lines, "")
     named = SEP_LINE.fullmatch(first)
@@ -79,10 +82,10 @@ def _header(
         strict=True,
     )
     try:
-        # Where files were joined, a second byte-order mark may stand before the first name.
+        # In a file joined from several, a second byte-order mark may precede the first name.
         names = [name.lstrip(MARK) for name in next((row for row in reader if row), [])]
     except csv.Error as error:
-        start = next(place for place, line in enumerate(seen) if line.strip("\r\n"))
+        start = next(index for index, line in enumerate(seen) if line.strip("\r\n"))
         _refuse_separator(path, seen[start], [], wanted, delimiter)
         raise CorpusError(_unparsed(path, start + (2 if named else 1), error)) from error
     if not names:
@@ -93,7 +96,7 @@ def _header(
 
 
 def _noted(lines: Iterable[str], seen: list[str]) -> Iterator[str]:
-    """The same lines, each put into a list as it is read."""
+    """Yield the same lines, and append each to ``seen``."""
     for line in lines:
         seen.append(line)
         yield line
@@ -102,9 +105,9 @@ def _noted(lines: Iterable[str], seen: list[str]) -> Iterator[str]:
 def _refuse_separator(
     path: Location, line: str, names: list[str], wanted: Sequence[ColumnRequest], delimiter: str
 ) -> None:
-    """Raise a CorpusError where another separator gives the columns that are missing."""
+    """Raise a CorpusError if another separator gives the columns that are missing."""
     if line.lstrip().startswith(("{", "[")):
-        raise CorpusError(f"{path}: it looks like JSON; name it .jsonl, one object a line")
+        raise CorpusError(f"{path}: it looks like JSON; name it .jsonl, one object per line")
     required = {w.name for w in wanted if w.required}
     first = re.split(r"[\r\n]", line)[0]
     found = {
@@ -123,7 +126,7 @@ def _refuse_separator(
 
 
 def _chunks(path: Location, lines: Iterator[str], number: int, shape: Shape) -> Iterator[Chunk]:
-    """Rows as the quotes cut them, those of some thousand lines at a time.
+    """Yield the parsed rows of about ``LINES_AHEAD`` lines at a time.
 
     Args:
         number: of the first line.
@@ -140,21 +143,21 @@ def _chunks(path: Location, lines: Iterator[str], number: int, shape: Shape) -> 
         ahead = ahead[used:]
         number += used
         yield chunk
-        # A row that is longer than all that was read: look twice as far.
+        # The row is longer than everything read so far: read twice as much.
         more = LINES_AHEAD if used else len(ahead)
 
 
 def _parsed(
     path: Location, lines: Sequence[str], number: int, shape: Shape, last: bool
 ) -> tuple[Chunk, int]:
-    """Return the rows of some lines, blank lines skipped, and how many lines they take.
+    """Return the rows of some lines without blank ones, and how many lines they take.
 
-    A line of a TSV that does not parse, but has the right number of tabs, is a row as it
-    stands: its quotes are plain characters.
+    If a line of a TSV does not parse but has the right number of tabs, it is a row, and its
+    quotes are ordinary characters.
 
     Args:
-        number: of the first line.
-        last: the file ends here; otherwise a row that is not complete is left for later.
+        number: number of the first line.
+        last: whether the file ends here; if not, an incomplete row is left for the next call.
 
     Raises:
         CorpusError: the first row does not parse.
@@ -169,7 +172,7 @@ def _parsed(
                 end = before + reader.line_num
                 if fields:
                     if end > start + 1:
-                        chunk.several.append(len(rows))
+                        chunk.multiline.append(len(rows))
                     rows.append(Row(number + start, fields))
                 start = end
             return chunk, start
@@ -178,7 +181,7 @@ def _parsed(
             if not last and UNCLOSED in str(error):
                 return chunk._replace(lines=lines[:start]), start
             plain = _plain(number + start, lines[start:end], shape, error)
-            if plain is None and start:  # what stands before it may be wrong too
+            if plain is None and start:  # a stray quote may be in an earlier row
                 return chunk._replace(lines=lines[:start]), start
             if plain is None:
                 raise CorpusError(_unparsed(path, number, error)) from error
@@ -190,11 +193,11 @@ def _parsed(
 
 
 def _plain(first: int, lines: Sequence[str], shape: Shape, error: csv.Error) -> Row | None:
-    """Return the first of some lines that do not parse, as it stands, if that is a row."""
+    """Return the first of some lines that do not parse, if without quoting it is a row."""
     rows = list(shape.unquoted(first, lines)) if shape.delimiter == TAB else []
     if not shape.fits(rows[:1]):
         return None
-    # A quote that never closes in the last line may as well be a text that was cut off.
+    # With an open quote in the last line, the file may just as well be truncated.
     if UNCLOSED in str(error) and (len(rows) < 2 or not shape.fits(rows)):
         return None
     return rows[0] if rows else None
@@ -210,40 +213,40 @@ def _unparsed(path: Location, line: int, error: csv.Error) -> str:
 
 
 def _separate(path: Location, chunks: Iterator[Chunk], shape: Shape) -> Iterator[list[Row]]:
-    """The same rows, where a quote that opens no field swallowed none.
+    """Yield the rows of each chunk, those of a TSV that a stray quote joined as they were.
 
     Raises:
-        CorpusError: it did, in a CSV.
+        CorpusError: a stray quote joined rows of a CSV.
     """
     number = 1
     for chunk in chunks:
         rows, found = chunk.rows, swallowed(chunk, shape)
         if found and shape.delimiter != TAB:
-            place = min(found)
+            index = min(found)
             raise CorpusError(
-                f"{path}:{rows[place].line}: row {number + place}: a quote that opens here "
-                f"joins {len(found[place])} lines that look like rows of their own; put the "
+                f"{path}:{rows[index].line}: row {number + index}: a quote that opens here "
+                f"joins {len(found[index])} lines that look like rows of their own; put the "
                 'field in quotes and write a quote inside it as "" (if one text does hold '
                 "these lines, write the file as JSON Lines)"
             )
         if found:
-            rows = [own for place, row in enumerate(rows) for own in found.get(place, [row])]
+            rows = [part for index, row in enumerate(rows) for part in found.get(index, [row])]
         yield rows
         number += len(rows)
 
 
 def _checked(path: Location, chunks: Iterator[list[Row]], shape: Shape) -> Iterator[list[Row]]:
-    """The same rows; raises a CorpusError at one with another number of fields."""
+    """Yield the same rows. Raises a CorpusError if one has the wrong number of fields."""
     number = 1
     for rows in chunks:
         widths = {len(row.fields) for row in rows}
-        if widths and not shape.least <= min(widths) <= max(widths) <= shape.most:
-            place, row = next(
-                (place, row) for place, row in enumerate(rows) if not shape.fits([row])
+        if widths and not shape.min_fields <= min(widths) <= max(widths) <= shape.fields:
+            index, row = next(
+                (index, row) for index, row in enumerate(rows) if not shape.fits([row])
             )
             raise CorpusError(
-                f"{path}:{row.line}: row {number + place}: wrong number of fields: "
-                f"{len(row.fields)} for {shape.most} columns; quote a field that holds the "
+                f"{path}:{row.line}: row {number + index}: wrong number of fields: "
+                f"{len(row.fields)} for {shape.fields} columns; quote a field that holds the "
                 "separator or a line break"
             )
         yield rows

@@ -1,4 +1,4 @@
-"""JSON Lines as rows: one object a line (jsonlines.org)."""
+"""JSON Lines as rows: one object per line (jsonlines.org)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from features.errors import CorpusError
 from features.messages import clipped
 from features.storage.location import Location
 
-ONE_A_LINE = (
-    "write one JSON object a line; in pandas: to_json(..., orient='records', lines=True)"
+ONE_PER_LINE = (
+    "write one JSON object per line; in pandas: to_json(..., orient='records', lines=True)"
 )
 
 
 class Repeating(dict[str, Any]):
-    """A JSON object in which a name stands more than once.
+    """A JSON object in which a name occurs more than once.
 
     Attributes:
-        names: all of them, in order.
+        names: all names in order, repeats included.
     """
 
     names: tuple[str, ...] = ()
@@ -31,11 +31,11 @@ class Repeating(dict[str, Any]):
 def json_lines(
     path: Location, wanted: Sequence[ColumnRequest], size: int
 ) -> Iterator[RowBatch]:
-    """Rows of JSON Lines; blank lines are skipped.
+    """Yield the rows of a JSON Lines file; blank lines are skipped.
 
-    Rows may lack a column, so which columns exist is judged on the first batch.
+    A column may be missing from some rows, so the first batch decides which columns exist.
     """
-    # Only \n ends a line: JSON allows a bare \r between its tokens.
+    # Only \n ends a line: JSON allows a single \r between its tokens.
     with open_lines(path, newline="\n") as lines:
         objects = _objects(path, lines, wanted)
         first = 1
@@ -49,32 +49,32 @@ def json_lines(
             yield RowBatch(first, [line for line, _ in batch], cells, len(batch))
             first += len(batch)
     if first == 1:
-        raise CorpusError(f"{path}: the file is empty; {ONE_A_LINE}")
+        raise CorpusError(f"{path}: the file is empty; {ONE_PER_LINE}")
 
 
 def _objects(
     path: Location, lines: Iterator[str], wanted: Sequence[ColumnRequest]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line, object) of every line that is not blank."""
+    """Yield (line, object) of every line that is not blank."""
     decode = json.JSONDecoder(object_pairs_hook=_object).decode
     for number, line in enumerate(lines, 1):
         if line.isspace():
             continue
-        place = f"{path}:{number}"
+        where = f"{path}:{number}"
         try:
             row = decode(line)
         except json.JSONDecodeError as error:
-            where = f"{error.msg} at column {error.colno}"
-            raise CorpusError(f"{place}: not JSON: {where}; {ONE_A_LINE}") from error
+            fault = f"{error.msg} at column {error.colno}"
+            raise CorpusError(f"{where}: not JSON: {fault}; {ONE_PER_LINE}") from error
         except (ValueError, RecursionError) as error:
-            raise CorpusError(f"{place}: JSON beyond reading: {error}; {ONE_A_LINE}") from error
+            raise CorpusError(f"{where}: unreadable JSON: {error}; {ONE_PER_LINE}") from error
         if not isinstance(row, dict):
-            raise CorpusError(f"{place}: not a JSON object: {clipped(row)}; {ONE_A_LINE}")
+            raise CorpusError(f"{where}: not a JSON object: {clipped(row)}; {ONE_PER_LINE}")
         if isinstance(row, Repeating):
-            check_repeated(place, row.names, wanted)
-        _refuse_objects(place, row, wanted)
+            check_repeated(where, row.names, wanted)
+        _refuse_objects(where, row, wanted)
         if "\\ud" in line or "\\uD" in line:
-            _refuse_surrogates(place, row, wanted)
+            _refuse_surrogates(where, row, wanted)
         yield number, row
 
 
@@ -87,25 +87,25 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeating
 
 
-def _refuse_objects(place: str, row: dict[str, Any], wanted: Sequence[ColumnRequest]) -> None:
-    """Raise a CorpusError where a cell is an object: a table written column by column."""
+def _refuse_objects(where: str, row: dict[str, Any], wanted: Sequence[ColumnRequest]) -> None:
+    """Raise a CorpusError if a cell is an object, as in a table written column by column."""
     for column in wanted:
         value = row.get(column.name)
         if isinstance(value, dict):
             raise CorpusError(
-                f"{place}: {column.name!r} is an object, {clipped(dict(value))}, not a string; "
-                f"{ONE_A_LINE}"
+                f"{where}: {column.name!r} is an object, {clipped(dict(value))}, not a string; "
+                f"{ONE_PER_LINE}"
             )
 
 
 def _refuse_surrogates(
-    place: str, row: dict[str, Any], wanted: Sequence[ColumnRequest]
+    where: str, row: dict[str, Any], wanted: Sequence[ColumnRequest]
 ) -> None:
-    """Raise a CorpusError where a cell holds half of a surrogate pair, which is no text."""
+    """Raise a CorpusError if a cell holds half of a surrogate pair, which is no text."""
     for column in wanted:
         value = row.get(column.name)
         if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
             raise CorpusError(
-                f"{place}: a lone surrogate in {column.name!r}: {clipped(value)}; "
+                f"{where}: a lone surrogate in {column.name!r}: {clipped(value)}; "
                 "write the character whole, or drop it"
             )

@@ -1,7 +1,8 @@
-"""Parquet as rows: one file, or a folder of files that are parts of one table.
+"""Reader of Parquet: one file, or a folder of files that are parts of one table.
 
-Parts are read one after the other, by name. Folders ``key=value`` (as Spark, pandas and
-DuckDB write partitions) give a column ``key`` with one value for all rows below them.
+Parts are read one after another, in the order of their names. A folder named ``key=value``
+(as Spark, pandas and DuckDB write partitions) adds a column ``key`` with that value to all
+rows in it.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ from features.storage.location import Location
 
 SUFFIX, MAGIC = ".parquet", b"PAR"
 HIDDEN = ("_", ".")
-"""Beginnings of names that are no parts: marks, checksums, and what editors leave."""
+"""First characters of names that are not parts: markers, checksums, editor backups."""
 
 MISSING = "__HIVE_DEFAULT_PARTITION__"
 AGAIN = "write or download it again"
 
 Parts = dict[Location, dict[str, str | None]]
-"""Files, each with the cells that its folders give to all of its rows."""
+"""File -> the cells that the names of its folders give to all of its rows."""
 
 
 def parts_of(folder: Location) -> Parts:
-    """Return the parts of a table by name; none where the folder is not one.
+    """Return the parts of a table in the order of their names; {} if a folder is no table.
 
-    It is one if it holds Parquet and no other data file, or folders ``key=value``. Beside
-    other folders, which may hold more of it or something else, it is none.
+    A table is a folder that holds only Parquet files and folders ``key=value``. A folder with
+    any other folder or data file in it is not a table, since it may be something else.
     """
-    entries = _shown(folder)
+    entries = _visible(folder)
     if any(suffix_of(entry) in SUFFIXES and suffix_of(entry) != SUFFIX for entry in entries):
         return {}
     parts: Parts = {}
@@ -47,18 +48,18 @@ def parts_of(folder: Location) -> Parts:
             key, equals, value = entry.name.partition("=")
             if not (equals and key):
                 return {}
-            own = {unquote(key): None if value == MISSING else unquote(value)}
+            cell = {unquote(key): None if value == MISSING else unquote(value)}
             inner = parts_of(entry)
-            if not inner and _shown(entry):
+            if not inner and _visible(entry):
                 return {}
-            parts |= {file: own | cells for file, cells in inner.items()}
+            parts |= {file: cell | cells for file, cells in inner.items()}
         elif suffix_of(entry) == SUFFIX:
             parts[entry] = {}
     return parts
 
 
-def _shown(folder: Location) -> list[Location]:
-    """Return what lies in a folder, by name, hidden entries left out."""
+def _visible(folder: Location) -> list[Location]:
+    """Return the entries of a folder in the order of their names, without hidden ones."""
     entries = (entry for entry in folder.iterdir() if not entry.name.startswith(HIDDEN))
     return sorted(entries, key=lambda entry: entry.name)
 
@@ -66,7 +67,7 @@ def _shown(folder: Location) -> list[Location]:
 def parquet_parts(
     parts: Parts, wanted: Sequence[ColumnRequest], size: int
 ) -> Iterator[RowBatch]:
-    """Rows of all parts, counted through from the first to the last."""
+    """Yield the rows of all parts; the row numbers continue from part to part."""
     first = 1
     for file, cells in parts.items():
         check_file(file)
@@ -81,10 +82,10 @@ def parquet(
     size: int,
     constant: dict[str, str | None] | None = None,
 ) -> Iterator[RowBatch]:
-    """Rows of one file, a few row groups in memory at a time.
+    """Yield the rows of one file, with a few row groups in memory at a time.
 
     Args:
-        constant: cells of all rows, for columns that the file itself lacks.
+        constant: cells of all rows, for columns that are not in the file.
     """
     # pyarrow is slow to import, and no other format needs it.
     import pyarrow.parquet as pq
@@ -113,7 +114,7 @@ def parquet(
 
 @contextmanager
 def sound(path: Source, what: str) -> Iterator[None]:
-    """Turn whatever pyarrow raises over damaged or odd data into a CorpusError."""
+    """Turn any error of pyarrow on damaged or unusual data into a CorpusError."""
     import pyarrow as pa
 
     try:
@@ -125,7 +126,7 @@ def sound(path: Source, what: str) -> Iterator[None]:
 
 @contextmanager
 def _seekable(path: Location) -> Iterator[IO[bytes]]:
-    """The unpacked bytes of ``path`` as a seekable stream; gzip goes to a temporary file."""
+    """Open the unpacked bytes as a seekable stream; gzip is unpacked to a temporary file."""
     with open_bytes(path) as stream:
         if not is_gzipped(path):
             yield stream
@@ -137,7 +138,7 @@ def _seekable(path: Location) -> Iterator[IO[bytes]]:
 
 
 def check_arrow_type(path: Source, name: str, kind: Any) -> None:
-    """Raise a CorpusError at an Arrow type whose values are neither texts nor numbers."""
+    """Raise a CorpusError if the values of an Arrow type are neither texts nor numbers."""
     from pyarrow import types
 
     kind = kind.value_type if types.is_dictionary(kind) else kind
@@ -155,7 +156,7 @@ def check_arrow_type(path: Source, name: str, kind: Any) -> None:
 
 
 def arrow_cells(path: Source, name: str, column: Any, first: int) -> list[Any]:
-    """Return the values of an Arrow column; raises a CorpusError at one that is not UTF-8."""
+    """Return the values of an Arrow column. Raises a CorpusError if one is not UTF-8."""
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError as error:

@@ -1,7 +1,7 @@
-"""Stray quotes of CSV and TSV: rows that a quote which opens no field has joined to one.
+"""Stray quotes of CSV and TSV, which join several rows to one.
 
-Files written without quoting hold quotes that mean nothing. To the rules of CSV such a quote
-opens a field, which then takes in the rows up to the next quote.
+A file written without quoting may have a quote at the beginning of a field. By the rules of
+CSV that quote opens a quoted field, which then goes on over all rows up to the next quote.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 TAB = "\t"
-MANY_LINES, MANY_ROWS = 3, 20
-"""So many lines with the right number of separators are rows, not one text, in a TSV, and in
-a CSV beside so many other rows of which none holds a separator in quotes."""
+MIN_LINES = 3
+"""Minimum lines with the right number of separators that are taken for rows, not for one text:
+always in a TSV; in a CSV with ``MIN_ROWS`` other rows, fewer than half of them quoted."""
+
+MIN_ROWS = 20
+"""Minimum other rows of a CSV for ``MIN_LINES`` to count."""
 
 DIGITS = re.compile(r"\d+")
 
@@ -26,24 +29,24 @@ class Row(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """How the rows of a file are cut.
+    """The delimiter of a file, and how many fields its rows have.
 
     Attributes:
-        delimiter: between two fields.
-        most: fields of the header.
-        least: fields without the nameless ones at its end, which rows may lack.
+        delimiter: character between two fields.
+        fields: number of fields of the header; no row has more.
+        min_fields: minimum fields of a row: nameless columns at the end may be missing.
     """
 
     delimiter: str
-    most: int
-    least: int
+    fields: int
+    min_fields: int
 
     def fits(self, rows: Iterable[Row]) -> bool:
-        """Return whether all rows have as many fields as the header."""
-        return all(self.least <= len(row.fields) <= self.most for row in rows)
+        """Return whether all rows have a number of fields that fits the header."""
+        return all(self.min_fields <= len(row.fields) <= self.fields for row in rows)
 
     def unquoted(self, first: int, lines: Sequence[str]) -> Iterator[Row]:
-        """Yield lines as rows of their own, quotes being plain characters.
+        """Yield every line as a row, with quotes as ordinary characters.
 
         Args:
             first: number of the first line.
@@ -55,52 +58,52 @@ class Shape(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Some rows of a file, as the quotes cut them.
+    """Some parsed rows of a file, and their lines.
 
     Attributes:
-        rows: none of them blank.
-        several: places of the rows that take more than one line.
+        rows: the rows, without blank ones.
+        multiline: indices of the rows that take more than one line.
         first: number of the first line.
-        lines: all lines as they stand in the file.
+        lines: all lines as in the file.
     """
 
     rows: list[Row]
-    several: list[int]
+    multiline: list[int]
     first: int
     lines: Sequence[str]
 
 
 def swallowed(chunk: Chunk, shape: Shape) -> dict[int, list[Row]]:
-    """Return the places of rows that a stray quote made of several, and what they are.
+    """Return which rows a stray quote joined from several: index -> the rows as they were.
 
-    Read without quotes, every line of the chunk has the right number of fields, as in a
-    file that was written without quoting, and something else tells that the lines are rows:
-    they have, in one of the columns, values that other rows have there; or other rows hold
-    quotes that a writer who quotes would have doubled; or there are many of them.
+    A row counts as joined if every line of the chunk, read without quoting, has the right
+    number of fields, and one of these holds: in some column its lines have values that other
+    rows have there too; other rows hold quotes that a quoting writer would have doubled; or
+    it has many lines.
     """
-    if not chunk.several or not shape.fits(shape.unquoted(chunk.first, chunk.lines)):
+    if not chunk.multiline or not shape.fits(shape.unquoted(chunk.first, chunk.lines)):
         return {}
-    starts = {row.line: place for place, row in enumerate(chunk.rows)}
-    joined: dict[int, list[Row]] = {place: [] for place in chunk.several}
+    starts = {row.line: index for index, row in enumerate(chunk.rows)}
+    joined: dict[int, list[Row]] = {index: [] for index in chunk.multiline}
     others: list[Row] = []
-    place = -1
+    index = -1
     for line in shape.unquoted(chunk.first, chunk.lines):
-        place = starts.get(line.line, place)
-        joined.get(place, others).append(line)
+        index = starts.get(line.line, index)
+        joined.get(index, others).append(line)
     if any('"' in cell[1:] and cell[0] != '"' for row in others for cell in row.fields):
         return joined
-    if shape.most == 1:
+    if shape.fields == 1:
         return {}
     plain = 2 * sum(map(_wrapped, others)) < len(others) or not others
-    many = plain and (shape.delimiter == TAB or len(others) >= MANY_ROWS)
-    usual = [set(map(_folded, column)) for column in _columns(others, shape.most)]
+    many = plain and (shape.delimiter == TAB or len(others) >= MIN_ROWS)
+    usual = [set(map(_mask_numbers, column)) for column in _columns(others, shape.fields)]
     return {
-        place: rows
-        for place, rows in joined.items()
-        if (many and len(rows) >= MANY_LINES)
+        index: rows
+        for index, rows in joined.items()
+        if (many and len(rows) >= MIN_LINES)
         or any(
-            all(cell and _folded(cell) in known for cell in column)
-            for column, known in zip(_columns(rows, shape.most), usual, strict=True)
+            all(cell and _mask_numbers(cell) in known for cell in column)
+            for column, known in zip(_columns(rows, shape.fields), usual, strict=True)
         )
     }
 
@@ -111,13 +114,13 @@ def _wrapped(row: Row) -> bool:
 
 
 def _columns(rows: Sequence[Row], width: int) -> list[list[str]]:
-    """Return the cells of every column, "" where a row has none."""
+    """Return the cells of every column, "" where a row is shorter."""
     return [
         [row.fields[field] if field < len(row.fields) else "" for row in rows]
         for field in range(width)
     ]
 
 
-def _folded(cell: str) -> str:
-    """Return a cell as values of one column are compared: numbers count as alike."""
+def _mask_numbers(cell: str) -> str:
+    """Return a cell with every number replaced by 0, so that all numbers compare equal."""
     return DIGITS.sub("0", cell)

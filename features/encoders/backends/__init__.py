@@ -1,1 +1,1 @@
-"""What runs an encoder: PyTorch or OpenVINO."""
+"""Back ends that run an encoder: PyTorch or OpenVINO."""

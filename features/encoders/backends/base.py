@@ -1,4 +1,4 @@
-"""What a back end is: token ids and a mask in, hidden states out."""
+"""The interface of a back end: token ids and a mask in, hidden states out."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Protocol
 from torch import Tensor
 
 Inputs = dict[str, Tensor]
-"""``input_ids``, ``attention_mask`` and mostly ``token_type_ids``, each (B, T) int64."""
+"""``input_ids``, ``attention_mask`` and usually ``token_type_ids``, each (B, T) int64."""
 
 Run = Callable[[Inputs], dict[int, Tensor]]
-"""One forward pass: hidden states (B, T, D) by layer, good until the next call."""
+"""A forward pass: layer -> hidden states (B, T, D), valid until the next call."""
 
 
 class Backend(Protocol):
-    """What an encoder asks of a back end.
+    """The interface of a back end.
 
     Attributes:
         name: ``torch`` or ``openvino``.
@@ -25,5 +25,5 @@ class Backend(Protocol):
     name: str
 
     def running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
-        """A forward pass that gives some layers, to be called while the context lasts."""
+        """Return a forward pass for some layers, which may be called inside the context."""
         ...

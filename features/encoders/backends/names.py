@@ -1,4 +1,4 @@
-"""The names of the back ends, as ``--backend`` takes them."""
+"""The names of the back ends for ``--backend``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The OpenVINO back end, converted straight from the torch module.
+"""The OpenVINO back end, converted from the loaded torch module.
 
-The only module of the project that imports openvino, which is an extra.
+Only this module imports openvino, which is an extra.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 openvino = importlib.import_module("openvino")
 
 CHECKED = 4
-"""Texts compared with torch after converting."""
+"""Number of texts that are compared with torch after the conversion."""
 
 PRECISION_HINTS = {"float32": openvino.Type.f32, "bfloat16": openvino.Type.bf16}
 
 
 class HiddenStates(torch.nn.Module):
-    """A transformer as a function of tensors alone, which is what can be traced."""
+    """A transformer as a function of tensors only, which can be traced."""
 
     def __init__(self, transformer: Any, options: dict[str, Any]) -> None:
         super().__init__()
@@ -41,7 +41,9 @@ class HiddenStates(torch.nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> tuple[Tensor, ...]:
-        """(B, T) each -> the hidden states (B, T, D) of all layers, embeddings first."""
+        """Return the hidden states (B, T, D) of all layers, embeddings first, for (B, T)
+        inputs.
+        """
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
@@ -87,7 +89,8 @@ class OpenVinoBackend:
         yield run
 
     def _compile(self, inputs: Inputs, layers: tuple[int, ...], precision: str) -> Any:
-        """An inference request that gives some layers, and computes nothing above them."""
+        """Return an inference request that gives some layers, and computes nothing above
+        them."""
         settings = {
             "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -109,7 +112,7 @@ class OpenVinoBackend:
     def _check(
         self, request: Any, inputs: Inputs, layers: tuple[int, ...], precision: str
     ) -> None:
-        """A trace fixes what depends on its example; other texts show whether it mattered."""
+        """Compare with torch on other texts than the example that was traced."""
         few = {name: tensor[:CHECKED].contiguous() for name, tensor in inputs.items()}
         mask = few["attention_mask"].bool()
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
@@ -132,14 +135,15 @@ class OpenVinoBackend:
 
 
 def _infer(request: Any, inputs: Inputs) -> list[Tensor]:
-    """Its outputs, which stand in the request's own memory: good until the next call."""
+    """Return its outputs, which stand in the request's own memory: good until the next call."""
     arrays = [tensor.numpy() for tensor in inputs.values()]
     outputs = request.infer(arrays, share_inputs=True, share_outputs=True)
     return [torch.from_numpy(outputs[place]) for place in range(len(outputs))]
 
 
 def _example(names: list[str]) -> Inputs:
-    """Inputs to trace with: two texts, one padded, so that the mask is not optimized away."""
+    """Return inputs to trace with: two texts, one padded, so that the mask is not optimized
+    away."""
     example = {name: torch.zeros((2, 8), dtype=torch.int64) for name in names}
     example["attention_mask"][0] = 1
     example["attention_mask"][1, :5] = 1

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from features.encoders.backends.base import Inputs, Run
 from features.encoders.backends.names import TORCH
+from features.encoders.loading import shows_layers
 
 
 class TorchBackend:
@@ -25,12 +26,16 @@ class TorchBackend:
 
     def __init__(self, transformer: Any, options: dict[str, Any]) -> None:
         self._transformer, self._options = transformer, options
+        self._shows_layers = shows_layers(transformer)
 
     @contextmanager
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
-        """As ``Backend``."""
+        """As ``Backend``; of a model that shows no layers the last one alone."""
 
         def run(inputs: Inputs) -> dict[int, Tensor]:
+            if not self._shows_layers:
+                last = self._transformer(**inputs, **self._options).last_hidden_state
+                return dict.fromkeys(layers, last)
             hidden = self._transformer(
                 **inputs, **self._options, output_hidden_states=True, return_dict=True
             ).hidden_states

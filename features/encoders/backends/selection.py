@@ -27,16 +27,15 @@ from features.errors import EncoderError, SettingError
 from features.hardware import AUTO
 
 Check = Callable[["Backend", Sequence[int], str], None]
-"""Raises ``EncoderError`` where a back end gives other vectors of some layers."""
+"""Raises ``EncoderError`` if a back end gives other vectors for some layers."""
 
 
 PAYS_AFTER = 100_000
-"""Tokens after which converting is tried. It takes as long as some 50,000 to 150,000 tokens
-gain by it (embedded encoder, 2 cores): who encodes less never pays, who encodes much soon wins
-it back."""
+"""Tokens before a conversion is tried. It takes as long as it saves on 50,000 to 150,000 tokens
+(embedded encoder, 2 cores), so small jobs never convert."""
 
 FASTER = 1.05
-"""Gain that moves a run to the other back end; less is not worth a change."""
+"""Minimum speed ratio at which a run changes to the other back end."""
 
 TRIALS = 3
 NOTHING = torch.zeros(0)
@@ -99,7 +98,8 @@ class FasterBackend:
 def trial(
     backends: Sequence[Backend], inputs: Inputs, layers: Sequence[int], precision: str
 ) -> list[float]:
-    """Seconds of each for one batch: the best of some runs in turn, after one to warm up."""
+    """Return seconds of each for one batch: the best of some runs in turn, after one to warm
+    up."""
     best = [float("inf")] * len(backends)
     for turn in range(1 + TRIALS):
         for place, backend in enumerate(backends):
@@ -114,7 +114,7 @@ def trial(
 
 
 def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backend:
-    """The back end of a name for a transformer on its device.
+    """Return the back end of a name for a transformer on its device.
 
     Args:
         name: ``torch``, ``openvino``, or ``auto``: torch, and openvino where it is installed,
@@ -155,5 +155,5 @@ def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backen
 
 
 def installed() -> bool:
-    """Whether OpenVINO can be had; imports nothing."""
+    """Return whether OpenVINO can be had; imports nothing."""
     return importlib.util.find_spec("openvino") is not None

@@ -1,1 +1,1 @@
-"""What a model is, read from its folder without loading it."""
+"""Description of an encoder from its files, without importing torch."""

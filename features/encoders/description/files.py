@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,21 @@ CODE_OWNERS = ("config.json", "tokenizer_config.json", "processor_config.json")
 INERT_SUFFIXES = frozenset({".md", ".png", ".jpg", ".onnx", ".h5", ".msgpack", ".bin", ".pt"})
 """Of files that are documents, or weights of other frameworks."""
 
+OTHER_FORMATS = frozenset({"onnx", "openvino"})
+"""Folders of the same model for other libraries."""
+
+KNOWN_WEIGHTS = (
+    "model*.safetensors",
+    "pytorch_model*.bin",
+    "tf_model.h5",
+    "flax_model.msgpack",
+    "*.onnx",
+)
+"""Of one model in several formats: code of its own has no need to open them."""
+
 
 def read_json(path: Path, name: str) -> Any:
-    """What a JSON file holds. Raises ``EncoderError`` where it cannot be read."""
+    """Return what a JSON file holds. Raises ``EncoderError`` where it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -90,7 +102,7 @@ def read_json(path: Path, name: str) -> Any:
 
 
 def read_object(path: Path, name: str) -> dict[str, Any]:
-    """The JSON object of a file; an empty one where there is no file.
+    """Return the JSON object of a file; an empty one where there is no file.
 
     Raises:
         EncoderError: it cannot be read, or holds something else than an object.
@@ -107,7 +119,7 @@ def read_object(path: Path, name: str) -> dict[str, Any]:
 
 
 def weight_digests(transformer: Path, config: dict[str, Any], name: str) -> dict[str, str]:
-    """SHA-256 of the transformer's weights by file name.
+    """Return SHA-256 of the transformer's weights by file name.
 
     Raises:
         EncoderError: there are none in safetensors, or loading would open others.
@@ -142,7 +154,7 @@ def weight_digests(transformer: Path, config: dict[str, Any], name: str) -> dict
 
 
 def tokenizer_digests(transformer: Path, name: str) -> dict[str, str]:
-    """SHA-256 of everything that a tokenizer may read, by path.
+    """Return SHA-256 of everything that a tokenizer may read, by path.
 
     Raises:
         EncoderError: there is no vocabulary.
@@ -167,16 +179,20 @@ def tokenizer_digests(transformer: Path, name: str) -> dict[str, str]:
 
 
 def needs_sentencepiece(transformer: Path) -> bool:
-    """Whether the vocabulary can be read by the package sentencepiece only."""
+    """Return whether the vocabulary can be read by the package sentencepiece only."""
     return not (transformer / "tokenizer.json").exists() and any(
         transformer.glob(SENTENCEPIECE)
     )
 
 
-def code_digests(folder: Path, transformer: Path) -> dict[str, str]:
-    """SHA-256 of the Python files that come with a trusted model, and of what they may read.
+def code_digests(folder: Path, transformer: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Return SHA-256 of the Python files that come with a trusted model, and of what they may
+    read.
 
     Files that every model has are left out: they count elsewhere, or change nothing.
+
+    Args:
+        paths: the modules' folders, below the model's.
 
     Raises:
         EncoderError: its configuration takes code from another repository, which no digest
@@ -198,25 +214,24 @@ def code_digests(folder: Path, transformer: Path) -> dict[str, str]:
         outer = set(folder.glob("**/*.py")) - set(transformer.glob("**/*.py"))
         digests |= {f"root code:{file.relative_to(folder)}": sha256(file) for file in outer}
     if digests:
+        known = {folder, transformer, *(folder / path for path in paths)}
         digests |= {
             f"beside code:{file.relative_to(folder)}": sha256(file)
             for file in folder.rglob("*")
-            if file.is_file() and _unknown(file) and not _hidden(file, folder)
+            if file.is_file() and _unknown(file, folder, known) and not _hidden(file, folder)
         }
     return digests
 
 
-def _unknown(file: Path) -> bool:
-    return (
-        file.name not in COMMON_FILES
-        and file.suffix not in INERT_SUFFIXES
-        and file.suffix not in (".py", ".safetensors")
-        and not any(file.match(pattern) for pattern in RARE_TOKENIZER_FILES)
-    )
+def _unknown(file: Path, folder: Path, known: Collection[Path]) -> bool:
+    if file.suffix in (".py", ".md") or file.relative_to(folder).parts[0] in OTHER_FORMATS:
+        return False
+    common = (*COMMON_FILES, *KNOWN_WEIGHTS, *RARE_TOKENIZER_FILES)
+    return file.parent not in known or not any(file.match(pattern) for pattern in common)
 
 
 def module_digests(folder: Path, paths: Iterable[str], *, everything: bool) -> dict[str, str]:
-    """SHA-256 of the files of the modules behind the transformer, by path.
+    """Return SHA-256 of the files of the modules behind the transformer, by path.
 
     Args:
         paths: the modules' folders, below the model's.
@@ -237,10 +252,11 @@ def module_digests(folder: Path, paths: Iterable[str], *, everything: bool) -> d
             )
     roots = [folder / path for path in sorted(wanted)] + ([folder] if everything else [])
     files = {file for root in roots for file in root.rglob("*") if file.is_file()}
+    inert = {".md"} if everything else INERT_SUFFIXES
     return {
         file.relative_to(folder).as_posix(): sha256(file)
         for file in files
-        if file.suffix not in INERT_SUFFIXES and not _hidden(file, folder)
+        if file.suffix not in inert and not _hidden(file, folder)
     }
 
 
@@ -254,7 +270,7 @@ def _pickles(folder: Path) -> list[str]:
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file. Raises ``EncoderError`` where it cannot be read."""
+    """Return hexadecimal SHA-256 of a file. Raises ``EncoderError`` where it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -263,11 +279,11 @@ def sha256(path: Path) -> str:
 
 
 def canonical(value: object) -> str:
-    """Hexadecimal SHA-256 of a value's canonical JSON."""
+    """Return hexadecimal SHA-256 of a value's canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def combined(digests: dict[str, str]) -> str:
-    """One digest of several named ones."""
+    """Return one digest of several named ones."""
     return canonical(sorted(digests.items()))

@@ -1,4 +1,4 @@
-"""Where an encoder's files lie: embedded, in a folder, or in the hub's cache."""
+"""Locations of encoder files: embedded, in a local folder, or in the hub's cache."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def commit_of(folder: Path) -> str:
-    """The commit of a snapshot in the hub's cache; '' for any other folder."""
+    """Return the commit of a snapshot in the hub's cache; '' for any other folder."""
     known = folder.parent.name == "snapshots" and COMMIT.fullmatch(folder.name)
     return folder.name if known else ""
 
 
 def pinned(name: str, commit: str) -> str:
-    """A hub id at a commit, whatever revision it named before.
+    """Return a hub id at a commit, whatever revision it named before.
 
     >>> pinned("owner/name@main", "0123")
     'owner/name@0123'
@@ -34,14 +34,14 @@ def pinned(name: str, commit: str) -> str:
 
 
 def locate(name: str, trust_remote_code: bool = False) -> Path:
-    """The folder of the embedded encoder, of a local one, or of a hub model's snapshot.
+    """Return the folder of the embedded encoder, of a local one, or of a hub model's snapshot.
 
     Args:
         name: a folder, or a hub id, which may end in ``@`` and a commit, tag or branch.
-        trust_remote_code: fetch the Python files of a hub model too; nothing runs here.
+        trust_remote_code: also download the Python files of a hub model; nothing is run here.
 
     Raises:
-        EncoderError: it is not to be had here.
+        EncoderError: the encoder is not available.
     """
     if name in EMBEDDED_NAMES:
         package = importlib.util.find_spec(EMBEDDED_PACKAGE)
@@ -68,7 +68,7 @@ def locate(name: str, trust_remote_code: bool = False) -> Path:
 
 
 def _from_hub(name: str, trust_remote_code: bool) -> Path:
-    """The snapshot of a hub model; offline only what was downloaded before."""
+    """Return the snapshot of a hub model; offline only what was downloaded before."""
     # Imported here alone: it costs start-up time that local models need not pay.
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (

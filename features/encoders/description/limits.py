@@ -1,9 +1,9 @@
-"""How many tokens a model sees at once: where sentence-transformers would cut a text.
+"""The maximum number of tokens of a model, at which sentence-transformers would cut a text.
 
 stated by the settings      max_seq_length, or the processor's model_max_length
-otherwise                   the tokenizer's limit, and the positions that the model has
-in every case               no more than the positions that can be used, where they are a
-                            table and not rotations, which go on
+otherwise                   the tokenizer's limit, and the number of positions of the model
+in every case               at most the number of usable positions, if they are a table and
+                            not rotations or distances, which go on
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from features.errors import EncoderError
 LONGEST_WITHOUT_LIMIT = 512
 """Tokens seen by models that state no limit of their own, such as XLNet."""
 
+ENDLESS = 10**9
+"""From here on a stated number of tokens means that there is no limit."""
+
 OFFSET_POSITIONS = frozenset(
     {
         "camembert",
         "data2vec-text",
+        "esm",
         "ibert",
         "lilt",
         "longformer",
@@ -38,6 +42,9 @@ OFFSET_POSITIONS = frozenset(
 FIXED_PADDING = {"mpnet": 1}
 """Families that count positions from this padding index, whatever their config.json says."""
 
+WITHOUT_TABLE = frozenset({"bloom", "falcon_mamba", "funnel", "mamba", "mamba2", "rwkv"})
+"""Families that see distances or go on for ever, whatever positions are stated."""
+
 POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "context_length")
 WITHOUT_POSITIONS = frozenset({"t5", "mt5", "umt5", "longt5"})
 """Families whose positions are relative; ``n_positions`` in their config.json says nothing."""
@@ -46,7 +53,7 @@ WITHOUT_POSITIONS = frozenset({"t5", "mt5", "umt5", "longt5"})
 def most_tokens(
     config: dict[str, Any], settings: dict[str, Any], tokenizer: dict[str, Any]
 ) -> int:
-    """Tokens of a text that a model sees, special ones included.
+    """Return tokens of a text that a model sees, special ones included.
 
     Args:
         config: the transformer's config.json.
@@ -64,27 +71,38 @@ def most_tokens(
     limits = []
     if stated:
         limits.append(_limit(stated, "max_seq_length"))
-    elif tokenizer.get("model_max_length"):
-        limits.append(_limit(tokenizer["model_max_length"], "model_max_length"))
-    if positions > 0 and not (stated and _rotary(config)):
+    else:
+        own = tokenizer.get("model_max_length") or tokenizer.get("max_len")  # its old name
+        limits += [_limit(own, "model_max_length")] if own else []
+    if positions > 0 and not (stated and _endless(config)):
         limits.append(_usable(positions, config))
     called = settings.get("processing_kwargs") or {}
     for part in ("text", "common"):
         most = (called.get(part) or {}).get("max_length")
         if most:
             limits.append(_limit(most, f"processing_kwargs.{part}.max_length"))
-    finite = [limit for limit in limits if 0 < limit < 10**9]
+    finite = [limit for limit in limits if 0 < limit < ENDLESS]
     return min(finite, default=LONGEST_WITHOUT_LIMIT)
 
 
-def _rotary(config: dict[str, Any]) -> bool:
-    kind = config.get("position_embedding_type", "absolute")
-    return kind in ("rope", "rotary", "alibi") or any("rope_" in key for key in config)
+def _endless(config: dict[str, Any]) -> bool:
+    """Whether positions are rotations or distances, which go on behind those stated."""
+    return (
+        config.get("position_embedding_type", "absolute") in ("rope", "rotary", "alibi")
+        or config.get("alibi") is True
+        or config.get("model_type") in WITHOUT_TABLE
+        or (
+            config.get("relative_attention") is True
+            and not config.get("position_biased_input", True)
+        )
+        or any("rope_" in key or key.startswith("rotary_emb") for key in config)
+    )
 
 
 def _usable(positions: int, config: dict[str, Any]) -> int:
     family = str(config.get("model_type", ""))
-    if family not in OFFSET_POSITIONS:
+    table = family != "esm" or config.get("position_embedding_type") == "absolute"
+    if family not in OFFSET_POSITIONS or not table:
         return positions
     padding = FIXED_PADDING.get(family, config.get("pad_token_id", 1))
     return positions - 1 - (padding if isinstance(padding, int) else 1)
@@ -97,4 +115,4 @@ def _limit(value: object, name: str) -> int:
             f"the encoder's {name} is {value!r}, which is no number of tokens; correct its "
             "configuration, or copy the model again"
         )
-    return int(value) if value < 10**9 else 10**9
+    return int(value) if value < ENDLESS else ENDLESS

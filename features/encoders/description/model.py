@@ -1,7 +1,7 @@
-"""EncoderModel: what an encoder's folder says of itself, read without importing torch.
+"""EncoderModel: the description of an encoder, read from its folder without importing torch.
 
-A warm run needs only the fingerprint of its vectors. Everything that goes into it stands in
-small JSON files and in the digest of the weights, so nothing here loads a model.
+A warm run needs only the fingerprint of its vectors. Everything in it comes from small JSON
+files and from the digest of the weights, so nothing here loads a model.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ PADDING_SENSITIVE = frozenset(
         "yoso",
     }
 )
-"""Families whose hidden states change with padding, so that they are encoded without any."""
+"""Families whose hidden states change with padding, so they are encoded unpadded."""
 
 LAST_CLS = frozenset({"xlnet"})
-"""Families whose CLS token stands last."""
+"""Families whose CLS token is the last one."""
 
 WIDTH_KEYS = ("hidden_size", "dim", "d_model", "n_embd", "emb_dim")
 DEPTH_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers")
@@ -110,23 +110,21 @@ class EncoderModel:
 
     @property
     def label(self) -> str:
-        """Its name in ``space.json``: a folder's absolute path, else the name as given."""
+        """The name in ``space.json``: the absolute path of a folder, otherwise the name as
+        given.
+        """
         if self.name in EMBEDDED_NAMES:
             return EMBEDDED
         return str(self.folder) if Path(self.name).expanduser().is_dir() else self.name
 
     @property
     def commit(self) -> str:
-        """Of a model in the hub's cache the commit that its files are of; else ''."""
+        """The commit of a model in the hub's cache; '' for any other model."""
         return commit_of(self.folder)
 
     @property
     def sequence_layer(self) -> int:
-        """The default layer of sequence layouts: two thirds up.
-
-        Measured with the embedded encoder (DESIGN.md, 'Layers matter'): the middle layers
-        serve CNN and LSTM heads best, the last one worst.
-        """
+        """The default layer of sequence layouts: two thirds of the depth (docs/layers.md)."""
         return max(1, round(self.depth * 2 / 3))
 
     def spec(
@@ -140,7 +138,7 @@ class EncoderModel:
         language: str = LANGUAGE,
         prompt: str | None = None,
     ) -> FeatureSpec:
-        """The spec of this model's vectors in a layout.
+        """Return the spec of this model's vectors in a layout.
 
         Args:
             layers: hidden states of the tokens layout; None takes ``sequence_layer``. The
@@ -181,7 +179,7 @@ class EncoderModel:
         )
 
     def chosen_prompt(self, prompt: str | None, prompt_name: str | None) -> str | None:
-        """The prompt that was given, as a text or by its name; None where neither was.
+        """Return the prompt that was given, as a text or by its name; None where neither was.
 
         Raises:
             SettingError: both were given, or the model has no prompt of that name.
@@ -215,19 +213,21 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
     """Locate and describe an encoder: the embedded one, a local folder, or a hub id.
 
     Args:
-        name: of a hub id, ``owner/name@revision`` pins a commit, tag or branch.
-        trust_remote_code: let the Python files beside the model run when it is loaded. They
-            then count as part of its weights: other code is another space.
+        name: the name, the folder or the hub id; ``owner/name@revision`` pins a commit, tag or
+            branch.
+        trust_remote_code: let the Python files of the model run when it is loaded. They then
+            count as part of its weights: other code is another space.
 
     Raises:
-        EncoderError: not to be had here, not an encoder, or not the weights it claims.
+        EncoderError: it is not available, is not an encoder, or does not have the weights it
+            claims.
     """
     folder = locate(name, trust_remote_code)
     stated = _stated(folder, name, trust_remote_code)
     transformer, config = stated.transformer, stated.config
     digests = weight_digests(transformer, config, name)
     if trust_remote_code:
-        digests |= code_digests(folder, transformer)
+        digests |= code_digests(folder, transformer, [module.path for module in stated.modules])
     if name in EMBEDDED_NAMES and digests.get("model.safetensors") != EMBEDDED_SHA256:
         raise EncoderError(
             f"the embedded encoder's weights {transformer / 'model.safetensors'} do not have "
@@ -266,7 +266,8 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
 
 
 def with_other_trust(model: EncoderModel) -> EncoderModel | None:
-    """The same encoder with, or without, the Python code beside it, which is not run here.
+    """Return the same encoder with, or without, the Python code beside it, which is not run
+    here.
 
     Returns:
         None where there is no such code, or no encoder without it.
@@ -290,13 +291,16 @@ def _stated(folder: Path, name: str, trusted: bool) -> Stated:
             f"the encoder {name!r} has no config.json in {transformer} with a model_type; it "
             "states none of hidden_size and the like: copy the model again"
         )
+    settings = transformer_settings(transformer, name) if modules else {}
+    for changed in ("config_args", "config_kwargs"):  # by which the library overrides it
+        config |= settings.get(changed) or {}
     _refuse_other_kinds(config, name)
     return Stated(
         name=name,
         folder=folder,
         modules=modules,
         whole=whole,
-        settings=transformer_settings(transformer, name) if modules else {},
+        settings=settings,
         config=config,
         width=_number(config, WIDTH_KEYS, name),
     )
@@ -304,7 +308,8 @@ def _stated(folder: Path, name: str, trusted: bool) -> Stated:
 
 def _refuse_other_kinds(config: dict[str, Any], name: str) -> None:
     family = config.get("model_type")
-    several = sorted({"text_config", "vision_config", "audio_config"} & config.keys())
+    parts = ("audio_config", "text_config", "vision_config")
+    several = [part for part in parts if config.get(part) is not None]
     if several:
         raise EncoderError(
             f"the encoder {name!r} ({family}) is made of several ({listed(several)}), and only "

@@ -1,6 +1,6 @@
-"""The modules of a sentence-transformers model: which they are, read from modules.json.
+"""The modules of a sentence-transformers model, read from modules.json.
 
-What cannot give one vector per text, or would run code that nobody asked for, is refused here.
+Models that cannot give one vector per text, or that would run untrusted code, are refused here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POINTWISE = frozenset(
         "WordWeights",
     }
 )
-"""Modules in which no token sees another, so that padding cannot reach a vector."""
+"""Modules that do not mix tokens, so padding cannot change a vector."""
 
 WEIGHTED = frozenset(
     {"Dense", "CNN", "LSTM", "LayerNorm", "WeightedLayerPooling", "WordWeights"}
@@ -54,22 +54,27 @@ class Module:
     """One entry of modules.json.
 
     Attributes:
-        kind: the last word of its type.
+        type: its class, as modules.json names it.
         path: its folder, below the model's.
         own_code: whether its class is not sentence-transformers' own.
         plain: whether the entry says nothing else.
     """
 
-    kind: str
+    type: str
     path: str
     own_code: bool
     plain: bool
+
+    @property
+    def kind(self) -> str:
+        """The last word of its type."""
+        return self.type.rpartition(".")[2]
 
 
 def read_modules(
     folder: Path, name: str, *, trusted: bool
 ) -> tuple[list[Module], dict[str, Any]]:
-    """The modules of a model, in order, and config_sentence_transformers.json.
+    """Return the modules of a model, in order, and config_sentence_transformers.json.
 
     Both are empty for a plain transformers folder, of which sentence-transformers reads no
     settings either.
@@ -138,14 +143,14 @@ def _module(entry: dict[str, Any], folder: Path, name: str, trusted: bool) -> Mo
             "give one vector per text; choose another with --encoder"
         )
     plain = entry.keys() <= ENTRY_KEYS and not entry.get("kwargs")
-    return Module(kind.rpartition(".")[2], path, own_code, plain)
+    return Module(kind, path, own_code, plain)
 
 
 def check_weights(folder: Path, modules: Sequence[Module], name: str) -> None:
-    """Refuse modules whose weights are absent, or whose activation would be left out.
+    """Check that all modules have their weights, and that no activation would be left out.
 
     Raises:
-        EncoderError: so it is.
+        EncoderError: weights are missing, or an activation would be left out.
     """
     for module in modules:
         place = folder / module.path
@@ -159,8 +164,8 @@ def check_weights(folder: Path, modules: Sequence[Module], name: str) -> None:
                 f"safetensors in {place}; load it with sentence-transformers and save it again"
             )
         config = read_object(place / "config.json", name)
-        activation = config.get("activation_function")
-        if isinstance(activation, str) and not activation.startswith("torch."):
+        activation = config.get("activation_function", "torch.")
+        if not (isinstance(activation, str) and activation.startswith("torch.")):
             raise EncoderError(
                 f"the module {module.kind} of the encoder {name!r} names the activation "
                 f"{activation!r}, which is not torch's and would be left out; use one of "
@@ -169,7 +174,8 @@ def check_weights(folder: Path, modules: Sequence[Module], name: str) -> None:
 
 
 def pooling_mode(config: Mapping[str, Any]) -> str:
-    """The one pooling of a configuration in its new or old form; '' for several or others."""
+    """Return the one pooling of a configuration in its new or old form; '' for several or
+    others."""
     if "pooling_mode" in config:
         mode = config["pooling_mode"]
         return mode if isinstance(mode, str) else ""
@@ -187,7 +193,7 @@ def modules_width(
     settings: Mapping[str, Any],
     whole: Mapping[str, Any],
 ) -> int:
-    """Features of the vector that leaves the last module, by their configurations."""
+    """Return features of the vector that leaves the last module, by their configurations."""
     if settings.get("module_output_name") == "sentence_embedding":
         width = config.get("projection_dim", width)
     for module in modules:
@@ -197,7 +203,9 @@ def modules_width(
             width = stated.get("out_features", width)
         elif module.kind == "CNN":
             cnn = read_object(place / "cnn_config.json", str(folder))
-            width = cnn.get("out_channels", 256) * len(cnn.get("kernel_sizes", [1, 3, 5]))
+            kernels, channels = cnn.get("kernel_sizes", [1, 3, 5]), cnn.get("out_channels", 256)
+            known = isinstance(kernels, list) and isinstance(channels, int)
+            width = channels * len(kernels) if known else 0
         elif module.kind == "Pooling":
             mode = stated.get("pooling_mode")
             old = [key for key in OLD_POOLINGS if stated.get(key)]

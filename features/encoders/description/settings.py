@@ -78,6 +78,9 @@ ENCODER_ONLY = frozenset(
 )
 """Encoder-decoders of which sentence-transformers loads the encoder alone."""
 
+NORM_BEHIND = frozenset({"clip_text_model"})
+"""Families whose last hidden state is normalized once more before anything is pooled."""
+
 
 @dataclass(frozen=True)
 class Stated:
@@ -107,12 +110,12 @@ class Stated:
         return self.folder / (self.modules[0].path if self.modules else "")
 
     def module_config(self, module: Module) -> dict[str, Any]:
-        """A module's config.json; empty where it has none."""
+        """Return a module's config.json; empty where it has none."""
         return read_object(self.folder / module.path / "config.json", self.name)
 
 
 def transformer_settings(transformer: Path, name: str) -> dict[str, Any]:
-    """sentence-transformers' settings of a transformer, as the library would find them.
+    """Return sentence-transformers' settings of a transformer, as the library would find them.
 
     Raises:
         EncoderError: a task that gives no token vectors, or options that open other files.
@@ -136,6 +139,11 @@ def transformer_settings(transformer: Path, name: str) -> dict[str, Any]:
             continue
         if not isinstance(value, dict | None):
             raise EncoderError(f"{key} of the encoder {name!r} is no object; copy it again")
+        parts = (value or {}).values() if key == "processing_kwargs" else ()
+        if not all(isinstance(part, dict | None) for part in parts):
+            raise EncoderError(
+                f"{key} of the encoder {name!r} holds more than objects; copy it again"
+            )
         foreign = FOREIGN_SETTINGS & set(value or {})
         if foreign:
             raise EncoderError(
@@ -147,7 +155,8 @@ def transformer_settings(transformer: Path, name: str) -> dict[str, Any]:
 
 
 def ordinary(stated: Stated) -> bool:
-    """Whether all settings are known here, at values under which nothing special happens."""
+    """Return whether all settings are known here, at values under which nothing special
+    happens."""
     config, transformer = stated.config, stated.transformer
     return (
         all(module.plain and not module.own_code for module in stated.modules)
@@ -162,30 +171,36 @@ def ordinary(stated: Stated) -> bool:
             for key, value in stated.settings.items()
         )
         and config.get("tie_last_hidden_states", True) is not False
-        and config.get("model_type") not in ENCODER_ONLY
+        and config.get("model_type") not in ENCODER_ONLY | NORM_BEHIND
         and not any(transformer.glob("*processor_config.json"))
         and (bool(stated.modules) or not _chats(transformer))
     )
 
 
 def _lower_cases(transformer: Path) -> bool:
-    """Whether the tokenizer lower-cases by itself."""
-    normalizer = read_object(transformer / "tokenizer.json", str(transformer)).get("normalizer")
-    steps = (normalizer or {}).get("normalizers") or [normalizer or {}]
+    """Return whether the tokenizer lower-cases by itself."""
+    found = read_object(transformer / "tokenizer.json", str(transformer)).get("normalizer")
+    normalizer = found if isinstance(found, dict) else {}
+    several = normalizer.get("normalizers")
+    steps = several if isinstance(several, list) and several else [normalizer]
     stated = read_object(transformer / "tokenizer_config.json", str(transformer))
     return stated.get("do_lower_case", True) is not False and any(
-        step.get("type") == "Lowercase" or step.get("lowercase") is True for step in steps
+        step.get("type") == "Lowercase" or step.get("lowercase") is True
+        for step in steps
+        if isinstance(step, dict)
     )
 
 
 def _chats(transformer: Path) -> bool:
-    """Whether texts would be put into a chat template, as for a folder without modules.json."""
+    """Return whether texts would be put into a chat template, as for a folder without
+    modules.json."""
     stated = read_object(transformer / "tokenizer_config.json", str(transformer))
     return "chat_template" in stated or any(transformer.glob("*chat_template*"))
 
 
 def named_prompts(whole: Mapping[str, Any], name: str) -> tuple[dict[str, str], str]:
-    """The prompts of a model by name, and the one that stands before every text by default.
+    """Return the prompts of a model by name, and the one that stands before every text by
+    default.
 
     Args:
         whole: config_sentence_transformers.json.

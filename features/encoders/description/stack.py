@@ -1,9 +1,8 @@
-"""What stands on a model's transformer, and whether this project can pool by itself.
+"""Stack: how a model pools, and whether this project can compute it.
 
-sentence-transformers decides what a model's pooled vectors are. This project computes them
-itself only for stacks that are proven equal: a plain transformer, one pooling, perhaps
-Normalize, and settings that are all known here. Everything else goes through the library's own
-modules (``features.encoders.chain``), or is refused by name.
+sentence-transformers defines a model's pooled vectors. This project computes them itself only
+for stacks that are proven equal: a plain transformer, one pooling, perhaps Normalize, and known
+settings. All others are run by the library's modules (``features.encoders.chain``), or refused.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from features.encoders.description.files import canonical, module_digests
 from features.encoders.description.modules import (
     OLD_POOLINGS,
     POINTWISE,
+    Module,
     check_weights,
     modules_width,
     pooling_mode,
@@ -21,10 +21,10 @@ from features.encoders.description.modules import (
 from features.encoders.description.settings import Stated, ordinary
 
 MODULES = "modules"
-"""The pooling of models whose vectors sentence-transformers' own modules compute."""
+"""Pooling of models whose vectors the modules of sentence-transformers compute."""
 
 OWN_POOLINGS = {"mean": "mean", "cls": "cls", "max": "max", "lasttoken": "last"}
-"""sentence-transformers' names of the poolings that this project computes itself."""
+"""sentence-transformers' names of the poolings that this project computes -> its own names."""
 
 POOLING_KEYS = {
     "embedding_dimension",
@@ -59,7 +59,7 @@ class Stack:
 
 
 def describe_stack(stated: Stated) -> Stack:
-    """How a model pools; see ``Stack``.
+    """Return how a model pools; see ``Stack``.
 
     Raises:
         EncoderError: settings that cannot be followed, or weights that may not be read.
@@ -75,25 +75,28 @@ def describe_stack(stated: Stated) -> Stack:
     check_weights(stated.folder, behind, stated.name)
     if modules:
         digests["modules"] = canonical([[module.kind, module.path] for module in modules])
+    else:
+        digests["causal"] = canonical(_causal(stated))
+    if own_code:
+        digests["classes"] = canonical([module.type for module in modules])
     if not _as_before(stated):
         digests["reference"] = canonical([stated.settings, stated.whole.get("truncate_dim")])
     width = modules_width(
         stated.folder, behind, stated.width, stated.config, stated.settings, stated.whole
     )
-    unit = bool(behind) and behind[-1].kind == "Normalize"
+    unit = bool(behind) and _ends_at_length_one(stated)
     return Stack(MODULES, width, False, unit, pointwise, digests)
 
 
 def _own_pooling(stated: Stated) -> tuple[str, bool]:
-    """The pooling that this project computes, and whether it normalizes; else ``MODULES``."""
+    """Return the pooling that this project computes, and whether it normalizes; else
+    ``MODULES``."""
     other = (MODULES, False)
     if not ordinary(stated):
         return other
     if not stated.modules:
         # As sentence-transformers: decoders end in the token that has seen all others.
-        named = stated.config.get("architectures") or [""]
-        causal = str(named[0]).endswith("ForCausalLM") and stated.config.get("is_causal", True)
-        return ("last" if causal else "mean"), False
+        return ("last" if _causal(stated) else "mean"), False
     kinds = [module.kind for module in stated.modules[1:]]
     if kinds not in (["Pooling"], ["Pooling", "Normalize"]):
         return other
@@ -105,13 +108,32 @@ def _own_pooling(stated: Stated) -> tuple[str, bool]:
     if pooling.get("include_prompt", True) is not True:
         return other
     if kinds[-1] == "Normalize":
-        names = stated.module_config(stated.modules[2]).values()
-        return (own, True) if set(names) <= {"sentence_embedding", None} else other
+        return (own, True) if _scales_the_vector(stated, stated.modules[2]) else other
     return own, False
 
 
+def _causal(stated: Stated) -> bool:
+    """Whether it was made to write text, left to right, by its config.json."""
+    named = stated.config.get("architectures")
+    first = str(named[0]) if isinstance(named, list) and named else ""
+    return first.endswith("ForCausalLM") and bool(stated.config.get("is_causal", True))
+
+
+def _ends_at_length_one(stated: Stated) -> bool:
+    """Whether the last module scales what ``encode`` returns, and nothing cuts it then."""
+    last, cut = stated.modules[-1], stated.whole.get("truncate_dim")
+    own = last.kind == "Normalize" and not last.own_code
+    return own and cut is None and _scales_the_vector(stated, last)
+
+
+def _scales_the_vector(stated: Stated, normalize: Module) -> bool:
+    names = stated.module_config(normalize).values()
+    return all(name in ("sentence_embedding", None) for name in names)
+
+
 def _as_before(stated: Stated) -> bool:
-    """Whether versions that ran the modules behind the transformer alone gave the same."""
+    """Return whether versions that ran the modules behind the transformer alone gave the
+    same."""
     poolings = [module for module in stated.modules if module.kind == "Pooling"]
     return (
         bool(stated.modules)

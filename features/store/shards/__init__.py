@@ -1,1 +1,1 @@
-"""Shards: immutable Parquet files of vectors, and how their bytes are read."""
+"""Shards: immutable Parquet files of vectors, and the reading of their bytes."""

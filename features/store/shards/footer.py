@@ -1,9 +1,9 @@
-"""Footer: where the columns of a shard lie in its bytes, as its last bytes say.
+"""Footer: the positions of a shard's columns in its bytes, from the end of the file.
 
-A shard has one physical layout (docs/cache.md): one row group, and of every column one
-uncompressed data page of version 1 with PLAIN values and no nulls. So the values of a column
-are the last bytes of its page, and can be taken from the file as they lie there. Parquet
-allows much else; all of it is refused here, so that nothing is misread.
+A shard has one physical layout (docs/cache.md): one row group, and per column one uncompressed
+data page of version 1 with PLAIN values and no nulls. So the values of a column are the last
+bytes of its page and can be used without decoding. Any other layout that Parquet allows is
+refused, so that nothing is misread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from features.vectors.table import POOLED
 
 MAGIC = b"PAR1"
 ENDING = 8
-"""Bytes behind the footer: its size, little-endian, and the magic number."""
+"""Bytes after the footer: its size, little-endian, and the magic number."""
 
 SPEC_METADATA = b"manyheads.spec"
 ROWS_METADATA = b"manyheads.rows"
@@ -32,7 +32,7 @@ REQUIRED, REPEATED = 0, 2
 """Numbers of Parquet's page types, encodings, codecs, types and repetitions."""
 
 MOST_HEADER = 2**16
-"""Bytes of a page's header at the most; it has less than a hundred, and maybe statistics."""
+"""Maximum bytes of a page's header; it usually has fewer than a hundred."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Column:
     """One column: a single page between two offsets of the file.
 
     Attributes:
-        name: of the column.
-        start: where its page begins, with a header.
-        stop: where its page ends, with the last value.
-        count: values, none of them null.
-        width: bytes of each.
-        levels: how many runs of levels stand before the values.
+        name: name of the column.
+        start: offset of its page, which begins with a header.
+        stop: offset of the end of its page, which ends with the last value.
+        count: number of values, none of them null.
+        width: bytes per value.
+        levels: number of level runs before the values.
     """
 
     name: str
@@ -56,13 +56,13 @@ class Column:
     levels: int
 
     def values(self, data: memoryview) -> int:
-        """The offset of the first value.
+        """Return the offset of the first value.
 
         Args:
-            data: the file from its beginning, at least to the page's levels.
+            data: the file from its beginning, at least up to the page's levels.
 
         Raises:
-            ValueError: the page is not such a page.
+            ValueError: the page has another layout.
         """
         if not self.count:
             return self.start
@@ -86,12 +86,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Footer:
-    """What a shard's last bytes say.
+    """The content of a shard's footer.
 
     Attributes:
-        spec: what a vector in it is.
+        spec: what determines its vectors.
         rows_digest: digest of keys, tokens and lengths; '' in shards of older versions.
-        columns: key, tokens, length and vectors, one behind the other.
+        columns: key, tokens, length and vectors, in the order of the file.
     """
 
     spec: FeatureSpec
@@ -100,15 +100,15 @@ class Footer:
 
     @classmethod
     def of(cls, tail: memoryview, size: int) -> Footer:
-        """The footer of a file.
+        """Parse the footer of a file.
 
         Args:
             tail: the last bytes of the file, at least ``footer_size`` of them.
-            size: bytes of the whole file.
+            size: bytes of the file.
 
         Raises:
-            ValueError: it is no shard, or one of another physical layout: a clause that
-                begins with a verb.
+            ValueError: the file is not a shard, or has another physical layout. The message is
+                a clause that begins with a verb.
         """
         own = footer_size(tail)
         if own > len(tail):
@@ -131,10 +131,13 @@ class Footer:
 
 
 def footer_size(tail: memoryview) -> int:
-    """Bytes of the footer and its ending, of the last ``ENDING`` bytes or more of a file.
+    """Return the bytes of the footer and its ending, from the last bytes of a file.
+
+    Args:
+        tail: the last ``ENDING`` bytes of the file, or more.
 
     Raises:
-        ValueError: it is no Parquet file.
+        ValueError: the file is not Parquet.
     """
     if len(tail) < ENDING or tail[-len(MAGIC) :] != MAGIC:
         raise ValueError("is no Parquet file")
@@ -142,7 +145,7 @@ def footer_size(tail: memoryview) -> int:
 
 
 def _columns(facts: Struct, layout: str, widths: Sequence[int], end: int) -> Sequence[Column]:
-    """The four columns, which fill the file from the magic number to ``end``."""
+    """Return the four columns, which fill the file from the magic number to ``end``."""
     if len(facts[4]) != 1:
         raise _other(f"{len(facts[4])} row groups, not one")
     leaves = _leaves(facts[2])
@@ -174,10 +177,10 @@ def _columns(facts: Struct, layout: str, widths: Sequence[int], end: int) -> Seq
 
 
 def _leaves(elements: list[Struct]) -> list[tuple[bytes, Struct, bool, bool]]:
-    """The columns of a schema: outermost name, own element, whether optional, whether a list.
+    """Return the columns of a schema: outermost name, element, is optional, is a list.
 
     Args:
-        elements: the schema's tree, depth first; a group says how many children it has.
+        elements: the schema's tree, depth first; a group has a count of its children.
     """
     leaves = []
     name, optional, repeated, groups = b"", False, False, 0

@@ -1,11 +1,11 @@
 """One shard: an immutable Parquet file of vectors, named by the digest of its bytes.
 
-Columns, one row a text:
+Columns, one row per text:
 
     key      fixed_size_binary(16)   BLAKE2b-128 of the text's UTF-8 bytes
     tokens   int32                   tokens of the whole text, before truncation
     length   int32                   vectors stored for it
-    vectors  fixed_size_binary(bytes a vector), in a list in the sequence layouts
+    vectors  fixed_size_binary(bytes per vector), in a list in the sequence layouts
 
 The spec stands as JSON in the file's metadata under ``manyheads.spec``, and beside it the
 digest of the first three columns, so that these can be read and checked without the vectors.
@@ -44,17 +44,17 @@ from features.vectors.table import POOLED
 SUFFIX = ".parquet"
 NAME = re.compile(r"[0-9a-f]{32}")
 MAX_TEXTS = 16_384
-"""Texts a shard at the most: Arrow begins a new page at 20,000 rows, whatever its size."""
+"""Maximum texts per shard: Arrow begins a new page at 20,000 rows, whatever their size."""
 
 TAIL_BYTES = 64 * 2**10
-"""Asked for first of a shard on object storage: more than its footer, mostly."""
+"""Bytes of the first request to a shard on object storage; usually more than its footer."""
 
 Content = bytes | mmap.mmap
 
 
 @dataclass(frozen=True, eq=False)
 class ShardRows:
-    """What a shard says of its texts, without the vectors: keys, tokens, lengths, each (n,)."""
+    """The rows of a shard without vectors: keys, tokens and lengths, each (n,)."""
 
     keys: np.ndarray
     tokens: np.ndarray
@@ -62,7 +62,7 @@ class ShardRows:
 
     @property
     def digest(self) -> str:
-        """32 hexadecimal digits of the XXH3-128 of all three, one behind the other."""
+        """Return 32 hexadecimal digits of the XXH3-128 of keys, tokens and lengths."""
         whole = xxhash.xxh3_128()
         for values, kind in ((self.keys, None), (self.tokens, "<i4"), (self.lengths, "<i4")):
             whole.update(np.ascontiguousarray(values, kind).view(np.uint8).data)
@@ -71,11 +71,11 @@ class ShardRows:
 
 @dataclass(frozen=True, eq=False)
 class StoredRows:
-    """What a shard holds of n texts, in its stored form.
+    """The rows of a shard with their vectors in stored form.
 
     Attributes:
         rows: keys, tokens and lengths.
-        vectors: (sum of lengths,) void, one item the bytes of one vector.
+        vectors: (sum of lengths,) void, each item the bytes of one vector.
     """
 
     rows: ShardRows
@@ -83,13 +83,19 @@ class StoredRows:
 
 
 def serialize(spec: FeatureSpec, keys: np.ndarray, block: Block) -> bytes:
-    """The bytes of a shard. ``keys`` is (n,) ``S16``; the block holds the same n texts."""
+    """Return the bytes of a shard.
+
+    Args:
+        spec: what determines the vectors.
+        keys: (n,) ``S16``, in the order of the block.
+        block: the vectors of the n texts.
+    """
     rows = ShardRows(keys, block.tokens, block.lengths)
     return serialize_stored(spec, StoredRows(rows, pack(block.values, spec.dtype)))
 
 
 def serialize_stored(spec: FeatureSpec, stored: StoredRows) -> bytes:
-    """The bytes of a shard, of vectors that stand in their stored form already."""
+    """Return the bytes of a shard, from vectors that are in stored form already."""
     width = spec.bytes_per_vector
     keys, values = stored.rows.keys, np.ascontiguousarray(stored.vectors)
     raw = values.data.cast("B")
@@ -126,7 +132,7 @@ def serialize_stored(spec: FeatureSpec, stored: StoredRows) -> bytes:
     )
     data: bytes = sink.getvalue().to_pybytes()
     view = memoryview(data)
-    # The promise on which every reader relies, checked once, while the vectors are at hand.
+    # Every reader relies on this, so it is checked once, before writing.
     start = Footer.of(view, len(view)).columns[3].values(view)
     if view[start : start + len(raw)] != raw:
         raise CorruptShardError("Parquet did not write the vectors in one piece")
@@ -134,25 +140,26 @@ def serialize_stored(spec: FeatureSpec, stored: StoredRows) -> bytes:
 
 
 def digest(data: bytes | memoryview | mmap.mmap) -> str:
-    """32 hexadecimal digits of the XXH3-128 of a shard's bytes.
+    """Return 32 hexadecimal digits of the XXH3-128 of a shard's bytes.
 
-    It guards against accidents, at memory speed on every read; it is not a signature.
+    It protects against accidents, at memory speed on every read; it is not a signature.
     """
     return xxhash.xxh3_128_hexdigest(data)
 
 
 class Shard:
-    """A shard, mapped into memory and checked against the digest in its name.
+    """A shard, memory-mapped and checked against the digest in its name.
 
-    One on object storage is fetched once and its local copy mapped.
+    A shard on object storage is downloaded once, and the local copy is mapped.
 
     Args:
-        at_source: look at the shard itself, not at a local copy, and keep none.
+        path: the shard.
+        at_source: whether to read the shard itself, without using or making a local copy.
 
     Raises:
-        CorruptShardError: the bytes do not match the name, or are no shard of this format.
+        CorruptShardError: the bytes do not match the name, or are not a shard of this format.
         FileNotFoundError: it was removed, by a compaction or by hand.
-        RemoteError: it cannot be fetched.
+        RemoteError: it cannot be downloaded.
     """
 
     def __init__(self, path: Location, at_source: bool = False) -> None:
@@ -165,28 +172,30 @@ class Shard:
 
     @property
     def mapped(self) -> bool:
-        """Whether its bytes are mapped from a file, so that they take no memory."""
+        """Whether the bytes are memory-mapped from a file, so that they take no memory."""
         return isinstance(self._bytes, mmap.mmap)
 
     def spec(self) -> FeatureSpec:
-        """The spec that its metadata holds."""
+        """Return the spec from its metadata."""
         return self._footer.spec
 
     def rows(self) -> ShardRows:
-        """Keys, tokens and lengths of its texts."""
+        """Return keys, tokens and lengths of its texts."""
         with _explained(self.path):
             return _rows(memoryview(self._bytes), self._footer)
 
     def vectors(self, width: int) -> np.ndarray:
-        """All vectors, not copied: a read-only (rows,) view of raw bytes, void of ``width``."""
+        """Return all vectors: a read-only (rows,) view of raw bytes, void of ``width`` bytes
+        each.
+        """
         count = self._footer.columns[3].count
         return np.frombuffer(self._bytes, f"V{width}", count=count, offset=self._start)
 
     def check_lists(self) -> None:
-        """Check that the lists, which other readers go by, are as long as the lengths say.
+        """Check that the lists, which other readers use, agree with the lengths.
 
         Raises:
-            CorruptShardError: they are not.
+            CorruptShardError: they do not agree.
         """
         if self.spec().layout == POOLED:
             return
@@ -201,13 +210,13 @@ class Shard:
 
 
 def read_rows(path: Location) -> tuple[FeatureSpec, ShardRows]:
-    """What a shard holds without its vectors, which are not read: its spec and its rows.
+    """Read the spec and the rows of a shard, without its vectors.
 
-    The rows are checked against their own digest. A shard of an older version has none, and
-    is read whole and checked as a whole.
+    The rows are checked against their own digest. A shard of an older version has none and is
+    read and checked completely.
 
     Raises:
-        CorruptShardError, FileNotFoundError, RemoteError: as ``Shard``.
+        CorruptShardError, FileNotFoundError, RemoteError: like ``Shard``.
     """
     with _explained(path):
         data, footer = _beginning(path)
@@ -218,7 +227,11 @@ def read_rows(path: Location) -> tuple[FeatureSpec, ShardRows]:
 
 
 def _beginning(path: Location) -> tuple[memoryview, Footer]:
-    """The bytes of a shard, at least to its vectors, and its footer. Raises ``ValueError``."""
+    """Return a shard's bytes, at least up to its vectors, and its footer.
+
+    Raises:
+        ValueError: the file is not a shard.
+    """
     if not isinstance(path, RemotePath):
         mapped = memoryview(_mapped(path))
         return mapped, Footer.of(mapped, len(mapped))
@@ -238,7 +251,7 @@ def _beginning(path: Location) -> tuple[memoryview, Footer]:
 
 
 def _rows(data: memoryview, footer: Footer) -> ShardRows:
-    """Keys, tokens and lengths, copied. Raises ``ValueError`` where they do not agree."""
+    """Return keys, tokens and lengths, copied. Raises ``ValueError`` if they do not agree."""
     key, tokens, length, vectors = footer.columns
     rows = ShardRows(
         *(
@@ -258,7 +271,7 @@ def _rows(data: memoryview, footer: Footer) -> ShardRows:
 
 
 def _content(path: Location, at_source: bool) -> Content:
-    """The bytes of a shard, which match the digest in its name."""
+    """Return the bytes of a shard after checking the digest in its name."""
     if not isinstance(path, RemotePath):
         return _checked(path, _mapped(path))
     if at_source:
@@ -290,7 +303,7 @@ def _checked(path: Location, data: Content) -> Content:
 
 @contextmanager
 def _explained(path: Location) -> Iterator[None]:
-    """Turn what is wrong with a shard's bytes into a ``CorruptShardError`` that names it."""
+    """Turn a ``ValueError`` about a shard's bytes into a ``CorruptShardError``."""
     try:
         yield
     except (ValueError, pa.ArrowException) as error:

@@ -1,7 +1,7 @@
-"""Thrift: structs of its compact protocol, which Parquet's headers and footers are written in.
+"""Parser of Thrift's compact protocol, in which Parquet's headers and footers are written.
 
-Read in plain Python, for bytes that nothing vouches for yet: what is wrong with them is an
-exception, where libraries in other languages may end the process.
+It is plain Python, so that damaged bytes raise an exception; a library in another language
+might end the process.
 """
 
 from __future__ import annotations
@@ -10,22 +10,23 @@ from typing import Any
 
 TRUE, FALSE, BYTE, DOUBLE, TEXT, LIST, SET, STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
 NUMBERS = (4, 5, 6)
-"""Types of whole numbers, of 16, 32 and 64 bits."""
+"""Type codes of whole numbers of 16, 32 and 64 bits."""
 
 MOST_BITS = 70
 
 Struct = dict[int, Any]
-"""The values of a struct by field: int, bool, bytes, list or another struct."""
+"""Field number -> value: int, bool, bytes, a list or another struct."""
 
 
 def read_struct(data: memoryview, at: int = 0) -> tuple[Struct, int]:
-    """A struct, and where it ends.
+    """Parse a struct; return it and the offset of its end.
 
     Args:
-        at: where it begins.
+        data: bytes with a struct.
+        at: offset of the struct.
 
     Raises:
-        ValueError: it does not end, or holds what no such struct holds.
+        ValueError: the struct does not end, or is not valid.
     """
     try:
         return _struct(data, at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pipeline.cli import options
-from pipeline.cli.command import Answer, answer
+from pipeline.cli.command import Answer
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """``manyheads blend``."""
-    from pipeline.blending.blend_run import run_blend
+    from pipeline.blending.blend_run import blend_text, run_blend
 
-    return answer(run_blend(parsed.parts, parsed.runs))
+    result = run_blend(parsed.parts, parsed.runs)
+    return Answer(result.to_dict(), blend_text(result))

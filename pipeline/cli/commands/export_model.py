@@ -6,13 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.errors import CacheError
 from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
 
 if TYPE_CHECKING:
-    from pipeline.models.predictor import Predictor
+    from pipeline.models.opening import OpenedModel
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,12 +36,12 @@ def run(parsed: argparse.Namespace) -> Answer:
     from pipeline.models.card import CARD
     from pipeline.models.export import ONNX, ExportedModel, check_out, write_model
     from pipeline.models.model import MODEL
-    from pipeline.models.predictor import open_predictor
+    from pipeline.models.opening import open_model
     from pipeline.runs.folder import find_run
 
     check_out(parsed.out)
     folder = find_run(parsed.run, parsed.runs)
-    model = open_predictor(str(folder), parsed.runs)
+    model = open_model(str(folder), parsed.runs)
     if model.temperature is None:
         write_model(model.parts[0], folder, parsed.out)
         head = model.parts[0].head.head
@@ -53,23 +52,15 @@ def run(parsed: argparse.Namespace) -> Answer:
     return answer(ExportedModel(parsed.out, folder, head, len(model.labels), files))
 
 
-def _write_blend(model: Predictor, temperature: float, out: Path) -> None:
+def _write_blend(model: OpenedModel, temperature: float, out: Path) -> None:
     """Write the folder of a blend; it appears whole or not at all."""
     from features.output import appearing
-    from pipeline.models.blend_card import blend_card
     from pipeline.models.blend_folder import PARTS, part_folders, write_blend_file
-    from pipeline.models.card import CARD
+    from pipeline.models.card import CARD, blend_card
     from pipeline.models.export import write_model
-    from pipeline.runs.folder import METRICS, read_json
-    from pipeline.runs.held_out import DAMAGE
+    from pipeline.runs.reader import read_blend_metrics
 
-    try:
-        card = blend_card(read_json(model.folder / METRICS), model, temperature, out.name)
-    except DAMAGE as error:
-        raise CacheError(
-            f"the run {model.folder} is damaged ({type(error).__name__}: {error}): blend the "
-            "runs again, then export it"
-        ) from error
+    card = blend_card(read_blend_metrics(model.folder), model.labels, temperature, out.name)
     with appearing(out, "--out", folder=True) as temporary:
         (temporary / PARTS).mkdir()
         places = part_folders(temporary, len(model.parts))

@@ -62,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
     from pipeline.models.predictions import check_target, write_predictions
-    from pipeline.models.predictor import predict, read_texts
+    from pipeline.models.predictor import Predictor, read_texts
 
     for text in parsed.text or ():
         check_text(text)
@@ -76,16 +76,15 @@ def run(parsed: argparse.Namespace) -> Answer:
         if parsed.text
         else read_texts(parsed.data, parsed.text_column, parsed.skip_empty)
     )
-    predictions = predict(
+    predictor = Predictor.load(
         parsed.run,
         parsed.runs,
         parsed.cache,
-        texts,
         encoders=parsed.encoder,
         trust_remote_code=parsed.trust_remote_code,
-        explain=parsed.explain,
         memory=parsed.memory,
     )
+    predictions = predictor.predict(texts, parsed.explain)
     predictions = replace(predictions, rows=rows)
     if not parsed.output:
         return Answer(predictions.to_dict(), predictions.to_text())

@@ -114,15 +114,18 @@ def test_bad_csv(tmp_path: Path, name: str) -> None:
 
 
 JSON = {
-    "empty": (b"", ["the file is empty", "one JSON object a line"]),
+    "empty": (b"", ["the file is empty", "one JSON object per line"]),
     "blank lines only": (b"\n  \n", ["the file is empty"]),
     "bad JSON": (
         b'{"text": "a", "label": "x"}\n\n{"text": "b" "label": "y"}\n',
-        [":3:", "not JSON", "Expecting ',' delimiter at column 14", "one JSON object a line"],
+        [":3:", "not JSON", "Expecting ',' delimiter at column 14", "one JSON object per line"],
     ),
-    "pretty printed": (b'[\n{"text": "a"}\n]\n', [":1:", "not JSON", "one JSON object a line"]),
+    "pretty printed": (
+        b'[\n{"text": "a"}\n]\n',
+        [":1:", "not JSON", "one JSON object per line"],
+    ),
     "no object": (b'["a", "x"]\n', [":1:", "not a JSON object", "['a', 'x']"]),
-    "deep": (b"[" * 100_000, [":1:", "JSON beyond reading"]),
+    "deep": (b"[" * 100_000, [":1:", "unreadable JSON"]),
     "repeated name": (
         b'{"text": "a", "text": "b"}\n',
         [":1:", "duplicate column names", "'text'"],

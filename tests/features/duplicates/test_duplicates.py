@@ -44,7 +44,7 @@ def test_case_punctuation_and_spacing_make_no_other_text() -> None:
     texts = [ORIGINAL, ORIGINAL.upper(), ORIGINAL.replace(",", " -- "), ORIGINAL, sentence(1)]
     found = find_duplicates(texts, vectors(texts))
     assert found.exact.tolist() == [0, 1, 2, 0, 3]
-    assert found.folded.tolist() == [0, 0, 0, 0, 1]
+    assert found.normalized.tolist() == [0, 0, 0, 0, 1]
     assert len(found.first) == 0
 
 

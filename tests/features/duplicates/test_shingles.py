@@ -11,7 +11,7 @@ from features.duplicates import shingles
 from features.duplicates.shingles import (
     GRAM,
     RUN,
-    WINDOW,
+    WINNOWED,
     gram_matrix,
     letters,
     overlaps,
@@ -78,7 +78,7 @@ def test_what_all_texts_share_weighs_little() -> None:
 
 
 @given(
-    st.text("abcdefghij", min_size=RUN + WINDOW - 1, max_size=40),
+    st.text("abcdefghij", min_size=RUN + WINNOWED - 1, max_size=40),
     st.text("klmnop", max_size=20),
     st.text("qrstuv", max_size=20),
 )

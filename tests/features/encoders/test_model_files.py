@@ -18,7 +18,20 @@ from features.encoders.transformer import load_encoder
 from features.errors import DeviceMemoryError, EncoderError
 from pipeline.cli.main import main
 from tests.support.transformers import SENTENCES
-from tests.support.zoo import BERT, CLS, MEAN, change, dense, pooling, stack, xlnet
+from tests.support.zoo import (
+    BERT,
+    CLS,
+    CUSTOM_HEAD,
+    CUSTOM_MAP,
+    CUSTOM_MODEL,
+    MEAN,
+    change,
+    chatting,
+    dense,
+    pooling,
+    stack,
+    xlnet,
+)
 
 
 def test_the_fingerprints_of_the_embedded_encoder_stay() -> None:
@@ -218,3 +231,51 @@ def test_odd_files_are_one_line(tmp_path: Path) -> None:
         with pytest.raises(EncoderError) as caught:
             find_model(str(folder))
         assert "\n" not in str(caught.value)
+
+
+OWN_MODEL = stack(MEAN, config=CUSTOM_MAP, files={"odd.py": CUSTOM_MODEL, "table.csv": "1"})
+OWN_HEAD = stack(MEAN, ("head.Head", {}), files={"head.py": CUSTOM_HEAD, "more.py": ""})
+
+
+@pytest.mark.parametrize(
+    "file", ["w.bin", "w.pt", "w.safetensors", "inner/config.json", "w.h5"]
+)
+@pytest.mark.parametrize("make", [OWN_MODEL, OWN_HEAD])
+def test_whatever_code_of_its_own_may_open_counts(
+    make: Callable[[Path], Path], file: str, tmp_path: Path
+) -> None:
+    folder = make(tmp_path / "model")
+    (folder / file).parent.mkdir(exist_ok=True)
+    seen = set()
+    for content in ("one", "two"):
+        (folder / file).write_text(content)
+        seen.add(find_model(str(folder), trust_remote_code=True).weights)
+    assert len(seen) == 2
+
+
+def test_another_class_of_the_same_name_counts(tmp_path: Path) -> None:
+    folder = OWN_HEAD(tmp_path / "model")
+    before = find_model(str(folder), trust_remote_code=True).weights
+    modules = (folder / "modules.json").read_text()
+    (folder / "modules.json").write_text(modules.replace("head.Head", "more.Head"))
+    assert find_model(str(folder), trust_remote_code=True).weights != before
+
+
+def test_what_the_library_pools_by_counts_where_it_pools(tmp_path: Path) -> None:
+    folder = chatting(tmp_path / "model")
+    before = find_model(str(folder)).spec("pooled")
+    change(folder / "config.json", architectures=["Qwen2Model"])
+    assert find_model(str(folder)).spec("pooled") != before
+
+
+def test_odd_values_that_mean_nothing_are_passed_over(tmp_path: Path) -> None:
+    for architectures in (3, {"a": 1}, [], "BertForCausalLM"):
+        folder = BERT(tmp_path / f"{architectures}")
+        change(folder / "config.json", architectures=architectures)
+        assert find_model(str(folder)).pooling == "mean"
+    folder = stack(MEAN, settings={"do_lower_case": True})(tmp_path / "model")
+    change(folder / "tokenizer.json", normalizer={"normalizers": ["x"]})
+    assert find_model(str(folder)).pooling == "modules"
+    modules = (folder / "modules.json").read_text().replace("1_Pooling", "")
+    (folder / "modules.json").write_text(modules.replace("Pooling", "Normalize"))
+    assert find_model(str(folder)).pooling == "modules"

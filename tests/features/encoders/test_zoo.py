@@ -99,15 +99,20 @@ def test_vectors_are_those_of_the_reference(name: str, zoo: Callable[[str], Path
         model.spec("pooled", dtype="float32"),
         model.spec("tokens", (0, model.depth), dtype="float32"),
     ]
-    pooled, tokens = encoder.encode(kept.texts, specs, quiet)
+    if not kept.tokens:
+        with pytest.raises(EncoderError, match="only the layout pooled can be made of it"):
+            encoder.encode(kept.texts, specs, quiet)
+    pooled, *tokens = encoder.encode(kept.texts, specs[: 1 + kept.tokens], quiet)
     whole = reference(folder, name)
     steady(whole[0])
     wanted = np.stack([whole.encode([text], batch_size=1)[0] for text in kept.texts])
     assert pooled.values.shape == wanted.shape
-    states = [hidden_states(whole, text, specs[1].layers) for text in kept.texts]
-    assert tokens.lengths.tolist() == [len(each) for each in states]
     largest = float(np.abs(pooled.values - wanted).max())
-    apart = float(np.abs(tokens.values - np.concatenate(states)).max())
+    apart = 0.0
+    for found in tokens:
+        states = [hidden_states(whole, text, specs[1].layers) for text in kept.texts]
+        assert found.lengths.tolist() == [len(each) for each in states]
+        apart = float(np.abs(found.values - np.concatenate(states)).max())
     print(f"zoo: {name:28} pooled {largest:.1e}  tokens {apart:.1e}  {model.pooling}")
     assert apart < TOLERANCE
     if kept.differs:

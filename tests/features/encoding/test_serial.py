@@ -77,7 +77,7 @@ def test_no_text_passes_for_vectors_that_are_there(tmp_path: Path) -> None:
     run(TEXTS[10:30], spaces(tmp_path, "pooled"), CountingEncoder())
     both, encoder = spaces(tmp_path), Noting()
     plan = plan_encoding(TEXTS[:40], both)
-    assert plan.lacks[:10].tolist() == [[True, False]] * 10
+    assert plan.missing_by_space[:10].tolist() == [[True, False]] * 10
     assert plan.sizes[:10].max() < plan.sizes[-10:].min(), "no room for what is there"
     report = encode(plan, TEXTS[:40], both, lambda: encoder)
     assert encoder.layouts == {

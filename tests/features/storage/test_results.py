@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from features.duplicates import duplicates
-from features.duplicates.duplicates import CODE, Duplicates, find_duplicates, kept_copies
+from features.duplicates.duplicates import CODE, Duplicates, cached_duplicates, find_duplicates
 from features.storage import results
 from features.storage.results import RESULTS, recall
 from features.store.verification import verify_cache
@@ -22,7 +22,7 @@ TEXTS = [*(sentence(i) for i in range(12)), sentence(3), sentence(4).upper()]
 @pytest.fixture(autouse=True)
 def worth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what takes no time either."""
-    monkeypatch.setattr(results, "WORTH_SECONDS", 0.0)
+    monkeypatch.setattr(results, "MIN_SECONDS", 0.0)
 
 
 class Made:
@@ -87,7 +87,7 @@ def test_where_nothing_can_be_kept_nothing_is_lost(tmp_path: Path) -> None:
 def test_what_takes_no_time_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(results, "WORTH_SECONDS", 60.0)
+    monkeypatch.setattr(results, "MIN_SECONDS", 60.0)
     ask(tmp_path, Made(), "x")
     assert not (tmp_path / RESULTS).exists()
 
@@ -97,11 +97,11 @@ def test_copies_and_baseline_are_found_once(
 ) -> None:
     vectors = np.random.default_rng(0).standard_normal((len(TEXTS), 8)).astype(np.float16)
     labels, rows = np.arange(len(TEXTS)) % 2, np.arange(len(TEXTS))
-    found = kept_copies(tmp_path, TEXTS, vectors)
+    found = cached_duplicates(tmp_path, TEXTS, vectors)
     words = baselines.kept_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
     monkeypatch.setattr(duplicates, "find_duplicates", None)
     monkeypatch.setattr(baselines, "tfidf_logistic", None)
-    again = kept_copies(tmp_path, TEXTS, vectors)
+    again = cached_duplicates(tmp_path, TEXTS, vectors)
     for name in Duplicates.__dataclass_fields__:
         assert np.array_equal(getattr(again, name), getattr(found, name)), name
     assert np.array_equal(again.clusters, find_duplicates(TEXTS, vectors).clusters)

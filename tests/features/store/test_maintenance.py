@@ -166,7 +166,7 @@ def test_collect_keeps_what_the_data_sets_need(tmp_path: Path) -> None:
     fill(tmp_path, "pooled", TEXTS[:16])
     keep = np.unique(text_keys(TEXTS[4:20]))
     removals = plan_collection(tmp_path, keep, None)
-    assert {(r.space.card.spec.layout, r.texts) for r in removals} == {
+    assert {(r.space.manifest.spec.layout, r.texts) for r in removals} == {
         ("tokens", 24),
         ("pooled", 4),
     }
@@ -190,14 +190,14 @@ def test_collect_removes_spaces_that_nobody_used_for_long(tmp_path: Path) -> Non
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     os.utime(old / "space.json", (long_ago.timestamp(),) * 2)
     facts = inventory(tmp_path)
-    assert [f.card.spec.layout for f in facts] == ["tokens", "pooled"]
+    assert [f.manifest.spec.layout for f in facts] == ["tokens", "pooled"]
     assert facts[1].last_use == long_ago
-    assert (facts[0].texts, facts[0].shards, facts[0].card.model) == (40, 5, "fake")
+    assert (facts[0].texts, facts[0].shards, facts[0].manifest.model) == (40, 5, "fake")
     (removal,) = plan_collection(tmp_path, None, long_ago + timedelta(days=1))
     assert removal.whole
     collect(tmp_path, [removal], None)
     assert not old.exists()
-    assert [f.card.spec.layout for f in inventory(tmp_path)] == ["tokens"]
+    assert [f.manifest.spec.layout for f in inventory(tmp_path)] == ["tokens"]
     assert_holds(opened(tmp_path))
     assert datetime.now(UTC) - inventory(tmp_path)[0].last_use < timedelta(minutes=5)
 

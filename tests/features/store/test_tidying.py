@@ -164,7 +164,7 @@ def test_an_empty_folder_of_a_space_goes_and_one_with_a_card_stays(tmp_path: Pat
     (tmp_path / ("0" * 24)).mkdir()
     findings = verify_cache(tmp_path)
     assert [str(finding.path) for finding in findings] == ["0" * 24]
-    FeatureStore(tmp_path).space(spec("pooled"), "fake").lay_card()
+    FeatureStore(tmp_path).space(spec("pooled"), "fake").write_manifest()
     repair(tmp_path, findings)
     assert not (tmp_path / ("0" * 24)).exists()
     assert verify_cache(tmp_path) == []

@@ -39,7 +39,7 @@ def test_every_pair_is_found_whatever_the_blocks(
     monkeypatch.setattr(neighbors, "ROWS", rows)
     monkeypatch.setattr(neighbors, "COLUMNS", columns)
     x = vectors(100)
-    pairs = close_pairs(x, 0.7, most=10**6)
+    pairs = close_pairs(x, 0.7, max_pairs=10**6)
     assert found(pairs) == oracle(x, 0.7)
     assert pairs.recall == 1.0
     products = x @ x.T
@@ -51,12 +51,12 @@ def test_every_pair_is_found_whatever_the_blocks(
 
 def test_the_bfloat16_filter_loses_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
     x = vectors(300, width=64)
-    exact = close_pairs(x, 0.7, most=10**6)
+    exact = close_pairs(x, 0.7, max_pairs=10**6)
     monkeypatch.setattr(neighbors, "MIN_FILTERED", 0)
     monkeypatch.setattr(neighbors, "cpu_bfloat16", lambda: True)
     monkeypatch.setattr(neighbors, "ROWS", 64)
     monkeypatch.setattr(neighbors, "COLUMNS", 96)
-    filtered = close_pairs(x, 0.7, most=10**6)
+    filtered = close_pairs(x, 0.7, max_pairs=10**6)
     assert found(filtered) == found(exact)
     difference = float(np.abs(filtered.nearest - exact.nearest).max())
     print("largest difference", difference)
@@ -66,17 +66,17 @@ def test_the_bfloat16_filter_loses_no_pair(monkeypatch: pytest.MonkeyPatch) -> N
 def test_of_too_many_pairs_the_closest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbors, "ROWS", 50)
     x = vectors(200)
-    kept = close_pairs(x, 0.2, most=40)
-    everything = close_pairs(x, 0.2, most=10**6)
+    kept = close_pairs(x, 0.2, max_pairs=40)
+    everything = close_pairs(x, 0.2, max_pairs=10**6)
     assert len(kept.first) < len(everything.first)
     assert (0, 100) in found(kept)
 
 
 def test_beyond_the_exact_size_the_recall_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     x = vectors(3000)
-    exact = close_pairs(x, 0.9, most=10**6)
+    exact = close_pairs(x, 0.9, max_pairs=10**6)
     monkeypatch.setattr(neighbors, "MAX_EXACT", 1000)
-    near = close_pairs(x, 0.9, most=10**6)
+    near = close_pairs(x, 0.9, max_pairs=10**6)
     assert found(near) <= found(exact)
     share = len(found(near)) / len(found(exact))
     assert near.recall == pytest.approx(share, abs=0.1)
@@ -92,6 +92,6 @@ def test_nearest_gives_the_nearest_first() -> None:
 
 
 def test_a_lone_vector_has_no_neighbour() -> None:
-    pairs = close_pairs(unit(np.ones((1, 3), np.float32)), 0.5, most=10)
+    pairs = close_pairs(unit(np.ones((1, 3), np.float32)), 0.5, max_pairs=10)
     assert found(pairs) == set()
     assert pairs.nearest.tolist() == [-1.0]

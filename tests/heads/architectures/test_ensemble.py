@@ -55,7 +55,7 @@ def test_probabilities_are_the_mean_of_the_members(name: str) -> None:
     assert isinstance(module, Ensemble)
     batch = gather(problem.table, problem.validation)
     with torch.inference_mode():
-        votes = module.votes(batch.x, batch.mask)
+        votes = module.member_logits(batch.x, batch.mask)
         assert votes.shape == (2, len(problem.validation), 3)
         mean = torch.softmax(votes, dim=2).mean(dim=0).numpy()
     assert float((votes[0] - votes[1]).abs().max()) > 1e-3
@@ -68,17 +68,17 @@ def test_members_lose_other_features() -> None:
     head = head_type("cnn").build(settings, 64, 3)
     assert isinstance(head, Ensemble)
     x, mask = torch.ones(8, 5, 64), torch.ones(8, 5, dtype=torch.bool)
-    first, second = head.train().learners()
+    first, second = head.train().member_heads()
     assert isinstance(first, SequenceHead)
     assert isinstance(second, SequenceHead)
-    assert not torch.equal(first.drop(x), second.drop(x))
+    assert not torch.equal(first.drop_inputs(x), second.drop_inputs(x))
     assert torch.equal(head.eval()(x, mask), head(x, mask))
 
 
 def test_max_vectors_and_its_padding_hold_for_all_members() -> None:
     settings = make_settings("cnn", {"members": 2, "max_vectors": 4, "pooling": "flatten"})
     head = head_type("cnn").build(settings, 6, 3).eval()
-    assert (head.max_vectors, head.least_vectors) == (4, 4)
+    assert (head.max_vectors, head.min_vectors) == (4, 4)
     x = torch.randn(5, 9, 6)
     other = torch.cat([x[:, :4], torch.randn(5, 5, 6)], dim=1)
     mask = torch.ones(5, 9, dtype=torch.bool)

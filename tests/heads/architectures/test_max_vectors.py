@@ -31,10 +31,10 @@ def train(name: str, problem: Problem, max_vectors: int) -> TrainedHead:
 
 def test_the_first_vectors_are_gathered() -> None:
     table = make_table([2, 9, 4])
-    batch = gather(table, np.array([1, 0]), most=3)
+    batch = gather(table, np.array([1, 0]), max_vectors=3)
     assert batch.mask.sum(dim=1).tolist() == [3, 2]
     assert np.array_equal(batch.x[0].numpy(), table.sequence(1)[:3])
-    widths = [each.x.shape[1] for _, each in batches(table, np.arange(3), 1, most=3)]
+    widths = [each.x.shape[1] for _, each in batches(table, np.arange(3), 1, max_vectors=3)]
     assert widths == [2, 3, 3]
 
 

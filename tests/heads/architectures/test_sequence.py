@@ -282,8 +282,8 @@ def test_input_dropout_takes_a_feature_from_all_vectors_of_a_text() -> None:
     x = torch.ones(8, 5, 64)
     mask = torch.ones(8, 5, dtype=torch.bool)
     torch.manual_seed(0)
-    prepared = head.train().drop(head.inputs(x, mask))
+    prepared = head.train().drop_inputs(head.inputs(x, mask))
     assert set(prepared.unique().tolist()) == {0.0, 2.0}
     assert torch.equal(prepared, prepared[:, :1].expand_as(prepared))
     assert 0.3 < float((prepared == 0).float().mean()) < 0.7
-    assert torch.equal(head.eval().drop(head.inputs(x, mask)), x)
+    assert torch.equal(head.eval().drop_inputs(head.inputs(x, mask)), x)

@@ -183,8 +183,8 @@ def test_averaged_weights_come_with_averaged_statistics() -> None:
     settings = CnnSettings(batch_norm=True, epochs=12, batch_size=16)
     trainer = Trainer(CnnHead(settings, 6, 3), settings, problem, 0)
     trainer.learn(1)
-    assert trainer.kept.norm is not None
-    assert not torch.equal(trainer.kept.norm.mean, torch.zeros(3 * 128))
+    assert trainer.averaged.norm is not None
+    assert not torch.equal(trainer.averaged.norm.mean, torch.zeros(3 * 128))
     fitted = fit_by_steps(CnnHead, settings, problem, 0)
     assert fitted.history[fitted.best_epoch - 1].validation_accuracy > 0.95
 

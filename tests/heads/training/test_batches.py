@@ -22,17 +22,17 @@ LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=200)
     lengths=LENGTHS,
     batch_size=st.integers(1, 33),
     seed=st.none() | st.integers(0, 5),
-    most=st.integers(1, 300),
+    maximum=st.integers(1, 300),
 )
 def test_every_text_is_in_exactly_one_batch(
-    lengths: list[int], batch_size: int, seed: int | None, most: int
+    lengths: list[int], batch_size: int, seed: int | None, maximum: int
 ) -> None:
     random = None if seed is None else np.random.default_rng(seed)
-    parts = plan(np.array(lengths), batch_size, random, most)
+    parts = plan(np.array(lengths), batch_size, random, maximum)
     assert sorted(np.concatenate(parts)) == list(range(len(lengths)))
     for part in parts:
         assert 1 <= len(part) <= batch_size
-        assert len(part) == 1 or len(part) * max(np.array(lengths)[part]) <= most
+        assert len(part) == 1 or len(part) * max(np.array(lengths)[part]) <= maximum
 
 
 @settings(max_examples=50)
@@ -83,11 +83,11 @@ def test_without_a_seed_the_order_is_by_length() -> None:
 
 def test_texts_that_are_padded_inside_the_head_come_in_smaller_batches() -> None:
     lengths = np.array([3, 1, 2, 9])
-    parts = plan(lengths, 4, most_vectors=20, least=9)
+    parts = plan(lengths, 4, max_padded=20, min_vectors=9)
     assert [part.tolist() for part in parts] == [[1, 2], [0, 3]]
     flat = make_settings("cnn", {"pooling": "flatten", "max_vectors": 1 << 16, "filters": 1})
     head = head_type("cnn").build(flat, 6, 3)
-    assert head.least_vectors == 1 << 16
+    assert head.min_vectors == 1 << 16
     sizes: list[int] = []
     head.register_forward_hook(lambda module, given, out: sizes.append(len(out)))
     compute_logits(head, make_table([1, 2, 3, 4, 5]), np.arange(5))

@@ -136,7 +136,7 @@ def test_averaged_weights_are_kept() -> None:
     settings = CnnSettings(epochs=1, averaging=0.9)
     problem = marker_problem()
     trainer = training.Trainer(CnnHead(settings, 6, 3), settings, problem, 0)
-    start = trainer.kept.output.weight.detach().clone()
+    start = trainer.averaged.output.weight.detach().clone()
     batch = batches(problem.table, problem.train, 64)
     path = []
     for _, each in batch:
@@ -146,7 +146,7 @@ def test_averaged_weights_are_kept() -> None:
     for done, weights in enumerate(path, start=1):
         decay = min(0.9, (1 + done) / (10 + done))
         expected = decay * expected + (1 - decay) * weights
-    largest = float((trainer.kept.output.weight - expected).detach().abs().max())
+    largest = float((trainer.averaged.output.weight - expected).detach().abs().max())
     print(f"largest difference: {largest:.1e}")
     assert largest < 1e-6
 

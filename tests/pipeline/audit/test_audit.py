@@ -16,7 +16,7 @@ from pipeline.audit.cleaning import DEFAULT, KEPT, REMEDIES, check_remedies, pla
 from pipeline.audit.page import page
 from pipeline.cli.main import main
 from pipeline.evaluation.evaluation import Score
-from pipeline.evaluation.result import ExperimentResult
+from pipeline.evaluation.result import Calibration, ExperimentResult
 from tests.support.cli import Command
 from tests.support.corpora import evidence, sentence
 
@@ -269,8 +269,10 @@ def result_with(copied: int, accuracy: float, rest: float) -> ExperimentResult:
     whole = Score(accuracy, accuracy, (accuracy - 0.02, accuracy + 0.02), 1000)
     others = Score(rest, rest, (rest - 0.02, rest + 0.02), 1000 - copied)
     return ExperimentResult(
-        Path("runs/x"), "logistic", "pooled", 0, 0, whole, whole, {}, 1, 1, 10,
-        {"encoding": 0.0, "training": 0.0}, (), copied, others,
+        run=Path("runs/x"), head="logistic", layout="pooled", encoded=0, truncated=0,
+        validation=whole, test=whole, baselines={}, epochs=1, best_epoch=1, parameters=10,
+        seconds={"encoding": 0.0, "training": 0.0}, notes=(), copied=copied,
+        test_without_copies=others, calibration=Calibration(1.0, 0.1, 0.05, 0.02, 15),
     )  # fmt: skip
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from features.vectors.spec import FeatureSpec
 from pipeline.cli.main import main
-from pipeline.encoding import vectors
+from pipeline.models import predictor
 from pipeline.runs.folder import PROBABILITIES
-from pipeline.runs.held_out import read_held_out
+from pipeline.runs.reader import read_held_out
 from tests.support.cli import Command, Refusal, three_classes
 from tests.support.cli import run_name as name
 
@@ -103,7 +103,7 @@ def shares(predicted: dict[str, Any]) -> np.ndarray:
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, ...], list[str]]]:
     """What passed through an encoder: layouts and texts."""
     given: list[tuple[tuple[str, ...], list[str]]] = []
-    load = vectors.load_encoder
+    load = predictor.load_encoder
 
     def counted(*arguments: Any, **options: Any) -> Any:
         encoder = load(*arguments, **options)
@@ -116,7 +116,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, ...], list
         monkeypatch.setattr(encoder, "encode_some", noted)
         return encoder
 
-    monkeypatch.setattr(vectors, "load_encoder", counted)
+    monkeypatch.setattr(predictor, "load_encoder", counted)
     return given
 
 

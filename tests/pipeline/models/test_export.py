@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 from features.encoders.description.model import find_model
 from features.errors import EncoderError, FaultError, InputError, SettingError
@@ -27,11 +28,11 @@ from heads.registry import HEADS, HeadType, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import gather
-from pipeline.models import export
-from pipeline.models.card import escape
 from pipeline.models.encoder_check import check_encoder
 from pipeline.models.export import write_model
 from pipeline.models.model import read_model, read_run
+from pipeline.runs import json_format
+from pipeline.templating import escape_markdown
 from tests.support.cli import BAD, GOOD, QUICK, Run, write
 from tests.support.tables import cluster_problem, marker_problem
 
@@ -206,6 +207,10 @@ def card_says_what_it_must(folder: Path, result: dict) -> None:  # type: ignore[
     assert f"| {result['test']['accuracy']:.1%} | {low:.1%} to {high:.1%} |" in card
     assert r"| go\*od\* \| \<b\>\`x\` | " in card
     assert "spiky data.csv" in card
+    index = ModelCard(card).data.to_dict()["model-index"][0]
+    assert index["name"] == "my model"
+    (test,) = (each for each in index["results"] if each["dataset"]["split"] == "test")
+    assert test["metrics"][0]["value"] == round(result["test"]["accuracy"], 4)
     assert "1 of the 80 texts are longer than the 32 tokens" in card
     assert f"{result['tokens_cut_share']:.1%} of all tokens" in card
     copied = f"{result['copied']} of {result['test']['texts']} test texts have a near-copy"
@@ -217,7 +222,7 @@ def card_says_what_it_must(folder: Path, result: dict) -> None:  # type: ignore[
     )
     assert np.array(rows, dtype=int).sum() == 80
     for note in result["notes"]:
-        assert escape(note) in card
+        assert escape_markdown(note) in card
 
 
 def the_code_of_the_card_predicts_the_same(
@@ -296,7 +301,7 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_left(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(export, "write_json", fail)
+        patch.setattr(json_format, "write_json", fail)
         assert "No space left" in refusal(run("export-model", "--out", "m"))
     assert sorted(path.name for path in Path().iterdir()) == before
     folder = Path(result["run"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -10,6 +13,8 @@ import pytest
 
 from pipeline.reports import fonts
 from pipeline.reports.plots import draw_confusion
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def test_installed_fonts_are_asked_after_matplotlibs_own() -> None:
@@ -39,3 +44,19 @@ def test_other_warnings_stay(tmp_path: Path) -> None:
 
     with pytest.warns(UserWarning, match="something else"):
         fonts.save(Warner(), tmp_path / "x.png", 100)  # type: ignore[arg-type]
+
+
+def test_nothing_of_matplotlib_is_changed_for_others(tmp_path: Path) -> None:
+    code = (
+        "import sys, matplotlib as m; before = m.rcParams['font.family'];"
+        "from pipeline.tuning import plots; from pipeline.reports.plots import Figure;"
+        "f = Figure(); f.text(0, 0, 'a'); plots.save_figure(f, 'f.png');"
+        "sys.exit('matplotlib.pyplot' in sys.modules or m.rcParams['font.family'] != before)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    assert (tmp_path / "f.png").stat().st_size > 100

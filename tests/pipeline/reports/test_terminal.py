@@ -25,6 +25,7 @@ PLAIN = ExperimentResult(
     parameters=10,
     seconds={"encoding": 0.0, "training": 1.0},
     notes=(),
+    calibration=Calibration(1.0, 0.1, 0.05, 0.02, 15),
 )
 
 

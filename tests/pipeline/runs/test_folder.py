@@ -15,7 +15,8 @@ import pytest
 from features.errors import CacheError, CorpusError
 from features.storage import files
 from pipeline.runs import folder
-from pipeline.runs.folder import METRICS, find_run, new_run, read_json, run_name, write_json
+from pipeline.runs.folder import METRICS, find_run, new_run, run_name
+from pipeline.runs.json_format import read_object, write_json
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -77,7 +78,7 @@ def test_a_disk_without_room_for_the_reason_hides_no_error(
 def test_names_that_are_no_utf8_are_written_and_read_back(tmp_path: Path) -> None:
     value = {"data": os.fsdecode(b"caf\xe9.csv"), "label": "\u00e9t\u00e9"}
     write_json(tmp_path / "a.json", value)
-    assert read_json(tmp_path / "a.json") == value
+    assert read_object(tmp_path / "a.json", "") == value
     assert "\u00e9t\u00e9" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.runs.held_out import read_held_out
+from pipeline.runs.reader import read_held_out
 from tests.support.cli import Command, Refusal, three_classes
 from tests.support.cli import run_name as name
 

@@ -24,7 +24,7 @@ from features.vectors.table import POOLED
 from heads.evaluation.metrics import accuracy_interval, mean_interval
 from pipeline.cli.main import main
 from pipeline.config import DataConfig, VectorConfig
-from pipeline.tuning.layer_scores import advice, compare, table
+from pipeline.tuning.layer_scores import advice, compare, score_table
 from pipeline.tuning.layers import LayersConfig, LayersResult, draw_rows, run_layers
 
 QUICK = {"epochs": 3, "learning_rate": 0.02, "filters": 8, "batch_size": 16}
@@ -279,7 +279,7 @@ def test_a_gap_beyond_noise_moves_from_the_default() -> None:
     assert comparison.recommended is best
     words = advice(comparison, "cnn", 200)
     assert "logistic on pooled vectors scores 20.0 points more" in " ".join(words)
-    assert table(comparison, 2)[-1].startswith("pooled, logistic         95.0%")
+    assert score_table(comparison, 2).splitlines()[-1].startswith("pooled, logistic      95.0%")
 
 
 def test_one_layer_alone_is_no_comparison() -> None:

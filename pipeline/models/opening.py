@@ -1,0 +1,69 @@
+"""Open what predicts: a run, an exported model, or a blend of several heads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from features.errors import CacheError
+from heads.checkpoint import WEIGHTS
+from pipeline.models.blend_folder import BLEND, BLEND_FORMAT, PARTS, file_digest, part_folders
+from pipeline.models.model import MODEL, Model, read_model, read_run
+from pipeline.runs.folder import METRICS, find_run
+
+REMEDY = re.compile("[:;] [^:;]*$")
+"""What an error about a part ends with: to train a run again that may be gone."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedModel:
+    """One head, or a blend of several.
+
+    Attributes:
+        folder: where it is.
+        parts: the heads, and what their vectors must be; all have the same labels.
+        folders: where each part is.
+        temperature: of the mean of a blend; of one head None, which has its own.
+    """
+
+    folder: Path
+    parts: tuple[Model, ...]
+    folders: tuple[Path, ...]
+    temperature: float | None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """C labels, in the order of the columns."""
+        return self.parts[0].head.classes
+
+
+def open_model(run: str, runs: Path) -> OpenedModel:
+    """What a run, a blend or an exported model predicts with.
+
+    Args:
+        run: a folder, or what ``find_run`` takes.
+
+    Raises:
+        CacheError: there is none, or it is damaged.
+    """
+    if (Path(run) / MODEL).is_file():
+        return OpenedModel(Path(run), (read_model(Path(run)),), (Path(run),), None)
+    exported = (Path(run) / BLEND).is_file() and not (Path(run) / METRICS).is_file()
+    folder = Path(run) if exported else find_run(run, runs)
+    if not (folder / PARTS).is_dir():
+        return OpenedModel(folder, (read_run(folder),), (folder,), None)
+    try:
+        file = BLEND_FORMAT.read(folder / BLEND)
+        folders = part_folders(folder, len(file.sha256))
+        parts = tuple(map(read_model if exported else read_run, folders))
+        if [file_digest(part / WEIGHTS) for part in folders] != list(file.sha256):
+            raise CacheError("its heads are not those that were blended")
+        if any(part.head.classes != file.labels for part in parts):
+            raise CacheError("its labels are not those of its heads")
+    except CacheError as error:
+        again = "blend the runs, or their copies in its parts, again"
+        remedy = "export it again" if exported else again
+        reason = REMEDY.sub("", str(error))
+        raise CacheError(f"the blend {folder} is damaged ({reason}): {remedy}") from error
+    return OpenedModel(folder, parts, folders, file.temperature)

@@ -1,0 +1,95 @@
+"""The formats of the files in a run folder that are read again.
+
+config.json             what was asked for, and what it came to
+metrics.json            the results
+history.jsonl           of every training, one line per epoch or value tried
+predictions.parquet     of the best training of each fold, one row per held-out text: data
+                        row, side, true and predicted label, confidence, fold
+probabilities.parquet   of every training, one row per held-out text: the probability of
+                        each class; ``place`` is the text's position in the corpus, from 0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import pyarrow as pa
+from pydantic import Field
+
+from heads.problem import EpochRecord
+from pipeline.evaluation.result import VERSION, BlendResult, ExperimentResult
+from pipeline.runs.json_format import JsonFormat, Values
+from pipeline.runs.run_config import RunConfig
+
+RETRAIN = "train the run again"
+BLEND_AGAIN = "blend the runs again"
+
+
+def _older_metrics(values: Values, version: int) -> Values:
+    """Version 1, without a number, had no advice."""
+    return {"advice": [], **values}
+
+
+CONFIG_FORMAT = JsonFormat(RunConfig, 2, RETRAIN)
+"""Version 1 differs from 2 in having no number."""
+
+METRICS_FORMAT = JsonFormat(ExperimentResult, VERSION, RETRAIN, _older_metrics)
+BLEND_METRICS_FORMAT = JsonFormat(BlendResult, VERSION, BLEND_AGAIN)
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    """A line of ``history.jsonl``: which training, and its record."""
+
+    fold: int
+    seed: int
+    record: EpochRecord
+
+
+@dataclass(frozen=True)
+class ProbabilitiesDescription:
+    """What stands beside the columns of ``probabilities.parquet``.
+
+    Attributes:
+        classes, unseen: as in ``ClassNames``.
+        corpus_digest: of texts, labels and sides in their order.
+        learned: how many texts the heads of each fold have learned from.
+    """
+
+    classes: Annotated[tuple[str, ...], Field(min_length=1)]
+    unseen: tuple[str, ...]
+    corpus_digest: str
+    learned: tuple[int, ...]
+
+
+DESCRIPTION = b"manyheads"
+"""Key of that description in the metadata of the file."""
+
+PREDICTIONS_SCHEMA = pa.schema(
+    {
+        "row": pa.int64(),
+        "side": pa.string(),
+        "label": pa.string(),
+        "predicted": pa.string(),
+        "confidence": pa.float64(),
+        "fold": pa.int64(),
+    }
+)
+
+
+def probabilities_schema(classes: int) -> pa.Schema:
+    """Return the columns of ``probabilities.parquet`` for C ``classes``."""
+    words = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        {
+            "fold": pa.int32(),
+            "seed": pa.int64(),
+            "kept": pa.bool_(),
+            "side": words,
+            "row": pa.int64(),
+            "place": pa.int64(),
+            "label": words,
+            "probabilities": pa.list_(pa.float32(), classes),
+        }
+    )
