@@ -16,6 +16,7 @@ import pytest
 
 from features.storage.bucket import filesystem
 from tests.support import transformers
+from tests.support.cli import Command, Output, Refusal, Run, run_command, two_classes
 from tests.support.s3 import KEY_ID, S3Server, serving
 
 
@@ -47,6 +48,39 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "xlnet": transformers.save_xlnet,
     }
     return {name: make(root / name) for name, make in makers.items()}
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run ``manyheads`` with some arguments."""
+
+    def call(*arguments: object) -> Output:
+        return run_command(capsys, *arguments)
+
+    return call
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """The JSON that a command prints."""
+    return lambda *arguments: run_command(capsys, *arguments, "--json").json
+
+
+@pytest.fixture
+def refusal(capsys: pytest.CaptureFixture[str]) -> Refusal:
+    """The line with which a command refuses its input."""
+    return lambda *arguments: run_command(capsys, *arguments).refusal
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """80 texts of two classes."""
+    return two_classes(tmp_path / "data.csv")
+
+
+@pytest.fixture
+def encoder(tiny_models: dict[str, Path]) -> Path:
+    return tiny_models["bert"]
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,7 @@ import pytest
 from features.corpus.source import parse_source
 from features.errors import OutputError, SettingError
 from features.output import appearing, check_output
-from tests.pipeline.cli.test_commands import REPOSITORY, Run, data, encoder, run
-
-__all__ = ["data", "encoder", "run"]
+from tests.support.cli import REPOSITORY, Run
 
 
 def hidden() -> list[str]:

@@ -14,9 +14,7 @@ import pytest
 
 from features.errors import OutputError
 from pipeline.console import CONTROL, one_line, print_note, show, show_json, table
-from tests.pipeline.cli.test_commands import REPOSITORY, Run, data, encoder, run, write
-
-__all__ = ["data", "encoder", "run"]
+from tests.support.cli import REPOSITORY, Run, write
 
 EVIL = "two\nlines\r\t\x1b]0;title\x07\x1b[2J\x9b31m\u202edesrever\u2028end"
 

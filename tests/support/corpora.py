@@ -95,3 +95,9 @@ def evidence(
         tokens=np.array(tokens if tokens is not None else [9] * len(texts)),
         max_length=32,
     )
+
+
+def rows_of(**counts: int) -> tuple[list[str], list[str]]:
+    """Labels and distinct texts: ``rows_of(a=2, b=1)`` has two rows of a and one of b."""
+    labels = [label for label, count in counts.items() for _ in range(count)]
+    return labels, [f"text {i}" for i in range(len(labels))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,20 @@ import pytest
 from features.encoders.description.hub import commit_of, locate
 from features.encoders.description.model import find_model
 from features.errors import EncoderError
+from pipeline.cli.main import main
 from pipeline.models.encoder_check import check_encoder, differing
-from tests.pipeline.training import test_seeds_and_folds
-from tests.pipeline.training.test_seeds_and_folds import data
-
-__all__ = ["data"]  # fixture
+from tests.support.cli import Command, Refusal, three_classes
 
 OLD, NEW = "a" * 40, "b" * 40
 
 
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return three_classes(tmp_path / "data.csv")
+
+
 def test_an_encoder_that_sees_the_whole_window_at_once_differs_in_max_length(
-    tiny_models: dict[str, Path], data: Path, capsys: pytest.CaptureFixture[str]
+    tiny_models: dict[str, Path], data: Path, command: Command, refusal: Refusal
 ) -> None:
     model = find_model(str(tiny_models["bert"]))
     for layout in ("pooled", "tokens"):
@@ -31,12 +33,8 @@ def test_an_encoder_that_sees_the_whole_window_at_once_differs_in_max_length(
         for limit in (60, 512):
             wider = replace(model, max_length=limit)
             assert differing(wider, spec) == [f"max_length ({limit}, not 32)"]
-    test_seeds_and_folds.command(
-        capsys, "train", "--data", data, "--encoder", tiny_models["bert"], "--max-tokens", 40
-    )
-    line = test_seeds_and_folds.refusal(
-        capsys, "predict", "--text", "x", "--encoder", "all-MiniLM-L6-v2"
-    )
+    command("train", "--data", data, "--encoder", tiny_models["bert"], "--max-tokens", 40)
+    line = refusal("predict", "--text", "x", "--encoder", "all-MiniLM-L6-v2")
     assert "max_length (256, not 32)" in line
     assert "--max-tokens" not in line
 
@@ -50,10 +48,12 @@ def with_code(tiny_models: dict[str, Path], tmp_path: Path) -> Path:
 
 
 def test_a_run_whose_encoder_ran_its_own_code_names_the_flag(
-    with_code: Path, data: Path, capsys: pytest.CaptureFixture[str]
+    with_code: Path,
+    data: Path,
+    command: Command,
+    refusal: Refusal,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = partial(test_seeds_and_folds.command, capsys)
-    refusal = partial(test_seeds_and_folds.refusal, capsys)
     trust = "--trust-remote-code"
     command("train", "--data", data, "--encoder", with_code, trust)
     line = refusal("predict", "--text", "a red fox")
@@ -63,7 +63,7 @@ def test_a_run_whose_encoder_ran_its_own_code_names_the_flag(
     sample = ("verify", "--data", data, "--encoder", with_code, "--sample", 3)
     assert command(*sample)["findings"] == []
     assert command(*sample, trust)["compared"] == 3
-    test_seeds_and_folds.main([str(word) for word in sample])
+    main([str(word) for word in sample])
     assert "with --trust-remote-code: pass it to compare them" in capsys.readouterr().err
     plain = find_model(str(with_code)).spec("pooled")
     with pytest.raises(EncoderError, match="leave --trust-remote-code out"):
@@ -103,9 +103,8 @@ def test_a_revision_is_a_commit_a_tag_or_a_branch(hub: Path) -> None:
 
 
 def test_a_run_predicts_from_its_commit_after_the_encoder_moved_on(
-    hub: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    hub: Path, data: Path, tmp_path: Path, command: Command
 ) -> None:
-    command = partial(test_seeds_and_folds.command, capsys)
     result = command("train", "--data", data, "--encoder", "owner/tiny")
     config = json.loads(Path(result["run"], "config.json").read_text())
     assert config["resolved"]["encoder_commit"] == OLD

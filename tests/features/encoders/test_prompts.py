@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,15 @@ from features.encoders.description.model import find_model
 from features.errors import EncoderError, SettingError
 from pipeline.command_line import words_of
 from pipeline.config import VectorConfig
-from tests.pipeline.training import test_seeds_and_folds
-from tests.pipeline.training.test_seeds_and_folds import data
+from tests.support.cli import Command, Refusal, three_classes
 from tests.support.transformers import SENTENCES
 
-__all__ = ["data"]  # fixture
-
 EXACT = {"dtype": "float32", "precision": "float32"}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return three_classes(tmp_path / "data.csv")
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +90,8 @@ def test_a_prompt_survives_into_the_command_that_gives_it_again() -> None:
 
 
 def test_a_run_keeps_its_prompt_and_predicts_with_it(
-    prompted: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    prompted: Path, data: Path, tmp_path: Path, command: Command, refusal: Refusal
 ) -> None:
-    command = partial(test_seeds_and_folds.command, capsys)
     common = ("--data", data, "--encoder", prompted)
     result = command("train", *common, "--prompt-name", "query")
     config = json.loads(Path(result["run"], "config.json").read_text())
@@ -114,7 +114,6 @@ def test_a_run_keeps_its_prompt_and_predicts_with_it(
     assert find_model(str(other)).prompt == ""
     moved = command("predict", "--text", "a new text", "--encoder", other)["predictions"]
     assert moved == first
-    refusal = partial(test_seeds_and_folds.refusal, capsys)
     assert "it has document, passage, query" in refusal(
         "audit", *common, "--prompt-name", "title"
     )

@@ -13,12 +13,7 @@ from hypothesis import strategies as st
 from features.errors import SplitError
 from features.splits.split import Split, make_split
 from features.text import normalize_text
-
-
-def rows_of(**counts: int) -> tuple[list[str], list[str]]:
-    """Labels and distinct texts: ``rows_of(a=2, b=1)`` has two rows of a and one of b."""
-    labels = [label for label, count in counts.items() for _ in range(count)]
-    return labels, [f"text {i}" for i in range(len(labels))]
+from tests.support.corpora import rows_of
 
 
 def sides(split: Split, size: int) -> list[str]:

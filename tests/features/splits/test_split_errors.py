@@ -6,7 +6,7 @@ import pytest
 
 from features.errors import SettingError, SplitError
 from features.splits.split import make_split
-from tests.features.splits.test_split import rows_of
+from tests.support.corpora import rows_of
 
 ERRORS = {
     "unknown values": (

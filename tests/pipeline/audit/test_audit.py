@@ -17,17 +17,10 @@ from pipeline.audit.page import page
 from pipeline.cli.main import main
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.result import Calibration, ExperimentResult
+from tests.support.cli import Command
 from tests.support.corpora import evidence, sentence
 
 ATTACK = "<script>alert('x')</script><img src=http://evil.example/x onerror=go()>"
-
-
-def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:  # type: ignore[type-arg]
-    capsys.readouterr()
-    code = main([*(str(argument) for argument in arguments), "--json"])
-    out, err = capsys.readouterr()
-    assert code == 0, err
-    return json.loads(out)  # type: ignore[no-any-return]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -57,10 +50,10 @@ def common(tiny_models: dict[str, Path]) -> list[object]:
 
 
 def test_the_command_gives_findings_a_page_and_a_clean_corpus(
-    capsys: pytest.CaptureFixture[str], leaky: Path, common: list[object], tmp_path: Path
+    command: Command, leaky: Path, common: list[object], tmp_path: Path
 ) -> None:
     clean = tmp_path / "clean.csv"
-    result = command(capsys, "audit", "--data", leaky, *common, "--write-clean", clean)
+    result = command("audit", "--data", leaky, *common, "--write-clean", clean)
     findings = {finding["kind"]: finding for finding in result["findings"]}
     for level, row in (("exact", 49), ("folded", 50), ("near", 51)):
         finding = findings[f"{level}_copies_across_splits"]
@@ -76,17 +69,17 @@ def test_the_command_gives_findings_a_page_and_a_clean_corpus(
     assert [row["row"] for row in dropped] == ["1", "2", "3"]
     assert all(row["audit"].startswith("dropped: a ") for row in dropped)
     # The cleaned corpus reads again, and nothing leaks any more.
-    again = command(capsys, "audit", "--data", clean, *common, "--page", "none")
+    again = command("audit", "--data", clean, *common, "--page", "none")
     assert not [f for f in again["findings"] if f["kind"].endswith("across_splits")]
     assert "page" not in again
 
 
 def test_examples_are_as_many_as_asked_for(
-    capsys: pytest.CaptureFixture[str], leaky: Path, common: list[object]
+    command: Command, capsys: pytest.CaptureFixture[str], leaky: Path, common: list[object]
 ) -> None:
     asked = ["audit", "--data", leaky, *common, "--page", "none", "--examples"]
     for most in (1, 2, 1000):
-        found = command(capsys, *asked, most)["findings"]
+        found = command(*asked, most)["findings"]
         shown = {f["kind"]: len(f["examples"]) for f in found}
         assert max(shown.values()) <= most
     assert [f["count"] for f in found if f["kind"].endswith("across_splits")] == [1, 1, 1]
@@ -197,23 +190,23 @@ def sides(run: str) -> dict[int, str]:
 
 
 def test_near_copies_stay_on_one_side_by_default(
-    capsys: pytest.CaptureFixture[str], clustered: Path, common: list[object]
+    command: Command, clustered: Path, common: list[object]
 ) -> None:
-    result = command(capsys, "train", "--data", clustered, *common)
+    result = command("train", "--data", clustered, *common)
     assert result["copied"] == 0
     assert result["test_without_copies"] == result["test"]
     side = sides(result["run"])
     for first in range(1, 91, 3):
         assert len({side.get(first + n) for n in range(3)}) == 1
     assert any("30 clusters" in note for note in result["notes"])
-    parted = command(capsys, "train", "--data", clustered, *common, "--split", "random")
+    parted = command("train", "--data", clustered, *common, "--split", "random")
     assert parted["copied"] > parted["test"]["texts"] // 2
     rest = parted["test_without_copies"]
     assert rest is None or rest["texts"] == parted["test"]["texts"] - parted["copied"]
 
 
 def test_a_group_column_is_kept_together(
-    capsys: pytest.CaptureFixture[str], clustered: Path, common: list[object]
+    command: Command, capsys: pytest.CaptureFixture[str], clustered: Path, common: list[object]
 ) -> None:
     texts = rows_of(clustered)
     data = clustered.with_name("plain.csv")
@@ -224,7 +217,6 @@ def test_a_group_column_is_kept_together(
             [sentence(200 + i), row["label"], f"{i // 5}"] for i, row in enumerate(texts)
         )
     result = command(
-        capsys,
         "train",
         "--data",
         data,
@@ -243,24 +235,22 @@ def test_a_group_column_is_kept_together(
 
 
 def test_a_split_column_can_be_left_unread(
-    capsys: pytest.CaptureFixture[str], leaky: Path, common: list[object]
+    command: Command, leaky: Path, common: list[object]
 ) -> None:
-    kept = command(capsys, "train", "--data", leaky, *common)
+    kept = command("train", "--data", leaky, *common)
     assert (kept["test"]["texts"], kept["copied"]) == (12, 3)
-    cut = command(capsys, "train", "--data", leaky, *common, "--split-column", "none")
+    cut = command("train", "--data", leaky, *common, "--split-column", "none")
     assert cut["copied"] == 0
 
 
 def test_predictions_and_errors_name_their_nearest_training_texts(
-    capsys: pytest.CaptureFixture[str], clustered: Path, common: list[object]
+    command: Command, clustered: Path, common: list[object]
 ) -> None:
-    trained = command(capsys, "train", "--data", clustered, *common, "--split", "random")
+    trained = command("train", "--data", clustered, *common, "--split", "random")
     side = sides(trained["run"])
     learned = next(row for row in range(1, 91) if row not in side)
     source = rows_of(clustered)[learned - 1]
-    said = command(
-        capsys, "predict", "--run", trained["run"], "--text", source["text"], "--explain", 2
-    )
+    said = command("predict", "--run", trained["run"], "--text", source["text"], "--explain", 2)
     near = said["predictions"][0]["neighbors"]
     assert len(near) == 2
     assert (near[0]["row"], near[0]["label"]) == (learned, source["label"])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,39 +18,13 @@ from pipeline.cli.main import main
 from pipeline.models import predictor
 from pipeline.runs.folder import PROBABILITIES
 from pipeline.runs.reader import read_held_out
-from tests.pipeline.training import test_seeds_and_folds
-from tests.pipeline.training.test_seeds_and_folds import data
-
-__all__ = ["data"]  # fixture
-
-Command = Callable[..., dict[str, Any]]
-Refusal = Callable[..., str]
-
-QUICK = ("epochs=2", "batch_size=16")
+from tests.support.cli import Command, Refusal, three_classes
+from tests.support.cli import run_name as name
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    return partial(test_seeds_and_folds.command, capsys)
-
-
-@pytest.fixture
-def refusal(capsys: pytest.CaptureFixture[str]) -> Refusal:
-    return partial(test_seeds_and_folds.refusal, capsys)
-
-
-@pytest.fixture
-def train(command: Command, data: Path, tiny_models: dict[str, Path]) -> Command:
-    def run(head: str, *arguments: object) -> dict[str, Any]:
-        sets = () if head == "logistic" else ("--set", *QUICK)
-        common = ("train", "--data", data, "--encoder", tiny_models["bert"], "--head", head)
-        return command(*common, *sets, *arguments)
-
-    return run
-
-
-def name(result: dict[str, Any]) -> str:
-    return Path(result["run"]).name
+def data(tmp_path: Path) -> Path:
+    return three_classes(tmp_path / "data.csv")
 
 
 def test_a_blend_scores_predicts_and_is_exported(

@@ -15,9 +15,7 @@ from features.errors import CacheError
 from features.storage.location import parse_location
 from pipeline.cli.main import COMMANDS, make_parser
 from pipeline.cli.system_errors import system_error
-from tests.pipeline.cli.test_commands import Output, Run, data, encoder, run
-
-__all__ = ["data", "encoder", "run"]
+from tests.support.cli import Output, Run
 
 LONG = "a" * 300
 

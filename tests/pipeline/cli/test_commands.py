@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,60 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.cli.main import main
 from pipeline.config import EXAMPLE
-
-REPOSITORY = Path(__file__).resolve().parents[3]
-
-GOOD = ["the cat sat on the mat", "she laughed out loud", "a boat came back", "rain again"]
-BAD = ["nobody expected that night", "dogs bark over and over", "the lazy fox", "seven eight"]
-
-Run = Callable[..., "Output"]
-
-
-class Output:
-    """What one command printed, and its exit code."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> dict:  # type: ignore[type-arg]
-        assert self.code == 0, self.err
-        assert self.out.count("\n") == 1, "one JSON object and nothing else"
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> Output:
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        return Output(code, *capsys.readouterr())
-
-    return call
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    path = tmp_path / "data.csv"
-    rows = [[f"{GOOD[i % 4]} {i}", "good"] for i in range(40)]
-    rows += [[f"{BAD[i % 4]} {i}", "bad, very"] for i in range(40)]
-    write(path, [["text", "label"], *rows])
-    return path
-
-
-@pytest.fixture
-def encoder(tiny_models: dict[str, Path]) -> Path:
-    return tiny_models["bert"]
-
-
-def write(path: Path, rows: list[list[str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
-
-
-QUICK = ("--set", "epochs=2", "batch_size=16")
+from tests.support.cli import BAD, GOOD, QUICK, REPOSITORY, Run, write
 
 
 def test_features_then_train_encodes_nothing(run: Run, data: Path, encoder: Path) -> None:

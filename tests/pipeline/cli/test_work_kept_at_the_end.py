@@ -21,10 +21,8 @@ from pipeline.evaluation.evaluation import Evaluation
 from pipeline.reports import figures
 from pipeline.training import partition
 from pipeline.training.advice import LARGER, MULTILINGUAL, words_do_better
-from tests.pipeline.cli.test_commands import Run, encoder, run
+from tests.support.cli import Run
 from tests.support.corpora import sentence
-
-__all__ = ["encoder", "run"]  # fixtures
 
 Train = Callable[[str], dict]  # type: ignore[type-arg]
 

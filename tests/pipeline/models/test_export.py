@@ -33,10 +33,8 @@ from pipeline.models.export import write_model
 from pipeline.models.model import read_model, read_run
 from pipeline.runs import json_format
 from pipeline.templating import escape_markdown
-from tests.pipeline.cli.test_commands import BAD, GOOD, QUICK, Run, data, encoder, run, write
+from tests.support.cli import BAD, GOOD, QUICK, Run, write
 from tests.support.tables import cluster_problem, marker_problem
-
-__all__ = ["data", "encoder", "run"]  # fixtures
 
 NOT_EXPORTED: set[str] = set()
 """Heads that must be refused, because ONNX cannot hold them."""

@@ -17,52 +17,19 @@ from features.errors import DivergedError
 from heads.checkpoint import load
 from pipeline.cli.main import main
 from pipeline.training import trainings
+from tests.support.cli import Command, Refusal, three_classes, write
 
-WORDS = {
-    "good": "cat sat laughed boat",
-    "bad": "dogs night fox seven",
-    "odd": "rain red on mat",
-}
 QUICK = ("--head", "cnn", "--set", "epochs=2", "filters=4", "kernels=1,2", "batch_size=16")
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """60 texts of three classes; words tell the class, some of them wrongly."""
-    random = np.random.default_rng(0)
-    rows = []
-    for number in range(60):
-        label = list(WORDS)[number % 3]
-        told = label if number % 7 else "good"
-        words = random.choice(WORDS[told].split(), size=4 + number % 5)
-        rows.append([f"{' '.join(words)} {number * 37}", label, f"author {number // 4}"])
-    return write(tmp_path / "data.csv", [["text", "label", "author"], *rows])
-
-
-def write(path: Path, rows: list[list[str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
-    return path
+    return three_classes(tmp_path / "data.csv")
 
 
 @pytest.fixture
 def common(tiny_models: dict[str, Path], data: Path) -> tuple[object, ...]:
     return ("train", "--data", data, "--encoder", tiny_models["bert"])
-
-
-def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    capsys.readouterr()
-    assert main([str(argument) for argument in (*arguments, "--json")]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    capsys.readouterr()
-    assert main([str(argument) for argument in arguments]) == 2
-    (line,) = (
-        each for each in capsys.readouterr().err.splitlines() if each.startswith("error:")
-    )
-    return line
 
 
 def predictions(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -72,8 +39,8 @@ def predictions(result: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def test_seeds(capsys: pytest.CaptureFixture[str], common: tuple[object, ...]) -> None:
-    result = command(capsys, *common, *QUICK, "--seed", 3, "--seeds", 3)
+def test_seeds(command: Command, common: tuple[object, ...]) -> None:
+    result = command(*common, *QUICK, "--seed", 3, "--seeds", 3)
     trials = result["trials"]
     assert [(trial["fold"], trial["seed"]) for trial in trials] == [(1, 3), (1, 4), (1, 5)]
     accuracies = [trial["test"]["accuracy"] for trial in trials]
@@ -91,7 +58,7 @@ def test_seeds(capsys: pytest.CaptureFixture[str], common: tuple[object, ...]) -
     # The folder holds the head of the seed that it names, as a run of that seed alone does.
     run = Path(result["run"])
     assert json.loads((run / "config.json").read_text())["resolved"]["seed"] == kept["seed"]
-    alone = command(capsys, *common, *QUICK, "--seed", kept["seed"])
+    alone = command(*common, *QUICK, "--seed", kept["seed"])
     weights = [Path(each["run"], "head.safetensors").read_bytes() for each in (result, alone)]
     assert weights[0] == weights[1]
     assert alone["test"] == result["test"]
@@ -102,10 +69,8 @@ def test_seeds(capsys: pytest.CaptureFixture[str], common: tuple[object, ...]) -
     assert {path.name for path in run.iterdir() if path.is_dir()} == others
 
 
-def test_folds_test_every_text_once(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...]
-) -> None:
-    result = command(capsys, *common, *QUICK, "--folds", 3, "--seeds", 2)
+def test_folds_test_every_text_once(command: Command, common: tuple[object, ...]) -> None:
+    result = command(*common, *QUICK, "--folds", 3, "--seeds", 2)
     rows = [row for row in predictions(result) if row["side"] == "test"]
     assert sorted(row["row"] for row in rows) == list(range(1, 61))
     right = np.array([row["label"] == row["predicted"] for row in rows])
@@ -142,14 +107,14 @@ def test_folds_test_every_text_once(
 
 
 def test_folds_keep_groups_and_near_copies_together(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+    command: Command, common: tuple[object, ...], data: Path
 ) -> None:
     with data.open("a", newline="", encoding="utf-8") as file:
         copies = csv.writer(file)
         for number in range(9):
             text = f"a quick brown fox jumps over the lazy dog until night number {number % 3}"
             copies.writerow([text + "!" * number, "bad", f"author {number % 3}"])
-    result = command(capsys, *common, "--folds", 4, "--group-column", "author")
+    result = command(*common, "--folds", 4, "--group-column", "author")
     with data.open(newline="", encoding="utf-8") as file:
         corpus = list(csv.DictReader(file))
     folds: dict[str, set[int]] = {}
@@ -165,34 +130,34 @@ def test_folds_keep_groups_and_near_copies_together(
 
 
 def test_rows_marked_as_test_take_no_part_in_folds(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+    command: Command, common: tuple[object, ...], data: Path
 ) -> None:
     with data.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     sides = ["test" if number % 4 == 0 else "train" for number in range(60)]
     marked = [[*row, side] for row, side in zip(rows, sides, strict=True)]
     write(data, [[*header, "split"], *marked])
-    result = command(capsys, *common, "--folds", 3)
+    result = command(*common, "--folds", 3)
     seen = {row["row"] for row in predictions(result)}
     assert seen == {number + 1 for number in range(60) if number % 4}
     assert result["test"]["texts"] == 45
     assert any("15 rows that the split column marks as test" in n for n in result["notes"])
-    dealt = command(capsys, *common, "--folds", 3, "--split-column", "none")
+    dealt = command(*common, "--folds", 3, "--split-column", "none")
     assert dealt["test"]["texts"] == 60
     rows[0][0] = "cat " * 100  # longer than the encoder sees, and marked as test
     marked = [[*row, side] for row, side in zip(rows, sides, strict=True)]
     write(data, [[*header, "split"], *marked])
-    folds = command(capsys, *common, "--folds", 3)
+    folds = command(*common, "--folds", 3)
     assert (folds["truncated"], folds["tokens_cut_share"]) == (0, 0)
-    assert command(capsys, *common)["truncated"] == 1
+    assert command(*common)["truncated"] == 1
 
 
 def test_a_class_that_one_fold_lacks_scores_as_an_error(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+    command: Command, common: tuple[object, ...], data: Path
 ) -> None:
     with data.open("a", newline="", encoding="utf-8") as file:
         csv.writer(file).writerow(["one two three four", "rare", "nobody"])
-    result = command(capsys, *common, "--folds", 3)
+    result = command(*common, "--folds", 3)
     assert any("'rare' (1)" in note for note in result["notes"])
     (rare,) = (each for each in result["classes"] if each["label"] == "rare")
     assert (rare["recall"], rare["support"]) == (0.0, 1)
@@ -205,26 +170,26 @@ def test_a_class_that_one_fold_lacks_scores_as_an_error(
 
 
 def test_a_weight_of_a_class_that_one_fold_lacks(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+    command: Command, refusal: Refusal, common: tuple[object, ...], data: Path
 ) -> None:
     with data.open("a", newline="", encoding="utf-8") as file:
         csv.writer(file).writerow(["one two three four", "rare", "nobody"])
     folds = (*common, "--folds", 3, *QUICK)
-    line = refusal(capsys, *folds, "class_weights=rare=3,rarer=2")
+    line = refusal(*folds, "class_weights=rare=3,rarer=2")
     assert "class_weights names 'rarer'" in line
     assert "'rare'" in line.partition("they are")[2] or "rare" in line.partition("they are")[2]
     assert not Path("cache").exists()
-    assert len(command(capsys, *folds, "class_weights=rare=3,odd=2")["trials"]) == 3
+    assert len(command(*folds, "class_weights=rare=3,odd=2")["trials"]) == 3
 
 
 def test_validation_labels_that_training_lacks(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+    command: Command, common: tuple[object, ...], data: Path
 ) -> None:
     with data.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     sides = ["validation" if row[1] == "odd" else "train" for row in rows]
     write(data, [[*header, "split"], *([*r, s] for r, s in zip(rows, sides, strict=True))])
-    result = command(capsys, *common)
+    result = command(*common)
     assert (result["validation"]["accuracy"], result["best_epoch"]) == (0.0, 1)
     history = Path(result["run"], "history.jsonl").read_text()
     assert "NaN" not in history
@@ -232,20 +197,20 @@ def test_validation_labels_that_training_lacks(
 
 
 def test_the_interval_over_folds_knows_how_many_texts_were_learned_from(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...]
+    command: Command, common: tuple[object, ...]
 ) -> None:
     knn = (*common, "--head", "knn", "--folds", 3, "--set", "k=1")
     for settings, learned in (((), 40), (("refit=false",), 32)):
-        found = command(capsys, *knn, *settings)["over_folds"]["accuracy"]
+        found = command(*knn, *settings)["over_folds"]["accuracy"]
         half = 4.302653 * found["deviation"] * (1 / 3 + 20 / learned) ** 0.5
         expected = max(0.0, found["mean"] - half), min(1.0, found["mean"] + half)
         assert found["interval"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_temperature_reaches_predict(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+    command: Command, common: tuple[object, ...], data: Path
 ) -> None:
-    result = command(capsys, *common, *QUICK)
+    result = command(*common, *QUICK)
     temperature = result["calibration"]["temperature"]
     assert temperature != 1.0
     assert load(Path(result["run"])).temperature == temperature
@@ -253,21 +218,21 @@ def test_the_temperature_reaches_predict(
     (row, *_) = (row for row in predictions(result) if row["side"] == "test")
     with data.open(newline="", encoding="utf-8") as file:
         text = list(csv.DictReader(file))[row["row"] - 1]["text"]
-    said = command(capsys, "predict", "--run", result["run"], "--text", text)
+    said = command("predict", "--run", result["run"], "--text", text)
     (answer,) = said["predictions"]
     assert answer["label"] == row["predicted"]
     assert max(answer["probabilities"].values()) == pytest.approx(row["confidence"], abs=1e-5)
 
 
 def test_events_hold_curves_and_errors_that_mean_nothing_but_themselves(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+    command: Command, common: tuple[object, ...], data: Path
 ) -> None:
     with data.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     for row in rows[1:]:
         row[0] += " <img src=x onerror=alert(1)> | [a](http://b) **bold**"
     write(data, rows)
-    result = command(capsys, *common, *QUICK, "--seeds", 2, "--split", "random")
+    result = command(*common, *QUICK, "--seeds", 2, "--split", "random")
     events = EventAccumulator(result["run"]).Reload()
     tags = events.Tags()
     for name in ("loss", "accuracy"):
@@ -286,20 +251,20 @@ def test_events_hold_curves_and_errors_that_mean_nothing_but_themselves(
 
 
 def test_a_head_that_learned_nothing_is_said_to_have_collapsed(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+    command: Command, capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
 ) -> None:
     with data.open("a", newline="", encoding="utf-8") as file:
         for number in range(40):
             csv.writer(file).writerow([f"cat {number * 13} laughed {number}", "good", "many"])
     held_down = (*common, "--set", "c=0.000001")
-    result = command(capsys, *held_down, "--seeds", 2)
+    result = command(*held_down, "--seeds", 2)
     assert result["collapse"]["predicted_share"] == 1.0
     assert result["collapse"]["label"] == "good"
     assert result["collapse"]["label_share"] == pytest.approx(0.6, abs=0.1)
     assert [trial["collapsed"] for trial in result["trials"]] == [True, True]
     assert main([str(each) for each in held_down]) == 0
     assert capsys.readouterr().out.startswith("The head has collapsed: it predicts 'good'")
-    assert command(capsys, *common)["collapse"] is None
+    assert command(*common)["collapse"] is None
 
 
 def test_the_table_names_both_sources_of_chance(
@@ -346,23 +311,23 @@ def test_a_training_that_diverges_is_named(
     ],
 )
 def test_wrong_numbers_are_one_clear_line(
-    capsys: pytest.CaptureFixture[str],
+    refusal: Refusal,
     common: tuple[object, ...],
     arguments: tuple[str, ...],
     parts: list[str],
 ) -> None:
-    line = refusal(capsys, *common, *arguments)
+    line = refusal(*common, *arguments)
     for part in parts:
         assert part in line
     assert not Path("cache").exists()  # said before anything is encoded
 
 
 def test_the_head_learns_from_validation_texts_once_they_have_chosen_it(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...]
+    command: Command, capsys: pytest.CaptureFixture[str], common: tuple[object, ...]
 ) -> None:
     knn = ("--head", "knn", "--set", "k=1")
-    again = command(capsys, *common, *knn)
-    once = command(capsys, *common, *knn, "refit=false")
+    again = command(*common, *knn)
+    once = command(*common, *knn, "refit=false")
     assert (again["refit"], once["refit"]) == (True, False)
     assert again["validation"] == once["validation"], "that of the head that they chose"
     split = json.loads(Path(once["run"], "config.json").read_text())["resolved"]["rows"]

@@ -8,17 +8,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.runs.reader import read_held_out
-from tests.pipeline.blending.test_blend_run import (
-    Command,
-    Refusal,
-    command,
-    name,
-    refusal,
-    train,
-)
-from tests.pipeline.training.test_seeds_and_folds import data
+from tests.support.cli import Command, Refusal, three_classes
+from tests.support.cli import run_name as name
 
-__all__ = ["command", "data", "refusal", "train"]  # fixtures
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return three_classes(tmp_path / "data.csv")
 
 
 def sides(run: dict[str, object]) -> list[tuple[list[int], list[int]]]:

@@ -22,10 +22,8 @@ from pipeline import command_line
 from pipeline.cli.commands import lr_range
 from pipeline.cli.commands.train import experiment_config
 from pipeline.cli.main import make_parser
-from tests.pipeline.cli.test_commands import Run, data, encoder, run
+from tests.support.cli import Run
 from tests.support.tables import marker_problem
-
-__all__ = ["data", "encoder", "run"]  # fixtures
 
 SMALL = {"batch_size": 16, "filters": 16, "precision": "float32"}
 
