@@ -29,12 +29,14 @@ import features.encoders.pooling
 import heads.architectures.meanmax
 import heads.training.losses
 from features.corpus.rows import ColumnRequest
+from features.options import option
 from heads.head import SequenceHead
 from heads.registry import make_settings
 from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.cli.commands.train import experiment_config
 from pipeline.cli.main import main, make_parser
+from pipeline.config import DataConfig
 from tests.support.corpora import sentence
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,11 +209,18 @@ def test_the_file_format_of_the_page_about_the_architecture() -> None:
 def test_the_command_of_the_page_about_the_architecture() -> None:
     write(Path("my.csv"))
     names: dict[str, object] = {"argparse": argparse, "options": options, "Answer": Answer}
+    names["DataConfig"] = DataConfig
     exec(blocks("docs/architecture.md", "python")[4], names)
     parser = argparse.ArgumentParser()
     names["add_options"](parser)  # type: ignore[operator]
     answer = names["run"](parser.parse_args(["--data", "my.csv"]))  # type: ignore[operator]
     assert answer.json == {"texts": 60}
+
+
+def test_the_option_of_the_page_about_the_architecture() -> None:
+    names: dict[str, object] = {"option": option, "check_overlap": print}
+    exec(blocks("docs/architecture.md", "python")[5], names)
+    assert names["overlap"].default == 4  # type: ignore[attr-defined]
 
 
 def anchors(path: Path) -> set[str]:
