@@ -41,7 +41,7 @@ from features.hardware import AUTO
 from features.vectors import ragged
 from features.vectors.block import Block
 from features.vectors.precision import encoder_dtype
-from features.vectors.ragged import flat_rows
+from features.vectors.ragged import flat_rows, padded
 from features.vectors.sizes import expected_tokens
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES
@@ -321,17 +321,21 @@ class TransformerEncoder:
         return Frame(head, tail, taken)
 
     def _inputs(self, pieces: TokenizedTexts, rows: np.ndarray) -> dict[str, Tensor]:
-        """Return the inputs of one batch, each (B, T) int64."""
+        """Return the inputs of one batch, each (B, T) int64.
+
+        Padded on the right for every family, whatever side its tokenizer names: absolute
+        positions (BERT) would shift on the left, relative ones (XLNet) see only the mask.
+        """
         tokenizer = self._tokenizer
         picked = [pieces.ids[row] for row in rows]
         inputs = {
-            "input_ids": _padded(picked, tokenizer.pad_token_id or 0),
-            "attention_mask": _padded([[1] * len(row) for row in picked], 0),
+            "input_ids": padded(picked, tokenizer.pad_token_id or 0),
+            "attention_mask": padded([[1] * len(row) for row in picked], 0),
         }
         if pieces.types is not None and self._segments:
             types = [pieces.types[row] for row in rows]
-            inputs["token_type_ids"] = _padded(types, tokenizer.pad_token_type_id)
-        return {name: values.to(self.device) for name, values in inputs.items()}
+            inputs["token_type_ids"] = padded(types, tokenizer.pad_token_type_id)
+        return {name: torch.from_numpy(ids).to(self.device) for name, ids in inputs.items()}
 
     def _cls(self, inputs: dict[str, Tensor]) -> Tensor:
         """Return (B, T) bool: the positions of CLS."""
@@ -387,16 +391,3 @@ def _kept(pieces: TokenizedTexts, rows: np.ndarray, mask: Tensor) -> Tensor:
     places = np.arange(mask.shape[1])
     kept = (places >= pieces.first[rows, None]) & (places < pieces.last[rows, None])
     return torch.from_numpy(kept).to(mask.device)
-
-
-def _padded(rows: list[list[int]], value: int) -> Tensor:
-    """Return (B, T) int64: rows of different lengths, filled up with ``value`` on the right.
-
-    On the right for every family, whatever side its tokenizer names: absolute positions
-    (BERT) would shift on the left, relative ones (XLNet) see only the mask.
-    """
-    longest = max(len(row) for row in rows)
-    out = np.full((len(rows), longest), value, dtype=np.int64)
-    for place, row in enumerate(rows):
-        out[place, : len(row)] = row
-    return torch.from_numpy(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -44,3 +45,19 @@ def flat_rows(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     before = np.cumsum(lengths) - lengths
     rows: np.ndarray = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
     return rows
+
+
+def padded(rows: Sequence[Sequence[int]], value: int) -> np.ndarray:
+    """Return one array of rows of different lengths, filled up on the right.
+
+    Args:
+        rows: B rows of whole numbers.
+        value: stands where a row has ended.
+
+    Returns:
+        (B, T) int64, T the longest length.
+    """
+    out = np.full((len(rows), max(map(len, rows))), value, dtype=np.int64)
+    for index, row in enumerate(rows):
+        out[index, : len(row)] = row
+    return out

@@ -18,7 +18,7 @@ from features.encoders.transformer import load_encoder
 from features.errors import DeviceMemoryError, EncoderError
 from pipeline.cli.main import main
 from tests.support.transformers import SENTENCES
-from tests.support.zoo import (
+from tests.support.zoo.building import (
     BERT,
     CLS,
     CUSTOM_HEAD,
@@ -26,12 +26,11 @@ from tests.support.zoo import (
     CUSTOM_MODEL,
     MEAN,
     change,
-    chatting,
     dense,
     pooling,
     stack,
-    xlnet,
 )
+from tests.support.zoo.families import chatting, xlnet
 
 
 def test_the_fingerprints_of_the_embedded_encoder_stay() -> None:
