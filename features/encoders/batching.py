@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -18,6 +19,16 @@ OUT_OF_MEMORY = (
 )
 """Messages of torch, its libraries and OpenVINO about lack of memory, mostly in a RuntimeError.
 """
+
+
+FIRST_TEXTS = 8
+"""Maximum texts of an encoder's first batch, when its speed is unknown."""
+
+GROWTH = 4
+"""Maximum ratio of the limits of a batch and the one before."""
+
+MAX_SECONDS = 1.5
+"""Seconds that a batch may be expected to take; only slow encoders come near it."""
 
 
 def token_budget_batches(
@@ -49,6 +60,26 @@ def token_budget_batches(
     return batches
 
 
+class BatchLimit:
+    """How many texts the next batch of an encoder may have, so that no batch takes long.
+
+    What a kill loses is at least the batch under way. The first batches are small, since
+    nothing is known of the speed. After them nothing limits an encoder of ordinary speed, so
+    its batches are the same on every run.
+
+    Attributes:
+        texts: maximum texts of the next batch.
+    """
+
+    def __init__(self) -> None:
+        self.texts = FIRST_TEXTS
+
+    def note(self, texts: int, seconds: float) -> None:
+        """Take in how long a batch took. The next has no longer texts than this one."""
+        within = int(texts * MAX_SECONDS / max(seconds, 1e-9))
+        self.texts = max(1, min(GROWTH * self.texts, within))
+
+
 def run_batches(
     lengths: np.ndarray,
     budget: int,
@@ -56,6 +87,7 @@ def run_batches(
     describe: Callable[[int], str],
     unpadded: bool = False,
     enough: Callable[[float], bool] = lambda share: False,
+    limit: BatchLimit | None = None,
 ) -> int:
     """Run token-budget batches, with half the budget from one on that does not fit in memory.
 
@@ -68,6 +100,7 @@ def run_batches(
         unpadded: as for ``token_budget_batches``.
         enough: asked after each batch but the last, with the share of the tokens that is
             through; what it ends is taken up by a call with the rest, in the same batches.
+        limit: of the texts per batch; it learns from every batch. None: no limit.
 
     Returns:
         The budget that fits, for the next call.
@@ -78,9 +111,17 @@ def run_batches(
     batches = deque(token_budget_batches(lengths, budget, unpadded))
     through, total = 0, int(lengths.sum())
     while batches:
+        if limit and len(batches[0]) > limit.texts:
+            rest = np.concatenate(batches)
+            first, rest = rest[: limit.texts], rest[limit.texts :]
+            parts = token_budget_batches(lengths[rest], budget, unpadded)
+            batches = deque([first, *(rest[part] for part in parts)])
         rows = batches[0]
+        start = time.perf_counter()
         if _fits(run, rows):
             batches.popleft()
+            if limit:
+                limit.note(len(rows), time.perf_counter() - start)
             through += int(lengths[rows].sum())
             if batches and enough(through / total):
                 break

@@ -51,7 +51,7 @@ CPU_TOKEN_BUDGET = 2048
 
 GPU_TOKEN_BUDGET = 65_536
 
-GROUP_TOKENS = 16_384
+GROUP_TOKENS = 8192
 """Expected tokens per group of texts in windows or sentences; encoding may pause between
 groups.
 """
@@ -105,6 +105,7 @@ class TransformerEncoder:
             else TorchBackend(self._transformer, self._options)
         )
         self._sentences = SentenceEncoder()
+        self._limit = batching.BatchLimit()
 
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
@@ -141,7 +142,7 @@ class TransformerEncoder:
             DeviceMemoryError: a text does not fit in memory by itself.
         """
         if all(spec.layout != SENTENCES and not spec.max_tokens for spec in specs):
-            return self._encode_whole(texts, specs, on_batch, enough)
+            return self._encode_whole(texts, specs, on_batch, enough, self._limit)
         expected = np.array([expected_tokens(text) for text in texts])
         done: list[list[Block]] = []
         for part in ragged.slices_by_size(expected, len(texts), GROUP_TOKENS):
@@ -170,6 +171,7 @@ class TransformerEncoder:
         specs: Sequence[FeatureSpec],
         on_batch: OnBatch,
         enough: Enough = lambda share: False,
+        limit: batching.BatchLimit | None = None,
     ) -> tuple[np.ndarray, list[Block]]:
         """Return the positions of the texts that were encoded, and their block per spec."""
         if not specs:
@@ -206,7 +208,7 @@ class TransformerEncoder:
                 return f"a text of {lengths[row]} tokens ({text[:60]!r})"
 
             self.token_budget = batching.run_batches(
-                lengths, self.token_budget, run, describe, self.unpadded, enough
+                lengths, self.token_budget, run, describe, self.unpadded, enough, limit
             )
         empty = np.flatnonzero(pieces.tokens[pieces.text] == 0)
         for block, start in zip(blocks, starts, strict=True):
