@@ -27,7 +27,7 @@ FIRST_TEXTS = 8
 GROWTH = 4
 """Maximum ratio of the limits of a batch and the one before."""
 
-MAX_SECONDS = 1.5
+MAX_SECONDS = 1.0
 """Seconds that a batch may be expected to take; only slow encoders come near it."""
 
 

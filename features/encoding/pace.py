@@ -4,8 +4,8 @@
     planned unit --encode_some(CommitClock.due)--> commit --encode_some--> commit ...
 
 If a run is killed, what was encoded since the last commit is lost and nothing else. So the next
-commit follows after at most a sixth of the time spent on encoding so far, within 1 to 6
-seconds. A fast encoder encodes a whole planned unit in that time.
+commit follows after at most a sixth of the time spent on encoding so far, within half a
+second and 6 seconds. A fast encoder encodes a whole planned unit in that time.
 
 An encoder that can stop between two batches is given a ``CommitClock``. Its batches are the
 same wherever it stops, so the vectors do not depend on the speed of the machine. For any other
@@ -30,8 +30,11 @@ FIRST_TEXTS = 8
 FIRST_TOKENS = 256
 """Maximum expected tokens of the first unit, when the speed is unknown."""
 
-MIN_SECONDS = 1.0
+MIN_SECONDS = 0.5
 """Minimum seconds between commits."""
+
+MIN_REST = 3.0
+"""Seconds of work ahead below which an encoder does not stop: it soon commits anyway."""
 MAX_SECONDS = 6.0
 """Maximum seconds between commits."""
 SHARE = 1 / 6
@@ -129,7 +132,7 @@ class CommitClock:
         spent = time.perf_counter() - self._start
         rest = spent * (1 - share) / share
         wanted = min(MAX_SECONDS, max(MIN_SECONDS, SHARE * (self._seconds + spent)))
-        return spent >= wanted and rest > MIN_SECONDS
+        return spent >= wanted and rest > MIN_REST
 
 
 class Units:
