@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from features.encoding import job
@@ -29,34 +28,15 @@ from features.store.space import Space
 from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, repair, verify_cache
 from features.text import text_keys
-from tests.support.encoders import CountingEncoder, fake_vectors, spec
+from tests.support.caches import GONE, KEPT, LATER, fill, held, opened
+from tests.support.encoders import CountingEncoder, spec
 
-KEPT, GONE, LATER = ([f"{name} {i} word" for i in range(24)] for name in "abc")
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "UNIT_TEXTS", 8)
-
-
-def opened(root: Path) -> Space:
-    return FeatureStore(root).space(spec("tokens"), "fake")
-
-
-def fill(root: Path, texts: list[str]) -> None:
-    space = opened(root)
-    encode(plan_encoding(texts, [space]), texts, [space], CountingEncoder)
-
-
-def held(root: Path, texts: list[str]) -> int:
-    """How many of the texts are cached, with the right vectors."""
-    space = opened(root)
-    have = [text for text in texts if not space.missing(text_keys([text]))[0]]
-    table = space.table(text_keys(have))
-    for row, text in enumerate(have):
-        assert np.array_equal(table.sequence(row), fake_vectors(text, "tokens", 8))
-    return len(have)
 
 
 def tree(root: Path) -> dict[str, bytes]:
