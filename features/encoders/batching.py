@@ -20,12 +20,11 @@ OUT_OF_MEMORY = (
 """Messages of torch, its libraries and OpenVINO about lack of memory, mostly in a RuntimeError.
 """
 
-
 FIRST_TEXTS = 8
 """Maximum texts of an encoder's first batch, when its speed is unknown."""
 
 GROWTH = 4
-"""Maximum ratio of the limits of a batch and the one before."""
+"""Maximum ratio of the limit of a batch to that of the one before."""
 
 MAX_SECONDS = 1.0
 """Seconds that a batch may be expected to take; only slow encoders come near it."""
@@ -63,9 +62,9 @@ def token_budget_batches(
 class BatchLimit:
     """How many texts the next batch of an encoder may have, so that no batch takes long.
 
-    What a kill loses is at least the batch under way. The first batches are small, since
-    nothing is known of the speed. After them nothing limits an encoder of ordinary speed, so
-    its batches are the same on every run.
+    A killed run loses at least the current batch. The first batches are small, since the speed
+    is unknown. After them an encoder of ordinary speed is not limited, so its batches are the
+    same on every run.
 
     Attributes:
         texts: maximum texts of the next batch.
@@ -75,7 +74,12 @@ class BatchLimit:
         self.texts = FIRST_TEXTS
 
     def note(self, texts: int, seconds: float) -> None:
-        """Take in how long a batch took. The next has no longer texts than this one."""
+        """Record how long a batch took; texts of the next one are at most as long.
+
+        Args:
+            texts: number of texts of the batch.
+            seconds: duration of the batch.
+        """
         within = int(texts * MAX_SECONDS / max(seconds, 1e-9))
         self.texts = max(1, min(GROWTH * self.texts, within))
 
@@ -98,9 +102,9 @@ def run_batches(
             of memory must leave nothing behind, since its texts come again.
         describe: names a text by its position, for the message that refuses it.
         unpadded: as for ``token_budget_batches``.
-        enough: asked after each batch but the last, with the share of the tokens that is
-            through; what it ends is taken up by a call with the rest, in the same batches.
-        limit: of the texts per batch; it learns from every batch. None: no limit.
+        enough: called after each batch but the last with the share of the tokens that is
+            encoded; True stops here. A call with the rest runs the remaining batches unchanged.
+        limit: limits the texts per batch, and is told how long each batch took; None: no limit.
 
     Returns:
         The budget that fits, for the next call.

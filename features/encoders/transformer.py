@@ -110,7 +110,7 @@ class TransformerEncoder:
     def encode(
         self, texts: Sequence[str], specs: Sequence[FeatureSpec], on_batch: OnBatch
     ) -> list[Block]:
-        """Return one block a spec; they must agree on precision, prompt and ``max_tokens``.
+        """Return one block per spec; they must agree on precision, prompt and ``max_tokens``.
 
         All layouts of whole texts come from one forward pass, sentences from one of their own.
 
@@ -193,12 +193,12 @@ class TransformerEncoder:
                 with running(self.model):
                     hidden = forward(inputs)
                 self._check_shapes(hidden, mask)
-                kept, cls = _kept(pieces, rows, mask), self._cls(inputs)
+                selected, cls = _selected(pieces, rows, mask), self._cls(inputs)
                 for spec, block, start in zip(specs, blocks, starts, strict=True):
                     if spec.pooling == MODULES:
                         vectors = self._by_modules(spec, inputs)
                     else:
-                        vectors = self._vectors(spec, hidden, mask, kept, cls)
+                        vectors = self._vectors(spec, hidden, mask, selected, cls)
                     block.values[flat_rows(start[rows], block.lengths[rows])] = vectors
                 through[rows] = True
                 on_batch(int(opening[rows].sum()), int(lengths[rows].sum()))
@@ -354,15 +354,17 @@ class TransformerEncoder:
         spec: FeatureSpec,
         hidden: dict[int, Tensor],
         mask: Tensor,
-        kept: Tensor,
+        selected: Tensor,
         cls: Tensor,
     ) -> np.ndarray:
-        """Return (rows, D) of one batch in the stored dtype: a row a piece, or a row per token
-        kept."""
+        """Return (rows, D) of one batch in the stored dtype.
+
+        One row per text or window in the pooled layout, else one per selected position.
+        """
         states = [hidden[layer] for layer in spec.layers]
         chosen = (states[0] if len(states) == 1 else torch.cat(states, dim=-1)).float()
         if spec.layout != POOLED:
-            vectors = chosen[kept]
+            vectors = chosen[selected]
         else:
             vectors = POOLINGS[spec.pooling](chosen, mask, cls)
         return _stored(vectors, spec)
@@ -388,8 +390,8 @@ def _stored(vectors: Tensor, spec: FeatureSpec) -> np.ndarray:
         return array.astype(encoder_dtype(spec.dtype))
 
 
-def _kept(pieces: TokenizedTexts, rows: np.ndarray, mask: Tensor) -> Tensor:
-    """Return (B, T) bool: the places of a batch, padded on the right, that give vectors."""
-    places = np.arange(mask.shape[1])
-    kept = (places >= pieces.first[rows, None]) & (places < pieces.last[rows, None])
-    return torch.from_numpy(kept).to(mask.device)
+def _selected(pieces: TokenizedTexts, rows: np.ndarray, mask: Tensor) -> Tensor:
+    """Return (B, T) bool: the positions of a batch, padded on the right, that give vectors."""
+    positions = np.arange(mask.shape[1])
+    selected = (positions >= pieces.first[rows, None]) & (positions < pieces.last[rows, None])
+    return torch.from_numpy(selected).to(mask.device)

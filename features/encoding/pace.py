@@ -7,9 +7,9 @@ If a run is killed, what was encoded since the last commit is lost and nothing e
 commit follows after at most a sixth of the time spent on encoding so far, within half a
 second and 6 seconds. A fast encoder encodes a whole planned unit in that time.
 
-An encoder that can stop between two batches is given a ``CommitClock``. Its batches are the
-same wherever it stops, so the vectors do not depend on the speed of the machine. For any other
-encoder ``Pace`` cuts the planned units into smaller ones.
+An encoder that can pause between two batches is given a ``CommitClock``. Its batches are the
+same wherever it pauses. For any other encoder ``Pace`` cuts the planned units into smaller
+ones, and batches depend on where it cuts.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ MIN_SECONDS = 0.5
 """Minimum seconds between commits."""
 
 MIN_REST = 3.0
-"""Seconds of work ahead below which an encoder does not stop: it soon commits anyway."""
+"""Minimum seconds of work left in a unit for a pause; below that it soon commits anyway."""
+
 MAX_SECONDS = 6.0
 """Maximum seconds between commits."""
 SHARE = 1 / 6

@@ -9,12 +9,11 @@ Texts are streamed. Planning reads them once and keeps 16 bytes per text; encodi
 again, if necessary. So ``texts`` can be any iterable that gives the same texts every time: a
 list, or ``corpus.CorpusTexts``, which reads a file.
 
-A planned unit is one unit of work, or several if the encoder is slow
-(``features.encoding.pace``). A unit is one commit per space, or several if its texts are
-missing from different spaces. The small shards of a slow run are joined at its end. Units run
-in corpus order, so that a resumed run cuts the same units as the killed one. Once another
-process is seen writing to the same space, units run in random order, so that the two processes
-share the work.
+A planned unit is one unit of work, or several if the encoder is slow and cannot pause
+(``features.encoding.pace``). A unit is one commit per space, or several if the encoder pauses
+or its texts are missing from different spaces. The small shards of a slow run are joined at its
+end. Units run in corpus order. Once another process is seen writing to the same space, units
+run in random order, so that the two processes share the work.
 """
 
 from __future__ import annotations

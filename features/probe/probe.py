@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any
 
 from features.encoders.backends.names import OPENVINO, TORCH
+from features.encoders.description.stack import MODULES
 from features.encoders.protocol import Encoder, backend_name
 from features.errors import EncoderError
 from features.messages import listed
@@ -182,7 +183,7 @@ def _check_other(
     Raises:
         EncoderError: it gives other vectors.
     """
-    own = dict.fromkeys(whole(spec) for spec in specs if spec.pooling != "modules")
+    own = dict.fromkeys(whole(spec) for spec in specs if spec.pooling != MODULES)
     known = [spec for spec in own if set(spec.layers) <= set(layers)]
     if not known:
         return
