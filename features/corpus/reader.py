@@ -25,12 +25,18 @@ SAVED = ("dataset_dict.json", "state.json")
 
 
 def row_batches(
-    path: Source, wanted: Sequence[ColumnRequest], size: int = 4096
+    path: Source, wanted: Sequence[ColumnRequest], size: int = 4096, whole: bool = False
 ) -> Iterator[RowBatch]:
     """Yield the rows of ``path``, at most ``size`` at a time, with the wanted columns it has.
 
     Only a few thousand rows are in memory at a time; a gzipped Parquet file is unpacked to a
     temporary file.
+
+    Args:
+        path: the file, folder or data set.
+        wanted: columns to check and to give as cells.
+        size: maximum number of rows per batch.
+        whole: give every other column too, as it stands; see ``RowBatch.whole``.
 
     Raises:
         CorpusError: there is no such file, a folder holds something else, the suffix is
@@ -38,37 +44,41 @@ def row_batches(
             repeated, or a row is bad.
     """
     rows = 0
-    for batch in _opened(path, wanted, size):
+    for batch in _opened(path, wanted, size, whole):
         rows += batch.size
         yield batch
     if not rows:
         raise CorpusError(f"{path}: a header but no data rows; add rows or name another file")
 
 
-def _opened(path: Source, wanted: Sequence[ColumnRequest], size: int) -> Iterator[RowBatch]:
+def _opened(
+    path: Source, wanted: Sequence[ColumnRequest], size: int, whole: bool
+) -> Iterator[RowBatch]:
     if isinstance(path, HubName):
-        yield from _of_hub(path, wanted, size)
+        yield from _of_hub(path, wanted, size, whole)
         return
     with readable(path):
         folder = path.is_dir()
         if folder and isinstance(path, Path) and any((path / name).is_file() for name in SAVED):
-            yield from _of_hub(HubName(str(path)), wanted, size)
+            yield from _of_hub(HubName(str(path)), wanted, size, whole)
         elif folder and (parts := parts_of(path)):
-            yield from parquet_parts(parts, wanted, size)
+            yield from parquet_parts(parts, wanted, size, whole)
         else:
             check_file(path)
-            yield from READERS[suffix_of(path)](path, wanted, size)
+            yield from READERS[suffix_of(path)](path, wanted, size, whole)
 
 
-def _of_hub(name: HubName, wanted: Sequence[ColumnRequest], size: int) -> Iterator[RowBatch]:
+def _of_hub(
+    name: HubName, wanted: Sequence[ColumnRequest], size: int, whole: bool
+) -> Iterator[RowBatch]:
     # The library of the hub is slow to import, and no file needs it.
     found: Iterator[RowBatch] = importlib.import_module("features.corpus.hub").hub_batches(
-        name, wanted, size
+        name, wanted, size, whole
     )
     return found
 
 
-Reader = Callable[[Location, Sequence[ColumnRequest], int], Iterator[RowBatch]]
+Reader = Callable[[Location, Sequence[ColumnRequest], int, bool], Iterator[RowBatch]]
 
 READERS: dict[str, Reader] = {
     ".csv": partial(delimited, delimiter=","),

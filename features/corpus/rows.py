@@ -26,6 +26,17 @@ class ColumnRequest:
     required: bool = True
 
 
+WholeColumn = tuple[str, Sequence[Any]]
+"""A name and one value per row: strings, what JSON holds, or an Arrow array."""
+
+
+class Absent:
+    """The value of a column that a row does not have at all; null is another one."""
+
+
+ABSENT = Absent()
+
+
 @dataclass(frozen=True)
 class RowBatch:
     """Consecutive data rows of one file.
@@ -37,12 +48,15 @@ class RowBatch:
         cells: requested column -> one value per row, None if missing. A column that no row
             of the batch has is not a key.
         size: number of rows in the batch.
+        whole: every column of the file in its order, as (name, one value per row), where the
+            reader was asked for it; names may repeat.
     """
 
     first: int
     lines: list[int] | None
     cells: dict[str, list[Any]]
     size: int
+    whole: Sequence[WholeColumn] = ()
 
     def number(self, index: int) -> str:
         """Return the number of a row, with its file line if known: ``7 (line 9)``."""

@@ -22,6 +22,7 @@ from pipeline.runs.formats import HistoryLine
 from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions
 from pipeline.runs.json_format import Values, write_json
 from pipeline.runs.misclassified import ERRORS, Misclassified, error_list, write_errors
+from pipeline.runs.reference import REFERENCE, Reference, write_reference
 from pipeline.runs.run_config import Resolved, SideRows
 from pipeline.runs.training_texts import TRAINING, TrainingTexts, write_training
 from pipeline.runs.writer import write_config, write_held_out, write_history, write_metrics
@@ -61,6 +62,7 @@ def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> No
     write_held_out(folder, held_out_of(record.corpus, record.outcome))
     write_classes(folder / CLASSES, result.classes)
     write_training(folder / TRAINING, TrainingTexts.of(record.corpus, first.learned))
+    write_reference(folder / REFERENCE, Reference.of(record.pooled, first.split))
     write_errors(folder / ERRORS, errors)
     save(first.trained, folder)
     _draw(folder, record, result)

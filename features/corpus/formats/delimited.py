@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from features.corpus.formats.quotes import TAB, Chunk, Row, Shape, swallowed
-from features.corpus.rows import ColumnRequest, RowBatch, check_columns
+from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.corpus.streams import open_lines
 from features.errors import CorpusError
 from features.storage.location import Location
@@ -36,7 +36,12 @@ UNCLOSED = "unexpected end of data"
 
 
 def delimited(
-    path: Location, wanted: Sequence[ColumnRequest], size: int, delimiter: str
+    path: Location,
+    wanted: Sequence[ColumnRequest],
+    size: int,
+    whole: bool = False,
+    *,
+    delimiter: str,
 ) -> Iterator[RowBatch]:
     """Yield rows of CSV or TSV: a header, then rows with as many fields; blank lines are
     skipped.
@@ -60,8 +65,17 @@ def delimited(
             cells = {
                 name: [row.fields[field] for row in batch] for name, field in fields.items()
             }
-            yield RowBatch(first, [row.line for row in batch], cells, len(batch))
+            every = _whole(header, batch) if whole else ()
+            yield RowBatch(first, [row.line for row in batch], cells, len(batch), every)
             first += len(batch)
+
+
+def _whole(header: Sequence[str], rows: Sequence[Row]) -> list[WholeColumn]:
+    """Return every column; fields that a row lacks at its end are empty."""
+    return [
+        (name, [row.fields[i] if i < len(row.fields) else "" for row in rows])
+        for i, name in enumerate(header)
+    ]
 
 
 def _header(

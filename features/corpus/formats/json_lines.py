@@ -7,7 +7,14 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from features.corpus.rows import ColumnRequest, RowBatch, check_columns, check_repeated
+from features.corpus.rows import (
+    ABSENT,
+    ColumnRequest,
+    RowBatch,
+    WholeColumn,
+    check_columns,
+    check_repeated,
+)
 from features.corpus.streams import open_lines
 from features.errors import CorpusError
 from features.messages import clipped
@@ -29,7 +36,7 @@ class Repeating(dict[str, Any]):
 
 
 def json_lines(
-    path: Location, wanted: Sequence[ColumnRequest], size: int
+    path: Location, wanted: Sequence[ColumnRequest], size: int, whole: bool = False
 ) -> Iterator[RowBatch]:
     """Yield the rows of a JSON Lines file; blank lines are skipped.
 
@@ -46,10 +53,17 @@ def json_lines(
             cells = {
                 w.name: [row.get(w.name) for _, row in batch] for w in wanted if w.name in names
             }
-            yield RowBatch(first, [line for line, _ in batch], cells, len(batch))
+            every = _whole([row for _, row in batch]) if whole else ()
+            yield RowBatch(first, [line for line, _ in batch], cells, len(batch), every)
             first += len(batch)
     if first == 1:
         raise CorpusError(f"{path}: the file is empty; {ONE_PER_LINE}")
+
+
+def _whole(rows: Sequence[dict[str, Any]]) -> list[WholeColumn]:
+    """Return every name of some objects, in order, with ``ABSENT`` where one lacks it."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [(name, [row.get(name, ABSENT) for row in rows]) for name in names]
 
 
 def _objects(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote
 
-from features.corpus.rows import ColumnRequest, RowBatch, check_columns
+from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.corpus.signatures import HEAD_BYTES, foreign
 from features.corpus.source import Source
 from features.corpus.streams import (
@@ -87,14 +87,14 @@ def _visible(folder: Location) -> list[Location]:
 
 
 def parquet_parts(
-    parts: Parts, wanted: Sequence[ColumnRequest], size: int
+    parts: Parts, wanted: Sequence[ColumnRequest], size: int, whole: bool = False
 ) -> Iterator[RowBatch]:
     """Yield the rows of all parts; the row numbers continue from part to part."""
     first = 1
     for file, cells in parts.items():
         with readable(file):
             check_file(file)
-            for batch in parquet(file, wanted, size, cells):
+            for batch in parquet(file, wanted, size, whole, cells):
                 yield replace(batch, first=first)
                 first += batch.size
 
@@ -103,6 +103,7 @@ def parquet(
     path: Location,
     wanted: Sequence[ColumnRequest],
     size: int,
+    whole: bool = False,
     constant: dict[str, str | None] | None = None,
 ) -> Iterator[RowBatch]:
     """Yield the rows of one file, with a few row groups in memory at a time.
@@ -126,12 +127,21 @@ def parquet(
         names = [w.name for w in wanted if w.name in schema.names]
         for name in names:
             check_arrow_type(path, name, schema.field(name).type)
+        read = None if whole else names
         given = [w.name for w in wanted if w.name in constant and w.name not in names]
         first = 1
-        for batch in file.iter_batches(batch_size=size, columns=names):
+        for batch in file.iter_batches(batch_size=size, columns=read):
             cells = {name: arrow_cells(path, name, batch.column(name), first) for name in names}
             cells |= {name: [constant[name]] * batch.num_rows for name in given}
-            yield RowBatch(first, None, cells, batch.num_rows)
+            every: list[WholeColumn] = []
+            if whole:
+                every = [*zip(schema.names, batch.columns, strict=True)]
+                every += [
+                    (name, [value] * batch.num_rows)
+                    for name, value in constant.items()
+                    if name not in schema.names
+                ]
+            yield RowBatch(first, None, cells, batch.num_rows, every)
             first += batch.num_rows
 
 

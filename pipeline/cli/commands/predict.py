@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from features.corpus.corpus import Columns
 from features.corpus.source import parse_source
-from features.errors import SettingError
+from features.errors import CacheError, SettingError
+from features.messages import many
 from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
+from pipeline.console import print_note
 from pipeline.spreadsheet import ESCAPE
+
+if TYPE_CHECKING:
+    from features.corpus.whole import WholeTable
+    from pipeline.models.given_labels import GivenScore
+    from pipeline.models.predictions import Predictions
+    from pipeline.models.predictor import Predictor
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,17 +36,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", action="append", help="a text; may be repeated")
     what.add_argument("--data", type=parse_source, metavar="FILE", help="a file of texts")
-    options.add_options(parser, DataConfig, only=("text_column",))
+    options.add_options(parser, DataConfig, only=("text_column", "label_column"))
     parser.add_argument(
         "--skip-empty",
         action="store_true",
-        help="leave out rows without a text, and say the row of each of the others",
+        help="leave rows without a text unlabelled instead of refusing the file",
     )
     parser.add_argument(
         "--output",
         type=local_path,
         metavar="FILE",
-        help=".csv, .parquet or .jsonl, with a probability a class (default: the terminal)",
+        help="write every column of FILE, with predicted, confidence and a probability per "
+        "class beside them: .csv, .tsv, .jsonl or .parquet (default: the terminal)",
     )
     options.formulas_option(parser, ESCAPE)
     parser.add_argument(
@@ -44,8 +57,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         const=3,
         default=0,
         metavar="N",
-        help="show the N nearest training texts with their labels (default: 3); in a file, "
-        ".jsonl only",
+        help="show the N nearest training texts with their labels (default: 3); in a file as "
+        "columns neighbor_1, neighbor_1_label ...",
     )
     parser.add_argument(
         "--encoder",
@@ -60,8 +73,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
-    from pipeline.models.predictions import check_target, write_predictions
-    from pipeline.models.predictor import Predictor, read_texts
+    from features.corpus.whole import WholeTable
+    from pipeline.models.labelled_file import check_target, read_texts, write_labelled
+    from pipeline.models.predictor import Predictor
 
     for text in parsed.text or ():
         check_text(text)
@@ -83,18 +97,48 @@ def run(parsed: argparse.Namespace) -> Answer:
         trust_remote_code=parsed.trust_remote_code,
         memory=parsed.memory,
     )
+    for line in predictor.provenance.lines():
+        print_note(line)
     predictions = predictor.predict(texts, parsed.explain)
     predictions = replace(predictions, rows=rows)
+    source = WholeTable(parsed.data, parsed.text_column) if parsed.data else None
+    score = _score(predictor, predictions, source, parsed.label_column) if source else None
+    scored = {"score": score.to_dict()} if score else {}
     if not parsed.output:
-        return Answer(predictions.to_dict(), predictions.to_text())
-    write_predictions(predictions, parsed.output, parsed.formulas)
+        if score:
+            print_note(score.line())
+        return Answer({**predictions.to_dict(), **scored}, predictions.to_text())
+    write_labelled(predictions, parsed.output, source, parsed.formulas)
     answer = {
-        "run": str(predictions.run),
+        **predictions.about(),
         "texts": len(texts),
-        "truncated": int(predictions.truncated.sum()),
         "output": str(parsed.output),
+        **scored,
     }
-    return Answer(answer, f"{len(texts):,} texts labelled: {parsed.output}")
+    shown = f"{many(len(texts), 'text')} labelled: {parsed.output}"
+    return Answer(answer, f"{shown}\n{score.line()}" if score else shown)
+
+
+def _score(
+    predictor: Predictor, predictions: Predictions, source: WholeTable, column: str
+) -> GivenScore | None:
+    """Return how well predictions agree with the labels of their file, if it has any.
+
+    Raises:
+        CorpusError: a label column that was named is not there.
+    """
+    from pipeline.models.given_labels import labels_of, score_given
+
+    labels = labels_of(source, column, required=column != Columns.label)
+    if labels is None:
+        return None
+    if len(predictions.rows):
+        labels = [labels[row - 1] for row in predictions.rows]
+    try:
+        training = predictor.training.keys
+    except CacheError:  # an exported model keeps none
+        training = np.array([], "S16")
+    return score_given(predictions, labels, training, column)
 
 
 def check_text(text: str) -> None:

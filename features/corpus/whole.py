@@ -1,0 +1,109 @@
+"""Whole tables: every row and every column of a data source, for outputs that keep them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from features.corpus.reader import row_batches
+from features.corpus.rows import ABSENT, ColumnRequest, WholeColumn
+from features.corpus.source import HubName, Source
+from features.corpus.streams import suffix_of
+
+UNIFORM = (".csv", ".tsv", ".parquet")
+"""Suffixes of files whose first rows show all columns and types."""
+
+PLAIN = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+MAX_INT = 2**63
+
+
+@dataclass(frozen=True)
+class WholeTable:
+    """All rows of a data source with every column, read again in every iteration.
+
+    Attributes:
+        path: a file, folder or data set.
+        text: name of its text column, which it must have.
+    """
+
+    path: Source
+    text: str
+
+    def __iter__(self) -> Iterator[list[Sequence[Any]]]:
+        """Yield a few thousand rows at a time: the columns in the order of ``names``.
+
+        A column is a list of Python values, ``ABSENT`` where a row lacks the column, or an
+        Arrow array. Raises ``CorpusError`` as ``row_batches``.
+        """
+        for size, found in self._batches():
+            columns = dict(found)
+            yield [columns.get(name, [ABSENT] * size) for name in self.names]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns in file order; one that repeats has a number behind it."""
+        return tuple(self.types)
+
+    @cached_property
+    def types(self) -> dict[str, pa.DataType]:
+        """Arrow type of each column by name; string where values of several kinds mix."""
+        kinds: dict[str, set[Any]] = {}
+        for _, columns in self._batches():
+            for name, cells in columns:
+                kinds.setdefault(name, set()).update(_kinds(cells))
+            if self._uniform:
+                break
+        return {name: _common(found) for name, found in kinds.items()}
+
+    @property
+    def _uniform(self) -> bool:
+        if isinstance(self.path, HubName) or self.path.is_dir():
+            return False
+        return suffix_of(self.path) in UNIFORM
+
+    def _batches(self) -> Iterator[tuple[int, list[WholeColumn]]]:
+        wanted = [ColumnRequest(self.text, "--text-column")]
+        for batch in row_batches(self.path, wanted, whole=True):
+            names = unique_names(name for name, _ in batch.whole)
+            cells = (cells for _, cells in batch.whole)
+            yield batch.size, [*zip(names, cells, strict=True)]
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Return names with a number behind each that occurred before.
+
+    >>> unique_names(["a", "b", "a"])
+    ['a', 'b', 'a_2']
+    """
+    given = list(names)
+    found: dict[str, None] = {}
+    for name in given:
+        free, number = name, 2
+        while free in found or (number > 2 and free in given):
+            free, number = f"{name}_{number}", number + 1
+        found[free] = None
+    return list(found)
+
+
+def _kinds(cells: Sequence[Any]) -> set[Any]:
+    """Return the Arrow types and Python types of some cells, without those of missing ones."""
+    if isinstance(cells, (pa.Array, pa.ChunkedArray)):
+        return {cells.type}
+    kinds = set(map(type, cells)) - {type(None), type(ABSENT)}
+    if int in kinds and any(type(cell) is int and abs(cell) >= MAX_INT for cell in cells):
+        kinds.add(object)
+    return kinds
+
+
+def _common(kinds: set[Any]) -> pa.DataType:
+    """Return the Arrow type that holds values of some kinds."""
+    if kinds == {int, float}:
+        return pa.float64()
+    if len(kinds) > 1:
+        return pa.string()
+    kind = next(iter(kinds), str)
+    return kind if isinstance(kind, pa.DataType) else PLAIN.get(kind, pa.string())
