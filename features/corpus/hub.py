@@ -59,14 +59,12 @@ def hub_batches(
                 cells[given] = [split] * table.num_rows
             every: list[WholeColumn] = []
             if whole:
-                every = [(column, cells.get(column, table[column])) for column in columns]
-                every = [
-                    (column, _named(name, column, values.to_pylist(), known, first))
-                    if (known := getattr(rows.features[column], "names", None))
-                    and column not in cells
-                    else (column, values)
-                    for column, values in every
-                ]
+                for column in columns:
+                    known = getattr(rows.features[column], "names", None)
+                    values = cells[column] if column in cells else table[column]
+                    if known is not None and column not in cells:
+                        values = _named(name, column, table[column].to_pylist(), known, first)
+                    every.append((column, values))
                 every += [(given, cells[given])] if given else []
             yield RowBatch(first, None, cells, table.num_rows, every)
             first += table.num_rows

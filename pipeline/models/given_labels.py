@@ -109,7 +109,8 @@ def labels_of(source: WholeTable, column: str, required: bool) -> list[str] | No
                 "with --label-column"
             )
         return None
-    place, labels = source.names.index(column), []
+    place = source.names.index(column)
+    labels: list[str] = []
     for columns in source:
         cells = columns[place]
         values = cells.to_pylist() if isinstance(cells, (pa.Array, pa.ChunkedArray)) else cells

@@ -126,15 +126,15 @@ def _rows(
 
 def _added(predictions: Predictions, nested: bool) -> Types:
     """Return the columns that are added, with their types."""
-    types = {PREDICTED: pa.string(), CONFIDENCE: pa.float32()}
-    types |= dict.fromkeys(predictions.probability_columns, pa.float32())
+    types = {PREDICTED: pa.string(), CONFIDENCE: pa.float64()}
+    types |= dict.fromkeys(predictions.probability_columns, pa.float64())
     if predictions.neighbors and nested:
         return types | {NEIGHBORS: pa.string()}
     for place in range(1, _most(predictions) + 1):
         types |= {
             f"neighbor_{place}": pa.string(),
             f"neighbor_{place}_label": pa.string(),
-            f"neighbor_{place}_similarity": pa.float32(),
+            f"neighbor_{place}_similarity": pa.float64(),
             f"neighbor_{place}_row": pa.int64(),
         }
     return types
@@ -180,5 +180,6 @@ def _cells(predictions: Predictions, chosen: np.ndarray, nested: bool) -> list[S
     for place in range(_most(predictions)):
         own: list[Neighbor | None] = [row[place] if place < len(row) else None for row in near]
         for name in ("text", "label", "similarity", "row"):
-            columns.append([None if each is None else getattr(each, name) for each in own])
+            cells = (None if each is None else getattr(each, name) for each in own)
+            columns.append([*cells])
     return columns

@@ -182,10 +182,11 @@ class Predictor:
         unusual = self.reference.unusual(values)
         if not self.reference.foreign(unusual):
             return []
-        which = f"{int(unusual.sum()):,} of {len(unusual):,} texts are"
+        hits = int(unusual.sum())
+        which = f"{hits:,} of {len(unusual):,} texts {'is' if hits == 1 else 'are'}"
         return [
             f"{'this text is' if len(unusual) == 1 else which} less like any training text "
-            f"than {1 - self.reference.rate:.0%} of the run's held-out texts: its labels may "
+            f"than {1 - self.reference.rate:.0%} of the run's held-out texts: labels may "
             "not fit; --explain shows the nearest training texts"
         ]
 
