@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from features.corpus.reader import row_batches
 from features.corpus.rows import ABSENT, ColumnRequest, WholeColumn
 from features.corpus.source import HubName, Source
 from features.corpus.streams import suffix_of
+from features.errors import CorpusError
 
 UNIFORM = (".csv", ".tsv", ".parquet")
 """Suffixes of files whose first rows show all columns and types."""
@@ -43,6 +45,39 @@ class WholeTable:
             columns = dict(found)
             yield [columns.get(name, [ABSENT] * size) for name in self.names]
 
+    def placed(
+        self, rows: Sequence[int], texts: Sequence[str]
+    ) -> Iterator[tuple[list[Sequence[Any]], np.ndarray]]:
+        """Yield columns as iterating does, with the place of each row among some texts.
+
+        Args:
+            rows: data row of each text, from 1, ascending.
+            texts: N texts that were read of the file before.
+
+        Yields:
+            The columns of n rows, and (n,) int64: the index of each row's text, -1 for none.
+
+        Raises:
+            CorpusError: the file has other texts now, or cannot be read.
+        """
+        numbers = np.asarray(rows, np.int64) - 1
+        column, first, seen = self.names.index(self.text), 0, 0
+        for columns in self:
+            size = len(columns[0])
+            own = np.searchsorted(numbers, [first, first + size])
+            place = np.full(size, -1)
+            place[numbers[slice(*own)] - first] = np.arange(*own)
+            found = values_of(columns[column])
+            if any(k >= 0 and found[i] != texts[k] for i, k in enumerate(place.tolist())):
+                self._refuse()
+            first, seen = first + size, seen + int((place >= 0).sum())
+            yield columns, place
+        if seen < len(numbers):
+            self._refuse()
+
+    def _refuse(self) -> None:
+        raise CorpusError(f"{self.path}: changed while it was read; run this again")
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of all columns in file order; one that repeats has a number behind it."""
@@ -71,6 +106,12 @@ class WholeTable:
             names = unique_names(name for name, _ in batch.whole)
             cells = (cells for _, cells in batch.whole)
             yield batch.size, [*zip(names, cells, strict=True)]
+
+
+def values_of(cells: Sequence[Any]) -> Sequence[Any]:
+    """Return the Python values of a column."""
+    arrow = isinstance(cells, (pa.Array, pa.ChunkedArray))
+    return cells.to_pylist() if arrow else cells  # type: ignore[attr-defined]
 
 
 def unique_names(names: Iterable[str]) -> list[str]:

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from features.corpus.whole import WholeTable
+from features.corpus.whole import WholeTable, values_of
 from features.errors import CorpusError
 from features.messages import clipped, listed, many
 from features.text import text_keys
@@ -112,9 +111,7 @@ def labels_of(source: WholeTable, column: str, required: bool) -> list[str] | No
     place = source.names.index(column)
     labels: list[str] = []
     for columns in source:
-        cells = columns[place]
-        values = cells.to_pylist() if isinstance(cells, (pa.Array, pa.ChunkedArray)) else cells
-        labels += map(_label, values)
+        labels += map(_label, values_of(columns[place]))
     return labels
 
 

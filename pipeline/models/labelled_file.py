@@ -17,7 +17,7 @@ import pyarrow as pa
 from features.corpus.corpus import Columns, read_corpus
 from features.corpus.source import Source
 from features.corpus.whole import WholeTable
-from features.errors import CorpusError, SettingError
+from features.errors import SettingError
 from features.messages import listed
 from features.output import check_output
 from pipeline import spreadsheet
@@ -103,25 +103,8 @@ def _rows(
     if source is None:
         yield [predictions.texts], np.arange(count)
         return
-    first = seen = 0
-    text = source.names.index(source.text)
-    rows = np.asarray(predictions.rows if len(predictions.rows) else range(1, count + 1)) - 1
-    for columns in source:
-        size = len(columns[0])
-        own = np.searchsorted(rows, [first, first + size])
-        chosen = np.full(size, -1)
-        chosen[rows[slice(*own)] - first] = np.arange(*own)
-        texts = columns[text]
-        texts = texts.to_pylist() if isinstance(texts, (pa.Array, pa.ChunkedArray)) else texts
-        if any(
-            texts[i] != predictions.texts[k] for i, k in enumerate(chosen.tolist()) if k >= 0
-        ):
-            raise CorpusError(f"{source.path}: changed while it was read; run this again")
-        seen += int((chosen >= 0).sum())
-        first += size
-        yield columns, chosen
-    if seen < count:
-        raise CorpusError(f"{source.path}: changed while it was read; run this again")
+    rows = predictions.rows if len(predictions.rows) else range(1, count + 1)
+    yield from source.placed(rows, predictions.texts)
 
 
 def _added(predictions: Predictions, nested: bool) -> Types:

@@ -35,8 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--write-clean",
         type=local_path,
         metavar="FILE",
-        help="write the corpus with the remedies, and what was done to each row; "
-        ".csv, .tsv, .jsonl or .parquet",
+        help="write every column of the corpus with the remedies, and what was done to each "
+        "row; .csv, .tsv, .jsonl or .parquet",
     )
     options.formulas_option(parser, KEEP)
     parser.add_argument(
@@ -49,12 +49,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
     from pipeline.audit.audit import run_audit
-    from pipeline.audit.cleaning import (
-        check_remedies,
-        check_targets,
-        plan_cleaning,
-        write_clean,
-    )
+    from pipeline.audit.cleaned_file import check_targets, write_clean
+    from pipeline.audit.cleaning import check_remedies, plan_cleaning
 
     remedies = check_remedies(parsed.remedies)
     data = options.from_arguments(DataConfig, parsed)
@@ -71,7 +67,12 @@ def run(parsed: argparse.Namespace) -> Answer:
     if parsed.write_clean:
         plan = plan_cleaning(result.evidence, result.findings, remedies)
         kept, dropped = write_clean(
-            result.evidence, plan, data.columns, parsed.write_clean, parsed.formulas
+            result.evidence.corpus,
+            plan,
+            data.data,
+            data.columns,
+            parsed.write_clean,
+            parsed.formulas,
         )
         files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
     shown = "".join(f"\n{name}: {path}" for name, path in files.items())

@@ -144,18 +144,18 @@ def test_predict_one_text_and_files_through_the_cache(
         outputs[suffix] = path
     rows = list(csv.DictReader(io.StringIO(outputs["csv"].read_bytes().decode(), newline="")))
     assert [row["text"] for row in rows] == [GOOD[0], 'x, "y"\nz']
-    assert set(rows[0]) == {"text", "label", "probability:bad, very", "probability:good"}
+    added = ["predicted", "confidence", "probability:bad, very", "probability:good"]
+    assert list(rows[0]) == ["text", *added]
     table = pq.read_table(outputs["parquet"]).to_pylist()
     lines = [json.loads(line) for line in outputs["jsonl"].read_text().splitlines()]
     for row, columns, line in zip(rows, table, lines, strict=True):
-        assert row["label"] == columns["label"] == line["label"]
+        assert row["predicted"] == columns["predicted"] == line["predicted"]
         assert float(row["probability:good"]) == pytest.approx(
             columns["probability:good"], abs=1e-5
         )
-        assert line["probabilities"]["good"] == pytest.approx(
-            columns["probability:good"], abs=1e-5
-        )
-    assert lines[0]["probabilities"] == first["probabilities"]
+        assert line["probability:good"] == columns["probability:good"]
+    shares = {name: lines[0][f"probability:{name}"] for name in first["probabilities"]}
+    assert shares == first["probabilities"]
 
 
 def test_predict_refuses_another_encoder(
@@ -239,7 +239,7 @@ WRONG = {
     "empty text": (("predict", "--text", " "), ["--text is empty"]),
     "output of unknown kind": (
         ("predict", "--text", "x", "--output", "out.xml"),
-        ["out.xml", ".csv, .parquet, .jsonl"],
+        ["out.xml", ".csv, .tsv, .jsonl, .parquet"],
     ),
     "output nowhere": (("predict", "--text", "x", "--output", "no/out.csv"), ["no folder"]),
     "unknown option": (("features", "--dat", "x", "--colour", "red"), ["--colour", "--help"]),
