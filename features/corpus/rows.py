@@ -26,6 +26,22 @@ class ColumnRequest:
     required: bool = True
 
 
+Wanted = Sequence[ColumnRequest] | None
+"""The columns to read; None: every one with a name of its own."""
+
+
+class MissingColumnError(CorpusError):
+    """A file lacks a column that is required.
+
+    Attributes:
+        column: the first that it lacks.
+    """
+
+    def __init__(self, message: str, column: ColumnRequest) -> None:
+        super().__init__(message)
+        self.column = column
+
+
 @dataclass(frozen=True)
 class RowBatch:
     """Consecutive data rows of one file.
@@ -54,17 +70,32 @@ class RowBatch:
         return f"{path}{line}: row {self.first + index}"
 
 
-def check_columns(
-    source: Location | str, names: Sequence[str], wanted: Sequence[ColumnRequest]
-) -> None:
-    """Raise a CorpusError if a requested column repeats or a required one is missing."""
+def columns_of(
+    source: Location | str, names: Sequence[str], wanted: Wanted
+) -> Sequence[ColumnRequest]:
+    """Return the columns to read of those that a source has.
+
+    Args:
+        source: for messages.
+        names: of its columns.
+        wanted: what is asked for.
+
+    Raises:
+        CorpusError: a requested column repeats.
+        MissingColumnError: a required one is missing.
+    """
+    if wanted is None:
+        counts = Counter(names)
+        return [ColumnRequest(name, "") for name in counts if name.strip() and counts[name] == 1]
     check_repeated(source, names, wanted)
     for column in wanted:
         if column.required and column.name not in names:
-            raise CorpusError(
+            raise MissingColumnError(
                 f"{source}: no column {column.name!r}; the columns are "
-                f"{listed(clipped(name) for name in names)}; choose one with {column.option}"
+                f"{listed(clipped(name) for name in names)}; choose one with {column.option}",
+                column,
             )
+    return wanted
 
 
 def check_repeated(
