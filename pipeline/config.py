@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from features.corpus.corpus import Columns
+from features.corpus.columns import Columns
 from features.corpus.source import HubName, Source, parse_source
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.options import EncoderOptions, VectorOptions

@@ -32,8 +32,7 @@ def check_delimiter(delimiter: str) -> None:
     """Refuse what cannot separate columns. Raises ``SettingError``."""
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise SettingError(
-            "--delimiter takes one character, such as ';' or '|', or tab; got "
-            f"{delimiter!r}"
+            f"--delimiter takes one character, such as ';' or '|', or tab; got {delimiter!r}"
         )
 
 

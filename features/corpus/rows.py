@@ -86,7 +86,9 @@ def columns_of(
     """
     if wanted is None:
         counts = Counter(names)
-        return [ColumnRequest(name, "") for name in counts if name.strip() and counts[name] == 1]
+        return [
+            ColumnRequest(name, "") for name in counts if name.strip() and counts[name] == 1
+        ]
     check_repeated(source, names, wanted)
     for column in wanted:
         if column.required and column.name not in names:

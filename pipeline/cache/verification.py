@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from features.corpus.corpus import Columns, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import read_corpus
 from features.corpus.source import Source
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import EncoderModel, find_model, with_other_trust

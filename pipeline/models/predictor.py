@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from features.corpus.corpus import Columns, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import read_corpus
 from features.corpus.source import Source
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.options import VectorOptions

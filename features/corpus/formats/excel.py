@@ -94,7 +94,9 @@ def _batches(
 def _known(path: Location, header: list[str], wanted: Wanted) -> list[Any]:
     named = [name for name in header if name]
     if not named:
-        raise CorpusError(f"{path}: the first row of the sheet names no columns: {listed(header)}")
+        raise CorpusError(
+            f"{path}: the first row of the sheet names no columns: {listed(header)}"
+        )
     return [one for one in columns_of(path, named, wanted) if one.name in named]
 
 
