@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
+from typing import Any
 
 from features.corpus.dialect import Reading
 from features.corpus.reader import row_batches
@@ -81,12 +83,12 @@ def open_rows(
     path: Source, columns: Columns, labels: bool, size: int, reading: Reading
 ) -> tuple[Columns, Iterator[RowBatch]]:
     """Return the columns to read, with those that had to be guessed, and the rows."""
-    rows = row_batches(path, _requests(columns, labels), size, reading)
+    rows = row_batches(path, _requests(columns, labels), size, reading=reading)
     try:
         first = next(rows)
     except MissingColumnError as error:
         columns = _guessed(path, columns, labels, reading, error)
-        return columns, row_batches(path, _requests(columns, labels), size, reading)
+        return columns, row_batches(path, _requests(columns, labels), size, reading=reading)
     return columns, chain([first], rows)
 
 
@@ -103,7 +105,13 @@ def _guessed(
         CorpusError: a missing column has another name, or no guess is sure; the message shows
             the columns with one of their cells each.
     """
-    cells = next(row_batches(path, None, SAMPLE_ROWS, reading)).cells
+    batch = next(row_batches(path, (), SAMPLE_ROWS, whole=True, reading=reading))
+    counts = Counter(name for name, _ in batch.whole)
+    cells = {
+        name: _plain(values)
+        for name, values in batch.whole
+        if name.strip() and counts[name] == 1
+    }
     usual, lacking = Columns(), missing.column
     needed = [("text", columns.text)] + ([("label", columns.label or "")] if labels else [])
     guessed = {role: name for role, name in needed if name not in cells}
@@ -128,6 +136,11 @@ def _guessed(
         + f"{'overrules' if len(guessed) == 1 else 'overrule'} that)"
     )
     return replace(columns, **{role: sure[role][0] for role in guessed})
+
+
+def _plain(values: Sequence[Any]) -> list[object]:
+    """Return the values of a column, those of an Arrow array as Python's."""
+    return list(values.to_pylist() if hasattr(values, "to_pylist") else values)
 
 
 def _requests(columns: Columns, labels: bool) -> list[ColumnRequest]:

@@ -142,7 +142,7 @@ def recognise_delimiter(
         required: names of columns.
         whole: whether the file has no more lines.
     """
-    ordered = (usual, *SEPARATORS.replace(usual, ""))
+    ordered: list[str] = [usual, *SEPARATORS.replace(usual, "")]
     headers = {each: next(_rows(lines, each), []) for each in ordered}
     for each in ordered:
         if required and set(required) <= {name.strip("\ufeff") for name in headers[each]}:

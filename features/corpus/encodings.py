@@ -1,7 +1,7 @@
 """Encodings of text files: recognised by their bytes, where a file is not UTF-8.
 
-A file that is valid UTF-8 is UTF-8. Otherwise every encoding of ``CANDIDATES`` is tried, and the
-one wins whose characters beyond ASCII are best explained by one language that it is used for.
+A file that is valid UTF-8 is UTF-8. Otherwise every encoding of ``CANDIDATES`` is tried, and
+the one wins whose characters beyond ASCII are best explained by a language that it is used for.
 charset-normalizer was tried first: it took French, Turkish, Japanese and short German files in
 their usual encodings for others.
 """
@@ -72,7 +72,7 @@ WIDE = {
 everyday use."""
 
 FREQUENT = {
-    "gb18030": "的一是不了人我在有他这中大来上个到说们为子和你地出也时得就那要下以生会自去过好很",
+    "gb18030": "的一是不了人我在有他这中大来上个到说们为子和你地出也时得就那要下以生会自去好很",
     "big5": "的一是不了人我在有他這中大來上個到說們為子和你地出也時得就那要下以生會自去過好很",
     "cp949": "이다는을의가에고하로도은한기지를서사리어인나대자수아시해요그게니라",
     "cp932": "のにはをたがでてとしれさいるなかまっすもりこうきくあ",
@@ -196,14 +196,16 @@ class _Everyday(dict[str, bool]):
 
     def __missing__(self, char: str) -> bool:
         if "\u3041" <= char <= "\u30fe":  # kana
-            self[char] = self.standard == "shift_jis"
-            return self[char]
+            japanese = self.standard == "shift_jis"
+            self[char] = japanese
+            return japanese
         try:
             code = char.encode(self.standard)
         except UnicodeEncodeError:
             code = b""
-        self[char] = len(code) == 2 and self.first <= code[0] <= self.last
-        return self[char]
+        everyday = len(code) == 2 and self.first <= code[0] <= self.last
+        self[char] = everyday
+        return everyday
 
 
 def _share(

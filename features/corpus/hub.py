@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from features.corpus.formats.parquet import arrow_cells, check_arrow_type, sound
 from features.corpus.reader import SAVED
-from features.corpus.rows import RowBatch, Wanted, columns_of
+from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.corpus.source import HubName
 from features.errors import CorpusError
 from features.messages import listed
@@ -25,7 +25,9 @@ from features.splits.names import OFFICIAL
 SPLIT_OPTION = "--split-column"
 
 
-def hub_batches(name: HubName, wanted: Wanted, size: int) -> Iterator[RowBatch]:
+def hub_batches(
+    name: HubName, wanted: Sequence[ColumnRequest], size: int, whole: bool = False
+) -> Iterator[RowBatch]:
     """Yield the rows of the training, validation and test splits, one split after another.
 
     If the data set has several of these splits and no split column, the names of the splits
@@ -38,24 +40,33 @@ def hub_batches(name: HubName, wanted: Wanted, size: int) -> Iterator[RowBatch]:
     """
     splits = _known(name, _load(name))
     columns = next(iter(splits.values())).column_names
-    role = next((one.name for one in wanted or () if one.option == SPLIT_OPTION), None)
+    role = next((one.name for one in wanted if one.option == SPLIT_OPTION), None)
     given = role if len(splits) > 1 and role not in columns else None
-    typed = wanted is not None
-    wanted = columns_of(str(name), [*columns, *([given] if given else [])], wanted)
+    check_columns(str(name), [*columns, *([given] if given else [])], wanted)
     read = [one.name for one in wanted if one.name in columns]
     first = 1
     for split, rows in splits.items():
         names = {column: getattr(rows.features[column], "names", None) for column in read}
-        for column in read if typed else ():
+        for column in read:
             check_arrow_type(name, column, rows.features.arrow_schema.field(column).type)
-        for table in _tables(name, rows.select_columns(read).with_format("arrow"), size):
+        chosen = rows if whole else rows.select_columns(read)
+        for table in _tables(name, chosen.with_format("arrow"), size):
             cells = {column: arrow_cells(name, column, table[column], first) for column in read}
             for column, known in names.items():
                 if known is not None:
                     cells[column] = _named(name, column, cells[column], known, first)
             if given:
                 cells[given] = [split] * table.num_rows
-            yield RowBatch(first, None, cells, table.num_rows)
+            every: list[WholeColumn] = []
+            if whole:
+                for column in columns:
+                    known = getattr(rows.features[column], "names", None)
+                    values = cells[column] if column in cells else table[column]
+                    if known is not None and column not in cells:
+                        values = _named(name, column, table[column].to_pylist(), known, first)
+                    every.append((column, values))
+                every += [(given, cells[given])] if given else []
+            yield RowBatch(first, None, cells, table.num_rows, every)
             first += table.num_rows
 
 

@@ -9,7 +9,7 @@ Each file may be packed with gzip, or alone in a zip archive.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from features.corpus.formats.delimited import delimited
 from features.corpus.formats.excel import excel
 from features.corpus.formats.json_lines import json_lines
 from features.corpus.formats.parquet import parquet, parquet_parts, parts_of
-from features.corpus.rows import RowBatch, Wanted
+from features.corpus.rows import ColumnRequest, RowBatch
 from features.corpus.source import HubName, Source
 from features.corpus.streams import check_file, kind_of, late_encoding, readable
 from features.errors import CorpusError
@@ -30,7 +30,11 @@ SAVED = ("dataset_dict.json", "state.json")
 
 
 def row_batches(
-    path: Source, wanted: Wanted, size: int = 4096, reading: Reading | None = None
+    path: Source,
+    wanted: Sequence[ColumnRequest],
+    size: int = 4096,
+    whole: bool = False,
+    reading: Reading | None = None,
 ) -> Iterator[RowBatch]:
     """Yield the rows of ``path``, at most ``size`` at a time, with the wanted columns it has.
 
@@ -39,9 +43,10 @@ def row_batches(
     characters beyond ASCII come late and are not UTF-8 is read again from its start.
 
     Args:
-        path: the source.
-        wanted: the columns; None: every one with a name of its own, whatever it holds.
+        path: the file, folder or data set.
+        wanted: columns to check and to give as cells.
         size: maximum number of rows per batch.
+        whole: give every other column too, as it stands; see ``RowBatch.whole``.
         reading: how text files are written, where it is known; what is recognised is noted in
             it.
 
@@ -51,33 +56,42 @@ def row_batches(
             repeated, or a row is bad.
     """
     rows = 0
-    for batch in _opened(path, wanted, size, reading or Reading()):
+    for batch in _opened(path, wanted, size, whole, reading or Reading()):
         rows += batch.size
         yield batch
     if not rows:
         raise CorpusError(f"{path}: a header but no data rows; add rows or name another file")
 
 
-def _opened(path: Source, wanted: Wanted, size: int, reading: Reading) -> Iterator[RowBatch]:
+def _opened(
+    path: Source,
+    wanted: Sequence[ColumnRequest],
+    size: int,
+    whole: bool,
+    reading: Reading,
+) -> Iterator[RowBatch]:
     if isinstance(path, HubName):
-        yield from _of_hub(path, wanted, size)
+        yield from _of_hub(path, wanted, size, whole)
         return
     with readable(path):
         folder = path.is_dir()
         if folder and isinstance(path, Path) and any((path / name).is_file() for name in SAVED):
-            yield from _of_hub(HubName(str(path)), wanted, size)
+            yield from _of_hub(HubName(str(path)), wanted, size, whole)
         elif folder and (parts := parts_of(path)):
-            yield from parquet_parts(parts, wanted, size)
+            yield from parquet_parts(parts, wanted, size, whole)
         else:
             check_file(path)
-            yield from _decoded(READERS[kind_of(path)], path, wanted, size, reading)
+            reader = READERS[kind_of(path)]
+            yield from _decoded(
+                lambda: reader(path, wanted, size, whole, reading), path, reading
+            )
 
 
-Reader = Callable[[Location, Wanted, int, Reading], Iterator[RowBatch]]
+Reader = Callable[[Location, Sequence[ColumnRequest], int, bool, Reading], Iterator[RowBatch]]
 
 
 def _decoded(
-    reader: Reader, path: Location, wanted: Wanted, size: int, reading: Reading
+    read: Callable[[], Iterator[RowBatch]], path: Location, reading: Reading
 ) -> Iterator[RowBatch]:
     """Yield the rows of a file; from its start again where it turns out, late, not to be UTF-8.
 
@@ -85,7 +99,7 @@ def _decoded(
     """
     sent = 0
     try:
-        for batch in reader(path, wanted, size, reading):
+        for batch in read():
             yield batch
             sent += 1
         return
@@ -94,13 +108,15 @@ def _decoded(
         if not late:
             raise
     reading.encode_late(path, late)
-    yield from islice(reader(path, wanted, size, reading), sent, None)
+    yield from islice(read(), sent, None)
 
 
-def _of_hub(name: HubName, wanted: Wanted, size: int) -> Iterator[RowBatch]:
+def _of_hub(
+    name: HubName, wanted: Sequence[ColumnRequest], size: int, whole: bool
+) -> Iterator[RowBatch]:
     # The library of the hub is slow to import, and no file needs it.
     found: Iterator[RowBatch] = importlib.import_module("features.corpus.hub").hub_batches(
-        name, wanted, size
+        name, wanted, size, whole
     )
     return found
 

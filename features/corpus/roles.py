@@ -51,7 +51,10 @@ def find_roles(cells: Mapping[str, Sequence[object]], taken: Collection[str] = (
         taken: columns that have another role.
     """
     strings = {
-        name: ["" if value is None else str(value).strip() for value in values]
+        name: [
+            str(value).strip() if isinstance(value, (str, int, float)) else ""
+            for value in values
+        ]
         for name, values in cells.items()
         if name not in taken
     }
@@ -65,7 +68,10 @@ def shown_columns(cells: Mapping[str, Sequence[object]]) -> str:
     """Return the columns for a message, each with one of its cells."""
     shown = []
     for name, values in cells.items():
-        cell = next((value for value in values if value not in (None, "")), "")
+        cell = next(
+            (value for value in values if isinstance(value, (str, int, float)) and value != ""),
+            "",
+        )
         shown.append(f"{clipped(name)} (such as {clipped(cell)})")
     return listed(shown, MAX_SHOWN)
 

@@ -26,8 +26,15 @@ class ColumnRequest:
     required: bool = True
 
 
-Wanted = Sequence[ColumnRequest] | None
-"""The columns to read; None: every one with a name of its own."""
+WholeColumn = tuple[str, Sequence[Any]]
+"""A name and one value per row: strings, what JSON holds, or an Arrow array."""
+
+
+class Absent:
+    """The value of a column that a row does not have at all; null is another one."""
+
+
+ABSENT = Absent()
 
 
 class MissingColumnError(CorpusError):
@@ -53,12 +60,15 @@ class RowBatch:
         cells: requested column -> one value per row, None if missing. A column that no row
             of the batch has is not a key.
         size: number of rows in the batch.
+        whole: every column of the file in its order, as (name, one value per row), where the
+            reader was asked for it; names may repeat.
     """
 
     first: int
     lines: list[int] | None
     cells: dict[str, list[Any]]
     size: int
+    whole: Sequence[WholeColumn] = ()
 
     def number(self, index: int) -> str:
         """Return the number of a row, with its file line if known: ``7 (line 9)``."""
@@ -70,25 +80,15 @@ class RowBatch:
         return f"{path}{line}: row {self.first + index}"
 
 
-def columns_of(
-    source: Location | str, names: Sequence[str], wanted: Wanted
-) -> Sequence[ColumnRequest]:
-    """Return the columns to read of those that a source has.
-
-    Args:
-        source: for messages.
-        names: of its columns.
-        wanted: what is asked for.
+def check_columns(
+    source: Location | str, names: Sequence[str], wanted: Sequence[ColumnRequest]
+) -> None:
+    """Check that a source has the requested columns.
 
     Raises:
         CorpusError: a requested column repeats.
         MissingColumnError: a required one is missing.
     """
-    if wanted is None:
-        counts = Counter(names)
-        return [
-            ColumnRequest(name, "") for name in counts if name.strip() and counts[name] == 1
-        ]
     check_repeated(source, names, wanted)
     for column in wanted:
         if column.required and column.name not in names:
@@ -97,7 +97,6 @@ def columns_of(
                 f"{listed(clipped(name) for name in names)}; choose one with {column.option}",
                 column,
             )
-    return wanted
 
 
 def check_repeated(

@@ -1,4 +1,4 @@
-"""File signatures: recognising by its first bytes a file that is not text, or of wide characters."""
+"""File signatures: what is no text, or text in UTF-16 or UTF-32, by the first bytes."""
 
 from __future__ import annotations
 

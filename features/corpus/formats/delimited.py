@@ -15,7 +15,7 @@ from itertools import chain, islice
 
 from features.corpus.dialect import TAB, Reading, recognise_delimiter
 from features.corpus.formats.quotes import Chunk, Row, Shape, swallowed
-from features.corpus.rows import RowBatch, Wanted, columns_of
+from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.corpus.streams import open_lines
 from features.errors import CorpusError
 from features.storage.location import Location
@@ -39,7 +39,13 @@ UNCLOSED = "unexpected end of data"
 
 
 def delimited(
-    path: Location, wanted: Wanted, size: int, reading: Reading, usual: str
+    path: Location,
+    wanted: Sequence[ColumnRequest],
+    size: int,
+    whole: bool,
+    reading: Reading,
+    *,
+    usual: str,
 ) -> Iterator[RowBatch]:
     """Yield rows of CSV or TSV: a header, then rows with as many fields; blank lines are
     skipped.
@@ -54,10 +60,10 @@ def delimited(
         lines, delimiter, number = _separated(opened, wanted, reading, usual)
         header, line = _header(path, lines, delimiter, number)
         reading.say_dialect(path)
-        wanted = columns_of(path, header, wanted)
+        check_columns(path, header, wanted)
         fields = {w.name: header.index(w.name) for w in wanted if w.name in header}
         named = [number for number, name in enumerate(header, 1) if name.strip()]
-        min_fields = max(named + [field + 1 for field in fields.values()])
+        min_fields = max([1, *named, *(field + 1 for field in fields.values())])
         shape = Shape(delimiter, len(header), min_fields)
         chunks = _checked(
             path, _separate(path, _chunks(path, lines, line, shape), shape), shape
@@ -68,12 +74,21 @@ def delimited(
             cells = {
                 name: [row.fields[field] for row in batch] for name, field in fields.items()
             }
-            yield RowBatch(first, [row.line for row in batch], cells, len(batch))
+            every = _whole(header, batch) if whole else ()
+            yield RowBatch(first, [row.line for row in batch], cells, len(batch), every)
             first += len(batch)
 
 
+def _whole(header: Sequence[str], rows: Sequence[Row]) -> list[WholeColumn]:
+    """Return every column; fields that a row lacks at its end are empty."""
+    return [
+        (name, [row.fields[i] if i < len(row.fields) else "" for row in rows])
+        for i, name in enumerate(header)
+    ]
+
+
 def _separated(
-    opened: Iterator[str], wanted: Wanted, reading: Reading, usual: str
+    opened: Iterator[str], wanted: Sequence[ColumnRequest], reading: Reading, usual: str
 ) -> tuple[Iterator[str], str, int]:
     """Return the lines of a file, the separator of its columns, and the number of the first
     line: 2 behind a line ``sep=;``."""
@@ -87,7 +102,7 @@ def _separated(
     if reading.dialect.delimiter is not None:
         delimiter = reading.dialect.delimiter
     elif not named:
-        required = {column.name for column in wanted or () if column.required}
+        required = {column.name for column in wanted if column.required}
         delimiter = recognise_delimiter(ahead, usual, required, whole)
     reading.separated(delimiter, usual)
     return chain(ahead, opened), delimiter, 2 if named else 1

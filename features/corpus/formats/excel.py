@@ -1,7 +1,8 @@
 """Rows of an Excel workbook, ``.xlsx``.
 
-Only this module imports ``openpyxl``, which the extra ``manyheads[excel]`` installs. Cells become
-strings, as Excel writes them to CSV: whole numbers without a fraction, days as 2026-01-31.
+Only this module imports ``openpyxl``, which the extra ``manyheads[excel]`` installs. Cells
+become strings, much as Excel writes them to CSV: whole numbers without a fraction, days as
+2026-01-31.
 """
 
 from __future__ import annotations
@@ -9,23 +10,28 @@ from __future__ import annotations
 import importlib
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from itertools import islice
 from typing import Any
 
 from features.corpus.dialect import Reading
 from features.corpus.formats.parquet import seekable
-from features.corpus.rows import RowBatch, Wanted, columns_of
+from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.errors import CorpusError
-from features.messages import listed
 from features.storage.location import Location
 
 INSTALL = f"{sys.executable} -m pip install openpyxl"
 """The command that installs the library for the Python that runs."""
 
 
-def excel(path: Location, wanted: Wanted, size: int, reading: Reading) -> Iterator[RowBatch]:
+def excel(
+    path: Location,
+    wanted: Sequence[ColumnRequest],
+    size: int,
+    whole: bool,
+    reading: Reading,
+) -> Iterator[RowBatch]:
     """Yield the rows of the first sheet that is not empty: a header, then one row per text.
 
     A row without any cell is skipped; ``lines`` are the rows of the sheet.
@@ -49,14 +55,14 @@ def excel(path: Location, wanted: Wanted, size: int, reading: Reading) -> Iterat
                 raise
             reason = " ".join(str(error).split()) or type(error).__name__
             raise CorpusError(
-                f"{path}: no Excel workbook, or a damaged one ({reason}); save it again as .xlsx"
+                f"{path}: no workbook, or a damaged one ({reason}); save it again as .xlsx"
             ) from error
         title, rows = _sheet(path, book)
         others = len(book.worksheets) - 1
         if others:
             more = "another sheet" if others == 1 else f"{others} other sheets"
             reading.say(f"{path}: read the sheet {title!r}; {more} left out")
-        yield from _batches(path, rows, wanted, size)
+        yield from _batches(path, rows, wanted, size, whole)
 
 
 def _sheet(path: Location, book: Any) -> tuple[str, Iterator[tuple[int, list[str]]]]:
@@ -76,28 +82,31 @@ def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:
 
 
 def _batches(
-    path: Location, rows: Iterator[tuple[int, list[str]]], wanted: Wanted, size: int
+    path: Location,
+    rows: Iterator[tuple[int, list[str]]],
+    wanted: Sequence[ColumnRequest],
+    size: int,
+    whole: bool,
 ) -> Iterator[RowBatch]:
+    """Yield the rows of a sheet, the first of which names the columns."""
     _, header = next(rows)
     header = [name.strip() for name in header]
-    index = {one.name: header.index(one.name) for one in _known(path, header, wanted)}
+    while not header[-1]:
+        header.pop()
+    check_columns(path, header, wanted)
+    index = {one.name: header.index(one.name) for one in wanted if one.name in header}
     first = 1
     while batch := list(islice(rows, size)):
-        cells: dict[str, list[Any]] = {
-            name: [row[at] if at < len(row) else "" for _, row in batch]
-            for name, at in index.items()
-        }
-        yield RowBatch(first, [number for number, _ in batch], cells, len(batch))
+        cells: dict[str, list[Any]] = {name: _column(batch, at) for name, at in index.items()}
+        every: list[WholeColumn] = []
+        if whole:
+            every = [(name, _column(batch, at)) for at, name in enumerate(header)]
+        yield RowBatch(first, [number for number, _ in batch], cells, len(batch), every)
         first += len(batch)
 
 
-def _known(path: Location, header: list[str], wanted: Wanted) -> list[Any]:
-    named = [name for name in header if name]
-    if not named:
-        raise CorpusError(
-            f"{path}: the first row of the sheet names no columns: {listed(header)}"
-        )
-    return [one for one in columns_of(path, named, wanted) if one.name in named]
+def _column(rows: Sequence[tuple[int, list[str]]], index: int) -> list[str]:
+    return [row[index] if index < len(row) else "" for _, row in rows]
 
 
 def _written(value: object) -> str:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from features.corpus.dialect import Reading
-from features.corpus.rows import RowBatch, Wanted, check_repeated, columns_of
+from features.corpus.rows import (
+    ABSENT,
+    ColumnRequest,
+    RowBatch,
+    WholeColumn,
+    check_columns,
+    check_repeated,
+)
 from features.corpus.streams import open_lines
 from features.errors import CorpusError
 from features.messages import clipped
@@ -36,7 +43,11 @@ class Repeating(dict[str, Any]):
 
 
 def json_lines(
-    path: Location, wanted: Wanted, size: int, reading: Reading
+    path: Location,
+    wanted: Sequence[ColumnRequest],
+    size: int,
+    whole: bool,
+    reading: Reading,
 ) -> Iterator[RowBatch]:
     """Yield the rows of a JSON Lines file, in which blank lines are skipped, or of an array.
 
@@ -52,18 +63,24 @@ def json_lines(
         else:
             objects = _objects(path, _lines(head, stream), wanted)
         first = 1
-        chosen = wanted or ()
         while batch := list(islice(objects, size)):
-            names = dict.fromkeys(name for _, row in batch for name in row)
+            names = {name for _, row in batch for name in row}
             if first == 1:
-                chosen = columns_of(path, sorted(names) if wanted else list(names), wanted)
+                check_columns(path, sorted(names), wanted)
             cells = {
-                w.name: [row.get(w.name) for _, row in batch] for w in chosen if w.name in names
+                w.name: [row.get(w.name) for _, row in batch] for w in wanted if w.name in names
             }
-            yield RowBatch(first, [line for line, _ in batch], cells, len(batch))
+            every = _whole([row for _, row in batch]) if whole else ()
+            yield RowBatch(first, [line for line, _ in batch], cells, len(batch), every)
             first += len(batch)
     if first == 1:
         raise CorpusError(f"{path}: the file is empty; {ONE_PER_LINE}")
+
+
+def _whole(rows: Sequence[dict[str, Any]]) -> list[WholeColumn]:
+    """Return every name of some objects in order, ``ABSENT`` where an object lacks it."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [(name, [row.get(name, ABSENT) for row in rows]) for name in names]
 
 
 def _lines(head: str, stream: io.TextIOWrapper) -> Iterator[str]:
@@ -73,7 +90,7 @@ def _lines(head: str, stream: io.TextIOWrapper) -> Iterator[str]:
 
 
 def _elements(
-    path: Location, head: str, stream: io.TextIOWrapper, wanted: Wanted
+    path: Location, head: str, stream: io.TextIOWrapper, wanted: Sequence[ColumnRequest]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line, object) of every element of an array, with a few of them in memory.
 
@@ -114,7 +131,7 @@ def _elements(
 
 
 def _objects(
-    path: Location, lines: Iterator[str], wanted: Wanted
+    path: Location, lines: Iterator[str], wanted: Sequence[ColumnRequest]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line, object) of every line that is not blank."""
     decode = json.JSONDecoder(object_pairs_hook=_object).decode
@@ -133,12 +150,12 @@ def _objects(
         yield number, row
 
 
-def _check_row(where: str, row: Any, written: str, wanted: Wanted) -> None:
+def _check_row(where: str, row: Any, written: str, wanted: Sequence[ColumnRequest]) -> None:
     """Raise a CorpusError unless a value is an object with texts and numbers in its cells."""
     if not isinstance(row, dict):
         raise CorpusError(f"{where}: not a JSON object: {clipped(row)}; {ONE_PER_LINE}")
     if isinstance(row, Repeating):
-        check_repeated(where, row.names, wanted or ())
+        check_repeated(where, row.names, wanted)
     _refuse_objects(where, row, wanted)
     if "\\ud" in written or "\\uD" in written:
         _refuse_surrogates(where, row, wanted)
@@ -153,9 +170,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeating
 
 
-def _refuse_objects(where: str, row: dict[str, Any], wanted: Wanted) -> None:
+def _refuse_objects(where: str, row: dict[str, Any], wanted: Sequence[ColumnRequest]) -> None:
     """Raise a CorpusError if a cell is an object, as in a table written column by column."""
-    for column in wanted or ():
+    for column in wanted:
         value = row.get(column.name)
         if isinstance(value, dict):
             raise CorpusError(
@@ -164,9 +181,11 @@ def _refuse_objects(where: str, row: dict[str, Any], wanted: Wanted) -> None:
             )
 
 
-def _refuse_surrogates(where: str, row: dict[str, Any], wanted: Wanted) -> None:
+def _refuse_surrogates(
+    where: str, row: dict[str, Any], wanted: Sequence[ColumnRequest]
+) -> None:
     """Raise a CorpusError if a cell holds half of a surrogate pair, which is no text."""
-    for column in wanted or ():
+    for column in wanted:
         value = row.get(column.name)
         if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
             raise CorpusError(

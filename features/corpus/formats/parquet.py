@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import IO, Any
 from urllib.parse import unquote
 
 from features.corpus.dialect import Reading
-from features.corpus.rows import RowBatch, Wanted, columns_of
+from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.corpus.signatures import HEAD_BYTES, foreign, wide_encoding
 from features.corpus.source import Source
 from features.corpus.streams import (
@@ -87,21 +87,24 @@ def _visible(folder: Location) -> list[Location]:
     return sorted(entries, key=lambda entry: entry.name)
 
 
-def parquet_parts(parts: Parts, wanted: Wanted, size: int) -> Iterator[RowBatch]:
+def parquet_parts(
+    parts: Parts, wanted: Sequence[ColumnRequest], size: int, whole: bool = False
+) -> Iterator[RowBatch]:
     """Yield the rows of all parts; the row numbers continue from part to part."""
     first = 1
     for file, cells in parts.items():
         with readable(file):
             check_file(file)
-            for batch in parquet(file, wanted, size, constant=cells):
+            for batch in parquet(file, wanted, size, whole, constant=cells):
                 yield replace(batch, first=first)
                 first += batch.size
 
 
 def parquet(
     path: Location,
-    wanted: Wanted,
+    wanted: Sequence[ColumnRequest],
     size: int,
+    whole: bool = False,
     reading: Reading | None = None,
     constant: dict[str, str | None] | None = None,
 ) -> Iterator[RowBatch]:
@@ -126,18 +129,25 @@ def parquet(
                 raise CorpusError(f"{path}: no Parquet: {meaning}")
         file = pq.ParquetFile(stream, page_checksum_verification=True)
         schema = file.schema_arrow
-        held = [*schema.names, *(constant.keys() - set(schema.names))]
-        typed = wanted is not None
-        wanted = columns_of(path, held, wanted)
+        check_columns(path, [*schema.names, *(constant.keys() - set(schema.names))], wanted)
         names = [w.name for w in wanted if w.name in schema.names]
-        for name in names if typed else ():
+        for name in names:
             check_arrow_type(path, name, schema.field(name).type)
         given = [w.name for w in wanted if w.name in constant and w.name not in names]
+        read = None if whole else names
         first = 1
-        for batch in file.iter_batches(batch_size=size, columns=names):
+        for batch in file.iter_batches(batch_size=size, columns=read):
             cells = {name: arrow_cells(path, name, batch.column(name), first) for name in names}
             cells |= {name: [constant[name]] * batch.num_rows for name in given}
-            yield RowBatch(first, None, cells, batch.num_rows)
+            every: list[WholeColumn] = []
+            if whole:
+                every = [*zip(schema.names, batch.columns, strict=True)]
+                every += [
+                    (name, [value] * batch.num_rows)
+                    for name, value in constant.items()
+                    if name not in schema.names
+                ]
+            yield RowBatch(first, None, cells, batch.num_rows, every)
             first += batch.num_rows
 
 

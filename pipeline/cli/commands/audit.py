@@ -71,7 +71,7 @@ def run(parsed: argparse.Namespace) -> Answer:
     if parsed.write_clean:
         plan = plan_cleaning(result.evidence, result.findings, remedies)
         kept, dropped = write_clean(
-            result.evidence, plan, data.columns, parsed.write_clean, parsed.formulas
+            result.evidence, plan, result.evidence.columns, parsed.write_clean, parsed.formulas
         )
         files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
     shown = "".join(f"\n{name}: {path}" for name, path in files.items())

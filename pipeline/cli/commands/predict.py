@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from features.corpus.dialect import Dialect
 from features.corpus.source import parse_source
 from features.errors import SettingError
 from features.storage.location import local_path
@@ -24,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", action="append", help="a text; may be repeated")
     what.add_argument("--data", type=parse_source, metavar="FILE", help="a file of texts")
-    options.add_options(parser, DataConfig, only=("text_column",))
+    options.add_options(parser, DataConfig, only=("text_column", "delimiter", "encoding"))
     parser.add_argument(
         "--skip-empty",
         action="store_true",
@@ -73,7 +74,12 @@ def run(parsed: argparse.Namespace) -> Answer:
     texts, rows = (
         (parsed.text, ())
         if parsed.text
-        else read_texts(parsed.data, parsed.text_column, parsed.skip_empty)
+        else read_texts(
+            parsed.data,
+            parsed.text_column,
+            parsed.skip_empty,
+            options.from_arguments(Dialect, parsed),
+        )
     )
     predictor = Predictor.load(
         parsed.run,
