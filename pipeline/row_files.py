@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from features.corpus.dialect import RECOGNISED, Dialect
 from features.corpus.rows import ABSENT
 from features.output import appearing
 from pipeline import spreadsheet
@@ -33,7 +34,9 @@ Write = Callable[[Sequence[Sequence[Any]]], None]
 
 
 @contextmanager
-def open_rows(path: Path, option: str, types: Types, escape: bool = False) -> Iterator[Write]:
+def open_rows(
+    path: Path, option: str, types: Types, escape: bool = False, like: Dialect = RECOGNISED
+) -> Iterator[Write]:
     """Yield a function that writes rows to a file, which appears when the block succeeds.
 
     Args:
@@ -41,6 +44,8 @@ def open_rows(path: Path, option: str, types: Types, escape: bool = False) -> It
         option: the option that named it, for messages.
         types: of its columns; CSV, TSV and JSON Lines need the names alone.
         escape: put an apostrophe before cells of CSV and TSV that a spreadsheet would run.
+        like: how the file was written that the rows are of. A CSV has its separator, and where
+            that one was not in UTF-8 a byte-order mark, by which Excel recognises UTF-8.
 
     Raises:
         OutputError: the file cannot be written.
@@ -51,12 +56,17 @@ def open_rows(path: Path, option: str, types: Types, escape: bool = False) -> It
         elif path.suffix == ".jsonl":
             yield from _json_lines(temporary, types)
         else:
-            yield from _delimited(temporary, types, DELIMITERS[path.suffix], escape)
+            delimiter = like.delimiter if path.suffix == ".csv" else None
+            encoding = "utf-8" if like.encoding is None else "utf-8-sig"
+            delimiter = delimiter or DELIMITERS[path.suffix]
+            yield from _delimited(temporary, types, delimiter, encoding, escape)
 
 
-def _delimited(path: Path, types: Types, delimiter: str, escape: bool) -> Iterator[Write]:
+def _delimited(
+    path: Path, types: Types, delimiter: str, encoding: str, escape: bool
+) -> Iterator[Write]:
     safe = spreadsheet.escaped if escape else list
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding=encoding, errors="backslashreplace", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter)
         writer.writerow(safe(types))
 

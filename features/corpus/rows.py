@@ -37,6 +37,18 @@ class Absent:
 ABSENT = Absent()
 
 
+class MissingColumnError(CorpusError):
+    """A file lacks a column that is required.
+
+    Attributes:
+        column: the first that it lacks.
+    """
+
+    def __init__(self, message: str, column: ColumnRequest) -> None:
+        super().__init__(message)
+        self.column = column
+
+
 @dataclass(frozen=True)
 class RowBatch:
     """Consecutive data rows of one file.
@@ -71,13 +83,19 @@ class RowBatch:
 def check_columns(
     source: Location | str, names: Sequence[str], wanted: Sequence[ColumnRequest]
 ) -> None:
-    """Raise a CorpusError if a requested column repeats or a required one is missing."""
+    """Check that a source has the requested columns.
+
+    Raises:
+        CorpusError: a requested column repeats.
+        MissingColumnError: a required one is missing.
+    """
     check_repeated(source, names, wanted)
     for column in wanted:
         if column.required and column.name not in names:
-            raise CorpusError(
+            raise MissingColumnError(
                 f"{source}: no column {column.name!r}; the columns are "
-                f"{listed(clipped(name) for name in names)}; choose one with {column.option}"
+                f"{listed(clipped(name) for name in names)}; choose one with {column.option}",
+                column,
             )
 
 

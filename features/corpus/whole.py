@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from features.corpus.corpus import Corpus
+from features.corpus.dialect import RECOGNISED, Dialect, Reading
 from features.corpus.reader import row_batches
 from features.corpus.rows import ABSENT, ColumnRequest, WholeColumn
 from features.corpus.source import HubName, Source
-from features.corpus.streams import suffix_of
+from features.corpus.streams import kind_of
 from features.errors import CorpusError
 
-UNIFORM = (".csv", ".tsv", ".parquet")
-"""Suffixes of files whose first rows show all columns and types."""
+UNIFORM = (".csv", ".tsv", ".parquet", ".xlsx")
+"""Kinds of files whose first rows show all columns and types."""
 
 PLAIN = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 MAX_INT = 2**63
@@ -30,10 +32,19 @@ class WholeTable:
     Attributes:
         path: a file, folder or data set.
         text: name of its text column, which it must have.
+        dialect: how a text file is written; what it does not say is recognised.
     """
 
     path: Source
     text: str
+    dialect: Dialect = RECOGNISED
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> WholeTable:
+        """Return the file of a corpus, to be read as it was."""
+        if corpus.path is None or corpus.columns is None:
+            raise ValueError("the corpus was not read of a file")
+        return cls(corpus.path, corpus.columns.text, corpus.dialect)
 
     def __iter__(self) -> Iterator[list[Sequence[Any]]]:
         """Yield a few thousand rows at a time: the columns in the order of ``names``.
@@ -98,11 +109,11 @@ class WholeTable:
     def _uniform(self) -> bool:
         if isinstance(self.path, HubName) or self.path.is_dir():
             return False
-        return suffix_of(self.path) in UNIFORM
+        return kind_of(self.path) in UNIFORM
 
     def _batches(self) -> Iterator[tuple[int, list[WholeColumn]]]:
         wanted = [ColumnRequest(self.text, "--text-column")]
-        for batch in row_batches(self.path, wanted, whole=True):
+        for batch in row_batches(self.path, wanted, whole=True, reading=Reading(self.dialect)):
             names = unique_names(name for name, _ in batch.whole)
             cells = (cells for _, cells in batch.whole)
             yield batch.size, [*zip(names, cells, strict=True)]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from features.corpus.corpus import Columns, Corpus
+from features.corpus.corpus import Corpus
 from features.corpus.source import Source
 from features.corpus.whole import WholeTable, values_of
 from features.errors import SettingError
@@ -58,18 +58,14 @@ def check_targets(page: Path | None, path: Path | None, reads: Sequence[Source |
 def write_clean(
     corpus: Corpus,
     cleaning: Cleaning,
-    data: Source,
-    columns: Columns,
     path: Path,
     formulas: str = spreadsheet.KEEP,
 ) -> tuple[Path, Path | None]:
     """Write the rows that stay, and beside them those that were dropped, if any.
 
     Args:
-        corpus: what was read of the file.
+        corpus: what was read of the file; all columns of the file are written.
         cleaning: what is done to each of its rows.
-        data: the file; all of its columns are written.
-        columns: names of its text and label.
         formulas: what to do in CSV and TSV about cells that a spreadsheet would run; see
             ``spreadsheet.FORMULAS``. Escaped, they are other texts to whoever reads them.
 
@@ -80,18 +76,20 @@ def write_clean(
         CorpusError: the file cannot be read any more, or has changed.
         OutputError: a file cannot be written.
     """
-    source, dropped = WholeTable(data, columns.text), _dropped_path(path)
+    source, dropped = WholeTable.of(corpus), _dropped_path(path)
     added = {_free(ROW, source): pa.int64(), _free(AUDIT, source): pa.string()}
     types = {**source.types, **added}
     escape = formulas == spreadsheet.ESCAPE
     any_dropped = bool(cleaning.drop.any()) or corpus.skipped > 0
     risky = 0
     with ExitStack() as stack:
-        kept = stack.enter_context(open_rows(path, OPTION, types, escape))
+        kept = stack.enter_context(open_rows(path, OPTION, types, escape, source.dialect))
         rest = None
         if any_dropped:
-            rest = stack.enter_context(open_rows(dropped, OPTION, types, escape))
-        rows = _CleanedRows(corpus, cleaning, source, columns.label)
+            rest = stack.enter_context(
+                open_rows(dropped, OPTION, types, escape, source.dialect)
+            )
+        rows = _CleanedRows(corpus, cleaning, source)
         for table, drop in rows:
             kept(_chosen(table, ~drop))
             if rest:
@@ -116,14 +114,12 @@ class _CleanedRows:
         corpus: N texts of it.
         cleaning: what is done to each.
         source: the file.
-        label: name of the label column, which may be missing.
     """
 
-    def __init__(
-        self, corpus: Corpus, cleaning: Cleaning, source: WholeTable, label: str | None
-    ) -> None:
+    def __init__(self, corpus: Corpus, cleaning: Cleaning, source: WholeTable) -> None:
         self._corpus, self._cleaning, self._source = corpus, cleaning, source
         self._changed = {source.text: (corpus.texts, cleaning.texts)}
+        label = corpus.columns.label if corpus.columns else None
         if corpus.labels is not None and label in source.names:
             self._changed[label] = (corpus.labels, cleaning.labels)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from features.corpus.corpus import Columns, Corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import Duplicates
 
 EXAMPLES = 10

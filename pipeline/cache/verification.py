@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from features.corpus.corpus import Columns, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import read_corpus
+from features.corpus.dialect import RECOGNISED, Dialect
 from features.corpus.source import Source
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import EncoderModel, find_model, with_other_trust
@@ -19,6 +21,7 @@ from features.store.shards.shard import SUFFIX
 from features.store.store import FeatureStore
 from features.store.verification import REMEDIES, Fault, repair, verify_cache
 from pipeline.console import one_line, print_note
+from pipeline.corpora import say_reading
 from pipeline.encoding.vectors import load_encoder
 from pipeline.progress import Progress
 
@@ -88,6 +91,7 @@ def verify(
     fix: bool = False,
     data: Source | None = None,
     text_column: str = "text",
+    dialect: Dialect = RECOGNISED,
     encoder: str | None = None,
     sample: int = SAMPLE,
     trust_remote_code: bool = False,
@@ -108,7 +112,11 @@ def verify(
     existing_cache(cache)
     model = find_model(encoder or EMBEDDED, trust_remote_code) if data or encoder else None
     columns = Columns(text=text_column, label=None, split=None)
-    texts = read_corpus(data, columns, labels=False, skip_empty=True).texts if data else ()
+    texts: Sequence[str] = ()
+    if data:
+        texts = read_corpus(
+            data, columns, labels=False, skip_empty=True, dialect=dialect, note=say_reading
+        ).texts
     total = sum(len(list(folder.glob(f"*{SUFFIX}"))) for folder in space_folders(cache))
     with Progress("verifying", total, "shards") as progress:
         findings = verify_cache(cache, lambda: progress.advance(1))

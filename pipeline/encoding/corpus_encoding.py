@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from features.corpus.corpus import CorpusTexts
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.vectors.spec import DEFAULT_LAYOUTS
 from pipeline.config import DataConfig, VectorConfig
+from pipeline.corpora import stream_texts
 from pipeline.encoding.speed import Speed, measure_speed
 from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
 from pipeline.progress import duration
@@ -98,7 +98,7 @@ def run_features(
         model, load: as in ``ensure_vectors``.
     """
     start = time.perf_counter()
-    texts = CorpusTexts(data.data, data.columns.text, data.skip_empty)
+    texts = stream_texts(data)
     layouts = DEFAULT_LAYOUTS if layout is None else with_pooled(layout)
     result = ensure_vectors(texts, vectors, layouts, model=model, load=load)
     seconds = time.perf_counter() - start

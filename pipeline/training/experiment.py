@@ -55,6 +55,7 @@ def run_experiment(
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
     corpus = read_labelled(config.data, config.folds)
+    config = replace(config, data=config.data.as_read(corpus))
     config, given = _given_splits(config, corpus)
     labels = corpus.labels or ()
     check_labels(settings, labels)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from features.corpus.corpus import Corpus, read_corpus
+from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import Duplicates
 from features.errors import SettingError, SplitError
 from features.groups import ids_of, union
@@ -22,6 +22,7 @@ from features.splits.names import TEST
 from features.splits.split import Split, make_split, official_sides
 from pipeline.config import NEAR, DataConfig
 from pipeline.console import print_note
+from pipeline.corpora import read_data
 from pipeline.runs.held_out import HeldOutPredictions
 
 TEST_SHARE = 0.15
@@ -39,7 +40,8 @@ def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
     Raises:
         CorpusError, SplitError: as ``read_corpus`` and ``make_split``, before any encoding.
     """
-    corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
+    corpus = read_data(data)
+    data = data.as_read(corpus)
     groups = None if corpus.groups is None else ids_of_groups(corpus.groups)
     if folds:
         _split_rows(corpus, data, groups, folds)

@@ -67,12 +67,7 @@ def run(parsed: argparse.Namespace) -> Answer:
     if parsed.write_clean:
         plan = plan_cleaning(result.evidence, result.findings, remedies)
         kept, dropped = write_clean(
-            result.evidence.corpus,
-            plan,
-            data.data,
-            data.columns,
-            parsed.write_clean,
-            parsed.formulas,
+            result.evidence.corpus, plan, parsed.write_clean, parsed.formulas
         )
         files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
     shown = "".join(f"\n{name}: {path}" for name, path in files.items())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from features.corpus.corpus import Columns
+from features.corpus.columns import Columns
 from features.corpus.source import parse_source
 from features.errors import CacheError, SettingError
 from features.messages import many
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from pipeline.models.predictor import Predictor
 
 
+PREDICT_DATA = ("text_column", "label_column", "delimiter", "encoding")
+"""Options of ``DataConfig`` that say how the file is read."""
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads predict``."""
     parser.add_argument(
@@ -36,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", action="append", help="a text; may be repeated")
     what.add_argument("--data", type=parse_source, metavar="FILE", help="a file of texts")
-    options.add_options(parser, DataConfig, only=("text_column", "label_column"))
+    options.add_options(parser, DataConfig, only=PREDICT_DATA)
     parser.add_argument(
         "--skip-empty",
         action="store_true",
@@ -74,7 +78,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
     from features.corpus.whole import WholeTable
-    from pipeline.models.labelled_file import check_target, read_texts, write_labelled
+    from pipeline.models.labelled_file import (
+        check_target,
+        columns_of,
+        read_texts,
+        write_labelled,
+    )
     from pipeline.models.predictor import Predictor
 
     for text in parsed.text or ():
@@ -84,11 +93,11 @@ def run(parsed: argparse.Namespace) -> Answer:
         check_target(parsed.output, parsed.run, parsed.runs, reads)
     if parsed.explain < 0:
         raise SettingError(f"--explain takes how many texts, 1 or more; got {parsed.explain}")
-    texts, rows = (
-        (parsed.text, ())
-        if parsed.text
-        else read_texts(parsed.data, parsed.text_column, parsed.skip_empty)
-    )
+    corpus, own = None, Columns()
+    if parsed.data:
+        own = columns_of(parsed.run, parsed.runs)
+        corpus = read_texts(options.from_arguments(DataConfig, parsed), own)
+    texts = corpus.texts if corpus else parsed.text
     predictor = Predictor.load(
         parsed.run,
         parsed.runs,
@@ -100,9 +109,10 @@ def run(parsed: argparse.Namespace) -> Answer:
     for line in predictor.provenance.lines():
         print_note(line)
     predictions = predictor.predict(texts, parsed.explain)
-    predictions = replace(predictions, rows=rows)
-    source = WholeTable(parsed.data, parsed.text_column) if parsed.data else None
-    score = _score(predictor, predictions, source, parsed.label_column) if source else None
+    if parsed.skip_empty and corpus:
+        predictions = replace(predictions, rows=corpus.rows)
+    source = WholeTable.of(corpus) if corpus else None
+    score = _score(predictor, predictions, source, own, parsed.label_column) if source else None
     scored = {"score": score.to_dict()} if score else {}
     if not parsed.output:
         if score:
@@ -120,16 +130,27 @@ def run(parsed: argparse.Namespace) -> Answer:
 
 
 def _score(
-    predictor: Predictor, predictions: Predictions, source: WholeTable, column: str
+    predictor: Predictor,
+    predictions: Predictions,
+    source: WholeTable,
+    own: Columns,
+    column: str,
 ) -> GivenScore | None:
     """Return how well predictions agree with the labels of their file, if it has any.
+
+    Args:
+        own: the columns that the run was trained on.
+        column: of the labels; where it is the usual one, that of the run counts before it.
 
     Raises:
         CorpusError: a label column that was named is not there.
     """
     from pipeline.models.given_labels import labels_of, score_given
 
-    labels = labels_of(source, column, required=column != Columns.label)
+    named = column != Columns.label
+    if not named and own.label in source.names:
+        column = own.label or column
+    labels = labels_of(source, column, required=named)
     if labels is None:
         return None
     if len(predictions.rows):

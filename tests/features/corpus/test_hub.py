@@ -8,7 +8,8 @@ from pathlib import Path
 import datasets
 import pytest
 
-from features.corpus.corpus import Columns, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import read_corpus
 from features.corpus.source import HubName, parse_source
 from features.errors import CorpusError, SettingError
 from pipeline.cli.main import main

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.corpus.corpus import Columns, corpus_batches, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import corpus_batches, read_corpus
 from features.errors import CorpusError
 from tests.support.s3 import S3Server
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from features.corpus.dialect import Dialect
 from features.corpus.source import Source, parse_source
 from features.errors import SettingError
 from pipeline.cli import options
@@ -28,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="all data sets that are still needed; texts in none of them go",
     )
-    options.add_options(parser, DataConfig, only=("text_column",))
+    options.add_options(parser, DataConfig, only=("text_column", "delimiter", "encoding"))
     parser.add_argument(
         "--older-than",
         metavar="DATE",
@@ -51,7 +52,8 @@ def run(parsed: argparse.Namespace) -> Answer:
             "collect needs to know what may go: give --data FILE... (all data sets that are "
             "still needed), --older-than DATE, or both"
         )
-    keep = _keys(parsed.data, parsed.text_column) if parsed.data else None
+    dialect = options.from_arguments(Dialect, parsed)
+    keep = _keys(parsed.data, parsed.text_column, dialect) if parsed.data else None
     older_than = _day(parsed.older_than) if parsed.older_than else None
     removals = plan_collection(cache, keep, older_than)
     if parsed.yes:
@@ -59,13 +61,16 @@ def run(parsed: argparse.Namespace) -> Answer:
     return answer(Collected(cache, removals, parsed.yes))
 
 
-def _keys(paths: Sequence[Source], text_column: str) -> np.ndarray:
+def _keys(paths: Sequence[Source], text_column: str, dialect: Dialect) -> np.ndarray:
     import numpy as np
 
     from features.corpus.corpus import CorpusTexts
     from features.text import text_keys
+    from pipeline.corpora import say_reading
 
-    parts = [text_keys(CorpusTexts(path, text_column, skip_empty=True)) for path in paths]
+    parts = [
+        text_keys(CorpusTexts(path, text_column, True, dialect, say_reading)) for path in paths
+    ]
     return np.unique(np.concatenate(parts))
 
 

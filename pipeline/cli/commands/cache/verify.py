@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from features.corpus.dialect import Dialect
 from features.corpus.source import parse_source
 from features.errors import SettingError
 from pipeline.cli import options
@@ -25,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="texts to encode again and compare with what is stored",
     )
-    options.add_options(parser, DataConfig, only=("text_column",))
+    options.add_options(parser, DataConfig, only=("text_column", "delimiter", "encoding"))
     parser.add_argument(
         "--encoder",
         metavar="NAME",
@@ -54,6 +55,7 @@ def run(parsed: argparse.Namespace) -> Answer:
             fix=parsed.fix,
             data=parsed.data,
             text_column=parsed.text_column,
+            dialect=options.from_arguments(Dialect, parsed),
             encoder=parsed.encoder,
             sample=parsed.sample or SAMPLE,
             trust_remote_code=parsed.trust_remote_code,
