@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from features.errors import SettingError
+from features.messages import listed
 from features.options import Option, from_values, options_of
 from heads.presets import find_preset
-from heads.registry import head_type
+from heads.registry import HEADS, head_type
 from pipeline.config import ExperimentConfig
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -79,12 +80,19 @@ def _value(option: Option, value: Any) -> Any:
 
 def _unknown(name: str, head: str, known: list[str]) -> str:
     """Return what is wrong with a keyword, and which one may be meant."""
-    if name in head_type(head).settings.model_fields:
+    heads = {each: head_type(each).settings.model_fields for each in HEADS}
+    if name in heads[head]:
         return f"{name!r} is a setting of the head {head}: pass settings={{{name!r}: ...}}"
+    having = [each for each, fields in heads.items() if name in fields]
+    if having:
+        return f"{name!r} is a setting of other heads than {head}: {listed(having)}"
     own = ["head", "labels", "preset", "progress", "settings"]
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), [*own, *known], n=1)
-    meant = f"; did you mean {near[0]!r}?" if near else "; help(manyheads.train) lists them"
-    return f"train() has no keyword {name!r}{meant}"
+    words = [*own, *known, *heads[head]]
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), words, n=1)
+    if not near:
+        return f"train() has no keyword {name!r}; help(manyheads.train) lists them"
+    meant = f"settings={{{near[0]!r}: ...}}" if near[0] in heads[head] else repr(near[0])
+    return f"train() has no keyword {name!r}; did you mean {meant}?"
 
 
 def with_options(function: Function) -> Function:

@@ -14,11 +14,13 @@ import pyarrow as pa
 
 from features.corpus.columns import Columns
 from features.corpus.corpus import read_corpus
-from features.errors import ArrayError
+from features.errors import ArrayError, CacheError
 from features.storage.location import Location, parse_location
+from features.text import text_keys
 from manyheads.data import columns_of, is_frame, is_source, texts_of
 from manyheads.pictures import Picture, find_picture
 from pipeline.config import ExperimentConfig, VectorConfig
+from pipeline.console import print_note
 from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.evaluation import Score, score
 from pipeline.evaluation.result import Scores
@@ -163,10 +165,23 @@ class Run:
                 raise ArrayError(f"the data frame has no column {label!r} of labels")
             texts, found = texts_of(cells.get(text, ())), [str(each) for each in cells[label]]
         predicted = self.predict(texts)
+        self._say_learned(texts)
         names = [*predicted.classes, *sorted(set(found) - set(predicted.classes))]
         places = {name: i for i, name in enumerate(names)}
         truth = np.array([places[label] for label in found], np.int64)
         return score(truth, predicted.probabilities.argmax(axis=1))
+
+    def _say_learned(self, texts: Sequence[str]) -> None:
+        """Say how many of some texts the run learned from."""
+        try:
+            known = self._predictor.training.keys
+        except CacheError:  # an exported model keeps none
+            return
+        if learned := int(np.isin(text_keys(texts), known).sum()):
+            print_note(
+                f"note: the run learned from {learned:,} of these {len(texts):,} texts, which "
+                "flatters the score"
+            )
 
     @cached_property
     def _predictor(self) -> Predictor:

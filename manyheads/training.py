@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from manyheads.data import as_source
+from features.corpus.source import Source
+from features.errors import CorpusError
+from manyheads.data import as_source, is_source
 from manyheads.keywords import experiment_config, with_options
 from manyheads.run import Run
 from pipeline.training.experiment import run_experiment
@@ -58,7 +60,8 @@ def train(
         source, new = as_source(data, labels, names, config.runs)
         made = source if new and isinstance(source, Path) else None
         config = replace(config, data=replace(config.data, data=source))
-    with _shown(progress), _removed_unless_done(made):
+    what = "" if data is None or is_source(data) else "the data"
+    with _shown(progress), _removed_unless_done(made), _named(config.data.data, what):
         result = run_experiment(config)
     return Run(
         result.run,
@@ -89,3 +92,14 @@ def _removed_unless_done(file: Path | None) -> Iterator[None]:
             if not any(file.parent.iterdir()):
                 file.parent.rmdir()
         raise
+
+
+@contextmanager
+def _named(file: Source, what: str) -> Iterator[None]:
+    """Let errors about a file that holds what was in memory speak of that; "" leaves them."""
+    try:
+        yield
+    except CorpusError as error:
+        if not what:
+            raise
+        raise CorpusError(str(error).replace(str(file), what)) from error

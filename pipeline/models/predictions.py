@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from pipeline.runs.training_texts import Neighbor
 
 LONGEST_LABEL, LONGEST_TEXT = 60, 80
 """Characters of a label and of a text on the terminal."""
+
+SHOWN = 10
+"""Texts that a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +107,21 @@ class Predictions(Sequence[str]):
             "truncated": int(self.truncated.sum()),
             "warnings": list(self.warnings),
         }
+
+    def _repr_html_(self) -> str:
+        """A table of the first texts, for notebooks."""
+        from html import escape
+
+        shown = min(len(self), SHOWN)
+        cells = zip(self.texts, self.labels, self.confidence.tolist(), strict=True)
+        rows = "".join(
+            f"<tr><td>{escape(one_line(text, LONGEST_TEXT))}</td>"
+            f"<td>{escape(one_line(label, LONGEST_LABEL))}</td><td>{share:.1%}</td></tr>"
+            for text, label, share in islice(cells, shown)
+        )
+        rest = f"<p>and {len(self) - shown:,} more</p>" if len(self) > shown else ""
+        head = "<tr><th>text</th><th>predicted</th><th>confidence</th></tr>"
+        return f"<table>{head}{rows}</table>{rest}"
 
     def to_text(self) -> str:
         """For people: each text's label and its three most probable classes."""
