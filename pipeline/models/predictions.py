@@ -21,7 +21,7 @@ SHOWN = 10
 """Texts that a notebook shows."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictions(Sequence[str]):
     """Labels for texts, and a sequence of those labels.
 
@@ -107,6 +107,9 @@ class Predictions(Sequence[str]):
             "truncated": int(self.truncated.sum()),
             "warnings": list(self.warnings),
         }
+
+    def __repr__(self) -> str:
+        return f"Predictions of {len(self):,} texts by {self.run.name}: {self.labels[:SHOWN]}"
 
     def _repr_html_(self) -> str:
         """A table of the first texts, for notebooks."""

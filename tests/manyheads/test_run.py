@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -173,3 +175,18 @@ def test_importing_is_light_and_sets_the_threads() -> None:
     assert set(manyheads.__all__) <= set(dir(manyheads))
     with pytest.raises(AttributeError, match="nothing"):
         manyheads.nothing  # noqa: B018
+
+
+def test_the_examples_of_api_md_run(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.DataFrame({"text": TEXTS, "label": LABELS})
+    frame.to_csv("reviews.csv", index=False)
+    page = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, names)  # the page's own code, as a reader would run it
+        if "tokens" in names and "scores" not in names:
+            assert names["pooled"].values.shape == (3, 384)
+            assert names["tokens"].sequence(1).shape == (6, 384)
+    assert len(names["scores"]) == 5
+    assert len(names["predicted"].neighbors[0]) == 2
+    assert capsys.readouterr().out.count("\n") == 2

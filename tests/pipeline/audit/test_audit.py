@@ -68,6 +68,9 @@ def test_the_command_gives_findings_a_page_and_a_clean_corpus(
     assert len(kept) == 57
     assert [row["row"] for row in dropped] == ["1", "2", "3"]
     assert all(row["audit"].startswith("dropped: a ") for row in dropped)
+    source = rows_of(leaky)
+    assert list(kept[0]) == [*source[0], "row", "audit"], "every column stays"
+    assert all(row["author"] == source[int(row["row"]) - 1]["author"] for row in kept)
     # The cleaned corpus reads again, and nothing leaks any more.
     again = command("audit", "--data", clean, *common, "--page", "none")
     assert not [f for f in again["findings"] if f["kind"].endswith("across_splits")]
