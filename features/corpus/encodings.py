@@ -127,12 +127,12 @@ def word_beyond_ascii(text: str) -> str:
 
 
 def is_utf8(data: bytes) -> bool:
-    """Return whether bytes are UTF-8, but for damaged places.
+    """Return whether bytes are UTF-8, but for damaged places and lone surrogates.
 
     The end may be cut off within a character.
     """
     try:
-        codecs.getincrementaldecoder(UTF8)().decode(data)
+        codecs.getincrementaldecoder(UTF8)("surrogatepass").decode(data)
         return True
     except UnicodeDecodeError:
         text = data.decode(UTF8, "surrogateescape")
