@@ -136,7 +136,7 @@ def is_utf8(data: bytes) -> bool:
         return True
     except UnicodeDecodeError:
         text = data.decode(UTF8, "surrogateescape")
-    beyond = BEYOND_ASCII.findall(text)
+    beyond: list[str] = BEYOND_ASCII.findall(text)
     bad = sum("\udc80" <= char <= "\udcff" for char in beyond)
     return 2 * bad <= len(beyond)
 
