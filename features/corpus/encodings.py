@@ -127,16 +127,16 @@ def word_beyond_ascii(text: str) -> str:
 
 
 def is_utf8(data: bytes) -> bool:
-    """Return whether bytes are UTF-8, but for damaged places.
+    """Return whether bytes are UTF-8, but for damaged places and lone surrogates.
 
     The end may be cut off within a character.
     """
     try:
-        codecs.getincrementaldecoder(UTF8)().decode(data)
+        codecs.getincrementaldecoder(UTF8)("surrogatepass").decode(data)
         return True
     except UnicodeDecodeError:
         text = data.decode(UTF8, "surrogateescape")
-    beyond = BEYOND_ASCII.findall(text)
+    beyond: list[str] = BEYOND_ASCII.findall(text)
     bad = sum("\udc80" <= char <= "\udcff" for char in beyond)
     return 2 * bad <= len(beyond)
 

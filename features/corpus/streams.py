@@ -29,7 +29,8 @@ from features.storage.remote import RemotePath
 
 GZIP_SUFFIX, ZIP_SUFFIX = ".gz", ".zip"
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-SUFFIXES = (*TABLES, ".json", ".xlsx", ZIP_SUFFIX)
+DATA = (*TABLES, ".json", ".xlsx")
+SUFFIXES = (*DATA, ZIP_SUFFIX)
 SAMPLE_BYTES = 1 << 20
 """Bytes from which an encoding is recognised."""
 
@@ -90,7 +91,7 @@ def check_file(path: Location) -> None:
 
 def _refuse_suffix(path: Location) -> NoReturn:
     shown = f"unknown suffix {suffix_of(path)!r}" if suffix_of(path) else "no suffix"
-    known = f"{listed(SUFFIXES)}, each also with {GZIP_SUFFIX}"
+    known = f"{listed(DATA)}, each also with {GZIP_SUFFIX} or in {ZIP_SUFFIX}"
     helps = next((f"; {what}" for kinds, what in KINDS.items() if suffix_of(path) in kinds), "")
     raise CorpusError(f"{path}: {shown}; data files end in {known}{helps}")
 
@@ -124,8 +125,9 @@ def kind_of(path: Location) -> str:
 def open_bytes(path: Location) -> IO[bytes]:
     """Return the bytes of ``path``, unpacked."""
     if suffix_of(path) == ZIP_SUFFIX:
-        archive = zipfile.ZipFile(path.open("rb"))
-        return archive.open(_member(path, archive))
+        # The member keeps the archive's file open until it is closed itself.
+        with zipfile.ZipFile(path if isinstance(path, Path) else path.open("rb")) as archive:
+            return archive.open(_member(path, archive))
     if not is_packed(path):
         return path.open("rb")
     packed = path.open("rb") if isinstance(path, RemotePath) else path
@@ -137,7 +139,7 @@ def _member(path: Location, archive: zipfile.ZipFile) -> str:
     names = [
         name
         for name in archive.namelist()
-        if Path(name.lower()).suffix in (*TABLES, ".json", ".xlsx")
+        if Path(name.lower()).suffix in DATA
         and not name.startswith("__MACOSX/")
         and not Path(name).name.startswith(".")
     ]
@@ -204,7 +206,8 @@ def _encoding_of(path: Location, head: bytes) -> str:
     wide = wide_encoding(head[:HEAD_BYTES])
     if wide:
         return wide
-    return UTF8_SIGNED if is_utf8(head) else recognise(head) or UTF8_SIGNED
+    marked = head.startswith(codecs.BOM_UTF8)
+    return UTF8_SIGNED if marked or is_utf8(head) else recognise(head) or UTF8_SIGNED
 
 
 def late_encoding(path: Location) -> str:
@@ -216,6 +219,8 @@ def late_encoding(path: Location) -> str:
     with open_bytes(path) as stream:
         while chunk := stream.read(SAMPLE_BYTES):
             found = BEYOND_ASCII.search(chunk)
+            if found and found.start() == 0 and chunk.startswith(codecs.BOM_UTF8):
+                return ""
             if found:
                 start = chunk.rfind(b"\n", 0, found.start()) + 1
                 sample = chunk[start:] + stream.read(SAMPLE_BYTES)

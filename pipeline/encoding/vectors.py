@@ -21,6 +21,7 @@ from features.encoding.plan import EncodingPlan, check_disk, plan_encoding
 from features.encoding.processes import encode_on_devices
 from features.encoding.serial import encode
 from features.hardware import AUTO
+from features.languages import ForeignTexts
 from features.probe.probe import prepare
 from features.storage.buffers import on_disk
 from features.store.space import Space
@@ -29,6 +30,7 @@ from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, SENTENCES, FeatureTable
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
+from pipeline.encoding.foreign import foreign_texts
 from pipeline.progress import Progress
 
 
@@ -43,6 +45,7 @@ class Vectors:
         report: what was done.
         memory: bytes that the vectors of a table may take of it; None: half of what is
             available.
+        foreign: a language that many of the texts are in and the encoder does not read.
     """
 
     model: EncoderModel
@@ -50,6 +53,7 @@ class Vectors:
     plan: EncodingPlan
     report: EncodingReport
     memory: int | None = None
+    foreign: ForeignTexts | None = None
 
     def space(self, layout: str) -> Space:
         """The space of one of the layouts."""
@@ -156,6 +160,9 @@ def fill(
     """
     plan = plan_encoding(texts, spaces)
     print_note(plan_line(plan))
+    foreign = foreign_texts(model, texts)
+    if foreign and len(plan.missing):
+        print_note(f"note: {foreign.text}")
     if len(plan.missing):
         FeatureStore(config.cache).prepare()
         check_disk(plan, config.cache)
@@ -178,7 +185,7 @@ def fill(
             report = encode_on_devices(plan, texts, spaces, each, devices, on_batch)
         else:
             report = encode(plan, texts, spaces, ready, on_batch)
-    return Vectors(model, spaces, plan, report, config.memory_bytes)
+    return Vectors(model, spaces, plan, report, config.memory_bytes, foreign)
 
 
 def plan_line(plan: EncodingPlan) -> str:

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from features.languages import ForeignTexts
 from heads.evaluation.calibration import BINS, error_by_chance, reliability
 from heads.evaluation.metrics import differ
 from pipeline.evaluation.breakdown import ClassScore, Collapse, Parts
 from pipeline.evaluation.evaluation import Difference, Evaluation, Score
 from pipeline.evaluation.repeats import RepeatedScore
 
-VERSION = 2
-"""Of the form of results in ``metrics.json`` and ``--json``; 1 had no number and no advice."""
+VERSION = 3
+"""Of ``metrics.json`` and the results in ``--json``; ``runs/formats.py`` reads older ones."""
 
 BLEND_NAME = "blend"
 """In place of the name of a head."""
@@ -129,6 +130,7 @@ class ExperimentResult(Scores):
         by_truncation: whole and truncated test texts; None where one of the two lacks.
         collapse: the class that is predicted for almost every text; None where all is well.
         advice: what must be said before any score, with what to try.
+        foreign: a language that many of the texts are in and the encoder does not read.
     """
 
     layout: str
@@ -146,6 +148,7 @@ class ExperimentResult(Scores):
     by_truncation: Parts | None = None
     collapse: Collapse | None = None
     advice: tuple[str, ...] = ()
+    foreign: ForeignTexts | None = None
 
     @property
     def flattered(self) -> bool:

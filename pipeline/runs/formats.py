@@ -27,8 +27,8 @@ BLEND_AGAIN = "blend the runs again"
 
 
 def _older_metrics(values: Values, version: int) -> Values:
-    """Version 1, without a number, had no advice."""
-    return {"advice": [], **values}
+    """Version 1, without a number, had no advice; 2 did not say what is foreign."""
+    return {"advice": [], "foreign": None, **values}
 
 
 CONFIG_FORMAT = JsonFormat(RunConfig, 2, RETRAIN)

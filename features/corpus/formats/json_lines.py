@@ -110,6 +110,8 @@ def _elements(
         if text[index : index + 1] == "]":
             return
         where = f"{path}:{line}"
+        if separator and index < len(text):
+            raise CorpusError(f"{where}: not JSON: Expecting ',' delimiter; {ONE_PER_LINE}")
         try:
             row, end = decode(text, index)
         except json.JSONDecodeError as error:
