@@ -12,7 +12,7 @@ import numpy as np
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.options import VectorOptions
 from features.encoders.protocol import Encoder
-from features.errors import EncoderError
+from features.errors import CacheError, EncoderError
 from features.storage.location import Location
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
@@ -21,6 +21,7 @@ from pipeline.config import VectorConfig
 from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, load_encoder, with_pooled
 from pipeline.models.encoder_check import check_encoder, differing
+from pipeline.models.languages import learned_languages, unlearned_language
 from pipeline.models.model import Model
 from pipeline.models.opening import OpenedModel, open_model
 from pipeline.models.predictions import Predictions
@@ -110,6 +111,14 @@ class Predictor:
         """The texts that the run was trained on. Raises ``CacheError`` where it kept none."""
         return read_training(self.opened.folder / TRAINING)
 
+    @cached_property
+    def _languages(self) -> frozenset[str] | None:
+        """Those of the training texts; None where the run kept none, or they show none."""
+        try:
+            return learned_languages(self.training.texts)
+        except CacheError:
+            return None
+
     def predict(self, texts: Sequence[str], explain: int = 0) -> Predictions:
         """Label texts. What makes the labels doubtful is said on stderr, and is in the result.
 
@@ -138,6 +147,7 @@ class Predictor:
                 warnings += self._unusual(vectors, table)
             if explained:
                 neighbors = self._neighbors(vectors, explain)
+        warnings += unlearned_language(self._languages, texts)
         for warning in warnings:
             print_note(f"warning: {warning}")
         merged = probabilities[0]
