@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,9 @@ def test_importing_is_light_and_sets_the_threads() -> None:
     )
     unset = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
+    command = [sys.executable, "-m", "manyheads", "--version"]
+    done = subprocess.run(command, check=True, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.stdout.startswith("manyheads ")
     for package in ("manyheads", "heads"):
         command = [sys.executable, "-c", script.format(package)]
         subprocess.run(command, check=True, cwd=REPOSITORY, env=environment)
@@ -177,7 +181,13 @@ def test_importing_is_light_and_sets_the_threads() -> None:
         manyheads.nothing  # noqa: B018
 
 
-def test_the_examples_of_api_md_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_examples_of_api_md_run(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_models: dict[str, Path],
+) -> None:
+    quick = partial(manyheads.train, encoder=str(tiny_models["bert"]))
+    monkeypatch.setattr(manyheads, "train", quick)
     frame = pd.DataFrame({"text": TEXTS, "label": LABELS})
     frame.to_csv("reviews.csv", index=False)
     page = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
