@@ -141,6 +141,7 @@ def run_audit(
         max_length=encoded.space(POOLED).spec.limit,
         examples=examples,
         columns=data.columns,
+        foreign=encoded.foreign,
     )
     return AuditResult(evidence, audit(evidence), time.perf_counter() - start)
 

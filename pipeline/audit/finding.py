@@ -14,6 +14,7 @@ import numpy as np
 from features.corpus.columns import Columns
 from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import Duplicates
+from features.languages import ForeignTexts
 
 EXAMPLES = 10
 """Examples kept of each finding, where nobody asks for more."""
@@ -32,6 +33,7 @@ class Evidence:
         max_length: tokens of a text that the encoder sees.
         examples: most examples to keep of each finding.
         columns: names that the columns of the corpus have in its file.
+        foreign: a language that many of the texts are in and the encoder does not read.
     """
 
     corpus: Corpus
@@ -42,6 +44,7 @@ class Evidence:
     max_length: int
     examples: int = EXAMPLES
     columns: Columns = field(default_factory=Columns)
+    foreign: ForeignTexts | None = None
 
     @property
     def texts(self) -> tuple[str, ...]:

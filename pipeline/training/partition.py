@@ -201,10 +201,10 @@ def _explained(corpus: Corpus, copies: Duplicates, rule: str) -> Iterator[None]:
             raise
         raise SplitError(
             f"{corpus.name}: near-copies chain the {len(corpus):,} texts to "
-            f"{many(clusters, 'cluster')}, as texts made from templates do, and a cluster "
-            "stays on one side, which leaves too little to train, validate and test on; --split "
-            "random keeps only equal texts together, and its score tells how well copies of "
-            "known texts are labelled"
+            f"{many(clusters, 'cluster')}, as texts made from templates do, and a "
+            "cluster stays on one side, which leaves too little to train, validate and test "
+            "on; --split random keeps only equal texts together, and its score tells how "
+            "well copies of known texts are labelled"
         ) from error
 
 
