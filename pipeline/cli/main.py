@@ -9,12 +9,10 @@ Each command imports what it needs when it runs, so that none pays for another's
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from features.errors import InputError, ManyheadsError, SettingError
 from pipeline.cli.command import Command
@@ -31,6 +29,7 @@ from pipeline.cli.commands import (
     train,
 )
 from pipeline.cli.commands.cache import cache, collect, compact, verify
+from pipeline.cli.parser import Parser
 from pipeline.cli.system_errors import system_error
 from pipeline.console import open_streams, print_note, show, show_json
 
@@ -41,18 +40,6 @@ INTERRUPTED = 130
 # as long as another program holds one of the cores, the threads wait for one another most of
 # the time, and a training took up to four times as long as with this.
 SPINS = "10000"
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with wrong usage raised as the project's own one-line error."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise ``SettingError``: the message, and where the help stands."""
-        raise SettingError(f"{message}; see: {self.prog} --help")
-
-    def print_help(self, file: Any = None) -> None:
-        """Write the help as any other result. Raises ``OutputError``: stdout is full."""
-        show(self.format_help().rstrip())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,13 +73,16 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         _refuse_dashes(arguments)
         parser = make_parser()
-        parsed = parser.parse_args(arguments)
+        parsed, extra = parser.parse_known_args(arguments)
+        if extra:
+            getattr(parsed, "parser", parser).refuse_extra(extra)
         if parsed.version:
             from importlib.metadata import version
 
             show(f"manyheads {version(NAME)}")
         elif parsed.command is None:
             parser.print_help()
+            exit_code = InputError.exit_code  # as git does: nothing was asked for
         else:
             answer = COMMANDS[parsed.command].run(parsed)
             exit_code = answer.exit_code
@@ -112,27 +102,30 @@ def _refuse_dashes(arguments: Sequence[str]) -> None:
             raise SettingError(f"{argument[:-3]} takes a value, and -- is none")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """The parser of all commands, drawn from ``COMMANDS``."""
     parser = Parser(
         prog=NAME,
+        example=f"{NAME} train --data texts.csv",
         description="Encode texts once with a frozen encoder; train light heads in seconds.",
-        epilog=f"example: {NAME} train --head cnn",
+        epilog=f"{NAME} COMMAND --help explains a command.",
     )
-    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--version", action="store_true", help="Print the version.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, command in COMMANDS.items():
         child = commands.add_parser(
             name,
             help=command.summary,
-            description=command.summary,
-            epilog=f"example: {NAME} {name} {command.example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+            example=f"{NAME} {name} {command.example}",
         )
         command.add_options(child)
         child.add_argument(
-            "--json", action="store_true", help="print one JSON object on stdout, nothing else"
+            "--json",
+            action="store_true",
+            help="Print one JSON object on stdout, and nothing else.",
         )
+        child.set_defaults(parser=child)
     return parser
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from features.corpus.corpus import Corpus
+from features.corpus.corpus import Corpus, corpus_batches
+from features.corpus.source import HubName
 from features.encoders.description.model import EncoderModel, find_model
 from features.errors import SettingError
 from features.splits.split import Split
@@ -18,7 +19,7 @@ from features.vectors.spec import parse_layers
 from heads.class_weights import check_weights
 from heads.registry import check_layout, head_type, make_settings
 from heads.settings import HeadSettings, TrainingSettings
-from pipeline.config import ExperimentConfig
+from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.runs.folder import check_runs, find_run, run_label
 from pipeline.runs.reader import read_held_out, read_scores
 from pipeline.training.partition import read_labelled, splits_of
@@ -54,7 +55,7 @@ def prepare_experiment(config: ExperimentConfig) -> PreparedExperiment:
     corpus = read_labelled(config.data, config.folds)
     config, given = _given_splits(config, corpus)
     check_labels(settings, corpus.labels or ())
-    model = find_encoder(config)
+    model = find_encoder(config.vectors)
     return PreparedExperiment(config, layout, corpus, given, model)
 
 
@@ -77,15 +78,28 @@ def check_labels(settings: HeadSettings, labels: Sequence[str]) -> None:
         check_weights(settings.class_weights, sorted(set(labels)))
 
 
-def find_encoder(config: ExperimentConfig) -> EncoderModel:
+def check_first_rows(data: DataConfig) -> None:
+    """Read the first rows of a file, so that a wrong name or column is refused at once.
+
+    A data set of the hub is left out: its library is slow to import, and it is read once.
+
+    Raises:
+        CorpusError: as ``read_corpus``, of those rows.
+    """
+    if not isinstance(data.data, HubName):
+        batches = corpus_batches(data.data, data.columns, skip_empty=True)
+        next(batches, None)
+
+
+def find_encoder(config: VectorConfig) -> EncoderModel:
     """Return the encoder of a configuration.
 
     Raises:
         EncoderError: there is none of that name here, or it cannot be used.
         SettingError: a layer that it does not have.
     """
-    model = find_model(config.vectors.encoder, config.vectors.trust_remote_code)
-    parse_layers(config.vectors.layers, model.depth)
+    model = find_model(config.encoder, config.trust_remote_code)
+    parse_layers(config.layers, model.depth)
     return model
 
 
