@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from features.errors import InputError, ManyheadsError, SettingError
-from pipeline.cli.command import Command
+from pipeline.cli.command import CACHE, USUAL, Command
 from pipeline.cli.commands import (
     audit,
     blend,
@@ -118,6 +118,7 @@ def make_parser() -> Parser:
             help=command.summary,
             description=f"{command.summary[0].upper()}{command.summary[1:]}.",
             example=f"{NAME} {name} {command.example}",
+            title=command.title,
         )
         command.add_options(child)
         child.add_argument(
@@ -130,23 +131,39 @@ def make_parser() -> Parser:
 
 
 COMMANDS = {
-    "features": Command(
-        "encode a corpus once, for every head",
-        "--data texts.csv",
-        features.add_options,
-        features.run,
-    ),
-    "lr-range": Command(
-        "find the learning rate to train a head with",
-        "--data texts.csv --head cnn",
-        lr_range.add_options,
-        lr_range.run,
-    ),
     "train": Command(
         "train and score a head on cached vectors",
         "--data texts.csv --head cnn",
         train.add_options,
         train.run,
+        USUAL,
+    ),
+    "predict": Command(
+        "label texts with a trained run",
+        '--text "What a lovely day"',
+        predict.add_options,
+        predict.run,
+        USUAL,
+    ),
+    "audit": Command(
+        "find what is wrong with a corpus",
+        "--data texts.csv --write-clean clean.csv",
+        audit.add_options,
+        audit.run,
+        USUAL,
+    ),
+    "heads": Command(
+        "list the heads, or the settings of one",
+        "cnn",
+        heads.add_options,
+        heads.run,
+        USUAL,
+    ),
+    "features": Command(
+        "encode a corpus once, for every head",
+        "--data texts.csv",
+        features.add_options,
+        features.run,
     ),
     "blend": Command(
         "make one run of several: the mean of what they say",
@@ -154,26 +171,17 @@ COMMANDS = {
         blend.add_options,
         blend.run,
     ),
-    "predict": Command(
-        "label texts with a trained run",
-        '--text "What a lovely day"',
-        predict.add_options,
-        predict.run,
-    ),
-    "audit": Command(
-        "find what is wrong with a corpus",
-        "--data texts.csv --write-clean clean.csv",
-        audit.add_options,
-        audit.run,
-    ),
     "layers": Command(
         "find the encoder's layer that serves a corpus best",
         "--data texts.csv",
         layers.add_options,
         layers.run,
     ),
-    "heads": Command(
-        "list the heads and their settings", "--json", heads.add_options, heads.run
+    "lr-range": Command(
+        "find the learning rate to train a head with",
+        "--data texts.csv --head cnn",
+        lr_range.add_options,
+        lr_range.run,
     ),
     "export": Command(
         "write vectors for other tools",
@@ -187,29 +195,33 @@ COMMANDS = {
         export_model.add_options,
         export_model.run,
     ),
-    "verify": Command(
-        "check every file of the cache",
-        "--data texts.csv",
-        verify.add_options,
-        verify.run,
-    ),
     "cache": Command(
         "list what the cache holds",
         "--json",
         cache.add_options,
         cache.run,
+        CACHE,
+    ),
+    "verify": Command(
+        "check every file of the cache",
+        "--data texts.csv",
+        verify.add_options,
+        verify.run,
+        CACHE,
     ),
     "compact": Command(
         "join small shards of the cache",
         "--cache cache",
         compact.add_options,
         compact.run,
+        CACHE,
     ),
     "collect": Command(
         "remove from the cache what no data set needs",
         "--data texts.csv",
         collect.add_options,
         collect.run,
+        CACHE,
     ),
 }
 """Every command, by name."""

@@ -56,12 +56,14 @@ class Parser(argparse.ArgumentParser):
 
     Args:
         example: a command line with which the help begins.
+        title: under which the list of commands has this one.
     """
 
-    def __init__(self, *, example: str = "", **facts: Any) -> None:
+    def __init__(self, *, example: str = "", title: str = "", **facts: Any) -> None:
         facts.setdefault("formatter_class", Formatter)
         super().__init__(allow_abbrev=False, **facts)
         self.example = example
+        self.title = title
         self.given: Sequence[str] = ()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -138,6 +140,10 @@ class Parser(argparse.ArgumentParser):
         for group in self._action_groups:
             for action in group._group_actions:
                 if action.help == argparse.SUPPRESS:
+                    continue
+                if isinstance(action, argparse._SubParsersAction):
+                    for each in action._get_subactions():
+                        found.setdefault(action.choices[each.dest].title, []).append(each)
                     continue
                 title = USUAL_TITLE if group in own else str(group.title)
                 if action.dest in OTHER:

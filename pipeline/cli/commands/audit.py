@@ -22,7 +22,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=local_path,
         default=Path("audit.html"),
         metavar="FILE",
-        help="write the findings with their texts as this HTML page, or none (default: audit.html)",
+        help="write the findings with their texts as this HTML page, or none (default: "
+        "audit.html)",
     )
     parser.add_argument(
         "--examples",

@@ -16,7 +16,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--format",
         default="npy",
         metavar="NAME",
-        help="write npy, arrow, parquet, or hf, a folder of a Hugging Face data set (default: npy)",
+        help="write npy, arrow, parquet, or hf, a folder of a Hugging Face data set (default: "
+        "npy)",
     )
     parser.add_argument(
         "--out",

@@ -29,7 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder",
         metavar="NAME",
-        help="find spaces, too, that this encoder (a folder or a hub id) filled with other weights",
+        help="find spaces, too, that this encoder (a folder or a hub id) filled with other "
+        "weights",
     )
     parser.add_argument(
         "--sample",
