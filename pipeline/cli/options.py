@@ -75,6 +75,22 @@ def from_arguments(config: type[Config], parsed: argparse.Namespace, **more: Any
     return from_values(config, vars(parsed), **more)
 
 
+def run_argument(parser: argparse.ArgumentParser, also: str = "") -> None:
+    """Which run; every command that reads one takes it alike.
+
+    Args:
+        also: what else it may be, for the help.
+    """
+    parser.add_argument(
+        "run",
+        nargs="?",
+        default="latest",
+        metavar="RUN",
+        help=f"take this run: its name, the beginning of its name, or its folder{also} "
+        "(default: latest)",
+    )
+
+
 def formulas_option(parser: argparse.ArgumentParser, default: str) -> None:
     """What becomes of cells that a spreadsheet would run."""
     parser.add_argument(
