@@ -11,8 +11,7 @@ from typing import Any
 
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.result import BlendResult
-from pipeline.models.blend_folder import PARTS
-from pipeline.runs.folder import METRICS
+from pipeline.runs.folder import METRICS, PARTS
 from pipeline.runs.reader import read_config, read_scores
 from pipeline.runs.run_config import RunConfig
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from features.errors import CacheError
 from heads.registry import HEADS, as_text
+from pipeline.config import ExperimentConfig
 from pipeline.console import one_line, table
 from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, Scores
@@ -50,6 +51,7 @@ class RunPage:
     Attributes:
         folder: of the run.
         label: the name by which commands find it.
+        runs: the folder of runs.
         facts: what it is.
         scores: all of them.
         config: what was asked for; of a blend, for its first part.
@@ -57,6 +59,7 @@ class RunPage:
 
     folder: Path
     label: str
+    runs: Path
     facts: RunFacts
     scores: Scores
     config: RunConfig
@@ -95,16 +98,21 @@ class RunPage:
     def commands(self) -> list[str]:
         """Return the commands that take it further."""
         name = shlex.quote(self.label)
+        place = (
+            ""
+            if self.runs == ExperimentConfig.runs
+            else f" --runs {shlex.quote(str(self.runs))}"
+        )
         found = [
-            f'manyheads predict {name} --text "..."',
-            f"manyheads export-model {name} --out model",
+            f'manyheads predict {name} --text "..."{place}',
+            f"manyheads export-model {name} --out model{place}",
         ]
         if self.facts.head != BLEND_NAME:
             other = "attention" if self.facts.head != "attention" else "cnn"
             data = shlex.quote(self.facts.data)
             found += [
-                f"manyheads train --data {data} --head {other} --split-of {name}",
-                f"manyheads blend {name} OTHER",
+                f"manyheads train --data {data} --head {other} --split-of {name}{place}",
+                f"manyheads blend {name} OTHER{place}",
             ]
         return found
 
@@ -125,7 +133,7 @@ class RunPage:
             self._about(),
             [self._scores()],
             ["files in " + str(self.folder), table((), self._file_rows(), align="<<<")],
-            ["next, with OTHER as the name of a run", *(f"  {each}" for each in self.commands)],
+            ["next", *(f"  {each}" for each in self.commands)],
         ]
         return "\n\n".join("\n".join(block) for block in blocks)
 
@@ -180,4 +188,4 @@ def show_run(folder: Path, runs: Path) -> RunPage:
         label = run_label(folder, runs)
     except OSError as error:
         raise CacheError(f"{folder} cannot be read ({error.strerror})") from error
-    return RunPage(folder, label, facts, read_scores(folder), first_config(folder))
+    return RunPage(folder, label, runs, facts, read_scores(folder), first_config(folder))

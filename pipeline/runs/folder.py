@@ -33,6 +33,7 @@ PREDICTIONS = "predictions.parquet"
 PROBABILITIES = "probabilities.parquet"
 ENVIRONMENT = "environment.json"
 FAILURE = "failure.json"
+PARTS = "parts"
 LATEST = "latest"
 
 
