@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from features.options import Option, from_values, options_of
+from pipeline.cli.parser import RUN_OPTION
 from pipeline.config import ExperimentConfig, parse_settings
 from pipeline.spreadsheet import FORMULAS
 
@@ -78,9 +79,12 @@ def from_arguments(config: type[Config], parsed: argparse.Namespace, **more: Any
 def run_argument(parser: argparse.ArgumentParser, also: str = "") -> None:
     """Which run; every command that reads one takes it alike.
 
+    ``--run RUN``, which ``predict`` took before, is understood too.
+
     Args:
         also: what else it may be, for the help.
     """
+    parser.add_argument("--run", dest=RUN_OPTION, help=argparse.SUPPRESS)
     parser.add_argument(
         "run",
         nargs="?",

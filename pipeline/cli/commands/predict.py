@@ -16,14 +16,12 @@ from pipeline.spreadsheet import ESCAPE
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads predict``."""
-    parser.add_argument(
-        "--run",
-        default="latest",
-        help="a run folder, its name, or a model folder (default: latest)",
-    )
+    options.run_argument(parser, ", or that of an exported model")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--text", action="append", help="a text; may be repeated")
-    what.add_argument("--data", type=parse_source, metavar="FILE", help="a file of texts")
+    what.add_argument("--text", action="append", help="label this text; may be repeated")
+    what.add_argument(
+        "--data", type=parse_source, metavar="FILE", help="label the texts of this file"
+    )
     options.add_options(parser, DataConfig, only=("text_column",))
     parser.add_argument(
         "--skip-empty",
@@ -52,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="where the run's encoder is now, if it was moved; may be repeated for a blend",
+        help="find the run's encoder here, if it was moved; may be repeated for a blend",
     )
     options.add_options(parser, ExperimentConfig, only=("runs",))
     options.add_options(parser, VectorConfig, only=("cache", "memory", "trust_remote_code"))
