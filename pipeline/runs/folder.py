@@ -182,8 +182,8 @@ def find_run(run: str, runs: Path) -> Path:
         return runs / begun[0]
     if begun:
         raise CacheError(f"several runs begin with {run!r}: {listed(begun)}; write one in full")
-    if Path(run).is_file():
-        raise CacheError(f"{run} is a file and no run; name a file of texts with --data {run}")
+    if Path(run).is_file() or Path(run).suffix:
+        raise CacheError(f"no run {run!r}; a file of texts is named with --data {run}")
     have = f"the runs in {runs} are {listed(known[-5:])}" if known else f"{runs} holds no runs"
     raise CacheError(f"no run {run!r}{meant(run, [*known, LATEST])}; {have}")
 

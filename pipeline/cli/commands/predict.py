@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
+from features.corpus.corpus import Columns
 from features.corpus.source import parse_source
 from features.errors import SettingError
 from features.storage.location import local_path
@@ -58,11 +60,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
+    check_early(parsed)
+    # Imported only now: this takes seconds, and what is wrong was answered before.
     from pipeline.models.predictions import check_target, write_predictions
     from pipeline.models.predictor import Predictor, read_texts
 
-    for text in parsed.text or ():
-        check_text(text)
     if parsed.output:
         reads = (*([parsed.data] if parsed.data else []), parsed.cache, *parsed.encoder)
         check_target(parsed.output, parsed.run, parsed.runs, reads)
@@ -93,6 +95,24 @@ def run(parsed: argparse.Namespace) -> Answer:
         "output": str(parsed.output),
     }
     return Answer(answer, f"{len(texts):,} texts labelled: {parsed.output}")
+
+
+def check_early(parsed: argparse.Namespace) -> None:
+    """Refuse what is wrong with texts, file or run before anything slow is imported.
+
+    Raises:
+        InputError: an empty text, a file that cannot be read, or no such run.
+    """
+    from pipeline.runs.folder import find_run
+    from pipeline.training.preparation import check_first_rows
+
+    for text in parsed.text or ():
+        check_text(text)
+    if not Path(parsed.run).is_dir():  # which may be an exported model
+        find_run(parsed.run, parsed.runs)
+    if parsed.data:
+        columns = Columns(text=parsed.text_column, label=None, split=None)
+        check_first_rows(DataConfig(data=parsed.data, columns=columns), labels=False)
 
 
 def check_text(text: str) -> None:
