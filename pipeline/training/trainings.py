@@ -17,7 +17,7 @@ import numpy as np
 from features.errors import DivergedError
 from features.splits.split import Split
 from features.vectors.table import FeatureTable
-from heads.class_weights import check_weights, weights_of
+from heads.class_weights import weights_of
 from heads.evaluation.calibration import fit_temperature, softmax
 from heads.problem import EpochRecord, OnEpoch
 from heads.registry import head_type, make_settings
@@ -213,12 +213,6 @@ def _train(
     held_out = chosen.logits(table, split.validation)
     temperature = fit_temperature(ids[split.validation], held_out)
     return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
-
-
-def check_labels(settings: HeadSettings, labels: Sequence[str]) -> None:
-    """Refuse settings that name a label of no text. Raises ``SettingError``."""
-    if isinstance(settings, TrainingSettings):
-        check_weights(settings.class_weights, sorted(set(labels)))
 
 
 def _settings(config: ExperimentConfig, split: Split) -> HeadSettings:

@@ -24,7 +24,7 @@ from heads import onnx_export
 from heads.head import Head
 from heads.onnx_export import TOLERANCE, onnx_model
 from heads.problem import Problem
-from heads.registry import HEADS, HeadType, make_settings
+from heads.registry import HEADS, Functions, HeadType, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import gather
@@ -129,7 +129,11 @@ def test_a_head_that_onnx_cannot_hold_is_refused_in_one_line(
 ) -> None:
     kind = HEADS["logistic"]
     stubborn = HeadType(
-        "stubborn", kind.settings, kind.layouts, ("", ""), Stubborn, kind.fit, kind.refit
+        "stubborn",
+        kind.settings,
+        kind.layouts,
+        ("", ""),
+        lambda: Functions(Stubborn, kind.fit, kind.refit),
     )
     monkeypatch.setitem(HEADS, "stubborn", stubborn)
     state = {"output.weight": np.ones((2, 3), "f"), "output.bias": np.ones(2, "f")}
