@@ -97,8 +97,8 @@ def _result(
     first, test, names = outcome.first, outcome.test, outcome.names
     split = first.split
     dealt = np.concatenate([split.train, split.validation, split.test])
-    copied = np.concatenate(
-        [leaked(copies, trial.learned, trial.split.test) for trial in outcome.kept]
+    leaking = np.concatenate(
+        [leaked(copies, training.learned, training.split.test) for training in outcome.best]
     )
     predicted = _baselines(config, corpus.texts, outcome)
     advice: tuple[str, ...] = ()
@@ -118,16 +118,16 @@ def _result(
         parameters=first.trained.parameters,
         seconds={
             "encoding": round(vectors.report.seconds, 3),
-            "training": round(sum(trial.seconds for trial in outcome.trials), 3),
+            "training": round(sum(training.seconds for training in outcome.trainings), 3),
         },
         notes=first.split.notes,
-        copied=int(copied.sum()),
-        test_without_copies=_score_some(test, ~copied),
+        leaked=int(leaking.sum()),
+        test_without_leaked=_score_some(test, ~leaking),
         tokens_cut_share=round(vectors.cut_share(dealt), 6),
         refit=first.trained.settings.refit,
         seeds=config.seeds,
         folds=config.folds,
-        trials=tuple(_training_score(trial, outcome) for trial in outcome.trials),
+        trainings=tuple(_training_score(each, outcome) for each in outcome.trainings),
         over_seeds=outcome.over_seeds,
         over_folds=outcome.over_folds,
         classes=class_scores(test, names.all),
@@ -139,18 +139,18 @@ def _result(
     )
 
 
-def _training_score(trial: Training, outcome: Trainings) -> TrainingScore:
+def _training_score(training: Training, outcome: Trainings) -> TrainingScore:
     return TrainingScore(
-        fold=trial.fold,
-        seed=trial.seed,
-        kept=trial in outcome.kept,
-        validation=trial.validation.score(),
-        test=trial.test.score(),
-        temperature=trial.trained.temperature,
-        epochs=len(trial.trained.history),
-        best_epoch=trial.trained.best_epoch,
-        collapsed=collapse(trial.test, outcome.names.classes) is not None,
-        seconds=round(trial.seconds, 3),
+        fold=training.fold,
+        seed=training.seed,
+        best=training in outcome.best,
+        validation=training.validation.score(),
+        test=training.test.score(),
+        temperature=training.trained.temperature,
+        epochs=len(training.trained.history),
+        best_epoch=training.trained.best_epoch,
+        collapsed=collapse(training.test, outcome.names.classes) is not None,
+        seconds=round(training.seconds, 3),
     )
 
 
@@ -166,7 +166,7 @@ def _baselines(
 ) -> dict[str, np.ndarray]:
     """Return what baselines predict on all test texts, that learned from what the heads did."""
     labels, root = outcome.labels, config.vectors.cache
-    sides = [(trial.learned, trial.split.test) for trial in outcome.kept]
+    sides = [(training.learned, training.split.test) for training in outcome.best]
     found = {
         MAJORITY: [baselines.majority(labels, learned, test) for learned, test in sides],
     }

@@ -217,8 +217,8 @@ def card_says_what_it_must(folder: Path, result: dict) -> None:  # type: ignore[
     assert test["metrics"][0]["value"] == round(result["test"]["accuracy"], 4)
     assert "1 of the 80 texts are longer than the 32 tokens" in card
     assert f"{result['tokens_cut_share']:.1%} of all tokens" in card
-    copied = f"{result['copied']} of {result['test']['texts']} test texts have a near-copy"
-    assert (copied if result["copied"] else "No test text has a near-copy") in card
+    leaked = f"{result['leaked']} of {result['test']['texts']} test texts have a near-duplicate"
+    assert (leaked if result["leaked"] else "No test text has a near-duplicate") in card
     assert "**Languages.** Not recorded" in card
     assert str(Path.cwd()) not in card
     rows = re.findall(
