@@ -12,7 +12,6 @@ import pytest
 from heads.presets import PRESETS
 from pipeline.cli.main import main
 from pipeline.config import ExperimentConfig
-from pipeline.reports.listing import heads_text
 
 CLASSES = ("joy", "fear", "anger", "shame", "guilt", "hope", "pride", "grief")
 Train = Callable[..., tuple[int, str, str]]
@@ -97,10 +96,3 @@ def test_every_preset_makes_a_valid_experiment() -> None:
         experiment = ExperimentConfig(head=preset.head, preset=preset.name)
         assert experiment.overrides(8) == preset.overrides(8)
         assert experiment.to_dict()["preset"] == preset.name
-
-
-def test_what_heads_share_is_listed_once() -> None:
-    first_words = [line.split()[0] for line in heads_text().splitlines() if line]
-    assert (first_words.count("refit"), first_words.count("batch_size")) == (1, 1)
-    # Once for all, and once more where attention has a default of its own.
-    assert (first_words.count("epochs"), first_words.count("members")) == (2, 2)
