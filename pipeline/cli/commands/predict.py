@@ -108,7 +108,8 @@ def check_early(parsed: argparse.Namespace) -> None:
 
     for text in parsed.text or ():
         check_text(text)
-    if not Path(parsed.run).is_dir():  # which may be an exported model
+    # A folder may be an exported model; what --output names is checked before the run is.
+    if not parsed.output and not Path(parsed.run).is_dir():
         find_run(parsed.run, parsed.runs)
     if parsed.data:
         columns = Columns(text=parsed.text_column, label=None, split=None)

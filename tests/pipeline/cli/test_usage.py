@@ -158,9 +158,7 @@ def test_presets_are_listed_apart(run: Run) -> None:
     assert all(preset.what in text for preset in PRESETS.values())
     shown = run("heads", "a1").out
     assert "head: cnn" in shown
-    assert [line.split() for line in shown.splitlines() if " kernels " in line] == [
-        ["kernels", "2,6"]
-    ]
+    assert ["kernels", "2,6"] in [line.split() for line in shown.splitlines()]
     assert "by the number of classes" in run("heads", "B4").out
     assert run("heads", "A1", "--json").json["head"] == "cnn"
     assert run("heads", "cnn", "--json").json["settings"]["filters"]["default"] == 128
