@@ -7,7 +7,6 @@ marks of European languages and the full stops of Chinese and Japanese.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
 
 from features.errors import SettingError
 from features.messages import listed
@@ -49,6 +48,8 @@ def segmentation(language: str) -> str:
     Raises:
         SettingError: the splitter does not know the language.
     """
+    from importlib import metadata  # slow to import, and most commands need no version
+
     version = metadata.version("sentencex")
     # Patch releases change sentences too. The first version keeps the name that it had.
     name = "sentencex-1" if version == FIRST_SPLITTER else f"sentencex-{version}"

@@ -39,6 +39,7 @@ FORMS = [
     ("heads lsmt", "no head or preset is called 'lsmt' (did you mean lstm?)"),
     ("predict reviews.csv", "(did you mean manyheads predict --data reviews.csv?)"),
     ("predict --tex x", "(did you mean --text x?)"),
+    ("train --label-column lable", "no column 'lable' (did you mean label?)"),
     ("predict --runs", "expected one argument; see: manyheads predict --help"),
     ("features --data x --roofline --json --cach y", "(did you mean --cache y?)"),
 ]
