@@ -73,7 +73,7 @@ class Parser(argparse.ArgumentParser):
         """Parse as argparse does, and remember the words for the message of an error."""
         self.given = list(args or ())
         parsed, extra = super().parse_known_args(args, namespace)
-        named = vars(parsed).pop(RUN_OPTION, None)
+        named = parsed.__dict__.pop(RUN_OPTION, None)
         if named is not None:
             parsed.run = named
         elif extra and not extra[0].startswith("-") and self._takes_late(parsed):

@@ -87,7 +87,7 @@ def _most_general(heads: list[str]) -> str:
 
 def _value_of(parser: argparse.ArgumentParser, flag: str) -> str:
     """Return the value that was given to an option; '' where there is none."""
-    given = list(getattr(parser, "given", ()))
+    given: list[str] = list(getattr(parser, "given", ()))
     for place, word in enumerate(given):
         if word == flag and place + 1 < len(given):
             return given[place + 1]
