@@ -20,7 +20,15 @@ from features.storage.remote import RemotePath
 from features.vectors.spec import LAYOUTS
 from heads.presets import check_head, find_preset
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
+
+def _example() -> Path:
+    """Return where the example corpus is: in a wheel beside this file, else in the checkout."""
+    folder = Path(__file__).resolve().parent
+    packaged = folder / "examples" / "emotions.csv"  # setup.py puts it there
+    return packaged if packaged.exists() else folder.parent / "examples" / packaged.name
+
+
+EXAMPLE = _example()
 
 MOST_MEMORY = 1e9
 """Gigabytes; so much is in no machine, and bytes of it are a number that can be counted."""
