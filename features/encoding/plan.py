@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from features.encoding.units import WorkUnit, cut
 from features.errors import DiskSpaceError
 from features.messages import gigabytes
 from features.storage.location import Location
-from features.storage.remote import RemotePath
+from features.storage.storage import storage_of
 from features.store.space import Space, missing_by_space
 from features.text import text_keys
 from features.vectors.sizes import stored_bytes
@@ -106,15 +105,12 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
 
 def check_disk(plan: EncodingPlan, root: Location) -> None:
     """Raise ``DiskSpaceError`` if the plan does not fit on the disk of the cache folder."""
-    if isinstance(root, RemotePath):  # object storage has no size limit
-        return
-    existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(existing).free
+    free = storage_of(root).free_bytes()
     if len(plan.missing) and plan.bytes_needed + SPARE_BYTES > free:
         raise DiskSpaceError(
             f"encoding {len(plan.missing):,} texts needs about {gigabytes(plan.bytes_needed)} "
-            f"in {root}, and {gigabytes(free)} are free; free some space, choose another disk "
-            "with --cache, or --layout pooled, which stores one vector per text"
+            f"in {root}, and {gigabytes(int(free))} are free; free some space, choose another "
+            "disk with --cache, or --layout pooled, which stores one vector per text"
         )
 
 

@@ -25,7 +25,6 @@ from features.encoders.protocol import Encoder, backend_name
 from features.errors import EncoderError
 from features.messages import listed
 from features.probe.sample import ProbeSample, reference_sample, torch_sample, whole
-from features.storage.files import make_folder, put
 from features.store.manifest import SPACE_NAME, SpaceManifest, manifest_of
 from features.store.space import Space
 from features.vectors.agreement import Agreement
@@ -258,5 +257,4 @@ def _manifest(space: Space) -> SpaceManifest:
 
 
 def _note(space: Space, manifest: SpaceManifest) -> None:
-    make_folder(space.folder)
-    put(space.folder, SPACE_NAME, manifest.to_bytes())
+    space.storage.put(SPACE_NAME, manifest.to_bytes())

@@ -22,8 +22,7 @@ from safetensors.numpy import load, save
 
 from features.errors import ManyheadsError
 from features.storage.files import make_folder, put, read_file, sweep
-from features.storage.location import Location
-from features.storage.remote import RemotePath
+from features.storage.location import Location, on_disk
 
 RESULTS = "results"
 """Name of the folder of results in a cache."""
@@ -66,9 +65,10 @@ def recall(
     Returns:
         The arrays by name.
     """
-    if isinstance(root, RemotePath):
+    folder = on_disk(root)
+    if folder is None:
         return compute()
-    path = root / RESULTS / _name(parts, code, packages)
+    path = folder / RESULTS / _name(parts, code, packages)
     stored = _read(path)
     if stored is not None:
         return stored

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.errors import CacheError
-from features.storage.files import exclusive, sync_folder, writing
+from features.storage.files import writing
+from features.storage.storage import exclusive, storage_of
 from features.store.shards.shard import (
     MAX_TEXTS,
     SUFFIX,
@@ -126,10 +127,8 @@ def rewrite(space: Space, names: list[str], keep: np.ndarray) -> None:
         data = serialize_stored(space.spec, StoredRows(rows, vectors))
         fresh = space.commit_bytes(data, rows)
     with writing(space.folder):
-        for name in names:
-            if name != fresh:
-                (space.folder / f"{name}{SUFFIX}").unlink(missing_ok=True)
-        sync_folder(space.folder)
+        gone = [f"{name}{SUFFIX}" for name in names if name != fresh]
+        storage_of(space.folder).remove(gone)
 
 
 def _kept(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:

@@ -15,7 +15,7 @@ from features.encoding import job
 from features.encoding.pace import FIRST_TEXTS, MIN_SECONDS
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
-from features.storage.files import exclusive
+from features.storage.storage import exclusive
 from features.store import compaction
 from features.store.space import Space
 from features.store.store import FeatureStore

@@ -19,10 +19,10 @@ import pytest
 from features.encoding.plan import plan_encoding
 from features.errors import CacheError, CorruptShardError, RemoteError
 from features.storage import bucket, lease
-from features.storage.files import exclusive
 from features.storage.location import Location, parse_location
 from features.storage.mirror import mirror_folder
 from features.storage.remote import RemotePath
+from features.storage.storage import exclusive
 from features.store.compaction import compact
 from features.store.shards.shard import SUFFIX
 from features.store.store import FeatureStore

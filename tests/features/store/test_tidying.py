@@ -18,7 +18,8 @@ from features.encoding import job
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.errors import CacheError
-from features.storage.files import exclusive, temporary_folder
+from features.storage.files import temporary_folder
+from features.storage.storage import exclusive
 from features.store import collection, verification
 from features.store.collection import collect, plan_collection
 from features.store.compaction import compact

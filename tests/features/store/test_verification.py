@@ -15,7 +15,7 @@ from features.encoding.plan import plan_encoding
 from features.encoding.recheck import compare_sample
 from features.encoding.serial import encode
 from features.errors import CacheError
-from features.storage.files import exclusive
+from features.storage.storage import exclusive
 from features.store.quarantine import QUARANTINE
 from features.store.shards.shard import digest
 from features.store.space import Space
