@@ -16,7 +16,6 @@ from features.encoding.pace import FIRST_TEXTS, MIN_SECONDS
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.storage.storage import exclusive
-from features.store import compaction
 from features.store.space import Space
 from features.store.store import FeatureStore
 from features.store.verification import verify_cache
@@ -179,11 +178,11 @@ def test_small_shards_stay_where_another_process_is_tidying(
 def test_a_kill_while_joining_loses_nothing(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(folder: Path) -> None:
+    def killed(space: Space, required: bool = False) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(compaction, "sync_folder", killed)  # its parts are removed, no index
+        patch.setattr(Space, "save_index", killed)  # its parts are removed
         with pytest.raises(Killed):
             run(tmp_path, Slow(clock, 1 / 20))
     assert not len(plan_encoding(TEXTS, spaces(tmp_path)).missing)
