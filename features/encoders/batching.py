@@ -113,7 +113,7 @@ def run_batches(
         DeviceMemoryError: a text does not fit by itself.
     """
     batches = deque(token_budget_batches(lengths, budget, unpadded))
-    through, total = 0, int(lengths.sum())
+    done, total = 0, int(lengths.sum())
     while batches:
         if limit and len(batches[0]) > limit.texts:
             rest = np.concatenate(batches)
@@ -126,8 +126,8 @@ def run_batches(
             batches.popleft()
             if limit:
                 limit.note(len(rows), time.perf_counter() - start)
-            through += int(lengths[rows].sum())
-            if batches and enough(through / total):
+            done += int(lengths[rows].sum())
+            if batches and enough(done / total):
                 break
             continue
         if len(rows) == 1:

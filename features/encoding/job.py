@@ -102,7 +102,7 @@ def run_plan(
     for space in spaces:
         space.sweep()
         touch(space.folder)
-    stood = {name for space in spaces for name in space.index.shards}
+    shards_before = {name for space in spaces for name in space.index.shards}
     parts = slices_by_size(plan.sizes, max_texts or UNIT_TEXTS, UNIT_BYTES)
     units = Units(WorkQueue(missing_units(plan, texts, parts)))
     for done in executor.run(units, spaces) if parts else ():
@@ -115,7 +115,7 @@ def run_plan(
         if parts and _small_shards(space) >= MANY_SMALL:
             _join(space, ())
         elif units.cut:
-            _join(space, stood)
+            _join(space, shards_before)
         space.save_index()
     left = missing_by_space(plan.keys[plan.missing], spaces).any(axis=1).sum()
     executor.check(int(left) - len(bad.rows), bad)

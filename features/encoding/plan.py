@@ -88,16 +88,16 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
         if room > 0:
             room -= sum(map(sys.getsizeof, wanted))
             held += wanted
-    every, lacks = np.concatenate(keys), np.concatenate(absent)
-    wanting = lacks.any(axis=1)
-    first = np.zeros(len(every), bool)
-    first[np.unique(every, return_index=True)[1]] = True
-    once = first[wanting]
+    all_keys, missing = np.concatenate(keys), np.concatenate(absent)
+    missing_some = missing.any(axis=1)
+    first = np.zeros(len(all_keys), bool)
+    first[np.unique(all_keys, return_index=True)[1]] = True
+    once = first[missing_some]
     return EncodingPlan(
-        every,
+        all_keys,
         int(first.sum()),
-        np.flatnonzero(wanting & first),
-        lacks[wanting & first],
+        np.flatnonzero(missing_some & first),
+        missing[missing_some & first],
         np.concatenate(sizes)[once],
         list(compress(held, once.tolist())),
     )

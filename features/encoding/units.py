@@ -74,7 +74,7 @@ def cut(
         if len(some) < len(known) or np.any(text_keys(some) != known):
             raise CorpusError(
                 f"the texts changed while they were encoded: texts {int(rows[part][0]) + 1:,} "
-                "and on are no longer those that were unit; what was committed is kept: "
+                "and on are no longer those that were planned; what was committed stays: "
                 "run again when nothing writes to the file"
             )
         yield WorkUnit(rows[part], known, some)

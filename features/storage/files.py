@@ -229,7 +229,7 @@ def writing(folder: Location) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL:
             raise DiskSpaceError(
-                f"the disk of the cache folder {folder} is full; what was committed is kept: "
+                f"the disk of the cache folder {folder} is full; what was committed stays: "
                 "free some space or choose another disk with --cache, then run again"
             ) from error
         in_the_way = error.filename2 or error.filename

@@ -155,7 +155,7 @@ class Space:
         except ValueError as error:
             raise CacheError(
                 f"{self.folder / SPACE_NAME} is not the manifest of this space ({error}); run "
-                "'manyheads verify --fix' on this cache: what is sound is kept"
+                "'manyheads verify --fix' on this cache: sound shards stay"
             ) from error
 
     def commit(self, keys: np.ndarray, block: Block) -> bool:

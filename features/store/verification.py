@@ -274,23 +274,23 @@ class _Verifier:
             yield index
             return
         whole = Index.of(sorted(sound.items()))
-        places = dict(zip(index.shards, index.rows_by_shard(), strict=True))
-        for name in sorted(set(places) - present):
-            lost = int((whole.find(index.keys[places[name]]) < 0).sum())
+        rows_of = dict(zip(index.shards, index.rows_by_shard(), strict=True))
+        for name in sorted(set(rows_of) - present):
+            lost = int((whole.find(index.keys[rows_of[name]]) < 0).sum())
             if lost:
                 gone = folder / f"{name}{SUFFIX}"
                 yield self._finding(DELETED_SHARD, gone, f"{lost} texts stood only there")
             else:
                 yield self._finding(STALE_INDEX, path, f"names {name}, which was joined")
-        unnamed = len(set(sound) - set(places))
+        unnamed = len(set(sound) - set(rows_of))
         if unnamed:
             yield self._finding(STALE_INDEX, path, f"does not know {unnamed} shards")
         texts = dict(zip(index.shards, index.texts, strict=True))
         wrong = [
             name
-            for name in places.keys() & sound.keys()
+            for name in rows_of.keys() & sound.keys()
             if texts[name] != len(sound[name].keys)
-            or not _agrees(index, places[name], sound[name])
+            or not _agrees(index, rows_of[name], sound[name])
         ]
         if wrong:
             yield self._finding(BAD_INDEX, path, f"disagrees with {len(wrong)} shards")

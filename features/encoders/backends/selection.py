@@ -98,18 +98,20 @@ class FasterBackend:
 def trial(
     backends: Sequence[Backend], inputs: Inputs, layers: Sequence[int], precision: str
 ) -> list[float]:
-    """Return seconds of each for one batch: the best of some runs in turn, after one to warm
-    up."""
+    """Return the best time of each back end for one batch, in seconds.
+
+    The back ends run in turn, after one run of each to warm up.
+    """
     best = [float("inf")] * len(backends)
     for turn in range(1 + TRIALS):
-        for place, backend in enumerate(backends):
+        for index, backend in enumerate(backends):
             with torch.no_grad(), backend.running(layers, precision) as run:
                 run(inputs)  # casts weights, compiles kernels
                 start = time.perf_counter()
                 run(inputs)
                 seconds = time.perf_counter() - start
             if turn:
-                best[place] = min(best[place], seconds)
+                best[index] = min(best[index], seconds)
     return best
 
 
@@ -117,12 +119,12 @@ def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backen
     """Return the back end of a name for a transformer on its device.
 
     Args:
-        name: ``torch``, ``openvino``, or ``auto``: torch, and openvino where it is installed,
-            the device is a processor, and it proves faster.
+        name: ``torch``, ``openvino``, or ``auto``: openvino if it is installed, the device is a
+            CPU and it proves faster; otherwise torch.
 
     Raises:
-        SettingError: openvino is asked for and not installed, or the device is a GPU.
-        EncoderError: openvino is asked for and does not work here.
+        SettingError: ``name`` is openvino, which is not installed, or the device is a GPU.
+        EncoderError: ``name`` is openvino, which does not work here.
     """
     own = TorchBackend(transformer, options)
     on_gpu = transformer.device.type != "cpu"

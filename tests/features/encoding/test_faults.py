@@ -166,7 +166,7 @@ def test_a_disk_that_fills_after_any_number_of_bytes(tmp_path: Path) -> None:
         root = tmp_path / str(room)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(files.os, "write", write)
-            with pytest.raises(DiskSpaceError, match="what was committed is kept"):
+            with pytest.raises(DiskSpaceError, match="what was committed stays"):
                 run(root)
         check_resumed(root, TEXTS)
         assert content(root, TEXTS) == straight

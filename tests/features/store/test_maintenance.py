@@ -64,7 +64,7 @@ def test_compact_joins_and_readers_survive(tmp_path: Path, layout: str) -> None:
     fill(tmp_path, layout)
     reader = opened(tmp_path, layout)
     done = compact(opened(tmp_path, layout))
-    assert (done.shards_before, done.shards_after, done.copies) == (5, 1, 0)
+    assert (done.shards_before, done.shards_after, done.repeats) == (5, 1, 0)
     assert len(shards(tmp_path)) == 1
     assert_holds(reader)
     assert_holds(opened(tmp_path, layout))
@@ -96,7 +96,7 @@ def test_texts_stored_twice_are_stored_once_afterwards(tmp_path: Path) -> None:
         (block,) = CountingEncoder().encode(some, [space.spec], lambda *_: None)
         space.commit(text_keys(some), block)
     done = compact(opened(tmp_path))
-    assert (done.shards_before, done.shards_after, done.copies) == (3, 1, 8)
+    assert (done.shards_before, done.shards_after, done.repeats) == (3, 1, 8)
     assert opened(tmp_path).index.texts == (16,)
     assert_holds(opened(tmp_path), TEXTS[:16])
 
