@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -110,21 +110,26 @@ class Pace:
 
 
 class CommitClock:
-    """Tells an encoder that can pause when to pause for a commit."""
+    """Tells an encoder that can pause when to pause for a commit.
 
-    def __init__(self) -> None:
+    Args:
+        timer: returns the time in seconds.
+    """
+
+    def __init__(self, timer: Callable[[], float] = time.perf_counter) -> None:
+        self._timer = timer
         self._seconds = 0.0
         self._warm = False
         self.restart()
 
     def restart(self) -> None:
         """Start to measure the time until the next commit."""
-        self._start = time.perf_counter()
+        self._start = self._timer()
         self._spent = self._share = 0.0
 
     def stop(self) -> None:
         """Add the time since ``restart`` to the time spent on encoding."""
-        self._seconds += time.perf_counter() - self._start
+        self._seconds += self._timer() - self._start
 
     def due(self, share: float) -> bool:
         """Return whether to pause for a commit now. It is called after every batch.
@@ -136,7 +141,7 @@ class CommitClock:
         Args:
             share: share of the unit that was encoded since ``restart``, above 0 and at most 1.
         """
-        spent = time.perf_counter() - self._start
+        spent = self._timer() - self._start
         last, self._spent = spent - self._spent, spent
         gained, self._share = share - self._share, share
         warm, self._warm = self._warm, True

@@ -39,7 +39,7 @@ class EncodingPlan:
             each distinct text that is missing from some space.
         missing_by_space: (missing, spaces) bool, which of them are missing from which spaces.
         sizes: (missing,) int64, expected bytes of each in the spaces from which it is missing.
-        held: the first missing texts, up to ``HELD_BYTES``; the others are read again.
+        held: the first missing texts, up to ``held_bytes``; the others are read again.
     """
 
     keys: np.ndarray
@@ -60,12 +60,20 @@ class EncodingPlan:
         return int(self.sizes.sum())
 
 
-def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan:
+def plan_encoding(
+    texts: Iterable[str],
+    spaces: Sequence[Space],
+    *,
+    batch_texts: int = PLANNED_TEXTS,
+    held_bytes: int = HELD_BYTES,
+) -> EncodingPlan:
     """Compare the texts with what the spaces hold, in one pass over the texts.
 
     Args:
         texts: the corpus, as an iterable that can be iterated again.
         spaces: the spaces to fill.
+        batch_texts: texts in memory at a time.
+        held_bytes: bytes of missing texts that the plan holds, about.
 
     Raises:
         TypeError: ``texts`` is an iterator, which could not be read a second time.
@@ -78,8 +86,8 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
     keys, absent = [text_keys(())], [np.zeros((0, len(spaces)), bool)]
     sizes = [np.zeros(0, np.int64)]
     held: list[str] = []
-    room = HELD_BYTES
-    while batch := list(islice(stream, PLANNED_TEXTS)):
+    room = held_bytes
+    while batch := list(islice(stream, batch_texts)):
         keys.append(text_keys(batch))
         absent.append(missing_by_space(keys[-1], spaces))
         some = np.logical_or.reduce(absent[-1], axis=1)

@@ -24,10 +24,9 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from features.encoders.protocol import Encoder, OnBatch, PausingEncoder, backend_name
-from features.encoding import job
 from features.encoding.bad_vectors import BadTexts
 from features.encoding.devices import threads
-from features.encoding.job import EncodingReport, run_plan
+from features.encoding.job import UNIT_TEXTS, EncodingReport, run_plan
 from features.encoding.pace import CommitClock, Pace, Units
 from features.encoding.plan import EncodingPlan
 from features.encoding.units import WorkUnit
@@ -100,6 +99,7 @@ def encode_on_devices(
     load: Load,
     devices: Sequence[str],
     on_batch: OnBatch = lambda texts, tokens: None,
+    unit_texts: int = UNIT_TEXTS,
 ) -> EncodingReport:
     """Encode the missing texts of a plan with one process per device.
 
@@ -110,15 +110,17 @@ def encode_on_devices(
         load: called in each worker with its device.
         devices: as ``devices.present`` gives them.
         on_batch: called after every batch with its numbers of texts and tokens.
+        unit_texts: maximum texts per unit of work.
 
     Raises:
         WorkerError: a worker died; everything else was committed.
         ManyheadsError: like ``serial.encode``.
     """
     fair = -(-len(plan.missing) // len(devices))
-    max_texts = max(1, min(fair, job.UNIT_TEXTS))
+    max_texts = max(1, min(fair, unit_texts))
     used = devices[: max(1, len(plan.missing))]
-    return run_plan(plan, texts, spaces, _Processes(load, used, on_batch), max_texts)
+    executor = _Processes(load, used, on_batch)
+    return run_plan(plan, texts, spaces, executor, max_texts, unit_texts)
 
 
 class _Processes:

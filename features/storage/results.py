@@ -49,6 +49,7 @@ def recall(
     code: Sequence[str],
     packages: Sequence[str],
     compute: Callable[[], Arrays],
+    min_seconds: float | None = None,
 ) -> Arrays:
     """Return a result from the cache, or compute and store it.
 
@@ -61,6 +62,8 @@ def recall(
             ``features.duplicates.duplicates``.
         packages: names of the distributions whose versions may change the result.
         compute: computes the arrays.
+        min_seconds: minimum seconds of a computation whose result is stored; None:
+            ``MIN_SECONDS``.
 
     Returns:
         The arrays by name.
@@ -74,7 +77,7 @@ def recall(
         return stored
     started = time.perf_counter()
     made = compute()
-    if time.perf_counter() - started >= MIN_SECONDS:
+    if time.perf_counter() - started >= (MIN_SECONDS if min_seconds is None else min_seconds):
         with suppress(ManyheadsError, OSError):
             _write(path, made)
     return made

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.encoding import job
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.errors import CacheError, DiskSpaceError, ManyheadsError
@@ -36,7 +35,7 @@ def opened(root: Path) -> list[Space]:
 
 def run(root: Path, texts: list[str] = TEXTS) -> CountingEncoder:
     encoder, spaces = CountingEncoder(), opened(root)
-    encode(plan_encoding(texts, spaces), texts, spaces, lambda: encoder)
+    encode(plan_encoding(texts, spaces), texts, spaces, lambda: encoder, unit_texts=8)
     return encoder
 
 
@@ -119,11 +118,6 @@ class FailingCall:
             return real(*args, **kwargs)
 
         patch.setattr(files.os, name, call)
-
-
-@pytest.fixture(autouse=True)
-def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])

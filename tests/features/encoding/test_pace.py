@@ -79,9 +79,9 @@ def spaces(root: Path) -> list[Space]:
     return [FeatureStore(root).space(spec(name, **limits)) for name in ("pooled", "tokens")]
 
 
-def run(root: Path, encoder: CountingEncoder) -> None:
-    opened = spaces(root)
-    encode(plan_encoding(TEXTS, opened), TEXTS, opened, lambda: encoder)
+def run(root: Path, encoder: CountingEncoder, unit_texts: int = job.UNIT_TEXTS) -> None:
+    opened, plan = spaces(root), plan_encoding(TEXTS, spaces(root))
+    encode(plan, TEXTS, opened, lambda: encoder, unit_texts=unit_texts)
 
 
 def shards(root: Path) -> list[int]:
@@ -131,11 +131,10 @@ def test_killed_every_8_seconds_a_slow_encoding_ends_and_repeats_little(
 
 
 def test_a_fast_encoder_gets_whole_windows_after_its_first_texts(
-    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clock: Clock
 ) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 256)
     encoder = Slow(clock, 1 / 1000)
-    run(tmp_path, encoder)
+    run(tmp_path, encoder, unit_texts=256)
     first, *others = [count for count, _ in encoder.units]
     assert 1 < first <= FIRST_TEXTS
     assert others == [256 - first, 256, 188]

@@ -64,10 +64,9 @@ def test_the_vectors_are_the_same_bits_wherever_the_encoder_stopped(
 class Timed:
     """A commit clock, and the time by which it goes."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.now = self.share = 0.0
-        monkeypatch.setattr("features.encoding.pace.time.perf_counter", lambda: self.now)
-        self.clock = CommitClock()
+        self.clock = CommitClock(lambda: self.now)
 
     def due(self, seconds: float, share: float) -> bool:
         """Let one more batch take some seconds for a share of the unit."""
@@ -82,8 +81,8 @@ class Timed:
 
 
 @pytest.fixture
-def timed(monkeypatch: pytest.MonkeyPatch) -> Timed:
-    timed = Timed(monkeypatch)
+def timed() -> Timed:
+    timed = Timed()
     assert not timed.due(0.1, 0.001)
     timed.commit()
     return timed
@@ -105,17 +104,13 @@ def test_commits_come_less_often_when_much_has_been_done(timed: Timed) -> None:
     assert timed.due(MAX_SECONDS * 0.2, 0.002)
 
 
-def test_a_first_batch_that_starts_the_device_is_no_reason_to_pause(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_first_batch_that_starts_the_device_is_no_reason_to_pause() -> None:
     """It took a second for 8 of 2048 texts, but a second is all that the others take."""
-    timed = Timed(monkeypatch)
+    timed = Timed()
     assert not timed.due(1.0, 8 / 2048)
     assert not any(timed.due(share, share) for share in (32 / 2048, 128 / 2048, 512 / 2048))
 
 
-def test_a_first_batch_of_a_very_slow_encoder_is_committed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert Timed(monkeypatch).due(MAX_SECONDS, 8 / 2048)
-    assert not Timed(monkeypatch).due(MAX_SECONDS, 1.0)
+def test_a_first_batch_of_a_very_slow_encoder_is_committed() -> None:
+    assert Timed().due(MAX_SECONDS, 8 / 2048)
+    assert not Timed().due(MAX_SECONDS, 1.0)

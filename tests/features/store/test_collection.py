@@ -8,18 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from features.encoding import job
 from features.store.collection import collect, plan_collection
 from features.store.compaction import compact
 from features.store.verification import STALE_INDEX, verify_cache
 from features.text import text_keys
 from tests.support.caches import GONE, KEPT, LATER, fill, held, opened
 from tests.support.encoders import CountingEncoder
-
-
-@pytest.fixture(autouse=True)
-def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
 
 
 def test_collect_removes_only_what_its_plan_saw(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding import job
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.errors import CacheError
@@ -33,18 +32,13 @@ from tests.support.encoders import CountingEncoder, fake_vectors, spec
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(40)]
 
 
-@pytest.fixture(autouse=True)
-def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
-
-
 def opened(root: Path, layout: str = "tokens", dtype: str = "float16") -> Space:
     return FeatureStore(root).space(spec(layout, dtype=dtype), "fake")
 
 
 def fill(root: Path, layout: str = "tokens", texts: list[str] = TEXTS) -> CountingEncoder:
     encoder, space = CountingEncoder(), opened(root, layout)
-    encode(plan_encoding(texts, [space]), texts, [space], lambda: encoder)
+    encode(plan_encoding(texts, [space]), texts, [space], lambda: encoder, unit_texts=8)
     return encoder
 
 
@@ -224,7 +218,7 @@ def test_a_space_that_is_being_filled_is_in_use_at_every_commit(tmp_path: Path) 
                 os.utime(card, (0, 0))
             return super()._block(texts, spec)
 
-    encode(plan_encoding(TEXTS, [space]), TEXTS, [space], Slow)
+    encode(plan_encoding(TEXTS, [space]), TEXTS, [space], Slow, unit_texts=8)
     assert len(ages) == 4
     assert max(ages) < 60
 
@@ -247,11 +241,8 @@ def test_the_target_bounds_memory() -> None:
 
 
 @pytest.mark.parametrize("layout", ["pooled", "tokens"])
-def test_a_corpus_of_many_short_texts_is_joined_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
-) -> None:
+def test_a_corpus_of_many_short_texts_is_joined_too(tmp_path: Path, layout: str) -> None:
     """Arrow cuts pages by rows as well as by size; a shard must stay in one."""
-    monkeypatch.setattr(job, "UNIT_TEXTS", 2048)
     texts = [f"{i} " + "w " * (i % 60) for i in range(40_000)]
     space = FeatureStore(tmp_path).space(spec(layout, max_length=99), "fake")
     encode(plan_encoding(texts, [space]), texts, [space], CountingEncoder)
@@ -294,7 +285,7 @@ def test_writers_readers_and_compactions_side_by_side(tmp_path: Path) -> None:
 def test_a_listing_older_than_a_compaction_is_followed_by_another(tmp_path: Path) -> None:
     texts = [f"text number {i}" for i in range(40)]
     reader, writer = (FeatureStore(tmp_path).space(spec("tokens")) for _ in range(2))
-    encode(plan_encoding(texts, [writer]), texts, [writer], CountingEncoder)
+    encode(plan_encoding(texts, [writer]), texts, [writer], CountingEncoder, unit_texts=8)
     early = writer.shard_names()
     compact(writer)
     assert not early & writer.shard_names()
@@ -314,7 +305,6 @@ from features.encoding.serial import encode
 from features.encoding.plan import plan_encoding
 from features.store.store import FeatureStore
 from tests.support.encoders import CountingEncoder, spec
-from features.encoding import job
 
 role, root = sys.argv[1], Path(sys.argv[2])
 space = FeatureStore(root).space(spec("tokens"), "fake")
@@ -324,9 +314,8 @@ if role == "write":
             time.sleep(0.02)
             return super().encode(texts, specs, on_batch)
 
-    job.UNIT_TEXTS = 5
     texts = [f"text number {i} " + "word " * (i % 7) for i in range(600)]
-    encode(plan_encoding(texts, [space]), texts, [space], Slow)
+    encode(plan_encoding(texts, [space]), texts, [space], Slow, unit_texts=5)
 else:
     joined = 0
     while not (root / "stop").exists():

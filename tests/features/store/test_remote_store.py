@@ -33,13 +33,13 @@ from features.vectors.block import Block
 from tests.support.cli import Command, Run
 from tests.support.encoders import fake_vectors, spec
 from tests.support.s3 import S3Server
-from tests.support.s3_driver import SPECS, TEXTS, WINDOW_TEXTS, fill
+from tests.support.s3_driver import SPECS, TEXTS, UNIT_TEXTS, fill
 from tests.support.transformers import save_bert
 
 CACHE = "s3://bucket/deep/cache"
 ROOT = parse_location(CACHE)
 REPOSITORY = Path(__file__).resolve().parents[3]
-SHARDS = len(SPECS) * len(TEXTS) // WINDOW_TEXTS
+SHARDS = len(SPECS) * len(TEXTS) // UNIT_TEXTS
 
 
 @pytest.fixture
@@ -181,14 +181,14 @@ def test_everything_else_that_verify_finds(full: S3Server) -> None:
     repair(ROOT, found)
     assert verify_cache(ROOT) == []
     seen = fill(CACHE).seen
-    assert len(seen) == WINDOW_TEXTS, "just what the deleted shard held"
+    assert len(seen) == UNIT_TEXTS, "just what the deleted shard held"
     assert_whole()
 
 
 def test_compact_and_a_reader_that_looked_before(full: S3Server) -> None:
     before = FeatureStore(CACHE).space(SPECS[1])
     done = compact(FeatureStore(CACHE).space(SPECS[1]))
-    assert (done.shards_before, done.shards_after) == (len(TEXTS) // WINDOW_TEXTS, 1)
+    assert (done.shards_before, done.shards_after) == (len(TEXTS) // UNIT_TEXTS, 1)
     another_machine()
     assert len(before.table(text_keys(TEXTS))) == len(TEXTS)
     assert verify_cache(ROOT) == []
@@ -198,7 +198,6 @@ def test_compact_and_a_reader_that_looked_before(full: S3Server) -> None:
 
 
 def test_only_one_tidies(full: S3Server) -> None:
-    assert isinstance(ROOT, RemotePath)
     with exclusive(ROOT), pytest.raises(CacheError, match="another process is tidying"):
         compact(FeatureStore(CACHE).space(SPECS[0]))
     compact(FeatureStore(CACHE).space(SPECS[0]))
@@ -212,9 +211,9 @@ def test_only_one_tidies(full: S3Server) -> None:
     assert not full.names("bucket/deep/cache/.maintenance")
 
 
-def test_a_holder_renews_its_mark(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.01)
-    with exclusive(ROOT):
+def test_a_holder_renews_its_mark(s3: S3Server) -> None:
+    assert isinstance(ROOT, RemotePath)
+    with lease.lease(ROOT, ".maintenance", renew_seconds=0.01):
         puts = lambda: [one for one in s3.requests if one.startswith("PUT")]  # noqa: E731
         deadline = time.monotonic() + 10
         while len(puts()) < 4 and time.monotonic() < deadline:
