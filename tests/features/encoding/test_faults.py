@@ -54,8 +54,8 @@ def check_resumed(root: Path, texts: list[str]) -> int:
     for space in spaces:
         have = np.flatnonzero(~space.missing(plan.keys)).tolist()
         table = space.table(plan.keys[have])
-        for row, place in enumerate(have):
-            expected = fake_vectors(texts[place], space.spec.layout, 8)
+        for row, index in enumerate(have):
+            expected = fake_vectors(texts[index], space.spec.layout, 8)
             assert np.array_equal(table.sequence(row), expected)
     rest = run(root, texts)
     assert rest.seen == [texts[row] for row in plan.missing]
@@ -172,8 +172,8 @@ def test_a_small_disk_runs_full(small_disk: Path, tmp_path: Path) -> None:
     with pytest.raises(DiskSpaceError, match=r"is full.*free some space"):
         run(root, texts)
     spaces = opened(root)
-    kept = [len(space) for space in spaces]
-    assert min(kept) > 100, "what was committed before stays"
+    stored = [len(space) for space in spaces]
+    assert min(stored) > 100, "what was committed before stays"
     assert {finding.kind for finding in verify_cache(root)} <= {STALE_INDEX}
     for space in spaces:
         keys = plan_encoding(texts, []).keys
@@ -186,7 +186,7 @@ def test_a_small_disk_runs_full(small_disk: Path, tmp_path: Path) -> None:
         run(root, texts)
     subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
     rest = run(root, texts)
-    assert len(rest.seen) <= len(texts) - min(kept)
+    assert len(rest.seen) <= len(texts) - min(stored)
     run(tmp_path / "straight", texts)
     assert content(root, texts) == content(tmp_path / "straight", texts)
 

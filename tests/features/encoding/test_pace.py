@@ -130,7 +130,7 @@ def test_killed_every_8_seconds_a_slow_encoding_ends_and_repeats_little(
             assert np.array_equal(table.sequence(row), expected)
 
 
-def test_a_fast_encoder_gets_whole_windows_after_its_first_texts(
+def test_a_fast_encoder_gets_whole_units_after_its_first_texts(
     tmp_path: Path, clock: Clock
 ) -> None:
     encoder = Slow(clock, 1 / 1000)
@@ -139,7 +139,7 @@ def test_a_fast_encoder_gets_whole_windows_after_its_first_texts(
     assert 1 < first <= FIRST_TEXTS
     assert others == [256 - first, 256, 188]
     assert encoder.seen == TEXTS, "and in their order"
-    assert shards(tmp_path) == [3, 3], "as many as windows"
+    assert shards(tmp_path) == [3, 3], "as many as planned units"
 
 
 def test_a_last_run_with_few_texts_left_joins_what_killed_ones_left(

@@ -1,4 +1,4 @@
-"""Several processes fill one cache as one process would, and a dead one loses one window."""
+"""Several processes fill one cache as one process would, and a dead one loses one unit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Noted(CountingEncoder):
             file.write(f"{len(texts)} {os.environ['OMP_NUM_THREADS']}\n")
         if self.dies_at in texts:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(0.2)  # so that one worker cannot take all windows
+        time.sleep(0.2)  # so that one worker cannot take all units
         return super().encode(texts, specs, on_batch)
 
 
@@ -87,7 +87,7 @@ def test_two_processes_fill_the_cache_as_one_would(tmp_path: Path) -> None:
         assert np.array_equal(own.table(plan.keys).values, expected.table(plan.keys).values)
 
 
-def test_a_dead_worker_loses_its_window_and_the_next_run_makes_it_good(tmp_path: Path) -> None:
+def test_a_dead_worker_loses_its_unit_and_the_next_run_makes_it_good(tmp_path: Path) -> None:
     opened = spaces(tmp_path / "cache")
     with pytest.raises(WorkerError, match=r"1 of 2 workers died \(cpu: signal 9\) and 5 texts"):
         encode_in_fives(
@@ -105,7 +105,9 @@ def test_a_dead_worker_loses_its_window_and_the_next_run_makes_it_good(tmp_path:
     assert not len(plan_encoding(TEXTS, spaces(tmp_path / "cache")).missing)
 
 
-def test_workers_share_one_window_and_a_dead_one_loses_only_its_unit(tmp_path: Path) -> None:
+def test_workers_share_one_planned_unit_and_a_dead_one_loses_only_its_unit(
+    tmp_path: Path,
+) -> None:
     opened = spaces(tmp_path / "cache")
     texts = [f"{i} words" for i in range(200)]
     killed = partial(noted, tmp_path, texts[3], ())

@@ -237,11 +237,11 @@ def test_kill_in_the_middle_then_resume(tmp_path: Path) -> None:
     killed.communicate()
     texts = [f"text number {i} " + "word " * (i % 7) for i in range(200)]
     opened = spaces(tmp_path / "killed")
-    kept = min(len(space) for space in opened)  # it may have died between two commits
-    assert 10 <= kept < 200
+    stored = min(len(space) for space in opened)  # it may have died between two commits
+    assert 10 <= stored < 200
     rest = CountingEncoder()
     run(texts, opened, rest)
-    assert len(rest.seen) <= 200 - kept
+    assert len(rest.seen) <= 200 - stored
     whole = spaces(tmp_path / "whole")
     run(texts, whole, CountingEncoder())
     for resumed, straight in zip(spaces(tmp_path / "killed"), whole, strict=True):

@@ -29,8 +29,8 @@ def test_collect_removes_only_what_its_plan_saw(tmp_path: Path) -> None:
 @pytest.mark.parametrize("old", [True, False])
 def test_a_space_that_was_to_go_whole_keeps_what_came_since(tmp_path: Path, old: bool) -> None:
     fill(tmp_path, GONE)
-    card = opened(tmp_path).folder / "space.json"
-    os.utime(card, (0, 0))
+    manifest = opened(tmp_path).folder / "space.json"
+    os.utime(manifest, (0, 0))
     keep = None if old else text_keys(KEPT)
     removals = plan_collection(
         tmp_path, keep, datetime(2020, 1, 1, tzinfo=UTC) if old else None
@@ -38,7 +38,7 @@ def test_a_space_that_was_to_go_whole_keeps_what_came_since(tmp_path: Path, old:
     assert [removal.whole for removal in removals] == [True]
     fill(tmp_path, LATER)
     if old:
-        os.utime(card, (0, 0))  # as where the time of last use is coarse
+        os.utime(manifest, (0, 0))  # as where the time of last use is coarse
     collect(tmp_path, removals, keep)
     assert [held(tmp_path, texts) for texts in (GONE, LATER)] == [0, 24]
     assert verify_cache(tmp_path) == []

@@ -198,8 +198,8 @@ def test_collect_removes_spaces_that_nobody_used_for_long(tmp_path: Path) -> Non
 
 def test_collect_leaves_a_space_that_was_used_since_the_plan(tmp_path: Path) -> None:
     fill(tmp_path)
-    card = opened(tmp_path).folder / "space.json"
-    os.utime(card, (0, 0))
+    manifest = opened(tmp_path).folder / "space.json"
+    os.utime(manifest, (0, 0))
     removals = plan_collection(tmp_path, None, datetime(2020, 1, 1, tzinfo=UTC))
     assert [removal.whole for removal in removals] == [True]
     opened(tmp_path).table(text_keys(TEXTS))
@@ -209,13 +209,13 @@ def test_collect_leaves_a_space_that_was_used_since_the_plan(tmp_path: Path) -> 
 
 def test_a_space_that_is_being_filled_is_in_use_at_every_commit(tmp_path: Path) -> None:
     space = opened(tmp_path)
-    card, ages = space.folder / "space.json", []
+    manifest, ages = space.folder / "space.json", []
 
     class Slow(CountingEncoder):
         def _block(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
-            if card.exists():  # from the second window on
-                ages.append(time.time() - card.stat().st_mtime)
-                os.utime(card, (0, 0))
+            if manifest.exists():  # from the second unit on
+                ages.append(time.time() - manifest.stat().st_mtime)
+                os.utime(manifest, (0, 0))
             return super()._block(texts, spec)
 
     encode(plan_encoding(TEXTS, [space]), TEXTS, [space], Slow, unit_texts=8)

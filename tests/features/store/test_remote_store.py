@@ -232,12 +232,12 @@ def test_copies_leave_some_of_the_disk_free(
 
 def test_use_is_noted(full: S3Server) -> None:
     space = FeatureStore(CACHE).space(SPECS[0])
-    card = f"bucket/deep/cache/{SPECS[0].fingerprint}/space.json"
-    before = full.objects[card]
-    full.changed[card] -= 30 * 24 * 3600
+    manifest = f"bucket/deep/cache/{SPECS[0].fingerprint}/space.json"
+    before = full.objects[manifest]
+    full.changed[manifest] -= 30 * 24 * 3600
     space.table(text_keys(TEXTS))
-    assert time.time() - full.changed[card] < 60
-    assert full.objects[card] == before
+    assert time.time() - full.changed[manifest] < 60
+    assert full.objects[manifest] == before
     full.requests.clear()
     space.table(text_keys(TEXTS))
     assert not [one for one in full.requests if one.startswith("PUT")]

@@ -114,7 +114,7 @@ def test_what_a_writer_left_that_tried_the_cache_is_swept(tmp_path: Path) -> Non
 def test_a_new_space_is_left_to_its_writer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the folder and the card a tidier may take it for an empty one."""
+    """Between the folder and the manifest a tidier may take it for an empty one."""
     fill(tmp_path, KEPT)
     space = FeatureStore(tmp_path).space(spec("pooled"), "fake")
     real, taken = os.replace, []
