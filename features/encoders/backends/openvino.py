@@ -20,8 +20,7 @@ from features.encoders.backends.names import OPENVINO
 from features.errors import EncoderError
 from features.vectors.precision import MIN_COSINE
 
-# Its converter reports every use to its makers unless this package is missing, and then does
-# the same without it. What is encoded here is nobody's business.
+# Without this package the converter works, and does not report every use to its makers.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 openvino = importlib.import_module("openvino")
 
@@ -57,7 +56,7 @@ class OpenVinoBackend:
     """A transformer converted once, and compiled for each choice of layers and precision.
 
     Args:
-        transformer: the model, on the processor; its weights are shared, not copied.
+        transformer: the model, on the CPU; its weights are shared, not copied.
         options: arguments of every forward pass.
     """
 
@@ -71,10 +70,10 @@ class OpenVinoBackend:
 
     @contextmanager
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
-        """As ``Backend``; the first run converts, and compares some texts with torch.
+        """Return a forward pass; the first run converts, and compares some texts with torch.
 
         Raises:
-            EncoderError: the model cannot be converted, or what comes out is not the same.
+            EncoderError: the model cannot be converted, or gives other hidden states.
         """
         chosen = tuple(layers)
 
@@ -89,8 +88,7 @@ class OpenVinoBackend:
         yield run
 
     def _compile(self, inputs: Inputs, layers: tuple[int, ...], precision: str) -> Any:
-        """Return an inference request that gives some layers, and computes nothing above
-        them."""
+        """Return an inference request for some layers; the layers above are not computed."""
         settings = {
             "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
