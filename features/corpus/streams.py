@@ -19,7 +19,7 @@ from typing import IO, NoReturn, cast
 from features.corpus.signatures import HEAD_BYTES, ICONV, foreign, unmarked_utf
 from features.errors import CorpusError
 from features.messages import listed
-from features.storage.location import Location
+from features.storage.location import Location, on_disk
 from features.storage.storage import storage_of
 
 GZIP_SUFFIX = ".gz"
@@ -99,15 +99,11 @@ def is_gzipped(path: Location) -> bool:
     return path.name.lower().endswith(GZIP_SUFFIX)
 
 
-@contextmanager
-def open_bytes(path: Location) -> Iterator[IO[bytes]]:
-    """Open ``path`` as its bytes, unpacked."""
-    with path.open("rb") as stream:
-        if not is_gzipped(path):
-            yield stream
-            return
-        with gzip.open(stream) as unpacked:
-            yield cast(IO[bytes], unpacked)
+def open_bytes(path: Location) -> IO[bytes]:
+    """Return the bytes of ``path``, unpacked."""
+    if not is_gzipped(path):
+        return path.open("rb")
+    return cast(IO[bytes], gzip.open(on_disk(path) or path.open("rb")))
 
 
 @contextmanager
