@@ -147,8 +147,7 @@ def _read_description(path: Path) -> Description:
             f"{listed(READABLE)}: predict with the manyheads that trained it, or train again"
         )
     try:
-        if values["version"] < 3:
-            values["history"] = [current_names(record) for record in values["history"]]
+        values["history"] = [current_names(record) for record in values["history"]]
         return Description.model_validate(values)
     except (ValidationError, LookupError, TypeError, AttributeError) as error:
         raise DamagedFileError(path, error, REMEDY) from error
