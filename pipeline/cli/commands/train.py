@@ -30,10 +30,13 @@ def experiment_config(parsed: argparse.Namespace) -> ExperimentConfig:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
-    from pipeline.reports.terminal import result_text
-    from pipeline.training.experiment import run_experiment
+    from pipeline.training.preparation import prepare_experiment
 
-    config = experiment_config(parsed)
-    result = run_experiment(config)
+    prepared = prepare_experiment(experiment_config(parsed))
+    # Imported only now: this takes seconds, and what is wrong was answered before.
+    from pipeline.reports.terminal import result_text
+    from pipeline.training.experiment import run_prepared
+
+    result = run_prepared(prepared)
     text = result_text(result)
     return Answer(result.to_dict(), text)
