@@ -81,9 +81,7 @@ class EncoderComparison:
     @property
     def best(self) -> EncoderScore:
         """The encoder with the highest accuracy by any head; at a tie the quickest."""
-        return max(
-            self.encoders, key=lambda one: (one.best.accuracy, -one.price.weights)
-        )
+        return max(self.encoders, key=lambda one: (one.best.accuracy, -one.price.weights))
 
     @property
     def recommended(self) -> EncoderScore:
@@ -150,8 +148,10 @@ def encoder_advice(comparison: EncoderComparison) -> list[str]:
     chosen, best = comparison.recommended, comparison.best
     head = chosen.best_head
     if chosen is best:
-        reason = "no other scores more" if len(_alike(comparison)) == 1 else (
-            "none of the others is both quicker and as accurate"
+        reason = (
+            "no other scores more"
+            if len(_alike(comparison)) == 1
+            else ("none of the others is both quicker and as accurate")
         )
         lines = [f"Take --encoder {chosen.name}: {reason}."]
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,10 @@ import numpy as np
 from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.protocol import Encoder
-from features.errors import SettingError
-from features.messages import listed
-from features.options import Options, option
 from features.splits.split import Split
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads.registry import HEADS, head_type, make_settings
+from heads.registry import head_type, make_settings
 from heads.trained import fit
-from pipeline.config import DataConfig, VectorConfig
 from pipeline.encoding.vectors import Vectors, ensure_vectors
 from pipeline.progress import Progress, duration
 from pipeline.training.partition import read_labelled, split_corpus
@@ -35,51 +31,10 @@ from pipeline.tuning.encoder_scores import (
     encoder_advice,
     encoder_table,
 )
-from pipeline.tuning.layers import FEWEST, draw_rows
+from pipeline.tuning.encoders_config import POOLED_HEAD, EncodersConfig
+from pipeline.tuning.layers import draw_rows
 
-POOLED_HEAD = "logistic"
 QUICK_EPOCHS = 8
-
-
-@dataclass(frozen=True)
-class EncodersConfig(Options):
-    """What to compare.
-
-    Attributes:
-        encoders: two or more names, folders or hub ids.
-    """
-
-    encoders: tuple[str, ...] = ()
-    data: DataConfig = field(default_factory=DataConfig)
-    vectors: VectorConfig = field(default_factory=VectorConfig)
-    head: str = option(
-        "cnn", "Train this head on the token vectors of each encoder.", metavar="NAME"
-    )
-    sample: int = option(
-        2000, "Compare on at most N texts, drawn class by class.", metavar="N", parse=int
-    )
-    seeds: int = option(1, "Train each head with K seeds.", metavar="K", parse=int)
-    seed: int = option(0, "Seed of the first training.", metavar="N", parse=int)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(set(self.encoders)) < 2 or len(set(self.encoders)) < len(self.encoders):
-            raise SettingError(
-                "encoders compares two or more encoders, each named once: "
-                "--encoder A --encoder B"
-            )
-        if TOKENS not in head_type(self.head).layouts:
-            fitting = [name for name, head in HEADS.items() if TOKENS in head.layouts]
-            raise SettingError(
-                f"--head {self.head} takes no token vectors; choose one of {listed(fitting)} "
-                f"({POOLED_HEAD} on pooled vectors is always in the table)"
-            )
-        if self.sample < FEWEST:
-            raise SettingError(f"--sample takes {FEWEST} texts or more; got {self.sample}")
-        if not 1 <= self.seeds <= 100:
-            raise SettingError(f"--seeds takes 1 to 100 trainings; got {self.seeds}")
-        if not 0 <= self.seed < 2**31 - 100:
-            raise SettingError(f"--seed must lie between 0 and {2**31 - 101}; got {self.seed}")
 
 
 @dataclass(frozen=True)
