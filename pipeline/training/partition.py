@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from features.corpus.corpus import Corpus
 from features.corpus.roles import looks_like_number
-from features.duplicates.duplicates import Duplicates
 from features.errors import SettingError, SplitError
 from features.groups import ids_of, union
 from features.messages import clipped, listed, many
@@ -26,6 +26,9 @@ from pipeline.config import NEAR, DataConfig
 from pipeline.console import print_note
 from pipeline.corpora import read_data
 from pipeline.runs.held_out import HeldOutPredictions
+
+if TYPE_CHECKING:
+    from features.duplicates.duplicates import Duplicates
 
 TEST_SHARE = 0.15
 
