@@ -26,6 +26,7 @@ from pipeline.evaluation.evaluation import Score, score
 from pipeline.evaluation.result import Scores
 from pipeline.models.predictions import Predictions
 from pipeline.models.predictor import Predictor
+from pipeline.runs.columns import columns_of as trained_columns
 from pipeline.runs.folder import CONFIG, METRICS, find_run
 from pipeline.runs.json_format import read_object
 from pipeline.runs.reader import read_predictions, read_scores
@@ -196,12 +197,7 @@ class Run:
 
     @property
     def _columns(self) -> Columns:
-        names = self.config.get("data", {}).get("columns", {})
-        return Columns(
-            text=names.get("text") or Columns.text,
-            label=names.get("label") or Columns.label,
-            split=None,
-        )
+        return trained_columns(str(self.folder), self.folder.parent)
 
     def __repr__(self) -> str:
         low, high = self.test.accuracy_interval

@@ -14,10 +14,13 @@ from features.corpus.roles import find_roles, shown_columns
 from features.corpus.rows import ColumnRequest, MissingColumnError, RowBatch
 from features.corpus.source import Source
 from features.errors import CorpusError, SettingError
-from features.messages import listed
+from features.messages import listed, meant
 from features.options import option
 
 DEFAULT_SPLIT = "split"
+
+SPLITS = "Splits"
+"""Title of the options that decide who trains, validates and tests."""
 
 SAMPLE_ROWS = 1000
 """Rows by which columns are guessed."""
@@ -41,31 +44,33 @@ class Columns:
 
     text: str = option(
         "text",
-        "column that holds the texts",
+        "read the texts from this column",
         name="text_column",
         metavar="NAME",
         otherwise="text, or the only one that looks like texts",
     )
     label: str | None = option(
         "label",
-        "column that holds the labels",
+        "read the labels from this column",
         name="label_column",
         metavar="NAME",
         otherwise="label, or the only one that looks like labels",
     )
     split: str | None = option(
         DEFAULT_SPLIT,
-        "column that holds train, validation or test per row, if there is one; none: leave it "
-        "unread",
+        "take from this column, if there is one, whether a row is train, validation or test; "
+        "none leaves it unread",
         name="split_column",
         metavar="NAME",
         none=True,
+        group=SPLITS,
     )
     group: str | None = option(
         None,
-        "rows with equal values in this column stay on one side, such as one author's",
+        "keep rows with equal values in this column on one side, such as one author's",
         name="group_column",
         metavar="NAME",
+        group=SPLITS,
     )
 
     def __post_init__(self) -> None:
@@ -125,7 +130,8 @@ def _guessed(
     if not guessed or not sensible or set(found.texts) & set(found.labels):
         options = [f"--{role}-column" for role in guessed] or [lacking.option]
         raise CorpusError(
-            f"{path}: no column {lacking.name!r}; the columns are {shown_columns(cells)}; "
+            f"{path}: no column {lacking.name!r}{meant(lacking.name, cells)}; the columns are "
+            f"{shown_columns(cells)}; "
             f"choose one with {options[0]}"
             + (f", and one with {options[1]}" if options[1:] else "")
         ) from missing

@@ -47,7 +47,7 @@ class Dialect(Options):
 
     delimiter: str | None = option(
         None,
-        "separator of the columns of CSV and TSV, such as ';', or tab",
+        "separate the columns of CSV and TSV by this character, such as ';', or by a tab",
         metavar="CHARACTER",
         parse=parse_delimiter,
         check=check_delimiter,
@@ -55,7 +55,7 @@ class Dialect(Options):
     )
     encoding: str | None = option(
         None,
-        "encoding of a text file, such as windows-1252",
+        "read a text file in this encoding, such as windows-1252",
         metavar="NAME",
         check=check_encoding,
         otherwise="recognised",

@@ -44,6 +44,14 @@ CENTRAL = {
 }
 RUSSIAN = "абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґўАБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯІЇЄҐЎ№"
 GREEK = "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΆΈΉΊΌΎΏ"
+BALTIC = {
+    "lithuanian": "ąčęėįšųūžĄČĘĖĮŠŲŪŽ",
+    "latvian": "āčēģīķļņšūžĀČĒĢĪĶĻŅŠŪŽ",
+    "estonian": "äõöüšžÄÕÖÜŠŽ",
+}
+HEBREW = "".join(map(chr, range(0x05D0, 0x05EB)))
+ARABIC = "".join(map(chr, (*range(0x0621, 0x063B), *range(0x0641, 0x0653), 0x060C, 0x061F)))
+THAI = "".join(map(chr, (*range(0x0E01, 0x0E3B), *range(0x0E40, 0x0E4F))))
 PUNCTUATION = frozenset("„“”‚‘’–—…«»‹›€£§°·•¿¡´©®™\u00a0")
 WIDE_PUNCTUATION = frozenset("，。！？、；：“”‘’（）《》「」『』【】…—・～％　ー")
 
@@ -56,10 +64,17 @@ LETTERS: dict[str, dict[str, str]] = {
     "cp866": {"russian": RUSSIAN},
     "cp1253": {"greek": GREEK},
     "cp1254": {"turkish": "çğıöşüÇĞİÖŞÜâîû"},
+    "cp1257": BALTIC,
+    "cp1255": {"hebrew": HEBREW},
+    "cp1256": {"arabic": ARABIC},
+    "cp874": {"thai": THAI},
     "cp850": LATIN,
     "mac_roman": LATIN,
 }
 """Encodings of one byte per character -> language -> its letters beyond ASCII."""
+
+MIXING = ("cp1252", "cp1250", "iso8859_2", "cp1254", "cp1257", "cp850", "mac_roman")
+"""Those whose words mix ASCII letters with others."""
 
 WIDE = {
     "gb18030": ("gb2312", 0xB0, 0xD7),
@@ -71,17 +86,33 @@ WIDE = {
 """Encodings of several bytes per character -> the standard and its first bytes of characters in
 everyday use."""
 
+KANA = "のにはをたがでてとしれさいるなかまっすもりこうきくあ"
+CYRILLIC = "оеаинтсрвл"
 FREQUENT = {
-    "gb18030": "的一是不了人我在有他这中大来上个到说们为子和你地出也时得就那要下以生会自去好很",
-    "big5": "的一是不了人我在有他這中大來上個到說們為子和你地出也時得就那要下以生會自去過好很",
-    "cp949": "이다는을의가에고하로도은한기지를서사리어인나대자수아시해요그게니라",
-    "cp932": "のにはをたがでてとしれさいるなかまっすもりこうきくあ",
-    "euc_jp": "のにはをたがでてとしれさいるなかまっすもりこうきくあ",
+    "gb18030": (
+        "的一是不了人我在有他这中大来上个到说们为子和你地出也时得就那要下以生会自去好很",
+        0.05,
+    ),
+    "big5": (
+        "的一是不了人我在有他這中大來上個到說們為子和你地出也時得就那要下以生會自去好很",
+        0.05,
+    ),
+    "cp949": ("이다는을의가에고하로도은한기지를서사리어인나대자수아시해요그게니라", 0.05),
+    "cp932": (KANA, 0.05),
+    "euc_jp": (KANA, 0.05),
+    "cp1251": (CYRILLIC, 0.5),
+    "koi8_r": (CYRILLIC, 0.5),
+    "cp866": (CYRILLIC, 0.5),
+    "cp1253": ("αοιετσνηυρπκμλό", 0.5),
+    "cp1255": ("יוהלארתשמבנכ", 0.5),
+    "cp874": ("านรกอเงมยวลสดทต\u0e48\u0e49\u0e31\u0e35", 0.5),
+    "cp1256": ("اليمونرتبةعدس", 0.5),
 }
-"""The most frequent characters of the languages written in these encodings."""
+"""The most frequent characters of the languages written in these encodings, and their minimum
+share of a text's."""
 
-MIN_FREQUENT, INFREQUENT = 0.05, 0.2
-"""Minimum share of them in texts, and what is taken off the score of an encoding below it."""
+INFREQUENT = 0.2
+"""What is taken off the score of an encoding whose frequent characters are rare."""
 
 CANDIDATES = (*LETTERS, *WIDE)
 """In the order in which equal ones are preferred."""
@@ -92,6 +123,9 @@ SHOWN = {
     "cp1251": "windows-1251",
     "cp1253": "windows-1253",
     "cp1254": "windows-1254",
+    "cp1255": "windows-1255",
+    "cp1256": "windows-1256",
+    "cp1257": "windows-1257",
     "cp932": "shift_jis",
     "iso8859_2": "iso-8859-2",
     "koi8_r": "koi8-r",
@@ -173,15 +207,15 @@ def _score(lines: list[bytes], encoding: str) -> float:
         letters += sum(not char.isascii() for char in text)
         if letters > MAX_LETTERS:
             break
+    characters, expected = FREQUENT.get(encoding, ("", 0.0))
+    frequent = sum(text.count(char) for text in texts for char in characters)
+    penalty = INFREQUENT * (frequent < expected * letters)
     if encoding in WIDE:
-        share = _share(texts, _Everyday(*WIDE[encoding]), WIDE_PUNCTUATION, joins=False)
-        frequent = sum(text.count(char) for text in texts for char in FREQUENT[encoding])
-        return share - INFREQUENT * (frequent < MIN_FREQUENT * letters)
-    joins = encoding in ("cp1252", "cp1250", "iso8859_2", "cp1254", "cp850", "mac_roman")
-    return max(
-        _share(texts, frozenset(known), PUNCTUATION, joins)
-        for known in LETTERS[encoding].values()
-    )
+        everyday = _Everyday(*WIDE[encoding])
+        return _share(texts, everyday, WIDE_PUNCTUATION, joins=False) - penalty
+    joins = encoding in MIXING
+    known = LETTERS[encoding].values()
+    return max(_share(texts, frozenset(each), PUNCTUATION, joins) for each in known) - penalty
 
 
 class _Everyday(dict[str, bool]):
@@ -233,11 +267,17 @@ def _share(
             total += 1
             before, after = padded[index - 1], padded[index + 1]
             if char in punctuation:
-                inside = before.isalpha() and after.isalpha() and char not in "’‘·　・ー"
+                inside = before.isalpha() and (after.isalpha() or char in "¿¡")
+                inside &= char not in "’‘·　・ー"
                 good += not inside
                 odd += inside and joins
-            elif not char.isalpha():
-                odd += not unicodedata.category(char).startswith("S") or before.isalpha()
+            elif not char.isalpha() and char not in known:
+                odd += (
+                    before.isalpha()
+                    or after.isalpha()
+                    or "\u2500" <= char <= "\u259f"  # lines and blocks of a terminal
+                    or unicodedata.category(char)[0] not in "SN"
+                )
             elif (char.isupper() and before.islower()) or (
                 not joins and before.isascii() and before.isalpha()
             ):

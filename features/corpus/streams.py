@@ -10,7 +10,6 @@ import codecs
 import difflib
 import gzip
 import io
-import os
 import re
 import zipfile
 import zlib
@@ -24,8 +23,8 @@ from features.corpus.encodings import UTF8, UTF8_SIGNED, is_utf8, recognise, sho
 from features.corpus.signatures import HEAD_BYTES, foreign, wide_encoding
 from features.errors import CorpusError
 from features.messages import listed
-from features.storage.location import Location
-from features.storage.remote import RemotePath
+from features.storage.location import Location, on_disk
+from features.storage.storage import storage_of
 
 GZIP_SUFFIX, ZIP_SUFFIX = ".gz", ".zip"
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -73,13 +72,9 @@ def check_file(path: Location) -> None:
                 f"{path}: is no regular file but a pipe or a device; texts are read more than "
                 "once, so write them to a file first"
             )
-        if isinstance(path, Path) and path.is_symlink():
-            raise CorpusError(
-                f"{path}: is a symbolic link to {os.readlink(path)}, which is not there; "
-                "link it anew, or name the file itself"
-            )
-        if isinstance(path, RemotePath) and not path.bucket.exists():
-            raise CorpusError(f"{path}: no such bucket {path.bucket.name!r}; check the name")
+        reason = storage_of(path.parent).why_missing(path.name)
+        if reason:
+            raise CorpusError(f"{path}: {reason}")
         folder_exists = path.parent.is_dir()
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         what = getattr(error, "strerror", None) or str(error)
@@ -130,8 +125,7 @@ def open_bytes(path: Location) -> IO[bytes]:
             return archive.open(_member(path, archive))
     if not is_packed(path):
         return path.open("rb")
-    packed = path.open("rb") if isinstance(path, RemotePath) else path
-    return cast(IO[bytes], gzip.open(packed))
+    return cast(IO[bytes], gzip.open(on_disk(path) or path.open("rb")))
 
 
 def _member(path: Location, archive: zipfile.ZipFile) -> str:

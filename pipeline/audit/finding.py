@@ -14,9 +14,8 @@ import numpy as np
 from features.corpus.columns import Columns
 from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import Duplicates
-
-EXAMPLES = 10
-"""Examples kept of each finding, where nobody asks for more."""
+from features.languages import ForeignTexts
+from pipeline.audit.config import EXAMPLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +31,7 @@ class Evidence:
         max_length: tokens of a text that the encoder sees.
         examples: most examples to keep of each finding.
         columns: names that the columns of the corpus have in its file.
+        foreign: a language that many of the texts are in and the encoder does not read.
     """
 
     corpus: Corpus
@@ -42,6 +42,7 @@ class Evidence:
     max_length: int
     examples: int = EXAMPLES
     columns: Columns = field(default_factory=Columns)
+    foreign: ForeignTexts | None = None
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -93,7 +94,7 @@ class Finding:
     """One thing that an audit found.
 
     Attributes:
-        kind: its name, such as ``near_copies_across_splits``.
+        kind: its name, such as ``near_duplicates_across_splits``.
         count: how many rows (or classes, or tokens) it concerns.
         share: that count's share of what it was counted among, in [0, 1].
         message: one sentence for people, with the numbers.

@@ -15,7 +15,7 @@ SAMPLE = 500
 
 MULTILINGUAL = (
     "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
-    "intfloat/multilingual-e5-small",
+    "intfloat/multilingual-e5-small --prompt 'query: '",
 )
 OF_LANGUAGE = {"zh": "BAAI/bge-small-zh-v1.5", "en": "all-MiniLM-L6-v2"}
 """Small encoders that read a language and little else."""

@@ -33,6 +33,9 @@ from pipeline.console import print_note
 from pipeline.encoding.foreign import foreign_texts
 from pipeline.progress import Progress
 
+MOST_TOKENS = 4096
+"""Of the ``--max-tokens`` that is advised; beyond it a text takes seconds."""
+
 
 @dataclass(frozen=True)
 class Vectors:
@@ -197,6 +200,17 @@ def plan_line(plan: EncodingPlan) -> str:
         f"{counts}, {plan.cached:,} cached, {len(plan.missing):,} to encode, "
         f"about {plan.bytes_needed / 1e6:,.0f} MB of disk"
     )
+
+
+def tokens_to_see(tokens: np.ndarray, limit: int) -> int:
+    """Return the ``--max-tokens`` that shows 99 of 100 texts whole, at most ``MOST_TOKENS``.
+
+    Args:
+        tokens: (N,) tokens of each whole text.
+        limit: tokens that are seen now.
+    """
+    long = max(int(np.quantile(tokens, 0.99)), limit + 1)
+    return min(MOST_TOKENS, 1 << (long - 1).bit_length())
 
 
 def with_pooled(layout: str) -> tuple[str, ...]:

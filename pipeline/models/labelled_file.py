@@ -7,73 +7,31 @@ file --every row, in batches--+--> every input column, predicted, confidence, ..
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from features.corpus.columns import Columns
-from features.corpus.corpus import Corpus
 from features.corpus.dialect import RECOGNISED
-from features.corpus.rows import MissingColumnError
 from features.corpus.source import Source
 from features.corpus.whole import WholeTable
-from features.errors import CacheError, SettingError
+from features.errors import SettingError
 from features.messages import listed
 from features.output import check_output
 from pipeline import spreadsheet
-from pipeline.config import DataConfig
 from pipeline.console import print_note
-from pipeline.corpora import read_data
-from pipeline.models.blend_folder import COPIED, PARTS, part_folders
+from pipeline.models.blend_folder import COPIED
 from pipeline.models.predictions import Predictions, rounded
 from pipeline.row_files import SUFFIXES, Types, open_rows
-from pipeline.runs.folder import CONFIG, find_run
-from pipeline.runs.reader import read_config
+from pipeline.runs.folder import find_run
 from pipeline.runs.training_texts import Neighbor
 
 TEXT = "text"
 """Name of the column of texts that stood in no file."""
 
 PREDICTED, CONFIDENCE, NEIGHBORS = "predicted", "confidence", "neighbors"
-
-
-def columns_of(run: str, runs: Path) -> Columns:
-    """Return the columns of texts and labels that a run was trained on, if it says them.
-
-    Args:
-        run, runs: as in ``predict``.
-    """
-    try:
-        folder = Path(run) if (Path(run) / CONFIG).is_file() else find_run(run, runs)
-        parts = folder / PARTS
-        names = read_config(part_folders(folder, 1)[0] if parts.is_dir() else folder)
-    except CacheError:  # an exported model; what is wrong with a run is said when it is opened
-        return Columns()
-    text, label = (names.data.columns.get(role) for role in ("text", "label"))
-    return Columns(text=text or Columns.text, label=label or Columns.label)
-
-
-def read_texts(data: DataConfig, own: Columns = Columns()) -> Corpus:
-    """The texts of a file, which needs no labels; they are not read.
-
-    Args:
-        own: the columns that the run was trained on; where the usual name of the text column
-            stands in ``data``, this one is looked for first.
-
-    Raises:
-        CorpusError: as ``read_corpus``.
-    """
-    usual = replace(data, columns=Columns(data.columns.text, label=None, split=None))
-    if Columns.text != own.text and data.columns.text == Columns.text:
-        columns = Columns(own.text, label=None, split=None)
-        try:
-            return read_data(replace(data, columns=columns), labels=False)
-        except MissingColumnError:
-            pass
-    return read_data(usual, labels=False)
 
 
 def check_target(path: Path, run: str, runs: Path, reads: Sequence[Source | str]) -> None:

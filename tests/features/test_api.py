@@ -119,5 +119,5 @@ def test_the_transformer_passes_language_and_back_end_on(
         FeatureEncoder(folder, backend="onnx").fit(["a"])
     chinese = FeatureEncoder(folder, layout="sentences", language="zh", cache=tmp_path)
     chinese.transform(["a cat。rain。"])
-    (card,) = manifests(tmp_path)
-    assert language_of(card.spec.segmentation) == "zh"
+    (manifest,) = manifests(tmp_path)
+    assert language_of(manifest.spec.segmentation) == "zh"

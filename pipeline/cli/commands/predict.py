@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from features.corpus.columns import Columns
-from features.corpus.source import parse_source
+from features.corpus.rows import MissingColumnError
+from features.corpus.source import HubName, parse_source
 from features.errors import CacheError, SettingError
 from features.messages import many
 from features.storage.location import local_path
@@ -32,14 +35,12 @@ PREDICT_DATA = ("text_column", "label_column", "delimiter", "encoding")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads predict``."""
-    parser.add_argument(
-        "--run",
-        default="latest",
-        help="a run folder, its name, or a model folder (default: latest)",
-    )
+    options.run_argument(parser, ", or that of an exported model")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--text", action="append", help="a text; may be repeated")
-    what.add_argument("--data", type=parse_source, metavar="FILE", help="a file of texts")
+    what.add_argument("--text", action="append", help="label this text; may be repeated")
+    what.add_argument(
+        "--data", type=parse_source, metavar="FILE", help="label the texts of this file"
+    )
     options.add_options(parser, DataConfig, only=PREDICT_DATA)
     parser.add_argument(
         "--skip-empty",
@@ -69,7 +70,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="where the run's encoder is now, if it was moved; may be repeated for a blend",
+        help="find the run's encoder here, if it was moved; may be repeated for a blend",
     )
     options.add_options(parser, ExperimentConfig, only=("runs",))
     options.add_options(parser, VectorConfig, only=("cache", "memory", "trust_remote_code"))
@@ -77,26 +78,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
+    own, data = check_early(parsed)
+    # Imported only now: this takes seconds, and what is wrong was answered before.
     from features.corpus.whole import WholeTable
-    from pipeline.models.labelled_file import (
-        check_target,
-        columns_of,
-        read_texts,
-        write_labelled,
-    )
+    from pipeline.corpora import read_data
+    from pipeline.models.labelled_file import check_target, write_labelled
     from pipeline.models.predictor import Predictor
 
-    for text in parsed.text or ():
-        check_text(text)
     if parsed.output:
         reads = (*([parsed.data] if parsed.data else []), parsed.cache, *parsed.encoder)
         check_target(parsed.output, parsed.run, parsed.runs, reads)
     if parsed.explain < 0:
         raise SettingError(f"--explain takes how many texts, 1 or more; got {parsed.explain}")
-    corpus, own = None, Columns()
-    if parsed.data:
-        own = columns_of(parsed.run, parsed.runs)
-        corpus = read_texts(options.from_arguments(DataConfig, parsed), own)
+    corpus = read_data(data, labels=False) if data else None
     texts = corpus.texts if corpus else parsed.text
     predictor = Predictor.load(
         parsed.run,
@@ -160,6 +154,40 @@ def _score(
     except CacheError:  # an exported model keeps none
         training = np.array([], "S16")
     return score_given(predictions, labels, training, column)
+
+
+def check_early(parsed: argparse.Namespace) -> tuple[Columns, DataConfig | None]:
+    """Refuse what is wrong with texts, file or run before anything slow is imported.
+
+    Returns:
+        The columns that the run was trained on, and how to read the texts of the file: where
+        no text column is named, from that of the run if the file has it.
+
+    Raises:
+        InputError: an empty text, a file that cannot be read, or no such run.
+    """
+    from pipeline.runs.columns import columns_of
+    from pipeline.runs.folder import find_run
+    from pipeline.training.preparation import check_first_rows
+
+    for text in parsed.text or ():
+        check_text(text)
+    # A folder may be an exported model; what --output names is checked before the run is.
+    if not parsed.output and not Path(parsed.run).is_dir():
+        find_run(parsed.run, parsed.runs)
+    own = columns_of(parsed.run, parsed.runs)
+    if not parsed.data:
+        return own, None
+    data = options.from_arguments(DataConfig, parsed)
+    columns = Columns(text=data.columns.text, label=None, split=None)
+    usual = replace(data, columns=columns)
+    if own.text != columns.text == Columns.text and not isinstance(data.data, HubName):
+        named = replace(data, columns=replace(columns, text=own.text))
+        with suppress(MissingColumnError):
+            check_first_rows(named, labels=False)
+            return own, named
+    check_first_rows(usual, labels=False)
+    return own, usual
 
 
 def check_text(text: str) -> None:

@@ -30,6 +30,10 @@ TEXTS = {
     "chinese": "这个产品的质量非常好，我很满意，下次还会购买。",
     "traditional": "這個產品的質量非常好，我很滿意，下次還會購買。",
     "japanese": "この商品はとても良いです。また買いたいと思います。",
+    "lithuanian": "Prašau grąžinti pinigus, nes užsakymas neatėjo laiku, ačiū už viską.",
+    "hebrew": "אנא החזירו את הכסף כי ההזמנה לא הגיעה.",
+    "arabic": "أرجو إعادة المبلغ لأن الطلب لم يصل في الوقت.",
+    "thai": "สินค้าดีมาก จะซื้ออีกแน่นอน",
     "korean": "이 제품은 정말 좋아요. 다음에도 구매할게요.",
     "english": "It’s a “great” product – I’d buy it again…",
 }
@@ -44,6 +48,10 @@ ENCODINGS = {
     "chinese": ("gb18030", "gb2312"),
     "traditional": ("big5",),
     "japanese": ("cp932", "shift_jis", "euc_jp"),
+    "lithuanian": ("cp1257",),
+    "hebrew": ("cp1255",),
+    "arabic": ("cp1256",),
+    "thai": ("cp874",),
     "korean": ("cp949",),
     "english": ("cp1252", "mac_roman"),
 }
