@@ -17,12 +17,13 @@ from pipeline.config import ExperimentConfig
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 DATA = "data"
-"""The option that is an argument of its own."""
+OWN = (DATA, "head", "preset", "set")
+"""The options that are arguments of their own."""
 
 
 def options() -> dict[str, Option]:
     """Return the options of ``train`` by the name of their keyword."""
-    return {each.name: each for each in options_of(ExperimentConfig) if each.name != DATA}
+    return {each.name: each for each in options_of(ExperimentConfig) if each.name not in OWN}
 
 
 def experiment_config(
@@ -44,11 +45,9 @@ def experiment_config(
         SettingError: a value that will not do.
     """
     known = options()
-    chosen = find_preset(preset) if preset else None
-    head = head or (chosen.head if chosen else ExperimentConfig.head)
     for name in keywords:
         if name not in known and name != DATA:
-            raise TypeError(_unknown(name, head, [*known]))
+            raise TypeError(_unknown(name, _head(head, preset), [*known]))
     values = {
         name: _value(known[name], value) if name in known else value
         for name, value in keywords.items()
@@ -56,10 +55,14 @@ def experiment_config(
     return from_values(
         ExperimentConfig,
         values,
-        head=head,
-        preset=chosen.name if chosen else None,
+        head=head or "",
+        preset=preset,
         settings=dict(settings or {}),
     )
+
+
+def _head(head: str | None, preset: str | None) -> str:
+    return head or (find_preset(preset).head if preset else ExperimentConfig.HEAD)
 
 
 def _value(option: Option, value: Any) -> Any:
