@@ -119,7 +119,8 @@ def check_early(parsed: argparse.Namespace) -> None:
         find_run(parsed.run, parsed.runs)
     if parsed.data:
         columns = Columns(text=parsed.text_column, label=None, split=None)
-        check_first_rows(DataConfig(data=parsed.data, columns=columns), labels=False)
+        dialect = options.from_arguments(Dialect, parsed)
+        check_first_rows(DataConfig(parsed.data, columns, dialect), labels=False)
 
 
 def check_text(text: str) -> None:
