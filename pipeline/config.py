@@ -120,8 +120,7 @@ class DataConfig(Options):
         EXAMPLE,
         "read the labelled texts from this file: CSV, TSV, JSON, JSON Lines, Parquet or Excel, "
         "each also in .gz or .zip, or a folder of Parquet, here or on object storage "
-        "(s3://...), or "
-        "hub:owner/name",
+        "(s3://...), or hub:owner/name",
         metavar="FILE",
         parse=parse_source,
         otherwise="the example corpus",

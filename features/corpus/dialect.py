@@ -47,7 +47,7 @@ class Dialect(Options):
 
     delimiter: str | None = option(
         None,
-        "separate the columns of CSV and TSV by this character, such as ';', or by a tab",
+        "split the lines of CSV and TSV at this character, such as ';', or tab",
         metavar="CHARACTER",
         parse=parse_delimiter,
         check=check_delimiter,
