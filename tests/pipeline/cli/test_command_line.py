@@ -76,6 +76,8 @@ def test_the_examples_run(run: Run, data: Path, encoder: Path) -> None:
         ("predict", "--text", "x", "--run", LONG),
         ("predict", "--text", "x", "--runs", LONG),
         ("predict", "--text", "x", "--output", f"{LONG}.csv"),
+        ("runs", "--runs", LONG),
+        ("show", LONG),
         ("export", "--out", f"{LONG}.npy"),
         ("export-model", "--out", LONG),
         ("audit", "--page", LONG),
