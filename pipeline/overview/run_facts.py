@@ -77,9 +77,7 @@ def read_facts(folder: Path) -> RunFacts:
         data=config.data.data,
         head=scores.head,
         encoder=config.vectors.encoder,
-        layout=""
-        if isinstance(scores, BlendResult)
-        else str(config.resolved.spec.get("layout", "")),
+        layout=layout,
         validation=scores.validation,
         test=scores.test,
         began=_began(folder),
