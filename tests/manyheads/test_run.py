@@ -145,7 +145,9 @@ def test_keywords_are_the_options_of_the_command() -> None:
     own = {"data", "set"}  # --set is the argument settings
     known = {each.name for each in options_of(ExperimentConfig)} - own
     assert known <= set(inspect.signature(manyheads.train).parameters)
-    assert all(f"{name}: " in str(manyheads.train.__doc__) for name in known - {"head", "preset"})
+    assert all(
+        f"{name}: " in str(manyheads.train.__doc__) for name in known - {"head", "preset"}
+    )
     for keyword, message in (
         ("fold", "did you mean 'folds'"),
         ("epochs", r"setting of the head cnn: pass settings={'epochs': ...}"),
