@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 PREDICT_DATA = ("text_column", "label_column", "delimiter", "encoding")
 """Options of ``DataConfig`` that say how the file is read."""
 
+FROM_RUN = {
+    "text_column": "that of the run, or text, or the only one that looks like texts",
+    "label_column": "that of the run, or label; without one nothing is scored",
+}
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads predict``."""
@@ -41,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--data", type=parse_source, metavar="FILE", help="label the texts of this file"
     )
-    options.add_options(parser, DataConfig, only=PREDICT_DATA)
+    options.add_options(parser, DataConfig, only=PREDICT_DATA, otherwise=FROM_RUN)
     parser.add_argument(
         "--skip-empty",
         action="store_true",
