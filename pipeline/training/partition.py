@@ -54,7 +54,6 @@ def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
     groups = None if corpus.groups is None else ids_of_groups(corpus.groups)
     _refuse_numbers(corpus, data)
     _try_split(corpus, data, groups, folds)
-    _check_near_copies(corpus, data, folds)
     if corpus.skipped:
         print_note(f"note: {corpus.skipped:,} rows without a text or label were left out")
     for label, count in missing_labels(corpus).items():
@@ -174,10 +173,15 @@ def _try_split(corpus: Corpus, data: DataConfig, groups: np.ndarray | None, fold
         _split(corpus, data, groups)
 
 
-def _check_near_copies(corpus: Corpus, data: DataConfig, folds: int) -> None:
+def check_near_copies(corpus: Corpus, data: DataConfig, folds: int = 0) -> None:
     """Raise a SplitError if near-copies leave too little to split, before any encoding.
 
-    Looks at the spelling alone, and so at fewer pairs than ``split_corpus``.
+    Looks at the spelling alone, and so at fewer pairs than ``split_corpus``. Imports scipy.
+
+    Args:
+        corpus: as ``read_labelled`` gives it.
+        data: how it is split.
+        folds: as for ``read_labelled``.
     """
     if data.split != NEAR or len(corpus) > MAX_CHECKED:
         return

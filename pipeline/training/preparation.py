@@ -22,7 +22,7 @@ from heads.settings import HeadSettings, TrainingSettings
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.runs.folder import check_runs, find_run, run_label
 from pipeline.runs.reader import read_held_out, read_scores
-from pipeline.training.partition import read_labelled, splits_of
+from pipeline.training.partition import check_near_copies, read_labelled, splits_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,8 @@ def prepare_experiment(config: ExperimentConfig) -> PreparedExperiment:
     config, given = _given_splits(config, corpus)
     check_labels(settings, corpus.labels or ())
     model = find_encoder(config.vectors)
+    if given is None:
+        check_near_copies(corpus, config.data, config.folds)
     return PreparedExperiment(config, layout, corpus, given, model)
 
 

@@ -26,7 +26,7 @@ from pipeline.command_line import command
 from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
 from pipeline.progress import duration
-from pipeline.training.partition import read_labelled, split_corpus
+from pipeline.training.partition import check_near_copies, read_labelled, split_corpus
 from pipeline.training.preparation import check_labels
 from pipeline.training.trainings import on_split
 from pipeline.tuning.config import LrRangeConfig
@@ -113,7 +113,8 @@ def run_lr_range(
     layout = training.layout or head_type(training.head).layouts[0]
     check_layout(training.head, layout)
     corpus = read_labelled(training.data)
-    check_labels(settings, corpus.labels or ())  # the last that is refused before any work
+    check_labels(settings, corpus.labels or ())
+    check_near_copies(corpus, training.data)  # the last that is refused before any work
     vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
     copies = cached_duplicates(
         training.vectors.cache, corpus.texts, vectors.table(POOLED).values
