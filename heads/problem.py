@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.vectors.table import FeatureTable
+from heads.device import CPU
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,7 @@ class Problem:
         validation: (m,) int64 validation rows of the table.
         classes: C, the number of classes.
         names: the C labels, for class weights by label; may be empty.
+        device: what to learn on, as ``heads.device.find_device`` gives it.
     """
 
     table: FeatureTable
@@ -31,6 +33,7 @@ class Problem:
     validation: np.ndarray
     classes: int
     names: tuple[str, ...] = ()
+    device: str = CPU
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from heads.architectures.logistic import (
 from heads.architectures.lstm import LstmHead, LstmSettings
 from heads.architectures.meanmax import MeanMaxHead, MeanMaxSettings
 from heads.architectures.mlp import MlpHead, MlpSettings
+from heads.device import CPU, find_device
 from heads.head import Head, SequenceHead
 from heads.problem import EpochRecord, Fitted, OnEpoch, Problem
 from heads.settings import HeadSettings, TrainingSettings
@@ -174,6 +175,20 @@ def head_type(name: str) -> HeadType:
     if name not in HEADS:
         raise SettingError(f"no head is called {name!r}; choose one of: {listed(HEADS)}")
     return HEADS[name]
+
+
+def device_of(head: str, name: str) -> str:
+    """Return the torch device that a head works on: the processor if it takes no steps.
+
+    Args:
+        head: name of the head.
+        name: what was asked for, such as ``auto``; see :func:`heads.device.find_device`.
+
+    Raises:
+        SettingError: there is no such head, or this machine does not have the device.
+    """
+    found = find_device(name)
+    return found if issubclass(head_type(head).settings, TrainingSettings) else CPU
 
 
 def check_layout(name: str, layout: str) -> None:

@@ -18,6 +18,7 @@ from features.output import check_output
 from features.storage.location import Location, local_path, parse_location
 from features.storage.remote import RemotePath
 from features.vectors.spec import LAYOUTS
+from heads.device import AUTO, check_device
 from heads.presets import check_head, find_preset
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
@@ -145,6 +146,14 @@ class ExperimentConfig:
     )
     settings: Mapping[str, object] = field(default_factory=dict)
     seed: int = option(0, "seed of every random choice of the training", metavar="N", parse=int)
+    device: str = option(
+        AUTO,
+        "device that the head learns and predicts on: auto, cpu, cuda, cuda:N or mps (those "
+        "that encode: --devices)",
+        metavar="NAME",
+        check=check_device,
+        otherwise="auto, a GPU if torch finds one",
+    )
     seeds: int = option(
         1,
         "train with N seeds, --seed and those after it, and report mean and spread",
@@ -169,6 +178,7 @@ class ExperimentConfig:
     )
 
     def __post_init__(self) -> None:
+        check_device(self.device)
         if not 0 <= self.seed < 2**31:
             raise SettingError(f"--seed must lie between 0 and {2**31 - 1}; got {self.seed}")
         if not 1 <= self.seeds <= 2**31 - self.seed:

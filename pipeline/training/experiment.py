@@ -18,7 +18,8 @@ from features.encoders.protocol import Encoder
 from features.errors import SettingError
 from features.splits.split import Split
 from features.vectors.table import POOLED
-from heads.registry import check_layout, head_type, make_settings
+from heads.device import CPU, device_label
+from heads.registry import check_layout, device_of, head_type, make_settings
 from pipeline.config import ExperimentConfig
 from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
@@ -54,6 +55,7 @@ def run_experiment(
     settings = make_settings(config.head, config.overrides(classes=2))
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
+    device = device_of(config.head, config.device)
     corpus = read_labelled(config.data, config.folds)
     config, given = _given_splits(config, corpus)
     labels = corpus.labels or ()
@@ -71,13 +73,17 @@ def run_experiment(
         else:
             splits = (split_corpus(corpus, config.data, copies),)
         spec = vectors.space(layout).spec
-        decided = config.head, spec.fingerprint, corpus.digest
+        decided = config.head, spec.fingerprint, corpus.digest, device_label(device)
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
-        outcome = run_trainings(config, table, labels, splits, journal)
+        if device != CPU:
+            print_note(f"training on {device_label(device)}")
+        outcome = run_trainings(config, table, labels, splits, journal, device)
         result = _result(config, layout, corpus, vectors, copies, outcome)
         result = replace(result, run=run.final)
         with writing(run):
-            record = RunContents(described, corpus, spec, outcome, pooled, vectors.model.commit)
+            record = RunContents(
+                described, corpus, spec, outcome, pooled, vectors.model.commit, device
+            )
             write_run(run.folder, record, result)
     journal.close()
     return replace(result, run=run.final)

@@ -18,6 +18,7 @@ from features.errors import DivergedError
 from features.splits.split import Split
 from features.vectors.table import FeatureTable
 from heads.class_weights import check_weights, weights_of
+from heads.device import CPU
 from heads.evaluation.calibration import fit_temperature, softmax
 from heads.problem import EpochRecord, OnEpoch
 from heads.registry import head_type, make_settings
@@ -133,6 +134,7 @@ def run_trainings(
     labels: Sequence[str],
     splits: Sequence[Split],
     journal: FinishedTrainings,
+    device: str = CPU,
 ) -> Trainings:
     """Train every seed on every split, but for what the journal has.
 
@@ -141,9 +143,10 @@ def run_trainings(
         labels: N labels.
         splits: of those texts; each of them one fold.
         journal: of this experiment.
+        device: what the heads learn and predict on.
 
     Raises:
-        BadVectorError, DivergedError: as ``heads.trained.fit``.
+        BadVectorError, DivergedError, DeviceMemoryError: as ``heads.trained.fit``.
     """
     names = ClassNames.of(labels, splits)
     truth = names.ids(labels)
@@ -161,13 +164,21 @@ def run_trainings(
             if training is None:
                 try:
                     training = _train(
-                        config.head, settings, table, ids, split, learned, seed, on_epoch
+                        config.head,
+                        settings,
+                        table,
+                        ids,
+                        split,
+                        learned,
+                        seed,
+                        on_epoch,
+                        device,
                     )
                 except DivergedError as error:
                     raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
                 journal.keep(settings, split, seed, training)
             evaluate = partial(_evaluate, split, names, truth, training.trained.temperature)
-            test = training.trained.logits(table, split.test)
+            test = training.trained.logits(table, split.test, device)
             trial = Training(
                 fold,
                 seed,
@@ -193,14 +204,15 @@ def _train(
     learned: np.ndarray,
     seed: int,
     on_epoch: OnEpoch | None,
+    device: str,
 ) -> FinishedTraining:
     """One training: the epoch by validation, its temperature, then from all that may teach."""
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
-    chosen = fit(head, settings, table, ids, *sides, seed, on_epoch)
-    trained = refit(chosen, table, ids, learned, seed) if settings.refit else chosen
+    chosen = fit(head, settings, table, ids, *sides, seed, on_epoch, device)
+    trained = refit(chosen, table, ids, learned, seed, device) if settings.refit else chosen
     seconds = time.perf_counter() - start
-    held_out = chosen.logits(table, split.validation)
+    held_out = chosen.logits(table, split.validation, device)
     temperature = fit_temperature(ids[split.validation], held_out)
     return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
 

@@ -28,7 +28,8 @@ from features.splits.strata import sample
 from features.store.space import Space
 from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads.registry import HEADS, head_type, make_settings
+from heads.device import AUTO, CPU, check_device
+from heads.registry import HEADS, device_of, head_type, make_settings
 from heads.settings import HeadSettings
 from heads.trained import fit
 from pipeline.config import DataConfig, VectorConfig, check_plot
@@ -62,6 +63,7 @@ class LayersConfig:
         seeds: trainings of each layer.
         seed: of the first training; the others count up from it.
         plot: the PNG file to draw; None: none.
+        device: what the heads learn on, as ``ExperimentConfig.device``.
     """
 
     data: DataConfig = field(default_factory=DataConfig)
@@ -72,8 +74,10 @@ class LayersConfig:
     seeds: int = 2
     seed: int = 0
     plot: Path | None = None
+    device: str = AUTO
 
     def __post_init__(self) -> None:
+        check_device(self.device)
         if TOKENS not in head_type(self.head).layouts:
             fitting = [name for name, head in HEADS.items() if TOKENS in head.layouts]
             raise SettingError(
@@ -178,6 +182,7 @@ def run_layers(
     settings = make_settings(
         config.head, {**_quick(config.head), **config.settings, "refit": False}
     )
+    device = device_of(config.head, config.device)
     whole = read_labelled(config.data)
     check_labels(settings, whole.labels or ())
     rows, test = draw_rows(whole, config.sample, config.data.split_seed)
@@ -199,7 +204,7 @@ def run_layers(
         for layer, space in spaces.items():
             values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
             rights = [
-                _answers(config.head, settings, values, labels, split, seed, progress)
+                _answers(config.head, settings, values, labels, split, seed, progress, device)
                 for seed in seeds
             ]
             answers[layer] = np.stack(rights)
@@ -266,12 +271,12 @@ def _answers(
     split: Split,
     seed: int,
     progress: Progress,
+    device: str = CPU,
 ) -> np.ndarray:
     """(n,) bool: which validation texts a newly trained head labels rightly."""
-    trained = fit(
-        head, settings, values, labels, split.train, split.validation, split.classes, seed
-    )
-    predicted = trained.predict_proba(values, split.validation).argmax(axis=1)
+    sides = split.train, split.validation, split.classes
+    trained = fit(head, settings, values, labels, *sides, seed, device=device)
+    predicted = trained.predict_proba(values, split.validation, device).argmax(axis=1)
     progress.advance(1)
     right: np.ndarray = predicted == labels[split.validation]
     return right

@@ -9,7 +9,7 @@ from features.options import NONE
 from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer
-from pipeline.config import DataConfig, VectorConfig
+from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--head", default="cnn", help="trained on each layer (default: cnn)")
     options.settings_option(parser, "head")
+    options.add_options(parser, ExperimentConfig, only=("device",))
     options.add_options(parser, DataConfig)
     options.add_options(parser, VectorConfig, otherwise={"layers": "all are compared"})
 
@@ -51,6 +52,7 @@ def run(parsed: argparse.Namespace) -> Answer:
         seeds=parsed.seeds,
         seed=parsed.seed,
         plot=None if str(parsed.plot) == NONE else parsed.plot,
+        device=parsed.device,
     )
     result = run_layers(config)
     return Answer(result.to_dict(), result.to_text())

@@ -54,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="where the run's encoder is now, if it was moved; may be repeated for a blend",
     )
-    options.add_options(parser, ExperimentConfig, only=("runs",))
+    options.add_options(parser, ExperimentConfig, only=("runs", "device"))
     options.add_options(parser, VectorConfig, only=("cache", "memory", "trust_remote_code"))
 
 
@@ -82,6 +82,7 @@ def run(parsed: argparse.Namespace) -> Answer:
         encoders=parsed.encoder,
         trust_remote_code=parsed.trust_remote_code,
         memory=parsed.memory,
+        device=parsed.device,
     )
     predictions = predictor.predict(texts, parsed.explain)
     predictions = replace(predictions, rows=rows)
