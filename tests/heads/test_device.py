@@ -89,7 +89,7 @@ def test_switches_are_set_and_restored() -> None:
 
 def test_too_little_memory_is_one_line_with_a_remedy() -> None:
     before = torch.are_deterministic_algorithms_enabled()
-    with pytest.raises(DeviceMemoryError, match=r"tried 2 GiB\): pass --device cpu, or lower"):
-        with computing("cpu:0"):
-            raise torch.OutOfMemoryError("tried 2 GiB.\nand more lines")
+    message = r"tried 2 GiB\): pass --device cpu, or lower batch_size"
+    with pytest.raises(DeviceMemoryError, match=message), computing("cpu:0"):
+        raise torch.OutOfMemoryError("tried 2 GiB.\nand more lines")
     assert torch.are_deterministic_algorithms_enabled() == before

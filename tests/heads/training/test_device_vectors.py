@@ -44,10 +44,10 @@ GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA 
 
 
 @pytest.fixture(params=[1 << 40, 0], ids=["resident", "streamed"])
-def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Bytes free on the device."""
     monkeypatch.setattr(device_vectors, "free_memory", lambda device: request.param)
-    yield request.param
+    return int(request.param)
 
 
 def train(name: str, device: str, **overrides: object) -> tuple[TrainedHead, Problem]:
