@@ -34,7 +34,7 @@ ROUNDS = 3
 
 
 def save_encoder(folder: Path) -> Path:
-    """Write a sentence-transformers folder: BERT of 6 layers and width 384, mean, normalised."""
+    """Write a sentence-transformers folder: BERT of 6 layers and width 384, mean."""
     folder.mkdir(parents=True)
     vocabulary = {word: number for number, word in enumerate([*SPECIAL, *words()])}
     tokenizer = tokenizers.Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
