@@ -313,6 +313,30 @@ def machine(device: str) -> dict[str, Any]:
     return found
 
 
+def summary(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what failed, and how many times as fast as the CPU the epochs are."""
+    wrong = []
+    for part in ("machine", "epochs", "determinism", "agreement", "encoding"):
+        for name, values in parts.get(part, {}).items():
+            if isinstance(values, str):
+                wrong.append(f"{part}, {name}: {values}")
+            elif "error" in values:
+                wrong.append(f"{part}, {name}: {values['error']}")
+            elif values.get("same bits") is False or values.get("agrees") is False:
+                wrong.append(f"{part}, {name}")
+    seconds = {
+        name: values["epoch"]
+        for name, values in parts.get("epochs", {}).items()
+        if isinstance(values, dict) and "epoch" in values
+    }
+    ratios = {
+        name.removesuffix(", cpu"): round(taken / seconds[name.removesuffix(", cpu")], 2)
+        for name, taken in seconds.items()
+        if name.endswith(", cpu") and name.removesuffix(", cpu") in seconds
+    }
+    return {"wrong": wrong, "times as fast as the CPU": ratios}
+
+
 def encoding(report: Report, device: str, scale: float) -> None:
     """Compare the encoder with sentence-transformers on the same device."""
     with report.part("encoding", "import") as values:
@@ -356,8 +380,9 @@ def main() -> int:
     for name, problem in problems.items():
         for head in TIMED:
             epochs(report, CPU, f"{name} {head}, cpu", head, problem, 2)
-    report.add("machine", "finished", report.left > 0)
-    return 0
+    found = summary(report.parts)
+    report.add("machine", "summary", found)
+    return 1 if found["wrong"] else 0
 
 
 if __name__ == "__main__":

@@ -114,8 +114,9 @@ class ResidentVectors:
 
     def _batch(self, rows: np.ndarray, max_vectors: int) -> Batch:
         starts, lengths = self._places(rows, max_vectors)
-        # One small copy a batch; the longest is known here, so the GPU is not waited for.
-        places = torch.from_numpy(np.stack([starts, lengths])).to(self.device)
+        # One small copy a batch, and the longest is known here: the GPU is not waited for.
+        places = torch.from_numpy(np.stack([starts, lengths]))
+        places = places.to(self.device, non_blocking=True)
         steps = torch.arange(int(lengths.max()), device=self.device)
         lengths_there = places[1][:, None]
         mask = steps < lengths_there

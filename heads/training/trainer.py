@@ -273,7 +273,7 @@ class Trainer:
         """
         self.done += 1
         self.optimizer.param_groups[0]["lr"] = self.size(self.done)
-        labels = self.labels[torch.from_numpy(batch.rows).to(self.device)]
+        labels = self.labels[torch.from_numpy(batch.rows).to(self.device, non_blocking=True)]
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16):
             member_logits = self.head.member_logits(batch.x, batch.mask).float()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from heads.layers.recurrence import by_torch
 from heads.layers.standardize import statistics
 from heads.learning_rate import range_test
 from heads.problem import Problem
-from heads.registry import HEADS, make_settings
+from heads.registry import HEADS, head_type, make_settings
 from heads.settings import TrainingSettings
 from heads.trained import TrainedHead, fit, refit
 from heads.training import device_vectors
@@ -36,6 +38,8 @@ from heads.training.device_vectors import (
     moved,
     vectors_on,
 )
+from heads.training.optimizers import KerasRMSprop
+from heads.training.trainer import Trainer, _measured
 from tests.support.tables import cluster_problem, make_table, marker_problem
 
 OTHER = "cpu:0"
@@ -103,7 +107,7 @@ def test_two_trainings_are_the_same_bit_for_bit(room: int) -> None:
 def test_a_range_test_sees_the_same_losses(room: int) -> None:
     problem = marker_problem()
     settings = make_settings("cnn", {})
-    there = Problem(*list(vars(problem).values())[:6], device=OTHER)
+    there = replace(problem, device=OTHER)
     ours = range_test("cnn", settings, there, 0, steps=30)
     expected = range_test("cnn", settings, problem, 0, steps=30)
     np.testing.assert_allclose(ours.losses, expected.losses, rtol=1e-4)
@@ -202,6 +206,41 @@ def test_torchs_lstm_gives_the_states_and_gradients_of_ours(directions: int) -> 
         found.append([states.detach(), *slopes])
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        *((name, {}) for name in BY_STEPS),
+        ("cnn", {"padding": "valid", "batch_norm": True, "loss": "focal"}),
+        ("cnn", {"pooling": "flatten", "max_vectors": 5, "loss": "hardest"}),
+        ("lstm", {"layers": 2, "pooling": "last", "recurrent_dropout": 0.2}),
+        ("attention", {"beside": "both", "optimizer": "rmsprop"}),
+        ("cnn_lstm", {"form": "sequential", "bidirectional": True}),
+    ],
+)
+def test_no_part_of_a_step_stays_on_the_processor(
+    name: str, more: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device ``meta`` holds shapes alone, and refuses to compute with other devices."""
+    monkeypatch.setattr(torch, "autocast", lambda *args, **named: nullcontext())
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda *args: False)
+    problem = cluster_problem() if name == "mlp" else marker_problem()
+    problem = replace(problem, device="meta")
+    settings = make_settings(name, {"members": 2, "class_weights": "balanced", **more})
+    head = head_type(name).build(settings, problem.table.width, problem.classes)
+    trainer = Trainer(head, settings, problem, 0)  # type: ignore[arg-type]
+    if not isinstance(trainer.optimizer, KerasRMSprop):  # the fused ones want a real device
+        monkeypatch.setattr(trainer.optimizer, "step", lambda: None)
+    trainer.head.train()
+    rows = problem.train[:7], problem.train[7:8]
+    for batch in ResidentVectors(problem.table, "meta").batches(rows, head.max_vectors):
+        loss, norm, member_logits, labels = trainer._descend(batch)
+        trainer._move()
+        numbers = [loss, norm, member_logits, *_measured(member_logits, labels)]
+        assert {each.device.type for each in numbers} == {"meta"}
+    trainer.averaged.eval()
+    assert trainer.averaged(batch.x, batch.mask).device.type == "meta"
 
 
 @GPU
