@@ -247,11 +247,14 @@ def test_no_part_of_a_step_stays_on_the_processor(
 @pytest.mark.parametrize("name", BY_STEPS)
 def test_a_gpu_repeats_itself_and_agrees_with_the_processor(name: str) -> None:
     quiet = {"precision": "float32", "input_dropout": 0.0, "dropout": 0.0}
+    if "layer_dropout" in head_type(name).settings.model_fields:
+        quiet["layer_dropout"] = 0.0
     here, problem = train(name, CPU, **quiet)
     there, again = (train(name, "cuda:0", **quiet)[0] for _ in range(2))
     for key, value in there.state.items():
         assert value.tobytes() == again.state[key].tobytes(), key
-        np.testing.assert_allclose(value, here.state[key], rtol=1e-2, atol=1e-3)
+    losses = [[each.train_loss for each in head.history] for head in (here, there)]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=2e-2)
     rows = np.arange(len(problem.table))
     logits = there.logits(problem.table, rows), there.logits(problem.table, rows, "cuda:0")
     np.testing.assert_allclose(logits[1], logits[0], rtol=1e-4, atol=1e-4)
