@@ -63,6 +63,16 @@ def find_device(name: str) -> str:
     return found
 
 
+def check_here(name: str) -> None:
+    """Refuse a device that is named and not here; only a GPU's name needs torch.
+
+    Raises:
+        SettingError: no such name, or this machine does not have the device.
+    """
+    if name != AUTO:
+        find_device(name)
+
+
 def device_label(device: str) -> str:
     """Return a device with the name of its card, such as ``cuda:0 (NVIDIA L4)``."""
     if not device.startswith(CUDA):

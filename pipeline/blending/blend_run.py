@@ -50,7 +50,7 @@ def blend_text(result: BlendResult) -> str:
         list(_gains(result)),
         _spreads(result),
         class_lines(result.classes),
-        [*_copied(result), calibration_line(result.calibration), f"run: {result.run}"],
+        [*_leaked(result), calibration_line(result.calibration), f"run: {result.run}"],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -119,7 +119,7 @@ class _PartRun:
     head: str
     layout: str
     baselines: Mapping[str, Score]
-    copied: int
+    leaked: int
     notes: tuple[str, ...]
 
 
@@ -134,7 +134,7 @@ def _read_part(folder: Path, name: str) -> _PartRun:
         model.head.head,
         model.head.layout,
         metrics.baselines,
-        metrics.copied,
+        metrics.leaked,
         metrics.notes,
     )
 
@@ -159,7 +159,7 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         run=run,
         head=BLEND_NAME,
         parts=scored,
-        best=best,
+        best_part=best,
         validation=blended.held_out.validation.score(),
         test=test.score(),
         gain_validation=difference(blended.held_out.validation, sides[best][0]),
@@ -171,7 +171,7 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         over_folds=blended.over_folds,
         classes=class_scores(test, blended.held_out.names.all),
         calibration=calibration_of(test, blended.temperatures[0]),
-        copied=first.copied,
+        leaked=first.leaked,
         notes=first.notes,
     )
 
@@ -221,7 +221,7 @@ def _scores(result: BlendResult) -> list[str]:
 
 def _gains(result: BlendResult) -> Iterator[str]:
     """The blend against the run that one would take without it."""
-    best = f"{result.best + 1}: {result.parts[result.best].head}"
+    best = f"{result.best_part + 1}: {result.parts[result.best_part].head}"
     yield f"the blend against {best}, the run that validates best:"
     for side, gain in (("validation", result.gain_validation), ("test", result.gain_test)):
         low, high = gain.interval
@@ -242,9 +242,9 @@ def _spreads(result: BlendResult) -> list[str]:
     return lines
 
 
-def _copied(result: BlendResult) -> Iterator[str]:
-    if result.copied:
+def _leaked(result: BlendResult) -> Iterator[str]:
+    if result.leaked:
         yield (
-            f"{result.copied:,} of {result.test.texts:,} test texts have a near-copy in "
+            f"{result.leaked:,} of {result.test.texts:,} test texts have a near-copy in "
             "training: see the scores of the runs without them"
         )

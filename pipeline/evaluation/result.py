@@ -15,8 +15,8 @@ from pipeline.evaluation.breakdown import ClassScore, Collapse, Parts
 from pipeline.evaluation.evaluation import Difference, Evaluation, Score
 from pipeline.evaluation.repeats import RepeatedScore
 
-VERSION = 2
-"""Of the form of results in ``metrics.json`` and ``--json``; 1 had no number and no advice."""
+VERSION = 3
+"""Of ``metrics.json`` and the results in ``--json``; ``runs/formats.py`` reads older ones."""
 
 BLEND_NAME = "blend"
 """In place of the name of a head."""
@@ -48,7 +48,7 @@ class TrainingScore:
 
     Attributes:
         fold, seed: which; without folds, fold 1.
-        kept: whether it is the one of its fold that validates best.
+        best: whether it is the one of its fold that validates best.
         validation, test: its scores.
         temperature: fitted on its validation texts.
         epochs, best_epoch: passes made, and the one whose weights were kept.
@@ -58,7 +58,7 @@ class TrainingScore:
 
     fold: int
     seed: int
-    kept: bool
+    best: bool
     validation: Score
     test: Score
     temperature: float
@@ -80,7 +80,7 @@ class Scores:
             text counts once.
         baselines: test scores of what it must beat, by name.
         notes: what a user must know about the split.
-        copied: test texts with a copy or near-copy among the training texts.
+        leaked: test texts with a near-duplicate among the training texts.
         seeds, folds: how many trainings a split, and how many folds; 0 without.
         over_seeds: test scores over the seeds; None of one seed.
         over_folds: test scores over the folds; None without folds.
@@ -94,7 +94,7 @@ class Scores:
     test: Score
     baselines: Mapping[str, Score]
     notes: tuple[str, ...]
-    copied: int = 0
+    leaked: int = 0
     seeds: int = 1
     folds: int = 0
     over_seeds: RepeatedScore | None = None
@@ -120,11 +120,10 @@ class ExperimentResult(Scores):
         epochs, best_epoch: passes made, and the one whose weights were kept.
         parameters: trained numbers of the head.
         seconds: ``encoding`` and ``training``, of all trainings together.
-        test_without_copies: the head's score on all test texts without a copy; None if there
-            are none.
+        test_without_leaked: the score on the test texts that are not leaked; None if all are.
         refit: whether the head learned from the validation texts too, once these had chosen it:
             the validation score is then that of the head before.
-        trials: every training.
+        trainings: every training.
         by_length: the test texts in parts by their tokens.
         by_truncation: whole and truncated test texts; None where one of the two lacks.
         collapse: the class that is predicted for almost every text; None where all is well.
@@ -138,28 +137,27 @@ class ExperimentResult(Scores):
     best_epoch: int
     parameters: int
     seconds: Mapping[str, float]
-    test_without_copies: Score | None = None
+    test_without_leaked: Score | None = None
     tokens_cut_share: float = 0.0
     refit: bool = False
-    trials: tuple[TrainingScore, ...] = ()
+    trainings: tuple[TrainingScore, ...] = ()
     by_length: Parts | None = None
     by_truncation: Parts | None = None
     collapse: Collapse | None = None
     advice: tuple[str, ...] = ()
 
     @property
-    def flattered(self) -> bool:
-        """Whether copies raise or lower the test accuracy beyond noise.
+    def leakage_matters(self) -> bool:
+        """Whether leaked texts raise or lower the test accuracy beyond noise.
 
-        Test of ``heads.evaluation.metrics.differ``, 95 %, of the copied test texts against the
-        others.
+        ``heads.evaluation.metrics.differ`` tests at 95 % the leaked texts against the others.
         """
-        rest = self.test_without_copies
-        if not self.copied or rest is None:
+        rest = self.test_without_leaked
+        if not self.leaked or rest is None:
             return False
         others = rest.accuracy * rest.texts
-        copied = self.test.accuracy * self.test.texts - others
-        return differ(np.array([copied, others]), np.array([self.copied, rest.texts]))
+        leaked = self.test.accuracy * self.test.texts - others
+        return differ(np.array([leaked, others]), np.array([self.leaked, rest.texts]))
 
 
 @dataclass(frozen=True)
@@ -187,12 +185,12 @@ class BlendResult(Scores):
 
     Attributes:
         parts: the runs, in the order given.
-        best: the index among them of the one that validates best.
+        best_part: the index among them, from 0, of the one that validates best.
         gain_validation, gain_test: by how much it is more often right than the best part.
     """
 
     parts: tuple[BlendPart, ...]
-    best: int
+    best_part: int
     gain_validation: Difference
     gain_test: Difference
 
