@@ -16,6 +16,7 @@ from features.errors import CacheError, EncoderError
 from features.storage.location import Location
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
+from heads.device import AUTO, find_device
 from heads.evaluation.calibration import mean_of, tempered
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
@@ -54,6 +55,7 @@ class Predictor:
         provenance: what the run was trained on, and when.
         reference: what its training texts look like; None of a run that does not say.
         load_encoder: gives an encoder when texts are missing from the store.
+        device: what the heads predict on, as ``ExperimentConfig.device``.
     """
 
     opened: OpenedModel
@@ -63,6 +65,7 @@ class Predictor:
     provenance: Provenance
     reference: Reference | None
     load_encoder: Callable[[EncoderModel], Encoder]
+    device: str = AUTO
 
     @classmethod
     def load(
@@ -75,6 +78,7 @@ class Predictor:
         trust_remote_code: bool = False,
         memory: float | None = None,
         load: Callable[[EncoderModel], Encoder] | None = None,
+        device: str = AUTO,
     ) -> Predictor:
         """Open a finished run.
 
@@ -88,11 +92,14 @@ class Predictor:
                 that.
             memory: as the attribute.
             load: gives an encoder, and is called once for each; None loads the model itself.
+            device: as the attribute.
 
         Raises:
+            SettingError: this machine does not have the device.
             CacheError: no such run, or a damaged one.
             EncoderError: the encoder is gone, or is not the one that the run was trained on.
         """
+        find_device(device)
         opened = open_model(run, runs)
         models = _find_encoders(opened, encoders, trust_remote_code)
         reference = read_reference(opened.folders[_order(opened)[0]] / REFERENCE)
@@ -104,6 +111,7 @@ class Predictor:
             Provenance.of(opened),
             reference,
             _LoadedOnce(load or load_encoder),
+            device,
         )
 
     @cached_property
