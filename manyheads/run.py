@@ -52,12 +52,14 @@ class Run:
         encoders: Sequence[str] = (),
         memory: float | None = None,
         trust_remote_code: bool = False,
+        device: str = ExperimentConfig.device,
     ) -> None:
         self.folder = folder
         self._cache = cache
         self._encoders = tuple(encoders)
         self._memory = memory
         self._trust_remote_code = trust_remote_code
+        self._device = device
 
     @property
     def name(self) -> str:
@@ -193,6 +195,7 @@ class Run:
             encoders=self._encoders,
             trust_remote_code=self._trust_remote_code,
             memory=self._memory,
+            device=self._device,
         )
 
     @property
@@ -234,6 +237,7 @@ def load_run(
     encoder: str | Sequence[str] = (),
     memory: float | None = None,
     trust_remote_code: bool = False,
+    device: str = ExperimentConfig.device,
 ) -> Run:
     """Return a finished run.
 
@@ -244,6 +248,7 @@ def load_run(
         encoder: where its encoder is now, if it was moved; of a blend several.
         memory: GB that vectors may take; None: half of what is available.
         trust_remote_code: run the Python code that comes with the encoder.
+        device: what the heads predict on, such as ``cpu``; ``auto`` is a GPU if there is one.
 
     Raises:
         CacheError: there is no such run, or it failed.
@@ -255,4 +260,5 @@ def load_run(
         encoders=(encoder,) if isinstance(encoder, str) else encoder,
         memory=memory,
         trust_remote_code=trust_remote_code,
+        device=device,
     )

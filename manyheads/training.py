@@ -68,6 +68,7 @@ def train(
         config.vectors.cache,
         memory=config.vectors.memory,
         trust_remote_code=config.vectors.trust_remote_code,
+        device=config.device,
     )
 
 

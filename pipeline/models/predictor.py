@@ -18,6 +18,7 @@ from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from heads.device import AUTO, find_device
 from heads.evaluation.calibration import mean_of, tempered
+from heads.registry import device_of
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, load_encoder, with_pooled
@@ -148,7 +149,7 @@ class Predictor:
             explained = explain > 0 and index == order[0]
             vectors = self._vectors(index, texts, explained)
             table = vectors.table(parts[index].spec.layout)
-            probabilities.append(parts[index].head.predict_proba(table, np.arange(len(table))))
+            probabilities.append(self._probabilities(index, table))
             warnings += self._unseen(index, vectors, table)
             truncated |= vectors.truncated
             if index == order[0]:
@@ -184,6 +185,12 @@ class Predictor:
             model=model,
             load=self.load_encoder,
         )
+
+    def _probabilities(self, index: int, table: FeatureTable) -> np.ndarray:
+        """(N, C) probabilities of a part."""
+        head = self.opened.parts[index].head
+        device = device_of(head.head, self.device)
+        return head.predict_proba(table, np.arange(len(table)), device)
 
     def _unseen(self, index: int, vectors: Vectors, table: FeatureTable) -> list[str]:
         """What of the texts a part does not see."""
