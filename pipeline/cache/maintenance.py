@@ -82,7 +82,7 @@ class Compacted:
                     "fingerprint": name,
                     "shards_before": done.shards_before,
                     "shards_after": done.shards_after,
-                    "copies_removed": done.copies,
+                    "copies_removed": done.repeats,
                 }
                 for name, done in self.spaces.items()
             ],
@@ -94,7 +94,7 @@ class Compacted:
         """Return one line per space, for people."""
         lines = [
             f"{name}: {done.shards_before:,} shards -> {done.shards_after:,}"
-            + (f", {done.copies:,} texts stored twice removed" if done.copies else "")
+            + (f", {done.repeats:,} texts stored twice removed" if done.repeats else "")
             for name, done in self.spaces.items()
         ]
         sizes = f"{megabytes(self.size_before)} -> {megabytes(self.size_after)}"

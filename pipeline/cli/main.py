@@ -19,6 +19,7 @@ from pipeline.cli.command import CACHE, USUAL, Command
 from pipeline.cli.commands import (
     audit,
     blend,
+    encoders,
     export,
     export_model,
     features,
@@ -26,8 +27,10 @@ from pipeline.cli.commands import (
     layers,
     lr_range,
     predict,
+    runs,
     train,
 )
+from pipeline.cli.commands import show as show_command
 from pipeline.cli.commands.cache import cache, collect, compact, verify
 from pipeline.cli.parser import Parser
 from pipeline.cli.system_errors import system_error
@@ -145,6 +148,20 @@ COMMANDS = {
         predict.run,
         USUAL,
     ),
+    "runs": Command(
+        "list the finished runs with their scores",
+        "--data texts.csv --sort test",
+        runs.add_options,
+        runs.run,
+        USUAL,
+    ),
+    "show": Command(
+        "say what a run is, what its files are for and what to do next",
+        "latest",
+        show_command.add_options,
+        show_command.run,
+        USUAL,
+    ),
     "audit": Command(
         "find what is wrong with a corpus",
         "--data texts.csv --write-clean clean.csv",
@@ -170,6 +187,12 @@ COMMANDS = {
         "20261121-083000-cnn-1f2e3d 20261121-083512-lstm-4a5b6c",
         blend.add_options,
         blend.run,
+    ),
+    "encoders": Command(
+        "compare encoders on your data, and what they cost",
+        "--data texts.csv --encoder all-MiniLM-L6-v2 --encoder FOLDER",
+        encoders.add_options,
+        encoders.run,
     ),
     "layers": Command(
         "find the encoder's layer that serves a corpus best",
