@@ -8,7 +8,6 @@ from features.errors import SettingError
 from features.messages import listed
 from features.options import Options, option
 from features.vectors.table import TOKENS
-from heads.registry import HEADS, head_type
 from pipeline.config import DataConfig, VectorConfig
 
 FEWEST = 50
@@ -42,6 +41,8 @@ class EncodersConfig(Options):
     seed: int = option(0, "begin with this seed", metavar="N", parse=int)
 
     def __post_init__(self) -> None:
+        from heads.registry import HEADS, head_type  # pydantic is slow to import
+
         super().__post_init__()
         if len(set(self.encoders)) < 2 or len(set(self.encoders)) < len(self.encoders):
             raise SettingError(
