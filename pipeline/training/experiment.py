@@ -17,6 +17,8 @@ from features.duplicates.duplicates import Duplicates, cached_duplicates, leaked
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.vectors.table import POOLED
+from heads.device import CPU, device_label
+from heads.registry import device_of
 from pipeline.config import ExperimentConfig
 from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
@@ -60,6 +62,7 @@ def run_prepared(
     """
     config, layout, corpus = prepared.config, prepared.layout, prepared.corpus
     labels, described = corpus.labels or (), config.to_dict()
+    device = device_of(config.head, config.device)  # before an encoder starts the GPU
     vectors = ensure_vectors(
         corpus.texts, config.vectors, with_pooled(layout), model=prepared.model, load=load
     )
@@ -73,14 +76,18 @@ def run_prepared(
     else:
         splits = (split_corpus(corpus, config.data, copies),)
     spec = vectors.space(layout).spec
-    decided = config.head, spec.fingerprint, corpus.digest
+    decided = config.head, spec.fingerprint, corpus.digest, device_label(device)
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
-        outcome = run_trainings(config, table, labels, splits, journal)
+        if device != CPU:
+            print_note(f"training on {device_label(device)}")
+        outcome = run_trainings(config, table, labels, splits, journal, device)
         result = _result(config, layout, corpus, vectors, copies, outcome)
         result = replace(result, run=run.final)
         with writing(run):
-            record = RunContents(described, corpus, spec, outcome, pooled, vectors.model.commit)
+            record = RunContents(
+                described, corpus, spec, outcome, pooled, vectors.model.commit, device
+            )
             write_run(run.folder, record, result)
     journal.close()
     return replace(result, run=run.final)

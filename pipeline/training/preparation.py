@@ -17,6 +17,7 @@ from features.errors import SettingError
 from features.splits.split import Split
 from features.vectors.spec import parse_layers
 from heads.class_weights import check_weights
+from heads.device import check_here
 from heads.registry import check_layout, head_type, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
@@ -63,12 +64,13 @@ def check_head(config: ExperimentConfig) -> tuple[HeadSettings, str]:
     """Return the settings of a configuration's head, for two classes, and its layout.
 
     Raises:
-        SettingError: no such head or setting, a value out of range, or a layout that the head
-            does not take.
+        SettingError: no such head or setting, a value out of range, a layout that the head
+            does not take, or a device that this machine does not have.
     """
     settings = make_settings(config.head, config.overrides(classes=2))
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
+    check_here(config.device)
     return settings, layout
 
 

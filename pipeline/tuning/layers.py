@@ -26,7 +26,8 @@ from features.splits.strata import sample
 from features.store.space import Space
 from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads.registry import head_type, make_settings
+from heads.device import CPU
+from heads.registry import device_of, head_type, make_settings
 from heads.settings import HeadSettings
 from heads.trained import fit
 from pipeline.config import VectorConfig
@@ -133,6 +134,7 @@ def run_layers(
     settings = make_settings(
         config.head, {**_quick(config.head), **config.settings, "refit": False}
     )
+    device = device_of(config.head, config.device)
     whole = read_labelled(config.data)
     check_labels(settings, whole.labels or ())
     rows, test = draw_rows(whole, config.sample, config.data.split_seed)
@@ -154,7 +156,7 @@ def run_layers(
         for layer, space in spaces.items():
             values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
             rights = [
-                _right(config.head, settings, values, labels, split, seed, progress)
+                _right(config.head, settings, values, labels, split, seed, progress, device)
                 for seed in seeds
             ]
             answers[layer] = np.stack(rights)
@@ -221,12 +223,12 @@ def _right(
     split: Split,
     seed: int,
     progress: Progress,
+    device: str = CPU,
 ) -> np.ndarray:
     """Return (n,) bool: which validation texts a newly trained head labels correctly."""
-    trained = fit(
-        head, settings, values, labels, split.train, split.validation, split.classes, seed
-    )
-    predicted = trained.predict_proba(values, split.validation).argmax(axis=1)
+    sides = split.train, split.validation, split.classes
+    trained = fit(head, settings, values, labels, *sides, seed, device=device)
+    predicted = trained.predict_proba(values, split.validation, device).argmax(axis=1)
     progress.advance(1)
     right: np.ndarray = predicted == labels[split.validation]
     return right

@@ -21,7 +21,7 @@ from features.output import appearing
 from features.vectors.table import POOLED
 from heads.learning_rate import RangeTest, check_range, range_test
 from heads.problem import Problem
-from heads.registry import check_layout, head_type, make_settings
+from heads.registry import check_layout, device_of, head_type, make_settings
 from pipeline.command_line import command
 from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
@@ -112,6 +112,7 @@ def run_lr_range(
     settings = make_settings(training.head, training.overrides(classes=2))
     layout = training.layout or head_type(training.head).layouts[0]
     check_layout(training.head, layout)
+    device = device_of(training.head, training.device)
     corpus = read_labelled(training.data)
     check_labels(settings, corpus.labels or ())  # the last that is refused before any work
     vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
@@ -126,6 +127,7 @@ def run_lr_range(
         split.validation,
         len(split.classes),
         split.classes,
+        device,
     )
     settings = make_settings(training.head, training.overrides(len(split.classes)))
     settings = on_split(settings, split)
