@@ -19,6 +19,7 @@ from features.options import Options, option
 from features.output import check_output
 from features.storage.location import Location, local_path, parse_location
 from features.vectors.spec import LAYOUTS
+from heads.device import AUTO, check_device
 from heads.presets import check_head, find_preset
 
 
@@ -188,6 +189,18 @@ def plot_option(name: str, words: str) -> Path | None:
     )
 
 
+def device_option() -> str:
+    """Return the option for what a head learns and predicts on."""
+    return option(
+        AUTO,
+        "learn and predict with the head on this device: auto, cpu, cuda, cuda:N or mps; those "
+        "that encode are --devices",
+        metavar="NAME",
+        check=check_device,
+        otherwise="auto, a GPU if torch finds one",
+    )
+
+
 @dataclass(frozen=True)
 class ExperimentConfig:
     """One whole experiment; everything needed to repeat it.
@@ -226,6 +239,7 @@ class ExperimentConfig:
     seed: int = option(
         0, "draw every random choice of the training from this seed", metavar="N", parse=int
     )
+    device: str = device_option()
     seeds: int = option(
         1,
         "train with N seeds, --seed and those after it, and report mean and spread",
@@ -255,6 +269,7 @@ class ExperimentConfig:
     )
 
     def __post_init__(self) -> None:
+        check_device(self.device)
         if not 0 <= self.seed < 2**31:
             raise SettingError(f"--seed must lie between 0 and {2**31 - 1}; got {self.seed}")
         if not 1 <= self.seeds <= 2**31 - self.seed:

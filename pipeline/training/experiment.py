@@ -1,6 +1,7 @@
 """One whole experiment: labelled texts + encoder + head -> a run folder.
 
-read_corpus -> ensure_vectors -> copies -> split or folds -> trials -> scores -> run folder
+read_corpus -> ensure_vectors -> near-duplicates -> split or folds -> trainings -> scores
+-> run folder
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from features.duplicates.duplicates import Duplicates, cached_duplicates, leaked
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.vectors.table import POOLED
+from heads.device import CPU, device_label
+from heads.registry import device_of
 from pipeline.config import ExperimentConfig
 from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
@@ -59,6 +62,7 @@ def run_prepared(
     """
     config, layout, corpus = prepared.config, prepared.layout, prepared.corpus
     labels, described = corpus.labels or (), config.to_dict()
+    device = device_of(config.head, config.device)  # before an encoder starts the GPU
     vectors = ensure_vectors(
         corpus.texts, config.vectors, with_pooled(layout), model=prepared.model, load=load
     )
@@ -72,14 +76,18 @@ def run_prepared(
     else:
         splits = (split_corpus(corpus, config.data, copies),)
     spec = vectors.space(layout).spec
-    decided = config.head, spec.fingerprint, corpus.digest
+    decided = config.head, spec.fingerprint, corpus.digest, device_label(device)
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
-        outcome = run_trainings(config, table, labels, splits, journal)
+        if device != CPU:
+            print_note(f"training on {device_label(device)}")
+        outcome = run_trainings(config, table, labels, splits, journal, device)
         result = _result(config, layout, corpus, vectors, copies, outcome)
         result = replace(result, run=run.final)
         with writing(run):
-            record = RunContents(described, corpus, spec, outcome, pooled, vectors.model.commit)
+            record = RunContents(
+                described, corpus, spec, outcome, pooled, vectors.model.commit, device
+            )
             write_run(run.folder, record, result)
     journal.close()
     return replace(result, run=run.final)
@@ -93,10 +101,10 @@ def _result(
     copies: Duplicates,
     outcome: Trainings,
 ) -> ExperimentResult:
-    """Everything that is measured; the run folder is filled in later."""
+    """Return the result; its run folder is set later."""
     first, test, names = outcome.first, outcome.test, outcome.names
     split = first.split
-    dealt = np.concatenate([split.train, split.validation, split.test])
+    split_rows = np.concatenate([split.train, split.validation, split.test])
     leaking = np.concatenate(
         [leaked(copies, training.learned, training.split.test) for training in outcome.best]
     )
@@ -109,7 +117,7 @@ def _result(
         head=config.head,
         layout=layout,
         encoded=vectors.report.encoded,
-        truncated=int(vectors.truncated[dealt].sum()),
+        truncated=int(vectors.truncated[split_rows].sum()),
         validation=outcome.validation.score(),
         test=test.score(),
         baselines={name: score(test.labels, each) for name, each in predicted.items()},
@@ -123,7 +131,7 @@ def _result(
         notes=first.split.notes,
         leaked=int(leaking.sum()),
         test_without_leaked=_score_some(test, ~leaking),
-        tokens_cut_share=round(vectors.cut_share(dealt), 6),
+        tokens_cut_share=round(vectors.cut_share(split_rows), 6),
         refit=first.trained.settings.refit,
         seeds=config.seeds,
         folds=config.folds,
@@ -156,7 +164,7 @@ def _training_score(training: Training, outcome: Trainings) -> TrainingScore:
 
 
 def _score_some(evaluation: Evaluation, chosen: np.ndarray) -> Score | None:
-    """The score of some of the texts of a side; None of none."""
+    """Return the score of some texts of a side; None if there are none."""
     if not chosen.any():
         return None
     return score(evaluation.labels[chosen], evaluation.predicted[chosen])
@@ -165,7 +173,7 @@ def _score_some(evaluation: Evaluation, chosen: np.ndarray) -> Score | None:
 def _baselines(
     config: ExperimentConfig, texts: Sequence[str], outcome: Trainings
 ) -> dict[str, np.ndarray]:
-    """Return what baselines predict on all test texts, that learned from what the heads did."""
+    """Return the predictions of baselines that learned from the same texts as the heads."""
     labels, root = outcome.labels, config.vectors.cache
     sides = [(training.learned, training.split.test) for training in outcome.best]
     found = {
@@ -173,10 +181,10 @@ def _baselines(
     }
     try:
         found[TFIDF] = [
-            baselines.kept_tfidf_logistic(root, texts, labels, *side) for side in sides
+            baselines.cached_tfidf_logistic(root, texts, labels, *side) for side in sides
         ]
-    except Exception as error:  # whatever texts do to it: the heads are trained
+    except Exception as error:  # a failed baseline must not lose trained heads
         print_note(
-            f"note: the TF-IDF baseline cannot be had ({error}); the run is kept without it"
+            f"note: the TF-IDF baseline failed ({error}); the run is complete without it"
         )
     return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -1,4 +1,4 @@
-"""An experiment before anything costs time: what is wrong with it is refused here.
+"""Check an experiment before anything takes time.
 
     configuration -> settings, encoder, texts, sides, place for the run -> PreparedExperiment
 
@@ -17,6 +17,7 @@ from features.errors import SettingError
 from features.splits.split import Split
 from features.vectors.spec import parse_layers
 from heads.class_weights import check_weights
+from heads.device import check_here
 from heads.registry import check_layout, head_type, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
@@ -66,12 +67,13 @@ def check_head(config: ExperimentConfig) -> tuple[HeadSettings, str]:
     """Return the settings of a configuration's head, for two classes, and its layout.
 
     Raises:
-        SettingError: no such head or setting, a value out of range, or a layout that the head
-            does not take.
+        SettingError: no such head or setting, a value out of range, a layout that the head
+            does not take, or a device that this machine does not have.
     """
     settings = make_settings(config.head, config.overrides(classes=2))
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
+    check_here(config.device)
     return settings, layout
 
 
@@ -115,7 +117,7 @@ def find_encoder(config: VectorConfig) -> EncoderModel:
 def _given_splits(
     config: ExperimentConfig, corpus: Corpus
 ) -> tuple[ExperimentConfig, tuple[Split, ...] | None]:
-    """The configuration with the place of the run of ``split_of``, and the splits of that.
+    """Return the configuration with the path of the run of ``split_of``, and its splits.
 
     Raises:
         CacheError: there is no such run, or it is damaged.

@@ -11,6 +11,7 @@ import numpy as np
 from features.corpus.corpus import Corpus
 from features.vectors.spec import FeatureSpec
 from heads.checkpoint import save
+from heads.device import CPU, device_label
 from heads.registry import head_type
 from pipeline.evaluation.breakdown import CLASSES, write_classes
 from pipeline.evaluation.result import ExperimentResult
@@ -31,7 +32,7 @@ from pipeline.training.trainings import Trainings
 
 @dataclass(frozen=True, eq=False)
 class RunContents:
-    """What a run folder is written from, beside the result.
+    """What a run folder is written from, besides the result.
 
     Attributes:
         config: the experiment's configuration as plain values.
@@ -40,6 +41,7 @@ class RunContents:
         outcome: every training; the folder holds the head of ``outcome.first``.
         pooled: (N, D) pooled vectors of the corpus, to tell which texts are near.
         commit: of the encoder on the hub; '' where it lies in a folder of its own.
+        device: that the heads learned on.
     """
 
     config: Values
@@ -48,6 +50,7 @@ class RunContents:
     outcome: Trainings
     pooled: np.ndarray
     commit: str = ""
+    device: str = CPU
 
 
 def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> None:
@@ -68,7 +71,7 @@ def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> No
 
 
 def _resolved(record: RunContents) -> Resolved:
-    """What the options came to for the head in the run folder."""
+    """Return the resolved options of the head in the run folder."""
     first = record.outcome.first
     split = first.split
     return Resolved(
@@ -79,6 +82,7 @@ def _resolved(record: RunContents) -> Resolved:
         encoder_commit=record.commit,
         corpus_digest=record.corpus.digest,
         classes=split.classes,
+        device=device_label(record.device),
         rows=SideRows(
             train=len(split.train), validation=len(split.validation), test=len(split.test)
         ),
@@ -86,14 +90,14 @@ def _resolved(record: RunContents) -> Resolved:
 
 
 def _history(outcome: Trainings) -> Iterator[HistoryLine]:
-    """Every epoch of every training."""
+    """Yield every epoch of every training."""
     for training in outcome.trainings:
         for epoch in training.trained.history:
             yield HistoryLine(training.fold, training.seed, epoch)
 
 
 def _errors(record: RunContents) -> list[Misclassified]:
-    """Every test text labelled wrongly, the surest first, with what its head learned nearby."""
+    """Return the misclassified test texts, the most confident first, with their neighbours."""
     classes = record.outcome.names.classes
     errors = [
         error
@@ -125,7 +129,7 @@ def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:
 
 
 def held_out_of(corpus: Corpus, outcome: Trainings) -> HeldOutPredictions:
-    """Those of an experiment."""
+    """Return the held-out predictions of an experiment."""
     return HeldOutPredictions(
         corpus.digest,
         outcome.names,

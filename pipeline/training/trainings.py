@@ -18,6 +18,7 @@ from features.errors import DivergedError
 from features.splits.split import Split
 from features.vectors.table import FeatureTable
 from heads.class_weights import weights_of
+from heads.device import CPU
 from heads.evaluation.calibration import fit_temperature, softmax
 from heads.problem import EpochRecord, OnEpoch
 from heads.registry import head_type, make_settings
@@ -32,13 +33,13 @@ from pipeline.training.resume import FinishedTraining, FinishedTrainings
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """One training and what came of it.
+    """One training and its results.
 
     Attributes:
         fold: from 1.
         seed: of the training.
-        split: who trained, validated and tested.
-        learned: rows that the head has learned from in the end.
+        split: the training, validation and test rows.
+        learned: rows that the final head was trained on.
         trained: that head, with its temperature.
         validation, test: predictions in the ids of ``ClassNames``; those on validation are of
             the head before it learned from those texts too.
@@ -56,12 +57,12 @@ class Training:
 
     @property
     def name(self) -> str:
-        """``fold-1-seed-0``, also a folder's name."""
+        """Return ``fold-1-seed-0``, which is also the name of a folder."""
         return f"fold-{self.fold}-seed-{self.seed}"
 
     @property
     def validation_rank(self) -> tuple[float, float]:
-        """How well it validates, higher is better: accuracy, then the loss with its sign."""
+        """Return accuracy and negative loss on validation; higher is better."""
         best = self.trained.history[self.trained.best_epoch - 1]
         return best.validation_accuracy, -best.held_out_loss
 
@@ -72,7 +73,7 @@ class Trainings:
 
     Attributes:
         trainings: by fold, then by seed.
-        best: the training of each fold that validates best, the first among equals.
+        best: the training of each fold that is best on validation; the first of equal ones.
         names: the class ids.
         labels: (N,) int64 class ids of the whole corpus.
     """
@@ -113,7 +114,7 @@ class Trainings:
 
     @property
     def over_seeds(self) -> RepeatedScore | None:
-        """The test scores over seeds, of all folds pooled; None of one seed."""
+        """Return the test scores over seeds, pooled over folds; None with one seed."""
         seeds = sorted({training.seed for training in self.trainings})
         if len(seeds) == 1:
             return None
@@ -125,7 +126,7 @@ class Trainings:
 
     @property
     def over_folds(self) -> RepeatedScore | None:
-        """The test scores over folds; None of one."""
+        """Return the test scores over folds; None with one fold."""
         if len(self.best) == 1:
             return None
         tests = [
@@ -142,6 +143,7 @@ def run_trainings(
     labels: Sequence[str],
     splits: Sequence[Split],
     finished: FinishedTrainings,
+    device: str = CPU,
 ) -> Trainings:
     """Train every seed on every split, except what an unfinished run has trained.
 
@@ -151,9 +153,10 @@ def run_trainings(
         labels: N labels.
         splits: of those texts; each of them one fold.
         finished: trainings of this experiment that are stored already.
+        device: what the heads learn and predict on.
 
     Raises:
-        BadVectorError, DivergedError: as ``heads.trained.fit``.
+        BadVectorError, DivergedError, DeviceMemoryError: as ``heads.trained.fit``.
     """
     names = ClassNames.of(labels, splits)
     truth = names.ids(labels)
@@ -170,14 +173,15 @@ def run_trainings(
             known = found is not None
             if found is None:
                 try:
+                    rows = split, learned
                     found = _train(
-                        config.head, settings, table, ids, split, learned, seed, on_epoch
+                        config.head, settings, table, ids, *rows, seed, on_epoch, device
                     )
                 except DivergedError as error:
                     raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
-                finished.keep(settings, split, seed, found)
+                finished.store(settings, split, seed, found)
             evaluate = partial(_evaluate, split, names, truth, found.trained.temperature)
-            test = found.trained.logits(table, split.test)
+            test = found.trained.logits(table, split.test, device)
             training = Training(
                 fold,
                 seed,
@@ -203,25 +207,26 @@ def _train(
     learned: np.ndarray,
     seed: int,
     on_epoch: OnEpoch | None,
+    device: str,
 ) -> FinishedTraining:
-    """One training: the epoch by validation, its temperature, then from all that may teach."""
+    """Train once: choose the epoch and fit the temperature on validation, then refit."""
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
-    chosen = fit(head, settings, table, ids, *sides, seed, on_epoch)
-    trained = refit(chosen, table, ids, learned, seed) if settings.refit else chosen
+    chosen = fit(head, settings, table, ids, *sides, seed, on_epoch, device)
+    trained = refit(chosen, table, ids, learned, seed, device) if settings.refit else chosen
     seconds = time.perf_counter() - start
-    held_out = chosen.logits(table, split.validation)
+    held_out = chosen.logits(table, split.validation, device)
     temperature = fit_temperature(ids[split.validation], held_out)
     return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
 
 
 def _settings(config: ExperimentConfig, split: Split) -> HeadSettings:
-    """Return those of the head on one split."""
+    """Return the settings of the head on one split."""
     return on_split(make_settings(config.head, config.overrides(len(split.classes))), split)
 
 
 def on_split(settings: HeadSettings, split: Split) -> HeadSettings:
-    """Return the settings without weights of classes that the training of a split lacks."""
+    """Return the settings without weights of classes that are missing from training."""
     if not isinstance(settings, TrainingSettings):
         return settings
     rule = weights_of(settings.class_weights, split.classes)
@@ -229,7 +234,7 @@ def on_split(settings: HeadSettings, split: Split) -> HeadSettings:
 
 
 def _learned(settings: HeadSettings, split: Split, ids: np.ndarray) -> np.ndarray:
-    """Rows that the head learns from in the end, of classes that training knows."""
+    """Return the rows that the final head is trained on, without unknown classes."""
     if not settings.refit:
         return split.train
     held_out = split.validation[ids[split.validation] < len(split.classes)]
@@ -245,7 +250,7 @@ def _evaluate(
     rows: np.ndarray,
     logits: np.ndarray,
 ) -> Evaluation:
-    """What logits (n, C of the split) of some rows predict.
+    """Return the predictions of logits (n, C of the split) for some rows.
 
     Args:
         truth: (N,) class ids as ``names`` counts them.
@@ -262,7 +267,7 @@ def _evaluate(
 def _align_columns(
     probabilities: np.ndarray, classes: tuple[str, ...], names: ClassNames
 ) -> np.ndarray:
-    """(n, C) with a column for every class of ``names``; 0 for those that a fold lacks."""
+    """Return (n, C) with a column per class of ``names``; 0 for classes that a fold lacks."""
     if classes == names.classes:
         return probabilities
     wide = np.zeros((len(probabilities), len(names.classes)), probabilities.dtype)

@@ -26,7 +26,8 @@ from features.splits.strata import sample
 from features.store.space import Space
 from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads.registry import head_type, make_settings
+from heads.device import CPU
+from heads.registry import device_of, head_type, make_settings
 from heads.settings import HeadSettings
 from heads.trained import fit
 from pipeline.config import VectorConfig
@@ -75,11 +76,11 @@ class LayersResult:
 
     @property
     def advice(self) -> list[str]:
-        """What to do, one sentence a line."""
+        """Return what to do, one sentence per line."""
         return advice(self.comparison, self.config.head, self.validation)
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         comparison = self.comparison
         return {
             "data": self.data,
@@ -101,7 +102,7 @@ class LayersResult:
         }
 
     def to_text(self) -> str:
-        """The table and the advice for people."""
+        """Return the table and the advice, for people."""
         trainings = (
             f"{self.config.seeds} training{'s' if self.config.seeds > 1 else ''} a layer"
         )
@@ -133,6 +134,7 @@ def run_layers(
     settings = make_settings(
         config.head, {**_quick(config.head), **config.settings, "refit": False}
     )
+    device = device_of(config.head, config.device)
     whole = read_labelled(config.data)
     check_labels(settings, whole.labels or ())
     rows, test = draw_rows(whole, config.sample, config.data.split_seed)
@@ -154,11 +156,11 @@ def run_layers(
         for layer, space in spaces.items():
             values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
             rights = [
-                _answers(config.head, settings, values, labels, split, seed, progress)
+                _right(config.head, settings, values, labels, split, seed, progress, device)
                 for seed in seeds
             ]
             answers[layer] = np.stack(rights)
-        right = _answers(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
+        right = _right(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
     result = LayersResult(
         data=whole.name,
         model=model.label,
@@ -178,7 +180,7 @@ def run_layers(
 
 
 def draw_rows(corpus: Corpus, count: int, seed: int) -> tuple[np.ndarray, float | None]:
-    """Sorted rows of a stratified sample, and the share of them to set aside as test.
+    """Return the sorted rows of a stratified sample, and their share to set aside as test.
 
     Where the file marks test rows they are left out and none are set aside; where it marks
     validation rows, those are a fifth of the sample at the most. Otherwise the sample is split
@@ -213,7 +215,7 @@ def _quick(head: str) -> dict[str, object]:
     return {name: value for name, value in QUICK.items() if name in known}
 
 
-def _answers(
+def _right(
     head: str,
     settings: HeadSettings,
     values: FeatureTable,
@@ -221,12 +223,12 @@ def _answers(
     split: Split,
     seed: int,
     progress: Progress,
+    device: str = CPU,
 ) -> np.ndarray:
-    """(n,) bool: which validation texts a newly trained head labels rightly."""
-    trained = fit(
-        head, settings, values, labels, split.train, split.validation, split.classes, seed
-    )
-    predicted = trained.predict_proba(values, split.validation).argmax(axis=1)
+    """Return (n,) bool: which validation texts a newly trained head labels correctly."""
+    sides = split.train, split.validation, split.classes
+    trained = fit(head, settings, values, labels, *sides, seed, device=device)
+    predicted = trained.predict_proba(values, split.validation, device).argmax(axis=1)
     progress.advance(1)
     right: np.ndarray = predicted == labels[split.validation]
     return right

@@ -1,4 +1,4 @@
-"""``manyheads lr-range``: which learning rate to train a head with, from one short run.
+"""``manyheads lr-range``: find the learning rate of a head with one short training.
 
 read -> vectors -> split -> range test on the training part -> picture, table, a command. The
 texts held out are not looked at.
@@ -21,7 +21,7 @@ from features.output import appearing
 from features.vectors.table import POOLED
 from heads.learning_rate import RangeTest, check_range, range_test
 from heads.problem import Problem
-from heads.registry import check_layout, head_type, make_settings
+from heads.registry import check_layout, device_of, head_type, make_settings
 from pipeline.command_line import command
 from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
@@ -31,8 +31,8 @@ from pipeline.training.preparation import check_labels
 from pipeline.training.trainings import on_split
 from pipeline.tuning.config import LrRangeConfig
 
-ROWS_A_DECADE = 2
-"""Lines of the table for people."""
+ROWS_PER_DECADE = 2
+"""Lines of the table for people, per power of ten of the learning rate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class LrRange:
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         test = self.test
         return {
             "head": self.config.training.head,
@@ -75,7 +75,7 @@ class LrRange:
         }
 
     def to_text(self) -> str:
-        """For people: the table, what it says, and the command."""
+        """Return the table, its summary and the command, for people."""
         test = self.test
         rows = [
             (f"{test.rates[i]:.2g}", f"{test.losses[i]:.3f}", f"{test.smoothed[i]:.3f}")
@@ -112,6 +112,7 @@ def run_lr_range(
     settings = make_settings(training.head, training.overrides(classes=2))
     layout = training.layout or head_type(training.head).layouts[0]
     check_layout(training.head, layout)
+    device = device_of(training.head, training.device)
     corpus = read_labelled(training.data)
     check_labels(settings, corpus.labels or ())
     check_near_copies(corpus, training.data)  # the last that is refused before any work
@@ -127,6 +128,7 @@ def run_lr_range(
         split.validation,
         len(split.classes),
         split.classes,
+        device,
     )
     settings = make_settings(training.head, training.overrides(len(split.classes)))
     settings = on_split(settings, split)
@@ -147,8 +149,8 @@ def run_lr_range(
 
 
 def _shown(rates: np.ndarray) -> list[int]:
-    """The first step of every part of a decade, and the last step."""
-    parts = np.floor(np.log10(rates) * ROWS_A_DECADE + 1e-9)
+    """Return the first step of each part of a decade, and the last step."""
+    parts = np.floor(np.log10(rates) * ROWS_PER_DECADE + 1e-9)
     firsts = np.unique(parts, return_index=True)[1].tolist()
     return sorted({*firsts, len(rates) - 1})
 

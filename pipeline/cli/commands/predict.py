@@ -55,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="find the run's encoder here, if it was moved; may be repeated for a blend",
     )
-    options.add_options(parser, ExperimentConfig, only=("runs",))
+    options.add_options(parser, ExperimentConfig, only=("runs", "device"))
     options.add_options(parser, VectorConfig, only=("cache", "memory", "trust_remote_code"))
 
 
@@ -88,6 +88,7 @@ def run(parsed: argparse.Namespace) -> Answer:
         encoders=parsed.encoder,
         trust_remote_code=parsed.trust_remote_code,
         memory=parsed.memory,
+        device=parsed.device,
     )
     predictions = predictor.predict(texts, parsed.explain)
     predictions = replace(predictions, rows=rows)
@@ -107,11 +108,13 @@ def check_early(parsed: argparse.Namespace) -> None:
     """Refuse what is wrong with texts, file or run before anything slow is imported.
 
     Raises:
-        InputError: an empty text, a file that cannot be read, or no such run.
+        InputError: an empty text, a file that cannot be read, or no such run or device.
     """
+    from heads.device import check_here
     from pipeline.runs.folder import find_run
     from pipeline.training.preparation import check_first_rows
 
+    check_here(parsed.device)
     for text in parsed.text or ():
         check_text(text)
     # A folder may be an exported model; what --output names is checked before the run is.

@@ -155,7 +155,7 @@ def test_the_report_says_whether_the_blend_is_better(
     assert main(["blend", *parts]) == 0
     shown = capsys.readouterr().out
     assert f"1: logistic over pooled, run {parts[0]}" in shown
-    assert "the run that validates best:" in shown
+    assert "the run that is best on validation:" in shown
     assert re.search(r"test +[+-]\d+\.\d points of accuracy, 95 % interval", shown)
 
 
