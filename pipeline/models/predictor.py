@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from features.corpus.corpus import Columns, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import read_corpus
+from features.corpus.dialect import RECOGNISED, Dialect
 from features.corpus.source import Source
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.options import VectorOptions
@@ -23,6 +25,7 @@ from heads.evaluation.calibration import mean_of, tempered
 from heads.registry import device_of
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
+from pipeline.corpora import say_reading
 from pipeline.encoding.vectors import Vectors, ensure_vectors, load_encoder, with_pooled
 from pipeline.models.encoder_check import check_encoder, differing
 from pipeline.models.model import Model
@@ -249,7 +252,7 @@ def _warn(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> Non
 
 
 def read_texts(
-    path: Source, column: str, skip_empty: bool
+    path: Source, column: str, skip_empty: bool, dialect: Dialect = RECOGNISED
 ) -> tuple[Sequence[str], Sequence[int]]:
     """The texts of a file, which needs no labels, and their rows if some may be left out.
 
@@ -257,5 +260,12 @@ def read_texts(
         CorpusError: as ``read_corpus``.
     """
     columns = Columns(text=column, label=None, split=None)
-    corpus = read_corpus(path, columns, labels=False, skip_empty=skip_empty)
+    corpus = read_corpus(
+        path,
+        columns,
+        labels=False,
+        skip_empty=skip_empty,
+        dialect=dialect,
+        note=say_reading,
+    )
     return corpus.texts, corpus.rows if skip_empty else ()

@@ -144,6 +144,7 @@ def _result(
         by_truncation=by_truncation(test, vectors.tokens, vectors.truncated),
         collapse=collapse(test, names.classes),
         advice=advice,
+        foreign=vectors.foreign,
     )
 
 

@@ -26,7 +26,7 @@ from pipeline.command_line import command
 from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
 from pipeline.progress import duration
-from pipeline.training.partition import read_labelled, split_corpus
+from pipeline.training.partition import check_near_copies, read_labelled, split_corpus
 from pipeline.training.preparation import check_labels
 from pipeline.training.trainings import on_split
 from pipeline.tuning.config import LrRangeConfig
@@ -114,7 +114,8 @@ def run_lr_range(
     check_layout(training.head, layout)
     device = device_of(training.head, training.device)
     corpus = read_labelled(training.data)
-    check_labels(settings, corpus.labels or ())  # the last that is refused before any work
+    check_labels(settings, corpus.labels or ())
+    check_near_copies(corpus, training.data)  # the last that is refused before any work
     vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
     duplicates = cached_duplicates(
         training.vectors.cache, corpus.texts, vectors.table(POOLED).values
