@@ -32,12 +32,12 @@ def _example() -> Path:
 
 EXAMPLE = _example()
 
-MOST_MEMORY = 1e9
-"""Gigabytes; so much is in no machine, and bytes of it are a number that can be counted."""
+MAX_MEMORY = 1e9
+"""Gigabytes; more than any machine has."""
 
 NEAR, RANDOM = "near", "random"
 RULES = (NEAR, RANDOM)
-"""What a split made here keeps on one side: near-copies, or only texts that fold alike."""
+"""What a split keeps on one side: near-duplicates, or only texts that are equal normalized."""
 
 
 ENCODING, PLACES = "Encoding", "Where things are kept"
@@ -45,11 +45,10 @@ ENCODING, PLACES = "Encoding", "Where things are kept"
 
 
 def check_memory(gigabytes: float) -> None:
-    """Refuse what is no amount of memory. Raises ``SettingError``."""
-    if not 0 <= gigabytes <= MOST_MEMORY:
+    """Refuse an amount of memory that is not valid. Raises ``SettingError``."""
+    if not 0 <= gigabytes <= MAX_MEMORY:
         raise SettingError(
-            f"--memory takes gigabytes, 0 or more, at most {MOST_MEMORY:,.0f}; "
-            f"got {gigabytes:g}"
+            f"--memory takes gigabytes, 0 or more, at most {MAX_MEMORY:,.0f}; got {gigabytes:g}"
         )
 
 
@@ -104,7 +103,7 @@ class VectorConfig(EncoderOptions, VectorOptions):
 
     @property
     def memory_bytes(self) -> int | None:
-        """``memory`` in bytes."""
+        """Return ``memory`` in bytes."""
         return None if self.memory is None else int(self.memory * 1e9)
 
 
@@ -131,7 +130,7 @@ class DataConfig(Options):
     skip_empty: bool = option(False, "leave out rows without a text or label")
     split: str = option(
         NEAR,
-        "keep on one side of a split made here: near, whatever is nearly copied; random, only "
+        "keep on one side of a split made here: near, near-duplicates; random, only "
         "texts that are equal but for case and spacing",
         metavar="RULE",
         choices=RULES,
@@ -151,7 +150,7 @@ class DataConfig(Options):
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
-    """``["units=64", "dropout=0.2"]`` -> a dict. The last of two equal names wins.
+    """Return ``["units=64", "dropout=0.2"]`` as a dict. The last of two equal names counts.
 
     Raises:
         SettingError: a pair without ``=`` or without a name.
@@ -287,7 +286,7 @@ class ExperimentConfig:
                 "--split-seed and --group-column out"
             )
         preset = None if self.preset is None else find_preset(self.preset)
-        # The fields of a frozen dataclass can be completed in this way alone.
+        # A frozen dataclass can complete its fields only in this way.
         if preset:
             object.__setattr__(self, "preset", preset.name)
         if not self.head:
@@ -296,12 +295,12 @@ class ExperimentConfig:
             check_head(self.head, preset.name)
 
     def overrides(self, classes: int) -> dict[str, object]:
-        """What differs from the head's defaults for C ``classes``: the preset first."""
+        """Return the settings that differ from the head's defaults for C ``classes``."""
         preset = find_preset(self.preset).overrides(classes) if self.preset else {}
         return {**preset, **self.settings}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; paths become absolute, so that the run can be repeated."""
+        """Return plain values for JSON; absolute paths let the run be repeated."""
         values: dict[str, Any] = _plain(self)
         if Path(self.vectors.encoder).is_dir():
             values["vectors"]["encoder"] = str(Path(self.vectors.encoder).absolute())
@@ -309,10 +308,10 @@ class ExperimentConfig:
 
 
 def check_plot(path: Path, data: DataConfig, vectors: VectorConfig) -> None:
-    """Refuse what cannot become a plot, or is read, before any work.
+    """Refuse a plot that cannot be written, or is a file that is read, before any work.
 
     Raises:
-        SettingError: another suffix than that of a PNG, or a place that will not do.
+        SettingError: the suffix is not .png, or the path cannot be used.
         OutputError: a file that cannot be written.
     """
     if path.suffix != ".png":

@@ -151,7 +151,7 @@ def _compare(
         try:
             space = FeatureStore(cache).space(spec)
             count, found = compare_sample(space, texts, encoder, sample)
-        except (CacheError, CorruptShardError):  # a finding already
+        except (CacheError, CorruptShardError):  # it is a finding already
             continue
         compared += count
         findings += found

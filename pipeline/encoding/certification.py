@@ -1,7 +1,7 @@
 """``manyheads features --certify``: measure on a sample what each stored form costs.
 
 A sample of the corpus is encoded in float32. Each stored form is then written and read as the
-store would, and compared with it: cosines, bytes a text, and the accuracy of a quick head.
+store would, and compared with it: cosines, bytes per text, and the accuracy of a quick head.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def certify(
         blocks |= {(x, products): block for x, block in zip(layouts, done, strict=True)}
     sound = _sound(blocks, specs[0])
     blocks = {name: block.take(sound) for name, block in blocks.items()}
-    labels = [labels[place] for place in sound.tolist()] if labels else None
+    labels = [labels[index] for index in sound.tolist()] if labels else None
     costs = []
     for name in layouts:
         reference = blocks[name, "float32"]

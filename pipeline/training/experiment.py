@@ -68,13 +68,13 @@ def run_prepared(
     )
     table = vectors.table(layout)
     pooled = (table if layout == POOLED else vectors.table(POOLED)).values
-    copies = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
+    duplicates = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
     if prepared.splits is not None:
         splits = prepared.splits
     elif config.folds:
-        splits = fold_corpus(corpus, config.data, copies, config.folds)
+        splits = fold_corpus(corpus, config.data, duplicates, config.folds)
     else:
-        splits = (split_corpus(corpus, config.data, copies),)
+        splits = (split_corpus(corpus, config.data, duplicates),)
     spec = vectors.space(layout).spec
     decided = config.head, spec.fingerprint, corpus.digest, device_label(device)
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
@@ -82,7 +82,7 @@ def run_prepared(
         if device != CPU:
             print_note(f"training on {device_label(device)}")
         outcome = run_trainings(config, table, labels, splits, journal, device)
-        result = _result(config, layout, corpus, vectors, copies, outcome)
+        result = _result(config, layout, corpus, vectors, duplicates, outcome)
         result = replace(result, run=run.final)
         with writing(run):
             record = RunContents(
@@ -98,7 +98,7 @@ def _result(
     layout: str,
     corpus: Corpus,
     vectors: Vectors,
-    copies: Duplicates,
+    duplicates: Duplicates,
     outcome: Trainings,
 ) -> ExperimentResult:
     """Return the result; its run folder is set later."""
@@ -106,7 +106,7 @@ def _result(
     split = first.split
     split_rows = np.concatenate([split.train, split.validation, split.test])
     leaking = np.concatenate(
-        [leaked(copies, training.learned, training.split.test) for training in outcome.best]
+        [leaked(duplicates, training.learned, training.split.test) for training in outcome.best]
     )
     predicted = _baselines(config, corpus.texts, outcome)
     advice: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """The labelled texts of an experiment, and their sides: training, validation, test.
 
-Near-copies stay on one side of every split that is made here, so the vectors come first.
+Near-duplicates stay on one side of every split that is made here, so the vectors come first.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TEST_SHARE = 0.15
 
 LARGE_SHARE = 0.05
-"""Of all rows; a cluster of near-copies that is larger is named."""
+"""Share of all rows; a note names a cluster of near-duplicates that is larger."""
 
 MAX_CHECKED = 5000
 """Maximum texts whose near-copies are looked for before they are encoded, which takes a second
@@ -65,7 +65,7 @@ def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
 
 
 def split_corpus(
-    corpus: Corpus, data: DataConfig, copies: Duplicates, test: float | None = TEST_SHARE
+    corpus: Corpus, data: DataConfig, duplicates: Duplicates, test: float | None = TEST_SHARE
 ) -> Split:
     """Return the split of a corpus, and describe it on stderr.
 
@@ -73,14 +73,14 @@ def split_corpus(
         test: share of the rows that is cut to test where the file does not say; None: none.
 
     Raises:
-        SplitError: too little is left to split once copies and groups stay together.
+        SplitError: near-duplicates and groups that stay together leave too little to split.
     """
-    groups = group_ids(corpus, copies, data.split)
-    with _explained(corpus, copies, data.split):
+    groups = group_ids(corpus, duplicates, data.split)
+    with _explained(corpus, duplicates, data.split):
         split = _split(corpus, data, groups, test)
     notes = [*split.notes, *_group_notes(corpus, data)]
     if data.split == NEAR:
-        notes += _cluster_notes(corpus, copies)
+        notes += _cluster_notes(corpus, duplicates)
     split = replace(split, notes=tuple(notes))
     print_note(
         f"{corpus.name}: {len(corpus):,} texts, {len(split.classes)} classes; "
@@ -93,7 +93,7 @@ def split_corpus(
 
 
 def fold_corpus(
-    corpus: Corpus, data: DataConfig, copies: Duplicates, folds: int
+    corpus: Corpus, data: DataConfig, duplicates: Duplicates, folds: int
 ) -> tuple[Split, ...]:
     """Return one split per fold, and describe them on stderr: every text is tested once.
 
@@ -101,13 +101,13 @@ def fold_corpus(
     for the last word.
 
     Raises:
-        SplitError: too little is left to deal once copies and groups stay together.
+        SplitError: near-duplicates and groups that stay together leave too little to divide.
     """
-    with _explained(corpus, copies, data.split):
-        splits = _split_rows(corpus, data, group_ids(corpus, copies, data.split), folds)
+    with _explained(corpus, duplicates, data.split):
+        splits = _split_rows(corpus, data, group_ids(corpus, duplicates, data.split), folds)
     notes = _fold_notes(corpus, splits) + _group_notes(corpus, data)
     if data.split == NEAR:
-        notes += _cluster_notes(corpus, copies)
+        notes += _cluster_notes(corpus, duplicates)
     sizes = [len(split.test) for split in splits]
     print_note(
         f"{corpus.name}: {sum(sizes):,} texts in {folds} folds of {min(sizes):,} to "
@@ -152,16 +152,16 @@ def splits_of(
     return tuple(replace(split, notes=tuple(notes)) for split in splits)
 
 
-def group_ids(corpus: Corpus, copies: Duplicates, rule: str) -> np.ndarray | None:
+def group_ids(corpus: Corpus, duplicates: Duplicates, rule: str) -> np.ndarray | None:
     """Return (N,) int64 ids of rows that stay together; None if only exact duplicates do.
 
     Args:
-        rule: ``near`` joins near-copies; a group column is obeyed under every rule.
+        rule: ``near`` joins near-duplicates; a group column counts under every rule.
     """
     column = None if corpus.groups is None else ids_of_groups(corpus.groups)
     if rule != NEAR:
         return column
-    clusters = ids_of(copies.clusters.tolist())
+    clusters = ids_of(duplicates.clusters.tolist())
     return clusters if column is None else union(clusters, column)
 
 
@@ -298,13 +298,13 @@ def _fold_notes(corpus: Corpus, splits: list[Split]) -> list[str]:
     """Return how the folds were made, and which texts can only score as errors."""
     tested = sum(len(split.test) for split in splits)
     notes = [
-        f"{len(splits)} folds: each of {tested:,} texts is tested once, by a head that saw "
-        "neither it nor its copies; in each fold 20 % of the others validate first."
+        f"{len(splits)} folds: each of {tested:,} texts is tested once, by a head that did "
+        "not see it or its duplicates; in each fold 20 % of the other texts are for validation."
     ]
     if tested < len(corpus):
         notes.append(
             f"{len(corpus) - tested:,} rows that the split column marks as test take no part "
-            "in the folds; --split-column none deals them out too."
+            "in the folds; --split-column none assigns them too."
         )
     labels = corpus.labels or ()
     lost = Counter(
@@ -316,8 +316,8 @@ def _fold_notes(corpus: Corpus, splits: list[Split]) -> list[str]:
     if lost:
         shown = listed(f"{clipped(name)} ({count:,})" for name, count in sorted(lost.items()))
         notes.append(
-            f"{sum(lost.values()):,} texts are tested in a fold whose training lacks their "
-            f"label and can only score as errors: {shown}."
+            f"{sum(lost.values()):,} texts are tested in a fold whose training does not "
+            f"have their label, and can only score as errors: {shown}."
         )
     return notes
 
@@ -339,21 +339,21 @@ def _group_notes(corpus: Corpus, data: DataConfig) -> list[str]:
     return [f"{rows} an empty {data.columns.group}{also}: each counts as a group of its own."]
 
 
-def _cluster_notes(corpus: Corpus, copies: Duplicates) -> list[str]:
+def _cluster_notes(corpus: Corpus, duplicates: Duplicates) -> list[str]:
     """Return how many near-duplicates there are, and how they affect the score."""
-    sizes = np.bincount(copies.clusters)
+    sizes = np.bincount(duplicates.clusters)
     rows = int(sizes[sizes > 1].sum())
     if not rows:
         return []
-    official = "" if corpus.splits is None else " where the split column leaves the choice"
+    official = "" if corpus.splits is None else ", unless the split column decides"
     notes = [
-        f"{rows:,} of {len(corpus):,} texts have copies or near-copies, in "
-        f"{int((sizes > 1).sum()):,} clusters that were kept on one side{official}; "
-        "--split random would part them and score too high."
+        f"{rows:,} of {len(corpus):,} texts have duplicates or near-duplicates, in "
+        f"{int((sizes > 1).sum()):,} clusters; each is on one side of the split{official}. "
+        "--split random would separate them, and the scores would be too high."
     ]
     if sizes.max() > LARGE_SHARE * len(corpus):
         notes.append(
-            f"The largest cluster of near-copies has {int(sizes.max()):,} texts and stays "
-            "whole: the sides' shares and classes may be off; see manyheads audit."
+            f"The largest cluster of near-duplicates has {int(sizes.max()):,} texts and stays "
+            "together: the sizes and classes of the sides may be unusual; see manyheads audit."
         )
     return notes

@@ -1,6 +1,6 @@
 """Check an experiment before anything takes time.
 
-    configuration -> settings, encoder, texts, sides, place for the run -> PreparedExperiment
+    configuration -> settings, encoder, texts, sides, folder for the run -> PreparedExperiment
 
 It imports no torch, so that a wrong column or head is answered at once, and it writes nothing.
 """

@@ -130,7 +130,7 @@ def run_layers(
         FaultError: a corrupt cache, or vectors or a loss that are not finite.
     """
     start = time.perf_counter()
-    # Validation texts score every layer here, so no head learns from them in the end.
+    # Validation texts score every layer, so no head may be trained on them.
     settings = make_settings(
         config.head, {**_quick(config.head), **config.settings, "refit": False}
     )
@@ -144,9 +144,9 @@ def run_layers(
     spaces = {layer: _space(config.vectors, layer, model) for layer in layers}
     pooled = open_spaces(config.vectors, (POOLED,), model)
     vectors = fill(corpus.texts, config.vectors, (*pooled, *spaces.values()), model, load)
-    one_a_text = vectors.table(POOLED)
-    copies = cached_duplicates(config.vectors.cache, corpus.texts, one_a_text.values)
-    split = split_corpus(corpus, config.data, copies, test)
+    one_per_text = vectors.table(POOLED)
+    duplicates = cached_duplicates(config.vectors.cache, corpus.texts, one_per_text.values)
+    split = split_corpus(corpus, config.data, duplicates, test)
     settings = on_split(settings, split)
     labels = split.label_ids(corpus.labels or ())
     seeds = range(config.seed, config.seed + config.seeds)
@@ -160,7 +160,7 @@ def run_layers(
                 for seed in seeds
             ]
             answers[layer] = np.stack(rights)
-        right = _right(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
+        right = _right(POOLED_HEAD, plain, one_per_text, labels, split, config.seed, progress)
     result = LayersResult(
         data=whole.name,
         model=model.label,

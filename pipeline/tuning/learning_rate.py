@@ -117,10 +117,10 @@ def run_lr_range(
     check_labels(settings, corpus.labels or ())
     check_near_copies(corpus, training.data)  # the last that is refused before any work
     vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
-    copies = cached_duplicates(
+    duplicates = cached_duplicates(
         training.vectors.cache, corpus.texts, vectors.table(POOLED).values
     )
-    split = split_corpus(corpus, training.data, copies)
+    split = split_corpus(corpus, training.data, duplicates)
     problem = Problem(
         vectors.table(layout),
         split.label_ids(corpus.labels or ()),
