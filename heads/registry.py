@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from features.errors import SettingError
-from features.messages import listed
+from features.messages import listed, ordinal
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 from heads.architectures.attention import AttentionHead, AttentionSettings
 from heads.architectures.cnn import CnnHead, CnnSettings
@@ -42,7 +42,9 @@ class HeadType:
         settings: class of its settings.
         layouts: layouts that it takes, the default one first.
         summary: two lines: what it is good for, and what it costs.
-        step: what a record of its history is called in output.
+        step: what a record of its history is called in output: ``epoch``, or the name of what
+            is tried, such as ``C``.
+        values: the setting that holds the values tried; '' of a head that learns by epochs.
         build: (settings, D, C) -> untrained Head.
         fit: (settings, problem, seed, on_epoch) -> Fitted.
         refit: (settings, problem, seed, record) -> weights by name. Trains as ``fit`` did up to
@@ -57,6 +59,15 @@ class HeadType:
     fit: Callable[[Any, Problem, int, OnEpoch | None], Fitted]
     refit: Callable[[Any, Problem, int, EpochRecord], dict[str, np.ndarray]]
     step: str = "epoch"
+    values: str = ""
+
+    def record_name(self, settings: HeadSettings, record: EpochRecord) -> str:
+        """Return what a record is called: ``epoch 3``, or ``C = 10 (6th of 8)``."""
+        if not self.values:
+            return f"{self.step} {record.epoch}"
+        tried = len(getattr(settings, self.values))
+        place = f"{ordinal(record.epoch)} of {tried}"
+        return f"{self.step} = {record.learning_rate:g} ({place})"
 
 
 def _by_steps(
@@ -86,7 +97,8 @@ HEADS: dict[str, HeadType] = {
             build=LogisticHead,
             fit=fit_logistic,
             refit=refit_logistic,
-            step="value of c",
+            step="C",
+            values="c",
         ),
         _by_steps(
             name="cnn",
@@ -159,7 +171,8 @@ HEADS: dict[str, HeadType] = {
             build=KnnHead,
             fit=fit_knn,
             refit=refit_knn,
-            step="value of k",
+            step="k",
+            values="k",
         ),
     )
 }

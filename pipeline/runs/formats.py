@@ -26,16 +26,22 @@ RETRAIN = "train the run again"
 BLEND_AGAIN = "blend the runs again"
 
 
+def _older_scores(values: Values, version: int) -> Values:
+    """Neither 1 nor 2 compared with baselines or named a command; 1 had no advice."""
+    return {"advice": [], "against": {}, "command": "", **values}
+
+
 def _older_metrics(values: Values, version: int) -> Values:
-    """Version 1, without a number, had no advice."""
-    return {"advice": [], **values}
+    """They did not say in words what was chosen, nor what is predicted wrongly."""
+    lacking: Values = {"chosen": "", "mistake": None, "mean_absolute_error": None}
+    return {**lacking, **_older_scores(values, version)}
 
 
 CONFIG_FORMAT = JsonFormat(RunConfig, 2, RETRAIN)
 """Version 1 differs from 2 in having no number."""
 
 METRICS_FORMAT = JsonFormat(ExperimentResult, VERSION, RETRAIN, _older_metrics)
-BLEND_METRICS_FORMAT = JsonFormat(BlendResult, VERSION, BLEND_AGAIN)
+BLEND_METRICS_FORMAT = JsonFormat(BlendResult, VERSION, BLEND_AGAIN, _older_scores)
 
 
 @dataclass(frozen=True)

@@ -24,18 +24,20 @@ from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
 from pipeline.evaluation import baselines
 from pipeline.evaluation.breakdown import by_length, by_truncation, class_scores, collapse
+from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.evaluation import Evaluation, Score, score
+from pipeline.evaluation.mistakes import mean_absolute_error, most_frequent_mistake
 from pipeline.evaluation.result import ExperimentResult, TrainingScore, calibration_of
 from pipeline.runs.folder import find_run, new_run, run_label, run_name, writing
 from pipeline.runs.reader import read_held_out, read_scores
-from pipeline.training.advice import words_do_better
+from pipeline.training.advice import Facts, advise, is_foreign
 from pipeline.training.partition import fold_corpus, read_labelled, split_corpus, splits_of
 from pipeline.training.resume import FinishedTrainings
 from pipeline.training.run_writer import RunContents, write_run
 from pipeline.training.trainings import Training, Trainings, check_labels, run_trainings
 
-MAJORITY, TFIDF = "majority", "tfidf_logistic"
-"""Names of the baselines."""
+LONG_SHARE = 0.99
+"""Share of the texts that the ``--max-tokens`` of advice sees whole."""
 
 
 def run_experiment(
@@ -55,6 +57,7 @@ def run_experiment(
     layout = config.layout or head_type(config.head).layouts[0]
     check_layout(config.head, layout)
     corpus = read_labelled(config.data, config.folds)
+    asked = config
     config, given = _given_splits(config, corpus)
     labels = corpus.labels or ()
     check_labels(settings, labels)
@@ -75,7 +78,7 @@ def run_experiment(
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
         outcome = run_trainings(config, table, labels, splits, journal)
         result = _result(config, layout, corpus, vectors, copies, outcome)
-        result = replace(result, run=run.final)
+        result = _with_advice(asked, replace(result, run=run.final), corpus, vectors, layout)
         with writing(run):
             record = RunContents(described, corpus, spec, outcome, pooled, vectors.model.commit)
             write_run(run.folder, record, result)
@@ -123,9 +126,6 @@ def _result(
         [leaked(copies, trial.learned, trial.split.test) for trial in outcome.kept]
     )
     predicted = _baselines(config, corpus.texts, outcome)
-    advice: tuple[str, ...] = ()
-    if TFIDF in predicted:
-        advice = words_do_better(config, layout, corpus.texts, test, predicted[TFIDF])
     return ExperimentResult(
         run=config.runs,
         head=config.head,
@@ -135,8 +135,12 @@ def _result(
         validation=outcome.validation.score(),
         test=test.score(),
         baselines={name: score(test.labels, each) for name, each in predicted.items()},
+        against={
+            name: compare(test.right, each == test.labels) for name, each in predicted.items()
+        },
         epochs=len(first.trained.history),
         best_epoch=first.trained.best_epoch,
+        chosen=_chosen(config.head, first),
         parameters=first.trained.parameters,
         seconds={
             "encoding": round(vectors.report.seconds, 3),
@@ -157,8 +161,36 @@ def _result(
         by_length=by_length(test, vectors.tokens),
         by_truncation=by_truncation(test, vectors.tokens, vectors.truncated),
         collapse=collapse(test, names.classes),
-        advice=advice,
+        mistake=most_frequent_mistake(test, names.all),
+        mean_absolute_error=mean_absolute_error(test, names.all),
     )
+
+
+def _with_advice(
+    config: ExperimentConfig,
+    result: ExperimentResult,
+    corpus: Corpus,
+    vectors: Vectors,
+    layout: str,
+) -> ExperimentResult:
+    """Return the result with what is worth knowing about it, and the next command."""
+    facts = Facts(
+        config,
+        result,
+        limit=vectors.space(layout).spec.limit,
+        long=int(np.quantile(vectors.tokens, LONG_SHARE)),
+        foreign=is_foreign(corpus.texts),
+        official=corpus.splits is not None,
+    )
+    advice, command = advise(facts)
+    return replace(result, advice=advice, command=command)
+
+
+def _chosen(head: str, training: Training) -> str:
+    """Return which epoch, or value tried, validation has chosen."""
+    trained, kind = training.trained, head_type(head)
+    name = kind.record_name(trained.settings, trained.history[trained.best_epoch - 1])
+    return name if kind.values else f"{name} of {len(trained.history)}"
 
 
 def _training_score(trial: Training, outcome: Trainings) -> TrainingScore:
@@ -190,10 +222,10 @@ def _baselines(
     labels, root = outcome.labels, config.vectors.cache
     sides = [(trial.learned, trial.split.test) for trial in outcome.kept]
     found = {
-        MAJORITY: [baselines.majority(labels, learned, test) for learned, test in sides],
+        baselines.MAJORITY: [baselines.majority(labels, *side) for side in sides],
     }
     try:
-        found[TFIDF] = [
+        found[baselines.TFIDF] = [
             baselines.kept_tfidf_logistic(root, texts, labels, *side) for side in sides
         ]
     except Exception as error:  # whatever texts do to it: the heads are trained

@@ -16,6 +16,7 @@ from pipeline.evaluation.breakdown import CLASSES, write_classes
 from pipeline.evaluation.result import ExperimentResult
 from pipeline.reports.figures import draw_test, optional
 from pipeline.reports.plots import Curve, draw_curves
+from pipeline.reports.report import result_text, write_report
 from pipeline.runs.environment import environment
 from pipeline.runs.folder import ENVIRONMENT
 from pipeline.runs.formats import HistoryLine
@@ -64,6 +65,7 @@ def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> No
     write_errors(folder / ERRORS, errors)
     save(first.trained, folder)
     _draw(folder, record, result)
+    write_report(folder, result_text(result))
     write_metrics(folder, result)
 
 
@@ -106,13 +108,8 @@ def _errors(record: RunContents) -> list[Misclassified]:
 
 
 def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:
-    score = result.test
-    low, high = score.accuracy_interval
     what = f"accuracy over {result.folds} folds" if result.folds else "test accuracy"
-    title = (
-        f"{result.head} on {record.corpus.name}: {what} {score.accuracy:.1%} "
-        f"({low:.1%} to {high:.1%})"
-    )
+    title = f"{result.head} on {record.corpus.name}: {what} {result.test.told}"
     outcome = record.outcome
     curves = [
         Curve(trial.trained.history, trial.trained.best_epoch, trial is outcome.first)

@@ -31,7 +31,8 @@ from features.vectors.table import POOLED, TOKENS, FeatureTable
 from heads.registry import HEADS, head_type, make_settings
 from heads.settings import HeadSettings
 from heads.trained import fit
-from pipeline.config import DataConfig, VectorConfig, check_plot
+from pipeline.command_line import as_typed, train_command
+from pipeline.config import DataConfig, ExperimentConfig, VectorConfig, check_plot
 from pipeline.console import print_note
 from pipeline.encoding.vectors import fill, open_spaces
 from pipeline.progress import Progress, duration
@@ -123,6 +124,16 @@ class LayersResult:
         """What to do, one sentence a line."""
         return advice(self.comparison, self.config.head, self.validation)
 
+    @property
+    def command(self) -> str:
+        """Return the command that trains the head on the recommended layer."""
+        config, chosen = self.config, self.comparison.recommended.layer
+        usual = chosen == self.comparison.default
+        vectors = replace(config.vectors, layers=None if usual else str(chosen))
+        return train_command(
+            ExperimentConfig(config.data, vectors, config.head, settings=config.settings)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
         comparison = self.comparison
@@ -141,6 +152,7 @@ class LayersResult:
             "default": comparison.default,
             "recommended": comparison.recommended.layer,
             "advice": self.advice,
+            "command": self.command,
             "plot": str(self.config.plot) if self.config.plot else None,
             "seconds": round(self.seconds, 3),
         }
@@ -155,10 +167,12 @@ class LayersResult:
             "",
             f"{self.config.head} on the layers of {self.model}, {self.data}: {trainings} on "
             f"{self.train:,} texts, accuracy on {self.validation:,} validation texts, no test "
-            f"text, in {duration(self.seconds)}",
+            f"text, in {duration(self.seconds)}.",
             *self.advice,
+            "",
+            f"Next: {as_typed(self.command)}",
         ]
-        return "\n".join([*lines, f"plot: {self.config.plot}"] if self.config.plot else lines)
+        return "\n".join([*lines, f"Plot: {self.config.plot}"] if self.config.plot else lines)
 
 
 def run_layers(

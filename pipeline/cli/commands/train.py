@@ -30,10 +30,8 @@ def experiment_config(parsed: argparse.Namespace) -> ExperimentConfig:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
-    from pipeline.reports.terminal import result_text
+    from pipeline.reports.verdict import verdict_text
     from pipeline.training.experiment import run_experiment
 
-    config = experiment_config(parsed)
-    result = run_experiment(config)
-    text = result_text(result)
-    return Answer(result.to_dict(), text)
+    result = run_experiment(experiment_config(parsed))
+    return Answer(result.to_dict(), verdict_text(result))

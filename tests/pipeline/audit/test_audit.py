@@ -277,7 +277,7 @@ def result_with(copied: int, accuracy: float, rest: float) -> ExperimentResult:
 
 
 def test_a_flattered_score_is_restated_first() -> None:
-    from pipeline.reports.terminal import result_text
+    from pipeline.reports.report import result_text
 
     first = result_text(result_with(500, 0.8, 0.65)).splitlines()[0]
     assert "500 of 1,000 test texts" in first

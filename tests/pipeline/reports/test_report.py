@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.evaluation.breakdown import ClassScore, Collapse, Part, Parts
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.result import Calibration, ExperimentResult, TrainingScore
-from pipeline.reports.terminal import result_text
+from pipeline.reports.report import result_text
 
 SCORE = Score(0.8, 0.7, (0.78, 0.82), 1000)
 PLAIN = ExperimentResult(
