@@ -68,7 +68,8 @@ class FeaturesResult:
                 limit = f"the {spec.limit} tokens of --max-tokens"
             lines.append(
                 f"{facts['truncated']:,} texts are longer than {limit}; "
-                f"{facts['tokens_cut_share']:.1%} of all tokens are cut off and not seen"
+                f"{facts['tokens_cut_share']:.1%} of all tokens are cut off (--max-tokens N "
+                "sees more)"
             )
         if self.speed:
             lines.append(self.speed.to_text())

@@ -116,7 +116,8 @@ def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:
         for trial in outcome.trials
     ]
     with optional(folder / "curves.png") as path:
-        draw_curves(curves, title, head_type(result.head).step, path)
+        kind = head_type(result.head)
+        draw_curves(curves, title, kind.step, path, tried=bool(kind.values))
     temperatures = [trial.trained.temperature for trial in outcome.kept]
     draw_test(folder, outcome.test, outcome.names, temperatures, title)
 

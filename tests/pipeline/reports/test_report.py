@@ -1,36 +1,14 @@
-"""The table that ends a run: what comes first, what is left out, what a label cannot do."""
+"""The report of a run: all of it, with nothing that a label could break."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from pipeline.evaluation.breakdown import ClassScore, Collapse, Part, Parts
+from pipeline.blending.report import blend_text
+from pipeline.evaluation.breakdown import ClassScore, Part, Parts
 from pipeline.evaluation.evaluation import Score
-from pipeline.evaluation.result import Calibration, ExperimentResult, TrainingScore
-from pipeline.reports.report import result_text
-
-SCORE = Score(0.8, 0.7, (0.78, 0.82), 1000)
-PLAIN = ExperimentResult(
-    run=Path("runs/x"),
-    head="cnn",
-    layout="tokens",
-    encoded=0,
-    truncated=0,
-    validation=SCORE,
-    test=SCORE,
-    baselines={"majority": SCORE},
-    epochs=3,
-    best_epoch=2,
-    parameters=10,
-    seconds={"encoding": 0.0, "training": 1.0},
-    notes=(),
-    calibration=Calibration(1.0, 0.1, 0.05, 0.02, 15),
-)
-
-
-def trial(seed: int, collapsed: bool) -> TrainingScore:
-    return TrainingScore(1, seed, seed == 0, SCORE, SCORE, 1.0, 3, 2, collapsed, 1.0)
+from pipeline.reports.report import LINE_WIDTH, result_text
+from tests.support.results import BLEND, FEW, PLAIN, spread, trial
 
 
 def classes(count: int) -> tuple[ClassScore, ...]:
@@ -46,24 +24,34 @@ def parts(differ: bool) -> Parts:
     )
 
 
-def test_a_collapse_comes_before_every_score() -> None:
-    fallen = replace(PLAIN, collapse=Collapse("news", 0.99, 0.2))
-    first = result_text(fallen).splitlines()[0]
-    assert "collapsed" in first
-    assert "'news' for 99.0%" in first
-    assert "20.0%" in first
-    assert "--head logistic" in first
-    simplest = result_text(replace(fallen, head="logistic")).splitlines()[0]
-    assert "--head logistic" not in simplest
-    assert "manyheads audit" in simplest
-    assert "collapsed" not in result_text(PLAIN)
+def test_it_begins_as_the_verdict_and_has_every_advice_and_score() -> None:
+    text = result_text(PLAIN)
+    assert text.startswith("logistic labels 60.0% of 180 test texts rightly.\n")
+    assert (
+        "Worth knowing:\n- The most frequent mistake: 6 of 26.\n- And another thing.\n" in text
+    )
+    for row in ("validation  logistic", "test        TF-IDF + logistic"):
+        assert row in text
+    assert "Chosen on the validation texts: C = 3 (5th of 8)." in text
+    assert max(map(len, text.splitlines())) <= LINE_WIDTH
 
 
-def test_other_seeds_that_collapsed_are_told() -> None:
-    some = replace(PLAIN, trials=(trial(0, False), trial(1, True), trial(2, True)))
-    assert result_text(some).startswith("2 of 3 trainings have collapsed")
-    none = replace(PLAIN, trials=(trial(0, False), trial(1, False)))
-    assert "collapsed" not in result_text(none)
+def test_scores_of_few_texts_are_none() -> None:
+    text = result_text(replace(PLAIN, test=FEW, validation=FEW, baselines={}))
+    assert text.count("too few texts (7) for a score") == 2
+    assert "100.0%" not in text
+
+
+def test_texts_without_a_near_copy_have_a_score_of_their_own_where_they_are_many() -> None:
+    copied = replace(PLAIN, copied=80, test_without_copies=Score(0.5, 0.5, (0.4, 0.6), 100))
+    text = result_text(copied)
+    assert "test, no copies" in text
+    assert "80 of 180 test texts have a near-copy among the training texts." in text
+    assert "The other 100 score 50.0% (40.0% to 60.0%)" in text
+    few = result_text(replace(copied, copied=173, test_without_copies=FEW))
+    assert "The other 7 are too few for a score of their own." in few
+    assert "test, no copies" not in few
+    assert "No test text has a near-copy" in result_text(PLAIN)
 
 
 def test_few_classes_are_all_shown_and_of_many_the_worst() -> None:
@@ -103,7 +91,31 @@ def test_length_and_truncation_are_told_where_they_matter() -> None:
     assert "changes with" not in silent
 
 
-def test_calibration_before_and_after() -> None:
-    found = Calibration(0.71, 0.081, 0.023, 0.012, 15)
-    text = result_text(replace(PLAIN, calibration=found))
-    assert "8.1% without temperature, 2.3% at that of predict, 0.71; 1.2% is chance" in text
+def test_confidences_cut_texts_refit_and_ratings_in_sentences() -> None:
+    found = replace(
+        PLAIN, truncated=95, tokens_cut_share=0.097, refit=True, mean_absolute_error=0.6
+    )
+    text = " ".join(result_text(found).split())
+    assert "The confidences of predict are 13.0 points away from how often" in text
+    assert "chance alone gives 8.7" in text
+    assert "Without the correction by temperature (0.77) it would be 11.0." in text
+    assert "95 texts are longer than the encoder sees: 9.7% of all tokens are cut off" in text
+    assert "the head was trained again, on the training and the validation texts" in text
+    assert "0.60 away from the labels on average" in text
+
+
+def test_seeds_and_folds_have_tables() -> None:
+    both = replace(
+        PLAIN, seeds=2, folds=5, over_seeds=spread(0.6), over_folds=spread(0.6),
+        trials=(trial(0), trial(1)),
+    )  # fmt: skip
+    text = result_text(both)
+    assert "test, over 2 seeds" in text
+    assert "test, over 5 folds" in text
+    assert "The run holds the head of fold 1, seed 0" in text
+
+
+def test_a_blend_beside_its_runs() -> None:
+    text = blend_text(BLEND)
+    assert "2: logistic over pooled, run two" in text
+    assert "test       +20.0 points of accuracy, 95 % interval +10.0 to +30.0" in text

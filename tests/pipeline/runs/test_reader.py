@@ -127,7 +127,7 @@ def change(path: Path, where: str, value: Any) -> None:
     ("name", "where", "value", "words"),
     [
         ("config.json", "version", 3, "is of format version 3, this program reads 1, 2"),
-        ("metrics.json", "version", 3, "is of format version 3"),
+        ("metrics.json", "version", 4, "is of format version 4"),
         ("metrics.json", "version", "2", "is of format version 2"),
         ("metrics.json", "next", 1, "unknown: next; a newer version may have written it"),
         ("metrics.json", "refit", ..., "it lacks refit"),
