@@ -1,6 +1,6 @@
 """Options: one definition per setting, as a field of a frozen dataclass.
 
-    max_tokens: int | None = option(None, "See up to N tokens.", metavar="N", parse=int)
+    max_tokens: int | None = option(None, "see up to N tokens", metavar="N", parse=int)
 
 The field gives the Python keyword with its type and default, the check of its value, the
 option of the command line with its words, and the entry of ``config.json``. Nothing here knows
@@ -32,7 +32,7 @@ class Option:
     """How a field is given.
 
     Attributes:
-        words: its help, without the default.
+        words: its help, without the default: what it does, as ``see up to N tokens``.
         name: of the option where it is not the field's own; with underscores.
         metavar: stands for the value in the help.
         parse: text -> value.
@@ -40,7 +40,7 @@ class Option:
         check: raises ``SettingError`` for a value, never None, that will not do.
         otherwise: in words, what is done without the option; '' names the default value.
         none: whether ``none`` on the command line means None.
-        group: title under which the help lists it; '' for none.
+        group: title under which the help lists it; '' takes that of its dataclass.
         default: the field's.
     """
 
@@ -126,7 +126,8 @@ def options_of(config: type, group: str = "") -> Iterator[Option]:
     own = inspect.get_annotations(config)
     for each in sorted(fields(config), key=lambda each: each.name not in own):
         if OPTION in each.metadata:
-            yield replace(option_of(each), group=group)
+            found = option_of(each)
+            yield replace(found, group=found.group or group)
         elif inner := _inner(each):
             yield from options_of(inner, group)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from features.corpus.corpus import Columns
+from features.corpus.corpus import SPLITS, Columns
 from features.corpus.source import HubName, Source, parse_source
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.options import EncoderOptions, VectorOptions
@@ -26,8 +26,12 @@ MOST_MEMORY = 1e9
 """Gigabytes; so much is in no machine, and bytes of it are a number that can be counted."""
 
 NEAR, RANDOM = "near", "random"
-SPLITS = (NEAR, RANDOM)
+RULES = (NEAR, RANDOM)
 """What a split made here keeps on one side: near-copies, or only texts that fold alike."""
+
+
+ENCODING, PLACES = "Encoding", "Where things are kept"
+"""Titles of options in the help."""
 
 
 def check_memory(gigabytes: float) -> None:
@@ -43,41 +47,44 @@ def check_memory(gigabytes: float) -> None:
 class VectorConfig(EncoderOptions, VectorOptions):
     """Which vectors: the encoder, what is taken from it, and where it is done and stored."""
 
-    GROUP: ClassVar = "encoder"
+    GROUP: ClassVar = ENCODING
 
     encoder: str = option(
         EMBEDDED,
-        "encoder: a folder, or a hub id such as owner/name or owner/name@revision",
+        "encode with this model: a folder, or a hub id such as owner/name or "
+        "owner/name@revision",
         metavar="NAME",
-        otherwise=f"{EMBEDDED}, embedded",
+        otherwise=f"the embedded {EMBEDDED}, which reads English",
     )
     layers: str | None = option(
         None,
-        "hidden states of the tokens layout; 0 is the embeddings, -1 the last",
+        "take the token vectors from these hidden states; 0 is the embeddings, -1 the last",
         metavar="N[,N]",
-        otherwise="two thirds up",
+        otherwise="that at two thirds of the depth",
     )
     cache: Location = option(
         Path("cache"),
-        "folder of the feature store, here or on object storage (s3://...)",
+        "keep the vectors in this folder, here or on object storage (s3://...)",
         metavar="FOLDER",
+        group=PLACES,
         parse=parse_location,
     )
     devices: str | None = option(
         None,
-        "devices that encode, one process each: cpu, cpu*N, cuda, cuda:N",
+        "encode on these devices, with one process each: cpu, cpu*N, cuda, cuda:N",
         metavar="NAME[,NAME]",
         check=parse_devices,
         otherwise="a GPU if there is one, in this process",
     )
     memory: float | None = option(
         None,
-        "memory that the vectors may take; more are read from a file in the cache, with the "
-        "same results",
+        "keep vectors in up to so much memory; more are read from a file in the cache, with "
+        "the same results",
         metavar="GB",
         parse=float,
         check=check_memory,
         otherwise="half of what is available",
+        group=PLACES,
     )
 
     def __post_init__(self) -> None:
@@ -98,27 +105,33 @@ class DataConfig(Options):
     ``split_seed`` is not the training seed, so that runs with other seeds stay comparable.
     """
 
-    GROUP: ClassVar = "data"
+    GROUP: ClassVar = "Reading the data"
 
     data: Source = option(
         EXAMPLE,
-        "labelled texts: CSV, TSV, JSON Lines or Parquet, each optionally .gz, or a folder of "
-        "Parquet, here or on object storage (s3://...), or hub:owner/name",
+        "read the labelled texts from this file: CSV, TSV, JSON Lines or Parquet, each "
+        "optionally .gz, or a folder of Parquet, here or on object storage (s3://...), or "
+        "hub:owner/name",
         metavar="FILE",
         parse=parse_source,
-        otherwise="the example",
+        otherwise="the example corpus",
     )
     columns: Columns = field(default_factory=Columns)
     skip_empty: bool = option(False, "leave out rows without a text or label")
     split: str = option(
         NEAR,
-        f"one of {', '.join(SPLITS)}: what a split made here keeps on one side, near-copies or "
-        "only texts that are equal but for case and spacing",
+        "keep on one side of a split made here: near, whatever is nearly copied; random, only "
+        "texts that are equal but for case and spacing",
         metavar="RULE",
-        choices=SPLITS,
+        choices=RULES,
+        group=SPLITS,
     )
     split_seed: int = option(
-        0, "seed of the split, where the data has no split column", metavar="N", parse=int
+        0,
+        "draw the split from this seed, where the data has no split column",
+        metavar="N",
+        parse=int,
+        group=SPLITS,
     )
 
 
@@ -133,18 +146,22 @@ class ExperimentConfig:
             or values.
     """
 
+    GROUP: ClassVar = "What is trained"
+
     data: DataConfig = field(default_factory=DataConfig)
     vectors: VectorConfig = field(default_factory=VectorConfig)
     head: str = "logistic"
     preset: str | None = None
     layout: str | None = option(
         None,
-        f"layout of the vectors, one of {', '.join(LAYOUTS)}",
+        f"use the vectors in this layout, one of {', '.join(LAYOUTS)}",
         metavar="NAME",
         otherwise="the head's natural one",
     )
     settings: Mapping[str, object] = field(default_factory=dict)
-    seed: int = option(0, "seed of every random choice of the training", metavar="N", parse=int)
+    seed: int = option(
+        0, "draw every random choice of the training from this seed", metavar="N", parse=int
+    )
     seeds: int = option(
         1,
         "train with N seeds, --seed and those after it, and report mean and spread",
@@ -153,7 +170,7 @@ class ExperimentConfig:
     )
     folds: int = option(
         0,
-        "deal the texts into K folds and test each once",
+        "divide the texts into K folds and test each of them once",
         metavar="K",
         parse=int,
         otherwise="one split",
@@ -163,9 +180,14 @@ class ExperimentConfig:
         "train, validate and test on the texts that a finished run did, for a fair comparison "
         "or a blend",
         metavar="RUN",
+        group=SPLITS,
     )
     runs: Path = option(
-        Path("runs"), "folder in which run folders stand", metavar="FOLDER", parse=local_path
+        Path("runs"),
+        "keep run folders in this folder",
+        metavar="FOLDER",
+        parse=local_path,
+        group=PLACES,
     )
 
     def __post_init__(self) -> None:

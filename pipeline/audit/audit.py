@@ -38,6 +38,9 @@ FINDERS: tuple[Finder, ...] = (
     row_findings,
 )
 
+VERSION = 2
+"""Of the object that ``--json`` prints; 1 had no number, and other words for duplicates."""
+
 SHOWN = 3
 """Examples of each finding on the terminal; the page and ``--json`` have more."""
 
@@ -76,6 +79,7 @@ class AuditResult:
         corpus = self.corpus
         sides = self.evidence.sides
         return {
+            "version": VERSION,
             "data": str(corpus.path) if corpus.path else None,
             "texts": len(corpus),
             "labels": len(set(corpus.labels or ())),

@@ -92,7 +92,7 @@ class Finding:
     """One thing that an audit found.
 
     Attributes:
-        kind: its name, such as ``near_copies_across_splits``.
+        kind: its name, such as ``near_duplicates_across_splits``.
         count: how many rows (or classes, or tokens) it concerns.
         share: that count's share of what it was counted among, in [0, 1].
         message: one sentence for people, with the numbers.

@@ -31,9 +31,9 @@ class Blended:
     """The blend of some runs on what they held out.
 
     Attributes:
-        held_out: its answers, a training a fold: the mean of the kept ones. ``plain`` is the
-            mean, ``probabilities`` the mean with the temperature.
-        temperatures: one a fold.
+        held_out: its predictions, one training per fold: the mean of the best ones. ``plain``
+            is the mean, ``probabilities`` the mean with the temperature.
+        temperatures: one per fold.
         seeds: how many blends each fold has, of the runs' first seeds, their second ones, ...
         over_seeds: test scores over those; None of one.
         over_folds: test scores over the folds; None without folds.
@@ -96,7 +96,7 @@ def blend(parts: Sequence[HeldOutPredictions], names: Sequence[str]) -> Blended:
         for place in range(len(first.folds))
     ]
     temperatures = tuple(map(temperature_of, folds))
-    kept = tuple(map(_with_temperature, folds, temperatures))
+    best = tuple(map(_with_temperature, folds, temperatures))
     repeats = [
         [
             _mean_answers([_seed(part, place, at) for part in parts])
@@ -106,7 +106,7 @@ def blend(parts: Sequence[HeldOutPredictions], names: Sequence[str]) -> Blended:
     ]
     learned = tuple(map(min, zip(*(part.learned for part in parts), strict=True)))
     return Blended(
-        replace(first, learned=learned, answers=kept),
+        replace(first, learned=learned, trainings=best),
         temperatures,
         max(seeds),
         _over_seeds(repeats),
@@ -142,12 +142,12 @@ def _check_alike(
 
 
 def _seeds(part: HeldOutPredictions) -> int:
-    return len(part.answers) // len(part.folds)
+    return len(part.trainings) // len(part.folds)
 
 
 def _seed(part: HeldOutPredictions, fold: int, at: int) -> TrainingPredictions:
     """The answers of a fold by one of its seeds, both counted from 0, or by its only one."""
-    own = [each for each in part.answers if each.fold == part.folds[fold].fold]
+    own = [each for each in part.trainings if each.fold == part.folds[fold].fold]
     return own[at if len(own) > 1 else 0]
 
 

@@ -104,7 +104,7 @@ class _PartRun:
     head: str
     layout: str
     baselines: Mapping[str, Score]
-    copied: int
+    leaked: int
     notes: tuple[str, ...]
 
 
@@ -119,7 +119,7 @@ def _read_part(folder: Path, name: str) -> _PartRun:
         model.head.head,
         model.head.layout,
         metrics.baselines,
-        metrics.copied,
+        metrics.leaked,
         metrics.notes,
     )
 
@@ -145,7 +145,7 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         run=run,
         head=BLEND_NAME,
         parts=scored,
-        best=best,
+        best_part=best,
         validation=blended.held_out.validation.score(),
         test=test.score(),
         gain_validation=gain,
@@ -157,7 +157,7 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         over_folds=blended.over_folds,
         classes=class_scores(test, blended.held_out.names.all),
         calibration=calibration_of(test, blended.temperatures[0]),
-        copied=first.copied,
+        leaked=first.leaked,
         notes=first.notes,
         advice=blend_advice(parts[best].name, gain),
         command=predict_command(run, VectorConfig().cache),

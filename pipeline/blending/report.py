@@ -26,7 +26,7 @@ def blend_text(result: BlendResult) -> str:
         list(_gains(result)),
         _spreads(result),
         class_lines(result.classes),
-        [*_copied(result), calibration_line(result.calibration)],
+        [*_leaked(result), calibration_line(result.calibration)],
         [f"Note: {note}" for note in result.notes],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -69,7 +69,7 @@ def _scores(result: BlendResult) -> list[str]:
 
 def _gains(result: BlendResult) -> Iterator[str]:
     """The blend against the run that one would take without it."""
-    best = f"{result.best + 1}: {result.parts[result.best].head}"
+    best = f"{result.best_part + 1}: {result.parts[result.best_part].head}"
     yield f"The blend against {best}, the run that validates best:"
     for side, gain in (("validation", result.gain_validation), ("test", result.gain_test)):
         low, high = gain.interval
@@ -95,9 +95,9 @@ def _spreads(result: BlendResult) -> list[str]:
     return lines
 
 
-def _copied(result: BlendResult) -> Iterator[str]:
-    if result.copied:
+def _leaked(result: BlendResult) -> Iterator[str]:
+    if result.leaked:
         yield (
-            f"{result.copied:,} of {result.test.texts:,} test texts have a near-copy among "
+            f"{result.leaked:,} of {result.test.texts:,} test texts have a near-duplicate in "
             "the training texts: the reports of the runs have the scores without them."
         )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from features.options import Option, from_values, options_of
-from pipeline.config import parse_settings
+from pipeline.config import ExperimentConfig, parse_settings
 from pipeline.spreadsheet import FORMULAS
 
 SPLIT = ("split", "split_seed", "group_column")
@@ -34,7 +34,7 @@ def add_options(
     Args:
         parser: of a command, or a group of it.
         config: the dataclass.
-        only: names of the options to add, without a title; () adds all.
+        only: names of the options to add; () adds all.
         without: names of options to leave out.
         otherwise: by name, what this command does without an option, for the help.
     """
@@ -42,7 +42,7 @@ def add_options(
     for option in options_of(config):
         if option.name in without or (only and option.name not in only):
             continue
-        title = "" if only else option.group
+        title = option.group
         if title not in groups:
             groups[title] = parser.add_argument_group(title)
         said = (otherwise or {}).get(option.name, option.otherwise)
@@ -81,21 +81,24 @@ def formulas_option(parser: argparse.ArgumentParser, default: str) -> None:
         "--formulas",
         choices=FORMULAS,
         default=default,
-        help="texts and labels in a .csv or .tsv that a spreadsheet would run, as they begin "
-        f"with = + - @: escape them by an apostrophe, or keep them (default: {default})",
+        help="escape by an apostrophe, or keep as they are, texts and labels in a .csv or .tsv "
+        f"that a spreadsheet would run, since they begin with = + - @ (default: {default})",
     )
 
 
 def preset_options(parser: argparse.ArgumentParser, default: str) -> None:
     """Which head or preset, and its settings; ``default`` is the head without either."""
     parser.add_argument(
-        "--head", help=f"see: manyheads heads (default: the preset's, or {default})"
+        "--head",
+        metavar="NAME",
+        help="train this classifier; manyheads heads lists them (default: the preset's, or "
+        f"{default})",
     )
-    parser.add_argument(
+    parser.add_argument_group(ExperimentConfig.GROUP).add_argument(
         "--preset",
         metavar="NAME",
-        help="a system that people described, or long, which is ours for long texts; see: "
-        "manyheads heads",
+        help="train a published system, such as A1, or long, ours for long texts; manyheads "
+        "heads presets lists them",
     )
     settings_option(parser, "head or preset")
 
@@ -108,7 +111,8 @@ def settings_option(parser: argparse.ArgumentParser, whose: str) -> None:
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help=f"override a setting of the {whose}; may be repeated",
+        help=f"change settings of the {whose}, such as epochs=5; manyheads heads NAME lists "
+        "them",
     )
 
 

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from heads.evaluation import metrics
 from pipeline.evaluation.evaluation import Evaluation
@@ -65,6 +64,8 @@ def estimate(values: Sequence[float], shared: float = 0.0) -> Estimate:
         shared: what is added to 1 / N for trainings on largely the same texts.
     """
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
+    from scipy.special import stdtrit  # slow to import; reading scores needs none
+
     quantile = float(stdtrit(len(values) - 1, 0.975))
     half = quantile * deviation * (1 / len(values) + shared) ** 0.5
     return Estimate(

@@ -18,8 +18,7 @@ from pipeline.evaluation.mistakes import Mistake
 from pipeline.evaluation.repeats import RepeatedScore
 
 VERSION = 3
-"""Of the form of results in ``metrics.json`` and ``--json``. Version 1 had no number and no
-advice; 2 did not compare with baselines and named no command."""
+"""Of ``metrics.json`` and the results in ``--json``; ``runs/formats.py`` reads older ones."""
 
 BLEND_NAME = "blend"
 """In place of the name of a head."""
@@ -51,7 +50,7 @@ class TrainingScore:
 
     Attributes:
         fold, seed: which; without folds, fold 1.
-        kept: whether it is the one of its fold that validates best.
+        best: whether it is the one of its fold that validates best.
         validation, test: its scores.
         temperature: fitted on its validation texts.
         epochs, best_epoch: passes made, and the one whose weights were kept.
@@ -61,7 +60,7 @@ class TrainingScore:
 
     fold: int
     seed: int
-    kept: bool
+    best: bool
     validation: Score
     test: Score
     temperature: float
@@ -83,7 +82,7 @@ class Scores:
             text counts once.
         baselines: test scores of what it must beat, by name.
         notes: what a user must know about the split.
-        copied: test texts with a copy or near-copy among the training texts.
+        leaked: test texts with a near-duplicate among the training texts.
         seeds, folds: how many trainings a split, and how many folds; 0 without.
         over_seeds: test scores over the seeds; None of one seed.
         over_folds: test scores over the folds; None without folds.
@@ -101,7 +100,7 @@ class Scores:
     test: Score
     baselines: Mapping[str, Score]
     notes: tuple[str, ...]
-    copied: int = 0
+    leaked: int = 0
     seeds: int = 1
     folds: int = 0
     over_seeds: RepeatedScore | None = None
@@ -132,11 +131,10 @@ class ExperimentResult(Scores):
             an older run.
         parameters: trained numbers of the head.
         seconds: ``encoding`` and ``training``, of all trainings together.
-        test_without_copies: the head's score on all test texts without a copy; None if there
-            are none.
+        test_without_leaked: the score on the test texts that are not leaked; None if all are.
         refit: whether the head learned from the validation texts too, once these had chosen it:
             the validation score is then that of the head before.
-        trials: every training.
+        trainings: every training.
         by_length: the test texts in parts by their tokens.
         by_truncation: whole and truncated test texts; None where one of the two lacks.
         collapse: the class that is predicted for almost every text; None where all is well.
@@ -151,10 +149,10 @@ class ExperimentResult(Scores):
     best_epoch: int
     parameters: int
     seconds: Mapping[str, float]
-    test_without_copies: Score | None = None
+    test_without_leaked: Score | None = None
     tokens_cut_share: float = 0.0
     refit: bool = False
-    trials: tuple[TrainingScore, ...] = ()
+    trainings: tuple[TrainingScore, ...] = ()
     by_length: Parts | None = None
     by_truncation: Parts | None = None
     collapse: Collapse | None = None
@@ -163,18 +161,17 @@ class ExperimentResult(Scores):
     mean_absolute_error: float | None = None
 
     @property
-    def flattered(self) -> bool:
-        """Whether copies raise or lower the test accuracy beyond noise.
+    def leakage_matters(self) -> bool:
+        """Whether leaked texts raise or lower the test accuracy beyond noise.
 
-        Test of ``heads.evaluation.metrics.differ``, 95 %, of the copied test texts against the
-        others.
+        ``heads.evaluation.metrics.differ`` tests at 95 % the leaked texts against the others.
         """
-        rest = self.test_without_copies
-        if not self.copied or rest is None:
+        rest = self.test_without_leaked
+        if not self.leaked or rest is None:
             return False
         others = rest.accuracy * rest.texts
-        copied = self.test.accuracy * self.test.texts - others
-        return differ(np.array([copied, others]), np.array([self.copied, rest.texts]))
+        leaked = self.test.accuracy * self.test.texts - others
+        return differ(np.array([leaked, others]), np.array([self.leaked, rest.texts]))
 
 
 @dataclass(frozen=True)
@@ -202,12 +199,12 @@ class BlendResult(Scores):
 
     Attributes:
         parts: the runs, in the order given.
-        best: the index among them of the one that validates best.
+        best_part: the index among them, from 0, of the one that validates best.
         gain_validation, gain_test: by how much it is more often right than the best part.
     """
 
     parts: tuple[BlendPart, ...]
-    best: int
+    best_part: int
     gain_validation: Difference
     gain_test: Difference
 

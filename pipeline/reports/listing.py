@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from heads.layers.dense import DenseSettings
-from heads.layers.recurrence import RecurrentSettings
 from heads.presets import PRESETS
 from heads.registry import HEADS, HeadType, as_text
-from heads.settings import HeadSettings, TrainingSettings
+from heads.settings import DenseSettings, HeadSettings, RecurrentSettings, TrainingSettings
 from pipeline.console import table
 
 WIDTHS = (2, 18, 13)

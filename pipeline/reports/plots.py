@@ -39,11 +39,11 @@ FEW_TEXTS = 10
 
 @dataclass(frozen=True)
 class Curve:
-    """One training to draw: its history, its best epoch, and whether its head was kept."""
+    """One training to draw; ``strong`` marks the one whose head the run folder holds."""
 
     history: Sequence[EpochRecord]
     best_epoch: int
-    kept: bool
+    strong: bool
 
 
 def draw_curves(
@@ -51,18 +51,18 @@ def draw_curves(
 ) -> None:
     """Loss and accuracy of training and validation over the epochs of every training.
 
-    The one that was kept is drawn strong, its best epoch and its end marked; the others are
+    The one in the run folder is drawn strong, its best epoch and its end marked; the others are
     light.
 
     Args:
-        curves: one of them is the one that was kept.
+        curves: exactly one of them is strong.
         step: what a record is: ``epoch``, or the name of the value tried, such as ``C``.
         tried: whether records are values tried; their axis is logarithmic.
     """
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
     for axes, name in ((losses, "loss"), (accuracies, "accuracy")):
-        for curve in sorted(curves, key=lambda curve: curve.kept):
+        for curve in sorted(curves, key=lambda curve: curve.strong):
             _draw_curve(axes, curve, name, step, tried)
         axes.set(xlabel=step, ylabel=name)
         if tried:
@@ -85,7 +85,7 @@ def _draw_curve(axes: Axes, curve: Curve, name: str, step: str, tried: bool) -> 
     places = [each.learning_rate if tried else each.epoch for each in curve.history]
     for side, colour in (("train", TRAIN), ("validation", VALIDATION)):
         values = [getattr(record, f"{side}_{name}") for record in curve.history]
-        if not curve.kept:
+        if not curve.strong:
             axes.plot(places, values, color=colour, alpha=0.25, linewidth=1)
             continue
         label = "training" if side == "train" else side
@@ -93,7 +93,7 @@ def _draw_curve(axes: Axes, curve: Curve, name: str, step: str, tried: bool) -> 
         if side == "validation":
             at = curve.best_epoch - 1
             axes.plot(places[at], values[at], "o", color=colour, markersize=8, mfc="none")
-    if curve.kept:
+    if curve.strong:
         sign = " = " if tried else " "
         best, last = places[curve.best_epoch - 1], places[-1]
         best_label = f"best: {step}{sign}{best:g}"

@@ -37,12 +37,12 @@ def write_report(folder: Path, text: str) -> None:
 
 def result_text(result: ExperimentResult) -> str:
     """Return the report of one experiment."""
-    rest = result.test_without_copies if result.copied else None
-    uncopied = [("test, no copies", result.head, rest)] if rest and rest.enough else []
+    rest = result.test_without_leaked if result.leaked else None
+    clean = [("test, not leaked", result.head, rest)] if rest and rest.enough else []
     rows = [
         ("validation", result.head, result.validation),
         ("test", result.head, result.test),
-        *uncopied,
+        *clean,
         *(("test", BASELINE_NAMES[name], each) for name, each in result.baselines.items()),
     ]
     blocks = [
@@ -51,7 +51,7 @@ def result_text(result: ExperimentResult) -> str:
         [score_table(rows)],
         _repeats(result),
         class_lines(result.classes),
-        [*_parts(result), *_copies_lines(result), calibration_line(result.calibration)],
+        [*_parts(result), *_leaked_lines(result), calibration_line(result.calibration)],
         [wrapped(line) for line in _cost(result)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -90,20 +90,20 @@ def _measures(score: Score) -> tuple[str, str, str]:
 
 
 def _repeats(result: ExperimentResult) -> list[str]:
-    """Mean and spread over seeds and over folds, and which head is kept."""
+    """Mean and spread over seeds and over folds, and which head the run holds."""
     lines = spread_lines(result.seeds, result.over_seeds, result.folds, result.over_folds)
     if not lines:
         return []
-    kept = next(trial for trial in result.trials if trial.kept)
+    held = next(each for each in result.trainings if each.best)
     best = f"the best of {result.seeds} seeds on validation" if result.seeds > 1 else ""
     if result.folds:
         lines += [
             "Test above: every text once, by a head that did not learn from it"
             + (f",\n{best}." if best else "."),
-            f"The run holds the head of fold 1, seed {kept.seed}; it has learned from fewer.",
+            f"The run holds the head of fold 1, seed {held.seed}; it has learned from fewer.",
         ]
     else:
-        lines.append(f"Above and in the run: seed {kept.seed}, {best}.")
+        lines.append(f"Above and in the run: seed {held.seed}, {best}.")
     return lines
 
 
@@ -187,19 +187,19 @@ def _part(part: Part) -> str:
     return f"{part.accuracy:.1%} ({low:.1%} to {high:.1%})"
 
 
-def _copies_lines(result: ExperimentResult) -> Iterator[str]:
-    if not result.copied:
-        yield "No test text has a near-copy among the training texts."
+def _leaked_lines(result: ExperimentResult) -> Iterator[str]:
+    if not result.leaked:
+        yield "No test text has a near-duplicate among the training texts."
         return
     yield (
-        f"{result.copied:,} of {result.test.texts:,} test texts have a near-copy among the "
+        f"{result.leaked:,} of {result.test.texts:,} test texts have a near-duplicate in the "
         "training texts."
     )
-    rest = result.test_without_copies
+    rest = result.test_without_leaked
     if rest is None:
         return
     if rest.enough:
-        yield f"The other {rest.texts:,} score {rest.told}: 'test, no copies' in the table."
+        yield f"The other {rest.texts:,} score {rest.told}: 'test, not leaked' in the table."
     else:
         yield f"The other {rest.texts:,} are too few for a score of their own."
 

@@ -76,13 +76,13 @@ def _kept(result: Scores) -> Iterator[str]:
     """Which head the run holds, where there are several; it is what the baselines are for."""
     if not isinstance(result, ExperimentResult) or not result.over_seeds or result.folds:
         return
-    seed = next((trial.seed for trial in result.trials if trial.kept), None)
+    seed = next((trial.seed for trial in result.trainings if trial.best), None)
     yield f"The head that is kept, seed {seed}, validates best: {result.test.accuracy:.1%}."
 
 
 def blend_line(result: BlendResult) -> str:
     """Return how a blend stands against the best of its runs, on test."""
-    best = result.parts[result.best]
+    best = result.parts[result.best_part]
     rival = f"the run that validates best, {one_line(best.run)}"
     gain = result.gain_test
     low, high = gain.interval

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 import traceback
 from collections.abc import Iterator
@@ -14,7 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from features.errors import CacheError, DamagedFileError, DiskSpaceError, ManyheadsError
+from features.errors import (
+    CacheError,
+    DamagedFileError,
+    DiskSpaceError,
+    InputError,
+    ManyheadsError,
+)
 from features.messages import listed
 from features.storage.files import FULL, sweep, temporary_folder
 from pipeline.runs.json_format import read_object, write_json
@@ -36,6 +43,31 @@ def run_name(head: str, config: dict[str, Any], now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{head}-{short}"
 
 
+def check_runs(runs: Path) -> None:
+    """Refuse a folder of runs that cannot be written, before any work; makes nothing.
+
+    Raises:
+        CacheError: it is a file, stands in one, or may not be written.
+    """
+    place = runs
+    try:
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+    except OSError as error:
+        raise _unwritable(runs, error) from error
+
+
+def _unwritable(runs: Path, error: OSError) -> CacheError:
+    return CacheError(
+        f"the folder of runs {runs} cannot be written ({error.strerror}); choose another with "
+        "--runs, or change its permissions"
+    )
+
+
 @dataclass
 class OpenRun:
     """A run folder while it is written; ``final`` is where it stands once complete."""
@@ -48,8 +80,9 @@ class OpenRun:
 def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
     """A folder to fill; it takes its name when the block ends, however many start at once.
 
-    If the block raises, the folder is kept as ``<name>-failed`` with the reason in it. What a
-    run left that was killed before it could say why is removed by the next.
+    If the block raises, the folder is kept as ``<name>-failed`` with the reason in it; of an
+    ``InputError``, which is told on one line, nothing is kept. What a run left that was killed
+    before it could say why is removed by the next.
 
     Raises:
         CacheError: the folder of runs cannot be written.
@@ -59,10 +92,7 @@ def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
             sweep(runs)
             folder = stack.enter_context(temporary_folder(runs, name))
         except OSError as error:
-            raise CacheError(
-                f"the folder of runs {runs} cannot be written ({error.strerror}); choose "
-                "another with --runs, or change its permissions"
-            ) from error
+            raise _unwritable(runs, error) from error
         run = OpenRun(folder, runs / name)
         try:
             yield run
@@ -74,9 +104,9 @@ def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
 
 
 def _keep_failed(folder: Path, wanted: Path, error: BaseException) -> None:
-    """Keep a failed run with its reason; where the disk has no room, remove it."""
+    """Keep a failed run with its reason; where it was refused or has no room, remove it."""
     try:
-        if _without_room(error):
+        if isinstance(error, InputError) or _without_room(error):
             shutil.rmtree(folder, ignore_errors=True)
             return
         write_json(folder / FAILURE, _failure(error))

@@ -21,13 +21,13 @@ class TrainingPredictions:
     Attributes:
         fold: from 1.
         seed: of the training.
-        kept: whether it is the one of its fold that validates best.
+        best: whether it is the one of its fold that validates best.
         validation, test: predictions; in those that were read ``plain`` is ``probabilities``.
     """
 
     fold: int
     seed: int
-    kept: bool
+    best: bool
     validation: Evaluation
     test: Evaluation
 
@@ -42,28 +42,28 @@ class HeldOutPredictions:
         rows: data rows by position in the corpus, (N,) int64; 0 for a text that no training
             held out. The same texts may stand in other rows of another file.
         learned: how many texts the heads of each fold have learned from.
-        answers: by fold, then by seed.
+        trainings: by fold, then by seed.
     """
 
     corpus_digest: str
     names: ClassNames
     rows: np.ndarray
     learned: tuple[int, ...]
-    answers: tuple[TrainingPredictions, ...]
+    trainings: tuple[TrainingPredictions, ...]
 
     @property
     def folds(self) -> tuple[TrainingPredictions, ...]:
-        """Those of the training that is kept of each fold; without folds, one."""
-        return tuple(each for each in self.answers if each.kept)
+        """Return those of the best training of each fold; without folds, one."""
+        return tuple(each for each in self.trainings if each.best)
 
     @property
     def validation(self) -> Evaluation:
-        """What the kept trainings say on validation; a text may have answers of several."""
+        """Return what the best trainings predict on validation; several may predict a text."""
         return pooled([fold.validation for fold in self.folds])
 
     @property
     def test(self) -> Evaluation:
-        """What the kept trainings say on test, of all folds."""
+        """Return what the best trainings predict on test, of all folds."""
         return pooled([fold.test for fold in self.folds])
 
     @property

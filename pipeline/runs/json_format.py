@@ -59,12 +59,7 @@ class JsonFormat(Generic[T]):
         """
         values = read_object(path, self.remedy)
         version = values.pop(VERSION, 1)
-        if version not in range(1, self.version + 1):
-            raise CacheError(
-                f"{path} is of format version {version}, this program reads "
-                f"{listed(range(1, self.version + 1))}: use the manyheads that wrote it, or "
-                f"{self.remedy}"
-            )
+        check_version(path, version, self.version, self.remedy)
         if version < self.version:
             values = self.upgrade(values, version)
         self._check_keys(path, values)
@@ -87,6 +82,15 @@ class JsonFormat(Generic[T]):
             )
         if lacking := sorted(known - values.keys()):
             raise DamagedFileError(path, f"it lacks {listed(lacking)}", self.remedy)
+
+
+def check_version(path: Path, version: object, newest: int, remedy: str) -> None:
+    """Refuse a file of a version that is not known. Raises ``CacheError``."""
+    if version not in range(1, newest + 1):
+        raise CacheError(
+            f"{path} is of format version {version}, this program reads "
+            f"{listed(range(1, newest + 1))}: use the manyheads that wrote it, or {remedy}"
+        )
 
 
 def reason(error: ValidationError) -> str:

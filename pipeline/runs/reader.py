@@ -26,13 +26,15 @@ from pipeline.runs.formats import (
     DESCRIPTION,
     METRICS_FORMAT,
     PREDICTIONS_SCHEMA,
+    PROBABILITIES_NAMES,
+    PROBABILITIES_VERSION,
     RETRAIN,
     HistoryLine,
     ProbabilitiesDescription,
     probabilities_schema,
 )
 from pipeline.runs.held_out import SIDES, HeldOutPredictions, TrainingPredictions
-from pipeline.runs.json_format import read_object, reason
+from pipeline.runs.json_format import check_version, read_object, reason
 from pipeline.runs.run_config import RunConfig
 from pipeline.runs.tables import read_table, with_schema
 
@@ -118,13 +120,18 @@ def read_held_out(folder: Path) -> HeldOutPredictions:
         described = TypeAdapter(ProbabilitiesDescription).validate_json(text)
     except ValidationError as error:
         raise DamagedFileError(path, f"its description: {reason(error)}", RETRAIN) from error
+    check_version(path, described.version, PROBABILITIES_VERSION, RETRAIN)
+    if described.version == 1:
+        table = table.rename_columns(
+            [PROBABILITIES_NAMES.get(name, name) for name in table.column_names]
+        )
     names = ClassNames(described.classes, described.unseen)
     table = with_schema(path, table, probabilities_schema(len(names.classes)), RETRAIN)
-    position = table.column("place").to_numpy()
+    position = table.column("position").to_numpy()
     if len(position) and not 0 <= position.min() <= position.max() < MAX_POSITION:
         raise DamagedFileError(path, "a position in the corpus is out of range", RETRAIN)
     trainings = _trainings(path, table, names)
-    if len(described.learned) != sum(each.kept for each in trainings):
+    if len(described.learned) != sum(each.best for each in trainings):
         raise DamagedFileError(path, "'learned' has not one number per fold", RETRAIN)
     rows = np.zeros(int(position.max(initial=-1)) + 1, np.int64)
     rows[position] = table.column("row").to_numpy()
@@ -140,8 +147,8 @@ def read_held_out(folder: Path) -> HeldOutPredictions:
 def _trainings(
     path: Path, table: pa.Table, names: ClassNames
 ) -> tuple[TrainingPredictions, ...]:
-    fold, seed, kept, position = (
-        table.column(name).to_numpy() for name in ("fold", "seed", "kept", "place")
+    fold, seed, best, position = (
+        table.column(name).to_numpy() for name in ("fold", "seed", "best", "position")
     )
     side = _codes(path, table, "side", SIDES)
     labels = _codes(path, table, "label", names.all)
@@ -161,10 +168,10 @@ def _trainings(
     for each_fold, each_seed in sorted(set(zip(fold.tolist(), seed.tolist(), strict=True))):
         training = (fold == each_fold) & (seed == each_seed)
         validation, test = (evaluation(code, training) for code in range(len(SIDES)))
-        best = bool(kept[training].all())
-        found.append(TrainingPredictions(each_fold, each_seed, best, validation, test))
-    if not any(each.kept for each in found):
-        raise DamagedFileError(path, "no training is kept", RETRAIN)
+        is_best = bool(best[training].all())
+        found.append(TrainingPredictions(each_fold, each_seed, is_best, validation, test))
+    if not any(each.best for each in found):
+        raise DamagedFileError(path, "no training is marked as the best", RETRAIN)
     return tuple(found)
 
 

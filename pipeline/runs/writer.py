@@ -19,6 +19,7 @@ from pipeline.runs.formats import (
     CONFIG_FORMAT,
     DESCRIPTION,
     PREDICTIONS_SCHEMA,
+    PROBABILITIES_VERSION,
     HistoryLine,
     ProbabilitiesDescription,
     probabilities_schema,
@@ -78,7 +79,7 @@ def _write_predictions(path: Path, held_out: HeldOutPredictions) -> None:
 def _write_probabilities(path: Path, held_out: HeldOutPredictions) -> None:
     parts = [
         (answers, evaluation)
-        for answers in held_out.answers
+        for answers in held_out.trainings
         for evaluation in (answers.validation, answers.test)
     ]
     counts = [len(evaluation.rows) for _, evaluation in parts]
@@ -94,10 +95,10 @@ def _write_probabilities(path: Path, held_out: HeldOutPredictions) -> None:
     columns = {
         "fold": pa.array(repeated([answers.fold for answers, _ in parts], np.int32)),
         "seed": pa.array(repeated([answers.seed for answers, _ in parts], np.int64)),
-        "kept": pa.array(repeated([answers.kept for answers, _ in parts], bool)),
+        "best": pa.array(repeated([answers.best for answers, _ in parts], bool)),
         "side": pa.DictionaryArray.from_arrays(sides, pa.array(SIDES)),
         "row": pa.array(held_out.rows[stacked("rows")]),
-        "place": pa.array(stacked("rows")),
+        "position": pa.array(stacked("rows")),
         "label": pa.DictionaryArray.from_arrays(
             stacked("labels").astype(np.int32), pa.array(held_out.names.all)
         ),
@@ -110,6 +111,7 @@ def _write_probabilities(path: Path, held_out: HeldOutPredictions) -> None:
         held_out.names.unseen,
         held_out.corpus_digest,
         held_out.learned,
+        PROBABILITIES_VERSION,
     )
     schema = probabilities_schema(len(held_out.names.classes))
     metadata = {DESCRIPTION: json.dumps(asdict(description))}

@@ -53,7 +53,7 @@ WIDE = 0.15
 FOLDS = 5
 
 COPIED_SHARE = 0.5
-"""Of the test texts; more with near-copies in training say what the head remembers."""
+"""Of the test texts; more with near-duplicates in training say what the head remembers."""
 
 MORE = "Vectors that tell more may help, such as those of every token or another --encoder."
 
@@ -141,7 +141,7 @@ def collapsed(facts: Facts) -> Advice | None:
 
 def _unstable(facts: Facts) -> Advice | None:
     """Say where other seeds or folds collapsed, and the head that is kept did not."""
-    trials = facts.result.trials
+    trials = facts.result.trainings
     fallen = sum(trial.collapsed for trial in trials)
     if not fallen:
         return None
@@ -155,22 +155,22 @@ def _unstable(facts: Facts) -> Advice | None:
 
 
 def copies(facts: Facts) -> Advice | None:
-    """Say where near-copies in training change the test score, or may do so."""
+    """Say where near-duplicates in training change the test score, or may do so."""
     result = facts.result
-    rest = result.test_without_copies
-    told = f"{result.copied:,} of {many(result.test.texts, 'test text')}"
-    if result.flattered and rest is not None and rest.enough:
+    rest = result.test_without_leaked
+    told = f"{result.leaked:,} of {many(result.test.texts, 'test text')}"
+    if result.leakage_matters and rest is not None and rest.enough:
         verb = "raise" if rest.accuracy < result.test.accuracy else "lower"
         return Advice(
-            f"Near-copies {verb} this score: {told} have one among the training texts. "
+            f"Near-duplicates {verb} this score: {told} have one among the training texts. "
             f"Without them the accuracy is {rest.told}, not {result.test.accuracy:.1%}.",
             _audit(facts),
         )
-    if result.copied < COPIED_SHARE * result.test.texts:
+    if result.leaked < COPIED_SHARE * result.test.texts:
         return None
     return Advice(
-        f"{told} have a near-copy among the training texts, so the score says what the head "
-        "remembers rather than what it has learned.",
+        f"{told} have a near-duplicate among the training texts, so the score says what the "
+        "head remembers rather than what it has learned.",
         _audit(facts),
     )
 

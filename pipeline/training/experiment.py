@@ -15,10 +15,8 @@ from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import Duplicates, cached_duplicates, leaked
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
-from features.errors import SettingError
-from features.splits.split import Split
 from features.vectors.table import POOLED
-from heads.registry import check_layout, head_type, make_settings
+from heads.registry import head_type
 from pipeline.config import ExperimentConfig
 from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
@@ -28,13 +26,13 @@ from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.evaluation import Evaluation, Score, score
 from pipeline.evaluation.mistakes import mean_absolute_error, most_frequent_mistake
 from pipeline.evaluation.result import ExperimentResult, TrainingScore, calibration_of
-from pipeline.runs.folder import find_run, new_run, run_label, run_name, writing
-from pipeline.runs.reader import read_held_out, read_scores
+from pipeline.runs.folder import new_run, run_name, writing
 from pipeline.training.advice import Facts, advise, is_foreign
-from pipeline.training.partition import fold_corpus, read_labelled, split_corpus, splits_of
+from pipeline.training.partition import fold_corpus, split_corpus
+from pipeline.training.preparation import PreparedExperiment, prepare_experiment
 from pipeline.training.resume import FinishedTrainings
 from pipeline.training.run_writer import RunContents, write_run
-from pipeline.training.trainings import Training, Trainings, check_labels, run_trainings
+from pipeline.training.trainings import Training, Trainings, run_trainings
 
 LONG_SHARE = 0.99
 """Share of the texts that the ``--max-tokens`` of advice sees whole."""
@@ -52,62 +50,42 @@ def run_experiment(
         InputError: anything wrong with what the user gave; see ``features.errors``.
         FaultError: a corrupt cache, or vectors or a loss that are not finite.
     """
-    # What is wrong is refused before any work.
-    settings = make_settings(config.head, config.overrides(classes=2))
-    layout = config.layout or head_type(config.head).layouts[0]
-    check_layout(config.head, layout)
-    corpus = read_labelled(config.data, config.folds)
-    asked = config
-    config, given = _given_splits(config, corpus)
-    labels = corpus.labels or ()
-    check_labels(settings, labels)
-    described = config.to_dict()
+    return run_prepared(prepare_experiment(config), load)
+
+
+def run_prepared(
+    prepared: PreparedExperiment, load: Callable[[EncoderModel], Encoder] | None = None
+) -> ExperimentResult:
+    """Train and score the head of a prepared experiment; as ``run_experiment``.
+
+    The run folder is made when the training begins: what is refused before leaves none.
+    """
+    config, layout, corpus = prepared.config, prepared.layout, prepared.corpus
+    labels, described = corpus.labels or (), config.to_dict()
+    vectors = ensure_vectors(
+        corpus.texts, config.vectors, with_pooled(layout), model=prepared.model, load=load
+    )
+    table = vectors.table(layout)
+    pooled = (table if layout == POOLED else vectors.table(POOLED)).values
+    copies = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
+    if prepared.splits is not None:
+        splits = prepared.splits
+    elif config.folds:
+        splits = fold_corpus(corpus, config.data, copies, config.folds)
+    else:
+        splits = (split_corpus(corpus, config.data, copies),)
+    spec = vectors.space(layout).spec
+    decided = config.head, spec.fingerprint, corpus.digest
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
-        vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
-        table = vectors.table(layout)
-        pooled = (table if layout == POOLED else vectors.table(POOLED)).values
-        copies = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
-        if given is not None:
-            splits = given
-        elif config.folds:
-            splits = fold_corpus(corpus, config.data, copies, config.folds)
-        else:
-            splits = (split_corpus(corpus, config.data, copies),)
-        spec = vectors.space(layout).spec
-        decided = config.head, spec.fingerprint, corpus.digest
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
         outcome = run_trainings(config, table, labels, splits, journal)
         result = _result(config, layout, corpus, vectors, copies, outcome)
-        result = _with_advice(asked, replace(result, run=run.final), corpus, vectors, layout)
+        result = _with_advice(prepared, replace(result, run=run.final), vectors)
         with writing(run):
             record = RunContents(described, corpus, spec, outcome, pooled, vectors.model.commit)
             write_run(run.folder, record, result)
     journal.close()
     return replace(result, run=run.final)
-
-
-def _given_splits(
-    config: ExperimentConfig, corpus: Corpus
-) -> tuple[ExperimentConfig, tuple[Split, ...] | None]:
-    """The configuration with the place of the run of ``split_of``, and the splits of that.
-
-    Raises:
-        CacheError: there is no such run, or it is damaged.
-        SettingError: it has other folds, or is of another corpus.
-    """
-    if config.split_of is None:
-        return config, None
-    folder = find_run(config.split_of, config.runs).resolve()
-    name, held_out = run_label(folder, config.runs), read_held_out(folder)
-    if held_out.fold_count != config.folds:
-        folds = held_out.fold_count
-        wanted = f"pass --folds {folds}" if folds else "leave --folds out"
-        raise SettingError(
-            f"--split-of {name}: that run has {folds or 'no'} folds, not "
-            f"{config.folds}: {wanted}"
-        )
-    notes = (*read_scores(folder).notes, f"The sides are those of the run {name}.")
-    return replace(config, split_of=str(folder)), splits_of(corpus, held_out, name, notes)
 
 
 def _result(
@@ -122,8 +100,8 @@ def _result(
     first, test, names = outcome.first, outcome.test, outcome.names
     split = first.split
     dealt = np.concatenate([split.train, split.validation, split.test])
-    copied = np.concatenate(
-        [leaked(copies, trial.learned, trial.split.test) for trial in outcome.kept]
+    leaking = np.concatenate(
+        [leaked(copies, training.learned, training.split.test) for training in outcome.best]
     )
     predicted = _baselines(config, corpus.texts, outcome)
     return ExperimentResult(
@@ -144,16 +122,16 @@ def _result(
         parameters=first.trained.parameters,
         seconds={
             "encoding": round(vectors.report.seconds, 3),
-            "training": round(sum(trial.seconds for trial in outcome.trials), 3),
+            "training": round(sum(training.seconds for training in outcome.trainings), 3),
         },
         notes=first.split.notes,
-        copied=int(copied.sum()),
-        test_without_copies=_score_some(test, ~copied),
+        leaked=int(leaking.sum()),
+        test_without_leaked=_score_some(test, ~leaking),
         tokens_cut_share=round(vectors.cut_share(dealt), 6),
         refit=first.trained.settings.refit,
         seeds=config.seeds,
         folds=config.folds,
-        trials=tuple(_training_score(trial, outcome) for trial in outcome.trials),
+        trainings=tuple(_training_score(each, outcome) for each in outcome.trainings),
         over_seeds=outcome.over_seeds,
         over_folds=outcome.over_folds,
         classes=class_scores(test, names.all),
@@ -167,20 +145,16 @@ def _result(
 
 
 def _with_advice(
-    config: ExperimentConfig,
-    result: ExperimentResult,
-    corpus: Corpus,
-    vectors: Vectors,
-    layout: str,
+    prepared: PreparedExperiment, result: ExperimentResult, vectors: Vectors
 ) -> ExperimentResult:
     """Return the result with what is worth knowing about it, and the next command."""
     facts = Facts(
-        config,
+        prepared.config,
         result,
-        limit=vectors.space(layout).spec.limit,
+        limit=vectors.space(prepared.layout).spec.limit,
         long=int(np.quantile(vectors.tokens, LONG_SHARE)),
-        foreign=is_foreign(corpus.texts),
-        official=corpus.splits is not None,
+        foreign=is_foreign(prepared.corpus.texts),
+        official=prepared.corpus.splits is not None,
     )
     advice, command = advise(facts)
     return replace(result, advice=advice, command=command)
@@ -193,18 +167,18 @@ def _chosen(head: str, training: Training) -> str:
     return name if kind.values else f"{name} of {len(trained.history)}"
 
 
-def _training_score(trial: Training, outcome: Trainings) -> TrainingScore:
+def _training_score(training: Training, outcome: Trainings) -> TrainingScore:
     return TrainingScore(
-        fold=trial.fold,
-        seed=trial.seed,
-        kept=trial in outcome.kept,
-        validation=trial.validation.score(),
-        test=trial.test.score(),
-        temperature=trial.trained.temperature,
-        epochs=len(trial.trained.history),
-        best_epoch=trial.trained.best_epoch,
-        collapsed=collapse(trial.test, outcome.names.classes) is not None,
-        seconds=round(trial.seconds, 3),
+        fold=training.fold,
+        seed=training.seed,
+        best=training in outcome.best,
+        validation=training.validation.score(),
+        test=training.test.score(),
+        temperature=training.trained.temperature,
+        epochs=len(training.trained.history),
+        best_epoch=training.trained.best_epoch,
+        collapsed=collapse(training.test, outcome.names.classes) is not None,
+        seconds=round(training.seconds, 3),
     )
 
 
@@ -220,7 +194,7 @@ def _baselines(
 ) -> dict[str, np.ndarray]:
     """Return what baselines predict on all test texts, that learned from what the heads did."""
     labels, root = outcome.labels, config.vectors.cache
-    sides = [(trial.learned, trial.split.test) for trial in outcome.kept]
+    sides = [(training.learned, training.split.test) for training in outcome.best]
     found = {
         baselines.MAJORITY: [baselines.majority(labels, *side) for side in sides],
     }

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from features.corpus.corpus import Corpus, read_corpus
-from features.duplicates.duplicates import Duplicates
 from features.errors import SettingError, SplitError
 from features.groups import ids_of, union
 from features.messages import clipped, listed
@@ -23,6 +23,9 @@ from features.splits.split import Split, make_split, official_sides
 from pipeline.config import NEAR, DataConfig
 from pipeline.console import print_note
 from pipeline.runs.held_out import HeldOutPredictions
+
+if TYPE_CHECKING:
+    from features.duplicates.duplicates import Duplicates
 
 TEST_SHARE = 0.15
 

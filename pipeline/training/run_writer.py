@@ -70,7 +70,7 @@ def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> No
 
 
 def _resolved(record: RunContents) -> Resolved:
-    """What the options came to for the head that is kept."""
+    """What the options came to for the head in the run folder."""
     first = record.outcome.first
     split = first.split
     return Resolved(
@@ -89,9 +89,9 @@ def _resolved(record: RunContents) -> Resolved:
 
 def _history(outcome: Trainings) -> Iterator[HistoryLine]:
     """Every epoch of every training."""
-    for trial in outcome.trials:
-        for epoch in trial.trained.history:
-            yield HistoryLine(trial.fold, trial.seed, epoch)
+    for training in outcome.trainings:
+        for epoch in training.trained.history:
+            yield HistoryLine(training.fold, training.seed, epoch)
 
 
 def _errors(record: RunContents) -> list[Misclassified]:
@@ -99,9 +99,9 @@ def _errors(record: RunContents) -> list[Misclassified]:
     classes = record.outcome.names.classes
     errors = [
         error
-        for trial in record.outcome.kept
+        for training in record.outcome.best
         for error in error_list(
-            record.corpus, trial.learned, trial.test, classes, record.pooled
+            record.corpus, training.learned, training.test, classes, record.pooled
         )
     ]
     return sorted(errors, key=lambda error: -error.confidence)
@@ -112,13 +112,13 @@ def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:
     title = f"{result.head} on {record.corpus.name}: {what} {result.test.told}"
     outcome = record.outcome
     curves = [
-        Curve(trial.trained.history, trial.trained.best_epoch, trial is outcome.first)
-        for trial in outcome.trials
+        Curve(training.trained.history, training.trained.best_epoch, training is outcome.first)
+        for training in outcome.trainings
     ]
     with optional(folder / "curves.png") as path:
         kind = head_type(result.head)
         draw_curves(curves, title, kind.step, path, tried=bool(kind.values))
-    temperatures = [trial.trained.temperature for trial in outcome.kept]
+    temperatures = [training.trained.temperature for training in outcome.best]
     draw_test(folder, outcome.test, outcome.names, temperatures, title)
 
 
@@ -128,15 +128,15 @@ def held_out_of(corpus: Corpus, outcome: Trainings) -> HeldOutPredictions:
         corpus.digest,
         outcome.names,
         np.array(corpus.rows, dtype=np.int64),
-        tuple(len(trial.learned) for trial in outcome.kept),
+        tuple(len(training.learned) for training in outcome.best),
         tuple(
             TrainingPredictions(
-                trial.fold,
-                trial.seed,
-                trial in outcome.kept,
-                trial.validation,
-                trial.test,
+                training.fold,
+                training.seed,
+                training in outcome.best,
+                training.validation,
+                training.test,
             )
-            for trial in outcome.trials
+            for training in outcome.trainings
         ),
     )

@@ -1,7 +1,7 @@
 """TensorBoard events of a run: ``tensorboard --logdir runs`` compares all runs.
 
-The kept head's stand in the run folder itself, those of each other training in a folder of
-its own inside.
+The events of the head in the run folder stand there, those of every other training in a folder
+of their own inside.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ def write_events(folder: Path, outcome: Trainings, errors: Sequence[Misclassifie
     Args:
         errors: from ``pipeline.runs.misclassified.error_list``.
     """
-    for trial in outcome.trials:
-        kept = trial is outcome.first
-        with SummaryWriter(str(folder if kept else folder / trial.name)) as writer:
-            _write_curves(writer, trial)
-            test = outcome.test.score() if kept else trial.test.score()
-            _write_score(writer, test, trial.trained.best_epoch)
-            if kept and errors:
+    for training in outcome.trainings:
+        first = training is outcome.first
+        with SummaryWriter(str(folder if first else folder / training.name)) as writer:
+            _write_curves(writer, training)
+            test = outcome.test.score() if first else training.test.score()
+            _write_score(writer, test, training.trained.best_epoch)
+            if first and errors:
                 writer.add_text("errors", errors_table(errors[:SHOWN_ERRORS]))
 
 
-def _write_curves(writer: SummaryWriter, trial: Training) -> None:
-    for epoch in trial.trained.history:
+def _write_curves(writer: SummaryWriter, training: Training) -> None:
+    for epoch in training.trained.history:
         for side in ("train", "validation"):
             for name in ("loss", "accuracy"):
                 value = getattr(epoch, f"{side}_{name}")

@@ -37,7 +37,8 @@ from pipeline.console import print_note
 from pipeline.encoding.vectors import fill, open_spaces
 from pipeline.progress import Progress, duration
 from pipeline.training.partition import TEST_SHARE, read_labelled, split_corpus
-from pipeline.training.trainings import check_labels, on_split
+from pipeline.training.preparation import check_labels
+from pipeline.training.trainings import on_split
 from pipeline.tuning.layer_scores import Comparison, LayerScore, advice, compare, score_table
 
 QUICK = {"epochs": 8}

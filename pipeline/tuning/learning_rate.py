@@ -28,7 +28,8 @@ from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
 from pipeline.progress import duration
 from pipeline.training.partition import read_labelled, split_corpus
-from pipeline.training.trainings import check_labels, on_split
+from pipeline.training.preparation import check_labels
+from pipeline.training.trainings import on_split
 
 ROWS_A_DECADE = 2
 """Lines of the table for people."""

@@ -33,6 +33,7 @@ from features.corpus.rows import ColumnRequest
 from features.options import option
 from heads.head import SequenceHead
 from heads.registry import make_settings
+from heads.settings import SequenceSettings
 from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.cli.commands.train import experiment_config
@@ -193,7 +194,7 @@ def of_architecture(number: int, module: ModuleType, **more: object) -> dict[str
 
 
 def test_the_head_the_loss_and_the_pooling_of_the_page_about_the_architecture() -> None:
-    names = of_architecture(0, heads.architectures.meanmax)
+    names = of_architecture(0, heads.architectures.meanmax, SequenceSettings=SequenceSettings)
     head = names["MeanHead"](names["MeanSettings"](), 5, 3)  # type: ignore[operator]
     assert isinstance(head, SequenceHead)
     x, mask = torch.ones(2, 4, 5), torch.ones(2, 4, dtype=torch.bool)

@@ -58,7 +58,7 @@ BLEND = BlendResult(
         BlendPart("one", "cnn", "tokens", SCORE, SCORE),
         BlendPart("two", "logistic", "pooled", SCORE, TFIDF),
     ),
-    best=1,
+    best_part=1,
     gain_validation=Difference(0.2, (0.1, 0.3)),
     gain_test=Difference(0.2, (0.1, 0.3)),
     command="manyheads predict --text 'a text of yours'",

@@ -22,14 +22,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=local_path,
         default=Path("audit.html"),
         metavar="FILE",
-        help="the findings with their texts as one HTML page (default: audit.html; or none)",
+        help="write the findings with their texts as this HTML page, or none (default: "
+        "audit.html)",
     )
     parser.add_argument(
         "--examples",
         type=int,
         default=10,
         metavar="N",
-        help="most examples of each finding on the page and in --json (default: 10)",
+        help="show up to N examples of each finding on the page and in --json (default: 10)",
     )
     parser.add_argument(
         "--write-clean",
@@ -42,12 +43,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--remedies",
         metavar="KIND[,KIND]",
-        help="findings that --write-clean acts on (default: those that are safe unread)",
+        help="let --write-clean act on these findings (default: those that are safe unread)",
     )
 
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
+    from pipeline.training.preparation import check_first_rows, find_encoder
+
+    data = options.from_arguments(DataConfig, parsed)
+    vectors = options.from_arguments(VectorConfig, parsed)
+    check_first_rows(data)
+    find_encoder(vectors)
+    # Imported only now: this takes seconds, and what is wrong was answered before.
     from pipeline.audit.audit import run_audit
     from pipeline.audit.cleaning import (
         check_remedies,
@@ -57,8 +65,6 @@ def run(parsed: argparse.Namespace) -> Answer:
     )
 
     remedies = check_remedies(parsed.remedies)
-    data = options.from_arguments(DataConfig, parsed)
-    vectors = options.from_arguments(VectorConfig, parsed)
     page = None if str(parsed.page) == NONE else parsed.page
     check_targets(page, parsed.write_clean, (data.data, vectors.cache, vectors.encoder))
     result = run_audit(data, vectors, examples=parsed.examples)

@@ -16,14 +16,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--format",
         default="npy",
         metavar="NAME",
-        help="npy, arrow, parquet or hf, a Hugging Face data set folder (default: npy)",
+        help="write npy, arrow, parquet, or hf, a folder of a Hugging Face data set (default: "
+        "npy)",
     )
     parser.add_argument(
         "--out",
         type=local_path,
         required=True,
         metavar="PATH",
-        help="the file or folder to write",
+        help="write the vectors to this file or folder",
     )
     options.add_options(
         parser, ExperimentConfig, only=("layout",), otherwise={"layout": "pooled"}

@@ -25,7 +25,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a run folder or its name (default: latest)",
     )
     parser.add_argument(
-        "--out", type=local_path, required=True, metavar="FOLDER", help="a folder to make"
+        "--out",
+        type=local_path,
+        required=True,
+        metavar="FOLDER",
+        help="write the model to this new folder",
     )
     options.add_options(parser, ExperimentConfig, only=("runs",))
 

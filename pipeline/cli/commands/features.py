@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--roofline",
         action="store_true",
-        help="say what share of this machine's rate of matrix products the encoder reached",
+        help="say which share of this machine's speed in matrix products the encoder reached",
     )
     parser.add_argument(
         "--certify",

@@ -19,20 +19,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=2000,
         metavar="N",
-        help="texts at the most, drawn class by class (default: 2000)",
+        help="compare on at most N texts, drawn class by class (default: 2000)",
     )
     parser.add_argument(
-        "--seeds", type=int, default=2, metavar="K", help="trainings of each layer (default: 2)"
+        "--seeds",
+        type=int,
+        default=2,
+        metavar="K",
+        help="train K times on each layer (default: 2)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the first one (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="begin with this seed (default: 0)"
+    )
     parser.add_argument(
         "--plot",
         type=local_path,
         default=Path("layers.png"),
         metavar="FILE",
-        help="accuracy by layer as a PNG (default: layers.png; or none)",
+        help="draw the accuracy by layer as this PNG, or none (default: layers.png)",
     )
-    parser.add_argument("--head", default="cnn", help="trained on each layer (default: cnn)")
+    parser.add_argument(
+        "--head",
+        default="cnn",
+        metavar="NAME",
+        help="train this classifier on each layer (default: cnn)",
+    )
     options.settings_option(parser, "head")
     options.add_options(parser, DataConfig)
     options.add_options(parser, VectorConfig, otherwise={"layers": "all are compared"})
@@ -40,13 +51,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
+    from heads.registry import make_settings
+    from pipeline.training.preparation import check_first_rows, find_encoder
+
+    data = options.from_arguments(DataConfig, parsed)
+    vectors = options.from_arguments(VectorConfig, parsed)
+    settings = options.settings(parsed)
+    make_settings(parsed.head, settings)
+    check_first_rows(data)
+    find_encoder(vectors)
+    # Imported only now: this takes seconds, and what is wrong was answered before.
     from pipeline.tuning.layers import LayersConfig, run_layers
 
     config = LayersConfig(
-        data=options.from_arguments(DataConfig, parsed),
-        vectors=options.from_arguments(VectorConfig, parsed),
+        data=data,
+        vectors=vectors,
         head=parsed.head,
-        settings=options.settings(parsed),
+        settings=settings,
         sample=parsed.sample,
         seeds=parsed.seeds,
         seed=parsed.seed,

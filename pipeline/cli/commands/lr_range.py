@@ -24,27 +24,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1e-5,
         metavar="RATE",
-        help="the first step size (default: 1e-5)",
+        help="begin with this learning rate (default: 1e-5)",
     )
     parser.add_argument(
         "--highest",
         type=float,
         default=10.0,
         metavar="RATE",
-        help="the last step size, unless the loss diverges before (default: 10)",
+        help="end with this learning rate, unless the loss diverges before (default: 10)",
     )
     parser.add_argument(
         "--steps",
         type=int,
         metavar="N",
-        help="how many steps (default: an epoch, but 100 to 500)",
+        help="take N steps (default: an epoch, but 100 to 500)",
     )
     parser.add_argument(
         "--plot",
         type=local_path,
         default=Path("lr-range.png"),
         metavar="FILE",
-        help="loss by learning rate as a PNG (default: lr-range.png; or none)",
+        help="draw the loss by learning rate as this PNG, or none (default: lr-range.png)",
     )
     options.add_options(
         parser, ExperimentConfig, without=("seeds", "folds", "split_of", "runs")
@@ -53,9 +53,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """``manyheads lr-range``."""
-    from pipeline.tuning.learning_rate import LrRangeConfig, run_lr_range
+    from pipeline.training.preparation import check_first_rows, check_head, find_encoder
 
     training = training_config(parsed)
+    check_head(training)
+    check_first_rows(training.data)
+    find_encoder(training.vectors)
+    # Imported only now: this takes seconds, and what is wrong was answered before.
+    from pipeline.tuning.learning_rate import LrRangeConfig, run_lr_range
+
     plot = None if str(parsed.plot) == NONE else parsed.plot
     config = LrRangeConfig(training, parsed.lowest, parsed.highest, parsed.steps, plot)
     return answer(run_lr_range(config))

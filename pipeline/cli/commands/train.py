@@ -30,8 +30,12 @@ def experiment_config(parsed: argparse.Namespace) -> ExperimentConfig:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
-    from pipeline.reports.verdict import verdict_text
-    from pipeline.training.experiment import run_experiment
+    from pipeline.training.preparation import prepare_experiment
 
-    result = run_experiment(experiment_config(parsed))
+    prepared = prepare_experiment(experiment_config(parsed))
+    # Imported only now: this takes seconds, and what is wrong was answered before.
+    from pipeline.reports.verdict import verdict_text
+    from pipeline.training.experiment import run_prepared
+
+    result = run_prepared(prepared)
     return Answer(result.to_dict(), verdict_text(result))

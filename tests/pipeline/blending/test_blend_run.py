@@ -43,8 +43,8 @@ def test_a_blend_scores_predicts_and_is_exported(
         assert (part["validation"], part["test"]) == (run["validation"], run["test"])
     assert result["baselines"] == pooled["baselines"]
     validation = [part["validation"]["accuracy"] for part in result["parts"]]
-    assert result["best"] == int(np.argmax(validation))
-    gain = result["test"]["accuracy"] - result["parts"][result["best"]]["test"]["accuracy"]
+    assert result["best_part"] == int(np.argmax(validation))
+    gain = result["test"]["accuracy"] - result["parts"][result["best_part"]]["test"]["accuracy"]
     assert result["gain_test"]["mean"] == pytest.approx(gain)
     assert len(result["over_seeds"]["accuracy"]["values"]) == 2
 
@@ -55,7 +55,7 @@ def test_a_blend_scores_predicts_and_is_exported(
     kept = read_held_out(folder).folds[0].test
     assert kept.score().accuracy == result["test"]["accuracy"]
     table = pq.read_table(folder / PROBABILITIES)
-    documented = ["fold", "seed", "kept", "side", "row", "place", "label", "probabilities"]
+    documented = ["fold", "seed", "best", "side", "row", "position", "label", "probabilities"]
     assert table.column_names == documented
     assert json.loads(table.schema.metadata[b"manyheads"])["classes"] == ["bad", "good", "odd"]
     rows = pq.read_table(folder / "predictions.parquet").to_pylist()
@@ -147,13 +147,11 @@ def test_a_text_that_one_part_sees_cut_is_reported(train: Command, command: Comm
     assert command("predict", "--text", text)["truncated"] == 1
 
 
-def test_the_report_says_whether_the_blend_is_better(
-    train: Command, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_report_says_whether_the_blend_is_better(train: Command, command: Command) -> None:
     parts = [name(train("logistic")), name(train("cnn"))]
-    capsys.readouterr()
-    assert main(["blend", *parts]) == 0
-    shown = capsys.readouterr().out
+    result = command("blend", *parts)
+    assert result["command"].startswith("manyheads predict --text")
+    shown = Path(result["run"], "report.txt").read_text(encoding="utf-8")
     assert f"1: logistic over pooled, run {parts[0]}" in shown
     assert "the run that validates best:" in shown
     assert re.search(r"test +[+-]\d+\.\d points of accuracy, 95 % interval", shown)
@@ -183,7 +181,7 @@ def test_a_damaged_run_is_not_blended(train: Command, refusal: Refusal) -> None:
     damages = (
         ("head.safetensors", b"short"),
         ("config.json", b"{}"),
-        ("metrics.json", b'{"baselines": [], "copied": 0, "notes": []}'),
+        ("metrics.json", b'{"baselines": [], "leaked": 0, "notes": []}'),
         ("metrics.json", b'{"baselines": {"majority": {"accuracy_interval": [1]}}}'),
         ("training.parquet", None),
         ("probabilities.parquet", b"PAR1"),

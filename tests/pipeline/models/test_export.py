@@ -24,7 +24,7 @@ from heads import onnx_export
 from heads.head import Head
 from heads.onnx_export import TOLERANCE, onnx_model
 from heads.problem import Problem
-from heads.registry import HEADS, HeadType, make_settings
+from heads.registry import HEADS, Functions, HeadType, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import gather
@@ -129,7 +129,11 @@ def test_a_head_that_onnx_cannot_hold_is_refused_in_one_line(
 ) -> None:
     kind = HEADS["logistic"]
     stubborn = HeadType(
-        "stubborn", kind.settings, kind.layouts, ("", ""), Stubborn, kind.fit, kind.refit
+        "stubborn",
+        kind.settings,
+        kind.layouts,
+        ("", ""),
+        lambda: Functions(Stubborn, kind.fit, kind.refit),
     )
     monkeypatch.setitem(HEADS, "stubborn", stubborn)
     state = {"output.weight": np.ones((2, 3), "f"), "output.bias": np.ones(2, "f")}
@@ -213,8 +217,8 @@ def card_says_what_it_must(folder: Path, result: dict) -> None:  # type: ignore[
     assert test["metrics"][0]["value"] == round(result["test"]["accuracy"], 4)
     assert "1 of the 80 texts are longer than the 32 tokens" in card
     assert f"{result['tokens_cut_share']:.1%} of all tokens" in card
-    copied = f"{result['copied']} of {result['test']['texts']} test texts have a near-copy"
-    assert (copied if result["copied"] else "No test text has a near-copy") in card
+    leaked = f"{result['leaked']} of {result['test']['texts']} test texts have a near-duplicate"
+    assert (leaked if result["leaked"] else "No test text has a near-duplicate") in card
     assert "**Languages.** Not recorded" in card
     assert str(Path.cwd()) not in card
     rows = re.findall(

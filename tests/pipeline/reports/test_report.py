@@ -43,15 +43,15 @@ def test_scores_of_few_texts_are_none() -> None:
 
 
 def test_texts_without_a_near_copy_have_a_score_of_their_own_where_they_are_many() -> None:
-    copied = replace(PLAIN, copied=80, test_without_copies=Score(0.5, 0.5, (0.4, 0.6), 100))
+    copied = replace(PLAIN, leaked=80, test_without_leaked=Score(0.5, 0.5, (0.4, 0.6), 100))
     text = result_text(copied)
-    assert "test, no copies" in text
-    assert "80 of 180 test texts have a near-copy among the training texts." in text
+    assert "test, not leaked" in text
+    assert "80 of 180 test texts have a near-duplicate in the training texts." in text
     assert "The other 100 score 50.0% (40.0% to 60.0%)" in text
-    few = result_text(replace(copied, copied=173, test_without_copies=FEW))
+    few = result_text(replace(copied, leaked=173, test_without_leaked=FEW))
     assert "The other 7 are too few for a score of their own." in few
-    assert "test, no copies" not in few
-    assert "No test text has a near-copy" in result_text(PLAIN)
+    assert "test, not leaked" not in few
+    assert "No test text has a near-duplicate" in result_text(PLAIN)
 
 
 def test_few_classes_are_all_shown_and_of_many_the_worst() -> None:
@@ -107,7 +107,7 @@ def test_confidences_cut_texts_refit_and_ratings_in_sentences() -> None:
 def test_seeds_and_folds_have_tables() -> None:
     both = replace(
         PLAIN, seeds=2, folds=5, over_seeds=spread(0.6), over_folds=spread(0.6),
-        trials=(trial(0), trial(1)),
+        trainings=(trial(0), trial(1)),
     )  # fmt: skip
     text = result_text(both)
     assert "test, over 2 seeds" in text

@@ -68,7 +68,7 @@ def test_few_texts_have_no_score() -> None:
 
 
 def test_seeds_and_folds_say_what_else_would_vary() -> None:
-    seeds = replace(PLAIN, seeds=2, over_seeds=spread(0.6), trials=(trial(0), trial(1)))
+    seeds = replace(PLAIN, seeds=2, over_seeds=spread(0.6), trainings=(trial(0), trial(1)))
     told = verdict_text(seeds)
     assert "60.0% of 180 test texts rightly, on average over 2 seeds." in told
     assert "Other seeds would give 59.0% to 61.0%, other texts of this kind 53.0%" in told

@@ -79,33 +79,33 @@ def test_a_collapse_takes_the_simplest_head_or_an_audit() -> None:
 
 
 def test_other_seeds_that_collapsed_are_told() -> None:
-    some = facts({"head": "cnn"}, trials=(trial(0), trial(1, True), trial(2, True)))
+    some = facts({"head": "cnn"}, trainings=(trial(0), trial(1, True), trial(2, True)))
     found = advice.collapsed(some)
     assert found is not None
     assert found.text.startswith("2 of 3 trainings have collapsed")
     assert command_of(found) == "lr-range"
-    assert advice.collapsed(facts(trials=(trial(0), trial(1)))) is None
+    assert advice.collapsed(facts(trainings=(trial(0), trial(1)))) is None
 
 
 def test_near_copies_that_change_the_score_take_an_audit() -> None:
     rest = Score(0.4, 0.4, (0.3, 0.5), 100)
-    found = advice.copies(facts(copied=80, test_without_copies=rest))
+    found = advice.copies(facts(leaked=80, test_without_leaked=rest))
     assert found is not None
-    assert found.text.startswith("Near-copies raise this score: 80 of 180 test texts")
+    assert found.text.startswith("Near-duplicates raise this score: 80 of 180 test texts")
     assert "the accuracy is 40.0% (30.0% to 50.0%), not 60.0%" in found.text
     assert command_of(found) == "audit"
     better = replace(rest, accuracy=0.9)
-    lower = advice.copies(facts(copied=80, test_without_copies=better))
+    lower = advice.copies(facts(leaked=80, test_without_leaked=better))
     assert lower is not None
     assert "lower this score" in lower.text
 
 
 def test_a_score_of_copies_alone_is_named() -> None:
-    found = advice.copies(facts(copied=173, test_without_copies=replace(FEW, accuracy=0.6)))
+    found = advice.copies(facts(leaked=173, test_without_leaked=replace(FEW, accuracy=0.6)))
     assert found is not None
     assert "what the head remembers" in found.text
     same = Score(0.6, 0.6, (0.5, 0.7), 160)
-    assert advice.copies(facts(copied=20, test_without_copies=same)) is None
+    assert advice.copies(facts(leaked=20, test_without_leaked=same)) is None
 
 
 @pytest.mark.parametrize(

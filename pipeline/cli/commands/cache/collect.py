@@ -26,13 +26,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         metavar="FILE",
-        help="all data sets that are still needed; texts in none of them go",
+        help="keep what these data sets need: name all; texts in none of them go",
     )
     options.add_options(parser, DataConfig, only=("text_column",))
     parser.add_argument(
         "--older-than",
         metavar="DATE",
-        help="such as 2026-01-31: spaces last used before that day go whole",
+        help="remove spaces that were last used before this day, such as 2026-01-31, whole",
     )
     parser.add_argument(
         "--yes", action="store_true", help="do it; without it only what would go is shown"

@@ -23,19 +23,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=parse_source,
         metavar="FILE",
-        help="texts to encode again and compare with what is stored",
+        help="encode texts of this file again, and compare them with what is stored",
     )
     options.add_options(parser, DataConfig, only=("text_column",))
     parser.add_argument(
         "--encoder",
         metavar="NAME",
-        help="a folder or a hub id: also find spaces that it filled with other weights",
+        help="find spaces, too, that this encoder (a folder or a hub id) filled with other "
+        "weights",
     )
     parser.add_argument(
         "--sample",
         type=int,
         metavar="N",
-        help="texts of --data to compare in each space of that encoder (default: 64)",
+        help="compare N texts of --data in each space of that encoder (default: 64)",
     )
     options.add_options(parser, VectorConfig, only=("trust_remote_code",))
 
