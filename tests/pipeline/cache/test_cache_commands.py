@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from features.errors import BadVectorError
+from features.store.compaction import Compaction
+from pipeline.cache.maintenance import Compacted
 from pipeline.cli.main import main
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.encoding.certification import certify
@@ -85,7 +87,7 @@ def test_verify_fix_and_encode_again(run: Run, data: Path, encoder: Path) -> Non
     assert (code, report["fixed"], len(report["moved"])) == (1, True, 1)
     code, text, _ = run("verify")
     assert code == 0
-    assert "nothing found" in text
+    assert "all is well: " in text
     _, again, _ = run("features", "--data", data, "--encoder", encoder, "--json")
     assert again["encoded"] == 30
     code, text, _ = run("cache")
@@ -115,6 +117,8 @@ def test_cache_compact_collect(run: Run, data: Path, encoder: Path, tmp_path: Pa
     assert all(word in text for word in ("layers", "last use", "tokens", "2 spaces"))
     _, done, _ = run("compact", "--json")
     assert {(s["shards_before"], s["shards_after"]) for s in done["spaces"]} == {(2, 1)}
+    _, text, _ = run("compact")
+    assert text.startswith("cache: nothing to join: 2 shards in 2 spaces, ")
     _, plan, _ = run("collect", "--data", more, "--json")
     assert [s["texts_removed"] for s in plan["spaces"]] == [30, 30]
     _, text, _ = run("collect", "--data", more)
@@ -130,6 +134,22 @@ def test_cache_compact_collect(run: Run, data: Path, encoder: Path, tmp_path: Pa
     assert run("verify")[0] == 0
     run("collect", "--older-than", "2999-01-01", "--yes")
     assert run("cache", "--json")[1]["spaces"] == []
+
+
+def test_compact_says_what_it_joined_by_name() -> None:
+    done = {
+        "1b85": Compaction(7, 2, 0),
+        "24d0": Compaction(1, 1, 0),
+        "33aa": Compaction(3, 1, 9),
+    }
+    names = {"1b85": "a, pooled", "24d0": "a, tokens", "33aa": "b, pooled"}
+    assert Compacted(
+        Path("cache"), done, names, 2_000_000, 1_900_000
+    ).to_text().splitlines() == [
+        "a, pooled: 7 shards joined into 2",
+        "b, pooled: 3 shards joined into 1, 9 texts stored twice removed",
+        "cache: 2.0 MB before, 1.9 MB now",
+    ]
 
 
 def test_export(run: Run, data: Path, encoder: Path) -> None:
