@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import chain
 from typing import TypeVar
@@ -89,6 +89,7 @@ class CorpusBatch:
     rows: list[int]
     skipped: int
     groups: list[str] | None = None
+    lines: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class Corpus:
         groups: N cells of the group column as in the file; None if there is no group column.
             Rows of one group belong together: one author, one company, one thread. A row
             with an empty cell belongs to no group.
+        lines: N lines of the file on which the rows start, from 1; None where it has none.
     """
 
     texts: tuple[str, ...]
@@ -115,11 +117,12 @@ class Corpus:
     rows: Sequence[int] = ()
     skipped: int = 0
     groups: tuple[str, ...] | None = None
+    lines: Sequence[int] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.rows) == 0:
             object.__setattr__(self, "rows", range(1, len(self.texts) + 1))
-        for name in ("labels", "splits", "rows", "groups"):
+        for name in ("labels", "splits", "rows", "groups", "lines"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.texts):
                 raise ValueError(f"{len(self.texts)} texts, but {len(values)} {name}")
@@ -140,6 +143,7 @@ class Corpus:
             splits=selected(self.splits),
             rows=tuple(self.rows[row] for row in rows),
             groups=selected(self.groups),
+            lines=None if self.lines is None else tuple(self.lines[row] for row in rows),
         )
 
     @property
@@ -203,7 +207,17 @@ def read_corpus(
         rows=tuple(row for batch in batches for row in batch.rows) if skipped else (),
         skipped=skipped,
         groups=_joined([batch.groups for batch in batches]),
+        lines=_lines([batch.lines for batch in batches]),
     )
+
+
+def _lines(parts: Sequence[list[int] | None]) -> Sequence[int] | None:
+    """Return the lines of all rows, as a range where they follow each other."""
+    if any(part is None for part in parts):
+        return None
+    lines = [line for part in parts for line in part or ()]
+    rising = range(lines[0], lines[0] + len(lines))
+    return rising if lines == list(rising) else tuple(lines)
 
 
 def corpus_batches(
@@ -248,6 +262,7 @@ def corpus_batches(
             rows=_without(bad, range(batch.first, batch.first + batch.size)),
             skipped=len(bad),
             groups=None if groups is None else _without(bad, groups),
+            lines=None if batch.lines is None else _without(bad, batch.lines),
         )
     if not skip_empty:
         empty.refuse()

@@ -66,7 +66,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Compacted:
-    """What ``manyheads compact`` reports: a compaction a space, by fingerprint, and its name."""
+    """What ``manyheads compact`` reports: by fingerprint the compaction and name of a space."""
 
     cache: Location
     spaces: dict[str, Compaction]

@@ -12,6 +12,13 @@ from pipeline.cli.command import Answer
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.spreadsheet import KEEP
 
+FILES = {
+    "page": "Page with all of it",
+    "clean": "Cleaned corpus",
+    "dropped": "Rows left out of it",
+}
+"""What the files that an audit writes are called."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads audit``."""
@@ -63,6 +70,7 @@ def run(parsed: argparse.Namespace) -> Answer:
         plan_cleaning,
         write_clean,
     )
+    from pipeline.audit.report.terminal import audit_text
 
     remedies = check_remedies(parsed.remedies)
     page = None if str(parsed.page) == NONE else parsed.page
@@ -70,7 +78,7 @@ def run(parsed: argparse.Namespace) -> Answer:
     result = run_audit(data, vectors, examples=parsed.examples)
     files: dict[str, str] = {}
     if page:
-        from pipeline.audit.page import write_page
+        from pipeline.audit.report.page import write_page
 
         write_page(result, page)
         files["page"] = str(page)
@@ -80,5 +88,5 @@ def run(parsed: argparse.Namespace) -> Answer:
             result.evidence, plan, data.columns, parsed.write_clean, parsed.formulas
         )
         files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
-    shown = "".join(f"\n{name}: {path}" for name, path in files.items())
-    return Answer({**result.to_dict(), **files}, f"{result.to_text()}\n{shown}")
+    shown = "".join(f"\n{FILES[name]}: {path}" for name, path in files.items())
+    return Answer({**result.to_dict(), **files}, f"{audit_text(result)}\n{shown}")

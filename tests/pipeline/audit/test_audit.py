@@ -13,7 +13,7 @@ import pytest
 from features.errors import SettingError
 from pipeline.audit.audit import AuditResult, audit
 from pipeline.audit.cleaning import DEFAULT, KEPT, REMEDIES, check_remedies, plan_cleaning
-from pipeline.audit.page import page
+from pipeline.audit.report.page import page
 from pipeline.cli.main import main
 from tests.support.cli import Command
 from tests.support.corpora import evidence, sentence
