@@ -24,17 +24,20 @@ VARIABLES = {
 }
 """By target of the Makefile, the options that have a variable; the others go into ARGS."""
 
+WHAT = ("head", "preset", "set")
+"""Options that say what is trained; they stand in a command even where they are usual."""
+
 UNSAFE = frozenset("$\"'`\\#\n")
 """Characters that a shell or make would read as more than themselves in a variable."""
 
 
 def words_of(config: DataConfig | VectorConfig | ExperimentConfig) -> list[str]:
-    """Return the options that give a configuration again."""
+    """Return the options that give a configuration again, but for head, preset and settings."""
     values, usual = to_values(config), to_values(type(config)())
     words = []
     for option in options_of(type(config)):
         value = values[option.name]
-        if value == usual[option.name]:
+        if value == usual[option.name] or option.name in WHAT:
             continue
         if value is True:
             words.append(option.flag)

@@ -20,7 +20,15 @@ from features.storage.remote import RemotePath
 from features.vectors.spec import LAYOUTS
 from heads.presets import check_head, find_preset
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
+
+def _example() -> Path:
+    """Return where the example corpus is: in a wheel beside this file, else in the checkout."""
+    folder = Path(__file__).resolve().parent
+    packaged = folder / "examples" / "emotions.csv"  # setup.py puts it there
+    return packaged if packaged.exists() else folder.parent / "examples" / packaged.name
+
+
+EXAMPLE = _example()
 
 MOST_MEMORY = 1e9
 """Gigabytes; so much is in no machine, and bytes of it are a number that can be counted."""
@@ -135,30 +143,80 @@ class DataConfig(Options):
     )
 
 
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+    """``["units=64", "dropout=0.2"]`` -> a dict. The last of two equal names wins.
+
+    Raises:
+        SettingError: a pair without ``=`` or without a name.
+    """
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise SettingError(f"--set takes NAME=VALUE, such as units=64; got {pair!r}")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def settings_option(whose: str) -> Mapping[str, object]:
+    """Return the field of the settings of a head that differ from its own."""
+    no_settings: Mapping[str, object] = {}
+    return option(
+        no_settings,
+        f"change settings of the {whose}, such as epochs=5; manyheads heads NAME lists them",
+        name="set",
+        metavar="NAME=VALUE",
+        several=parse_settings,
+    )
+
+
+def plot_option(name: str, words: str) -> Path | None:
+    """Return the field of a picture to draw.
+
+    Args:
+        name: of the file where none is named.
+        words: the help.
+    """
+    return option(
+        Path(name), f"{words} as this PNG, or none", metavar="FILE", parse=local_path, none=True
+    )
+
+
 @dataclass(frozen=True)
 class ExperimentConfig:
     """One whole experiment; everything needed to repeat it.
 
     Attributes:
-        head: name of the head.
-        preset: name of a preset of that head, or None.
+        head: name of the head; '' is made that of the preset, or ``HEAD``.
+        preset: name of a preset of that head, or None; an alias is made its name.
         settings: those of the head that differ from its defaults, or from the preset, as text
             or values.
     """
 
     GROUP: ClassVar = "What is trained"
+    HEAD: ClassVar = "logistic"
 
     data: DataConfig = field(default_factory=DataConfig)
     vectors: VectorConfig = field(default_factory=VectorConfig)
-    head: str = "logistic"
-    preset: str | None = None
+    head: str = option(
+        "",
+        "train this classifier; manyheads heads lists them",
+        metavar="NAME",
+        otherwise="the preset's, or logistic",
+    )
+    preset: str | None = option(
+        None,
+        "train a published system, such as A1, or long, ours for long texts; manyheads heads "
+        "presets lists them",
+        metavar="NAME",
+    )
     layout: str | None = option(
         None,
         f"use the vectors in this layout, one of {', '.join(LAYOUTS)}",
         metavar="NAME",
         otherwise="the head's natural one",
     )
-    settings: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, object] = settings_option("head or preset")
     seed: int = option(
         0, "draw every random choice of the training from this seed", metavar="N", parse=int
     )
@@ -207,8 +265,14 @@ class ExperimentConfig:
                 f"--split-of {self.split_of} takes the sides of that run: leave --split, "
                 "--split-seed and --group-column out"
             )
-        if self.preset is not None:
-            check_head(self.head, self.preset)
+        preset = None if self.preset is None else find_preset(self.preset)
+        # The fields of a frozen dataclass can be completed in this way alone.
+        if preset:
+            object.__setattr__(self, "preset", preset.name)
+        if not self.head:
+            object.__setattr__(self, "head", preset.head if preset else self.HEAD)
+        if preset:
+            check_head(self.head, preset.name)
 
     def overrides(self, classes: int) -> dict[str, object]:
         """What differs from the head's defaults for C ``classes``: the preset first."""
@@ -221,21 +285,6 @@ class ExperimentConfig:
         if Path(self.vectors.encoder).is_dir():
             values["vectors"]["encoder"] = str(Path(self.vectors.encoder).absolute())
         return values
-
-
-def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
-    """``["units=64", "dropout=0.2"]`` -> a dict. The last of two equal names wins.
-
-    Raises:
-        SettingError: a pair without ``=`` or without a name.
-    """
-    settings = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
-            raise SettingError(f"--set takes NAME=VALUE, such as units=64; got {pair!r}")
-        settings[name.strip()] = value.strip()
-    return settings
 
 
 def check_plot(path: Path, data: DataConfig, vectors: VectorConfig) -> None:

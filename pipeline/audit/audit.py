@@ -19,8 +19,9 @@ from features.splits.names import SIDES
 from features.splits.split import official_sides
 from features.vectors.neighbors import MAX_EXACT
 from features.vectors.table import POOLED
+from pipeline.audit.config import EXAMPLES
 from pipeline.audit.duplicates import copy_findings
-from pipeline.audit.finding import EXAMPLES, Evidence, Finder, Finding
+from pipeline.audit.finding import Evidence, Finder, Finding
 from pipeline.audit.giveaways import giveaway_findings
 from pipeline.audit.labels import label_findings
 from pipeline.audit.rows import row_findings

@@ -13,9 +13,7 @@ import numpy as np
 
 from features.corpus.corpus import Columns, Corpus
 from features.duplicates.duplicates import Duplicates
-
-EXAMPLES = 10
-"""Examples kept of each finding, where nobody asks for more."""
+from pipeline.audit.config import EXAMPLES
 
 
 @dataclass(frozen=True, eq=False)

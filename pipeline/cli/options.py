@@ -1,7 +1,7 @@
 """The options of the command line: made of the fields of configurations, and read back.
 
 What an option is called, takes and means stands in its field (``features.options``). Here are
-only argparse, and the few options that belong to no configuration.
+only argparse, and the options of ``predict``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from features.options import Option, from_values, options_of
-from pipeline.config import ExperimentConfig, parse_settings
-from pipeline.spreadsheet import FORMULAS
+from pipeline.spreadsheet import FORMULAS, FORMULAS_WORDS
 
 SPLIT = ("split", "split_seed", "group_column")
 """Options of ``DataConfig`` that only commands which split the data take."""
@@ -55,6 +54,12 @@ def _add(group: argparse._ActionsContainer, option: Option) -> None:
         facts["action"] = "store_true"
     else:
         facts |= {"default": option.default, "type": option.parse}
+        if option.several:
+            facts |= {"action": "extend", "nargs": "+", "default": []}
+        elif option.bare is not None:
+            facts |= {"nargs": "?", "const": option.bare}
+        elif option.required:
+            facts["required"] = True
         # A metavar of its own says that the words name the choices; the configuration checks.
         choices = None if option.metavar else option.choices or None
         facts |= {"metavar": option.metavar or None, "choices": choices}
@@ -76,46 +81,5 @@ def from_arguments(config: type[Config], parsed: argparse.Namespace, **more: Any
 
 
 def formulas_option(parser: argparse.ArgumentParser, default: str) -> None:
-    """What becomes of cells that a spreadsheet would run."""
-    parser.add_argument(
-        "--formulas",
-        choices=FORMULAS,
-        default=default,
-        help="escape by an apostrophe, or keep as they are, texts and labels in a .csv or .tsv "
-        f"that a spreadsheet would run, since they begin with = + - @ (default: {default})",
-    )
-
-
-def preset_options(parser: argparse.ArgumentParser, default: str) -> None:
-    """Which head or preset, and its settings; ``default`` is the head without either."""
-    parser.add_argument(
-        "--head",
-        metavar="NAME",
-        help="train this classifier; manyheads heads lists them (default: the preset's, or "
-        f"{default})",
-    )
-    parser.add_argument_group(ExperimentConfig.GROUP).add_argument(
-        "--preset",
-        metavar="NAME",
-        help="train a published system, such as A1, or long, ours for long texts; manyheads "
-        "heads presets lists them",
-    )
-    settings_option(parser, "head or preset")
-
-
-def settings_option(parser: argparse.ArgumentParser, whose: str) -> None:
-    """Settings of a head that differ from its own."""
-    parser.add_argument(
-        "--set",
-        action="append",
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"change settings of the {whose}, such as epochs=5; manyheads heads NAME lists "
-        "them",
-    )
-
-
-def settings(parsed: argparse.Namespace) -> dict[str, str]:
-    """The head's settings that ``--set`` names."""
-    return parse_settings([pair for group in parsed.set for pair in group])
+    """Add ``--formulas``: what becomes of cells that a spreadsheet would run."""
+    _add(parser, Option(FORMULAS_WORDS, "formulas", choices=FORMULAS, default=default))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from features.corpus.corpus import read_corpus
 from features.export import Export, check_export, export
 from features.vectors.table import POOLED
 from pipeline.config import DataConfig, VectorConfig
+from pipeline.encoding.config import ExportConfig
 from pipeline.encoding.vectors import ensure_vectors
 from pipeline.progress import duration
 
@@ -47,13 +47,14 @@ class Exported:
 
 
 def run_export(
-    data: DataConfig, vectors: VectorConfig, layout: str | None, form: str, out: Path
+    data: DataConfig, vectors: VectorConfig, layout: str | None, target: ExportConfig
 ) -> Exported:
     """Encode what is missing of a corpus and write all its vectors, in its order."""
     start = time.perf_counter()
-    check_export(out, form, (data.data, vectors.cache, vectors.encoder))
+    check_export(target.out, target.form, (data.data, vectors.cache, vectors.encoder))
     corpus = read_corpus(data.data, data.columns, labels=False, skip_empty=data.skip_empty)
     layout = layout or POOLED
     result = ensure_vectors(corpus.texts, vectors, (layout,))
-    done = export(result.space(layout), corpus, out, form)
-    return Exported(done, form, layout, result.report.encoded, time.perf_counter() - start)
+    done = export(result.space(layout), corpus, target.out, target.form)
+    seconds = time.perf_counter() - start
+    return Exported(done, target.form, layout, result.report.encoded, seconds)

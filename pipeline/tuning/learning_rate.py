@@ -23,39 +23,16 @@ from heads.learning_rate import RangeTest, check_range, range_test
 from heads.problem import Problem
 from heads.registry import check_layout, head_type, make_settings
 from pipeline.command_line import as_typed, train_command
-from pipeline.config import ExperimentConfig, check_plot
 from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
 from pipeline.progress import duration
 from pipeline.training.partition import read_labelled, split_corpus
 from pipeline.training.preparation import check_labels
 from pipeline.training.trainings import on_split
+from pipeline.tuning.config import LrRangeConfig
 
 ROWS_A_DECADE = 2
 """Lines of the table for people."""
-
-
-@dataclass(frozen=True)
-class LrRangeConfig:
-    """What to test.
-
-    Attributes:
-        training: the training that the learning rate is for.
-        lowest, highest: the first and the last step size.
-        steps: how many; None: about an epoch.
-        plot: the PNG file to draw; None: none.
-    """
-
-    training: ExperimentConfig
-    lowest: float
-    highest: float
-    steps: int | None
-    plot: Path | None
-
-    def __post_init__(self) -> None:
-        check_range(self.training.head, self.lowest, self.highest, self.steps)
-        if self.plot is not None:
-            check_plot(self.plot, self.training.data, self.training.vectors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +109,7 @@ def run_lr_range(
         FaultError: a corrupt cache, or vectors that are not finite.
     """
     training = config.training
+    check_range(training.head, config.lowest, config.highest, config.steps)
     settings = make_settings(training.head, training.overrides(classes=2))
     layout = training.layout or head_type(training.head).layouts[0]
     check_layout(training.head, layout)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from features.corpus.corpus import Columns
-from pipeline.cli.commands.train import experiment_config
 from pipeline.cli.main import make_parser
+from pipeline.cli.options import from_arguments
 from pipeline.command_line import (
     FROM_MAKE,
     VARIABLES,
@@ -42,12 +42,12 @@ def parsed(command: str):  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, head="cnn", preset="A1")])
 def test_a_training_is_given_again(config: ExperimentConfig) -> None:
-    assert experiment_config(parsed(train_command(config))) == config
+    assert from_arguments(ExperimentConfig, parsed(train_command(config))) == config
 
 
 def test_other_commands_take_what_they_know() -> None:
     assert str(parsed(audit_command(CONFIG.data, CONFIG.vectors)).data) == "my data.csv"
-    assert parsed(lr_range_command(CONFIG)).set == [["filters=9"]]
+    assert parsed(lr_range_command(CONFIG)).set == ["filters=9"]
     told = parsed(predict_command(CONFIG.runs, CONFIG.vectors.cache))
     assert (str(told.runs), str(told.cache)) == ("elsewhere", "c")
     assert predict_command(Path("runs"), Path("cache")).count("--") == 1
@@ -72,7 +72,7 @@ def test_the_form_of_make_runs_the_same_command() -> None:
     assert form.startswith("make train HEAD=cnn")
     assert "DATA='my data.csv'" in form
     again = shlex.split(from_make(form))
-    assert experiment_config(make_parser().parse_args(again[1:])) == config
+    assert from_arguments(ExperimentConfig, make_parser().parse_args(again[1:])) == config
 
 
 def test_what_make_would_read_otherwise_stays_as_it_is() -> None:

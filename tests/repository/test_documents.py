@@ -36,9 +36,8 @@ from heads.registry import make_settings
 from heads.settings import SequenceSettings
 from pipeline.cli import options
 from pipeline.cli.command import Answer
-from pipeline.cli.commands.train import experiment_config
 from pipeline.cli.main import main, make_parser
-from pipeline.config import DataConfig
+from pipeline.config import DataConfig, ExperimentConfig
 from tests.support.corpora import sentence
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +91,7 @@ def check_manyheads(arguments: list[str]) -> None:
     parsed = make_parser().parse_args(arguments)
     assert parsed.command
     if parsed.command == "train":
-        config = experiment_config(parsed)
+        config = options.from_arguments(ExperimentConfig, parsed)
         assert make_settings(config.head, config.overrides(classes=7))
 
 

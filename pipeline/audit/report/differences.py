@@ -21,8 +21,8 @@ def differences(one: str, other: str) -> tuple[list[Segment], list[Segment]]:
     [('my ', False), ('aunt', True), (' died', False)]
     """
     pieces = PIECE.findall(one), PIECE.findall(other)
-    folded = ([piece.casefold() for piece in each] for each in pieces)
-    blocks = SequenceMatcher(None, *folded, autojunk=False).get_opcodes()
+    words, others = ([piece.casefold() for piece in each] for each in pieces)
+    blocks = SequenceMatcher(None, words, others, autojunk=False).get_opcodes()
     first = [("".join(pieces[0][a:b]), tag != "equal") for tag, a, b, _, _ in blocks if b > a]
     second = [("".join(pieces[1][c:d]), tag != "equal") for tag, _, _, c, d in blocks if d > c]
     return first, second

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.commands.train import experiment_config
 from pipeline.cli.main import make_parser
+from pipeline.cli.options import from_arguments
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.evaluation.breakdown import Collapse
 from pipeline.evaluation.evaluation import Score
@@ -45,7 +45,7 @@ def trains(found: Advice | None) -> ExperimentConfig:
     assert found is not None
     parsed = make_parser().parse_args(shlex.split(found.command)[1:])
     assert parsed.command == "train"
-    config = experiment_config(parsed)
+    config = from_arguments(ExperimentConfig, parsed)
     assert (config.data, config.vectors.cache) == (FACTS.config.data, Path("c"))
     return config
 

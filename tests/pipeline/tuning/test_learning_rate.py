@@ -19,9 +19,10 @@ from heads.problem import Problem
 from heads.registry import make_settings
 from heads.trained import fit
 from pipeline import command_line
-from pipeline.cli.commands import lr_range
-from pipeline.cli.commands.train import experiment_config
 from pipeline.cli.main import make_parser
+from pipeline.cli.options import from_arguments
+from pipeline.config import ExperimentConfig
+from pipeline.tuning.config import LrRangeConfig
 from tests.support.cli import Run
 from tests.support.tables import marker_problem
 
@@ -195,10 +196,11 @@ def test_the_command_has_every_option_that_was_given(tmp_path: Path) -> None:
     switches = ["--skip-empty", "--trust-remote-code", "--set", "units=4"]
     for arguments in ([*options, *switches], []):
         parsed = make_parser().parse_args(["lr-range", *arguments])
-        training = lr_range.training_config(parsed)
+        training = from_arguments(LrRangeConfig, parsed).training
         wanted = replace(training, settings={**training.settings, "learning_rate": "0.03"})
         words = shlex.split(command_line.train_command(wanted))
-        assert experiment_config(make_parser().parse_args(words[1:])) == wanted
+        again = from_arguments(ExperimentConfig, make_parser().parse_args(words[1:]))
+        assert again.to_dict() == wanted.to_dict()
     assert words == ["manyheads", "train", "--head", "cnn", "--set", "learning_rate=0.03"]
 
 
