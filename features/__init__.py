@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from features.corpus.corpus import Corpus, CorpusTexts, read_corpus
     from features.encoders.options import EncoderOptions, VectorOptions
     from features.estimator import FeatureEncoder
+    from features.sentence_transformers import CachedEncoder
     from features.store.store import FeatureStore
     from features.vectors.table import FeatureTable
 
 __all__ = [
+    "CachedEncoder",
     "Corpus",
     "CorpusTexts",
     "EncoderOptions",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CachedEncoder": "features.sentence_transformers",
     "Corpus": "features.corpus.corpus",
     "CorpusTexts": "features.corpus.corpus",
     "EncoderOptions": "features.encoders.options",

@@ -51,7 +51,7 @@ class LazyEncoder:
     ) -> None:
         self.model = model
         self.device = device
-        self._backend = backend
+        self.backend = backend
         self._loaded: PausingEncoder | None = None
 
     def loaded(self) -> PausingEncoder:
@@ -59,7 +59,7 @@ class LazyEncoder:
         if self._loaded is None:
             # Imported here alone: torch and transformers cost seconds.
             module = importlib.import_module("features.encoders.transformer")
-            self._loaded = module.load_encoder(self.model, self.device, self._backend)
+            self._loaded = module.load_encoder(self.model, self.device, self.backend)
         return self._loaded
 
     def encode(

@@ -19,16 +19,17 @@ from safetensors.numpy import save as tensor_bytes
 
 from features.errors import CacheError, DamagedFileError, SettingError
 from features.messages import listed
-from heads.problem import EpochRecord
+from heads.problem import EpochRecord, current_names
 from heads.registry import make_settings
 from heads.trained import TrainedHead
 
 WEIGHTS = "head.safetensors"
 DESCRIPTION = "head.json"
 REMEDY = "train again"
-VERSION = 2
-READABLE = (1, 2)
+VERSION = 3
+READABLE = (1, 2, 3)
 """Versions that can be read. Version 1 had no temperature; its probabilities were the softmax.
+In versions 1 and 2 the ``value`` of an epoch was called ``learning_rate``.
 """
 
 
@@ -146,8 +147,9 @@ def _read_description(path: Path) -> Description:
             f"{listed(READABLE)}: predict with the manyheads that trained it, or train again"
         )
     try:
+        values["history"] = [current_names(record) for record in values["history"]]
         return Description.model_validate(values)
-    except ValidationError as error:
+    except (ValidationError, LookupError, TypeError, AttributeError) as error:
         raise DamagedFileError(path, error, REMEDY) from error
 
 

@@ -80,7 +80,7 @@ class HeadType:
             return f"{self.step} {record.epoch}"
         tried = len(getattr(settings, self.values))
         place = f"{ordinal(record.epoch)} of {tried}"
-        return f"{self.step} = {record.learning_rate:g} ({place})"
+        return f"{self.step} = {record.value:g} ({place})"
 
     @property
     def build(self) -> Callable[[Any, int, int], Head]:

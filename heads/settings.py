@@ -53,8 +53,8 @@ class TrainingSettings(HeadSettings):
     )
     schedule: Literal["cosine", "one_cycle", "constant"] = Field(
         "cosine",
-        description="how the step size goes on after the warm-up; one_cycle: rises along a "
-        "cosine too, from a 25th",
+        description="how the step size goes on after it has risen; one_cycle: it rises along "
+        "a cosine, too",
     )
     averaging: float = Field(
         0.99,

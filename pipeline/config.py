@@ -16,7 +16,6 @@ from features.errors import SettingError
 from features.options import Options, option
 from features.output import check_output
 from features.storage.location import Location, local_path, parse_location
-from features.storage.remote import RemotePath
 from features.vectors.spec import LAYOUTS
 from heads.presets import check_head, find_preset
 
@@ -300,9 +299,9 @@ def check_plot(path: Path, data: DataConfig, vectors: VectorConfig) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
+    if isinstance(value, Location):
         return str(value.absolute())
-    if isinstance(value, (RemotePath, HubName)):
+    if isinstance(value, HubName):
         return str(value)
     if is_dataclass(value):
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}

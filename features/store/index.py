@@ -119,12 +119,12 @@ class Index:
             fresh = self.keys[at] != other.keys
         # Insertion needs one copy and no sort.
         inserted = position[fresh] + np.arange(fresh.sum())
-        kept = np.ones(len(self.keys) + len(inserted), bool)
-        kept[inserted] = False
+        known = np.ones(len(self.keys) + len(inserted), bool)
+        known[inserted] = False
 
         def merged(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-            out = np.empty(len(kept), old.dtype)
-            out[kept] = old
+            out = np.empty(len(known), old.dtype)
+            out[known] = old
             out[inserted] = new[fresh]
             return out
 
@@ -145,17 +145,17 @@ class Index:
         again, since that text may have been in one of the removed shards.
         """
         placed = np.bincount(self.shard, minlength=len(self.shards))
-        kept = [
+        remaining = [
             number
             for number, name in enumerate(self.shards)
             if name not in gone and placed[number] == self.texts[number]
         ]
         renumbered = np.full(len(self.shards), -1, np.int32)
-        renumbered[kept] = np.arange(len(kept), dtype=np.int32)
-        rows = np.isin(self.shard, kept)
+        renumbered[remaining] = np.arange(len(remaining), dtype=np.int32)
+        rows = np.isin(self.shard, remaining)
         return Index(
-            tuple(self.shards[number] for number in kept),
-            tuple(self.texts[number] for number in kept),
+            tuple(self.shards[number] for number in remaining),
+            tuple(self.texts[number] for number in remaining),
             self.keys[rows],
             renumbered[self.shard[rows]],
             self.start[rows],
@@ -275,8 +275,8 @@ class GrowingIndex:
 
     def missing(self, keys: np.ndarray) -> np.ndarray:
         """Return (N,) bool: which keys are not in the index."""
-        lacking: np.ndarray = (self._settled.find(keys) < 0) & (self._recent.find(keys) < 0)
-        return lacking
+        missing: np.ndarray = (self._settled.find(keys) < 0) & (self._recent.find(keys) < 0)
+        return missing
 
     def add(self, added: Sequence[tuple[str, ShardRows]]) -> None:
         """Add shards. Known keys keep their position."""

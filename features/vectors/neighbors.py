@@ -245,8 +245,8 @@ def _approximate_pairs(vectors: np.ndarray, threshold: float) -> ClosePairs:
     wanted = (exact >= threshold) & (true_rows != sample[:, None])
     found = np.array([np.isin(t, r) for t, r in zip(true_rows, rows[sample], strict=True)])
     recall = float(found[wanted].mean()) if wanted.any() else 1.0
-    source, place = np.nonzero(others >= threshold)
-    target = rows[source, place]
+    source, column = np.nonzero(others >= threshold)
+    target = rows[source, column]
     pairs = np.unique(np.sort(np.stack([source, target], axis=1), axis=1), axis=0)
     first, second = pairs[:, 0], pairs[:, 1]
     values = cosines(vectors, first, second)

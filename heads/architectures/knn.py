@@ -117,7 +117,7 @@ def refit_knn(
     """Store all texts, with the k that was best."""
     vectors = _unit(problem.table, problem.train)
     labels = problem.labels[problem.train]
-    return _state(vectors, labels, int(best.learning_rate), problem.classes)
+    return _state(vectors, labels, int(best.value), problem.classes)
 
 
 def _state(
@@ -183,7 +183,7 @@ def _record(
         train_accuracy=accuracy(train_labels, train.argmax(axis=1)),
         validation_loss=log_loss(validation_labels, validation),
         validation_accuracy=accuracy(validation_labels, validation.argmax(axis=1)),
-        learning_rate=float(k),
+        value=float(k),
         seconds=seconds,
         gradient_norm=0.0,
     )

@@ -163,7 +163,7 @@ def refit_logistic(
     x = (_vectors(problem.table, problem.train) - center) * scale
     objective = Objective(x, torch.from_numpy(problem.labels[problem.train]), problem.classes)
     optimum = objective.minimize(
-        best.learning_rate, objective.start(), settings.tolerance, settings.max_iterations
+        best.value, objective.start(), settings.tolerance, settings.max_iterations
     )
     return _state(optimum, center, scale)
 
@@ -204,7 +204,7 @@ def _record(
         train_accuracy=accuracy(train_labels, seen.argmax(axis=1)),
         validation_loss=log_loss(validation_labels, held_out),
         validation_accuracy=accuracy(validation_labels, held_out.argmax(axis=1)),
-        learning_rate=c,
+        value=c,
         seconds=time.perf_counter() - started,
         gradient_norm=optimum.gradient_norm,
     )

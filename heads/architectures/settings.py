@@ -36,7 +36,7 @@ class LogisticSettings(HeadSettings):
         3, ge=1, description="values of c in a row without a better validation before it stops"
     )
     tolerance: float = Field(
-        1e-4, gt=0, le=1, description="maximum gradient entry (preconditioned) at the optimum"
+        1e-4, gt=0, le=1, description="how near to the optimum it stops; smaller: nearer"
     )
     max_iterations: int = Field(1000, ge=1, description="maximum L-BFGS steps per value of c")
 

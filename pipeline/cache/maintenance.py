@@ -84,7 +84,7 @@ class Compacted:
                     "fingerprint": name,
                     "shards_before": done.shards_before,
                     "shards_after": done.shards_after,
-                    "copies_removed": done.copies,
+                    "copies_removed": done.repeats,
                 }
                 for name, done in self.spaces.items()
             ],
@@ -97,9 +97,9 @@ class Compacted:
         lines = [
             f"{self.names[name]}: {done.shards_before:,} shards joined into "
             f"{done.shards_after:,}"
-            + (f", {done.copies:,} texts stored twice removed" if done.copies else "")
+            + (f", {done.repeats:,} texts stored twice removed" if done.repeats else "")
             for name, done in self.spaces.items()
-            if done.copies or done.shards_after < done.shards_before
+            if done.repeats or done.shards_after < done.shards_before
         ]
         if not lines:
             shards = sum(done.shards_after for done in self.spaces.values())

@@ -26,8 +26,10 @@ from pipeline.cli.commands import (
     layers,
     lr_range,
     predict,
+    runs,
     train,
 )
+from pipeline.cli.commands import show as show_command
 from pipeline.cli.commands.cache import cache, collect, compact, verify
 from pipeline.cli.parser import Parser
 from pipeline.cli.system_errors import system_error
@@ -143,6 +145,20 @@ COMMANDS = {
         '--text "What a lovely day"',
         predict.add_options,
         predict.run,
+        USUAL,
+    ),
+    "runs": Command(
+        "list the finished runs with their scores",
+        "--data texts.csv --sort test",
+        runs.add_options,
+        runs.run,
+        USUAL,
+    ),
+    "show": Command(
+        "say what a run is, what its files are for and what to do next",
+        "latest",
+        show_command.add_options,
+        show_command.run,
         USUAL,
     ),
     "audit": Command(

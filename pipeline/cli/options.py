@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from features.options import Option, from_values, options_of
+from pipeline.cli.parser import RUN_OPTION
 from pipeline.spreadsheet import FORMULAS, FORMULAS_WORDS
 
 SPLIT = ("split", "split_seed", "group_column")
@@ -78,6 +79,25 @@ def from_arguments(config: type[Config], parsed: argparse.Namespace, **more: Any
         SettingError: a value that will not do.
     """
     return from_values(config, vars(parsed), **more)
+
+
+def run_argument(parser: argparse.ArgumentParser, also: str = "") -> None:
+    """Which run; every command that reads one takes it alike.
+
+    ``--run RUN``, which ``predict`` took before, is understood too.
+
+    Args:
+        also: what else it may be, for the help.
+    """
+    parser.add_argument("--run", dest=RUN_OPTION, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "run",
+        nargs="?",
+        default="latest",
+        metavar="RUN",
+        help=f"take this run: its name, the beginning of its name, or its folder{also} "
+        "(default: latest)",
+    )
 
 
 def formulas_option(parser: argparse.ArgumentParser, default: str) -> None:

@@ -41,6 +41,9 @@ TITLES = (
 OTHER_TITLE = "Other"
 OTHER = ("json", "help", "version")
 
+RUN_OPTION = "run_option"
+"""Where a run is put that ``--run`` names, in place of the positional word."""
+
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
     """Writes the words of each option as a sentence."""
@@ -69,7 +72,20 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse as argparse does, and remember the words for the message of an error."""
         self.given = list(args or ())
-        return super().parse_known_args(args, namespace)
+        parsed, extra = super().parse_known_args(args, namespace)
+        named = parsed.__dict__.pop(RUN_OPTION, None)
+        if named is not None:
+            parsed.run = named
+        elif extra and not extra[0].startswith("-") and self._takes_late(parsed):
+            parsed.run, extra = extra[0], extra[1:]
+        return parsed, extra
+
+    def _takes_late(self, parsed: argparse.Namespace) -> bool:
+        """Return whether a run may still be named: before Python 3.13 argparse takes an
+        optional positional word only where no option stands before it.
+        """
+        runs = (each for each in self._actions if each.dest == "run" and each.nargs == "?")
+        return any(parsed.run == each.default for each in runs)
 
     def error(self, message: str) -> NoReturn:
         """Raise ``SettingError``: the message, the right form, and where the help stands."""

@@ -81,12 +81,13 @@ def _settings() -> dict[str, list[str]]:
 
 
 def _most_general(heads: list[str]) -> str:
-    return "cnn" if "cnn" in heads else heads[0]
+    """Return the head to suggest where several have a setting."""
+    return next((name for name in ("cnn", "lstm") if name in heads), heads[0])
 
 
 def _value_of(parser: argparse.ArgumentParser, flag: str) -> str:
     """Return the value that was given to an option; '' where there is none."""
-    given = list(getattr(parser, "given", ()))
+    given: list[str] = list(getattr(parser, "given", ()))
     for place, word in enumerate(given):
         if word == flag and place + 1 < len(given):
             return given[place + 1]

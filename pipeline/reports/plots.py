@@ -67,7 +67,7 @@ def draw_curves(
         axes.set(xlabel=step, ylabel=name)
         if tried:
             axes.set_xscale("log")
-            values = sorted({r.learning_rate for curve in curves for r in curve.history})
+            values = sorted({r.value for curve in curves for r in curve.history})
             axes.set_xticks(values, [f"{value:g}" for value in values])
             axes.minorticks_off()
         else:
@@ -82,7 +82,7 @@ def draw_curves(
 
 
 def _draw_curve(axes: Axes, curve: Curve, name: str, step: str, tried: bool) -> None:
-    places = [each.learning_rate if tried else each.epoch for each in curve.history]
+    places = [each.value if tried else each.epoch for each in curve.history]
     for side, colour in (("train", TRAIN), ("validation", VALIDATION)):
         values = [getattr(record, f"{side}_{name}") for record in curve.history]
         if not curve.strong:

@@ -22,7 +22,7 @@ from features.errors import (
     InputError,
     ManyheadsError,
 )
-from features.messages import listed
+from features.messages import listed, meant
 from features.storage.files import FULL, sweep, temporary_folder
 from pipeline.runs.json_format import read_object, write_json
 
@@ -33,6 +33,7 @@ PREDICTIONS = "predictions.parquet"
 PROBABILITIES = "probabilities.parquet"
 ENVIRONMENT = "environment.json"
 FAILURE = "failure.json"
+PARTS = "parts"
 LATEST = "latest"
 
 
@@ -150,28 +151,41 @@ def _settle(folder: Path, wanted: Path) -> Path:
         number += 1
 
 
+def finished_runs(runs: Path) -> list[Path]:
+    """Return the folders of finished runs, the newest first."""
+    found = [(path.stat().st_mtime_ns, path.parent) for path in runs.glob(f"[!.]*/{METRICS}")]
+    return [folder for _, folder in sorted(found, reverse=True)]
+
+
 def find_run(run: str, runs: Path) -> Path:
-    """The folder of a finished run: a path, a name under ``runs``, or ``latest``.
+    """The folder of a finished run: a path, a name under ``runs`` or its beginning, ``latest``.
 
     Raises:
-        CacheError: no such run, or one that failed.
+        CacheError: no such run, several of that beginning, or one that failed.
     """
     if run == LATEST:
-        finished = sorted(path.parent for path in runs.glob(f"[!.]*/{METRICS}"))
+        finished = finished_runs(runs)
         if not finished:
             raise CacheError(
-                f"no finished run in {runs}; train one with: manyheads train --head lstm"
+                f"no finished run in {runs}; train one with: manyheads train --data FILE"
             )
-        return max(finished, key=lambda path: (path / METRICS).stat().st_mtime_ns)
+        return finished[0]
     for folder in (Path(run), runs / run):
         if (folder / METRICS).is_file():
             return folder
         if (folder / FAILURE).is_file():
             why = _reason(folder / FAILURE)
             raise CacheError(f"the run {folder} failed{why}; train it again")
-    known = sorted(path.parent.name for path in runs.glob(f"[!.]*/{METRICS}"))
+    known = sorted(folder.name for folder in finished_runs(runs))
+    begun = [name for name in known if run and name.startswith(run)]
+    if len(begun) == 1:
+        return runs / begun[0]
+    if begun:
+        raise CacheError(f"several runs begin with {run!r}: {listed(begun)}; write one in full")
+    if Path(run).is_file() or Path(run).suffix:
+        raise CacheError(f"no run {run!r}; a file of texts is named with --data {run}")
     have = f"the runs in {runs} are {listed(known[-5:])}" if known else f"{runs} holds no runs"
-    raise CacheError(f"no run {run!r}; {have}")
+    raise CacheError(f"no run {run!r}{meant(run, [*known, LATEST])}; {have}")
 
 
 def _reason(path: Path) -> str:

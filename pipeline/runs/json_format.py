@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -46,6 +47,11 @@ class JsonFormat(Generic[T]):
     remedy: str
     upgrade: Callable[[Values, int], Values] = _unchanged
 
+    @cached_property
+    def _adapter(self) -> TypeAdapter[T]:
+        """Made once: that takes longer than to read a file."""
+        return TypeAdapter(self.type)
+
     def write(self, path: Path, values: Values) -> None:
         """Write plain values, with the version before them."""
         write_json(path, {VERSION: self.version, **values})
@@ -64,7 +70,7 @@ class JsonFormat(Generic[T]):
             values = self.upgrade(values, version)
         self._check_keys(path, values)
         try:
-            value: T = TypeAdapter(self.type).validate_python(values)
+            value: T = self._adapter.validate_python(values)
         except ValidationError as error:
             raise DamagedFileError(path, reason(error), self.remedy) from error
         return value

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from features.errors import CacheError, DamagedFileError
 from features.storage.files import read_file
-from heads.problem import EpochRecord
+from heads.problem import EpochRecord, current_names
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, ExperimentResult, Scores
 from pipeline.runs.folder import CONFIG, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
@@ -80,7 +80,7 @@ def read_history(folder: Path) -> tuple[HistoryLine, ...]:
                 raise DamagedFileError(path, "a line holds no JSON object", RETRAIN)
             record = {
                 key: math.nan if value is None else value
-                for key, value in values.items()
+                for key, value in current_names(values).items()
                 if key in numbers
             }
             lines.append(line_of({**values, "record": record}))

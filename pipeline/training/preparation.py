@@ -78,16 +78,20 @@ def check_labels(settings: HeadSettings, labels: Sequence[str]) -> None:
         check_weights(settings.class_weights, sorted(set(labels)))
 
 
-def check_first_rows(data: DataConfig) -> None:
+def check_first_rows(data: DataConfig, labels: bool = True) -> None:
     """Read the first rows of a file, so that a wrong name or column is refused at once.
 
     A data set of the hub is left out: its library is slow to import, and it is read once.
+
+    Args:
+        data: the file and its columns.
+        labels: whether labels are required.
 
     Raises:
         CorpusError: as ``read_corpus``, of those rows.
     """
     if not isinstance(data.data, HubName):
-        batches = corpus_batches(data.data, data.columns, skip_empty=True)
+        batches = corpus_batches(data.data, data.columns, labels, skip_empty=True)
         next(batches, None)
 
 

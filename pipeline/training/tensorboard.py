@@ -13,6 +13,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from heads.registry import head_type
 from pipeline.evaluation.evaluation import Score
 from pipeline.runs.misclassified import Misclassified
 from pipeline.training.trainings import Training, Trainings
@@ -39,12 +40,14 @@ def write_events(folder: Path, outcome: Trainings, errors: Sequence[Misclassifie
 
 
 def _write_curves(writer: SummaryWriter, training: Training) -> None:
+    step = head_type(training.trained.head).step
+    name_of_value = "learning_rate" if step == "epoch" else step.replace(" ", "_")
     for epoch in training.trained.history:
         for side in ("train", "validation"):
             for name in ("loss", "accuracy"):
                 value = getattr(epoch, f"{side}_{name}")
                 writer.add_scalar(f"{name}/{side}", value, epoch.epoch)
-        writer.add_scalar("learning_rate", epoch.learning_rate, epoch.epoch)
+        writer.add_scalar(name_of_value, epoch.value, epoch.epoch)
         writer.add_scalar("gradient_norm", epoch.gradient_norm, epoch.epoch)
 
 

@@ -52,6 +52,7 @@ RUN_ELSEWHERE = {
     "docs/api.md": "features/test_api.py",
     "docs/cache.md": "features/store/test_format.py",
     "docs/models.md": "heads/test_estimator.py",
+    "docs/other-programs.md": "features/test_sentence_transformers.py",
 }
 PACKAGES = ("features", "heads", "pipeline")
 TO_BE_ADDED = ("heads/architectures/mean.py", "pipeline/cli/commands/count.py")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from features.errors import RemoteError
-from features.storage import lease
+from features.storage.lease import lease
 from features.storage.location import parse_location
 from features.storage.remote import RemotePath
 from tests.support.s3 import S3Server
@@ -18,7 +18,6 @@ ROOT = parse_location("s3://bucket/deep/cache")
 def test_a_renewal_that_fails_is_not_the_last(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.01)
     write, written = RemotePath.write_bytes, []
 
     def failing(path: RemotePath, data: bytes) -> int:
@@ -32,7 +31,7 @@ def test_a_renewal_that_fails_is_not_the_last(
 
     monkeypatch.setattr(RemotePath, "write_bytes", failing)
     assert isinstance(ROOT, RemotePath)
-    with lease.lease(ROOT, ".maintenance") as alone:
+    with lease(ROOT, ".maintenance", renew_seconds=0.01) as alone:
         deadline = time.monotonic() + 10
         while len(written) < 4 and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -195,8 +195,8 @@ def test_keys_that_begin_alike_are_told_apart() -> None:
     assert index.keys[found[:3]].tolist() == alike[:3]
     joined = index.joined(Index.of([("s3", rows_of([alike[3], alike[0], asked[4]]))]))
     assert joined.keys.tolist() == sorted([*alike, b"\xff" * 16, asked[4]])
-    place = joined.find(np.array(asked[:5], "S16"))
-    assert joined.shard[place].tolist() == [0, 0, 1, 2, 2]
+    position = joined.find(np.array(asked[:5], "S16"))
+    assert joined.shard[position].tolist() == [0, 0, 1, 2, 2]
 
 
 @given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=8, unique=True), max_size=30))

@@ -66,10 +66,10 @@ def test_the_bfloat16_filter_loses_no_pair(monkeypatch: pytest.MonkeyPatch) -> N
 def test_of_too_many_pairs_the_closest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbors, "ROWS", 50)
     x = vectors(200)
-    kept = close_pairs(x, 0.2, max_pairs=40)
+    closest = close_pairs(x, 0.2, max_pairs=40)
     everything = close_pairs(x, 0.2, max_pairs=10**6)
-    assert len(kept.first) < len(everything.first)
-    assert (0, 100) in found(kept)
+    assert len(closest.first) < len(everything.first)
+    assert (0, 100) in found(closest)
 
 
 def test_beyond_the_exact_size_the_recall_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from features.errors import CacheError, DivergedError
-from pipeline.cli.main import main
 from pipeline.training import resume, trainings
+from tests.support.cli import run_command
 
 QUICK = ("--head", "cnn", "--set", "epochs=2", "filters=4", "kernels=1,2", "batch_size=16")
 Run = Callable[..., dict[str, Any]]
@@ -33,9 +33,9 @@ def run(
 
     def start(*arguments: object, code: int = 0) -> dict[str, Any]:
         common = ("train", "--data", data, "--encoder", tiny_models["bert"], *QUICK)
-        capsys.readouterr()
-        assert main([str(each) for each in (*common, *arguments, "--json")]) == code
-        return json.loads(capsys.readouterr().out) if code == 0 else {}
+        done = run_command(capsys, *common, *arguments, "--json")
+        assert done.code == code, done.err
+        return done.json if code == 0 else {}
 
     return start
 
