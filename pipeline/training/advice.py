@@ -78,6 +78,7 @@ class Facts:
         limit: tokens of a text that the encoder sees.
         long: tokens of the whole text that only 1 in 100 texts exceeds.
         foreign: whether the texts are not English.
+        unread: in a sentence, the language that the encoder does not read; '' where it does.
         official: whether a split column gives the test texts.
     """
 
@@ -86,6 +87,7 @@ class Facts:
     limit: int
     long: int
     foreign: bool
+    unread: str
     official: bool
 
 
@@ -104,7 +106,7 @@ def next_command(facts: Facts) -> str:
     config = facts.config
     if config.folds:
         return train_command(replace(config, folds=0))
-    if config.head == SIMPLEST and facts.result.layout == POOLED and _knows_language(facts):
+    if config.head == SIMPLEST and facts.result.layout == POOLED and not facts.unread:
         return train_command(_other_head(config, SEQUENCE_HEAD))
     return predict_command(config.runs, config.vectors.cache)
 
@@ -196,14 +198,11 @@ def cut_texts(facts: Facts) -> Advice | None:
 
 def other_language(facts: Facts) -> Advice | None:
     """Say where an English encoder reads other languages."""
-    if _knows_language(facts):
+    if not facts.unread:
         return None
-    vectors = replace(facts.config.vectors, encoder=MULTILINGUAL, layers=None, max_tokens=None)
-    return Advice(
-        "The encoder reads English, and many of the texts are in another language. An encoder "
-        "that was trained on many languages may do much better.",
-        train_command(replace(facts.config, vectors=vectors)),
-    )
+    config = facts.config
+    vectors = replace(config.vectors, encoder=MULTILINGUAL, layers=None, max_tokens=None)
+    return Advice(facts.unread, train_command(replace(config, vectors=vectors)))
 
 
 def words_do_better(facts: Facts) -> Advice | None:
@@ -294,8 +293,19 @@ def is_foreign(texts: Sequence[str]) -> bool:
     return sum(not letter.isascii() for letter in letters) > FOREIGN * len(letters)
 
 
-def _knows_language(facts: Facts) -> bool:
-    return not (facts.foreign and facts.config.vectors.encoder.partition("@")[0] in ENGLISH)
+def unread_language(encoder: str, foreign: bool) -> str:
+    """Return in a sentence what an encoder does not read; '' where it may read the texts.
+
+    Args:
+        encoder: its name.
+        foreign: whether the texts are not English.
+    """
+    if not foreign or encoder.partition("@")[0] not in ENGLISH:
+        return ""
+    return (
+        "The encoder reads English, and many of the texts are in another language. An encoder "
+        "that was trained on many languages may do much better."
+    )
 
 
 def _label(label: str) -> str:

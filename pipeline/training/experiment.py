@@ -27,7 +27,7 @@ from pipeline.evaluation.evaluation import Evaluation, Score, score
 from pipeline.evaluation.mistakes import mean_absolute_error, most_frequent_mistake
 from pipeline.evaluation.result import ExperimentResult, TrainingScore, calibration_of
 from pipeline.runs.folder import new_run, run_name, writing
-from pipeline.training.advice import Facts, advise, is_foreign
+from pipeline.training.advice import Facts, advise, is_foreign, unread_language
 from pipeline.training.partition import fold_corpus, split_corpus
 from pipeline.training.preparation import PreparedExperiment, prepare_experiment
 from pipeline.training.resume import FinishedTrainings
@@ -148,12 +148,14 @@ def _with_advice(
     prepared: PreparedExperiment, result: ExperimentResult, vectors: Vectors
 ) -> ExperimentResult:
     """Return the result with what is worth knowing about it, and the next command."""
+    foreign = is_foreign(prepared.corpus.texts)
     facts = Facts(
         prepared.config,
         result,
         limit=vectors.space(prepared.layout).spec.limit,
         long=int(np.quantile(vectors.tokens, LONG_SHARE)),
-        foreign=is_foreign(prepared.corpus.texts),
+        foreign=foreign,
+        unread=unread_language(prepared.config.vectors.encoder, foreign),
         official=prepared.corpus.splits is not None,
     )
     advice, command = advise(facts)

@@ -27,6 +27,7 @@ FACTS = Facts(
     limit=256,
     long=40,
     foreign=False,
+    unread="",
     official=False,
 )
 
@@ -128,11 +129,13 @@ def test_few_cut_tokens_are_not_worth_a_word() -> None:
 
 
 def test_another_language_takes_an_encoder_that_reads_it() -> None:
-    foreign = replace(FACTS, foreign=True)
-    assert trains(advice.other_language(foreign)).vectors.encoder == MULTILINGUAL
+    unread = advice.unread_language(FACTS.config.vectors.encoder, foreign=True)
+    assert unread.startswith("The encoder reads English")
+    found = advice.other_language(replace(FACTS, foreign=True, unread=unread))
+    assert trains(found).vectors.encoder == MULTILINGUAL
     assert advice.other_language(FACTS) is None
-    own = replace(foreign, config=replace(FACTS.config, vectors=VectorConfig(encoder="x/y")))
-    assert advice.other_language(own) is None
+    assert advice.unread_language("x/y", foreign=True) == ""
+    assert advice.unread_language(LARGER, foreign=False) == ""
 
 
 @pytest.mark.parametrize(
@@ -206,7 +209,7 @@ def test_the_weightiest_comes_first_and_gives_the_command() -> None:
         {"head": "cnn"}, test=FEW, collapse=Collapse("a", 1.0, 0.2), truncated=9,
         tokens_cut_share=0.5, against={"tfidf_logistic": WORSE}, mean_absolute_error=1.0,
     )  # fmt: skip
-    told, command = advise(replace(every, foreign=True))
+    told, command = advise(replace(every, foreign=True, unread="The encoder reads English."))
     begins = ("A score takes", "The head has collapsed", "50.0% of all tokens", "The encoder")
     assert all(text.startswith(begin) for text, begin in zip(told[:4], begins, strict=True))
     assert "--folds 5" in command
