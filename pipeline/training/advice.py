@@ -96,7 +96,8 @@ Rule = Callable[[Facts], Advice | None]
 
 def advise(facts: Facts) -> tuple[tuple[str, ...], str]:
     """Return what is worth knowing, the weightiest first, and the next command."""
-    found = [advice for rule in RULES if (advice := rule(facts))]
+    rules = RULES if facts.result.test.enough else UNSCORED
+    found = [advice for rule in rules if (advice := rule(facts))]
     command = found[0].command if found else ""
     return tuple(advice.text for advice in found), command or next_command(facts)
 
@@ -271,12 +272,11 @@ def frequent_mistake(facts: Facts) -> Advice | None:
     )
 
 
+UNSCORED: tuple[Rule, ...] = (few_texts, collapsed, copies, cut_texts, other_language)
+"""Rules that hold without a score."""
+
 RULES: tuple[Rule, ...] = (
-    few_texts,
-    collapsed,
-    copies,
-    cut_texts,
-    other_language,
+    *UNSCORED,
     words_do_better,
     wide_interval,
     nothing_wrong,

@@ -15,7 +15,7 @@ import numpy as np
 from features.corpus.corpus import Corpus, read_corpus
 from features.errors import SettingError, SplitError
 from features.groups import ids_of, union
-from features.messages import clipped, listed
+from features.messages import clipped, listed, many
 from features.missing import ids_of_groups, is_missing
 from features.splits.folds import make_folds
 from features.splits.names import SIDES, TEST
@@ -284,8 +284,8 @@ def _cluster_notes(corpus: Corpus, copies: Duplicates) -> list[str]:
         return []  # the file decides for every text, and nothing is kept together
     official = "" if corpus.splits is None else " where the split column leaves the choice"
     notes = [
-        f"{rows:,} of {len(corpus):,} texts have copies or near-copies, in "
-        f"{int((sizes > 1).sum()):,} clusters that were kept on one side{official}; "
+        f"{rows:,} of {len(corpus):,} texts have near-duplicates; each of "
+        f"{many(int((sizes > 1).sum()), 'cluster')} was kept on one side{official}. "
         "--split random would part them and score too high."
     ]
     if sizes.max() > LARGE_SHARE * len(corpus):

@@ -213,6 +213,8 @@ def test_the_weightiest_comes_first_and_gives_the_command() -> None:
     begins = ("A score takes", "The head has collapsed", "50.0% of all tokens", "The encoder")
     assert all(text.startswith(begin) for text, begin in zip(told[:4], begins, strict=True))
     assert "--folds 5" in command
+    assert len(told) == 4, "what a score would show is not told without one"
+    assert len(advise(replace(every, result=replace(every.result, test=PLAIN.test)))[0]) > 3
 
 
 def test_where_nothing_is_wrong_a_better_head_or_predict_is_next() -> None:

@@ -20,7 +20,10 @@ def notes(splits: list[str] | None) -> str:
 
 
 def test_near_duplicates_are_told_where_they_are_kept_together() -> None:
-    assert "1 clusters that were kept on one side;" in notes(None)
+    assert (
+        "2 of 30 texts have near-duplicates; each of 1 cluster was kept on one side."
+        in notes(None)
+    )
     open_split = notes(["train"] * 20 + ["test"] * 10)
     assert "kept on one side where the split column leaves the choice" in open_split
 
