@@ -9,6 +9,7 @@ RUNS    ?= runs
 RUN     ?= latest
 DATA    ?=
 ENCODER ?=
+ENCODERS ?= all-MiniLM-L6-v2
 LAYOUT  ?=
 SEED    ?=
 SEEDS   ?=
@@ -28,7 +29,7 @@ export TEXT
 # So that the command to go on with is shown as make takes it.
 train predict audit layers lr-range blend: export MANYHEADS_MAKE := 1
 
-.PHONY: help features audit layers lr-range train runs show blend predict heads export export-model verify cache compact collect test test-all bench lint clean
+.PHONY: help features audit layers encoders lr-range train runs show blend predict heads export export-model verify cache compact collect test test-all bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -40,6 +41,7 @@ help:  ## show this help
 	@echo "            cnn); make heads lists all, make heads HEAD=cnn the settings of one"
 	@echo "  PRESET    a published system, such as A1 or B3 (make heads HEAD=presets lists all)"
 	@echo "  ENCODER   a folder or a hub id (default: the embedded all-MiniLM-L6-v2)"
+	@echo "  ENCODERS  for encoders: the encoders to compare, two or more"
 	@echo "  LAYOUT    pooled, tokens or sentences (default: the head's natural one; features: the first two)"
 	@echo "  CACHE     the feature store, here or s3://... (default: $(CACHE))"
 	@echo "  RUNS      where run folders stand (default: $(RUNS))"
@@ -66,6 +68,9 @@ lr-range: .venv/.runtime  ## find the learning rate for HEAD (here cnn by defaul
 
 layers: .venv/.runtime  ## compare the encoder's layers on a sample of DATA; writes layers.png
 	$(MANYHEADS) layers $(CORPUS) $(if $(HEAD),--head "$(HEAD)") $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+encoders: .venv/.runtime  ## compare the encoders named in ENCODERS="NAME NAME" on a sample of DATA
+	$(MANYHEADS) encoders $(CORPUS) $(foreach name,$(ENCODERS),--encoder "$(name)") --cache "$(CACHE)" $(if $(HEAD),--head "$(HEAD)") $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 train: .venv/.runtime  ## train a head on cached vectors, encoding what is missing
 	$(MANYHEADS) train $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FOLDS),--folds $(FOLDS)) $(ARGS)

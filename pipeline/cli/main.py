@@ -19,6 +19,7 @@ from pipeline.cli.command import CACHE, USUAL, Command
 from pipeline.cli.commands import (
     audit,
     blend,
+    encoders,
     export,
     export_model,
     features,
@@ -186,6 +187,12 @@ COMMANDS = {
         "20261121-083000-cnn-1f2e3d 20261121-083512-lstm-4a5b6c",
         blend.add_options,
         blend.run,
+    ),
+    "encoders": Command(
+        "compare encoders on your data, and what they cost",
+        "--data texts.csv --encoder all-MiniLM-L6-v2 --encoder FOLDER",
+        encoders.add_options,
+        encoders.run,
     ),
     "layers": Command(
         "find the encoder's layer that serves a corpus best",
