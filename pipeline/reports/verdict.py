@@ -98,5 +98,7 @@ def _against(rival: str, score: Score, found: Comparison | None) -> str:
         return f"Better than {shown}, beyond noise."
     if found.worse:
         return f"Worse than {shown}, beyond noise."
+    if not found.difference:
+        return f"No difference from {shown}."
     points = f"{100 * found.difference:+.1f} points"
     return f"No clear difference from {shown}: {points} are within noise."

@@ -53,6 +53,9 @@ def test_worse_and_undecided_are_said_as_plainly() -> None:
         "\nNo clear difference from TF-IDF + logistic regression on the words (40.0%): "
         "-2.2 points are within noise." in tie
     )
+    same = replace(TIE, difference=0.0)
+    equal = verdict_text(replace(PLAIN, against={"tfidf_logistic": same}))
+    assert "No difference from TF-IDF + logistic regression on the words (40.0%)." in equal
 
 
 def test_an_older_run_has_no_comparison() -> None:
