@@ -219,7 +219,7 @@ HEADS: dict[str, HeadType] = {
             AttentionSettings,
             SEQUENCES,
             (
-                "learned queries weight the vectors, three times; mostly the most accurate",
+                "learns which vectors matter, in three averaged heads; mostly the best",
                 "about as long as cnn; members=1 takes a third and is a bit less accurate",
             ),
             _attention,

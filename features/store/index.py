@@ -20,9 +20,7 @@ from features.text import KEY_BYTES
 DIGEST_HEX = 32
 
 MAX_RECENT = 1 << 14
-"""Maximum texts in the side index of ``GrowingIndex``, plus a 16th of the texts in the main
-one.
-"""
+"""Maximum texts in the side index of a ``GrowingIndex``, beside a share of the main one."""
 
 FORMAT = "2"
 """Version of the index file; one of another version is ignored and rebuilt from the shards."""
@@ -255,9 +253,11 @@ class GrowingIndex:
 
     Args:
         index: the main index at the start.
+        max_recent: maximum texts in the side index, plus a 16th of those in the main one.
     """
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, max_recent: int = MAX_RECENT) -> None:
+        self._max_recent = max_recent
         self._settled, self._recent = index, Index.empty()
 
     @property
@@ -282,7 +282,7 @@ class GrowingIndex:
         """Add shards. Known keys keep their position."""
         if added:
             self._recent = self._recent.joined(Index.of(added))
-            if len(self._recent.keys) > MAX_RECENT + len(self._settled.keys) // 16:
+            if len(self._recent.keys) > self._max_recent + len(self._settled.keys) // 16:
                 _ = self.whole
 
     def remove(self, gone: set[str]) -> None:

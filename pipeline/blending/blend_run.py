@@ -44,12 +44,12 @@ def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
     """Blend finished runs and write the run folder of the blend.
 
     Args:
-        names: of 2 or more runs, as ``find_run`` takes them.
+        names: 2 or more runs, as ``find_run`` takes them.
         runs: the folder of runs.
 
     Raises:
-        SettingError: too few runs, one twice, or runs that are of other texts or sides.
-        CacheError: there is no such run, or it is damaged.
+        SettingError: too few runs, one of them twice, or different texts or sides.
+        CacheError: a run does not exist or is damaged.
     """
     folders = _folders(names, runs)
     parts = [_read_part(folder, run_label(folder, runs)) for folder in folders]
@@ -81,22 +81,22 @@ def _folders(names: Sequence[str], runs: Path) -> list[Path]:
 
 
 def _refuse_twice(folders: Sequence[Path], runs: Path) -> None:
-    """Raises ``SettingError`` for a run that is named twice, or beside its copy in a blend."""
+    """Refuse a run that is named twice, or together with its copy in a blend."""
     once: dict[tuple[str, ...], str] = {}
     for folder in folders:
-        # The weights alone do not tell: two seeds of logistic have one optimum.
+        # Equal weights are not enough: two seeds of logistic have one optimum.
         files = tuple(file_digest(folder / name) for name in (WEIGHTS, PROBABILITIES))
         label = run_label(folder, runs)
         if files in once:
             raise SettingError(
-                f"{once[files]} and {label} are the same training, which would count twice"
+                f"{once[files]} and {label} are the same training; name each training once"
             )
         once[files] = label
 
 
 @dataclass(frozen=True, eq=False)
 class _PartRun:
-    """A run to blend, read whole, so that nothing damaged is blended."""
+    """A run to blend. All of it is read, so that a damaged run is refused."""
 
     name: str
     labels: tuple[str, ...]
@@ -109,7 +109,7 @@ class _PartRun:
 
 
 def _read_part(folder: Path, name: str) -> _PartRun:
-    """Raises ``CacheError`` if the run is damaged."""
+    """Read a run. Raises ``CacheError`` if it is damaged."""
     model, held_out = read_run(folder), read_held_out(folder)
     metrics = read_metrics(folder)
     return _PartRun(
@@ -125,7 +125,7 @@ def _read_part(folder: Path, name: str) -> _PartRun:
 
 
 def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResult:
-    """Everything that is measured; the run folder is filled in later."""
+    """Return the result; its run folder is set later."""
     sides = [
         (
             part.held_out.validation,

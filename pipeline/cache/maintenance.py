@@ -1,4 +1,4 @@
-"""``manyheads cache``, ``compact`` and ``collect``: what a cache holds, tidied."""
+"""Results of ``manyheads cache``, ``compact`` and ``collect``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Listing:
     exit_code = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "cache": str(self.cache),
             "spaces": [_plain(facts) for facts in self.spaces],
@@ -52,7 +52,7 @@ class Listing:
         }
 
     def to_text(self) -> str:
-        """A table for people, last used first."""
+        """Return a table for people, the space that was used last first."""
         lines = [table(COLUMNS, map(_row, self.spaces), align="<<<<>>><<")]
         total = megabytes(sum(facts.size for facts in self.spaces))
         lines.append(f"{self.cache}: {len(self.spaces)} spaces, {total}")
@@ -76,7 +76,7 @@ class Compacted:
     exit_code = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "cache": str(self.cache),
             "spaces": [
@@ -93,7 +93,7 @@ class Compacted:
         }
 
     def to_text(self) -> str:
-        """A line a space that has changed, for people, and the sizes."""
+        """Return one line per space that has changed, for people, and the sizes."""
         lines = [
             f"{self.names[name]}: {done.shards_before:,} shards joined into "
             f"{done.shards_after:,}"
@@ -113,7 +113,7 @@ class Compacted:
 
 @dataclass(frozen=True)
 class Collected:
-    """What ``manyheads collect`` reports: what goes, and whether it went."""
+    """What ``manyheads collect`` reports: what can be removed, and whether it was."""
 
     cache: Location
     removals: Sequence[Removal]
@@ -121,7 +121,7 @@ class Collected:
     exit_code = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "cache": str(self.cache),
             "removed": self.done,
@@ -137,7 +137,7 @@ class Collected:
         }
 
     def to_text(self) -> str:
-        """A line a space, for people."""
+        """Return one line per space, for people."""
         if not self.removals:
             return f"{self.cache}: nothing to remove"
         verb = "removed" if self.done else "would remove"
@@ -178,7 +178,7 @@ def _plain(facts: SpaceFacts) -> dict[str, Any]:
 
 
 def _layout(spec: FeatureSpec) -> str:
-    """The layout, with what sets this space apart from others of that layout."""
+    """Return the layout, and what distinguishes the space from others of that layout."""
     words = [spec.layout]
     if spec.max_tokens:
         words.append(f"to {spec.max_tokens}")
@@ -205,7 +205,7 @@ def _row(facts: SpaceFacts) -> tuple[str, ...]:
 
 
 def _probe(card: SpaceManifest) -> str:
-    """The largest difference from the reference library's vectors; - without a probe."""
+    """Return the largest difference from the reference library's vectors; - without a probe."""
     if not card.probes:
         return "-"
     largest = max(one.difference for one in card.probes.values())

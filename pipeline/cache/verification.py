@@ -1,4 +1,4 @@
-"""``manyheads verify``: every file of a cache against what it claims to be."""
+"""``manyheads verify``: compare every file of a cache with its checksums."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """0 clean, 1 with findings (also those that were fixed)."""
+        """Return 0 if nothing was found, else 1, even if it was fixed."""
         return 1 if self.findings else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "cache": str(self.cache),
             "shards": self.shards,
@@ -64,7 +64,7 @@ class Verification:
         }
 
     def to_text(self) -> str:
-        """For people: a line a finding, and a remedy a kind."""
+        """Return one line per finding and one remedy per kind, for people."""
         shards = many(self.shards, "shard")
         again = many(self.compared, "text")
         if not self.findings:
@@ -104,7 +104,7 @@ def verify(
         load: loads an encoder.
 
     Raises:
-        InputError: a cache, data file or encoder that cannot be had.
+        InputError: a cache, data file or encoder that is missing or not valid.
     """
     existing_cache(cache)
     data, model = config.data, None

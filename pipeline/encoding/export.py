@@ -1,4 +1,4 @@
-"""``manyheads export``: a corpus' vectors in the forms that other tools read."""
+"""``manyheads export``: write the vectors of a corpus in formats that other tools read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Exported:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "paths": [str(path) for path in self.export.paths],
             "format": self.form,
@@ -40,7 +40,7 @@ class Exported:
         }
 
     def to_text(self) -> str:
-        """A line for people."""
+        """Return one line for people."""
         shape = f"({self.export.rows:,}, {self.export.width:,}) {self.export.dtype}"
         names = " and ".join(map(str, self.export.paths))
         return f"{self.export.texts:,} texts, {shape}, in {duration(self.seconds)}: {names}"
@@ -49,7 +49,7 @@ class Exported:
 def run_export(
     data: DataConfig, vectors: VectorConfig, layout: str | None, target: ExportConfig
 ) -> Exported:
-    """Encode what is missing of a corpus and write all its vectors, in its order."""
+    """Encode the missing texts of a corpus and write all its vectors, in its order."""
     start = time.perf_counter()
     check_export(target.out, target.form, (data.data, vectors.cache, vectors.encoder))
     corpus = read_corpus(data.data, data.columns, labels=False, skip_empty=data.skip_empty)

@@ -1,4 +1,4 @@
-"""What an experiment or a blend gave: the whole result, as plain values."""
+"""The result of an experiment or a blend, as plain values."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ VERSION = 3
 """Of ``metrics.json`` and the results in ``--json``; ``runs/formats.py`` reads older ones."""
 
 BLEND_NAME = "blend"
-"""In place of the name of a head."""
+"""The name of a blend, where other runs have that of a head."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Whether the test probabilities are as sure as they are right.
+    """How well the test probabilities match the share of right predictions.
 
     Attributes:
-        temperature: what the head in the run folder divides its logits by.
-            It was fitted before the refit.
+        temperature: by which the head in the run folder divides its logits; fitted before
+            the refit.
         error_before, error_after: expected calibration error on test, in [0, 1], without and
             with the temperature; with folds, each text by the temperature of its fold's head.
         error_by_chance: the mean error of as many texts if these probabilities were true.
-        bins: of the confidence, of equal width.
+        bins: number of bins of the confidence, of equal width.
     """
 
     temperature: float
@@ -46,16 +46,16 @@ class Calibration:
 
 @dataclass(frozen=True)
 class TrainingScore:
-    """What one training gave.
+    """The scores of one training.
 
     Attributes:
-        fold, seed: which; without folds, fold 1.
-        best: whether it is the one of its fold that validates best.
+        fold, seed: of the training; without folds, fold 1.
+        best: whether it is the best of its fold on validation.
         validation, test: its scores.
         temperature: fitted on its validation texts.
-        epochs, best_epoch: passes made, and the one whose weights were kept.
+        epochs, best_epoch: epochs that were trained, and the one whose weights are used.
         collapsed: whether it predicts one class for almost every text.
-        seconds: of the training.
+        seconds: wall time of the training.
     """
 
     fold: int
@@ -72,19 +72,19 @@ class TrainingScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What every run has scored, be it of one head or of a blend.
+    """The scores that every run has, of one head or of a blend.
 
     Attributes:
         run: its folder.
         head: what was trained, or ``blend``.
-        validation, test: scores of the head that is kept, on validation as it was before its
-            refit; with folds, of every fold's kept head on its own texts, pooled, where each
-            text counts once.
-        baselines: test scores of what it must beat, by name.
+        validation, test: scores of the head in the run folder, on validation before its refit;
+            with folds, the pooled scores of the best head of each fold on the texts of the
+            fold, each text counted once.
+        baselines: test scores of the baselines, by name.
         notes: what a user must know about the split.
         leaked: test texts with a near-duplicate among the training texts.
-        seeds, folds: how many trainings a split, and how many folds; 0 without.
-        over_seeds: test scores over the seeds; None of one seed.
+        seeds, folds: number of trainings per split, and of folds; 0 without.
+        over_seeds: test scores over the seeds; None with one seed.
         over_folds: test scores over the folds; None without folds.
         classes: the test scores of each class.
         calibration: of the test probabilities.
@@ -112,32 +112,32 @@ class Scores:
     command: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: what ``--json`` prints and ``metrics.json`` holds."""
+        """Return plain values, for ``--json`` and ``metrics.json``."""
         return {"version": VERSION, **asdict(self), "run": str(self.run)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentResult(Scores):
-    """What one experiment gave, beside its scores.
+    """The result of one experiment.
 
     Attributes:
-        layout: of the vectors that the head was trained on.
+        layout: layout of the vectors that the head was trained on.
         encoded: texts that had to be encoded; the others were cached.
         truncated: texts longer than the encoder sees, of those on any side; with folds, rows
             that a split column marks as test are on none.
-        tokens_cut_share: share of all their tokens, in [0, 1], that it does not see therefore.
-        epochs, best_epoch: passes made, and the one whose weights were kept.
+        tokens_cut_share: share of all tokens, in [0, 1], that it therefore does not see.
+        epochs, best_epoch: epochs that were trained, and the one whose weights are used.
         chosen: the same in words, such as ``epoch 12 of 30`` or ``C = 10 (6th of 8)``; '' of
             an older run.
-        parameters: trained numbers of the head.
+        parameters: number of trained parameters of the head.
         seconds: ``encoding`` and ``training``, of all trainings together.
         test_without_leaked: the score on the test texts that are not leaked; None if all are.
-        refit: whether the head learned from the validation texts too, once these had chosen it:
-            the validation score is then that of the head before.
+        refit: whether the head was trained again on training and validation texts; the
+            validation score is then that of the head before.
         trainings: every training.
         by_length: the test texts in parts by their tokens.
-        by_truncation: whole and truncated test texts; None where one of the two lacks.
-        collapse: the class that is predicted for almost every text; None where all is well.
+        by_truncation: whole and truncated test texts; None if there are none of one kind.
+        collapse: the class that is predicted for almost every text; None if there is none.
         mistake: the most frequent one on test; None without an error, and of an older run.
         mean_absolute_error: by how much ratings are missed on test; None of other labels.
     """
@@ -176,7 +176,7 @@ class ExperimentResult(Scores):
 
 @dataclass(frozen=True)
 class BlendPart:
-    """A run that is blended, and what it scores by itself.
+    """A run that is blended, and its own scores.
 
     Attributes:
         run: its name.
@@ -193,14 +193,14 @@ class BlendPart:
 
 @dataclass(frozen=True, kw_only=True)
 class BlendResult(Scores):
-    """What a blend gave, beside its scores.
+    """The result of a blend.
 
-    Baselines, copies and notes are those of its first part.
+    Baselines, ``leaked`` and notes are those of its first part.
 
     Attributes:
         parts: the runs, in the order given.
-        best_part: the index among them, from 0, of the one that validates best.
-        gain_validation, gain_test: by how much it is more often right than the best part.
+        best_part: index among them, from 0, of the one that is best on validation.
+        gain_validation, gain_test: how much more often it is right than the best part.
     """
 
     parts: tuple[BlendPart, ...]
@@ -210,7 +210,7 @@ class BlendResult(Scores):
 
 
 def calibration_of(test: Evaluation, temperature: float) -> Calibration:
-    """The calibration of answers on test; ``temperature`` is the one that is told."""
+    """Return the calibration of predictions on test, with the temperature to report."""
     return Calibration(
         temperature=temperature,
         error_before=reliability(test.labels, test.plain).error,

@@ -71,12 +71,13 @@ def read_facts(folder: Path) -> RunFacts:
     """
     scores = read_scores(folder)
     config = first_config(folder)
+    layout = "" if isinstance(scores, BlendResult) else config.resolved.spec.get("layout", "")
     return RunFacts(
         name=folder.name,
         data=config.data.data,
         head=scores.head,
         encoder=config.vectors.encoder,
-        layout="" if isinstance(scores, BlendResult) else str(config.resolved.spec["layout"]),
+        layout=layout,
         validation=scores.validation,
         test=scores.test,
         began=_began(folder),

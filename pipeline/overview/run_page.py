@@ -19,26 +19,21 @@ from pipeline.runs.folder import run_label
 from pipeline.runs.reader import read_scores
 from pipeline.runs.run_config import RunConfig
 
-FILES = {
-    "report.txt": "all tables of the training",
-    "metrics.json": "every score, with intervals and baselines",
-    "errors.jsonl": "the wrongly labelled test texts, the surest first",
-    "confusion.png": "which classes are taken for which",
-    "classes.csv": "precision, recall and F1 of each class",
-    "curves.png": "loss and accuracy while it learned",
-    "calibration.png": "whether its confidence agrees with its accuracy",
-    "predictions.parquet": "label and prediction of every held-out text",
-    "probabilities.parquet": "the probability of every class for them; blend reads it",
-    "head.safetensors": "the weights of the head; predict reads them",
-    "head.json": "the settings of the head; predict reads them",
-    "blend.json": "how the parts are blended; predict reads it",
-    "parts": "the runs that are blended",
-    "training.parquet": "the texts that it learned from; predict --explain reads it",
-    "history.jsonl": "the numbers of curves.png",
-    "config.json": "everything needed to repeat the run",
-    "environment.json": "packages, processor and arguments",
+FILES: dict[tuple[str, ...], str] = {
+    ("report.txt",): "all tables of the training",
+    ("metrics.json",): "every score, with intervals and baselines",
+    ("errors.jsonl",): "the wrongly labelled test texts, the surest first",
+    ("confusion.png", "classes.csv"): "which classes are taken for which; F1 of each",
+    ("curves.png", "history.jsonl"): "loss and accuracy while it learned",
+    ("calibration.png",): "whether its confidence agrees with its accuracy",
+    ("predictions.parquet", "probabilities.parquet"): "held-out texts; blend reads them",
+    ("head.safetensors", "head.json"): "the trained head; predict reads it",
+    ("blend.json", "parts"): "the runs that are blended, and how; predict reads them",
+    ("training.parquet",): "the texts that it learned from; predict --explain reads it",
+    ("reference.safetensors",): "by what predict tells that texts are foreign to it",
+    ("config.json", "environment.json"): "everything needed to repeat the run",
 }
-"""What each file of a run is for, those to look at first at the top."""
+"""What the files of a run are for, those to look at first at the top."""
 
 EVENTS = "events.out.tfevents"
 EVENTS_PURPOSE = "for tensorboard --logdir"
@@ -82,17 +77,20 @@ class RunPage:
         }
 
     @property
-    def files(self) -> dict[str, str]:
-        """Return the files of its folder, and what each is for."""
-        names = sorted(path.name for path in self.folder.iterdir())
-        known = [name for name in FILES if name in names]
-        found = {name: FILES[name] for name in known}
-        for name in names:
-            if name.startswith(EVENTS):
-                found[name] = EVENTS_PURPOSE
-            elif name not in FILES:
-                found[name] = "-"
-        return found
+    def files(self) -> dict[tuple[str, ...], str]:
+        """Return the files of its folder, those of one purpose together, and their purpose."""
+        names = {path.name for path in self.folder.iterdir()}
+        found = {
+            tuple(name for name in together if name in names): purpose
+            for together, purpose in FILES.items()
+            if names & set(together)
+        }
+        names -= {name for together in FILES for name in together}
+        events = {name for name in names if name.startswith(EVENTS)}
+        if events:
+            found[*sorted(events),] = EVENTS_PURPOSE
+        others = tuple(sorted(names - events))
+        return {**found, **({others: "written by another version"} if others else {})}
 
     @property
     def commands(self) -> list[str]:
@@ -123,7 +121,7 @@ class RunPage:
             "folder": str(self.folder),
             "baselines": self.scores.to_dict()["baselines"],
             "settings": self.changed,
-            "files": self.files,
+            "files": {name: purpose for names, purpose in self.files.items() for name in names},
             "commands": self.commands,
         }
 
@@ -170,7 +168,11 @@ class RunPage:
         )
 
     def _file_rows(self) -> list[tuple[str, str, str]]:
-        return [("", name, purpose) for name, purpose in self.files.items()]
+        rows = []
+        for names, purpose in self.files.items():
+            several = names[0].startswith(EVENTS)
+            rows.append(("", f"{EVENTS}..." if several else ", ".join(names), purpose))
+        return rows
 
 
 def show_run(folder: Path, runs: Path) -> RunPage:

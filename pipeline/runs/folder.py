@@ -38,7 +38,7 @@ LATEST = "latest"
 
 
 def run_name(head: str, config: dict[str, Any], now: datetime) -> str:
-    """``20261121-083000-lstm-1f2e3d``: when, what, and a short hash of the configuration."""
+    """Return ``20261121-083000-lstm-1f2e3d``: time, head, hash of the configuration."""
     text = json.dumps(config, sort_keys=True, default=str)
     short = hashlib.sha256(text.encode("utf-8")).hexdigest()[:6]
     return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{head}-{short}"
@@ -71,7 +71,7 @@ def _unwritable(runs: Path, error: OSError) -> CacheError:
 
 @dataclass
 class OpenRun:
-    """A run folder while it is written; ``final`` is where it stands once complete."""
+    """A run folder while it is written; ``final`` is its path once it is complete."""
 
     folder: Path
     final: Path
@@ -79,7 +79,7 @@ class OpenRun:
 
 @contextmanager
 def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
-    """A folder to fill; it takes its name when the block ends, however many start at once.
+    """Yield a run folder to fill; it gets its final name when the block ends.
 
     If the block raises, the folder is kept as ``<name>-failed`` with the reason in it; of an
     ``InputError``, which is told on one line, nothing is kept. What a run left that was killed
@@ -117,7 +117,7 @@ def _keep_failed(folder: Path, wanted: Path, error: BaseException) -> None:
 
 
 def _without_room(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, is a full disk or a limit on the size of files."""
+    """Return whether a full disk or a limit on the size of files caused an error."""
     while error is not None:
         if isinstance(error, DiskSpaceError):
             return True
@@ -158,7 +158,7 @@ def finished_runs(runs: Path) -> list[Path]:
 
 
 def find_run(run: str, runs: Path) -> Path:
-    """The folder of a finished run: a path, a name under ``runs`` or its beginning, ``latest``.
+    """Return the folder of a run: a path, a name under ``runs``, its beginning, or ``latest``.
 
     Raises:
         CacheError: no such run, several of that beginning, or one that failed.
@@ -198,14 +198,14 @@ def _reason(path: Path) -> str:
 
 
 def run_label(folder: Path, runs: Path) -> str:
-    """What ``find_run`` finds a run by: its path below the folder of runs, else its path."""
+    """Return a name that ``find_run`` finds: the path below ``runs``, else the whole path."""
     folder, inside = folder.resolve(), runs.resolve()
     return str(folder.relative_to(inside) if folder.is_relative_to(inside) else folder)
 
 
 @contextmanager
 def writing(run: OpenRun) -> Iterator[None]:
-    """A full disk, and whatever else a run folder cannot be written for, as one line.
+    """Turn an ``OSError`` while a run folder is written into one line.
 
     Raises:
         CacheError: in place of an ``OSError`` of the block.

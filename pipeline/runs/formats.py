@@ -77,7 +77,7 @@ class HistoryLine:
 
 @dataclass(frozen=True)
 class ProbabilitiesDescription:
-    """What stands beside the columns of ``probabilities.parquet``.
+    """The metadata of ``probabilities.parquet``.
 
     Attributes:
         classes, unseen: as in ``ClassNames``.

@@ -1,6 +1,6 @@
-"""What the heads of a run answer for the texts that they did not learn from.
+"""Predictions of the heads of a run for validation and test texts.
 
-The answers on validation are those of the head before its refit.
+Those on validation are by the head before its refit.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ SIDES = ("validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class TrainingPredictions:
-    """Those of one training.
+    """The held-out predictions of one training.
 
     Attributes:
         fold: from 1.
         seed: of the training.
-        best: whether it is the one of its fold that validates best.
+        best: whether it is the best of its fold on validation.
         validation, test: predictions; in those that were read ``plain`` is ``probabilities``.
     """
 
@@ -34,7 +34,7 @@ class TrainingPredictions:
 
 @dataclass(frozen=True, eq=False)
 class HeldOutPredictions:
-    """Those of all trainings of a run.
+    """The held-out predictions of all trainings of a run.
 
     Attributes:
         corpus_digest: of the texts, labels and sides in their order.
@@ -53,7 +53,7 @@ class HeldOutPredictions:
 
     @property
     def folds(self) -> tuple[TrainingPredictions, ...]:
-        """Return those of the best training of each fold; without folds, one."""
+        """Return the predictions of the best training of each fold; without folds, of one."""
         return tuple(each for each in self.trainings if each.best)
 
     @property
@@ -68,5 +68,5 @@ class HeldOutPredictions:
 
     @property
     def fold_count(self) -> int:
-        """How many folds, as ``--folds`` takes it: 0 without."""
+        """Return the number of folds as ``--folds`` takes it: 0 without."""
         return len(self.folds) if len(self.folds) > 1 else 0

@@ -1,6 +1,6 @@
 """Read the files of a run folder: the one place that opens them; ``writer`` writes them.
 
-A file that does not hold what it must raises ``DamagedFileError``: rule, file, remedy.
+A file that breaks its format raises ``DamagedFileError``, with the rule, the file and a remedy.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from pipeline.runs.run_config import RunConfig
 from pipeline.runs.tables import read_table, with_schema
 
 MAX_POSITION = 2**31
-"""Texts of a corpus, at most; positions beyond it mean a damaged file."""
+"""Maximum number of texts in a corpus; a larger position means a damaged file."""
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -102,7 +102,7 @@ def read_predictions(folder: Path) -> pa.Table:
 
 
 def read_held_out(folder: Path) -> HeldOutPredictions:
-    """Return what the heads of a run answer for the texts that they did not learn from.
+    """Return the predictions of the heads of a run for validation and test texts.
 
     Raises:
         CacheError: the run has none.

@@ -1,6 +1,7 @@
 """One whole experiment: labelled texts + encoder + head -> a run folder.
 
-read_corpus -> ensure_vectors -> copies -> split or folds -> trials -> scores -> run folder
+read_corpus -> ensure_vectors -> near-duplicates -> split or folds -> trainings -> scores
+-> run folder
 """
 
 from __future__ import annotations
@@ -96,10 +97,10 @@ def _result(
     copies: Duplicates,
     outcome: Trainings,
 ) -> ExperimentResult:
-    """Everything that is measured; the run folder is filled in later."""
+    """Return the result; its run folder is set later."""
     first, test, names = outcome.first, outcome.test, outcome.names
     split = first.split
-    dealt = np.concatenate([split.train, split.validation, split.test])
+    split_rows = np.concatenate([split.train, split.validation, split.test])
     leaking = np.concatenate(
         [leaked(copies, training.learned, training.split.test) for training in outcome.best]
     )
@@ -109,7 +110,7 @@ def _result(
         head=config.head,
         layout=layout,
         encoded=vectors.report.encoded,
-        truncated=int(vectors.truncated[dealt].sum()),
+        truncated=int(vectors.truncated[split_rows].sum()),
         validation=outcome.validation.score(),
         test=test.score(),
         baselines={name: score(test.labels, each) for name, each in predicted.items()},
@@ -127,7 +128,7 @@ def _result(
         notes=first.split.notes,
         leaked=int(leaking.sum()),
         test_without_leaked=_score_some(test, ~leaking),
-        tokens_cut_share=round(vectors.cut_share(dealt), 6),
+        tokens_cut_share=round(vectors.cut_share(split_rows), 6),
         refit=first.trained.settings.refit,
         seeds=config.seeds,
         folds=config.folds,
@@ -185,7 +186,7 @@ def _training_score(training: Training, outcome: Trainings) -> TrainingScore:
 
 
 def _score_some(evaluation: Evaluation, chosen: np.ndarray) -> Score | None:
-    """The score of some of the texts of a side; None of none."""
+    """Return the score of some texts of a side; None if there are none."""
     if not chosen.any():
         return None
     return score(evaluation.labels[chosen], evaluation.predicted[chosen])
@@ -194,7 +195,7 @@ def _score_some(evaluation: Evaluation, chosen: np.ndarray) -> Score | None:
 def _baselines(
     config: ExperimentConfig, texts: Sequence[str], outcome: Trainings
 ) -> dict[str, np.ndarray]:
-    """Return what baselines predict on all test texts, that learned from what the heads did."""
+    """Return the predictions of baselines that learned from the same texts as the heads."""
     labels, root = outcome.labels, config.vectors.cache
     sides = [(training.learned, training.split.test) for training in outcome.best]
     found = {
@@ -202,10 +203,10 @@ def _baselines(
     }
     try:
         found[baselines.TFIDF] = [
-            baselines.kept_tfidf_logistic(root, texts, labels, *side) for side in sides
+            baselines.cached_tfidf_logistic(root, texts, labels, *side) for side in sides
         ]
-    except Exception as error:  # whatever texts do to it: the heads are trained
+    except Exception as error:  # a failed baseline must not lose trained heads
         print_note(
-            f"note: the TF-IDF baseline cannot be had ({error}); the run is kept without it"
+            f"note: the TF-IDF baseline failed ({error}); the run is complete without it"
         )
     return {name: np.concatenate(parts) for name, parts in found.items()}

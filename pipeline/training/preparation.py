@@ -1,4 +1,4 @@
-"""An experiment before anything costs time: what is wrong with it is refused here.
+"""Check an experiment before anything takes time.
 
     configuration -> settings, encoder, texts, sides, place for the run -> PreparedExperiment
 
@@ -110,7 +110,7 @@ def find_encoder(config: VectorConfig) -> EncoderModel:
 def _given_splits(
     config: ExperimentConfig, corpus: Corpus
 ) -> tuple[ExperimentConfig, tuple[Split, ...] | None]:
-    """The configuration with the place of the run of ``split_of``, and the splits of that.
+    """Return the configuration with the path of the run of ``split_of``, and its splits.
 
     Raises:
         CacheError: there is no such run, or it is damaged.

@@ -32,7 +32,7 @@ from pipeline.training.trainings import Trainings
 
 @dataclass(frozen=True, eq=False)
 class RunContents:
-    """What a run folder is written from, beside the result.
+    """What a run folder is written from, besides the result.
 
     Attributes:
         config: the experiment's configuration as plain values.
@@ -70,7 +70,7 @@ def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> No
 
 
 def _resolved(record: RunContents) -> Resolved:
-    """What the options came to for the head in the run folder."""
+    """Return the resolved options of the head in the run folder."""
     first = record.outcome.first
     split = first.split
     return Resolved(
@@ -88,14 +88,14 @@ def _resolved(record: RunContents) -> Resolved:
 
 
 def _history(outcome: Trainings) -> Iterator[HistoryLine]:
-    """Every epoch of every training."""
+    """Yield every epoch of every training."""
     for training in outcome.trainings:
         for epoch in training.trained.history:
             yield HistoryLine(training.fold, training.seed, epoch)
 
 
 def _errors(record: RunContents) -> list[Misclassified]:
-    """Every test text labelled wrongly, the surest first, with what its head learned nearby."""
+    """Return the misclassified test texts, the most confident first, with their neighbours."""
     classes = record.outcome.names.classes
     errors = [
         error
@@ -123,7 +123,7 @@ def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:
 
 
 def held_out_of(corpus: Corpus, outcome: Trainings) -> HeldOutPredictions:
-    """Those of an experiment."""
+    """Return the held-out predictions of an experiment."""
     return HeldOutPredictions(
         corpus.digest,
         outcome.names,

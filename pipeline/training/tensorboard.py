@@ -24,7 +24,7 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:/])")
 
 
 def write_events(folder: Path, outcome: Trainings, errors: Sequence[Misclassified]) -> None:
-    """Loss, accuracy, learning rate and gradient norm by epoch; test scores; errors as text.
+    """Write loss, accuracy, learning rate and gradient norm by epoch, test scores and errors.
 
     Args:
         errors: from ``pipeline.runs.misclassified.error_list``.
@@ -57,7 +57,7 @@ def _write_score(writer: SummaryWriter, test: Score, epoch: int) -> None:
 
 
 def errors_table(errors: Sequence[Misclassified]) -> str:
-    """Errors as a Markdown table in which no text or label can mean anything."""
+    """Return errors as a Markdown table; markup in texts and labels is escaped."""
     lines = ["| row | label | predicted | confidence | text |", "|---|---|---|---|---|"]
     for error in errors:
         cells = (escaped(name) for name in (error.label, error.predicted))
@@ -67,7 +67,7 @@ def errors_table(errors: Sequence[Misclassified]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text on one line, with neither Markdown nor HTML in it.
+    """Return text on one line, with Markdown and HTML escaped.
 
     >>> escaped("a *b* <i>")
     'a \\\\*b\\\\* &lt;i&gt;'

@@ -37,13 +37,13 @@ EPOCH_LINES = 10
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """One training and what came of it.
+    """One training and its results.
 
     Attributes:
         fold: from 1.
         seed: of the training.
-        split: who trained, validated and tested.
-        learned: rows that the head has learned from in the end.
+        split: the training, validation and test rows.
+        learned: rows that the final head was trained on.
         trained: that head, with its temperature.
         validation, test: predictions in the ids of ``ClassNames``; those on validation are of
             the head before it learned from those texts too.
@@ -61,12 +61,12 @@ class Training:
 
     @property
     def name(self) -> str:
-        """``fold-1-seed-0``, also a folder's name."""
+        """Return ``fold-1-seed-0``, which is also the name of a folder."""
         return f"fold-{self.fold}-seed-{self.seed}"
 
     @property
     def validation_rank(self) -> tuple[float, float]:
-        """How well it validates, higher is better: accuracy, then the loss with its sign."""
+        """Return accuracy and negative loss on validation; higher is better."""
         best = self.trained.history[self.trained.best_epoch - 1]
         return best.validation_accuracy, -best.held_out_loss
 
@@ -77,7 +77,7 @@ class Trainings:
 
     Attributes:
         trainings: by fold, then by seed.
-        best: the training of each fold that validates best, the first among equals.
+        best: the training of each fold that is best on validation; the first of equal ones.
         names: the class ids.
         labels: (N,) int64 class ids of the whole corpus.
     """
@@ -118,7 +118,7 @@ class Trainings:
 
     @property
     def over_seeds(self) -> RepeatedScore | None:
-        """The test scores over seeds, of all folds pooled; None of one seed."""
+        """Return the test scores over seeds, pooled over folds; None with one seed."""
         seeds = sorted({training.seed for training in self.trainings})
         if len(seeds) == 1:
             return None
@@ -130,7 +130,7 @@ class Trainings:
 
     @property
     def over_folds(self) -> RepeatedScore | None:
-        """The test scores over folds; None of one."""
+        """Return the test scores over folds; None with one fold."""
         if len(self.best) == 1:
             return None
         tests = [
@@ -180,7 +180,7 @@ def run_trainings(
                     )
                 except DivergedError as error:
                     raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
-                finished.keep(settings, split, seed, found)
+                finished.store(settings, split, seed, found)
             evaluate = partial(_evaluate, split, names, truth, found.trained.temperature)
             test = found.trained.logits(table, split.test)
             training = Training(
@@ -209,7 +209,7 @@ def _train(
     seed: int,
     on_epoch: OnEpoch | None,
 ) -> FinishedTraining:
-    """One training: the epoch by validation, its temperature, then from all that may teach."""
+    """Train once: choose the epoch and fit the temperature on validation, then refit."""
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
     chosen = fit(head, settings, table, ids, *sides, seed, on_epoch)
@@ -221,12 +221,12 @@ def _train(
 
 
 def _settings(config: ExperimentConfig, split: Split) -> HeadSettings:
-    """Return those of the head on one split."""
+    """Return the settings of the head on one split."""
     return on_split(make_settings(config.head, config.overrides(len(split.classes))), split)
 
 
 def on_split(settings: HeadSettings, split: Split) -> HeadSettings:
-    """Return the settings without weights of classes that the training of a split lacks."""
+    """Return the settings without weights of classes that are missing from training."""
     if not isinstance(settings, TrainingSettings):
         return settings
     rule = weights_of(settings.class_weights, split.classes)
@@ -234,7 +234,7 @@ def on_split(settings: HeadSettings, split: Split) -> HeadSettings:
 
 
 def _learned(settings: HeadSettings, split: Split, ids: np.ndarray) -> np.ndarray:
-    """Rows that the head learns from in the end, of classes that training knows."""
+    """Return the rows that the final head is trained on, without unknown classes."""
     if not settings.refit:
         return split.train
     held_out = split.validation[ids[split.validation] < len(split.classes)]
@@ -250,7 +250,7 @@ def _evaluate(
     rows: np.ndarray,
     logits: np.ndarray,
 ) -> Evaluation:
-    """What logits (n, C of the split) of some rows predict.
+    """Return the predictions of logits (n, C of the split) for some rows.
 
     Args:
         truth: (N,) class ids as ``names`` counts them.
@@ -267,7 +267,7 @@ def _evaluate(
 def _align_columns(
     probabilities: np.ndarray, classes: tuple[str, ...], names: ClassNames
 ) -> np.ndarray:
-    """(n, C) with a column for every class of ``names``; 0 for those that a fold lacks."""
+    """Return (n, C) with a column per class of ``names``; 0 for classes that a fold lacks."""
     if classes == names.classes:
         return probabilities
     wide = np.zeros((len(probabilities), len(names.classes)), probabilities.dtype)

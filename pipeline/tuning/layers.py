@@ -76,7 +76,7 @@ class LayersResult:
 
     @property
     def advice(self) -> list[str]:
-        """What to do, one sentence a line."""
+        """Return what to do, one sentence per line."""
         return advice(self.comparison, self.config.head, self.validation)
 
     @property
@@ -90,7 +90,7 @@ class LayersResult:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         comparison = self.comparison
         return {
             "data": self.data,
@@ -113,7 +113,7 @@ class LayersResult:
         }
 
     def to_text(self) -> str:
-        """The table and the advice for people."""
+        """Return the table and the advice, for people."""
         trainings = (
             f"{self.config.seeds} training{'s' if self.config.seeds > 1 else ''} a layer"
         )
@@ -168,11 +168,11 @@ def run_layers(
         for layer, space in spaces.items():
             values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
             rights = [
-                _answers(config.head, settings, values, labels, split, seed, progress)
+                _right(config.head, settings, values, labels, split, seed, progress)
                 for seed in seeds
             ]
             answers[layer] = np.stack(rights)
-        right = _answers(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
+        right = _right(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
     result = LayersResult(
         data=whole.name,
         model=model.label,
@@ -192,7 +192,7 @@ def run_layers(
 
 
 def draw_rows(corpus: Corpus, count: int, seed: int) -> tuple[np.ndarray, float | None]:
-    """Sorted rows of a stratified sample, and the share of them to set aside as test.
+    """Return the sorted rows of a stratified sample, and their share to set aside as test.
 
     Where the file marks test rows they are left out and none are set aside; where it marks
     validation rows, those are a fifth of the sample at the most. Otherwise the sample is split
@@ -227,7 +227,7 @@ def _quick(head: str) -> dict[str, object]:
     return {name: value for name, value in QUICK.items() if name in known}
 
 
-def _answers(
+def _right(
     head: str,
     settings: HeadSettings,
     values: FeatureTable,
@@ -236,7 +236,7 @@ def _answers(
     seed: int,
     progress: Progress,
 ) -> np.ndarray:
-    """(n,) bool: which validation texts a newly trained head labels rightly."""
+    """Return (n,) bool: which validation texts a newly trained head labels correctly."""
     trained = fit(
         head, settings, values, labels, split.train, split.validation, split.classes, seed
     )

@@ -1,4 +1,4 @@
-"""``manyheads lr-range``: which learning rate to train a head with, from one short run.
+"""``manyheads lr-range``: find the learning rate of a head with one short training.
 
 read -> vectors -> split -> range test on the training part -> picture, table, a command. The
 texts held out are not looked at.
@@ -31,8 +31,8 @@ from pipeline.training.preparation import check_labels
 from pipeline.training.trainings import on_split
 from pipeline.tuning.config import LrRangeConfig
 
-ROWS_A_DECADE = 2
-"""Lines of the table for people."""
+ROWS_PER_DECADE = 2
+"""Lines of the table for people, per power of ten of the learning rate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class LrRange:
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         test = self.test
         return {
             "head": self.config.training.head,
@@ -75,7 +75,7 @@ class LrRange:
         }
 
     def to_text(self) -> str:
-        """For people: the table, what it says, and the command."""
+        """Return the table, its summary and the command, for people."""
         test = self.test
         rows = [
             (f"{test.rates[i]:.2g}", f"{test.losses[i]:.3f}", f"{test.smoothed[i]:.3f}")
@@ -148,8 +148,8 @@ def run_lr_range(
 
 
 def _shown(rates: np.ndarray) -> list[int]:
-    """The first step of every part of a decade, and the last step."""
-    parts = np.floor(np.log10(rates) * ROWS_A_DECADE + 1e-9)
+    """Return the first step of each part of a decade, and the last step."""
+    parts = np.floor(np.log10(rates) * ROWS_PER_DECADE + 1e-9)
     firsts = np.unique(parts, return_index=True)[1].tolist()
     return sorted({*firsts, len(rates) - 1})
 

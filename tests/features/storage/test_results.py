@@ -96,7 +96,7 @@ def test_copies_and_baseline_are_found_once(
     vectors = np.random.default_rng(0).standard_normal((len(TEXTS), 8)).astype(np.float16)
     labels, rows = np.arange(len(TEXTS)) % 2, np.arange(len(TEXTS))
     found = cached_duplicates(tmp_path, TEXTS, vectors)
-    words = baselines.kept_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
+    words = baselines.cached_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
     monkeypatch.setattr(duplicates, "find_duplicates", None)
     monkeypatch.setattr(baselines, "tfidf_logistic", None)
     again = cached_duplicates(tmp_path, TEXTS, vectors)
@@ -104,10 +104,10 @@ def test_copies_and_baseline_are_found_once(
         assert np.array_equal(getattr(again, name), getattr(found, name)), name
     assert np.array_equal(again.clusters, find_duplicates(TEXTS, vectors).clusters)
     for _ in range(2):
-        got = baselines.kept_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
+        got = baselines.cached_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
         assert np.array_equal(got, words)
     with pytest.raises(TypeError):
-        baselines.kept_tfidf_logistic(tmp_path, TEXTS, 1 - labels, rows[:9], rows[9:])
+        baselines.cached_tfidf_logistic(tmp_path, TEXTS, 1 - labels, rows[:9], rows[9:])
 
 
 def test_a_named_pipe_in_place_of_a_result_does_not_hang(tmp_path: Path) -> None:

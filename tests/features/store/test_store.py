@@ -201,20 +201,16 @@ def test_keys_that_begin_alike_are_told_apart() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=8, unique=True), max_size=30))
 def test_a_growing_index_is_that_of_all_its_shards(shards: list[list[int]]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("features.store.index.MAX_RECENT", 6)
-        keys = [text_keys(map(str, numbers)).tolist() for numbers in shards]
-        growing = GrowingIndex(Index.empty())
-        for number, some in enumerate(keys):
-            growing.add([(f"s{number}", rows_of(some))])
-            known = {key for part in keys[: number + 1] for key in part}
-            asked = text_keys(map(str, range(42)))
-            assert growing.missing(asked).tolist() == [
-                key not in known for key in asked.tolist()
-            ]
-        assert growing.shards == tuple(f"s{number}" for number in range(len(shards)))
-        whole = Index.of([(f"s{number}", rows_of(some)) for number, some in enumerate(keys)])
-        assert growing.whole.to_bytes() == whole.to_bytes()
+    keys = [text_keys(map(str, numbers)).tolist() for numbers in shards]
+    growing = GrowingIndex(Index.empty(), max_recent=6)
+    for number, some in enumerate(keys):
+        growing.add([(f"s{number}", rows_of(some))])
+        known = {key for part in keys[: number + 1] for key in part}
+        asked = text_keys(map(str, range(42)))
+        assert growing.missing(asked).tolist() == [key not in known for key in asked.tolist()]
+    assert growing.shards == tuple(f"s{number}" for number in range(len(shards)))
+    whole = Index.of([(f"s{number}", rows_of(some)) for number, some in enumerate(keys)])
+    assert growing.whole.to_bytes() == whole.to_bytes()
 
 
 @pytest.mark.parametrize("failing", ["open", "fsync", "replace", "full"])

@@ -153,7 +153,7 @@ def test_the_report_says_whether_the_blend_is_better(train: Command, command: Co
     assert result["command"].startswith("manyheads predict --text")
     shown = Path(result["run"], "report.txt").read_text(encoding="utf-8")
     assert f"1: logistic over pooled, run {parts[0]}" in shown
-    assert "the run that validates best:" in shown
+    assert "the run that is best on validation:" in shown
     assert re.search(r"test +[+-]\d+\.\d points of accuracy, 95 % interval", shown)
 
 

@@ -73,7 +73,7 @@ def test_a_picture_or_baseline_that_fails_is_a_note(
     result = train("data.csv")
     assert set(result["baselines"]) == {"majority"}
     assert said == [
-        "note: confusion.png cannot be drawn (no such thing); the run is kept without it"
+        "note: confusion.png cannot be drawn (no such thing); the run is complete without it"
     ]
     assert (Path(result["run"]) / "curves.png").exists()
     assert not (Path(result["run"]) / "confusion.png").exists()

@@ -128,7 +128,10 @@ def test_show_says_what_a_run_is_and_what_to_do_next(
     shown = command("show", "cnn")
     assert shown["settings"] == {"epochs": "2", "kernels": "2", "filters": "4"}
     assert set(shown["files"]) == {path.name for path in (OLD / "cnn").iterdir()}
-    assert all(purpose != "-" for purpose in shown["files"].values())
+    assert "written by another version" not in shown["files"].values()
+    (runs / "cnn" / "notes.txt").write_text("")
+    assert command("show", "cnn")["files"]["notes.txt"] == "written by another version"
+    assert len(text.splitlines()) <= 30
     verbs = [line.split()[1] for line in shown["commands"]]
     assert verbs == ["predict", "export-model", "train", "blend"]
     assert "a blend of " in run("show", "blend").out
