@@ -36,7 +36,7 @@ def blend_advice(best: str, gain: Difference) -> tuple[str, ...]:
     """Return what is worth knowing of a blend: where its best run alone is as good.
 
     Args:
-        best: name of the run that validates best.
+        best: name of the run that is best on validation.
         gain: of the blend over it, on validation.
     """
     low, high = gain.interval
@@ -70,7 +70,7 @@ def _scores(result: BlendResult) -> list[str]:
 def _gains(result: BlendResult) -> Iterator[str]:
     """The blend against the run that one would take without it."""
     best = f"{result.best_part + 1}: {result.parts[result.best_part].head}"
-    yield f"The blend against {best}, the run that validates best:"
+    yield f"The blend against {best}, the run that is best on validation:"
     for side, gain in (("validation", result.gain_validation), ("test", result.gain_test)):
         low, high = gain.interval
         told = "" if low > 0 or high < 0 else "; within noise"

@@ -77,13 +77,13 @@ def _kept(result: Scores) -> Iterator[str]:
     if not isinstance(result, ExperimentResult) or not result.over_seeds or result.folds:
         return
     seed = next((trial.seed for trial in result.trainings if trial.best), None)
-    yield f"The head that is kept, seed {seed}, validates best: {result.test.accuracy:.1%}."
+    yield f"The head in the run, of seed {seed}, is the best on validation: {result.test.accuracy:.1%}."
 
 
 def blend_line(result: BlendResult) -> str:
     """Return how a blend stands against the best of its runs, on test."""
     best = result.parts[result.best_part]
-    rival = f"the run that validates best, {one_line(best.run)}"
+    rival = f"the run that is best on validation, {one_line(best.run)}"
     gain = result.gain_test
     low, high = gain.interval
     return _against(rival, best.test, Comparison(gain.mean, gain.interval, low > 0 or high < 0))

@@ -75,7 +75,7 @@ def test_seeds_and_folds_say_what_else_would_vary() -> None:
     told = verdict_text(seeds)
     assert "60.0% of 180 test texts rightly, on average over 2 seeds." in told
     assert "Other seeds would give 59.0% to 61.0%, other texts of this kind 53.0%" in told
-    assert "The head that is kept, seed 0, validates best: 60.0%." in told
+    assert "The head in the run, of seed 0, is the best on validation: 60.0%." in told
     folds = replace(seeds, folds=5, over_folds=spread(0.6), over_seeds=None, seeds=1)
     told = verdict_text(folds)
     assert "180 texts rightly, each by a head that did not learn from it (5 folds)." in told
@@ -86,9 +86,9 @@ def test_seeds_and_folds_say_what_else_would_vary() -> None:
 
 def test_a_blend_is_set_against_its_best_run() -> None:
     told = verdict_text(BLEND)
-    assert "Better than the run that validates best, two (40.0%), beyond noise." in told
+    assert "Better than the run that is best on validation, two (40.0%), beyond noise." in told
     tie = replace(BLEND, gain_test=Difference(0.01, (-0.02, 0.03)))
-    assert "No clear difference from the run that validates best" in verdict_text(tie)
+    assert "No clear difference from the run that is best on validation" in verdict_text(tie)
 
 
 def test_commands_have_the_form_of_make_where_make_was_typed(

@@ -347,7 +347,7 @@ def test_the_head_learns_from_validation_texts_once_they_have_chosen_it(
     assert (again["refit"], once["refit"]) == (True, False)
     assert again["validation"] == once["validation"], "that of the head that they chose"
     scalars = EventAccumulator(once["run"]).Reload().Tags()["scalars"]
-    assert "value_of_k" in scalars
+    assert "k" in scalars
     assert "learning_rate" not in scalars, "k is none"
     split = json.loads(Path(once["run"], "config.json").read_text())["resolved"]["rows"]
     for result, learned in (
