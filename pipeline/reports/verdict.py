@@ -77,7 +77,8 @@ def _kept(result: Scores) -> Iterator[str]:
     if not isinstance(result, ExperimentResult) or not result.over_seeds or result.folds:
         return
     seed = next((trial.seed for trial in result.trainings if trial.best), None)
-    yield f"The head in the run, of seed {seed}, is the best on validation: {result.test.accuracy:.1%}."
+    own = f"{result.test.accuracy:.1%}"
+    yield f"The head in the run, of seed {seed}, is the best on validation: {own}."
 
 
 def blend_line(result: BlendResult) -> str:
