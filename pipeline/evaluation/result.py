@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from features.languages import ForeignTexts
 from heads.evaluation.calibration import BINS, error_by_chance, reliability
 from heads.evaluation.metrics import differ
 from pipeline.evaluation.breakdown import ClassScore, Collapse, Parts
@@ -140,6 +141,7 @@ class ExperimentResult(Scores):
         collapse: the class that is predicted for almost every text; None if there is none.
         mistake: the most frequent one on test; None without an error, and of an older run.
         mean_absolute_error: by how much ratings are missed on test; None of other labels.
+        foreign: a language that many of the texts are in and the encoder does not read.
     """
 
     layout: str
@@ -159,6 +161,7 @@ class ExperimentResult(Scores):
     chosen: str = ""
     mistake: Mistake | None = None
     mean_absolute_error: float | None = None
+    foreign: ForeignTexts | None = None
 
     @property
     def leakage_matters(self) -> bool:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from features.corpus.corpus import Columns, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import read_corpus
+from features.corpus.dialect import RECOGNISED, Dialect
 from features.corpus.source import Source
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.options import VectorOptions
@@ -18,9 +20,12 @@ from features.errors import EncoderError
 from features.storage.location import Location
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
+from heads.device import AUTO, find_device
 from heads.evaluation.calibration import mean_of, tempered
+from heads.registry import device_of
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
+from pipeline.corpora import say_reading
 from pipeline.encoding.vectors import Vectors, ensure_vectors, load_encoder, with_pooled
 from pipeline.models.encoder_check import check_encoder, differing
 from pipeline.models.model import Model
@@ -51,6 +56,7 @@ class Predictor:
         cache: the feature store; new texts are added to it.
         memory: GB that the vectors of one call may take; None: half of what is available.
         load_encoder: gives an encoder when texts are missing from the store.
+        device: what the heads predict on, as ``ExperimentConfig.device``.
     """
 
     opened: OpenedModel
@@ -58,6 +64,7 @@ class Predictor:
     cache: Location
     memory: float | None
     load_encoder: Callable[[EncoderModel], Encoder]
+    device: str = AUTO
 
     @classmethod
     def load(
@@ -70,6 +77,7 @@ class Predictor:
         trust_remote_code: bool = False,
         memory: float | None = None,
         load: Callable[[EncoderModel], Encoder] | None = None,
+        device: str = AUTO,
     ) -> Predictor:
         """Open a finished run.
 
@@ -83,14 +91,18 @@ class Predictor:
                 that.
             memory: as the attribute.
             load: gives an encoder, and is called once for each; None loads the model itself.
+            device: as the attribute.
 
         Raises:
+            SettingError: this machine does not have the device.
             CacheError: no such run, or a damaged one.
             EncoderError: the encoder is gone, or is not the one that the run was trained on.
         """
+        find_device(device)
         opened = open_model(run, runs)
         models = _find_encoders(opened, encoders, trust_remote_code)
-        return cls(opened, tuple(models), cache, memory, _LoadedOnce(load or load_encoder))
+        loading = _LoadedOnce(load or load_encoder)
+        return cls(opened, tuple(models), cache, memory, loading, device)
 
     @cached_property
     def training(self) -> TrainingTexts:
@@ -145,7 +157,8 @@ class Predictor:
         table = vectors.table(part.spec.layout)
         several = self.opened.temperature is not None
         _warn(part, vectors, table, f"part {index + 1} of this run" if several else "this run")
-        return part.head.predict_proba(table, np.arange(len(table)))
+        device = device_of(part.head.head, self.device)
+        return part.head.predict_proba(table, np.arange(len(table)), device)
 
     def _neighbors(self, vectors: Vectors, k: int) -> Sequence[tuple[Neighbor, ...]]:
         base = training_vectors(self.training, vectors.space(POOLED))
@@ -239,7 +252,7 @@ def _warn(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> Non
 
 
 def read_texts(
-    path: Source, column: str, skip_empty: bool
+    path: Source, column: str, skip_empty: bool, dialect: Dialect = RECOGNISED
 ) -> tuple[Sequence[str], Sequence[int]]:
     """The texts of a file, which needs no labels, and their rows if some may be left out.
 
@@ -247,5 +260,12 @@ def read_texts(
         CorpusError: as ``read_corpus``.
     """
     columns = Columns(text=column, label=None, split=None)
-    corpus = read_corpus(path, columns, labels=False, skip_empty=skip_empty)
+    corpus = read_corpus(
+        path,
+        columns,
+        labels=False,
+        skip_empty=skip_empty,
+        dialect=dialect,
+        note=say_reading,
+    )
     return corpus.texts, corpus.rows if skip_empty else ()

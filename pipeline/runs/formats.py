@@ -47,7 +47,8 @@ def _older_metrics(values: Values, version: int) -> Values:
             _renamed(each, {"kept": "best"}) if isinstance(each, dict) else each
             for each in trainings
         ]
-    return {**ADDED, "chosen": "", "mistake": None, "mean_absolute_error": None, **values}
+    lacking: Values = {"chosen": "", "mistake": None, "mean_absolute_error": None}
+    return {**ADDED, **lacking, "foreign": None, **values}
 
 
 def _older_blend_metrics(values: Values, version: int) -> Values:

@@ -17,7 +17,8 @@ from features.duplicates.duplicates import Duplicates, cached_duplicates, leaked
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.vectors.table import POOLED
-from heads.registry import head_type
+from heads.device import CPU, device_label
+from heads.registry import device_of, head_type
 from pipeline.config import ExperimentConfig
 from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
@@ -63,27 +64,32 @@ def run_prepared(
     """
     config, layout, corpus = prepared.config, prepared.layout, prepared.corpus
     labels, described = corpus.labels or (), config.to_dict()
+    device = device_of(config.head, config.device)  # before an encoder starts the GPU
     vectors = ensure_vectors(
         corpus.texts, config.vectors, with_pooled(layout), model=prepared.model, load=load
     )
     table = vectors.table(layout)
     pooled = (table if layout == POOLED else vectors.table(POOLED)).values
-    copies = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
+    duplicates = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
     if prepared.splits is not None:
         splits = prepared.splits
     elif config.folds:
-        splits = fold_corpus(corpus, config.data, copies, config.folds)
+        splits = fold_corpus(corpus, config.data, duplicates, config.folds)
     else:
-        splits = (split_corpus(corpus, config.data, copies),)
+        splits = (split_corpus(corpus, config.data, duplicates),)
     spec = vectors.space(layout).spec
-    decided = config.head, spec.fingerprint, corpus.digest
+    decided = config.head, spec.fingerprint, corpus.digest, device_label(device)
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
-        outcome = run_trainings(config, table, labels, splits, journal)
-        result = _result(config, layout, corpus, vectors, copies, outcome)
+        if device != CPU:
+            print_note(f"training on {device_label(device)}")
+        outcome = run_trainings(config, table, labels, splits, journal, device)
+        result = _result(config, layout, corpus, vectors, duplicates, outcome)
         result = _with_advice(prepared, replace(result, run=run.final), vectors)
         with writing(run):
-            record = RunContents(described, corpus, spec, outcome, pooled, vectors.model.commit)
+            record = RunContents(
+                described, corpus, spec, outcome, pooled, vectors.model.commit, device
+            )
             write_run(run.folder, record, result)
     journal.close()
     return replace(result, run=run.final)
@@ -94,7 +100,7 @@ def _result(
     layout: str,
     corpus: Corpus,
     vectors: Vectors,
-    copies: Duplicates,
+    duplicates: Duplicates,
     outcome: Trainings,
 ) -> ExperimentResult:
     """Return the result; its run folder is set later."""
@@ -102,7 +108,7 @@ def _result(
     split = first.split
     split_rows = np.concatenate([split.train, split.validation, split.test])
     leaking = np.concatenate(
-        [leaked(copies, training.learned, training.split.test) for training in outcome.best]
+        [leaked(duplicates, training.learned, training.split.test) for training in outcome.best]
     )
     predicted = _baselines(config, corpus.texts, outcome)
     return ExperimentResult(
@@ -142,6 +148,7 @@ def _result(
         collapse=collapse(test, names.classes),
         mistake=most_frequent_mistake(test, names.all),
         mean_absolute_error=mean_absolute_error(test, names.all),
+        foreign=vectors.foreign,
     )
 
 
@@ -149,14 +156,16 @@ def _with_advice(
     prepared: PreparedExperiment, result: ExperimentResult, vectors: Vectors
 ) -> ExperimentResult:
     """Return the result with what is worth knowing about it, and the next command."""
-    foreign = is_foreign(prepared.corpus.texts)
+    found = vectors.foreign
+    foreign = found is not None or is_foreign(prepared.corpus.texts)
+    encoder = prepared.config.vectors.encoder
     facts = Facts(
         prepared.config,
         result,
         limit=vectors.space(prepared.layout).spec.limit,
         long=int(np.quantile(vectors.tokens, LONG_SHARE)),
         foreign=foreign,
-        unread=unread_language(prepared.config.vectors.encoder, foreign),
+        unread=found.text if found else unread_language(encoder, foreign),
         official=prepared.corpus.splits is not None,
     )
     advice, command = advise(facts)

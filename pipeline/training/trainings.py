@@ -19,6 +19,7 @@ from features.errors import DivergedError
 from features.splits.split import Split
 from features.vectors.table import FeatureTable
 from heads.class_weights import weights_of
+from heads.device import CPU
 from heads.evaluation.calibration import fit_temperature, softmax
 from heads.problem import EpochRecord, OnEpoch
 from heads.registry import head_type, make_settings
@@ -147,6 +148,7 @@ def run_trainings(
     labels: Sequence[str],
     splits: Sequence[Split],
     finished: FinishedTrainings,
+    device: str = CPU,
 ) -> Trainings:
     """Train every seed on every split, except what an unfinished run has trained.
 
@@ -156,9 +158,10 @@ def run_trainings(
         labels: N labels.
         splits: of those texts; each of them one fold.
         finished: trainings of this experiment that are stored already.
+        device: what the heads learn and predict on.
 
     Raises:
-        BadVectorError, DivergedError: as ``heads.trained.fit``.
+        BadVectorError, DivergedError, DeviceMemoryError: as ``heads.trained.fit``.
     """
     names = ClassNames.of(labels, splits)
     truth = names.ids(labels)
@@ -175,14 +178,15 @@ def run_trainings(
             known = found is not None
             if found is None:
                 try:
+                    rows = split, learned
                     found = _train(
-                        config.head, settings, table, ids, split, learned, seed, on_epoch
+                        config.head, settings, table, ids, *rows, seed, on_epoch, device
                     )
                 except DivergedError as error:
                     raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
                 finished.store(settings, split, seed, found)
             evaluate = partial(_evaluate, split, names, truth, found.trained.temperature)
-            test = found.trained.logits(table, split.test)
+            test = found.trained.logits(table, split.test, device)
             training = Training(
                 fold,
                 seed,
@@ -208,14 +212,15 @@ def _train(
     learned: np.ndarray,
     seed: int,
     on_epoch: OnEpoch | None,
+    device: str,
 ) -> FinishedTraining:
     """Train once: choose the epoch and fit the temperature on validation, then refit."""
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
-    chosen = fit(head, settings, table, ids, *sides, seed, on_epoch)
-    trained = refit(chosen, table, ids, learned, seed) if settings.refit else chosen
+    chosen = fit(head, settings, table, ids, *sides, seed, on_epoch, device)
+    trained = refit(chosen, table, ids, learned, seed, device) if settings.refit else chosen
     seconds = time.perf_counter() - start
-    held_out = chosen.logits(table, split.validation)
+    held_out = chosen.logits(table, split.validation, device)
     temperature = fit_temperature(ids[split.validation], held_out)
     return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
 

@@ -21,12 +21,12 @@ def notes(splits: list[str] | None) -> str:
 
 def test_near_duplicates_are_told_where_they_are_kept_together() -> None:
     assert (
-        "2 of 30 texts have near-duplicates; each of 1 cluster was kept on one side."
+        "2 of 30 texts have duplicates or near-duplicates, in 1 cluster; each is on one side"
         in notes(None)
     )
     open_split = notes(["train"] * 20 + ["test"] * 10)
-    assert "kept on one side where the split column leaves the choice" in open_split
+    assert "on one side of the split, unless the split column decides" in open_split
 
 
 def test_a_split_column_that_leaves_no_choice_needs_no_note() -> None:
-    assert "kept on one side" not in notes(["train"] * 10 + ["dev"] * 10 + ["test"] * 10)
+    assert "on one side" not in notes(["train"] * 10 + ["dev"] * 10 + ["test"] * 10)
