@@ -355,7 +355,8 @@ def _cluster_notes(corpus: Corpus, duplicates: Duplicates) -> list[str]:
     official = "" if corpus.splits is None else ", unless the split column decides"
     notes = [
         f"{rows:,} of {len(corpus):,} texts have duplicates or near-duplicates, in "
-        fX separate them, and the scores would be too high."
+        f"{many(int((sizes > 1).sum()), 'cluster')}; each is on one side of the split"
+        f"{official}. --split random would separate them, and the scores would be too high."
     ]
     if sizes.max() > LARGE_SHARE * len(corpus):
         notes.append(
