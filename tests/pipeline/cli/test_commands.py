@@ -63,6 +63,7 @@ def test_a_run_folder_holds_what_the_readme_says(
         "curves.png",
         "confusion.png",
         "environment.json",
+        "report.txt",
     } <= files
     assert any(name.startswith("events.out.tfevents") for name in files)
     assert json.loads((folder / "metrics.json").read_text()) == result
@@ -92,18 +93,16 @@ def test_a_run_folder_holds_what_the_readme_says(
     ]
 
 
-def test_the_table_for_people(run: Run, data: Path, encoder: Path) -> None:
+def test_the_end_for_people(run: Run, data: Path, encoder: Path) -> None:
     out = run("train", "--data", data, "--encoder", encoder)
     assert out.code == 0
-    shown = " ".join(out.out.split())
-    for part in (
-        "validation logistic",
-        "test majority class",
-        "TF-IDF",
-        "macro-F1",
-        "run:",
-    ):
+    assert out.out.startswith("Too few test texts (12) for a score.")
+    assert "\nNext: manyheads train --head logistic --data" in out.out
+    path = Path(re.search(r"^Report: (.*);", out.out, re.MULTILINE)[1])  # type: ignore[index]
+    shown = " ".join(path.read_text(encoding="utf-8").split())
+    for part in ("validation logistic", "test majority class", "TF-IDF", "macro-F1"):
         assert part in shown
+    assert "C = 0.03 (1st of 8): validation accuracy" in out.err
     assert "plan: 80 texts, 80 distinct, 0 cached, 80 to encode" in out.err
 
 
