@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.evaluation import Difference
 from pipeline.evaluation.result import BLEND_NAME, BlendResult
 from pipeline.reports.report import (
@@ -58,10 +57,7 @@ def _scores(result: BlendResult) -> list[str]:
             *(("", name, part.validation) for name, part in named),
             ("test", BLEND_NAME, result.test),
             *(("", name, part.test) for name, part in named),
-            *(
-                ("", BASELINE_NAMES.get(name, name), each)
-                for name, each in result.baselines.items()
-            ),
+            *(("", name, score) for _, name, score in result.baseline_rows),
         ]
     )
     return [scores, "", *(f"{name} over {part.layout}, run {part.run}" for name, part in named)]

@@ -21,6 +21,7 @@ from pipeline.command_line import (
 )
 from pipeline.config import ExperimentConfig
 from pipeline.console import short_label
+from pipeline.encoding.foreign import readers_of
 from pipeline.evaluation.baselines import TFIDF
 from pipeline.evaluation.evaluation import FEWEST_SCORED
 from pipeline.evaluation.result import ExperimentResult
@@ -109,7 +110,7 @@ def next_command(facts: Facts) -> str:
         return train_command(replace(config, folds=0))
     if config.head == SIMPLEST and facts.result.layout == POOLED and not facts.unread:
         return train_command(_other_head(config, SEQUENCE_HEAD))
-    return predict_command(config.runs, config.vectors.cache)
+    return predict_command(facts.result.run, config.vectors.cache)
 
 
 def few_texts(facts: Facts) -> Advice | None:
@@ -201,9 +202,11 @@ def other_language(facts: Facts) -> Advice | None:
     """Say where an English encoder reads other languages."""
     if not facts.unread:
         return None
-    config = facts.config
-    vectors = replace(config.vectors, encoder=MULTILINGUAL, layers=None, max_tokens=None)
-    return Advice(facts.unread, train_command(replace(config, vectors=vectors)))
+    config, found = facts.config, facts.result.foreign
+    encoder = readers_of(found.language)[0] if found else MULTILINGUAL
+    vectors = replace(config.vectors, encoder=encoder, layers=None, max_tokens=None)
+    text = f"{facts.unread[:1].upper()}{facts.unread[1:]}."
+    return Advice(text.replace("..", "."), train_command(replace(config, vectors=vectors)))
 
 
 def words_do_better(facts: Facts) -> Advice | None:
