@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any
 
-from features.corpus.dialect import Reading
 from features.corpus.reader import row_batches
-from features.corpus.roles import find_roles, shown_columns
+from features.corpus.recognition.dialect import Reading
+from features.corpus.recognition.roles import find_roles, shown_columns
 from features.corpus.rows import ColumnRequest, MissingColumnError, RowBatch
 from features.corpus.source import Source
 from features.errors import CorpusError, SettingError

@@ -222,7 +222,8 @@ def test_where_nothing_is_wrong_a_better_head_or_predict_is_next() -> None:
         return advise(replace(one, result=replace(one.result, mistake=None)))[1]
 
     assert "train --head attention" in following(FACTS)
-    assert "predict --text" in following(facts({"head": "cnn"}, layout="tokens"))
+    named = f"predict {FACTS.result.run.name} --text"
+    assert named in following(facts({"head": "cnn"}, layout="tokens"))
     folds = following(facts({"head": "cnn", "folds": 5}))
     assert "train --head cnn" in folds
     assert "--folds" not in folds
