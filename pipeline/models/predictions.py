@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from features.messages import many
 from pipeline.console import one_line
 from pipeline.models.provenance import Provenance
 from pipeline.runs.training_texts import Neighbor
@@ -109,7 +110,7 @@ class Predictions(Sequence[str]):
         }
 
     def __repr__(self) -> str:
-        return f"Predictions of {len(self):,} texts by {self.run.name}: {self.labels[:SHOWN]}"
+        return f"Predictions of {many(len(self), 'text')} by {self.run.name}: {self.labels[:SHOWN]}"
 
     def _repr_html_(self) -> str:
         """A table of the first texts, for notebooks."""

@@ -20,6 +20,9 @@ SHOWN = (2, 1, 1)
 """Findings that are shown with examples, and examples of each; one alone has ``ALONE``."""
 
 ALONE = 3
+NAMED = 6
+"""Other findings that are named with their number."""
+
 LINE_WIDTH = 96
 """Characters of a line that counts the other findings."""
 
@@ -37,7 +40,10 @@ def audit_text(result: AuditResult) -> str:
         if detailed:
             lines += _section_lines(section, detailed, len(result.findings) == 1)
     if rest:
-        others = "; ".join(f"{each.heading}: {each.finding.count:,}" for each in rest)
+        named = [f"{each.heading}: {each.finding.count:,}" for each in rest[:NAMED]]
+        if (more := len(rest) - NAMED) > 0:
+            named.append(f"and {many(more, 'more kind', 'more kinds')}")
+        others = "; ".join(named)
         lines += ["", "Found as well (the page and --json have examples and what to do):"]
         lines += wrap(others, LINE_WIDTH, initial_indent="   ", subsequent_indent="   ")
     return "\n".join(lines)
