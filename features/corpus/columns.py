@@ -107,8 +107,8 @@ def _guessed(
     """Return the columns with a guess for those that have default names and are missing.
 
     Raises:
-        MissingColumnError: a missing column has another name, or no guess is sure; the message shows
-            the columns with one of their cells each.
+        MissingColumnError: a missing column has another name, or no guess is sure; the message
+            shows the columns with one of their cells each.
     """
     batch = next(row_batches(path, (), SAMPLE_ROWS, whole=True, reading=reading))
     counts = Counter(name for name, _ in batch.whole)

@@ -110,7 +110,8 @@ class Predictions(Sequence[str]):
         }
 
     def __repr__(self) -> str:
-        return f"Predictions of {many(len(self), 'text')} by {self.run.name}: {self.labels[:SHOWN]}"
+        texts = many(len(self), "text")
+        return f"Predictions of {texts} by {self.run.name}: {self.labels[:SHOWN]}"
 
     def _repr_html_(self) -> str:
         """A table of the first texts, for notebooks."""

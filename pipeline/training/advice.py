@@ -22,7 +22,7 @@ from pipeline.command_line import (
 from pipeline.config import ExperimentConfig
 from pipeline.console import short_label
 from pipeline.encoding.foreign import readers_of
-from pipeline.evaluation.baselines import TFIDF
+from pipeline.evaluation.baselines import MAJORITY, TFIDF
 from pipeline.evaluation.evaluation import FEWEST_SCORED
 from pipeline.evaluation.result import ExperimentResult
 
@@ -209,6 +209,18 @@ def other_language(facts: Facts) -> Advice | None:
     return Advice(text.replace("..", "."), train_command(replace(config, vectors=vectors)))
 
 
+def nothing_learned(facts: Facts) -> Advice | None:
+    """Say where the score is one that needs no texts at all."""
+    found, words = (facts.result.against.get(name) for name in (MAJORITY, TFIDF))
+    if found is None or found.better or (words is not None and words.worse):
+        return None
+    return Advice(
+        "The head is not clearly better than always answering the most frequent label. See with "
+        "the audit whether the label column is the right one, and the texts tell these labels.",
+        _audit(facts),
+    )
+
+
 def words_do_better(facts: Facts) -> Advice | None:
     """Say where TF-IDF does better beyond noise, with what to change."""
     words = facts.result.against.get(TFIDF)
@@ -281,6 +293,7 @@ UNSCORED: tuple[Rule, ...] = (few_texts, collapsed, copies, cut_texts, other_lan
 RULES: tuple[Rule, ...] = (
     *UNSCORED,
     words_do_better,
+    nothing_learned,
     wide_interval,
     nothing_wrong,
     no_better_than_words,

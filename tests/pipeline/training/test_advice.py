@@ -13,6 +13,7 @@ from pipeline.cli.main import make_parser
 from pipeline.cli.options import from_arguments
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.evaluation.breakdown import Collapse
+from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.evaluation import Score
 from pipeline.training import advice
 from pipeline.training.advice import LARGER, MULTILINGUAL, Advice, Facts, advise, is_foreign
@@ -191,6 +192,16 @@ def test_a_perfect_score_takes_an_audit() -> None:
     perfect = Score(1.0, 1.0, (0.97, 1.0), 180)
     assert command_of(advice.nothing_wrong(facts(test=perfect))) == "audit"
     assert advice.nothing_wrong(FACTS) is None
+
+
+def test_a_score_that_needs_no_texts_is_told() -> None:
+    same = Comparison(0.01, (-0.05, 0.07), beyond_noise=False)
+    found = advice.nothing_learned(facts(against={"majority": same}))
+    assert found is not None
+    assert "not clearly better than always answering" in found.text
+    assert found.command.startswith("manyheads audit")
+    words = {"majority": same, "tfidf_logistic": WORSE}
+    assert advice.nothing_learned(facts(against=words)) is None, "then the texts tell them"
 
 
 def test_ratings_and_mistakes_are_told() -> None:
