@@ -215,8 +215,9 @@ def nothing_learned(facts: Facts) -> Advice | None:
     if found is None or found.better or (words is not None and words.worse):
         return None
     return Advice(
-        "The head is not clearly better than always answering the most frequent label. See with "
-        "the audit whether the label column is the right one, and the texts tell these labels.",
+        "The head is not clearly better than always answering the most frequent label. See "
+        "whether the label column is the right one, and with the audit whether the texts tell "
+        "these labels.",
         _audit(facts),
     )
 

@@ -144,9 +144,9 @@ def test_wrong_texts_are_said(run: manyheads.Run) -> None:
 
 def test_errors_name_keywords(common: dict[str, object], folder: Path) -> None:
     (folder / "other.csv").write_text("id,note\n1,a b\n2,c d\n", encoding="utf-8")
-    with pytest.raises(CorpusError, match="one with text_column$"):
+    with pytest.raises(CorpusError, match=r"one with text_column$"):
         manyheads.train(folder / "other.csv", text_column="body", label_column="id", **common)
-    with pytest.raises(SettingError, match="^folds must be"):
+    with pytest.raises(SettingError, match=r"^folds must be"):
         manyheads.train(TEXTS, LABELS, folds=1, **common)
     copied = "--split random, or manyheads train --data a.csv --head cnn; see --nothing"
     assert in_keywords(copied) == (

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 
 import manyheads
-from features.corpus.columns import Columns
 from features.corpus.corpus import Columns, read_corpus
 from features.corpus.whole import WholeTable, unique_names
 from features.errors import CorpusError

@@ -130,9 +130,7 @@ def test_numbers_are_no_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_numbers_are_told_from_classes_with_numbers() -> None:
-    assert looks_like_number([f"{i % 101 / 100:.2f}" for i in range(400)]), (
-        "each of several rows"
-    )
+    assert looks_like_number([f"{i % 101 / 100:.2f}" for i in range(400)]), "of many rows"
     assert looks_like_number([f"{i % 101},5" for i in range(400)])
     assert looks_like_number([str(i * 7) for i in range(50)])
     assert not looks_like_number([f"{i % 50}.0" for i in range(400)]), "numbered classes"
