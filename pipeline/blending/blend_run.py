@@ -17,7 +17,13 @@ from pipeline.console import print_note
 from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.breakdown import CLASSES, class_scores, write_classes
 from pipeline.evaluation.evaluation import Score, difference
-from pipeline.evaluation.result import BLEND_NAME, BlendPart, BlendResult, calibration_of
+from pipeline.evaluation.result import (
+    BLEND_NAME,
+    BlendPart,
+    BlendResult,
+    Weighting,
+    calibration_of,
+)
 from pipeline.models.blend_folder import PARTS, copy_parts, file_digest, write_blend_file
 from pipeline.models.model import read_run
 from pipeline.reports.figures import draw_test
@@ -164,6 +170,8 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         test=test.score(),
         gain_validation=difference(blended.held_out.validation, sides[best][0]),
         gain_test=difference(test, sides[best][1]),
+        weights=(1 / len(parts),) * len(parts),
+        weighting=Weighting("equal"),
         baselines=first.baselines,
         seeds=blended.seeds,
         folds=blended.held_out.fold_count,

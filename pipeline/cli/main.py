@@ -19,6 +19,7 @@ from pipeline.cli.command import CACHE, USUAL, Command
 from pipeline.cli.commands import (
     audit,
     blend,
+    compare,
     encoders,
     export,
     export_model,
@@ -153,6 +154,13 @@ COMMANDS = {
         "--data texts.csv --sort test",
         runs.add_options,
         runs.run,
+        USUAL,
+    ),
+    "compare": Command(
+        "compare finished runs on the same texts, with intervals",
+        "20261121-083000-cnn-1f2e3d 20261121-083512-lstm-4a5b6c",
+        compare.add_options,
+        compare.run,
         USUAL,
     ),
     "show": Command(

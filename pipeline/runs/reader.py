@@ -35,6 +35,7 @@ from pipeline.runs.formats import (
 )
 from pipeline.runs.held_out import SIDES, HeldOutPredictions, TrainingPredictions
 from pipeline.runs.json_format import check_version, read_object, reason
+from pipeline.runs.misclassified import ERRORS
 from pipeline.runs.run_config import RunConfig
 from pipeline.runs.tables import read_table, with_schema
 
@@ -89,6 +90,22 @@ def read_history(folder: Path) -> tuple[HistoryLine, ...]:
     except (OSError, ValueError, RecursionError) as error:
         raise DamagedFileError(path, error, RETRAIN) from error
     return tuple(lines)
+
+
+def read_error_texts(folder: Path) -> dict[int, str]:
+    """Return the misclassified test texts by data row; of a blend, which keeps none, {}.
+
+    Raises:
+        DamagedFileError: the file is damaged.
+    """
+    path = folder / ERRORS
+    if not path.exists():
+        return {}
+    try:
+        errors = [json.loads(line) for line in read_file(path).decode("utf-8").splitlines()]
+        return {int(each["row"]): str(each["text"]) for each in errors}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedFileError(path, error, RETRAIN) from error
 
 
 def read_predictions(folder: Path) -> pa.Table:

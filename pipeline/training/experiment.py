@@ -78,7 +78,8 @@ def run_prepared(
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
         outcome = run_trainings(config, table, labels, splits, journal)
         result = _result(config, layout, corpus, vectors, copies, outcome)
-        result = replace(result, run=run.final)
+        stored = spec.bytes_per_vector * float(table.lengths.mean())
+        result = replace(result, run=run.final, bytes_per_text=round(stored, 1))
         with writing(run):
             record = RunContents(described, corpus, spec, outcome, pooled, vectors.model.commit)
             write_run(run.folder, record, result)
