@@ -6,13 +6,15 @@ find the runs -> read their heads and what they held out -> blend -> scores -> r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from features.errors import SettingError
+from features.messages import listed
 from heads.checkpoint import WEIGHTS
-from pipeline.blending.blend import Blended, best_of, blend
+from pipeline.blending.blend import EQUAL, LEARNED, SELECTED, Blended, best_of, blend
+from pipeline.blending.config import BlendConfig
 from pipeline.console import print_note
 from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.breakdown import CLASSES, class_scores, write_classes
@@ -61,22 +63,30 @@ def blend_text(result: BlendResult) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
-def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
+def run_blend(
+    names: Sequence[str], runs: Path, config: BlendConfig | None = None
+) -> BlendResult:
     """Blend finished runs and write the run folder of the blend.
 
     Args:
         names: 2 or more runs, as ``find_run`` takes them.
         runs: the folder of runs.
+        config: how they are weighted; None takes the defaults.
 
     Raises:
-        SettingError: too few runs, one of them twice, or different texts or sides.
+        SettingError: too few runs, one of them twice, different texts or sides, or weights
+            that cannot be found.
         CacheError: a run does not exist or is damaged.
     """
     folders = _folders(names, runs)
     parts = [_read_part(folder, run_label(folder, runs)) for folder in folders]
     _refuse_twice(folders, runs)
-    blended = blend([part.held_out for part in parts], [part.name for part in parts])
-    described: Values = {BLEND_NAME: [part.name for part in parts]}
+    config = config or BlendConfig()
+    named = [part.name for part in parts]
+    blended = blend([part.held_out for part in parts], named, config.kind)
+    described: Values = {BLEND_NAME: named, **asdict(config)}
+    folders = [folders[i] for i in blended.chosen]
+    parts = [parts[i] for i in blended.chosen]
     result = _result(runs, parts, blended)
     for note in result.notes:
         print_note(f"note: {note}")
@@ -170,8 +180,8 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         test=test.score(),
         gain_validation=difference(blended.held_out.validation, sides[best][0]),
         gain_test=difference(test, sides[best][1]),
-        weights=(1 / len(parts),) * len(parts),
-        weighting=Weighting("equal"),
+        weights=blended.weights[0],
+        weighting=blended.weighting,
         baselines=first.baselines,
         seeds=blended.seeds,
         folds=blended.held_out.fold_count,
@@ -195,7 +205,7 @@ def _write(
     """Fill the run folder. ``metrics.json`` comes last: where it is, the rest is."""
     held_out = blended.held_out
     copy_parts(runs, folder)
-    write_blend_file(folder, labels, blended.temperatures[0])
+    write_blend_file(folder, labels, blended.temperatures[0], blended.weights[0])
     write_config(folder, described)
     write_json(folder / ENVIRONMENT, environment())
     write_held_out(folder, held_out)
@@ -224,7 +234,32 @@ def _scores(result: BlendResult) -> list[str]:
             ),
         ]
     )
-    return [scores, "", *(f"{name} over {part.layout}, run {part.run}" for name, part in named)]
+    weighted = result.weighting.kind != EQUAL
+    told = [f", weight {weight:.2f}" if weighted else "" for weight in result.weights]
+    parts = [
+        f"{name} over {part.layout}{weight}, run {part.run}"
+        for (name, part), weight in zip(named, told, strict=True)
+    ]
+    return [scores, "", *parts, weighting_line(result.weighting)]
+
+
+def weighting_line(found: Weighting) -> str:
+    """Return how the weights were found."""
+    measured = ""
+    if found.gain is not None and found.interval is not None:
+        low, high = found.interval
+        measured = f"by {found.gain:.4f} nats per text, 95 % interval {low:.4f} to {high:.4f}"
+    if found.kind == SELECTED:
+        left = f"; left out: {listed(found.left_out)}" if found.left_out else ""
+        return f"weights: by a greedy search on validation, which they flatter{left}"
+    if found.kind == LEARNED:
+        return (
+            "weights: learned on validation, which they flatter; on validation texts that they "
+            f"were not learned on they lower the log loss {measured}"
+        )
+    if not measured:
+        return "weights: equal"
+    return f"weights: equal; learned ones lower the log loss on validation {measured}: noise"
 
 
 def _gains(result: BlendResult) -> Iterator[str]:

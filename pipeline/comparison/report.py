@@ -69,20 +69,24 @@ def _group(group: Group, title: str, examples: int) -> Iterator[list[str]]:
     )
     data = group.runs[0].run.facts.data_name
     yield [f"{title}{many(len(group.runs), 'run')} on {data}, {sides}"]
-    yield [table(HEADER, map(_row, range(1, len(group.runs) + 1), group.runs), ALIGN)]
+    several = len({run.run.facts.encoder for run in group.runs}) > 1
+    rows = [_row(i, run, several) for i, run in enumerate(group.runs, start=1)]
+    yield [table(HEADER, rows, ALIGN)]
     yield list(_choice(group))
     yield list(_pairs(group))
     yield list(_examples(group, examples))
 
 
-def _row(number: int, standing: Standing) -> tuple[str, ...]:
+def _row(number: int, standing: Standing, encoders: bool) -> tuple[str, ...]:
+    """Return the cells of a run, with its encoder where there are several."""
     run, scores = standing.run, standing.run.scores
+    vectors = run.facts.layout or "of its parts"
     found, cost = scores.calibration, run.cost
     return (
         str(number),
         run.name,
         run.facts.head,
-        run.facts.layout or "of its parts",
+        f"{vectors}, {run.facts.encoder_name}" if encoders else vectors,
         f"{scores.validation.accuracy:.1%}",
         score_text(scores.test),
         f"{scores.test.macro_f1:.1%}",

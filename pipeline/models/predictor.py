@@ -109,20 +109,22 @@ class Predictor:
             EncoderError: the encoder cannot be loaded.
         """
         parts = self.opened.parts
-        probabilities: list[np.ndarray] = []
+        probabilities: dict[int, np.ndarray] = {}
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
         order = sorted(range(len(parts)), key=lambda i: ORDER.index(parts[i].spec.layout))
         for index in order:
             explained = explain > 0 and index == order[0]
             vectors = self._vectors(index, texts, explained)
-            probabilities.append(self._part(index, vectors))
+            probabilities[index] = self._part(index, vectors)
             truncated |= vectors.truncated
             if explained:
                 neighbors = self._neighbors(vectors, explain)
         merged = probabilities[0]
         if self.opened.temperature is not None:
-            merged = tempered(mean_of(probabilities), self.opened.temperature)
+            inside = [probabilities[index] for index in range(len(parts))]
+            mean = mean_of(inside, self.opened.weights)
+            merged = tempered(mean, self.opened.temperature)
         labels = self.opened.labels
         return Predictions(self.opened.folder, texts, labels, merged, truncated, neighbors)
 
