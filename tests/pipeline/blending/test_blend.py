@@ -123,14 +123,14 @@ def test_weights_are_learned_where_they_gain_beyond_noise() -> None:
 
 
 def wide(seed: int, sure: float) -> HeldOutPredictions:
-    """A run on 300 validation texts and 60 test texts."""
+    """A run on 1,200 validation texts and 60 test texts."""
     (answers,) = held_out().trainings
     made = replace(
         answers,
-        validation=evaluation("validation", range(300), seed, sure),
-        test=evaluation("test", range(300, 360), 50 + seed, sure),
+        validation=evaluation("validation", range(1200), seed, sure),
+        test=evaluation("test", range(1200, 1260), 50 + seed, sure),
     )
-    return replace(held_out(), rows=np.arange(400), trainings=(made,))
+    return replace(held_out(), rows=np.arange(1300), trainings=(made,))
 
 
 def test_a_search_blends_what_helps_and_says_what_it_left_out() -> None:
