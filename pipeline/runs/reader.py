@@ -19,7 +19,7 @@ from features.storage.files import read_file
 from heads.problem import EpochRecord, current_names
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, ExperimentResult, Scores
-from pipeline.runs.folder import CONFIG, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
+from pipeline.runs.folder import CONFIG, ERRORS, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
 from pipeline.runs.formats import (
     BLEND_METRICS_FORMAT,
     CONFIG_FORMAT,
@@ -35,7 +35,6 @@ from pipeline.runs.formats import (
 )
 from pipeline.runs.held_out import SIDES, HeldOutPredictions, TrainingPredictions
 from pipeline.runs.json_format import check_version, read_object, reason
-from pipeline.runs.misclassified import ERRORS
 from pipeline.runs.run_config import RunConfig
 from pipeline.runs.tables import read_table, with_schema
 
