@@ -26,6 +26,7 @@ from pipeline.cli.commands import (
     features,
     heads,
     layers,
+    log,
     lr_range,
     predict,
     runs,
@@ -225,6 +226,12 @@ COMMANDS = {
         "latest --out model",
         export_model.add_options,
         export_model.run,
+    ),
+    "log": Command(
+        "log a finished run to MLflow, Weights & Biases or Trackio",
+        "latest --to mlflow",
+        log.add_options,
+        log.run,
     ),
     "cache": Command(
         "list what the cache holds",
