@@ -10,7 +10,7 @@ from pipeline.comparison.compared_run import ComparedRun
 from pipeline.comparison.comparison import Comparison, Group
 from pipeline.comparison.config import ALL
 from pipeline.comparison.disagreements import only_right
-from pipeline.comparison.standing import Pair, Standing
+from pipeline.comparison.standing import LEVEL, Pair, Standing
 from pipeline.console import one_line, table
 from pipeline.evaluation.evaluation import Difference
 from pipeline.overview.run_facts import score_text
@@ -160,7 +160,10 @@ def _pair(group: Group, pair: Pair) -> str:
         return f"{first} is better than {second} by {size} ({facts})"
     if difference == 0:
         return f"{first} and {second} are equally often right ({facts})"
-    return f"{first} against {second}: no difference beyond chance, {size} ({facts})"
+    told = "no difference beyond chance"
+    if pair.heads.p < LEVEL:
+        told = f"a difference beyond chance alone, but not as one of {len(group.pairs)} pairs"
+    return f"{first} against {second}: {told}, {size} ({facts})"
 
 
 def _seeds(pair: Pair, found: Difference) -> str:

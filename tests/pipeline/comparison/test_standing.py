@@ -134,6 +134,15 @@ def test_the_report_says_in_words_what_is_better() -> None:
     assert "run 2 (y) against run 1 (x): no difference beyond chance, 0.5 points" in near
 
 
+def test_a_difference_that_the_correction_takes_back_is_told() -> None:
+    """7 texts against 0: p is 0.016 alone, and 0.062 as one of 4."""
+    runs = [run("x", 80, range(150)), run("y", 79, range(143))]
+    more = [run(f"z{i}", 78 - i, range(150)) for i in range(3)]
+    assert "better than run 2 (y) by 3.5 points" in report(*runs)
+    text = report(*runs, *more)
+    assert "run 2 (y): a difference beyond chance alone, but not as one of 4 pairs, 3.5" in text
+
+
 def test_of_many_runs_each_is_compared_with_the_first() -> None:
     runs = [run(f"r{i}", 80 - i, range(150 + i)) for i in range(5)]
     text = report(*runs)
