@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_origin
 from pydantic import ValidationError
 
 from features.errors import SettingError
-from features.messages import listed, meant
+from features.messages import listed, meant, ordinal
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 from heads.architectures.settings import (
     AttentionSettings,
@@ -26,7 +26,8 @@ from heads.architectures.settings import (
     MeanMaxSettings,
     MlpSettings,
 )
-from heads.settings import HeadSettings
+from heads.device import AUTO, CPU, find_device
+from heads.settings import HeadSettings, TrainingSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +62,9 @@ class HeadType:
         layouts: layouts that it takes, the default one first.
         summary: two lines: what it is good for, and what it costs.
         functions: imports the head and returns what it does.
-        step: what a record of its history is called in output.
+        step: what a record of its history is called in output: ``epoch``, or the name of what
+            is tried, such as ``C``.
+        values: the setting that holds the values tried; '' of a head that learns by epochs.
     """
 
     name: str
@@ -70,6 +73,15 @@ class HeadType:
     summary: tuple[str, str]
     functions: Callable[[], Functions]
     step: str = "epoch"
+    values: str = ""
+
+    def record_name(self, settings: HeadSettings, record: EpochRecord) -> str:
+        """Return what a record is called: ``epoch 3``, or ``C = 10 (6th of 8)``."""
+        if not self.values:
+            return f"{self.step} {record.epoch}"
+        tried = len(getattr(settings, self.values))
+        place = f"{ordinal(record.epoch)} of {tried}"
+        return f"{self.step} = {record.value:g} ({place})"
 
     @property
     def build(self) -> Callable[[Any, int, int], Head]:
@@ -158,7 +170,8 @@ HEADS: dict[str, HeadType] = {
                 "the quickest, a second or two; never gets stuck and needs no tuning",
             ),
             _logistic,
-            step="value of c",
+            step="C",
+            values="c",
         ),
         HeadType(
             "knn",
@@ -169,7 +182,8 @@ HEADS: dict[str, HeadType] = {
                 "no training, but it keeps a vector per training text and compares with all",
             ),
             _knn,
-            step="value of k",
+            step="k",
+            values="k",
         ),
         HeadType(
             "mlp",
@@ -248,6 +262,23 @@ def head_type(name: str) -> HeadType:
             f"no head is called {name!r}{meant(name, HEADS)}; choose one of: {listed(HEADS)}"
         )
     return HEADS[name]
+
+
+def device_of(head: str, name: str) -> str:
+    """Return the torch device that a head works on: the processor if it takes no steps.
+
+    Args:
+        head: name of the head.
+        name: what was asked for, such as ``auto``; see :func:`heads.device.find_device`.
+
+    Raises:
+        SettingError: there is no such head, or this machine does not have the device.
+    """
+    takes_steps = issubclass(head_type(head).settings, TrainingSettings)
+    if name == AUTO and not takes_steps:
+        return CPU
+    found = find_device(name)
+    return found if takes_steps else CPU
 
 
 def check_layout(name: str, layout: str) -> None:

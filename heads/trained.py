@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import torch
 
 from features.errors import SettingError
 from features.vectors.table import FeatureTable
+from heads.device import CPU
 from heads.evaluation.calibration import softmax
 from heads.head import Head
 from heads.problem import EpochRecord, OnEpoch, Problem
@@ -59,15 +61,17 @@ class TrainedHead:
         head.load_state_dict(state, assign=True)
         return head.eval()
 
-    def logits(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
+    def logits(self, table: FeatureTable, rows: np.ndarray, device: str = CPU) -> np.ndarray:
         """Return (n, C) float32 logits of some texts.
 
         Args:
             table: vectors of N texts.
             rows: (n,) int64 rows of the table.
+            device: what to compute on, as :func:`heads.registry.device_of` gives it.
 
         Raises:
             SettingError: the table has another layout or width than in training.
+            DeviceMemoryError: the memory of a GPU does not suffice.
         """
         if (table.layout, table.width) != (self.layout, self.width):
             raise SettingError(
@@ -77,11 +81,17 @@ class TrainedHead:
             )
         if len(rows) == 0:
             return np.zeros((0, len(self.classes)), dtype=np.float32)
-        return compute_logits(self.module, table, rows)
+        module = self.module if device == CPU else copy.deepcopy(self.module).to(device)
+        return compute_logits(module, table, rows, device)
 
-    def predict_proba(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-        """Return (n, C) float32 probabilities: the softmax of the logits / ``temperature``."""
-        return softmax(self.logits(table, rows), self.temperature)
+    def predict_proba(
+        self, table: FeatureTable, rows: np.ndarray, device: str = CPU
+    ) -> np.ndarray:
+        """Return (n, C) float32 probabilities: the softmax of the logits / ``temperature``.
+
+        Arguments and errors are those of :meth:`logits`.
+        """
+        return softmax(self.logits(table, rows, device), self.temperature)
 
 
 def fit(
@@ -94,6 +104,7 @@ def fit(
     classes: tuple[str, ...],
     seed: int,
     on_epoch: OnEpoch | None = None,
+    device: str = CPU,
 ) -> TrainedHead:
     """Train a head.
 
@@ -107,6 +118,8 @@ def fit(
         classes: the C labels, in the order of their ids.
         seed: seed of everything random.
         on_epoch: called with every record of the history.
+        device: what to learn on, as :func:`heads.registry.device_of` gives it. What is learned
+            is returned in the memory of the processor.
 
     Returns:
         The head with the weights of the best record.
@@ -116,9 +129,10 @@ def fit(
             unknown label.
         BadVectorError: a training vector is not finite.
         DivergedError: the loss became NaN or infinite.
+        DeviceMemoryError: the memory of a GPU does not suffice.
     """
     check_layout(head, table.layout)
-    problem = Problem(table, labels, train, validation, len(classes), classes)
+    problem = Problem(table, labels, train, validation, len(classes), classes, device)
     fitted = head_type(head).fit(settings, problem, seed, on_epoch)
     return TrainedHead(
         head=head,
@@ -133,7 +147,12 @@ def fit(
 
 
 def refit(
-    trained: TrainedHead, table: FeatureTable, labels: np.ndarray, rows: np.ndarray, seed: int
+    trained: TrainedHead,
+    table: FeatureTable,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    seed: int,
+    device: str = CPU,
 ) -> TrainedHead:
     """Train the same head again, on training and validation texts together.
 
@@ -144,12 +163,14 @@ def refit(
         trained: what ``fit`` returned.
         table, labels: as for ``fit``.
         rows: (n,) int64 rows to learn from, usually training and validation rows.
-        seed: as for ``fit``.
+        seed, device: as for ``fit``.
 
     Raises:
-        BadVectorError, DivergedError: like ``fit``.
+        BadVectorError, DivergedError, DeviceMemoryError: like ``fit``.
     """
-    problem = Problem(table, labels, rows, rows[:0], len(trained.classes), trained.classes)
+    problem = Problem(
+        table, labels, rows, rows[:0], len(trained.classes), trained.classes, device
+    )
     best = trained.history[trained.best_epoch - 1]
     state = head_type(trained.head).refit(trained.settings, problem, seed, best)
     return replace(trained, state=state)

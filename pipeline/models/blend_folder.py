@@ -1,10 +1,10 @@
-"""A blend on disk: copies of the runs that it is made of, beside the number it adds.
+"""A blend on disk: copies of its runs, and the temperature of their mean.
 
     blend.json   labels in the order of the columns, temperature, weights, digests of the heads
-    parts/1 ...  a run each, with what prediction and export need of it
+    parts/1 ...  one run each, with the files that prediction and export need
 
-In an exported blend the parts are model folders. A single run or model folder opens as a
-predictor of one part, so that prediction knows one thing only.
+In an exported blend the parts are model folders. A single run or model folder opens as a blend
+of one part, so that prediction has one case only.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from pipeline.runs.folder import (
 from pipeline.runs.folder import PARTS as PARTS
 from pipeline.runs.formats import BLEND_AGAIN
 from pipeline.runs.json_format import JsonFormat, Values
+from pipeline.runs.reference import REFERENCE
 from pipeline.runs.training_texts import TRAINING
 
 BLEND = "blend.json"
@@ -44,11 +45,11 @@ COPIED = (
     DESCRIPTION,
     WEIGHTS,
 )
-"""Files of a run that stand in a part."""
+"""Files of a run that are copied into a part."""
 
 
 class BlendFile(BaseModel):
-    """What ``blend.json`` holds.
+    """The content of ``blend.json``.
 
     Attributes:
         labels: in the order of the columns.
@@ -82,12 +83,12 @@ BLEND_FORMAT = JsonFormat(BlendFile, 2, BLEND_AGAIN, _equal_weights)
 
 
 def part_folders(folder: Path, count: int) -> tuple[Path, ...]:
-    """Where the parts of a blend stand."""
-    return tuple(folder / PARTS / str(place) for place in range(1, count + 1))
+    """Return the folders of the parts of a blend."""
+    return tuple(folder / PARTS / str(number) for number in range(1, count + 1))
 
 
 def copy_parts(runs: Sequence[Path], folder: Path) -> None:
-    """Copy what a blend needs of its runs into its folder. Raises ``CacheError``."""
+    """Copy the files that a blend needs from its runs. Raises ``CacheError``."""
     parts = part_folders(folder, len(runs))
     pairs = [
         (run / name, part / name)
@@ -95,6 +96,11 @@ def copy_parts(runs: Sequence[Path], folder: Path) -> None:
         for name in COPIED
     ]
     pairs.append((runs[0] / TRAINING, folder / TRAINING))  # for predict --explain
+    pairs += [
+        (run / REFERENCE, part / REFERENCE)
+        for run, part in zip(runs, parts, strict=True)
+        if (run / REFERENCE).exists()  # older runs have none
+    ]
     for part in parts:
         part.mkdir(parents=True)
     for source, target in pairs:
@@ -110,7 +116,7 @@ def copy_parts(runs: Sequence[Path], folder: Path) -> None:
 def write_blend_file(
     folder: Path, labels: Sequence[str], temperature: float, weights: Sequence[float]
 ) -> None:
-    """Write ``blend.json`` beside parts that stand already. Raises ``CacheError``."""
+    """Write ``blend.json``; the parts must exist already. Raises ``CacheError``."""
     count = sum(part.is_dir() for part in (folder / PARTS).iterdir())
     file = BlendFile(
         labels=tuple(labels),
@@ -122,7 +128,7 @@ def write_blend_file(
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file. Raises ``CacheError`` if it cannot be read."""
+    """Return the SHA-256 of a file. Raises ``CacheError`` if it cannot be read."""
     try:
         return hashlib.sha256(read_file(path)).hexdigest()
     except (OSError, ValueError) as error:

@@ -34,6 +34,9 @@ METRICS_NAMES = {
 }
 """Keys of ``metrics.json`` up to version 2, and what they are called now."""
 
+ADDED: Values = {"advice": [], "against": {}, "command": ""}
+"""Keys that version 3 has, and 2 but for advice not; 1 had no advice."""
+
 
 def _older_metrics(values: Values, version: int) -> Values:
     """Return version 4. Version 3 does not have the bytes per text, 2 has other keys, and 1
@@ -46,7 +49,8 @@ def _older_metrics(values: Values, version: int) -> Values:
             _renamed(each, {"kept": "best"}) if isinstance(each, dict) else each
             for each in trainings
         ]
-    return {"advice": [], "bytes_per_text": None, **values}
+    lacking: Values = {"chosen": "", "mistake": None, "mean_absolute_error": None}
+    return {**ADDED, **lacking, "foreign": None, "bytes_per_text": None, **values}
 
 
 def _older_blend_metrics(values: Values, version: int) -> Values:
@@ -55,7 +59,7 @@ def _older_blend_metrics(values: Values, version: int) -> Values:
     parts = values.get("parts")
     count = len(parts) if isinstance(parts, list) else 0
     equal = {"weights": [1 / max(count, 1)] * count, "weighting": {"kind": "equal"}}
-    return {**equal, **values}
+    return {**ADDED, **equal, **values}
 
 
 def _renamed(values: Values, names: Mapping[str, str]) -> Values:

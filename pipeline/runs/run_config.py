@@ -14,11 +14,15 @@ class _Section(BaseModel):
 
 
 class DataSection(_Section):
-    """The texts: ``data`` is their file, the others are as in ``DataConfig``."""
+    """The texts: ``data`` is their file, the others are as in ``DataConfig``.
+
+    ``columns`` has the names of the columns that were read, by role.
+    """
 
     data: str
     split: str
     split_seed: int
+    columns: dict[str, str | None] = {}
 
 
 class VectorSection(_Section):
@@ -47,6 +51,7 @@ class Resolved(_Section):
         corpus_digest: of texts, labels and split column.
         classes: the labels that it knows.
         rows: sizes of the sides.
+        device: that it learned on, with the name of the card; '' in runs that do not say.
     """
 
     settings: dict[str, Any]
@@ -57,6 +62,7 @@ class Resolved(_Section):
     corpus_digest: str
     classes: tuple[str, ...]
     rows: SideRows
+    device: str = ""
 
 
 class RunConfig(_Section):

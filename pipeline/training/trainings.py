@@ -7,6 +7,7 @@ Without folds there is one split, and it counts as fold 1.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from features.errors import DivergedError
 from features.splits.split import Split
 from features.vectors.table import FeatureTable
 from heads.class_weights import weights_of
+from heads.device import CPU
 from heads.evaluation.calibration import fit_temperature, softmax
 from heads.problem import EpochRecord, OnEpoch
 from heads.registry import head_type, make_settings
@@ -27,7 +29,11 @@ from pipeline.config import ExperimentConfig
 from pipeline.console import print_note
 from pipeline.evaluation.evaluation import ClassNames, Evaluation, pooled
 from pipeline.evaluation.repeats import RepeatedScore, fold_spread, seed_spread
+from pipeline.progress import LINE_SECONDS
 from pipeline.training.resume import FinishedTraining, FinishedTrainings
+
+EPOCH_LINES = 10
+"""Lines of progress of one training, unless its epochs take long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +148,7 @@ def run_trainings(
     labels: Sequence[str],
     splits: Sequence[Split],
     finished: FinishedTrainings,
+    device: str = CPU,
 ) -> Trainings:
     """Train every seed on every split, except what an unfinished run has trained.
 
@@ -151,33 +158,35 @@ def run_trainings(
         labels: N labels.
         splits: of those texts; each of them one fold.
         finished: trainings of this experiment that are stored already.
+        device: what the heads learn and predict on.
 
     Raises:
-        BadVectorError, DivergedError: as ``heads.trained.fit``.
+        BadVectorError, DivergedError, DeviceMemoryError: as ``heads.trained.fit``.
     """
     names = ClassNames.of(labels, splits)
     truth = names.ids(labels)
     seeds = range(config.seed, config.seed + config.seeds)
     single = len(splits) * len(seeds) == 1
-    on_epoch = partial(_note_epoch, head_type(config.head).step) if single else None
     trainings = []
     for fold, split in enumerate(splits, start=1):
         settings = _settings(config, split)
         ids = split.label_ids(labels)
         learned = _learned(settings, split, ids)
+        on_epoch = _EpochNotes(config.head, settings) if single else None
         for seed in seeds:
             found = finished.find(settings, split, seed)
             known = found is not None
             if found is None:
                 try:
+                    rows = split, learned
                     found = _train(
-                        config.head, settings, table, ids, split, learned, seed, on_epoch
+                        config.head, settings, table, ids, *rows, seed, on_epoch, device
                     )
                 except DivergedError as error:
                     raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
                 finished.store(settings, split, seed, found)
             evaluate = partial(_evaluate, split, names, truth, found.trained.temperature)
-            test = found.trained.logits(table, split.test)
+            test = found.trained.logits(table, split.test, device)
             training = Training(
                 fold,
                 seed,
@@ -203,14 +212,15 @@ def _train(
     learned: np.ndarray,
     seed: int,
     on_epoch: OnEpoch | None,
+    device: str,
 ) -> FinishedTraining:
     """Train once: choose the epoch and fit the temperature on validation, then refit."""
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
-    chosen = fit(head, settings, table, ids, *sides, seed, on_epoch)
-    trained = refit(chosen, table, ids, learned, seed) if settings.refit else chosen
+    chosen = fit(head, settings, table, ids, *sides, seed, on_epoch, device)
+    trained = refit(chosen, table, ids, learned, seed, device) if settings.refit else chosen
     seconds = time.perf_counter() - start
-    held_out = chosen.logits(table, split.validation)
+    held_out = chosen.logits(table, split.validation, device)
     temperature = fit_temperature(ids[split.validation], held_out)
     return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
 
@@ -270,12 +280,28 @@ def _align_columns(
     return wide
 
 
-def _note_epoch(step: str, record: EpochRecord) -> None:
-    print_note(
-        f"{step} {record.epoch:>3}: loss {record.train_loss:.3f} training, "
-        f"{record.validation_loss:.3f} validation; accuracy {record.train_accuracy:.1%}, "
-        f"{record.validation_accuracy:.1%}; {record.seconds:.1f} s"
-    )
+class _EpochNotes:
+    """Notes on the epochs of a training, or the values that it tries: some ten lines.
+
+    ``history.jsonl`` has them all. A line also comes where the last one is long ago.
+    """
+
+    def __init__(self, head: str, settings: HeadSettings) -> None:
+        self.head, self.settings = head_type(head), settings
+        self.every = max(1, math.ceil(getattr(settings, "epochs", 1) / EPOCH_LINES))
+        self.last = time.monotonic()
+
+    def __call__(self, record: EpochRecord) -> None:
+        now = time.monotonic()
+        due = record.epoch % self.every == 0 or now - self.last >= LINE_SECONDS
+        if record.epoch > 1 and not due:
+            return
+        self.last = now
+        print_note(
+            f"{self.head.record_name(self.settings, record)}: validation accuracy "
+            f"{record.validation_accuracy:.1%}, loss {record.validation_loss:.3f} (training "
+            f"{record.train_accuracy:.1%}, {record.train_loss:.3f})"
+        )
 
 
 def _note_training(training: Training, folds: int, known: bool) -> None:

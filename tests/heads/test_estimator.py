@@ -151,6 +151,7 @@ def test_parameters_settings_and_clones() -> None:
         "settings": {"filters": 8},
         "validation_fraction": 0.3,
         "random_state": 0,
+        "device": "auto",
     }
     copy = clone(model).set_params(settings__filters=16, settings__kernels=(2,), head="cnn")
     assert copy.get_params()["settings__filters"] == 16
@@ -279,6 +280,9 @@ BAD_VALUES[3] = np.nan
         (quick(), TABLE, LABELS * 0.3, ValueError, "Unknown label type"),
         (quick(), [*TABLE[1:], np.ones((2, 5))], LABELS, ArrayError, r"text 15.*\(2, 5\)"),
         (quick(), [*TABLE[1:], np.ones((0, 6))], LABELS, ArrayError, r"text 15.*\(0, 6\)"),
+        (quick(), ["a text", "b"], LABELS[:2], ArrayError, "'a text'; encode.*FeatureEncoder"),
+        (quick(), np.array(["a", "b"]), LABELS[:2], ArrayError, "FeatureEncoder"),
+        (quick(), "a text", LABELS[:1], ArrayError, "FeatureEncoder"),
         (quick(), [np.array([["a"] * 6])] * 16, LABELS, ArrayError, "must be numbers"),
         (
             quick(),

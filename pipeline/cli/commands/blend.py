@@ -25,8 +25,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """``manyheads blend``."""
-    from pipeline.blending.blend_run import blend_text, run_blend
+    from pipeline.blending.blend_run import run_blend
+    from pipeline.reports.verdict import verdict_text
 
     config = options.from_arguments(BlendConfig, parsed)
     result = run_blend(parsed.parts, parsed.runs, config)
-    return Answer(result.to_dict(), blend_text(result))
+    return Answer(result.to_dict(), verdict_text(result))

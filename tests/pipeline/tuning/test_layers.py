@@ -186,7 +186,7 @@ def test_a_corpus_within_the_sample_is_split_as_train_splits_it(
     assert main(["layers", *common[:-1], *quick, "--seeds", "1", "--plot", "none"]) == 0
     text = capsys.readouterr().out
     assert "Use --layers" in text
-    assert "plot:" not in text
+    assert "Plot:" not in text
     assert not Path("layers.png").exists()
 
 
@@ -221,7 +221,7 @@ def test_every_class_is_in_the_sample() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--head", "logistic"], "--head logistic takes no token vectors.*cnn, lstm"),
+        (["--head", "logistic"], "--head logistic takes no token vectors.*cnn_lstm, lstm"),
         (["--head", "cn"], "no head is called 'cn'"),
         (["--sample", "49"], "--sample takes 50 texts or more; got 49"),
         (["--seeds", "0"], "--seeds takes 1 to 100 trainings; got 0"),
