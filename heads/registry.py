@@ -12,7 +12,9 @@ from pydantic import ValidationError
 
 from features.errors import SettingError
 from features.messages import listed
+from features.tables import parse_layout
 from features.vectors.table import POOLED, SENTENCES, TOKENS
+from features.words.table import WORDS
 from heads.architectures.attention import AttentionHead, AttentionSettings
 from heads.architectures.cnn import CnnHead, CnnSettings
 from heads.architectures.cnn_lstm import CnnLstmHead, CnnLstmSettings
@@ -40,7 +42,8 @@ class HeadType:
     Attributes:
         name: name for ``--head``.
         settings: class of its settings.
-        layouts: layouts that it takes, the default one first.
+        layouts: layouts of vectors that it takes, the default one first. Words can stand beside
+            each of them.
         summary: two lines: what it is good for, and what it costs.
         step: what a record of its history is called in output.
         build: (settings, D, C) -> untrained Head.
@@ -165,6 +168,10 @@ HEADS: dict[str, HeadType] = {
 }
 
 
+WORDS_ALONE = "logistic"
+"""The head that takes words without vectors, since it is what reads them everywhere."""
+
+
 def head_type(name: str) -> HeadType:
     """Return the entry of a head.
 
@@ -183,10 +190,18 @@ def check_layout(name: str, layout: str) -> None:
         SettingError: there is no such head, or it takes other layouts.
     """
     layouts = head_type(name).layouts
-    if layout in layouts:
+    vectors, words = parse_layout(layout)
+    if vectors in layouts or (vectors is None and name == WORDS_ALONE):
         return
+    if vectors is None:
+        raise SettingError(
+            f"head {name} takes words only beside vectors, such as {layouts[0]},{WORDS}; words "
+            f"alone are for {WORDS_ALONE}"
+        )
+    if words:
+        layouts = tuple(f"{each},{WORDS}" for each in layouts)
     reason = ""
-    if layout == POOLED:
+    if vectors == POOLED:
         reason = (
             f" (a pooled vector has no time axis: over it {name} would only be a multi-layer "
             "perceptron)"

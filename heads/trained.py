@@ -9,30 +9,38 @@ import numpy as np
 import torch
 
 from features.errors import SettingError
+from features.tables import Features, FeatureTables, as_tables
 from features.vectors.table import FeatureTable
+from features.words.table import WORDS, WordTable
 from heads.evaluation.calibration import softmax
 from heads.head import Head
 from heads.problem import EpochRecord, OnEpoch, Problem
 from heads.registry import check_layout, head_type
 from heads.settings import HeadSettings
 from heads.training.inference import compute_logits
+from heads.words.fitting import choose_share, fit_words, mix_logits, refit_words
+from heads.words.model import WordModel
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedHead:
-    """A trained classifier over the vectors of one space.
+    """A trained classifier over the vectors of one space, over words, or over both.
 
     Attributes:
         head: name of the head in the registry.
         settings: settings that it was trained with.
         classes: the C labels, in the order of the logits.
-        layout: layout of the tables that it takes.
-        width: D of the tables that it takes.
-        state: the best weights by name, float32.
+        layout: layout of the tables that it takes, such as ``pooled`` or ``pooled,words``.
+        width: D of the vectors that it takes; 0 if it reads words alone.
+        state: the best weights by name, float32; none if it reads words alone.
         history: one record per epoch; for ``logistic`` and ``knn``, one per value of C or k.
+            With words beside vectors it is that of the vectors' part.
         best_epoch: number of the record with these weights, from 1.
         temperature: positive number by which the logits are divided before the softmax, so that
             the probabilities are calibrated; it does not change predictions.
+        words: the part that reads words; None if the layout has none, or if validation gave
+            them no share.
+        word_c: C of the words, which a refit uses; not stored.
     """
 
     head: str
@@ -44,11 +52,21 @@ class TrainedHead:
     history: tuple[EpochRecord, ...]
     best_epoch: int
     temperature: float = 1.0
+    words: WordModel | None = None
+    word_c: float = 0.0
 
     @property
     def parameters(self) -> int:
         """Number of learned parameters, without measured statistics."""
-        return sum(parameter.numel() for parameter in self.module.parameters())
+        own = 0 if self.words is None else self.words.parameters
+        if self.layout == WORDS:
+            return own
+        return own + sum(parameter.numel() for parameter in self.module.parameters())
+
+    @property
+    def word_share(self) -> float:
+        """Share of words in the logits, in [0, 1]."""
+        return 0.0 if self.words is None else self.words.share
 
     @cached_property
     def module(self) -> Head:
@@ -59,27 +77,34 @@ class TrainedHead:
         head.load_state_dict(state, assign=True)
         return head.eval()
 
-    def logits(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
+    def logits(self, table: Features | FeatureTables, rows: np.ndarray) -> np.ndarray:
         """Return (n, C) float32 logits of some texts.
 
         Args:
-            table: vectors of N texts.
+            table: vectors of N texts, their words, or both, as the layout says.
             rows: (n,) int64 rows of the table.
 
         Raises:
             SettingError: the table has another layout or width than in training.
         """
-        if (table.layout, table.width) != (self.layout, self.width):
+        tables = as_tables(table)
+        if (tables.layout, tables.width) != (self.layout, self.width):
             raise SettingError(
                 f"this {self.head} head takes {self.layout} vectors of width {self.width}, not "
-                f"{table.layout} vectors of width {table.width}: use the encoder and layout "
+                f"{tables.layout} vectors of width {tables.width}: use the encoder and layout "
                 "that it was trained with"
             )
         if len(rows) == 0:
             return np.zeros((0, len(self.classes)), dtype=np.float32)
-        return compute_logits(self.module, table, rows)
+        if self.words is None or tables.words is None:
+            return compute_logits(self.module, _vectors(tables), rows)
+        words = self.words.logits(tables.words, rows)
+        if tables.vectors is None:
+            return words
+        vectors = compute_logits(self.module, tables.vectors, rows)
+        return mix_logits(vectors, words, self.words.share)
 
-    def predict_proba(self, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
+    def predict_proba(self, table: Features | FeatureTables, rows: np.ndarray) -> np.ndarray:
         """Return (n, C) float32 probabilities: the softmax of the logits / ``temperature``."""
         return softmax(self.logits(table, rows), self.temperature)
 
@@ -87,7 +112,7 @@ class TrainedHead:
 def fit(
     head: str,
     settings: HeadSettings,
-    table: FeatureTable,
+    table: Features | FeatureTables,
     labels: np.ndarray,
     train: np.ndarray,
     validation: np.ndarray,
@@ -97,10 +122,13 @@ def fit(
 ) -> TrainedHead:
     """Train a head.
 
+    Words are read by a logistic regression of their own. Beside vectors, the logits of both
+    are added, and validation chooses the share of each; a share of 0 leaves the words out.
+
     Args:
         head: name of the head in the registry.
         settings: its settings, from :func:`heads.registry.make_settings`.
-        table: vectors of N texts, in a layout that the head takes.
+        table: vectors of N texts, their words, or both, in a layout that the head takes.
         labels: (N,) int64 class ids.
         train: (n,) int64 training rows; their labels are below C.
         validation: (m,) int64 validation rows, m at least 1.
@@ -117,28 +145,73 @@ def fit(
         BadVectorError: a training vector is not finite.
         DivergedError: the loss became NaN or infinite.
     """
-    check_layout(head, table.layout)
-    problem = Problem(table, labels, train, validation, len(classes), classes)
+    tables = as_tables(table)
+    check_layout(head, tables.layout)
+    if tables.vectors is None:
+        return _fit_words_alone(head, settings, tables, labels, (train, validation), classes, on_epoch)
+    problem = Problem(tables.vectors, labels, train, validation, len(classes), classes)
     fitted = head_type(head).fit(settings, problem, seed, on_epoch)
-    return TrainedHead(
+    trained = TrainedHead(
         head=head,
         settings=settings,
         classes=classes,
-        layout=table.layout,
-        width=table.width,
+        layout=tables.layout,
+        width=tables.width,
         state=fitted.state,
         history=fitted.history,
         best_epoch=fitted.best_epoch,
     )
+    if tables.words is None:
+        return trained
+    words, history, best = fit_words(tables.words, labels, train, validation, len(classes))
+    share = choose_share(
+        labels[validation],
+        compute_logits(trained.module, tables.vectors, validation),
+        words.logits(tables.words, validation),
+    )
+    if share == 0.0:
+        return trained
+    c = history[best - 1].learning_rate
+    return replace(trained, words=replace(words, share=share), word_c=c)
+
+
+def _fit_words_alone(
+    head: str,
+    settings: HeadSettings,
+    tables: FeatureTables,
+    labels: np.ndarray,
+    sides: tuple[np.ndarray, np.ndarray],
+    classes: tuple[str, ...],
+    on_epoch: OnEpoch | None,
+) -> TrainedHead:
+    assert isinstance(tables.words, WordTable)  # there are no vectors
+    words, history, best = fit_words(tables.words, labels, *sides, len(classes), on_epoch)
+    return TrainedHead(
+        head=head,
+        settings=settings,
+        classes=classes,
+        layout=tables.layout,
+        width=tables.width,
+        state={},
+        history=history,
+        best_epoch=best,
+        words=words,
+        word_c=history[best - 1].learning_rate,
+    )
 
 
 def refit(
-    trained: TrainedHead, table: FeatureTable, labels: np.ndarray, rows: np.ndarray, seed: int
+    trained: TrainedHead,
+    table: Features | FeatureTables,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    seed: int,
 ) -> TrainedHead:
     """Train the same head again, on training and validation texts together.
 
-    Settings, seed and number of epochs (or C, or k) are those of the best record. The scores of
-    the new head on validation texts mean nothing, since it has learned from them.
+    Settings, seed and number of epochs (or C, or k) are those of the best record, and so are C
+    and the share of words. The scores of the new head on validation texts mean nothing, since
+    it has learned from them.
 
     Args:
         trained: what ``fit`` returned.
@@ -149,7 +222,20 @@ def refit(
     Raises:
         BadVectorError, DivergedError: like ``fit``.
     """
-    problem = Problem(table, labels, rows, rows[:0], len(trained.classes), trained.classes)
+    tables, classes = as_tables(table), len(trained.classes)
+    words = trained.words
+    if words is not None and tables.words is not None:
+        again = refit_words(tables.words, labels, rows, classes, trained.word_c)
+        words = replace(again, share=words.share)
+    if tables.vectors is None:
+        return replace(trained, words=words)
+    problem = Problem(tables.vectors, labels, rows, rows[:0], classes, trained.classes)
     best = trained.history[trained.best_epoch - 1]
     state = head_type(trained.head).refit(trained.settings, problem, seed, best)
-    return replace(trained, state=state)
+    return replace(trained, state=state, words=words)
+
+
+def _vectors(tables: FeatureTables) -> FeatureTable:
+    """Return the table of vectors of a layout that has one."""
+    assert tables.vectors is not None
+    return tables.vectors
