@@ -137,7 +137,9 @@ def assemble(description: Description, path: Path) -> TrainedHead:
             words=words,
         )
         check_parts(trained)
-        _ = trained.layout == WORDS or trained.module  # built now, so that weights that do not fit are found now
+        _ = (
+            trained.layout == WORDS or trained.module
+        )  # built now, so that weights that do not fit are found now
     except (SafetensorError, SettingError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise CacheError(
@@ -150,7 +152,9 @@ def assemble(description: Description, path: Path) -> TrainedHead:
 def check_parts(trained: TrainedHead) -> None:
     """Raise ``ValueError`` if a head has other parts than its layout says."""
     words, names = trained.words, trained.layout.split(",")
-    if words is not None and (WORDS not in names or words.bias.shape != (len(trained.classes),)):
+    if words is not None and (
+        WORDS not in names or words.bias.shape != (len(trained.classes),)
+    ):
         raise ValueError(f"its words are not those of the layout {trained.layout}")
     if words is None and names == [WORDS]:
         raise ValueError("it has no words")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from features.errors import SettingError
 from features.messages import listed
-from features.tables import parse_layout
+from features.tables import join_layout, parse_layout
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 from features.words.table import WORDS
 from heads.architectures.attention import AttentionHead, AttentionSettings
@@ -50,6 +50,7 @@ class HeadType:
         fit: (settings, problem, seed, on_epoch) -> Fitted.
         refit: (settings, problem, seed, record) -> weights by name. Trains as ``fit`` did up to
             the best record, on all ``train`` rows of the problem, without choosing anything.
+        words: whether words stand beside the vectors by default.
     """
 
     name: str
@@ -60,6 +61,7 @@ class HeadType:
     fit: Callable[[Any, Problem, int, OnEpoch | None], Fitted]
     refit: Callable[[Any, Problem, int, EpochRecord], dict[str, np.ndarray]]
     step: str = "epoch"
+    words: bool = False
 
 
 def _by_steps(
@@ -90,6 +92,7 @@ HEADS: dict[str, HeadType] = {
             fit=fit_logistic,
             refit=refit_logistic,
             step="value of c",
+            words=True,
         ),
         _by_steps(
             name="cnn",
@@ -209,6 +212,18 @@ def check_layout(name: str, layout: str) -> None:
     raise SettingError(
         f"head {name} does not take the layout {layout!r}{reason}; it takes: {listed(layouts)}"
     )
+
+
+def layout_of(name: str, layout: str | None) -> str:
+    """Return the layout in which a head is trained: the one given, or its default.
+
+    Raises:
+        SettingError: there is no such head, or it takes other layouts.
+    """
+    head = head_type(name)
+    chosen = layout or join_layout(head.layouts[0], head.words)
+    check_layout(name, chosen)
+    return join_layout(*parse_layout(chosen))
 
 
 def make_settings(name: str, overrides: Mapping[str, object]) -> HeadSettings:

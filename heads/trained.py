@@ -11,7 +11,7 @@ import torch
 from features.errors import SettingError
 from features.tables import Features, FeatureTables, as_tables
 from features.vectors.table import FeatureTable
-from features.words.table import WORDS, WordTable
+from features.words.table import WORDS
 from heads.evaluation.calibration import softmax
 from heads.head import Head
 from heads.problem import EpochRecord, OnEpoch, Problem
@@ -30,7 +30,8 @@ class TrainedHead:
         head: name of the head in the registry.
         settings: settings that it was trained with.
         classes: the C labels, in the order of the logits.
-        layout: layout of the tables that it takes, such as ``pooled`` or ``pooled,words``.
+        layout: layout of the tables that it reads, such as ``pooled`` or ``pooled,words``. It is
+            that of the training, or a part of it if validation chose that.
         width: D of the vectors that it takes; 0 if it reads words alone.
         state: the best weights by name, float32; none if it reads words alone.
         history: one record per epoch; for ``logistic`` and ``knn``, one per value of C or k.
@@ -87,13 +88,7 @@ class TrainedHead:
         Raises:
             SettingError: the table has another layout or width than in training.
         """
-        tables = as_tables(table)
-        if (tables.layout, tables.width) != (self.layout, self.width):
-            raise SettingError(
-                f"this {self.head} head takes {self.layout} vectors of width {self.width}, not "
-                f"{tables.layout} vectors of width {tables.width}: use the encoder and layout "
-                "that it was trained with"
-            )
+        tables = self._read(as_tables(table))
         if len(rows) == 0:
             return np.zeros((0, len(self.classes)), dtype=np.float32)
         if self.words is None or tables.words is None:
@@ -103,6 +98,19 @@ class TrainedHead:
             return words
         vectors = compute_logits(self.module, tables.vectors, rows)
         return mix_logits(vectors, words, self.words.share)
+
+    def _read(self, tables: FeatureTables) -> FeatureTables:
+        """Return the tables that the head reads. Raises ``SettingError`` if one is missing."""
+        names = self.layout.split(",")
+        read = tuple(each for each in tables.tables if each.layout in names)
+        widths = [each.width for each in read if isinstance(each, FeatureTable)] or [0]
+        if len(read) < len(names) or widths != [self.width]:
+            raise SettingError(
+                f"this {self.head} head takes {self.layout} vectors of width {self.width}, not "
+                f"{tables.layout} vectors of width {tables.width}: use the encoder and layout "
+                "that it was trained with"
+            )
+        return FeatureTables(read)
 
     def predict_proba(self, table: Features | FeatureTables, rows: np.ndarray) -> np.ndarray:
         """Return (n, C) float32 probabilities: the softmax of the logits / ``temperature``."""
@@ -123,7 +131,8 @@ def fit(
     """Train a head.
 
     Words are read by a logistic regression of their own. Beside vectors, the logits of both
-    are added, and validation chooses the share of each; a share of 0 leaves the words out.
+    are added, and validation chooses the share of each. The head then reads both, or only one
+    of them where the other adds nothing beyond noise.
 
     Args:
         head: name of the head in the registry.
@@ -147,56 +156,62 @@ def fit(
     """
     tables = as_tables(table)
     check_layout(head, tables.layout)
-    if tables.vectors is None:
-        return _fit_words_alone(head, settings, tables, labels, (train, validation), classes, on_epoch)
-    problem = Problem(tables.vectors, labels, train, validation, len(classes), classes)
-    fitted = head_type(head).fit(settings, problem, seed, on_epoch)
-    trained = TrainedHead(
-        head=head,
-        settings=settings,
-        classes=classes,
-        layout=tables.layout,
-        width=tables.width,
-        state=fitted.state,
-        history=fitted.history,
-        best_epoch=fitted.best_epoch,
-    )
-    if tables.words is None:
-        return trained
-    words, history, best = fit_words(tables.words, labels, train, validation, len(classes))
-    share = choose_share(
-        labels[validation],
-        compute_logits(trained.module, tables.vectors, validation),
-        words.logits(tables.words, validation),
-    )
-    if share == 0.0:
-        return trained
-    c = history[best - 1].learning_rate
-    return replace(trained, words=replace(words, share=share), word_c=c)
+    vectors = words = None
+    if tables.vectors is not None:
+        problem = Problem(tables.vectors, labels, train, validation, len(classes), classes)
+        fitted = head_type(head).fit(settings, problem, seed, on_epoch)
+        vectors = TrainedHead(
+            head=head,
+            settings=settings,
+            classes=classes,
+            layout=tables.vectors.layout,
+            width=tables.width,
+            state=fitted.state,
+            history=fitted.history,
+            best_epoch=fitted.best_epoch,
+        )
+    if tables.words is not None:
+        sides = train, validation, len(classes)
+        report = on_epoch if vectors is None else None
+        model, history, best = fit_words(tables.words, labels, *sides, report)
+        words = TrainedHead(
+            head=head,
+            settings=settings,
+            classes=classes,
+            layout=WORDS,
+            width=0,
+            state={},
+            history=history,
+            best_epoch=best,
+            words=model,
+            word_c=history[best - 1].learning_rate,
+        )
+    if vectors is None or words is None:
+        return vectors or words  # type: ignore[return-value]  # tables hold one at least
+    return _join(vectors, words, tables, labels, validation)
 
 
-def _fit_words_alone(
-    head: str,
-    settings: HeadSettings,
+def _join(
+    vectors: TrainedHead,
+    words: TrainedHead,
     tables: FeatureTables,
     labels: np.ndarray,
-    sides: tuple[np.ndarray, np.ndarray],
-    classes: tuple[str, ...],
-    on_epoch: OnEpoch | None,
+    validation: np.ndarray,
 ) -> TrainedHead:
-    assert isinstance(tables.words, WordTable)  # there are no vectors
-    words, history, best = fit_words(tables.words, labels, *sides, len(classes), on_epoch)
-    return TrainedHead(
-        head=head,
-        settings=settings,
-        classes=classes,
+    """Return the head that reads both, or one of them if that validates as well."""
+    assert words.words is not None
+    share = choose_share(
+        labels[validation],
+        vectors.logits(tables, validation),
+        words.logits(tables, validation),
+    )
+    if share in (0.0, 1.0):
+        return words if share else vectors
+    return replace(
+        vectors,
         layout=tables.layout,
-        width=tables.width,
-        state={},
-        history=history,
-        best_epoch=best,
-        words=words,
-        word_c=history[best - 1].learning_rate,
+        words=replace(words.words, share=share),
+        word_c=words.word_c,
     )
 
 
@@ -227,7 +242,7 @@ def refit(
     if words is not None and tables.words is not None:
         again = refit_words(tables.words, labels, rows, classes, trained.word_c)
         words = replace(again, share=words.share)
-    if tables.vectors is None:
+    if trained.layout == WORDS or tables.vectors is None:
         return replace(trained, words=words)
     problem = Problem(tables.vectors, labels, rows, rows[:0], classes, trained.classes)
     best = trained.history[trained.best_epoch - 1]

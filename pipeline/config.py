@@ -17,7 +17,10 @@ from features.options import Options, option
 from features.output import check_output
 from features.storage.location import Location, local_path, parse_location
 from features.storage.remote import RemotePath
+from features.tables import join_layout, parse_layout
 from features.vectors.spec import LAYOUTS
+from features.vectors.table import POOLED
+from features.words.table import WORDS
 from heads.presets import check_head, find_preset
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
@@ -139,8 +142,9 @@ class ExperimentConfig:
     preset: str | None = None
     layout: str | None = option(
         None,
-        f"layout of the vectors, one of {', '.join(LAYOUTS)}",
-        metavar="NAME",
+        f"layout of the vectors, one of {', '.join(LAYOUTS)}; {WORDS}, which need no encoder; "
+        f"or both, such as {join_layout(POOLED, True)}",
+        metavar="NAME[,NAME]",
         otherwise="the head's natural one",
     )
     settings: Mapping[str, object] = field(default_factory=dict)
@@ -187,6 +191,8 @@ class ExperimentConfig:
             )
         if self.preset is not None:
             check_head(self.head, self.preset)
+        if self.layout is not None:
+            parse_layout(self.layout)
 
     def overrides(self, classes: int) -> dict[str, object]:
         """What differs from the head's defaults for C ``classes``: the preset first."""

@@ -124,9 +124,8 @@ def _word_grams(letters: np.ndarray, text_of: np.ndarray) -> Iterator[np.ndarray
 def _is_word(letters: np.ndarray) -> np.ndarray:
     """Return (n,) bool: letters, digits and underscores, of any script."""
     known = np.unique(letters)
-    return np.array([_in_word(chr(letter)) for letter in known.tolist()], bool)[
-        np.searchsorted(known, letters)
-    ]
+    inside: np.ndarray = np.array([_in_word(chr(letter)) for letter in known.tolist()], bool)
+    return inside[np.searchsorted(known, letters)]
 
 
 def _in_word(letter: str) -> bool:

@@ -84,9 +84,7 @@ class SparseObjective:
         self.weights, self.bias = scale * values[:-1], bias_scale * values[-1]
         return self.weights, self.bias - self.mean @ self.weights
 
-    def _probabilities(
-        self, weights: np.ndarray, bias: np.ndarray
-    ) -> tuple[np.ndarray, float]:
+    def _probabilities(self, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, float]:
         """Return (n, C) float32 and the mean cross-entropy."""
         logits = self.x @ weights
         logits += bias - self.mean @ weights

@@ -18,6 +18,11 @@ from features.words.table import WORD_BIT, WordTable
 MIN_TEXTS = 2
 """Training texts that must hold an n-gram; one that is in a single text generalises little."""
 
+KNOWN = 0.15
+"""Share of the n-grams of words that must stand in a second training text; below it they are
+left out and letters count alone. Of 100 to 8,000 English texts it is 0.31 to 0.95, of Chinese
+ones, which put no blanks between words, 0.01 to 0.08."""
+
 MAX_ENTRIES = 12_000_000
 """Values of all training texts together. Each costs 8 bytes, and C products in every step."""
 
@@ -62,6 +67,9 @@ def learn_tfidf(table: WordTable, rows: np.ndarray, labels: np.ndarray) -> Tfidf
         labels: (n,) int64 their class ids.
     """
     ids, texts = np.unique(table[rows].ids, return_counts=True)
+    known = (ids >= WORD_BIT) & (texts >= MIN_TEXTS)
+    if texts[known].sum() < KNOWN * texts[ids >= WORD_BIT].sum():
+        ids, texts = ids[ids < WORD_BIT], texts[ids < WORD_BIT]
     if texts.max(initial=0) >= MIN_TEXTS:
         ids, texts = ids[texts >= MIN_TEXTS], texts[texts >= MIN_TEXTS]
     idf = (1 + np.log((1 + len(rows)) / (1 + texts))).astype(np.float32)

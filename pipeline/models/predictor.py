@@ -16,8 +16,11 @@ from features.encoders.options import VectorOptions
 from features.encoders.protocol import Encoder
 from features.errors import EncoderError
 from features.storage.location import Location
+from features.tables import Features, FeatureTables
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
+from features.words.counting import count_words
+from features.words.table import WordTable
 from heads.evaluation.calibration import mean_of, tempered
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
@@ -113,11 +116,17 @@ class Predictor:
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
         order = sorted(range(len(parts)), key=lambda i: ORDER.index(parts[i].spec.layout))
+        words = count_words(texts) if any(part.reads_words for part in parts) else None
         for index in order:
             explained = explain > 0 and index == order[0]
-            vectors = self._vectors(index, texts, explained)
-            probabilities.append(self._part(index, vectors))
-            truncated |= vectors.truncated
+            vectors = None
+            if parts[index].reads_vectors or explained:
+                vectors = self._vectors(index, texts, explained)
+            probabilities.append(self._part(index, vectors, words))
+            if vectors is None:
+                continue
+            if parts[index].reads_vectors:
+                truncated |= vectors.truncated
             if explained:
                 neighbors = self._neighbors(vectors, explain)
         merged = probabilities[0]
@@ -139,13 +148,20 @@ class Predictor:
             load=self.load_encoder,
         )
 
-    def _part(self, index: int, vectors: Vectors) -> np.ndarray:
+    def _part(self, index: int, vectors: Vectors | None, words: WordTable | None) -> np.ndarray:
         """(N, C) probabilities of a part; says what of the texts it does not see."""
         part = self.opened.parts[index]
-        table = vectors.table(part.spec.layout)
         several = self.opened.temperature is not None
-        _warn(part, vectors, table, f"part {index + 1} of this run" if several else "this run")
-        return part.head.predict_proba(table, np.arange(len(table)))
+        tables: list[Features] = []
+        if part.reads_vectors and vectors is not None:
+            table = vectors.table(part.spec.layout)
+            whose = f"part {index + 1} of this run" if several else "this run"
+            _warn(part, vectors, table, whose)
+            tables.append(table)
+        if part.reads_words and words is not None:
+            tables.append(words)
+        read = FeatureTables(tuple(tables))
+        return part.head.predict_proba(read, np.arange(len(read)))
 
     def _neighbors(self, vectors: Vectors, k: int) -> Sequence[tuple[Neighbor, ...]]:
         base = training_vectors(self.training, vectors.space(POOLED))

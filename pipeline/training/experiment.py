@@ -18,10 +18,11 @@ from features.encoders.protocol import Encoder
 from features.errors import SettingError
 from features.splits.split import Split
 from features.vectors.table import POOLED
-from heads.registry import check_layout, head_type, make_settings
+from heads.registry import layout_of, make_settings
 from pipeline.config import ExperimentConfig
 from pipeline.console import print_note
-from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
+from pipeline.encoding.tables import make_tables
+from pipeline.encoding.vectors import Vectors
 from pipeline.evaluation import baselines
 from pipeline.evaluation.breakdown import by_length, by_truncation, class_scores, collapse
 from pipeline.evaluation.evaluation import Evaluation, Score, score
@@ -52,17 +53,16 @@ def run_experiment(
     """
     # What is wrong is refused before any work.
     settings = make_settings(config.head, config.overrides(classes=2))
-    layout = config.layout or head_type(config.head).layouts[0]
-    check_layout(config.head, layout)
+    layout = layout_of(config.head, config.layout)
     corpus = read_labelled(config.data, config.folds)
     config, given = _given_splits(config, corpus)
     labels = corpus.labels or ()
     check_labels(settings, labels)
     described = config.to_dict()
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
-        vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), load=load)
-        table = vectors.table(layout)
-        pooled = (table if layout == POOLED else vectors.table(POOLED)).values
+        tables, vectors = make_tables(corpus.texts, layout, config.vectors, load)
+        own = tables.vectors
+        pooled = own.values if own and own.layout == POOLED else vectors.table(POOLED).values
         copies = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
         if given is not None:
             splits = given
@@ -70,10 +70,10 @@ def run_experiment(
             splits = fold_corpus(corpus, config.data, copies, config.folds)
         else:
             splits = (split_corpus(corpus, config.data, copies),)
-        spec = vectors.space(layout).spec
-        decided = config.head, spec.fingerprint, corpus.digest
+        spec = vectors.space(own.layout if own else POOLED).spec
+        decided = config.head, layout, spec.fingerprint, corpus.digest
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
-        outcome = run_trainings(config, table, labels, splits, journal)
+        outcome = run_trainings(config, tables, labels, splits, journal)
         result = _result(config, layout, corpus, vectors, copies, outcome)
         result = replace(result, run=run.final)
         with writing(run):

@@ -16,7 +16,7 @@ import numpy as np
 
 from features.errors import DivergedError
 from features.splits.split import Split
-from features.vectors.table import FeatureTable
+from features.tables import FeatureTables
 from heads.class_weights import check_weights, weights_of
 from heads.evaluation.calibration import fit_temperature, softmax
 from heads.problem import EpochRecord, OnEpoch
@@ -129,7 +129,7 @@ class Trainings:
 
 def run_trainings(
     config: ExperimentConfig,
-    table: FeatureTable,
+    table: FeatureTables,
     labels: Sequence[str],
     splits: Sequence[Split],
     journal: FinishedTrainings,
@@ -137,7 +137,7 @@ def run_trainings(
     """Train every seed on every split, but for what the journal has.
 
     Args:
-        table: vectors of N texts.
+        table: what the heads read of N texts.
         labels: N labels.
         splits: of those texts; each of them one fold.
         journal: of this experiment.
@@ -187,7 +187,7 @@ def run_trainings(
 def _train(
     head: str,
     settings: HeadSettings,
-    table: FeatureTable,
+    table: FeatureTables,
     ids: np.ndarray,
     split: Split,
     learned: np.ndarray,
@@ -198,6 +198,8 @@ def _train(
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
     chosen = fit(head, settings, table, ids, *sides, seed, on_epoch)
+    if on_epoch is not None and "," in table.layout:
+        print_note(f"words have {chosen.word_share:.0%} of the logits, as validation chose")
     trained = refit(chosen, table, ids, learned, seed) if settings.refit else chosen
     seconds = time.perf_counter() - start
     held_out = chosen.logits(table, split.validation)

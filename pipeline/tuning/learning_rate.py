@@ -18,10 +18,11 @@ from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.output import appearing
+from features.tables import parse_layout
 from features.vectors.table import POOLED
 from heads.learning_rate import RangeTest, check_range, range_test
 from heads.problem import Problem
-from heads.registry import check_layout, head_type, make_settings
+from heads.registry import layout_of, make_settings
 from pipeline.command_line import command
 from pipeline.config import ExperimentConfig, check_plot
 from pipeline.console import table
@@ -131,8 +132,8 @@ def run_lr_range(
     """
     training = config.training
     settings = make_settings(training.head, training.overrides(classes=2))
-    layout = training.layout or head_type(training.head).layouts[0]
-    check_layout(training.head, layout)
+    layout, _ = parse_layout(layout_of(training.head, training.layout))
+    layout = layout or POOLED  # of words alone, which have no learning rate either
     corpus = read_labelled(training.data)
     check_labels(settings, corpus.labels or ())  # the last that is refused before any work
     vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
