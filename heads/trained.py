@@ -30,8 +30,8 @@ class TrainedHead:
         head: name of the head in the registry.
         settings: settings that it was trained with.
         classes: the C labels, in the order of the logits.
-        layout: layout of the tables that it reads, such as ``pooled`` or ``pooled,words``. It is
-            that of the training, or a part of it if validation chose that.
+        layout: layout of the tables that it reads, such as ``pooled`` or ``pooled,words``: that
+            of the training, or a part of it if validation chose that.
         width: D of the vectors that it takes; 0 if it reads words alone.
         state: the best weights by name, float32; none if it reads words alone.
         history: one record per epoch; for ``logistic`` and ``knn``, one per value of C or k.

@@ -142,4 +142,5 @@ def _mixed(values: np.ndarray) -> np.ndarray:
     shift = np.uint64(33)
     values = (values ^ (values >> shift)) * np.uint64(0xFF51AFD7ED558CCD)
     values = (values ^ (values >> shift)) * np.uint64(0xC4CEB9FE1A85EC53)
-    return values ^ (values >> shift)
+    mixed: np.ndarray = values ^ (values >> shift)
+    return mixed
