@@ -9,6 +9,7 @@ RUNS    ?= runs
 RUN     ?= latest
 DATA    ?=
 ENCODER ?=
+ENCODERS ?= all-MiniLM-L6-v2
 LAYOUT  ?=
 SEED    ?=
 SEEDS   ?=
@@ -25,7 +26,7 @@ CORPUS    := $(if $(DATA),--data "$(DATA)")
 
 export TEXT
 
-.PHONY: help features audit layers lr-range train blend predict heads export export-model verify cache compact collect test test-all bench lint clean
+.PHONY: help features audit layers encoders lr-range train runs show blend predict heads export export-model verify cache compact collect test test-all bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -33,21 +34,25 @@ help:  ## show this help
 	@echo "Variables:"
 	@echo "  DATA      labelled texts: CSV, TSV, JSON Lines, Parquet, here or s3://..., or hub:owner/name"
 	@echo "            (default: examples/emotions.csv)"
-	@echo "  HEAD      the classifier: logistic, cnn, lstm ... (default: logistic; make heads lists all)"
-	@echo "  PRESET    a system that people described, such as A1 or B3 (make heads lists all)"
+	@echo "  HEAD      the classifier: logistic, cnn, lstm ... (default: logistic; lr-range and layers:"
+	@echo "            cnn); make heads lists all, make heads HEAD=cnn the settings of one"
+	@echo "  PRESET    a published system, such as A1 or B3 (make heads HEAD=presets lists all)"
 	@echo "  ENCODER   a folder or a hub id (default: the embedded all-MiniLM-L6-v2)"
+	@echo "  ENCODERS  for encoders: the encoders to compare, two or more"
 	@echo "  LAYOUT    pooled, tokens or sentences (default: the head's natural one; features: the first two)"
 	@echo "  CACHE     the feature store, here or s3://... (default: $(CACHE))"
 	@echo "  RUNS      where run folders stand (default: $(RUNS))"
-	@echo "  SEED      of the training (default: 0)"
+	@echo "  SEED      the seed of the training (default: 0)"
 	@echo "  SEEDS     how many seeds to train with; reports mean and spread (default: 1)"
-	@echo "  FOLDS     deal the texts into so many folds and test each once (default: one split)"
-	@echo "  RUN       for predict and export-model: a run folder (default: the latest); for blend: several"
+	@echo "  FOLDS     divide the texts into so many folds and test each once (default: one split)"
+	@echo "  RUN       for show, predict and export-model: a run (default: the latest); for blend: several"
 	@echo "  TEXT      for predict: a text"
 	@echo "  OUT       for export and export-model: where to write"
 	@echo "  FORMAT    for export: npy, arrow, parquet or hf"
 	@echo "  WORKERS   how many processes run the tests (default: $(WORKERS))"
 	@echo "  ARGS      more options of the command, such as ARGS=\"--set units=64\""
+	@echo "Every target but test, lint, bench and clean is a command of manyheads, too; to type these:"
+	@echo "  source .venv/bin/activate && manyheads --help"
 
 features: .venv/.runtime  ## encode a corpus once
 	$(MANYHEADS) features $(CORPUS) $(ENCODING) $(ARGS)
@@ -55,23 +60,32 @@ features: .venv/.runtime  ## encode a corpus once
 audit: .venv/.runtime  ## find copies, leaks, label errors and more in DATA; writes audit.html
 	$(MANYHEADS) audit $(CORPUS) $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(ARGS)
 
-lr-range: .venv/.runtime  ## find the learning rate for HEAD (default here: cnn); writes lr-range.png
+lr-range: .venv/.runtime  ## find the learning rate for HEAD (here cnn by default); writes lr-range.png
 	$(MANYHEADS) lr-range $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 layers: .venv/.runtime  ## compare the encoder's layers on a sample of DATA; writes layers.png
 	$(MANYHEADS) layers $(CORPUS) $(if $(HEAD),--head "$(HEAD)") $(if $(ENCODER),--encoder "$(ENCODER)") --cache "$(CACHE)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
+encoders: .venv/.runtime  ## compare the encoders named in ENCODERS="NAME NAME" on a sample of DATA
+	$(MANYHEADS) encoders $(CORPUS) $(foreach name,$(ENCODERS),--encoder "$(name)") --cache "$(CACHE)" $(if $(HEAD),--head "$(HEAD)") $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
 train: .venv/.runtime  ## train a head on cached vectors, encoding what is missing
 	$(MANYHEADS) train $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FOLDS),--folds $(FOLDS)) $(ARGS)
+
+runs: .venv/.runtime  ## list the runs with their scores; with DATA or HEAD only those
+	@$(MANYHEADS) runs $(CORPUS) $(if $(HEAD),--head "$(HEAD)") --runs "$(RUNS)" $(ARGS)
+
+show: .venv/.runtime  ## say what RUN is, what its files are for and what to do next
+	@$(MANYHEADS) show "$(RUN)" --runs "$(RUNS)" $(ARGS)
 
 blend: .venv/.runtime  ## make one run of several, named in RUN="NAME NAME ...": the mean of what they say
 	$(MANYHEADS) blend $(RUN) --runs "$(RUNS)" $(ARGS)
 
 predict: .venv/.runtime  ## label TEXT, or a file of texts in DATA
-	@$(MANYHEADS) predict --run "$(RUN)" --runs "$(RUNS)" --cache "$(CACHE)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),--data "$(DATA)",--text "$$TEXT") $(ARGS)
+	@$(MANYHEADS) predict "$(RUN)" --runs "$(RUNS)" --cache "$(CACHE)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),--data "$(DATA)",--text "$$TEXT") $(ARGS)
 
-heads: .venv/.runtime  ## list the heads and their settings
-	@$(MANYHEADS) heads $(ARGS)
+heads: .venv/.runtime  ## list the heads, or the settings of HEAD
+	@$(MANYHEADS) heads $(HEAD) $(ARGS)
 
 export: .venv/.runtime  ## write the vectors of DATA to OUT, in FORMAT: npy, arrow, parquet or hf
 	$(MANYHEADS) export $(CORPUS) $(ENCODING) --format "$(FORMAT)" --out "$(or $(OUT),vectors.npy)" $(ARGS)

@@ -111,7 +111,7 @@ def score_copies(planted: Planted, evidence: Evidence, natural: Evidence) -> Non
     clusters = natural.copies.clusters
     totals: Counter[tuple[str, str]] = Counter()
     for copy in planted.copies:
-        group = copy.kind if copy.kind in ("exact", "folded") else "edited"
+        group = copy.kind if copy.kind in ("exact", "normalized") else "edited"
         level, other = partner.get(copy.row, ("", -1))
         right = 0 <= other < count and clusters[other] == clusters[copy.source]
         for name in {copy.kind, group}:
@@ -119,8 +119,8 @@ def score_copies(planted: Planted, evidence: Evidence, natural: Evidence) -> Non
             totals[name, "found"] += bool(level)
             totals[name, "right"] += bool(level) and right
             totals[name, "level"] += level == (group if group != "edited" else "near")
-    for name in ("exact", "folded", "edited", *sorted({c.kind for c in planted.copies})):
-        if name in ("exact", "folded", "edited") or name not in ("exact", "folded"):
+    for name in ("exact", "normalized", "edited", *sorted({c.kind for c in planted.copies})):
+        if name in ("exact", "normalized", "edited") or name not in ("exact", "normalized"):
             planted_rows, found, right = (
                 totals[name, what] for what in ("planted", "found", "right")
             )

@@ -76,9 +76,9 @@ def measure(count: int) -> None:
     found = audit(Evidence(corpus, None, copies, vectors, tokens, 256))
     seconds = time.perf_counter() - start
     rows = {f.kind: set(f.positions) for f in found}
-    exact = rows.get("exact_copies_within_splits", set())
-    near = rows.get("near_copies_within_splits", set()) | exact
-    near |= rows.get("folded_copies_within_splits", set())
+    exact = rows.get("exact_duplicates_within_splits", set())
+    near = rows.get("near_duplicates_within_splits", set()) | exact
+    near |= rows.get("normalized_duplicates_within_splits", set())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     kinds = Counter({f.kind: f.count for f in found})
     print(

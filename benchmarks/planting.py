@@ -73,7 +73,10 @@ def plant_copies(
     vocabulary = " ".join(texts[i] for i in sources[:2000].tolist()).split()
     makers: dict[str, tuple[Callable[[str], bool], Callable[[str], str]]] = {
         "exact": (lambda t: True, lambda t: t),
-        "folded": (lambda t: len(t.strip(string.punctuation)) > 8, lambda t: recase(t, rng)),
+        "normalized": (
+            lambda t: len(t.strip(string.punctuation)) > 8,
+            lambda t: recase(t, rng),
+        ),
         "sentence_order": (
             lambda t: len(set(SENTENCE_END.split(t.strip()))) > 1,
             lambda t: reorder(t, rng),

@@ -16,6 +16,20 @@ def listed(values: Iterable[object], maximum: int = 10) -> str:
     return shown if len(items) <= maximum else f"{shown} and {len(items) - maximum} more"
 
 
+def meant(given: str, choices: Iterable[str]) -> str:
+    """Return the choice that is nearest to what was given, as the end of a message.
+
+    >>> meant("trian", ["train", "layers"]), meant("x", ["train"])
+    (' (did you mean train?)', '')
+    """
+    from difflib import get_close_matches
+
+    names = list(choices)
+    whole = {name.lower(): name for name in names}
+    near = get_close_matches(given.lower(), list(whole), n=1)
+    return f" (did you mean {whole[near[0]]}?)" if near else ""
+
+
 def clipped(value: object, maximum: int = 40) -> str:
     """Return ``value`` quoted on one line, cut to a maximum number of characters."""
     shown = repr(value)

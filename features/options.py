@@ -1,6 +1,6 @@
 """Options: one definition per setting, as a field of a frozen dataclass.
 
-    max_tokens: int | None = option(None, "See up to N tokens.", metavar="N", parse=int)
+    max_tokens: int | None = option(None, "see up to N tokens", metavar="N", parse=int)
 
 The field gives the Python keyword with its type and default, the check of its value, the
 option of the command line with its words, and the entry of ``config.json``. Nothing here knows
@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from features.errors import SettingError
 from features.messages import listed
@@ -32,7 +32,7 @@ class Option:
     """How a field is given.
 
     Attributes:
-        words: its help, without the default.
+        words: its help, without the default: what it does, as ``see up to N tokens``.
         name: of the option where it is not the field's own; with underscores.
         metavar: stands for the value in the help.
         parse: text -> value.
@@ -40,7 +40,11 @@ class Option:
         check: raises ``SettingError`` for a value, never None, that will not do.
         otherwise: in words, what is done without the option; '' names the default value.
         none: whether ``none`` on the command line means None.
-        group: title under which the help lists it; '' for none.
+        bare: the value of the option where it is given without one; None: it takes a value.
+        several: makes the field's value of all values given, where the option takes several
+            and may be repeated; None: it takes one.
+        required: whether a command cannot do without it.
+        group: title under which the help lists it; '' takes that of its dataclass.
         default: the field's.
     """
 
@@ -52,6 +56,9 @@ class Option:
     check: Callable[[Any], object] | None = None
     otherwise: str = ""
     none: bool = False
+    bare: Any = None
+    several: Callable[[Sequence[Any]], Any] | None = None
+    required: bool = False
     group: str = ""
     default: Any = None
 
@@ -64,7 +71,8 @@ class Option:
     def help(self) -> str:
         """Return its words with what is done without it."""
         otherwise = self.otherwise
-        if not otherwise and self.default is not None and not isinstance(self.default, bool):
+        named = self.default is not None and not isinstance(self.default, bool | dict | tuple)
+        if not otherwise and named:
             otherwise = str(self.default)
         return f"{self.words} (default: {otherwise})" if otherwise else self.words
 
@@ -88,7 +96,16 @@ def option(default: Value, words: str, **facts: Any) -> Value:
         words: the help.
         facts: further attributes of ``Option``.
     """
-    return field(default=default, metadata={OPTION: Option(words, default=default, **facts)})
+    metadata = {OPTION: Option(words, default=default, **facts)}
+    if isinstance(default, dict):
+        made: Any = field(default_factory=default.copy, metadata=metadata)
+        return cast("Value", made)
+    return field(default=default, metadata=metadata)
+
+
+def required_option(words: str, **facts: Any) -> Any:
+    """Return a dataclass field without a default, and its ``Option``."""
+    return field(metadata={OPTION: Option(words, required=True, **facts)}, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -126,7 +143,8 @@ def options_of(config: type, group: str = "") -> Iterator[Option]:
     own = inspect.get_annotations(config)
     for each in sorted(fields(config), key=lambda each: each.name not in own):
         if OPTION in each.metadata:
-            yield replace(option_of(each), group=group)
+            found = option_of(each)
+            yield replace(found, group=found.group or group)
         elif inner := _inner(each):
             yield from options_of(inner, group)
 
@@ -153,11 +171,17 @@ def from_values(config: type[Value], values: Mapping[str, Any], **more: Any) -> 
         if OPTION in each.metadata:
             found = option_of(each)
             if found.name in values:
-                value = values[found.name]
-                made[each.name] = None if found.none and value == NONE else value
+                made[each.name] = _field_value(found, values[found.name])
         elif inner := _inner(each):
             made[each.name] = from_values(inner, values)
     return config(**{**made, **more})
+
+
+def _field_value(found: Option, value: Any) -> Any:
+    """Return the value of a field for what the command line gave."""
+    if found.several:
+        return found.several(value)
+    return None if found.none and str(value) == NONE else value
 
 
 def to_values(config: object) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from features.corpus.source import HubName, Source
 from features.errors import OutputError, SettingError
 from features.storage.files import sweep, sync_folder, temporary_folder
-from features.storage.remote import RemotePath
+from features.storage.location import on_disk
 
 LEFTOVER = re.compile(
     r"\.tmp-(?P<whole>.+)-[0-9a-f]{6}|\..+\.(?:npy|arrow|parquet)\.[0-9a-f]{8}\.tmp"
@@ -101,9 +101,10 @@ def _target(path: Path) -> Path:
 
 def _local(read: Source | str) -> Path | None:
     """Return the local file or folder that is read; None if there is none."""
-    if isinstance(read, RemotePath):
+    named = read.repo if isinstance(read, HubName) else read
+    path = Path(named) if isinstance(named, str) else on_disk(named)
+    if path is None:
         return None
-    path = Path(read.repo if isinstance(read, HubName) else read)
     with suppress(RuntimeError):  # no such user: the name stands for itself
         path = path.expanduser()
     try:

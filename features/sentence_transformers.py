@@ -105,10 +105,9 @@ class CachedEncoder(SentenceTransformer):  # type: ignore[misc]
             inputs: N texts, or one.
             prompt_name: put the prompt of this name, one of ``prompts``, before every text.
             prompt: put this text before every text; takes the place of ``prompt_name``.
-            batch_size: has no effect: batches are formed by tokens.
-            show_progress_bar: None: where the logger of sentence-transformers is at INFO.
-            output_value: ``sentence_embedding``, or ``token_embeddings``: the last hidden
-                states of each text.
+            batch_size, chunk_size: have no effect: batches are formed by tokens.
+            show_progress_bar: None: if the logger of sentence-transformers is at INFO.
+            output_value: ``sentence_embedding`` or ``token_embeddings`` (last hidden states).
             precision: of what is returned: float32, int8, uint8, binary or ubinary.
             convert_to_numpy: return an array.
             convert_to_tensor: return one tensor; takes the place of ``convert_to_numpy``.
@@ -116,7 +115,6 @@ class CachedEncoder(SentenceTransformer):  # type: ignore[misc]
             normalize_embeddings: scale each vector to length 1.
             truncate_dim: keep the first features only.
             pool: refused; several processes encode with ``manyheads features --devices``.
-            chunk_size: has no effect.
             kwargs: ``task`` has no effect; all others are refused.
 
         Returns:
@@ -130,28 +128,19 @@ class CachedEncoder(SentenceTransformer):  # type: ignore[misc]
         self._refuse(pool, device, output_value, set(kwargs) - {"task"})
         single = isinstance(inputs, str)
         texts = [inputs] if isinstance(inputs, str) else _texts(inputs)
-        tokens = output_value == TOKEN
+        layout = TOKENS if output_value == TOKEN else POOLED
         if not texts:
-            return (
-                [] if tokens else self._form(np.zeros(0, np.float32), False, convert_to_tensor)
-            )
-        table = self._table(
-            texts, TOKENS if tokens else POOLED, self._prompt(prompt, prompt_name), device,
-            _shown(show_progress_bar),
-        )  # fmt: skip
-        if tokens:
-            found = [
-                torch.from_numpy(_floats(table.sequence(row))) for row in range(len(table))
-            ]
-            return found[0] if single else found
-        vectors = _floats(table.values)[:, : truncate_dim or self.truncate_dim or None]
-        if normalize_embeddings:
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors = vectors / np.maximum(lengths, 1e-12)
-        if precision and precision != "float32":
-            vectors = quantize_embeddings(vectors, precision=precision)
-        formed = self._form(vectors, not convert_to_numpy, convert_to_tensor)
-        return formed[0] if single else formed
+            none = np.zeros(0, np.float32)
+            return [] if layout == TOKENS else self._form(none, False, convert_to_tensor)
+        words, shown = self._prompt(prompt, prompt_name), _shown(show_progress_bar)
+        table = self._table(texts, layout, words, device, shown)
+        if layout == TOKENS:
+            found = [torch.from_numpy(_floats(vectors)) for vectors in _sequences(table)]
+        else:
+            vectors = _floats(table.values)[:, : truncate_dim or self.truncate_dim or None]
+            vectors = _quantized(_scaled(vectors, normalize_embeddings), precision)
+            found = self._form(vectors, not convert_to_numpy, convert_to_tensor)
+        return found[0] if single else found
 
     def _form(self, vectors: np.ndarray, as_list: bool, as_tensor: bool) -> Any:
         if as_tensor:
@@ -206,6 +195,28 @@ class CachedEncoder(SentenceTransformer):  # type: ignore[misc]
                 f"CachedEncoder.encode takes no argument {sorted(unknown)[0]!r}; a cached "
                 "vector depends on the options given at construction alone"
             )
+
+
+def _sequences(table: FeatureTable) -> Iterable[np.ndarray]:
+    """Yield the (T, D) vectors of each text."""
+    return (table.sequence(row) for row in range(len(table)))
+
+
+def _scaled(vectors: np.ndarray, wanted: bool) -> np.ndarray:
+    """Return vectors (N, D), each scaled to length 1 if that is wanted."""
+    if not wanted:
+        return vectors
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: np.ndarray = vectors / np.maximum(lengths, 1e-12)
+    return scaled
+
+
+def _quantized(vectors: np.ndarray, precision: str) -> np.ndarray:
+    """Return vectors in a precision of sentence-transformers; "" stands for float32."""
+    if not precision or precision == "float32":
+        return vectors
+    quantized: np.ndarray = quantize_embeddings(vectors, precision=precision)
+    return quantized
 
 
 class Frozen(torch.nn.Module):

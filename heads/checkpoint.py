@@ -20,7 +20,7 @@ from safetensors.numpy import save as tensor_bytes
 from features.errors import CacheError, DamagedFileError, SettingError
 from features.messages import listed
 from features.words.table import WORDS
-from heads.problem import EpochRecord
+from heads.problem import EpochRecord, current_names
 from heads.registry import make_settings
 from heads.trained import TrainedHead
 from heads.words.model import split_state
@@ -28,12 +28,12 @@ from heads.words.model import split_state
 WEIGHTS = "head.safetensors"
 DESCRIPTION = "head.json"
 REMEDY = "train again"
-VERSION, WORDS_VERSION = 2, 3
-"""Versions that are written: of heads that read words the higher one."""
+VERSION, WORDS_VERSION = 3, 4
+"""Versions that are written: the higher one of heads that read words."""
 
-READABLE = (1, 2, 3)
+READABLE = (1, 2, 3, 4)
 """Versions that can be read. Version 1 had no temperature; its probabilities were the softmax.
-Version 2 had no words.
+In versions 1 and 2 the ``value`` of an epoch was called ``learning_rate``. Version 4 has words.
 """
 
 
@@ -62,7 +62,7 @@ def save(trained: TrainedHead, folder: Path) -> None:
     """
     digest = save_weights(trained, folder)
     description = Description(
-        version=version_of(trained),
+        version=version_of(trained.layout),
         head=trained.head,
         settings=trained.settings.model_dump(mode="json"),
         classes=trained.classes,
@@ -76,9 +76,9 @@ def save(trained: TrainedHead, folder: Path) -> None:
     _write(folder / DESCRIPTION, (description.model_dump_json(indent=2) + "\n").encode())
 
 
-def version_of(trained: TrainedHead) -> int:
-    """Return the version of the format in which a head is written."""
-    return WORDS_VERSION if WORDS in trained.layout else VERSION
+def version_of(layout: str) -> int:
+    """Return the version of the format in which a head of a layout is written."""
+    return WORDS_VERSION if WORDS in layout.split(",") else VERSION
 
 
 def save_weights(trained: TrainedHead, folder: Path) -> str:
@@ -137,9 +137,8 @@ def assemble(description: Description, path: Path) -> TrainedHead:
             words=words,
         )
         check_parts(trained)
-        _ = (
-            trained.layout == WORDS or trained.module
-        )  # built now, so that weights that do not fit are found now
+        if trained.layout != WORDS:
+            _ = trained.module  # built now, so that weights that do not fit are found now
     except (SafetensorError, SettingError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise CacheError(
@@ -151,13 +150,12 @@ def assemble(description: Description, path: Path) -> TrainedHead:
 
 def check_parts(trained: TrainedHead) -> None:
     """Raise ``ValueError`` if a head has other parts than its layout says."""
-    words, names = trained.words, trained.layout.split(",")
-    if words is not None and (
-        WORDS not in names or words.bias.shape != (len(trained.classes),)
-    ):
-        raise ValueError(f"its words are not those of the layout {trained.layout}")
-    if words is None and names == [WORDS]:
-        raise ValueError("it has no words")
+    names = trained.layout.split(",")
+    if (trained.words is not None) != (WORDS in names):
+        has = "no words" if trained.words is None else "words"
+        raise ValueError(f"it has {has}, which is not the layout {trained.layout}")
+    if trained.words is not None and len(trained.words.bias) != len(trained.classes):
+        raise ValueError(f"its words tell {len(trained.words.bias)} classes apart")
 
 
 def _read_description(path: Path) -> Description:
@@ -173,8 +171,9 @@ def _read_description(path: Path) -> Description:
             f"{listed(READABLE)}: predict with the manyheads that trained it, or train again"
         )
     try:
+        values["history"] = [current_names(record) for record in values["history"]]
         return Description.model_validate(values)
-    except ValidationError as error:
+    except (ValidationError, LookupError, TypeError, AttributeError) as error:
         raise DamagedFileError(path, error, REMEDY) from error
 
 

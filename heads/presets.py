@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.errors import SettingError
-from features.messages import listed
+from features.messages import listed, meant
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def find_preset(name: str) -> Preset:
     """
     if name.upper() not in PRESETS:
         raise SettingError(
-            f"no preset is called {name!r}; choose one of: {listed(PRESETS, len(PRESETS))}"
+            f"no preset is called {name!r}{meant(name, PRESETS)}; choose one of: "
+            f"{listed(PRESETS, len(PRESETS))}"
         )
     return PRESETS[name.upper()]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,8 +47,8 @@ class EpochRecord:
         validation_loss: mean cross-entropy over the validation texts with a label that training
             knows; NaN if there are none.
         validation_accuracy: in [0, 1].
-        learning_rate: step size at the end of the epoch; for ``logistic`` the value of C, for
-            ``knn`` that of k.
+        value: step size at the end of the epoch; for ``logistic`` the value of C, for ``knn``
+            that of k.
         seconds: duration of the epoch, validation included.
         gradient_norm: mean over the steps, before clipping; for ``logistic`` at the optimum,
             for ``knn`` 0.
@@ -58,7 +59,7 @@ class EpochRecord:
     train_accuracy: float
     validation_loss: float
     validation_accuracy: float
-    learning_rate: float
+    value: float
     seconds: float
     gradient_norm: float
 
@@ -66,6 +67,19 @@ class EpochRecord:
     def held_out_loss(self) -> float:
         """The validation loss for comparisons: infinite if it is NaN."""
         return math.inf if math.isnan(self.validation_loss) else self.validation_loss
+
+
+OLD_NAMES = {"learning_rate": "value"}
+"""Former name of a field of ``EpochRecord`` -> its present name."""
+
+
+def current_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values that were written for an ``EpochRecord``, under the present names.
+
+    Args:
+        values: name -> value, as ``history.jsonl`` and ``head.json`` of any version have them.
+    """
+    return {OLD_NAMES.get(name, name): value for name, value in values.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,38 +1,56 @@
-"""The registry of heads by name, and the parsing of settings."""
+"""The registry of heads by name, and the parsing of settings.
+
+It imports no torch: names, settings and layouts are checked before anything slow is imported,
+and a head's own module is imported when it is built or trained.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_origin
+from typing import TYPE_CHECKING, Any, get_origin
 
-import numpy as np
 from pydantic import ValidationError
 
 from features.errors import SettingError
-from features.messages import listed
+from features.messages import listed, meant
 from features.tables import join_layout, parse_layout
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 from features.words.table import WORDS
-from heads.architectures.attention import AttentionHead, AttentionSettings
-from heads.architectures.cnn import CnnHead, CnnSettings
-from heads.architectures.cnn_lstm import CnnLstmHead, CnnLstmSettings
-from heads.architectures.ensemble import build_members
-from heads.architectures.knn import KnnHead, KnnSettings, fit_knn, refit_knn
-from heads.architectures.logistic import (
-    LogisticHead,
+from heads.architectures.settings import (
+    AttentionSettings,
+    CnnLstmSettings,
+    CnnSettings,
+    KnnSettings,
     LogisticSettings,
-    fit_logistic,
-    refit_logistic,
+    LstmSettings,
+    MeanMaxSettings,
+    MlpSettings,
 )
-from heads.architectures.lstm import LstmHead, LstmSettings
-from heads.architectures.meanmax import MeanMaxHead, MeanMaxSettings
-from heads.architectures.mlp import MlpHead, MlpSettings
-from heads.head import Head, SequenceHead
-from heads.problem import EpochRecord, Fitted, OnEpoch, Problem
-from heads.settings import HeadSettings, TrainingSettings
-from heads.training.trainer import fit_by_steps, refit_by_steps
+from heads.settings import HeadSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from heads.head import Head, SequenceHead
+    from heads.problem import EpochRecord, Fitted, OnEpoch, Problem
+
+
+@dataclass(frozen=True)
+class Functions:
+    """What a head does.
+
+    Attributes:
+        build: (settings, D, C) -> untrained Head.
+        fit: (settings, problem, seed, on_epoch) -> Fitted.
+        refit: (settings, problem, seed, record) -> weights by name. Trains as ``fit`` did up to
+            the best record, on all ``train`` rows of the problem, without choosing anything.
+    """
+
+    build: Callable[[Any, int, int], Head]
+    fit: Callable[[Any, Problem, int, OnEpoch | None], Fitted]
+    refit: Callable[[Any, Problem, int, EpochRecord], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -45,11 +63,8 @@ class HeadType:
         layouts: layouts of vectors that it takes, the default one first. Words can stand beside
             each of them.
         summary: two lines: what it is good for, and what it costs.
+        functions: imports the head and returns what it does.
         step: what a record of its history is called in output.
-        build: (settings, D, C) -> untrained Head.
-        fit: (settings, problem, seed, on_epoch) -> Fitted.
-        refit: (settings, problem, seed, record) -> weights by name. Trains as ``fit`` did up to
-            the best record, on all ``train`` rows of the problem, without choosing anything.
         words: whether words stand beside the vectors by default.
     """
 
@@ -57,118 +72,175 @@ class HeadType:
     settings: type[HeadSettings]
     layouts: tuple[str, ...]
     summary: tuple[str, str]
-    build: Callable[[Any, int, int], Head]
-    fit: Callable[[Any, Problem, int, OnEpoch | None], Fitted]
-    refit: Callable[[Any, Problem, int, EpochRecord], dict[str, np.ndarray]]
+    functions: Callable[[], Functions]
     step: str = "epoch"
     words: bool = False
 
+    @property
+    def build(self) -> Callable[[Any, int, int], Head]:
+        """Return ``Functions.build``; imports torch."""
+        return self.functions().build
 
-def _by_steps(
-    name: str,
-    settings: type[TrainingSettings],
-    layouts: tuple[str, ...],
-    summary: tuple[str, str],
-    head: Callable[[Any, int, int], SequenceHead],
-) -> HeadType:
-    """Return the entry of a head that is trained by gradient steps, alone or as an ensemble."""
+    @property
+    def fit(self) -> Callable[[Any, Problem, int, OnEpoch | None], Fitted]:
+        """Return ``Functions.fit``; imports torch."""
+        return self.functions().fit
+
+    @property
+    def refit(self) -> Callable[[Any, Problem, int, EpochRecord], dict[str, np.ndarray]]:
+        """Return ``Functions.refit``; imports torch."""
+        return self.functions().refit
+
+
+def _by_steps(head: Callable[[Any, int, int], SequenceHead]) -> Functions:
+    """Return what a head does that is trained by gradient steps, alone or as an ensemble."""
+    from heads.architectures.ensemble import build_members
+    from heads.training.trainer import fit_by_steps, refit_by_steps
+
     build = partial(build_members, head)
-    fit, refit = partial(fit_by_steps, build), partial(refit_by_steps, build)
-    return HeadType(name, settings, layouts, summary, build, fit, refit)
+    return Functions(build, partial(fit_by_steps, build), partial(refit_by_steps, build))
 
+
+def _logistic() -> Functions:
+    from heads.architectures.logistic import LogisticHead, fit_logistic, refit_logistic
+
+    return Functions(LogisticHead, fit_logistic, refit_logistic)
+
+
+def _knn() -> Functions:
+    from heads.architectures.knn import KnnHead, fit_knn, refit_knn
+
+    return Functions(KnnHead, fit_knn, refit_knn)
+
+
+def _mlp() -> Functions:
+    from heads.architectures.mlp import MlpHead
+
+    return _by_steps(MlpHead)
+
+
+def _meanmax() -> Functions:
+    from heads.architectures.meanmax import MeanMaxHead
+
+    return _by_steps(MeanMaxHead)
+
+
+def _cnn() -> Functions:
+    from heads.architectures.cnn import CnnHead
+
+    return _by_steps(CnnHead)
+
+
+def _attention() -> Functions:
+    from heads.architectures.attention import AttentionHead
+
+    return _by_steps(AttentionHead)
+
+
+def _cnn_lstm() -> Functions:
+    from heads.architectures.cnn_lstm import CnnLstmHead
+
+    return _by_steps(CnnLstmHead)
+
+
+def _lstm() -> Functions:
+    from heads.architectures.lstm import LstmHead
+
+    return _by_steps(LstmHead)
+
+
+SEQUENCES = (TOKENS, SENTENCES)
 
 HEADS: dict[str, HeadType] = {
     head.name: head
     for head in (
         HeadType(
-            name="logistic",
-            settings=LogisticSettings,
-            layouts=(POOLED,),
-            summary=(
+            "logistic",
+            LogisticSettings,
+            (POOLED,),
+            (
                 "the best linear classifier of one vector per text; the first thing to try",
-                "a second or two; (D + 1) C parameters; never gets stuck, needs no tuning",
+                "the quickest, a second or two; never gets stuck and needs no tuning",
             ),
-            build=LogisticHead,
-            fit=fit_logistic,
-            refit=refit_logistic,
+            _logistic,
             step="value of c",
             words=True,
         ),
-        _by_steps(
-            name="cnn",
-            settings=CnnSettings,
-            layouts=(TOKENS, SENTENCES),
-            summary=(
-                "finds telling words and short phrases anywhere; usually the most accurate",
-                "about ten seconds for 5,000 short texts; time grows with the text's length",
+        HeadType(
+            "knn",
+            KnnSettings,
+            (POOLED,),
+            (
+                "the nearest training texts vote; shows what the vectors know untrained",
+                "no training, but it keeps a vector per training text and compares with all",
             ),
-            head=CnnHead,
+            _knn,
+            step="value of k",
         ),
-        _by_steps(
-            name="lstm",
-            settings=LstmSettings,
-            layouts=(TOKENS, SENTENCES),
-            summary=(
-                "reads the vectors in order, forwards and backwards; for where order matters",
-                "two to three times the time of cnn, since its steps wait for one another",
+        HeadType(
+            "mlp",
+            MlpSettings,
+            (POOLED,),
+            (
+                "dense layers over one vector per text; where logistic is too simple",
+                "a few seconds; its many parameters overfit small data",
             ),
-            head=LstmHead,
+            _mlp,
         ),
-        _by_steps(
-            name="cnn_lstm",
-            settings=CnnLstmSettings,
-            layouts=(TOKENS, SENTENCES),
-            summary=(
+        HeadType(
+            "meanmax",
+            MeanMaxSettings,
+            SEQUENCES,
+            (
+                "a linear layer over the mean and the maximum of a text's vectors",
+                "the cheapest over sequences; the order of the vectors does not count",
+            ),
+            _meanmax,
+        ),
+        HeadType(
+            "cnn",
+            CnnSettings,
+            SEQUENCES,
+            (
+                "finds telling words and short phrases anywhere in the text",
+                "about ten seconds for 5,000 short texts; time grows with the texts' length",
+            ),
+            _cnn,
+        ),
+        HeadType(
+            "attention",
+            AttentionSettings,
+            SEQUENCES,
+            (
+                "learns which vectors matter, in three averaged heads; mostly the best",
+                "about as long as cnn; members=1 takes a third and is a bit less accurate",
+            ),
+            _attention,
+        ),
+        HeadType(
+            "cnn_lstm",
+            CnnLstmSettings,
+            SEQUENCES,
+            (
                 "phrases first, then their order; with wide windows for texts of any length",
                 "between cnn and lstm; a window of w vectors makes the LSTM w times shorter",
             ),
-            head=CnnLstmHead,
-        ),
-        _by_steps(
-            name="attention",
-            settings=AttentionSettings,
-            layouts=(TOKENS, SENTENCES),
-            summary=(
-                "learned queries weigh the vectors, three times over; mostly as good as any",
-                "as many products an epoch as cnn; members=1 has a third, a bit less accurate",
-            ),
-            head=AttentionHead,
-        ),
-        _by_steps(
-            name="meanmax",
-            settings=MeanMaxSettings,
-            layouts=(TOKENS, SENTENCES),
-            summary=(
-                "a linear layer over mean and maximum of the vectors; what order must beat",
-                "the cheapest over sequences; (2 D + 1) C parameters",
-            ),
-            head=MeanMaxHead,
-        ),
-        _by_steps(
-            name="mlp",
-            settings=MlpSettings,
-            layouts=(POOLED,),
-            summary=(
-                "dense layers over one vector per text; where logistic is too simple",
-                "a few seconds; (D + 1) units and more parameters, overfits small data",
-            ),
-            head=MlpHead,
+            _cnn_lstm,
         ),
         HeadType(
-            name="knn",
-            settings=KnnSettings,
-            layouts=(POOLED,),
-            summary=(
-                "the nearest training texts vote; shows what the vectors know untrained",
-                "no training; stores a vector per training text and compares with all of them",
+            "lstm",
+            LstmSettings,
+            SEQUENCES,
+            (
+                "reads the vectors in order, forwards and backwards; for where order matters",
+                "the slowest: two to three times the time of cnn, since each step waits for "
+                "the one before",
             ),
-            build=KnnHead,
-            fit=fit_knn,
-            refit=refit_knn,
-            step="value of k",
+            _lstm,
         ),
     )
 }
+"""The heads, those whose training takes the least time first."""
 
 
 WORDS_ALONE = "logistic"
@@ -182,7 +254,9 @@ def head_type(name: str) -> HeadType:
         SettingError: there is no such head; the message lists the heads.
     """
     if name not in HEADS:
-        raise SettingError(f"no head is called {name!r}; choose one of: {listed(HEADS)}")
+        raise SettingError(
+            f"no head is called {name!r}{meant(name, HEADS)}; choose one of: {listed(HEADS)}"
+        )
     return HEADS[name]
 
 
@@ -246,7 +320,8 @@ def make_settings(name: str, overrides: Mapping[str, object]) -> HeadSettings:
         if setting not in known:
             choices = listed(known, len(known))
             raise SettingError(
-                f"head {name} has no setting {setting!r}; choose from: {choices}"
+                f"head {name} has no setting {setting!r}{meant(setting, known)}; choose "
+                f"from: {choices}"
             )
     values = {setting: _split(settings, setting, overrides[setting]) for setting in overrides}
     try:

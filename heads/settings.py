@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from heads.class_weights import RULES as WEIGHT_RULES
 from heads.class_weights import parse_weights
+
+Initial = Literal["default", "orthogonal"]
+DenseInitial = Literal["default", "orthogonal", "he_uniform", "normal"]
+"""Initial weights of LSTM and of dense layers."""
+
+Pooling = Literal["last", "max", "mean"]
+"""Of the states of an LSTM."""
+
+Units = tuple[Annotated[int, Field(ge=1, le=65536)], ...]
+"""Units of each of several layers."""
 
 
 class HeadSettings(BaseModel):
@@ -43,8 +53,8 @@ class TrainingSettings(HeadSettings):
     )
     schedule: Literal["cosine", "one_cycle", "constant"] = Field(
         "cosine",
-        description="how the step size goes on after the warm-up; one_cycle: rises along a "
-        "cosine too, from a 25th",
+        description="how the step size goes on after it has risen; one_cycle: it rises along "
+        "a cosine, too",
     )
     averaging: float = Field(
         0.99,
@@ -107,4 +117,51 @@ class SequenceSettings(TrainingSettings):
         ge=0,
         le=100_000,
         description="maximum vectors used per text, also in prediction; 0: all",
+    )
+
+
+class DenseSettings(HeadSettings):
+    """Settings of the dense layers before the output layer."""
+
+    dense: Units = Field(
+        (),
+        max_length=64,
+        description="units of dense layers before the last one; empty: none",
+        examples=["128,64"],
+    )
+    dense_activation: Literal["relu", "elu", "tanh", "sigmoid", "gelu"] = Field(
+        "relu", description="of the dense layers"
+    )
+    dense_norm: bool = Field(
+        False, description="batch normalisation after the activation of each dense layer"
+    )
+    dense_init: DenseInitial = Field(
+        "default", description="initial weights of the dense layers"
+    )
+    dense_std: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+        (0.05,),
+        min_length=1,
+        description="deviation of dense_init=normal: one for all layers, or one per layer",
+    )
+
+    @field_validator("dense_std")
+    @classmethod
+    def _one_each(cls, value: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        layers = len(info.data.get("dense", ()))
+        if len(value) not in (1, layers):
+            raise ValueError(f"{len(value)} values for {layers} dense layers")
+        return value
+
+
+class RecurrentSettings(HeadSettings):
+    """Settings of the LSTM layers of every recurrent head."""
+
+    recurrent_dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the hidden state dropped, the same units at every step",
+    )
+    init: Initial = Field(
+        "default", description="initial input and recurrent weights of each gate of an LSTM"
     )

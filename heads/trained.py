@@ -184,7 +184,7 @@ def fit(
             history=history,
             best_epoch=best,
             words=model,
-            word_c=history[best - 1].learning_rate,
+            word_c=history[best - 1].value,
         )
     if vectors is None or words is None:
         return vectors or words  # type: ignore[return-value]  # tables hold one at least

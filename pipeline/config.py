@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from features.corpus.corpus import Columns
+from features.corpus.corpus import SPLITS, Columns
 from features.corpus.source import HubName, Source, parse_source
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.options import EncoderOptions, VectorOptions
@@ -16,21 +16,32 @@ from features.errors import SettingError
 from features.options import Options, option
 from features.output import check_output
 from features.storage.location import Location, local_path, parse_location
-from features.storage.remote import RemotePath
-from features.tables import join_layout, parse_layout
+from features.tables import join_layout
 from features.vectors.spec import LAYOUTS
 from features.vectors.table import POOLED
 from features.words.table import WORDS
 from heads.presets import check_head, find_preset
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "emotions.csv"
+
+def _example() -> Path:
+    """Return where the example corpus is: in a wheel beside this file, else in the checkout."""
+    folder = Path(__file__).resolve().parent
+    packaged = folder / "examples" / "emotions.csv"  # setup.py puts it there
+    return packaged if packaged.exists() else folder.parent / "examples" / packaged.name
+
+
+EXAMPLE = _example()
 
 MOST_MEMORY = 1e9
 """Gigabytes; so much is in no machine, and bytes of it are a number that can be counted."""
 
 NEAR, RANDOM = "near", "random"
-SPLITS = (NEAR, RANDOM)
+RULES = (NEAR, RANDOM)
 """What a split made here keeps on one side: near-copies, or only texts that fold alike."""
+
+
+ENCODING, PLACES = "Encoding", "Where things are kept"
+"""Titles of options in the help."""
 
 
 def check_memory(gigabytes: float) -> None:
@@ -46,41 +57,44 @@ def check_memory(gigabytes: float) -> None:
 class VectorConfig(EncoderOptions, VectorOptions):
     """Which vectors: the encoder, what is taken from it, and where it is done and stored."""
 
-    GROUP: ClassVar = "encoder"
+    GROUP: ClassVar = ENCODING
 
     encoder: str = option(
         EMBEDDED,
-        "encoder: a folder, or a hub id such as owner/name or owner/name@revision",
+        "encode with this model: a folder, or a hub id such as owner/name or "
+        "owner/name@revision",
         metavar="NAME",
-        otherwise=f"{EMBEDDED}, embedded",
+        otherwise=f"the embedded {EMBEDDED}, which reads English",
     )
     layers: str | None = option(
         None,
-        "hidden states of the tokens layout; 0 is the embeddings, -1 the last",
+        "take the token vectors from these hidden states; 0 is the embeddings, -1 the last",
         metavar="N[,N]",
-        otherwise="two thirds up",
+        otherwise="that at two thirds of the depth",
     )
     cache: Location = option(
         Path("cache"),
-        "folder of the feature store, here or on object storage (s3://...)",
+        "keep the vectors in this folder, here or on object storage (s3://...)",
         metavar="FOLDER",
+        group=PLACES,
         parse=parse_location,
     )
     devices: str | None = option(
         None,
-        "devices that encode, one process each: cpu, cpu*N, cuda, cuda:N",
+        "encode on these devices, with one process each: cpu, cpu*N, cuda, cuda:N",
         metavar="NAME[,NAME]",
         check=parse_devices,
         otherwise="a GPU if there is one, in this process",
     )
     memory: float | None = option(
         None,
-        "memory that the vectors may take; more are read from a file in the cache, with the "
-        "same results",
+        "keep vectors in up to so much memory; more are read from a file in the cache, with "
+        "the same results",
         metavar="GB",
         parse=float,
         check=check_memory,
         otherwise="half of what is available",
+        group=PLACES,
     )
 
     def __post_init__(self) -> None:
@@ -101,27 +115,72 @@ class DataConfig(Options):
     ``split_seed`` is not the training seed, so that runs with other seeds stay comparable.
     """
 
-    GROUP: ClassVar = "data"
+    GROUP: ClassVar = "Reading the data"
 
     data: Source = option(
         EXAMPLE,
-        "labelled texts: CSV, TSV, JSON Lines or Parquet, each optionally .gz, or a folder of "
-        "Parquet, here or on object storage (s3://...), or hub:owner/name",
+        "read the labelled texts from this file: CSV, TSV, JSON Lines or Parquet, each "
+        "optionally .gz, or a folder of Parquet, here or on object storage (s3://...), or "
+        "hub:owner/name",
         metavar="FILE",
         parse=parse_source,
-        otherwise="the example",
+        otherwise="the example corpus",
     )
     columns: Columns = field(default_factory=Columns)
     skip_empty: bool = option(False, "leave out rows without a text or label")
     split: str = option(
         NEAR,
-        f"one of {', '.join(SPLITS)}: what a split made here keeps on one side, near-copies or "
-        "only texts that are equal but for case and spacing",
+        "keep on one side of a split made here: near, whatever is nearly copied; random, only "
+        "texts that are equal but for case and spacing",
         metavar="RULE",
-        choices=SPLITS,
+        choices=RULES,
+        group=SPLITS,
     )
     split_seed: int = option(
-        0, "seed of the split, where the data has no split column", metavar="N", parse=int
+        0,
+        "draw the split from this seed, where the data has no split column",
+        metavar="N",
+        parse=int,
+        group=SPLITS,
+    )
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+    """``["units=64", "dropout=0.2"]`` -> a dict. The last of two equal names wins.
+
+    Raises:
+        SettingError: a pair without ``=`` or without a name.
+    """
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise SettingError(f"--set takes NAME=VALUE, such as units=64; got {pair!r}")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def settings_option(whose: str) -> Mapping[str, object]:
+    """Return the field of the settings of a head that differ from its own."""
+    no_settings: Mapping[str, object] = {}
+    return option(
+        no_settings,
+        f"change settings of the {whose}, such as epochs=5; manyheads heads NAME lists them",
+        name="set",
+        metavar="NAME=VALUE",
+        several=parse_settings,
+    )
+
+
+def plot_option(name: str, words: str) -> Path | None:
+    """Return the field of a picture to draw.
+
+    Args:
+        name: of the file where none is named.
+        words: the help.
+    """
+    return option(
+        Path(name), f"{words} as this PNG, or none", metavar="FILE", parse=local_path, none=True
     )
 
 
@@ -130,25 +189,40 @@ class ExperimentConfig:
     """One whole experiment; everything needed to repeat it.
 
     Attributes:
-        head: name of the head.
-        preset: name of a preset of that head, or None.
+        head: name of the head; '' is made that of the preset, or ``HEAD``.
+        preset: name of a preset of that head, or None; an alias is made its name.
         settings: those of the head that differ from its defaults, or from the preset, as text
             or values.
     """
 
+    GROUP: ClassVar = "What is trained"
+    HEAD: ClassVar = "logistic"
+
     data: DataConfig = field(default_factory=DataConfig)
     vectors: VectorConfig = field(default_factory=VectorConfig)
-    head: str = "logistic"
-    preset: str | None = None
+    head: str = option(
+        "",
+        "train this classifier; manyheads heads lists them",
+        metavar="NAME",
+        otherwise="the preset's, or logistic",
+    )
+    preset: str | None = option(
+        None,
+        "train a published system, such as A1, or long, ours for long texts; manyheads heads "
+        "presets lists them",
+        metavar="NAME",
+    )
     layout: str | None = option(
         None,
-        f"layout of the vectors, one of {', '.join(LAYOUTS)}; {WORDS}, which need no encoder; "
-        f"or both, such as {join_layout(POOLED, True)}",
+        f"train on vectors in this layout, one of {', '.join(LAYOUTS)}; on {WORDS}, which need "
+        f"no encoder; or on both, such as {join_layout(POOLED, True)}",
         metavar="NAME[,NAME]",
         otherwise="the head's natural one",
     )
-    settings: Mapping[str, object] = field(default_factory=dict)
-    seed: int = option(0, "seed of every random choice of the training", metavar="N", parse=int)
+    settings: Mapping[str, object] = settings_option("head or preset")
+    seed: int = option(
+        0, "draw every random choice of the training from this seed", metavar="N", parse=int
+    )
     seeds: int = option(
         1,
         "train with N seeds, --seed and those after it, and report mean and spread",
@@ -157,7 +231,7 @@ class ExperimentConfig:
     )
     folds: int = option(
         0,
-        "deal the texts into K folds and test each once",
+        "divide the texts into K folds and test each of them once",
         metavar="K",
         parse=int,
         otherwise="one split",
@@ -167,9 +241,14 @@ class ExperimentConfig:
         "train, validate and test on the texts that a finished run did, for a fair comparison "
         "or a blend",
         metavar="RUN",
+        group=SPLITS,
     )
     runs: Path = option(
-        Path("runs"), "folder in which run folders stand", metavar="FOLDER", parse=local_path
+        Path("runs"),
+        "keep run folders in this folder",
+        metavar="FOLDER",
+        parse=local_path,
+        group=PLACES,
     )
 
     def __post_init__(self) -> None:
@@ -189,10 +268,14 @@ class ExperimentConfig:
                 f"--split-of {self.split_of} takes the sides of that run: leave --split, "
                 "--split-seed and --group-column out"
             )
-        if self.preset is not None:
-            check_head(self.head, self.preset)
-        if self.layout is not None:
-            parse_layout(self.layout)
+        preset = None if self.preset is None else find_preset(self.preset)
+        # The fields of a frozen dataclass can be completed in this way alone.
+        if preset:
+            object.__setattr__(self, "preset", preset.name)
+        if not self.head:
+            object.__setattr__(self, "head", preset.head if preset else self.HEAD)
+        if preset:
+            check_head(self.head, preset.name)
 
     def overrides(self, classes: int) -> dict[str, object]:
         """What differs from the head's defaults for C ``classes``: the preset first."""
@@ -205,21 +288,6 @@ class ExperimentConfig:
         if Path(self.vectors.encoder).is_dir():
             values["vectors"]["encoder"] = str(Path(self.vectors.encoder).absolute())
         return values
-
-
-def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
-    """``["units=64", "dropout=0.2"]`` -> a dict. The last of two equal names wins.
-
-    Raises:
-        SettingError: a pair without ``=`` or without a name.
-    """
-    settings = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
-            raise SettingError(f"--set takes NAME=VALUE, such as units=64; got {pair!r}")
-        settings[name.strip()] = value.strip()
-    return settings
 
 
 def check_plot(path: Path, data: DataConfig, vectors: VectorConfig) -> None:
@@ -235,9 +303,9 @@ def check_plot(path: Path, data: DataConfig, vectors: VectorConfig) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
+    if isinstance(value, Location):
         return str(value.absolute())
-    if isinstance(value, (RemotePath, HubName)):
+    if isinstance(value, HubName):
         return str(value)
     if is_dataclass(value):
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}

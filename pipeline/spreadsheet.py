@@ -12,6 +12,12 @@ ESCAPE, KEEP = "escape", "keep"
 FORMULAS = (ESCAPE, KEEP)
 """What to do about such cells."""
 
+FORMULAS_WORDS = (
+    "escape by an apostrophe, or keep as they are, texts and labels in a .csv or .tsv that a "
+    "spreadsheet would run, since they begin with = + - @"
+)
+"""The help of the option."""
+
 FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """How a formula begins; the last four are the wide forms that some locales take too."""
 

@@ -24,6 +24,9 @@ from features.options import option
 
 DEFAULT_SPLIT = "split"
 
+SPLITS = "Splits"
+"""Title of the options that decide who trains, validates and tests."""
+
 Cell = TypeVar("Cell")
 
 
@@ -43,24 +46,26 @@ class Columns:
     """
 
     text: str = option(
-        "text", "column that holds the texts", name="text_column", metavar="NAME"
+        "text", "read the texts from this column", name="text_column", metavar="NAME"
     )
     label: str | None = option(
-        "label", "column that holds the labels", name="label_column", metavar="NAME"
+        "label", "read the labels from this column", name="label_column", metavar="NAME"
     )
     split: str | None = option(
         DEFAULT_SPLIT,
-        "column that holds train, validation or test per row, if there is one; none: leave it "
-        "unread",
+        "take from this column, if there is one, whether a row is train, validation or test; "
+        "none leaves it unread",
         name="split_column",
         metavar="NAME",
         none=True,
+        group=SPLITS,
     )
     group: str | None = option(
         None,
-        "rows with equal values in this column stay on one side, such as one author's",
+        "keep rows with equal values in this column on one side, such as one author's",
         name="group_column",
         metavar="NAME",
+        group=SPLITS,
     )
 
     def __post_init__(self) -> None:

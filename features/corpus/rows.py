@@ -13,7 +13,7 @@ from typing import Any
 
 from features.corpus.source import Source
 from features.errors import CorpusError
-from features.messages import clipped, listed
+from features.messages import clipped, listed, meant
 from features.storage.location import Location
 
 
@@ -61,8 +61,9 @@ def check_columns(
     check_repeated(source, names, wanted)
     for column in wanted:
         if column.required and column.name not in names:
+            near = meant(column.name, names)
             raise CorpusError(
-                f"{source}: no column {column.name!r}; the columns are "
+                f"{source}: no column {column.name!r}{near}; the columns are "
                 f"{listed(clipped(name) for name in names)}; choose one with {column.option}"
             )
 

@@ -10,7 +10,6 @@ import codecs
 import difflib
 import gzip
 import io
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +19,8 @@ from typing import IO, NoReturn, cast
 from features.corpus.signatures import HEAD_BYTES, ICONV, foreign, unmarked_utf
 from features.errors import CorpusError
 from features.messages import listed
-from features.storage.location import Location
-from features.storage.remote import RemotePath
+from features.storage.location import Location, on_disk
+from features.storage.storage import storage_of
 
 GZIP_SUFFIX = ".gz"
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -64,13 +63,9 @@ def check_file(path: Location) -> None:
                 f"{path}: is no regular file but a pipe or a device; texts are read more than "
                 "once, so write them to a file first"
             )
-        if isinstance(path, Path) and path.is_symlink():
-            raise CorpusError(
-                f"{path}: is a symbolic link to {os.readlink(path)}, which is not there; "
-                "link it anew, or name the file itself"
-            )
-        if isinstance(path, RemotePath) and not path.bucket.exists():
-            raise CorpusError(f"{path}: no such bucket {path.bucket.name!r}; check the name")
+        reason = storage_of(path.parent).why_missing(path.name)
+        if reason:
+            raise CorpusError(f"{path}: {reason}")
         folder_exists = path.parent.is_dir()
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         what = getattr(error, "strerror", None) or str(error)
@@ -108,8 +103,7 @@ def open_bytes(path: Location) -> IO[bytes]:
     """Return the bytes of ``path``, unpacked."""
     if not is_gzipped(path):
         return path.open("rb")
-    packed = path.open("rb") if isinstance(path, RemotePath) else path
-    return cast(IO[bytes], gzip.open(packed))
+    return cast(IO[bytes], gzip.open(on_disk(path) or path.open("rb")))
 
 
 @contextmanager

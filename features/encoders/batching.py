@@ -98,8 +98,8 @@ def run_batches(
     Args:
         lengths: (N,) as for ``token_budget_batches``.
         budget: tokens per batch to begin with, padding included.
-        run: does the work of one batch, given its positions; one that raises that it is out
-            of memory must leave nothing behind, since its texts come again.
+        run: does the work of one batch, given its positions. If it raises an out-of-memory
+            error it must leave nothing behind, since its texts are run again.
         describe: names a text by its position, for the message that refuses it.
         unpadded: as for ``token_budget_batches``.
         enough: called after each batch but the last with the share of the tokens that is
@@ -113,7 +113,7 @@ def run_batches(
         DeviceMemoryError: a text does not fit by itself.
     """
     batches = deque(token_budget_batches(lengths, budget, unpadded))
-    through, total = 0, int(lengths.sum())
+    done, total = 0, int(lengths.sum())
     while batches:
         if limit and len(batches[0]) > limit.texts:
             rest = np.concatenate(batches)
@@ -126,8 +126,8 @@ def run_batches(
             batches.popleft()
             if limit:
                 limit.note(len(rows), time.perf_counter() - start)
-            through += int(lengths[rows].sum())
-            if batches and enough(through / total):
+            done += int(lengths[rows].sum())
+            if batches and enough(done / total):
                 break
             continue
         if len(rows) == 1:
@@ -136,7 +136,7 @@ def run_batches(
                 "encode on another device (--devices, where a command takes it), or leave this "
                 "text out"
             )
-        # A last batch may lie far below the budget: half of that would be the same again.
+        # The last batch may be far below the budget; half the budget would not make it smaller.
         budget = min(budget, len(rows) * int(lengths[rows].max())) // 2
         rest = np.concatenate(batches)
         parts = token_budget_batches(lengths[rest], budget, unpadded)

@@ -1,8 +1,8 @@
 """Chain: a model run by sentence-transformers, with its own preprocessing and modules.
 
-It is used only for models whose pooling is not proven equal to this project's
-(``features.encoders.description.stack``). Batches, windows and precision are this project's in
-both cases.
+Only models need it whose pooling this project does not compute itself
+(``features.encoders.description.stack``). Batches, windows and precision work the same for all
+models.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from features.encoders.tokens import Ids
 from features.errors import EncoderError
 from features.messages import listed
 
-AT_ONCE = 64
-"""Texts that are tokenized together; the library pads them to the longest."""
+BATCH_TEXTS = 64
+"""Texts that are tokenized together; the library pads them to the longest of them."""
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-UNCUT = {part: {"truncation": False, "max_length": None} for part in ("text", "common")}
+WITHOUT_TRUNCATION = {
+    part: {"truncation": False, "max_length": None} for part in ("text", "common")
+}
 
 
 def load_library(model: EncoderModel, device: str) -> Any:
@@ -37,29 +39,29 @@ def load_library(model: EncoderModel, device: str) -> Any:
         DeviceMemoryError: it does not fit in the memory of the device.
     """
     with loading(model, torch.device(device)):
-        # Imported here alone: 2 seconds, and only unusual models need it.
+        # Imported only here: it takes 2 seconds, and only unusual models need it.
         from sentence_transformers import SentenceTransformer
 
-        whole = SentenceTransformer(
+        library = SentenceTransformer(
             str(model.folder),
             device=device,
             local_files_only=True,
             trust_remote_code=model.trust_remote_code,
             model_kwargs={"dtype": torch.float32, "use_safetensors": True},
         )
-        tokenizer = whole.tokenizer
+        tokenizer = library.tokenizer
         if not isinstance(tokenizer, transformers.PreTrainedTokenizerBase):
             raise EncoderError(
                 f"the encoder {model.name!r} has no tokenizer of transformers, so its texts "
                 "cannot be batched here; choose another with --encoder"
             )
-        if tokenizer.pad_token is None:  # which the library wants even of one text alone
+        if tokenizer.pad_token is None:  # which the library needs even for a single text
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         _check_limit(model, tokenizer.model_max_length)
-        # Where the library has no limit, or one beyond what the model can take.
+        # The library may have no limit, or one above what the model can take.
         tokenizer.model_max_length = min(tokenizer.model_max_length, model.max_length)
-        steady(whole.float().eval()[0])
-        return whole
+        steady(library.float().eval()[0])
+        return library
 
 
 class Chain:
@@ -70,20 +72,21 @@ class Chain:
         device: a torch device.
 
     Raises:
-        EncoderError: it cannot be loaded, or lacks weights.
+        EncoderError: it cannot be loaded, or weights are missing.
         DeviceMemoryError: it does not fit in the memory of the device.
 
     Attributes:
         tokenizer: the library's.
-        transformer: the transformer inside; None where its code is the model's own and shows
-            none.
+        transformer: the transformer inside; None if the model's own code does not show it.
     """
 
     def __init__(self, model: EncoderModel, device: torch.device) -> None:
         self._model = model
-        self._whole = load_library(model, str(device))
-        self.tokenizer = self._whole.tokenizer
-        inner = getattr(self._whole[0], "model", getattr(self._whole[0], "auto_model", None))
+        self._library = load_library(model, str(device))
+        self.tokenizer = self._library.tokenizer
+        inner = getattr(
+            self._library[0], "model", getattr(self._library[0], "auto_model", None)
+        )
         known = isinstance(inner, transformers.PreTrainedModel)
         self.transformer = inner if known else None
         self._extras: dict[str, dict[str, Any]] = {}
@@ -92,9 +95,7 @@ class Chain:
                 self._check_complete(inner)
 
     def _check_complete(self, inner: Any) -> None:
-        """Load a second time to see which weights are missing, which the library does not
-        report.
-        """
+        """Load the model again to see which weights are missing: the library does not say."""
         _, report = type(inner).from_pretrained(
             self._model.transformer,
             config=inner.config,
@@ -103,41 +104,39 @@ class Chain:
             trust_remote_code=self._model.trust_remote_code,
             output_loading_info=True,
         )
-        pooler = "pooler_output" in str(getattr(self._whole[0], "modality_config", ""))
+        pooler = "pooler_output" in str(getattr(self._library[0], "modality_config", ""))
         check_complete(self._model, report["missing_keys"], ignored="" if pooler else "pooler.")
 
     def tokenized(
         self, texts: Sequence[str], prompt: str, *, cut: bool
     ) -> tuple[Ids, Ids | None]:
-        """Return token ids of each text behind a prompt, and segment ids where the model has
-        them.
+        """Return the token ids of each text after a prompt, and segment ids if there are any.
 
         Args:
-            cut: whether at the library's limit, or not at all.
+            cut: whether to truncate at the library's limit; False: not at all.
 
         Raises:
             EncoderError: the preprocessing fails, or gives more than tokens.
         """
         ids: Ids = []
         types: Ids | None = None
-        for start in range(0, len(texts), AT_ONCE):
-            features = self._preprocess(list(texts[start : start + AT_ONCE]), prompt, cut)
-            kept = features["attention_mask"].bool()
-            ids += [
-                row[own].tolist() for row, own in zip(features["input_ids"], kept, strict=True)
-            ]
+        for start in range(0, len(texts), BATCH_TEXTS):
+            features = self._preprocess(list(texts[start : start + BATCH_TEXTS]), prompt, cut)
+            masks = features["attention_mask"].bool()
+            ids += _unpadded(features["input_ids"], masks)
             if "token_type_ids" in features:
-                rows = zip(features["token_type_ids"], kept, strict=True)
-                types = (types or []) + [row[own].tolist() for row, own in rows]
+                types = (types or []) + _unpadded(features["token_type_ids"], masks)
         return ids, types
 
     def _preprocess(self, texts: list[str], prompt: str, cut: bool) -> dict[str, Any]:
         with running(self._model):
             try:
-                options = {} if cut else {"processing_kwargs": UNCUT}
-                features = dict(self._whole.preprocess(texts, prompt=prompt or None, **options))
-            except TypeError:  # a class of the model's own that has no such option
-                features = dict(self._whole.preprocess(texts, prompt=prompt or None))
+                options = {} if cut else {"processing_kwargs": WITHOUT_TRUNCATION}
+                features = dict(
+                    self._library.preprocess(texts, prompt=prompt or None, **options)
+                )
+            except TypeError:  # a class of the model itself, without that option
+                features = dict(self._library.preprocess(texts, prompt=prompt or None))
             tensors = {key for key, value in features.items() if isinstance(value, Tensor)}
             if "input_ids" not in tensors or not tensors <= set(INPUTS):
                 raise EncoderError(
@@ -154,22 +153,22 @@ class Chain:
     def vectors(self, inputs: dict[str, Tensor], prompt: str, precision: str) -> Tensor:
         """Return (B, D): the pooled vectors of a batch of token ids, padded on the right.
 
-        The transformer computes in ``precision``, the modules behind it in float32.
+        The transformer computes in ``precision``, the modules after it in float32.
 
         Raises:
             EncoderError: a module fails, or none gives a pooled vector.
         """
         kind = next(iter(inputs.values())).device.type
-        first, *behind = self._whole
+        first, *others = self._library
         with running(self._model):
             features = {**inputs, **self._extras[prompt]}
             with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
                 features = first(features)
             with torch.autocast(kind, enabled=False):
                 features = {key: _exact(value) for key, value in features.items()}
-                for module in behind:
+                for module in others:
                     features = module(features)
-            vectors: Tensor = features["sentence_embedding"][..., : self._whole.truncate_dim]
+            vectors: Tensor = features["sentence_embedding"][..., : self._library.truncate_dim]
         if vectors.shape[-1] != self._model.pooled_width:
             raise EncoderError(
                 f"the encoder {self._model.name!r} gives {vectors.shape[-1]} numbers per "
@@ -180,13 +179,18 @@ class Chain:
 
 
 def _check_limit(model: EncoderModel, limit: int) -> None:
-    """Refuse a limit that stands in no file, but in the code of the model's class."""
+    """Refuse a limit that only the code of the model's class states, and no file."""
     stated = read_object(model.transformer / "config.json", model.name)
     if model.max_length < limit < ENDLESS and not any(stated.get(key) for key in POSITIONS):
         raise EncoderError(
             f"config.json of the encoder {model.name!r} does not say how many tokens it sees, "
             f'and its library takes {limit}: write "max_position_embeddings": {limit} into it'
         )
+
+
+def _unpadded(rows: Tensor, masks: Tensor) -> Ids:
+    """Return the rows of (B, T) without padding, which masks (B, T) leave out."""
+    return [row[mask].tolist() for row, mask in zip(rows, masks, strict=True)]
 
 
 def _exact(value: Any) -> Any:

@@ -49,7 +49,7 @@ def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, An
             output_loading_info=True,
         )
         check_complete(model, report["missing_keys"], ignored="pooler.")
-        # Counted lengths are the whole text's; the cut is made where it is counted.
+        # Lengths are those of whole texts; truncation is done where they are counted.
         tokenizer.model_max_length = 10**9
         steady(transformer.eval().to(device))
         return tokenizer, transformer
@@ -64,13 +64,13 @@ def takes(transformer: Any, name: str) -> bool:
 
 
 def shows_layers(transformer: Any) -> bool:
-    """Whether a forward pass can give all hidden states: code of a model's own may not."""
+    """Return whether a forward pass can give all hidden states; a model's own code may not."""
     own = type(transformer).__module__.startswith("transformers_modules.")
     return transformer is not None and (not own or takes(transformer, "output_hidden_states"))
 
 
 def check_shows_layers(model: EncoderModel, transformer: Any) -> None:
-    """Refuse to take hidden states of a model that shows none. Raises ``EncoderError``."""
+    """Raise ``EncoderError`` if a model does not give its hidden states."""
     if not shows_layers(transformer):
         raise EncoderError(
             f"the encoder {model.name!r} has Python code of its own that shows no hidden "
@@ -81,18 +81,18 @@ def check_shows_layers(model: EncoderModel, transformer: Any) -> None:
 def steady(module: torch.nn.Module) -> None:
     """Switch every BigBird in a module to full attention.
 
-    Its sparse attention is random, and stops for good at the first text that is too short for
-    it, so a text's vectors would change from run to run.
+    Its sparse attention is random. It is also switched off for good by the first text that is
+    too short for it. So the vectors of a text would change from run to run.
     """
     for each in module.modules():
         choose: Any = getattr(each, "set_attention_type", None)
         if choose is not None:
             choose("original_full")
-            break  # it sets those inside of it
+            break  # this also switches the modules inside
 
 
 def check_complete(model: EncoderModel, missing: Any, ignored: str) -> None:
-    """Raise an error if weights of a transformer are missing, which would be random.
+    """Raise an error if weights of a transformer are missing: they would be random.
 
     Args:
         model: which encoder.
@@ -168,15 +168,15 @@ def running(model: EncoderModel) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, with the next where it announces that.
+    """Return the first line of an error's message, or two if the first ends with a colon.
 
-    Where there is no message it is the type of the error.
+    If there is no message, return the type of the error.
     """
     if "ignore_mismatched_sizes" in str(error):
         return "its weights have other shapes than its config.json states"
     lines = str(error).strip().split("\n")
-    said = lines[:2] if lines[0].endswith(":") else lines[:1]
-    return " ".join(" ".join(said).split()) or type(error).__name__
+    first = lines[:2] if lines[0].endswith(":") else lines[:1]
+    return " ".join(" ".join(first).split()) or type(error).__name__
 
 
 def _remedy(model: EncoderModel, error: Exception) -> str:
@@ -186,9 +186,9 @@ def _remedy(model: EncoderModel, error: Exception) -> str:
             "it comes with Python code of its own, which is not run: pass --trust-remote-code "
             "if you have read it and trust it"
         )
-    said = str(error)
-    named = re.search(r"pip install (?:-U )?([A-Za-z][\w.-]*)", said) or re.search(
-        r"install ([A-Za-z][\w.-]*) to use", said
+    message = str(error)
+    named = re.search(r"pip install (?:-U )?([A-Za-z][\w.-]*)", message) or re.search(
+        r"install ([A-Za-z][\w.-]*) to use", message
     )
     package = getattr(error, "name", None) or (named and named.group(1))
     if isinstance(error, ImportError) and package and not find_spec(package.partition(".")[0]):

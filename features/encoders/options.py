@@ -17,32 +17,30 @@ from features.vectors.spec import PRECISIONS, FeatureSpec, check_prompt
 class VectorOptions(Options):
     """What decides the vectors, beside the encoder, the layout and the layers."""
 
-    dtype: str = option(
-        "float16", "type in which the vectors are stored", choices=STORED_DTYPES
-    )
+    dtype: str = option("float16", "store the vectors in this type", choices=STORED_DTYPES)
     precision: str = option(
         AUTO,
-        "type of the encoder's matrix products",
+        "compute the encoder's matrix products in this type",
         choices=(AUTO, *PRECISIONS),
-        otherwise="auto, bfloat16 where it is faster",
+        otherwise="auto: bfloat16 where it is faster",
     )
     max_tokens: int | None = option(
         None,
-        "see up to N tokens of a text, through overlapping windows joined into one sequence",
+        "see up to N tokens of each text, through overlapping windows joined into one sequence",
         metavar="N",
         parse=int,
-        otherwise="cut at the encoder's limit",
+        otherwise="each text is cut at the encoder's limit",
     )
     language: str = option(
         LANGUAGE,
-        "language whose rules end the sentences, such as de or zh; without effect in other "
-        "layouts",
+        "end sentences by the rules of this language, such as de or zh; it decides nothing in "
+        "layouts other than sentences",
         metavar="CODE",
         check=check_language,
     )
     prompt: str | None = option(
         None,
-        'put this text before every text, such as "query: " for e5; "" puts none',
+        'put these words before every text, such as "query: " for e5; "" puts none',
         metavar="TEXT",
         check=check_prompt,
         otherwise="the encoder's own",
@@ -79,9 +77,9 @@ class EncoderOptions(Options):
     )
     backend: str = option(
         AUTO,
-        "library that runs the encoder",
+        "run the encoder with this library",
         choices=BACKENDS,
-        otherwise="auto, the faster one of those installed",
+        otherwise="auto: the fastest of those installed",
     )
     trust_remote_code: bool = option(
         False, "run the Python code that comes with the encoder: only if you have read it"

@@ -24,16 +24,15 @@ XLNET = "xlnet"
 def forward_flops(
     config: Mapping[str, Any], lengths: np.ndarray, counts: np.ndarray | None = None
 ) -> float:
-    """Return floating-point operations of one forward pass over sequences, without their
-    padding.
+    """Return the floating-point operations of one forward pass, without padding.
 
-    A layer takes 2 operations a token for each weight of its matrices, and 4 x T x D for the
+    A layer takes 2 operations per token for each weight of its matrices, and 4 x T x D for the
     two products of attention over T tokens. XLNet multiplies its relative positions as well.
 
     Args:
         config: the transformer's config.json.
-        lengths: (N,) tokens a sequence, special ones included.
-        counts: (N,) how many sequences of each length; None: one.
+        lengths: (N,) tokens per sequence, special tokens included.
+        counts: (N,) number of sequences of each length; None: one each.
 
     Raises:
         EncoderError: the configuration does not say how wide its layers are.
@@ -41,7 +40,7 @@ def forward_flops(
     width = _number(config, "hidden_size", "dim", "d_model")
     inner = _number(config, "intermediate_size", "hidden_dim", "d_inner")
     layers = _number(config, "num_hidden_layers", "n_layers", "n_layer")
-    # Keys for positions: two for each token, behind a matrix of their own.
+    # Keys for positions: two per token, with a matrix of their own.
     projections, products = (6, 8) if config.get("model_type") == XLNET else (4, 4)
     weights = projections * width**2 + 2 * width * inner
     tokens = lengths.astype(np.float64)
@@ -50,12 +49,11 @@ def forward_flops(
 
 
 def measured_peak(precision: str, device: str = "cpu") -> float:
-    """Return operations a second of square matrix products, as a rate held for a tenth of a
-    second.
+    """Return the operations per second of square matrix products, over a tenth of a second.
 
-    The best of several sizes counts: small ones lie in the processor's caches, large ones keep
-    a GPU busy. Takes under half a second; where one product would take longer than its share
-    of that, the larger sizes are left out.
+    The best of several sizes counts: small ones fit in the processor's caches, large ones keep
+    a GPU busy. It takes less than half a second; if one product would take longer than its
+    share of that, the larger sizes are left out.
 
     Args:
         precision: ``float32`` or ``bfloat16``.

@@ -7,7 +7,6 @@ marks of European languages and the full stops of Chinese and Japanese.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
 
 from features.errors import SettingError
 from features.messages import listed
@@ -49,6 +48,8 @@ def segmentation(language: str) -> str:
     Raises:
         SettingError: the splitter does not know the language.
     """
+    from importlib import metadata  # slow to import, and most commands need no version
+
     version = metadata.version("sentencex")
     # Patch releases change sentences too. The first version keeps the name that it had.
     name = "sentencex-1" if version == FIRST_SPLITTER else f"sentencex-{version}"
@@ -56,7 +57,7 @@ def segmentation(language: str) -> str:
 
 
 def language_of(rules: str) -> str:
-    """Return the language of a ``segmentation``; the default one where it names none.
+    """Return the language of a ``segmentation``; the default one if it names none.
 
     >>> language_of(segmentation("de")), language_of("")
     ('de', 'en')
@@ -71,39 +72,39 @@ def sentences(text: str, language: str = LANGUAGE) -> list[str]:
     >>> sentences("Dr. Smith left. Did he?")
     ['Dr. Smith left.', 'Did he?']
     """
-    # Imported here alone: a warm run only needs the name of the rules.
+    # Imported only here: a warm run only needs the name of the rules.
     import sentencex
 
-    found = [piece.strip() for piece in sentencex.segment(language, text)]
-    return [piece for piece in found if piece] or [text]
+    found = [sentence.strip() for sentence in sentencex.segment(language, text)]
+    return [sentence for sentence in found if sentence] or [text]
 
 
-def token_windows(text: str, offsets: list[tuple[int, int]], most: int) -> list[str]:
-    """Return an over-long text as overlapping windows of at most ``most`` tokens.
+def token_windows(text: str, offsets: list[tuple[int, int]], max_tokens: int) -> list[str]:
+    """Cut a text that is too long into overlapping windows.
 
     Args:
-        offsets: where each token of the text begins and ends, in characters; without
-            special tokens.
-        most: tokens per window, special ones not counted.
+        offsets: the start and end of each token in the text, in characters; without special
+            tokens.
+        max_tokens: maximum tokens per window, without special tokens.
 
     >>> token_windows("a b c d e", [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)], 3)
     ['a b c', 'd e']
     """
-    if len(offsets) <= most:
+    if len(offsets) <= max_tokens:
         return [text]
-    step = most - most // OVERLAP
-    starts = range(0, max(1, len(offsets) - most // OVERLAP), step)
+    step = max_tokens - max_tokens // OVERLAP
+    starts = range(0, max(1, len(offsets) - max_tokens // OVERLAP), step)
     return [
-        text[offsets[start][0] : offsets[min(start + most, len(offsets)) - 1][1]]
+        text[offsets[start][0] : offsets[min(start + max_tokens, len(offsets)) - 1][1]]
         for start in starts
     ]
 
 
 @dataclass(frozen=True)
 class Window:
-    """The tokens ``start`` to ``stop`` of a text, which the encoder sees at once.
+    """The tokens ``start`` to ``stop - 1`` of a text, which the encoder sees together.
 
-    The text's vectors ``first`` to ``last`` come from here.
+    The vectors of the tokens ``first`` to ``last - 1`` come from this window.
     """
 
     start: int
@@ -112,27 +113,27 @@ class Window:
     last: int
 
 
-def joined_windows(tokens: int, most: int) -> list[Window]:
-    """Return windows over a text whose vectors are joined into one sequence, each taken once.
+def joined_windows(tokens: int, max_tokens: int) -> list[Window]:
+    """Return the windows of a text whose vectors are joined into one sequence.
 
-    They are as few as overlap by a quarter, spread evenly, so that none is short. The overlap
-    of two is cut in the middle: every vector comes from the window in which its token has most
-    context on both sides.
+    Neighbouring windows overlap by at least a quarter. There are as few as possible, evenly
+    spaced, so that none is short. Each overlap is cut in the middle, so every vector comes from
+    the window in which its token has the most context on both sides.
 
     Args:
-        tokens: of the text, special ones not counted.
-        most: tokens per window.
+        tokens: tokens of the text, without special tokens.
+        max_tokens: maximum tokens per window.
 
     >>> [(w.start, w.stop, w.first, w.last) for w in joined_windows(16, 8)]
     [(0, 8, 0, 6), (4, 12, 6, 10), (8, 16, 10, 16)]
     """
-    overlap = most // JOINED_OVERLAP
-    count = max(1, -((overlap - tokens) // (most - overlap)))
-    starts = [i * (tokens - most) // max(1, count - 1) for i in range(1, count)]
+    overlap = max_tokens // JOINED_OVERLAP
+    count = max(1, -((overlap - tokens) // (max_tokens - overlap)))
+    starts = [i * (tokens - max_tokens) // max(1, count - 1) for i in range(1, count)]
     starts.insert(0, 0)
-    stops = [min(start + most, tokens) for start in starts]
+    stops = [min(start + max_tokens, tokens) for start in starts]
     cuts = [(start + stop) // 2 for start, stop in zip(starts[1:], stops[:-1], strict=True)]
     return [
-        Window(*places)
-        for places in zip(starts, stops, [0, *cuts], [*cuts, tokens], strict=True)
+        Window(*bounds)
+        for bounds in zip(starts, stops, [0, *cuts], [*cuts, tokens], strict=True)
     ]

@@ -18,7 +18,7 @@ Pool = Callable[[Sequence[str], FeatureSpec], Block]
 """Distinct texts and a pooled spec -> one vector per text."""
 
 Fit = Callable[[Sequence[str], str], list[list[str]]]
-"""Sentences -> the pieces of each sentence that fit the encoder."""
+"""Sentences -> the parts of each sentence that fit the encoder."""
 
 REMEMBERED = 50_000
 """Maximum number of sentences whose vectors are remembered and not encoded again."""
@@ -35,19 +35,20 @@ class SentenceEncoder:
         self._known: OrderedDict[tuple[str, bytes], tuple[np.ndarray, int]] = OrderedDict()
 
     def encode(self, texts: Sequence[str], spec: FeatureSpec, pool: Pool, fit: Fit) -> Block:
-        """Return the block of texts in the sentences layout; ``tokens`` sums those of the
-        pieces.
+        """Return the block of texts in the sentences layout.
+
+        The tokens of a text are the sum over its parts.
 
         Args:
             pool: encodes texts that fit the encoder.
-            fit: cuts sentences into pieces that the encoder sees whole behind a prompt; mostly
-                one each.
+            fit: cuts each sentence into parts that fit the encoder with the prompt; usually
+                one.
         """
         language = language_of(spec.segmentation)
         cut = [sentences(text, language) for text in texts]
-        distinct = list(dict.fromkeys(piece for pieces in cut for piece in pieces))
+        distinct = list(dict.fromkeys(sentence for text in cut for sentence in text))
         fitted = dict(zip(distinct, fit(distinct, spec.prompt), strict=True))
-        rows = [[part for piece in pieces for part in fitted[piece]] for pieces in cut]
+        rows = [[part for sentence in text for part in fitted[sentence]] for text in cut]
         vectors = self._vectors(list(dict.fromkeys(p for row in rows for p in row)), spec, pool)
         return Block(
             np.array([sum(vectors[part][1] for part in row) for row in rows], np.int32),
@@ -58,8 +59,7 @@ class SentenceEncoder:
     def _vectors(
         self, parts: list[str], spec: FeatureSpec, pool: Pool
     ) -> dict[str, tuple[np.ndarray, int]]:
-        """Return vector and number of tokens of each distinct part, encoded only where
-        unknown."""
+        """Return vector and number of tokens of each part; encode only those not known yet."""
         space = spec.fingerprint
         names = {part: (space, text_key(part)) for part in parts}
         missing = [part for part in parts if names[part] not in self._known]

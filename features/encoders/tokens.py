@@ -1,6 +1,6 @@
 """TokenizedTexts: the token ids of texts, with long texts in token windows.
 
-token ids of complete texts -> uncut | windowed -> forward passes -> a block per piece -> joined
+token ids -> whole | in_windows -> forward passes -> block of all rows -> joined
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class TokenizedTexts:
-    """m pieces of n texts, in the order of the texts; a piece is a text or a window of one.
+    """m rows of token ids for n texts, in their order; a row is a text or one window of it.
 
     Attributes:
-        ids: (m) token ids of each piece, special tokens included.
-        types: (m) segment ids of each piece; None if the model has none.
+        ids: (m) token ids of each row, special tokens included.
+        types: (m) segment ids of each row; None if the model has none.
         tokens: (n,) int32, tokens of each text before truncation.
-        text: (m,) int64, the text of each piece.
-        first, last: (m,) int64; the tokens ``first`` to ``last`` of a piece give vectors of its
-            text, the others are only context.
+        text: (m,) int64, position of the text of each row.
+        first, last: (m,) int64; the tokens ``first`` to ``last - 1`` of a row give vectors of
+            its text, the others are only context.
     """
 
     ids: Ids
@@ -54,25 +54,32 @@ class TokenizedTexts:
     last: np.ndarray
 
     @classmethod
-    def uncut(cls, ids: Ids, types: Ids | None, tokens: np.ndarray) -> TokenizedTexts:
-        """Return every text as one piece, all of whose tokens give vectors."""
+    def whole(cls, ids: Ids, types: Ids | None, tokens: np.ndarray) -> TokenizedTexts:
+        """Return every text as one row, all of whose tokens give vectors."""
         ends = np.array([len(row) for row in ids], np.int64)
         return cls(ids, types, tokens, np.arange(len(ids)), np.zeros_like(ends), ends)
 
     @property
     def lengths(self) -> np.ndarray:
-        """(m,) int32: tokens of each piece."""
+        """(m,) int32: tokens of each row."""
         return np.array([len(ids) for ids in self.ids], dtype=np.int32)
 
     @property
-    def opening(self) -> np.ndarray:
-        """(m,) bool: the first piece of its text."""
+    def starts_text(self) -> np.ndarray:
+        """(m,) bool: whether a row is the first one of its text."""
         return np.diff(self.text, prepend=-1) > 0
 
+    def selected(self, rows: np.ndarray, width: int) -> np.ndarray:
+        """Return (B, width) bool: the positions of B rows, padded on the right, that give
+        vectors.
+        """
+        positions = np.arange(width)
+        return (positions >= self.first[rows, None]) & (positions < self.last[rows, None])
+
     def block(self, spec: FeatureSpec, dtype: str) -> Block:
-        """Return an empty block for the vectors of all pieces."""
-        kept = np.ones(len(self.ids)) if spec.layout == POOLED else self.last - self.first
-        lengths = kept.astype(np.int32)
+        """Return an empty block for the vectors of all rows."""
+        counts = np.ones(len(self.ids)) if spec.layout == POOLED else self.last - self.first
+        lengths = counts.astype(np.int32)
         return Block(lengths, lengths, np.empty((int(lengths.sum()), spec.width), dtype))
 
 
@@ -88,37 +95,41 @@ class _Window:
         return [entry for part in self.parts for entry in row[part]]
 
 
-def windowed(pieces: TokenizedTexts, frame: Frame, at_once: int, most: int) -> TokenizedTexts:
-    """Return whole texts cut into windows where they are longer than the encoder sees at once.
+def in_windows(
+    texts: TokenizedTexts, frame: Frame, window_tokens: int, max_tokens: int
+) -> TokenizedTexts:
+    """Cut the texts that are longer than one window into overlapping windows.
 
-    Every window stands in the whole frame; of the joined sequence the head and the prompt
-    come from the first window alone and the tail from the last.
+    Every window has the whole frame. In the joined sequence the head and the prompt come from
+    the first window only, and the tail from the last.
 
     Args:
-        pieces: whole texts, each one piece.
-        at_once: tokens that the encoder sees, the frame included.
-        most: tokens of a text that are seen at all, special ones included.
+        texts: whole texts, one row each.
+        window_tokens: tokens that the encoder sees at a time, the frame included.
+        max_tokens: maximum tokens of a text that are encoded, special tokens included.
     """
     cut = [
         (row, window)
-        for row, length in enumerate(pieces.lengths.tolist())
-        for window in _windows(length, frame, at_once, most)
+        for row, length in enumerate(texts.lengths.tolist())
+        for window in _windows(length, frame, window_tokens, max_tokens)
     ]
     return TokenizedTexts(
-        ids=[window.of(pieces.ids[row]) for row, window in cut],
-        types=pieces.types and [window.of(pieces.types[row]) for row, window in cut],
-        tokens=pieces.tokens,
+        ids=[window.of(texts.ids[row]) for row, window in cut],
+        types=texts.types and [window.of(texts.types[row]) for row, window in cut],
+        tokens=texts.tokens,
         text=np.array([row for row, _ in cut], np.int64),
         first=np.array([window.first for _, window in cut], np.int64),
         last=np.array([window.last for _, window in cut], np.int64),
     )
 
 
-def _windows(length: int, frame: Frame, at_once: int, most: int) -> list[_Window]:
-    if length <= at_once:
+def _windows(length: int, frame: Frame, window_tokens: int, max_tokens: int) -> list[_Window]:
+    if length <= window_tokens:
         return [_Window((slice(length),), 0, length)]
     before, tail = frame.head + frame.prompt, frame.tail
-    cuts = joined_windows(min(length, most) - before - tail, at_once - before - tail)
+    cuts = joined_windows(
+        min(length, max_tokens) - before - tail, window_tokens - before - tail
+    )
     return [
         _Window(
             parts=(
@@ -133,17 +144,17 @@ def _windows(length: int, frame: Frame, at_once: int, most: int) -> list[_Window
     ]
 
 
-def joined(block: Block, pieces: TokenizedTexts, spec: FeatureSpec) -> Block:
-    """Return the block of the texts from that of their pieces.
+def joined(block: Block, texts: TokenizedTexts, spec: FeatureSpec) -> Block:
+    """Return the block of the texts from that of their rows.
 
     Sequences are concatenated. A pooled vector is the mean of the windows' vectors, weighted by
-    the tokens that each gives; for a text of one piece it is that piece's vector, bit by bit.
+    the tokens that each gives; for a text of one row it is that row's vector, bit by bit.
     """
-    starts = np.flatnonzero(pieces.opening)
+    starts = np.flatnonzero(texts.starts_text)
     lengths = np.add.reduceat(block.lengths, starts, dtype=np.int32)
-    if spec.layout != POOLED or len(starts) == len(pieces.ids):
-        return Block(pieces.tokens, lengths, block.values)
-    weights = (pieces.last - pieces.first).astype(np.float32)
+    if spec.layout != POOLED or len(starts) == len(texts.ids):
+        return Block(texts.tokens, lengths, block.values)
+    weights = (texts.last - texts.first).astype(np.float32)
     sums = np.add.reduceat(block.values * weights[:, None], starts)
     means = sums / np.add.reduceat(weights, starts)[:, None]
     if spec.normalize:
@@ -152,4 +163,4 @@ def joined(block: Block, pieces: TokenizedTexts, spec: FeatureSpec) -> Block:
     values = block.values[starts]
     cut = lengths > 1
     values[cut] = means[cut]
-    return Block(pieces.tokens, np.ones(len(starts), np.int32), values)
+    return Block(texts.tokens, np.ones(len(starts), np.int32), values)

@@ -35,7 +35,7 @@ from features.encoders.pooling import POOLINGS
 from features.encoders.protocol import Enough, OnBatch
 from features.encoders.segmentation import SPARE_TOKENS, token_windows
 from features.encoders.sentences import SentenceEncoder
-from features.encoders.tokens import Frame, Ids, TokenizedTexts, joined, windowed
+from features.encoders.tokens import Frame, Ids, TokenizedTexts, in_windows, joined
 from features.errors import EncoderError
 from features.hardware import AUTO
 from features.vectors import ragged
@@ -62,8 +62,8 @@ class TransformerEncoder:
 
     Args:
         model: which encoder.
-        device: a torch device; None takes a GPU where there is one.
-        token_budget: tokens per batch, padding included; None chooses by device.
+        device: a torch device; None: a GPU if there is one.
+        token_budget: tokens per batch, padding included; None: chosen by the device.
         backend: one of ``names.BACKENDS``.
 
     Raises:
@@ -133,10 +133,10 @@ class TransformerEncoder:
         on_batch: OnBatch,
         enough: Enough,
     ) -> tuple[np.ndarray, list[Block]]:
-        """Encode texts until ``enough``, as ``work.PausingEncoder``.
+        """Encode texts until ``enough`` returns True; see ``protocol.PausingEncoder``.
 
-        Batches go from the longest text to the shortest, so that those of the rest are the
-        same as if there had been no stop. Texts in windows or sentences come in groups.
+        Batches go from the longest text to the shortest, so the remaining batches are the same
+        with and without a pause. Texts in windows or sentences are encoded in groups.
 
         Raises:
             DeviceMemoryError: a text does not fit in memory by itself.
@@ -177,47 +177,48 @@ class TransformerEncoder:
         if not specs:
             return np.arange(len(texts)), []
         (precision,) = {spec.precision for spec in specs}
-        ((prompt, most),) = {(spec.prompt, spec.max_tokens) for spec in specs}
-        pieces = self._tokenize(texts, prompt, most)
-        lengths, opening = pieces.lengths, pieces.opening
-        blocks = [pieces.block(spec, encoder_dtype(spec.dtype)) for spec in specs]
+        ((prompt, max_tokens),) = {(spec.prompt, spec.max_tokens) for spec in specs}
+        tokenized = self._tokenize(texts, prompt, max_tokens)
+        lengths, starts_text = tokenized.lengths, tokenized.starts_text
+        blocks = [tokenized.block(spec, encoder_dtype(spec.dtype)) for spec in specs]
         starts = [np.cumsum(block.lengths) - block.lengths for block in blocks]
-        through = np.zeros(len(lengths), bool)
+        encoded = np.zeros(len(lengths), bool)
         own = [spec for spec in specs if spec.pooling != MODULES]
         layers = sorted({layer for spec in own for layer in spec.layers})
         with torch.no_grad(), self._running(layers, precision) as forward:
 
             def run(rows: np.ndarray) -> None:
-                inputs = self._inputs(pieces, rows)
+                inputs = self._inputs(tokenized, rows)
                 mask = inputs["attention_mask"].bool()
                 with running(self.model):
                     hidden = forward(inputs)
                 self._check_shapes(hidden, mask)
-                selected, cls = _selected(pieces, rows, mask), self._cls(inputs)
+                selected = torch.from_numpy(tokenized.selected(rows, mask.shape[1]))
+                selected, cls = selected.to(mask.device), self._cls(inputs)
                 for spec, block, start in zip(specs, blocks, starts, strict=True):
                     if spec.pooling == MODULES:
                         vectors = self._by_modules(spec, inputs)
                     else:
                         vectors = self._vectors(spec, hidden, mask, selected, cls)
                     block.values[flat_rows(start[rows], block.lengths[rows])] = vectors
-                through[rows] = True
-                on_batch(int(opening[rows].sum()), int(lengths[rows].sum()))
+                encoded[rows] = True
+                on_batch(int(starts_text[rows].sum()), int(lengths[rows].sum()))
 
             def describe(row: int) -> str:
-                text = texts[pieces.text[row]]
+                text = texts[tokenized.text[row]]
                 return f"a text of {lengths[row]} tokens ({text[:60]!r})"
 
             self.token_budget = batching.run_batches(
                 lengths, self.token_budget, run, describe, self.unpadded, enough, limit
             )
-        empty = np.flatnonzero(pieces.tokens[pieces.text] == 0)
+        empty = np.flatnonzero(tokenized.tokens[tokenized.text] == 0)
         for block, start in zip(blocks, starts, strict=True):
             block.values[flat_rows(start[empty], block.lengths[empty])] = np.nan
-        if not through.all():  # never in windows: each piece is a text
-            rows = np.flatnonzero(through)
+        if not encoded.all():  # never in windows: each row is a text
+            rows = np.flatnonzero(encoded)
             return rows, [block.take(rows) for block in blocks]
         every = zip(specs, blocks, strict=True)
-        return np.arange(len(texts)), [joined(block, pieces, spec) for spec, block in every]
+        return np.arange(len(texts)), [joined(block, tokenized, spec) for spec, block in every]
 
     def _check_shapes(self, hidden: dict[int, Tensor], mask: Tensor) -> None:
         for layer, states in hidden.items():
@@ -240,57 +241,61 @@ class TransformerEncoder:
         return block
 
     def _fitted(self, texts: Sequence[str], prompt: str) -> list[list[str]]:
-        """Return each text as pieces that the encoder sees whole: itself, or overlapping
-        windows."""
+        """Return the parts of each text that fit the encoder: itself, or windows of it."""
         prompted = [prompt + text for text in texts]
         ids = self._tokenizer(prompted, return_attention_mask=False, verbose=False)["input_ids"]
         specials = self._tokenizer.num_special_tokens_to_add() + SPARE_TOKENS
         spare = specials + (len(self._tokenizer.tokenize(prompt)) if prompt else 0)
-        most = max(1, self.model.max_length - spare)
+        max_tokens = max(1, self.model.max_length - spare)
         return [
             [text]
             if len(row) <= self.model.max_length
-            else token_windows(text, self._places(text), most)
+            else token_windows(text, self._token_offsets(text), max_tokens)
             for text, row in zip(texts, ids, strict=True)
         ]
 
-    def _places(self, text: str) -> list[tuple[int, int]]:
-        """Return where each token begins and ends, in characters."""
+    def _token_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Return where each token begins and where it ends, in characters."""
         if not self._tokenizer.is_fast:
-            return [(place, place + 1) for place in range(len(text))]
+            return [(start, start + 1) for start in range(len(text))]
         return list(
             self._tokenizer(
                 text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
             )["offset_mapping"]
         )
 
-    def _tokenize(self, texts: Sequence[str], prompt: str, most: int = 0) -> TokenizedTexts:
-        """Return the texts as the model sees them: cut, or with ``most`` above 0 in windows."""
+    def _tokenize(
+        self, texts: Sequence[str], prompt: str, max_tokens: int = 0
+    ) -> TokenizedTexts:
+        """Return the texts as the model sees them.
+
+        Args:
+            max_tokens: maximum tokens of a text, in windows; 0: cut at the model's limit.
+        """
         ids, types = self._tokens(texts, prompt, cut=False)
         tokens = np.array([len(row) for row in ids], dtype=np.int32)
         long = np.flatnonzero(tokens > self.model.max_length).tolist()
-        if long and not most:
+        if long and not max_tokens:
             short, kinds = self._tokens([texts[row] for row in long], prompt, cut=True)
-            for place, row in enumerate(long):
-                ids[row] = short[place]
+            for index, row in enumerate(long):
+                ids[row] = short[index]
                 if types is not None and kinds is not None:
-                    types[row] = kinds[place]
+                    types[row] = kinds[index]
         for row in np.flatnonzero(tokens == 0).tolist():
-            # Nothing to see: a padding token keeps its place, and its vector is refused.
+            # A text without tokens: a padding token stands for it, and its vector is refused.
             ids[row] = [self._tokenizer.pad_token_id or 0]
             if types is not None:
                 types[row] = [0]
-        pieces = TokenizedTexts.uncut(ids, types, tokens)
-        if long and most:
+        tokenized = TokenizedTexts.whole(ids, types, tokens)
+        if long and max_tokens:
             frame = self._frame(prompt + texts[long[0]], prompt, ids[long[0]])
-            pieces = windowed(pieces, frame, self.model.max_length, most)
-        return pieces
+            tokenized = in_windows(tokenized, frame, self.model.max_length, max_tokens)
+        return tokenized
 
     def _tokens(
         self, texts: Sequence[str], prompt: str, *, cut: bool
     ) -> tuple[Ids, Ids | None]:
-        """Return token ids of each text behind the prompt, and segment ids where there are
-        any."""
+        """Return the token ids of each text after the prompt, and segment ids, if any."""
         if self._chain is not None:
             return self._chain.tokenized(texts, prompt, cut=cut)
         with running(self.model):
@@ -304,7 +309,7 @@ class TransformerEncoder:
         return found["input_ids"], found.get("token_type_ids")
 
     def _frame(self, text: str, prompt: str, ids: list[int]) -> Frame:
-        """Return what stands around every text, read off one that has tokens of its own."""
+        """Return the tokens around every text, found with a text that is not empty."""
         special = self._tokenizer(text, return_special_tokens_mask=True, verbose=False)
         mask = special["special_tokens_mask"]
         if special["input_ids"] != ids:
@@ -313,7 +318,7 @@ class TransformerEncoder:
                 "which cannot be cut into windows; leave --max-tokens out"
             )
         head, tail = mask.index(0), mask[::-1].index(0)
-        # White space at the prompt's end belongs to the first word behind it.
+        # White space at the prompt's end belongs to the first word after it.
         taken = len(self._tokenizer.tokenize(prompt.rstrip()))
         if head + tail + taken >= self.model.max_length:
             raise EncoderError(
@@ -322,22 +327,23 @@ class TransformerEncoder:
             )
         return Frame(head, tail, taken)
 
-    def _inputs(self, pieces: TokenizedTexts, rows: np.ndarray) -> dict[str, Tensor]:
+    def _inputs(self, tokenized: TokenizedTexts, rows: np.ndarray) -> dict[str, Tensor]:
         """Return the inputs of one batch, each (B, T) int64.
 
-        Padded on the right for every family, whatever side its tokenizer names: absolute
-        positions (BERT) would shift on the left, relative ones (XLNet) see only the mask.
+        They are padded on the right for every family, whatever its tokenizer says: padding on
+        the left would shift absolute positions (BERT), and relative ones (XLNet) depend on the
+        mask only.
         """
         tokenizer = self._tokenizer
-        picked = [pieces.ids[row] for row in rows]
+        ids = [tokenized.ids[row] for row in rows]
         inputs = {
-            "input_ids": padded(picked, tokenizer.pad_token_id or 0),
-            "attention_mask": padded([[1] * len(row) for row in picked], 0),
+            "input_ids": padded(ids, tokenizer.pad_token_id or 0),
+            "attention_mask": padded([[1] * len(row) for row in ids], 0),
         }
-        if pieces.types is not None and self._segments:
-            types = [pieces.types[row] for row in rows]
+        if tokenized.types is not None and self._segments:
+            types = [tokenized.types[row] for row in rows]
             inputs["token_type_ids"] = padded(types, tokenizer.pad_token_type_id)
-        return {name: torch.from_numpy(ids).to(self.device) for name, ids in inputs.items()}
+        return {name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()}
 
     def _cls(self, inputs: dict[str, Tensor]) -> Tensor:
         """Return (B, T) bool: the positions of CLS."""
@@ -388,10 +394,3 @@ def _stored(vectors: Tensor, spec: FeatureSpec) -> np.ndarray:
     array: np.ndarray = vectors.float().cpu().numpy()
     with np.errstate(over="ignore"):  # an overflow becomes infinite; the stage refuses it
         return array.astype(encoder_dtype(spec.dtype))
-
-
-def _selected(pieces: TokenizedTexts, rows: np.ndarray, mask: Tensor) -> Tensor:
-    """Return (B, T) bool: the positions of a batch, padded on the right, that give vectors."""
-    positions = np.arange(mask.shape[1])
-    selected = (positions >= pieces.first[rows, None]) & (positions < pieces.last[rows, None])
-    return torch.from_numpy(selected).to(mask.device)

@@ -20,6 +20,8 @@ from features.store.space import Space, missing_by_space
 from features.vectors.ragged import slices_by_size
 
 UNIT_TEXTS = 2048
+"""Maximum texts per unit of work."""
+
 UNIT_BYTES = 64 * 2**20
 """Maximum stored bytes per unit of work: a useful shard size, and enough texts for batches of
 texts of similar length.
@@ -83,6 +85,7 @@ def run_plan(
     spaces: Sequence[Space],
     executor: Executor,
     max_texts: int | None = None,
+    unit_texts: int = UNIT_TEXTS,
 ) -> EncodingReport:
     """Encode the missing texts of a plan with an executor, and join small shards.
 
@@ -91,7 +94,8 @@ def run_plan(
         texts: the corpus from which the plan was made.
         spaces: those of the plan.
         executor: runs the units of work.
-        max_texts: maximum texts per unit, if fewer than ``UNIT_TEXTS``.
+        max_texts: maximum texts per unit, if fewer than ``unit_texts``.
+        unit_texts: maximum texts per unit, and per shard to which small ones are joined.
 
     Raises:
         ManyheadsError: like ``serial.encode``, and errors of the executor.
@@ -102,8 +106,8 @@ def run_plan(
     for space in spaces:
         space.sweep()
         touch(space.folder)
-    stood = {name for space in spaces for name in space.index.shards}
-    parts = slices_by_size(plan.sizes, max_texts or UNIT_TEXTS, UNIT_BYTES)
+    shards_before = {name for space in spaces for name in space.index.shards}
+    parts = slices_by_size(plan.sizes, max_texts or unit_texts, UNIT_BYTES)
     units = Units(WorkQueue(missing_units(plan, texts, parts)))
     for done in executor.run(units, spaces) if parts else ():
         bad.add(done.bad, done.large)
@@ -112,10 +116,11 @@ def run_plan(
         encoded += done.encoded
         tokens += done.tokens
     for space in spaces:
-        if parts and _small_shards(space) >= MANY_SMALL:
-            _join(space, ())
+        small = sum(texts < unit_texts for texts in space.index.texts)
+        if parts and small >= MANY_SMALL:  # such as those of killed runs
+            _join(space, unit_texts, ())
         elif units.cut:
-            _join(space, stood)
+            _join(space, unit_texts, shards_before)
         space.save_index()
     left = missing_by_space(plan.keys[plan.missing], spaces).any(axis=1).sum()
     executor.check(int(left) - len(bad.rows), bad)
@@ -126,12 +131,7 @@ def run_plan(
     )
 
 
-def _small_shards(space: Space) -> int:
-    """Count the shards with fewer texts than a unit, such as those of killed runs."""
-    return sum(texts < UNIT_TEXTS for texts in space.index.texts)
-
-
-def _join(space: Space, leave: Collection[str]) -> None:
+def _join(space: Space, unit_texts: int, leave: Collection[str]) -> None:
     """Join small shards up to the size of a unit, if possible."""
     with suppress(CacheError, DiskSpaceError, RemoteError):
-        compact(space, UNIT_BYTES, max_texts=UNIT_TEXTS, small=1.0, leave=leave)
+        compact(space, UNIT_BYTES, max_texts=unit_texts, small=1.0, leave=leave)

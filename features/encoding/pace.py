@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -110,28 +110,44 @@ class Pace:
 
 
 class CommitClock:
-    """Tells an encoder that can pause when to pause for a commit."""
+    """Tells an encoder that can pause when to pause for a commit.
 
-    def __init__(self) -> None:
+    Args:
+        timer: returns the time in seconds.
+    """
+
+    def __init__(self, timer: Callable[[], float] = time.perf_counter) -> None:
+        self._timer = timer
         self._seconds = 0.0
-        self._start = time.perf_counter()
+        self._warm = False
+        self.restart()
 
     def restart(self) -> None:
         """Start to measure the time until the next commit."""
-        self._start = time.perf_counter()
+        self._start = self._timer()
+        self._spent = self._share = 0.0
 
     def stop(self) -> None:
         """Add the time since ``restart`` to the time spent on encoding."""
-        self._seconds += time.perf_counter() - self._start
+        self._seconds += self._timer() - self._start
 
     def due(self, share: float) -> bool:
-        """Return whether to pause for a commit now.
+        """Return whether to pause for a commit now. It is called after every batch.
+
+        The rest is expected to go on at the speed of the last batch, or of all batches if that
+        is higher. A process's first batch takes longer than others: a device starts, or a back
+        end converts the model. So it says nothing of the rest, and only ``MAX_SECONDS`` count.
 
         Args:
             share: share of the unit that was encoded since ``restart``, above 0 and at most 1.
         """
-        spent = time.perf_counter() - self._start
-        rest = spent * (1 - share) / share
+        spent = self._timer() - self._start
+        last, self._spent = spent - self._spent, spent
+        gained, self._share = share - self._share, share
+        warm, self._warm = self._warm, True
+        if not warm:
+            return spent >= MAX_SECONDS and share < 1
+        rest = (1 - share) * min(spent / share, last / max(gained, 1e-9))
         wanted = min(MAX_SECONDS, max(MIN_SECONDS, SHARE * (self._seconds + spent)))
         return spent >= wanted and rest > MIN_REST
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from features.encoding.units import WorkUnit, cut
 from features.errors import DiskSpaceError
 from features.messages import gigabytes
 from features.storage.location import Location
-from features.storage.remote import RemotePath
+from features.storage.storage import storage_of
 from features.store.space import Space, missing_by_space
 from features.text import text_keys
 from features.vectors.sizes import stored_bytes
@@ -40,7 +39,7 @@ class EncodingPlan:
             each distinct text that is missing from some space.
         missing_by_space: (missing, spaces) bool, which of them are missing from which spaces.
         sizes: (missing,) int64, expected bytes of each in the spaces from which it is missing.
-        held: the first missing texts, up to ``HELD_BYTES``; the others are read again.
+        held: the first missing texts, up to ``held_bytes``; the others are read again.
     """
 
     keys: np.ndarray
@@ -61,12 +60,20 @@ class EncodingPlan:
         return int(self.sizes.sum())
 
 
-def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan:
+def plan_encoding(
+    texts: Iterable[str],
+    spaces: Sequence[Space],
+    *,
+    batch_texts: int = PLANNED_TEXTS,
+    held_bytes: int = HELD_BYTES,
+) -> EncodingPlan:
     """Compare the texts with what the spaces hold, in one pass over the texts.
 
     Args:
         texts: the corpus, as an iterable that can be iterated again.
         spaces: the spaces to fill.
+        batch_texts: texts in memory at a time.
+        held_bytes: bytes of missing texts that the plan holds, about.
 
     Raises:
         TypeError: ``texts`` is an iterator, which could not be read a second time.
@@ -79,8 +86,8 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
     keys, absent = [text_keys(())], [np.zeros((0, len(spaces)), bool)]
     sizes = [np.zeros(0, np.int64)]
     held: list[str] = []
-    room = HELD_BYTES
-    while batch := list(islice(stream, PLANNED_TEXTS)):
+    room = held_bytes
+    while batch := list(islice(stream, batch_texts)):
         keys.append(text_keys(batch))
         absent.append(missing_by_space(keys[-1], spaces))
         some = np.logical_or.reduce(absent[-1], axis=1)
@@ -89,16 +96,16 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
         if room > 0:
             room -= sum(map(sys.getsizeof, wanted))
             held += wanted
-    every, lacks = np.concatenate(keys), np.concatenate(absent)
-    wanting = lacks.any(axis=1)
-    first = np.zeros(len(every), bool)
-    first[np.unique(every, return_index=True)[1]] = True
-    once = first[wanting]
+    all_keys, missing = np.concatenate(keys), np.concatenate(absent)
+    missing_some = missing.any(axis=1)
+    first = np.zeros(len(all_keys), bool)
+    first[np.unique(all_keys, return_index=True)[1]] = True
+    once = first[missing_some]
     return EncodingPlan(
-        every,
+        all_keys,
         int(first.sum()),
-        np.flatnonzero(wanting & first),
-        lacks[wanting & first],
+        np.flatnonzero(missing_some & first),
+        missing[missing_some & first],
         np.concatenate(sizes)[once],
         list(compress(held, once.tolist())),
     )
@@ -106,15 +113,12 @@ def plan_encoding(texts: Iterable[str], spaces: Sequence[Space]) -> EncodingPlan
 
 def check_disk(plan: EncodingPlan, root: Location) -> None:
     """Raise ``DiskSpaceError`` if the plan does not fit on the disk of the cache folder."""
-    if isinstance(root, RemotePath):  # object storage has no size limit
-        return
-    existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(existing).free
+    free = storage_of(root).free_bytes()
     if len(plan.missing) and plan.bytes_needed + SPARE_BYTES > free:
         raise DiskSpaceError(
             f"encoding {len(plan.missing):,} texts needs about {gigabytes(plan.bytes_needed)} "
-            f"in {root}, and {gigabytes(free)} are free; free some space, choose another disk "
-            "with --cache, or --layout pooled, which stores one vector per text"
+            f"in {root}, and {gigabytes(int(free))} are free; free some space, choose another "
+            "disk with --cache, or --layout pooled, which stores one vector per text"
         )
 
 

@@ -24,10 +24,9 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from features.encoders.protocol import Encoder, OnBatch, PausingEncoder, backend_name
-from features.encoding import job
 from features.encoding.bad_vectors import BadTexts
 from features.encoding.devices import threads
-from features.encoding.job import EncodingReport, run_plan
+from features.encoding.job import UNIT_TEXTS, EncodingReport, run_plan
 from features.encoding.pace import CommitClock, Pace, Units
 from features.encoding.plan import EncodingPlan
 from features.encoding.units import WorkUnit
@@ -100,6 +99,7 @@ def encode_on_devices(
     load: Load,
     devices: Sequence[str],
     on_batch: OnBatch = lambda texts, tokens: None,
+    unit_texts: int = UNIT_TEXTS,
 ) -> EncodingReport:
     """Encode the missing texts of a plan with one process per device.
 
@@ -110,15 +110,17 @@ def encode_on_devices(
         load: called in each worker with its device.
         devices: as ``devices.present`` gives them.
         on_batch: called after every batch with its numbers of texts and tokens.
+        unit_texts: maximum texts per unit of work.
 
     Raises:
         WorkerError: a worker died; everything else was committed.
         ManyheadsError: like ``serial.encode``.
     """
     fair = -(-len(plan.missing) // len(devices))
-    most = max(1, min(fair, job.UNIT_TEXTS))
-    some = devices[: max(1, len(plan.missing))]
-    return run_plan(plan, texts, spaces, _Processes(load, some, on_batch), most)
+    max_texts = max(1, min(fair, unit_texts))
+    used = devices[: max(1, len(plan.missing))]
+    executor = _Processes(load, used, on_batch)
+    return run_plan(plan, texts, spaces, executor, max_texts, unit_texts)
 
 
 class _Processes:
@@ -140,24 +142,24 @@ class _Processes:
     def run(self, units: Units, spaces: Sequence[Space]) -> Iterator[WorkResult]:
         """Run all units; see ``Executor.run``."""
         start = time.perf_counter()
-        with _workers(self.devices, spaces, self._load) as crew:
-            for worker, said in _messages(crew, self._lost):
-                if isinstance(said, _Batch):
-                    self._on_batch(said.texts, said.tokens)
+        with _workers(self.devices, spaces, self._load) as workers:
+            for worker, message in _messages(workers, self._lost):
+                if isinstance(message, _Batch):
+                    self._on_batch(message.texts, message.tokens)
                     continue
-                if isinstance(said, _Note):
-                    self._note(said.text)
+                if isinstance(message, _Note):
+                    self._note(message.text)
                     continue
                 self.loading = self.loading or time.perf_counter() - start
-                self.backend = said.backend
-                if said.done:
-                    worker.note(said.done)
-                    yield said.done
-                unit = units.take(None if said.pauses else worker.pace)
+                self.backend = message.backend
+                if message.done:
+                    worker.note(message.done)
+                    yield message.done
+                unit = units.take(None if message.pauses else worker.pace)
                 if unit:
                     worker.give(unit)
                 else:
-                    crew.remove(worker)
+                    workers.remove(worker)
 
     def _note(self, text: str) -> None:
         """Warn once of a note that all workers send."""
@@ -176,25 +178,25 @@ class _Processes:
 
 
 def _messages(
-    crew: list[_Worker], lost: list[str]
+    workers: list[_Worker], lost: list[str]
 ) -> Iterator[tuple[_Worker, _Batch | _Note | _Ready]]:
     """Yield messages until no worker is left; workers that died go to ``lost``.
 
     Raises:
         ManyheadsError: an error that a worker sent.
     """
-    while crew:
-        ready = wait([worker.pipe for worker in crew])
-        for worker in [worker for worker in crew if worker.pipe in ready]:
+    while workers:
+        ready = wait([worker.pipe for worker in workers])
+        for worker in [worker for worker in workers if worker.pipe in ready]:
             try:
-                said = worker.pipe.recv()
+                message = worker.pipe.recv()
             except (EOFError, ConnectionResetError):
-                crew.remove(worker)
+                workers.remove(worker)
                 lost.append(_death(worker))
                 continue
-            if isinstance(said, ManyheadsError):
-                raise said
-            yield worker, said
+            if isinstance(message, ManyheadsError):
+                raise message
+            yield worker, message
 
 
 def _death(worker: _Worker) -> str:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from features.encoders.protocol import Encoder, OnBatch, PausingEncoder, backend_name
 from features.encoding.bad_vectors import BadTexts
-from features.encoding.job import EncodingReport, run_plan
+from features.encoding.job import UNIT_TEXTS, EncodingReport, run_plan
 from features.encoding.pace import CommitClock, Pace, Units
 from features.encoding.plan import EncodingPlan
 from features.encoding.work import WorkResult, encode_unit
@@ -36,6 +36,7 @@ def encode(
     spaces: Sequence[Space],
     load: Callable[[], Encoder],
     on_batch: OnBatch = lambda texts, tokens: None,
+    unit_texts: int = UNIT_TEXTS,
 ) -> EncodingReport:
     """Encode the missing texts of a plan and commit them, unit by unit.
 
@@ -46,6 +47,7 @@ def encode(
         spaces: those of the plan.
         load: returns the encoder; called only if something is missing.
         on_batch: called after every batch with its numbers of texts and tokens.
+        unit_texts: maximum texts per unit of work.
 
     Raises:
         BadVectorError: the encoder gave NaN, infinite or all-zero vectors for some texts, which
@@ -53,7 +55,8 @@ def encode(
         CorpusError: the texts have changed since they were planned; earlier commits stay.
         DiskSpaceError, CacheError: a commit failed; earlier commits stay.
     """
-    return run_plan(plan, texts, spaces, _SerialExecutor(load, on_batch))
+    executor = _SerialExecutor(load, on_batch)
+    return run_plan(plan, texts, spaces, executor, unit_texts=unit_texts)
 
 
 class _SerialExecutor:

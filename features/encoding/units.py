@@ -74,7 +74,7 @@ def cut(
         if len(some) < len(known) or np.any(text_keys(some) != known):
             raise CorpusError(
                 f"the texts changed while they were encoded: texts {int(rows[part][0]) + 1:,} "
-                "and on are no longer those that were unit; what was committed is kept: "
+                "and on are no longer those that were planned; what was committed stays: "
                 "run again when nothing writes to the file"
             )
         yield WorkUnit(rows[part], known, some)
@@ -84,19 +84,21 @@ class WorkQueue:
     """The units in the order of work: corpus order, until the work is shared.
 
     Several processes that encode one corpus in the same order would encode the same texts. So
-    once the work is shared, a process reads ahead by ``LOOK_AHEAD_BYTES`` and chooses a random
+    once the work is shared, a process reads ahead by ``look_ahead`` and chooses a random
     unit.
 
     Args:
         units: in corpus order.
+        look_ahead: bytes of texts to read ahead.
 
     Attributes:
         shared: whether other processes encode the same texts; set by the caller.
     """
 
-    def __init__(self, units: Iterable[WorkUnit]) -> None:
+    def __init__(self, units: Iterable[WorkUnit], look_ahead: int = LOOK_AHEAD_BYTES) -> None:
         self.shared = False
         self._units = units
+        self._look_ahead = look_ahead
 
     def __iter__(self) -> Iterator[WorkUnit]:
         waiting: list[WorkUnit] = []
@@ -104,7 +106,7 @@ class WorkQueue:
         for unit in self._units:
             waiting.append(unit)
             ahead += _bytes(unit)
-            if self.shared and (ahead < LOOK_AHEAD_BYTES or len(waiting) < MIN_AHEAD):
+            if self.shared and (ahead < self._look_ahead or len(waiting) < MIN_AHEAD):
                 continue
             chosen = waiting.pop(random.randrange(len(waiting)))
             ahead -= _bytes(chosen)

@@ -54,20 +54,20 @@ def encode_unit(
     vectors that it has already.
     """
     seconds = 0.0
-    absent = missing_by_space(planned.keys, spaces)
-    wanting = absent.any(axis=1)
-    shared = not wanting.all()
+    missing = missing_by_space(planned.keys, spaces)
+    missing_some = missing.any(axis=1)
+    shared = not missing_some.all()
     bad: list[WorkUnit] = []
     encoded = tokens = commits = 0
     large = False
-    for lack in np.unique(absent[wanting], axis=0):
-        rest = planned.take((absent == lack).all(axis=1))
-        filled = list(compress(spaces, lack))
+    for pattern in np.unique(missing[missing_some], axis=0):
+        rest = planned.take((missing == pattern).all(axis=1))
+        filled = list(compress(spaces, pattern))
         while len(rest.texts):
             start = time.perf_counter()
-            through, blocks = _encode_some(encoder, rest, filled, on_batch, clock)
+            done, blocks = _encode_some(encoder, rest, filled, on_batch, clock)
             seconds += time.perf_counter() - start
-            part, rest = rest.take(through), rest.take(~through)
+            part, rest = rest.take(done), rest.take(~done)
             pairs = list(zip(filled, blocks, strict=True))
             sound = np.logical_and.reduce([sound_texts(b, space.spec) for space, b in pairs])
             for space, block in pairs:
@@ -99,9 +99,9 @@ def _encode_some(
     clock.restart()
     rows, blocks = encoder.encode_some(planned.texts, specs, on_batch, clock.due)
     clock.stop()
-    through = np.zeros(len(planned.texts), bool)
-    through[rows] = True
-    return through, blocks
+    done = np.zeros(len(planned.texts), bool)
+    done[rows] = True
+    return done, blocks
 
 
 def _commit(space: Space, keys: np.ndarray, block: Block, wanted: np.ndarray) -> bool:

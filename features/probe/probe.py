@@ -1,7 +1,7 @@
 """The probe: encode a few texts before a space is filled, to check that its vectors will be
 right.
 
-    prepare(encoder, spaces, say)     reads space.json, probes what is new, records the result
+    prepare(encoder, spaces, warn)     reads space.json, probes what is new, records the result
 
 A dozen texts go through the reference library one by one, and through the encoder one by one
 and together in batches. If padding changes the encoder's vectors, it is run without padding. A
@@ -25,16 +25,16 @@ from features.encoders.protocol import Encoder, backend_name
 from features.errors import EncoderError
 from features.messages import listed
 from features.probe.sample import ProbeSample, reference_sample, torch_sample, whole
-from features.storage.files import make_folder, put
 from features.store.manifest import SPACE_NAME, SpaceManifest, manifest_of
 from features.store.space import Space
 from features.vectors.agreement import Agreement
 from features.vectors.spec import FeatureSpec
 
-Say = Callable[[str], None]
+Warn = Callable[[str], None]
+"""Called with one line for the user."""
 
 
-def prepare(encoder: Encoder, spaces: Sequence[Space], say: Say | None = None) -> None:
+def prepare(encoder: Encoder, spaces: Sequence[Space], warn: Warn | None = None) -> None:
     """Set up an encoder to fill some spaces, as their probes require.
 
     A space whose encoder was not probed with this back end and kind of device is probed now,
@@ -44,7 +44,7 @@ def prepare(encoder: Encoder, spaces: Sequence[Space], say: Say | None = None) -
     Args:
         encoder: the encoder.
         spaces: the spaces that it will fill.
-        say: called with one line for the user if there is anything unusual; None: a warning of
+        warn: called with one line for the user if there is anything unusual; None: a warning of
             the logger ``manyheads``.
 
     Raises:
@@ -56,9 +56,9 @@ def prepare(encoder: Encoder, spaces: Sequence[Space], say: Say | None = None) -
         return
     own: Any = encoder
     known_manifests = [_manifest(space) for space in spaces]
-    note = say or logging.getLogger("manyheads").warning
+    warn = warn or logging.getLogger("manyheads").warning
     if hasattr(own.backend, "check"):  # it may move to another back end later
-        own.backend.check = partial(_check_other, own, [space.spec for space in spaces], note)
+        own.backend.check = partial(_check_other, own, [space.spec for space in spaces], warn)
     way = _way(own)
     fresh = [
         index for index, manifest in enumerate(known_manifests) if way not in manifest.probes
@@ -66,12 +66,12 @@ def prepare(encoder: Encoder, spaces: Sequence[Space], say: Say | None = None) -
     own.unpadded = own.model.unpadded or any(manifest.unpadded for manifest in known_manifests)
     if not fresh:
         return
-    found = probe(own, [spaces[index].spec for index in fresh], note)
+    found = probe(own, [spaces[index].spec for index in fresh], warn)
     way = _way(own)  # another, where auto left a back end that gives something else
     for index, one in zip(fresh, found, strict=True):
         space, manifest = spaces[index], known_manifests[index]
         if one.unpadded and len(space) and not manifest.probes:
-            note(
+            warn(
                 f"warning: the {len(space):,} texts in {space.folder} are from a version that "
                 "did not check, and may be wrong: compare them with manyheads verify --data "
                 "FILE --encoder NAME, or delete that folder"
@@ -88,7 +88,7 @@ def settle(encoder: Encoder, space: Space) -> None:
         own.unpadded = own.model.unpadded or _manifest(space).unpadded
 
 
-def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreement]:
+def probe(encoder: Any, specs: Sequence[FeatureSpec], warn: Warn) -> list[Agreement]:
     """Compare an encoder with the reference library; return one result per spec.
 
     Sets ``encoder.unpadded`` if padding changes the vectors. If ``auto`` chose a back end that
@@ -97,7 +97,7 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreemen
     Args:
         encoder: a ``TransformerEncoder``.
         specs: specs of one run, with the same precision and prompt.
-        say: called with one line for the user.
+        warn: called with one line for the user.
 
     Raises:
         EncoderError: its vectors are not those of the reference library; the message has a
@@ -118,14 +118,14 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreemen
             replace(one, padded=was.difference) for one, was in zip(found, padded, strict=True)
         ]
         if not alike:
-            say(_padding_line(encoder, found))
+            warn(_padding_line(encoder, found))
     for note in encoder.model.notes:
-        say(f"note: {note}")
+        warn(f"note: {note}")
     encoder.unpadded = torch.unpadded
-    found = _as_chosen(encoder, sample, found, say)
+    found = _as_chosen(encoder, sample, found, warn)
     precision = sample.specs[0].precision
     if not all(one.close(precision) for one in found):
-        say(
+        warn(
             f"note: {precision} rounds the vectors of the encoder {encoder.model.name!r} to a "
             f"cosine of {min(one.cosine for one in found):.4f}; --precision float32 is exact"
         )
@@ -134,7 +134,7 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], say: Say) -> list[Agreemen
 
 
 def _as_chosen(
-    encoder: Any, sample: ProbeSample, found: list[Agreement], say: Say
+    encoder: Any, sample: ProbeSample, found: list[Agreement], warn: Warn
 ) -> list[Agreement]:
     """Return the agreement with the chosen back end and precision.
 
@@ -158,7 +158,7 @@ def _as_chosen(
                 f"{remedy}"
             )
         encoder.backend = encoder.on_torch().backend
-        say(_left_line(encoder, reason))
+        warn(_left_line(encoder, reason))
     if precision == "float32":
         return found
     chosen, reason = _tried(encoder, sample, precision)
@@ -173,7 +173,7 @@ def _as_chosen(
 def _check_other(
     encoder: Any,
     specs: Sequence[FeatureSpec],
-    say: Say,
+    warn: Warn,
     other: Any,
     layers: Sequence[int],
     precision: str,
@@ -192,7 +192,7 @@ def _check_other(
     moved.backend = other
     reason = _tried(moved, sample, precision)[1]
     if reason:
-        say(_left_line(encoder, reason))
+        warn(_left_line(encoder, reason))
         raise EncoderError(reason)
 
 
@@ -258,5 +258,4 @@ def _manifest(space: Space) -> SpaceManifest:
 
 
 def _note(space: Space, manifest: SpaceManifest) -> None:
-    make_folder(space.folder)
-    put(space.folder, SPACE_NAME, manifest.to_bytes())
+    space.storage.put(SPACE_NAME, manifest.to_bytes())

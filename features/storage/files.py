@@ -8,14 +8,14 @@ written, without process ids or clocks. On a file system without such locks (or 
 other machines do not see) the age decides, and a writer whose temporary file was removed writes
 it again.
 
-On object storage (``RemotePath``) a file appears complete and durable anyway, and there are no
-folders, so most functions do nothing there. The maintenance lock is a ``lease``.
+These functions are for files of this machine; ``storage`` has what a cache needs anywhere.
 """
 
 from __future__ import annotations
 
 import errno
 import importlib
+import mmap
 import os
 import re
 import secrets
@@ -27,15 +27,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from features.errors import CacheError, DiskSpaceError
-from features.storage.lease import lease
 from features.storage.location import Location
-from features.storage.remote import RemotePath
 
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 TEMPORARY_PREFIX = ".tmp-"
+PROBE_PREFIX = ".probe-"
 TEMPORARY = re.compile(r"\.tmp-.*|\.probe-[0-9a-f]{8}")
 """Names of temporary files and folders, and of the files by which older versions tested whether
 a cache can be written."""
@@ -71,20 +70,45 @@ OBSTACLES = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY)
 """Error numbers of a file in place of a folder, or of a folder in place of a file."""
 
 
-def put(folder: Location, name: str, data: bytes | memoryview) -> None:
+Content = bytes | mmap.mmap
+"""The bytes of a file, in memory or memory-mapped."""
+
+
+class Ranges(Protocol):
+    """A file of which parts are read."""
+
+    def size(self) -> int:
+        """Return the bytes of the file."""
+
+    def read_at(self, count: int, offset: int) -> bytes | memoryview:
+        """Return some bytes of the file, fewer at its end."""
+
+
+class MappedRanges:
+    """Parts of a memory-mapped file, without copying them."""
+
+    def __init__(self, data: Content) -> None:
+        self._view = memoryview(data)
+
+    def size(self) -> int:
+        return len(self._view)
+
+    def read_at(self, count: int, offset: int) -> memoryview:
+        return self._view[offset : offset + count]
+
+
+def put(folder: Path, name: str, data: bytes | memoryview) -> None:
     """Write the file ``folder/name`` atomically; it is durable when this returns.
 
-    A missing folder, which another process may have removed because it was empty, is made
-    again.
+    A missing folder is made, also one that another process removes meanwhile because it is
+    empty.
 
     Raises:
         DiskSpaceError: the disk is full.
         CacheError: the folder cannot be written.
-        RemoteError: the object storage cannot be reached, or refuses.
     """
-    if isinstance(folder, RemotePath):
-        (folder / name).write_bytes(data)
-        return
+    if not folder.exists():
+        make_folder(folder)
     with writing(folder):
         for attempt in range(ATTEMPTS):
             try:
@@ -119,18 +143,23 @@ def open_file(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def read_file(path: Location) -> bytes:
-    """Return the bytes of a file. Raises ``RemoteError``, or like ``open_file``."""
-    if isinstance(path, RemotePath):
-        return path.read_bytes()
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file. Raises like ``open_file``."""
     with open_file(path) as file:
         return file.read()
 
 
-def make_folder(folder: Location) -> None:
+def map_file(path: Path) -> mmap.mmap:
+    """Return the bytes of a file, memory-mapped. Raises ``OSError``, also if it is empty."""
+    try:
+        with open_file(path) as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError as error:
+        raise OSError(str(error)) from error
+
+
+def make_folder(folder: Path) -> None:
     """Make a folder and its parents, durably. Raises like ``put``."""
-    if isinstance(folder, RemotePath):
-        return
     with writing(folder):
         above = [parent for parent in folder.absolute().parents if not parent.exists()]
         folder.mkdir(parents=True, exist_ok=True)
@@ -160,19 +189,12 @@ def temporary_folder(folder: Path, name: str) -> Iterator[Path]:
             os.close(descriptor)
 
 
-def file_names(folder: Location) -> list[str]:
-    """Return the names of all entries of a folder. Raises ``OSError``."""
-    if isinstance(folder, RemotePath):
-        return [path.name for path in folder.iterdir()]
-    return os.listdir(folder)
-
-
-def abandoned(folder: Location, ours: NameTest = TEMPORARY.fullmatch) -> list[Location]:
+def abandoned(folder: Path, ours: NameTest = TEMPORARY.fullmatch) -> list[Path]:
     """Return the temporary files in a folder whose writers have ended."""
     return [path for path in _temporaries(folder, ours) if _take(path, lambda: None)]
 
 
-def sweep(folder: Location, ours: NameTest = TEMPORARY.fullmatch) -> int:
+def sweep(folder: Path, ours: NameTest = TEMPORARY.fullmatch) -> int:
     """Remove temporary files and folders whose writers have ended, and return how many.
 
     Args:
@@ -180,24 +202,6 @@ def sweep(folder: Location, ours: NameTest = TEMPORARY.fullmatch) -> int:
             folders that hold other files too.
     """
     return sum(_take(path, partial(_remove, path)) for path in _temporaries(folder, ours))
-
-
-@contextmanager
-def exclusive(root: Location) -> Iterator[None]:
-    """Hold the cache's maintenance lock (compact, collect, verify --fix).
-
-    Encoding and reading do not need the lock and continue.
-
-    Raises:
-        CacheError: another process holds the lock.
-    """
-    with lease(root, LOCK_NAME) if isinstance(root, RemotePath) else _locked(root) as alone:
-        if not alone:
-            raise CacheError(
-                f"another process is tidying the cache {root} (compact, collect or verify "
-                "--fix); wait until it has finished and run again"
-            )
-        yield
 
 
 @contextmanager
@@ -225,7 +229,7 @@ def writing(folder: Location) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL:
             raise DiskSpaceError(
-                f"the disk of the cache folder {folder} is full; what was committed is kept: "
+                f"the disk of the cache folder {folder} is full; what was committed stays: "
                 "free some space or choose another disk with --cache, then run again"
             ) from error
         in_the_way = error.filename2 or error.filename
@@ -240,9 +244,9 @@ def writing(folder: Location) -> Iterator[None]:
         ) from error
 
 
-def sync_folder(folder: Location) -> None:
+def sync_folder(folder: Path) -> None:
     """Make renames and removals in a folder durable; only POSIX systems can do so."""
-    if os.name == "posix" and not isinstance(folder, RemotePath):
+    if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -251,9 +255,13 @@ def sync_folder(folder: Location) -> None:
 
 
 @contextmanager
-def _locked(root: Path) -> Iterator[bool]:
-    """Yield whether the maintenance lock was acquired; release it on exit."""
-    path = root / LOCK_NAME
+def locked(root: Path, name: str) -> Iterator[bool]:
+    """Yield whether the lock of a cache was acquired; release it on exit.
+
+    Raises:
+        CacheError: the file of the lock cannot be made.
+    """
+    path = root / name
     if path.is_dir():
         raise CacheError(
             f"{path} is a folder, and stands where the lock of those who tidy belongs; move it "
@@ -323,29 +331,24 @@ def _keep_young(path: Path, done: threading.Event) -> None:
             os.utime(path)
 
 
-def _temporaries(folder: Location, ours: NameTest) -> list[Location]:
+def _temporaries(folder: Path, ours: NameTest) -> list[Path]:
     try:
-        found = [name for name in file_names(folder) if ours(name)]
+        found = [name for name in os.listdir(folder) if ours(name)]
     except FileNotFoundError:
         return []
     return [folder / name for name in sorted(found)]
 
 
-def _remove(path: Location) -> None:
-    if isinstance(path, Path) and path.is_dir():
+def _remove(path: Path) -> None:
+    if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
-def _take(path: Location, act: Callable[[], object]) -> bool:
+def _take(path: Path, act: Callable[[], object]) -> bool:
     """Call ``act`` if no writer can be using a file, and return whether it was called."""
     try:
-        if isinstance(path, RemotePath):
-            left = time.time() - path.stat().st_mtime > ABANDONED_SECONDS
-            if left:
-                act()
-            return left
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return False  # renamed or removed meanwhile

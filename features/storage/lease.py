@@ -24,12 +24,15 @@ EXPIRE_SECONDS = 600.0
 
 
 @contextmanager
-def lease(root: RemotePath, prefix: str) -> Iterator[bool]:
+def lease(
+    root: RemotePath, prefix: str, renew_seconds: float = RENEW_SECONDS
+) -> Iterator[bool]:
     """Yield True if the lease was acquired; release it on exit.
 
     Args:
         root: the folder of the marks.
         prefix: prefix of the marks' names.
+        renew_seconds: seconds between renewals of the mark.
 
     Raises:
         RemoteError: the folder cannot be written or listed. A failed renewal is tried again,
@@ -37,7 +40,7 @@ def lease(root: RemotePath, prefix: str) -> Iterator[bool]:
     """
     mark = root / f"{prefix}-{secrets.token_hex(8)}"
     done = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(mark, done), daemon=True)
+    renewing = threading.Thread(target=_renew, args=(mark, done, renew_seconds), daemon=True)
     mark.write_bytes(b"")
     renewing.start()
     try:
@@ -59,7 +62,7 @@ def _alone(mark: RemotePath, prefix: str) -> bool:
     return not alive
 
 
-def _renew(mark: RemotePath, done: threading.Event) -> None:
-    while not done.wait(RENEW_SECONDS):
+def _renew(mark: RemotePath, done: threading.Event, seconds: float) -> None:
+    while not done.wait(seconds):
         with suppress(OSError, RemoteError):  # the next renewal may succeed in time
             mark.write_bytes(b"")

@@ -76,12 +76,17 @@ def parse_location(text: str | Location) -> Location:
 
 def local_path(text: str) -> Path:
     """Parse the name of a file or folder that must be local. Raises ``SettingError``."""
-    found = parse_location(text)
-    if isinstance(found, RemotePath):
+    found = on_disk(parse_location(text))
+    if found is None:
         raise SettingError(
             f"{text}: is written on this machine only; give a path, then copy it"
         )
     return found
+
+
+def on_disk(location: Location) -> Path | None:
+    """Return a location as a path of this machine; None if it lies elsewhere."""
+    return location if isinstance(location, Path) else None
 
 
 def _hidden(text: str) -> str:

@@ -22,8 +22,7 @@ from safetensors.numpy import load, save
 
 from features.errors import ManyheadsError
 from features.storage.files import make_folder, put, read_file, sweep
-from features.storage.location import Location
-from features.storage.remote import RemotePath
+from features.storage.location import Location, on_disk
 
 RESULTS = "results"
 """Name of the folder of results in a cache."""
@@ -50,6 +49,7 @@ def recall(
     code: Sequence[str],
     packages: Sequence[str],
     compute: Callable[[], Arrays],
+    min_seconds: float | None = None,
 ) -> Arrays:
     """Return a result from the cache, or compute and store it.
 
@@ -62,19 +62,22 @@ def recall(
             ``features.duplicates.duplicates``.
         packages: names of the distributions whose versions may change the result.
         compute: computes the arrays.
+        min_seconds: minimum seconds of a computation whose result is stored; None:
+            ``MIN_SECONDS``.
 
     Returns:
         The arrays by name.
     """
-    if isinstance(root, RemotePath):
+    folder = on_disk(root)
+    if folder is None:
         return compute()
-    path = root / RESULTS / _name(parts, code, packages)
+    path = folder / RESULTS / _name(parts, code, packages)
     stored = _read(path)
     if stored is not None:
         return stored
     started = time.perf_counter()
     made = compute()
-    if time.perf_counter() - started >= MIN_SECONDS:
+    if time.perf_counter() - started >= (MIN_SECONDS if min_seconds is None else min_seconds):
         with suppress(ManyheadsError, OSError):
             _write(path, made)
     return made

@@ -18,13 +18,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
-from features.storage.files import exclusive, file_names, sweep, sync_folder, writing
+from features.storage.files import writing
 from features.storage.location import Location
-from features.storage.mirror import evict_all
+from features.storage.storage import exclusive, storage_of
 from features.store.compaction import rewrite
 from features.store.inventory import SpaceFacts, facts_of, open_all
 from features.store.manifest import SPACE_NAME, last_use, space_folders, use_marks
@@ -102,13 +101,13 @@ def collect(root: Location, removals: Sequence[Removal], keep: np.ndarray | None
     """
     with writing(root):
         for folder in space_folders(root):
-            sweep(folder)
+            storage_of(folder).sweep()
     stale = any(space.stale for space in open_all(root))
     if not (removals or stale or any(map(_empty, space_folders(root)))):
         return
     with exclusive(root), writing(root):
         for removal in removals:
-            folder, manifest, gone = removal.space.folder, removal.space.manifest, removal.keys
+            manifest, gone = removal.space.manifest, removal.keys
             if removal.unused and _used_since(removal):
                 gone = gone[~np.isin(gone, keep)] if keep is not None else gone[:0]
             space = FeatureStore(root).space(manifest.spec, manifest.model)
@@ -116,18 +115,18 @@ def collect(root: Location, removals: Sequence[Removal], keep: np.ndarray | None
                 _shrink(space, ~np.isin(space.index.keys, gone))
             if removal.whole and not len(space) and not _used_since(removal):
                 _remove_empty(space)
-                evict_all(folder)
         for folder in filter(_empty, space_folders(root)):
             with suppress(OSError):  # something was put in it just now
-                folder.rmdir()
+                storage_of(folder).remove_folder()
         for space in open_all(root):
             space.save_index(required=True)
 
 
 def _empty(folder: Location) -> bool:
-    """Return whether a local folder is empty; object storage has no empty folders."""
+    """Return whether a folder exists and is empty."""
+    storage = storage_of(folder)
     with suppress(FileNotFoundError):
-        return isinstance(folder, Path) and not file_names(folder)
+        return storage.empty_folders and not storage.names()
     return False
 
 
@@ -158,12 +157,11 @@ def _remove_empty(space: Space) -> None:
     """Remove the folder of a space without shards, unless it holds anything else."""
     if space.shard_names():
         return
-    sweep(space.folder)
+    space.sweep()
     space.drop_index()
-    for mark in (space.folder / SPACE_NAME, *use_marks(space.folder)):
-        mark.unlink(missing_ok=True)
+    storage = storage_of(space.folder)
+    storage.remove([SPACE_NAME, *(mark.name for mark in use_marks(space.folder))])
     with suppress(OSError):
-        space.folder.rmdir()
-        sync_folder(space.folder.parent)
+        storage.remove_folder()
     if space.shard_names():  # committed at this moment
         space.write_manifest()

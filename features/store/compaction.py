@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.errors import CacheError
-from features.storage.files import exclusive, sync_folder, writing
+from features.storage.files import writing
+from features.storage.storage import exclusive, storage_of
 from features.store.shards.shard import (
     MAX_TEXTS,
     SUFFIX,
@@ -38,7 +39,7 @@ class Compaction:
 
     shards_before: int
     shards_after: int
-    copies: int
+    repeats: int
 
 
 def compact(
@@ -68,13 +69,13 @@ def compact(
         space.sweep()
         space.refresh()
         before = len(space.index.shards)
-        copies = sum(space.index.texts) - len(space)
+        repeats = sum(space.index.texts) - len(space)
         for group in plan(space, target, max_texts, small, leave):
             rewrite(space, group, np.ones(len(space), bool))
             for _ in group:
                 on_shard()
         space.save_index(required=True)
-        return Compaction(before, len(space.index.shards), copies)
+        return Compaction(before, len(space.index.shards), repeats)
 
 
 def plan(
@@ -113,7 +114,7 @@ def rewrite(space: Space, names: list[str], keep: np.ndarray) -> None:
     Args:
         keep: (n,) bool, which texts of the space's index to keep.
     """
-    stored = [part for name in names if (part := _kept(space, name, keep)) is not None]
+    stored = [part for name in names if (part := _rows_to_copy(space, name, keep)) is not None]
     fresh = ""
     if stored:
         rows = ShardRows(
@@ -126,13 +127,11 @@ def rewrite(space: Space, names: list[str], keep: np.ndarray) -> None:
         data = serialize_stored(space.spec, StoredRows(rows, vectors))
         fresh = space.commit_bytes(data, rows)
     with writing(space.folder):
-        for name in names:
-            if name != fresh:
-                (space.folder / f"{name}{SUFFIX}").unlink(missing_ok=True)
-        sync_folder(space.folder)
+        gone = [f"{name}{SUFFIX}" for name in names if name != fresh]
+        storage_of(space.folder).remove(gone)
 
 
-def _kept(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:
+def _rows_to_copy(space: Space, name: str, keep: np.ndarray) -> StoredRows | None:
     """Return the rows of a shard that go into the new one, in order; None if there are none.
 
     Raises:

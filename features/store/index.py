@@ -20,9 +20,7 @@ from features.text import KEY_BYTES
 DIGEST_HEX = 32
 
 MAX_RECENT = 1 << 14
-"""Maximum texts in the side index of ``GrowingIndex``, plus a 16th of the texts in the main
-one.
-"""
+"""Maximum texts in the side index of a ``GrowingIndex``, beside a share of the main one."""
 
 FORMAT = "2"
 """Version of the index file; one of another version is ignored and rebuilt from the shards."""
@@ -119,12 +117,12 @@ class Index:
             fresh = self.keys[at] != other.keys
         # Insertion needs one copy and no sort.
         inserted = position[fresh] + np.arange(fresh.sum())
-        kept = np.ones(len(self.keys) + len(inserted), bool)
-        kept[inserted] = False
+        known = np.ones(len(self.keys) + len(inserted), bool)
+        known[inserted] = False
 
         def merged(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-            out = np.empty(len(kept), old.dtype)
-            out[kept] = old
+            out = np.empty(len(known), old.dtype)
+            out[known] = old
             out[inserted] = new[fresh]
             return out
 
@@ -145,17 +143,17 @@ class Index:
         again, since that text may have been in one of the removed shards.
         """
         placed = np.bincount(self.shard, minlength=len(self.shards))
-        kept = [
+        remaining = [
             number
             for number, name in enumerate(self.shards)
             if name not in gone and placed[number] == self.texts[number]
         ]
         renumbered = np.full(len(self.shards), -1, np.int32)
-        renumbered[kept] = np.arange(len(kept), dtype=np.int32)
-        rows = np.isin(self.shard, kept)
+        renumbered[remaining] = np.arange(len(remaining), dtype=np.int32)
+        rows = np.isin(self.shard, remaining)
         return Index(
-            tuple(self.shards[number] for number in kept),
-            tuple(self.texts[number] for number in kept),
+            tuple(self.shards[number] for number in remaining),
+            tuple(self.texts[number] for number in remaining),
             self.keys[rows],
             renumbered[self.shard[rows]],
             self.start[rows],
@@ -255,9 +253,11 @@ class GrowingIndex:
 
     Args:
         index: the main index at the start.
+        max_recent: maximum texts in the side index, plus a 16th of those in the main one.
     """
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, max_recent: int = MAX_RECENT) -> None:
+        self._max_recent = max_recent
         self._settled, self._recent = index, Index.empty()
 
     @property
@@ -275,14 +275,14 @@ class GrowingIndex:
 
     def missing(self, keys: np.ndarray) -> np.ndarray:
         """Return (N,) bool: which keys are not in the index."""
-        lacking: np.ndarray = (self._settled.find(keys) < 0) & (self._recent.find(keys) < 0)
-        return lacking
+        missing: np.ndarray = (self._settled.find(keys) < 0) & (self._recent.find(keys) < 0)
+        return missing
 
     def add(self, added: Sequence[tuple[str, ShardRows]]) -> None:
         """Add shards. Known keys keep their position."""
         if added:
             self._recent = self._recent.joined(Index.of(added))
-            if len(self._recent.keys) > MAX_RECENT + len(self._settled.keys) // 16:
+            if len(self._recent.keys) > self._max_recent + len(self._settled.keys) // 16:
                 _ = self.whole
 
     def remove(self, gone: set[str]) -> None:

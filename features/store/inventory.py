@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from features.storage.location import Location
-from features.storage.remote import RemotePath
+from features.storage.storage import storage_of
 from features.store.manifest import (
     SpaceManifest,
     last_use,
@@ -74,23 +72,14 @@ def facts_of(space: Space) -> SpaceFacts:
         manifest=manifest_of(space.folder, space.spec, space.model),
         texts=len(space),
         shards=len(space.index.shards),
-        size=folder_size(space.folder),
+        size=space.storage.size(),
         last_use=last_use(space.folder),
     )
 
 
 def folder_size(folder: Location) -> int:
     """Return the size of all files below a folder in bytes; 0 if there is no folder."""
-    if isinstance(folder, RemotePath):
-        return sum(path.stat().st_size for path in folder.files())
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += (Path(parent) / name).stat().st_size
-            except FileNotFoundError:  # renamed or removed meanwhile
-                continue
-    return total
+    return storage_of(folder).size()
 
 
 def manifests(root: Location) -> list[SpaceManifest]:

@@ -10,25 +10,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
-from features.errors import CacheError, RemoteError, SettingError
-from features.storage.files import FILE_MODE, LOCK_NAME, read_file, reading
+from features.errors import CacheError, ManyheadsError, SettingError
+from features.storage.files import LOCK_NAME, reading
 from features.storage.location import Location
-from features.storage.remote import RemotePath
+from features.storage.storage import storage_of
 from features.vectors.agreement import Agreement
 from features.vectors.spec import FeatureSpec
 
 SPACE_NAME = "space.json"
 USED_NAME = re.compile(r"used-\d+")
-REMOTE_USE_SECONDS = 3600.0
-"""Minimum seconds between updates of the last use on object storage, where each is a request.
-"""
 
 SHARD = re.compile(r"[0-9a-f]{32}\.parquet")
 FINGERPRINT = re.compile(r"[0-9a-f]{24}")
@@ -89,7 +84,7 @@ def read_manifest(folder: Location) -> SpaceManifest:
         OSError: it cannot be read.
         ValueError: it is damaged, or the manifest of another space.
     """
-    manifest = SpaceManifest.from_bytes(read_file(folder / SPACE_NAME))
+    manifest = SpaceManifest.from_bytes(storage_of(folder).read(SPACE_NAME))
     if manifest.spec.fingerprint != folder.name:
         raise ValueError(f"its spec has the fingerprint {manifest.spec.fingerprint}")
     return manifest
@@ -141,24 +136,20 @@ def is_space(folder: Location) -> bool:
 
 def touch(folder: Location) -> None:
     """Record that a space was used now; a cache that cannot be written keeps its old time."""
-    manifest = folder / SPACE_NAME
-    with suppress(OSError, RemoteError, AttributeError):  # Windows has no user ids
-        if isinstance(manifest, RemotePath):
-            if time.time() - manifest.stat().st_mtime > REMOTE_USE_SECONDS:
-                manifest.write_bytes(manifest.read_bytes())
-            return
+    storage = storage_of(folder)
+    with suppress(OSError, ManyheadsError, AttributeError):  # Windows has no user ids
         try:
-            os.utime(manifest)
+            storage.touch(SPACE_NAME)
         except PermissionError:  # another user's
-            mark = manifest.with_name(f"used-{os.getuid()}")
-            os.close(os.open(mark, os.O_WRONLY | os.O_CREAT, FILE_MODE))
-            os.utime(mark)
+            mark = f"used-{os.getuid()}"
+            try:
+                storage.touch(mark)
+            except FileNotFoundError:
+                storage.put(mark, b"")
 
 
-def use_marks(folder: Location) -> list[Path]:
+def use_marks(folder: Location) -> list[Location]:
     """Return the files in which users who may not change the manifest record the last use."""
-    if isinstance(folder, RemotePath):
-        return []
     return [path for path in folder.glob("used-*") if USED_NAME.fullmatch(path.name)]
 
 

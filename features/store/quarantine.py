@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from features.errors import CorruptShardError
-from features.storage.files import make_folder, put, sweep, sync_folder
 from features.storage.location import Location
+from features.storage.storage import storage_of
 from features.store.manifest import SPACE_NAME, SpaceManifest, read_manifest, use_marks
 from features.store.shards.shard import NAME, SUFFIX, Shard
 from features.store.space import INDEX_NAME
@@ -32,24 +32,23 @@ def mend_space(root: Location, folder: Location) -> list[Location]:
     Raises:
         CacheError, DiskSpaceError: the space cannot be written.
     """
-    sweep(folder)
+    storage = storage_of(folder)
+    storage.sweep()
     moved: list[Location] = []
     spec = _spec_of(folder)
     if spec is None:
         (folder / INDEX_NAME).unlink(missing_ok=True)
         moved += quarantine(root, Path(folder.name) / SPACE_NAME)
-        for mark in use_marks(folder):
-            mark.unlink(missing_ok=True)
+        storage.remove([mark.name for mark in use_marks(folder)])
         with suppress(OSError):  # something is in it that is not ours, or was put just now
-            folder.rmdir()
-            sync_folder(root)
+            storage.remove_folder()
         return moved
     try:
         read_manifest(folder)
     except (OSError, ValueError):
         if (folder / SPACE_NAME).is_dir():
             moved += quarantine(root, Path(folder.name) / SPACE_NAME)
-        put(folder, SPACE_NAME, SpaceManifest(spec).to_bytes())
+        storage.put(SPACE_NAME, SpaceManifest(spec).to_bytes())
     space = FeatureStore(root).space(spec)
     if (folder / INDEX_NAME).is_file():
         space.drop_index()
@@ -77,18 +76,16 @@ def quarantine(root: Location, path: Path) -> list[Location]:
     Returns:
         Where it is now; empty if it was not moved.
     """
-    source, target = root / path, root / QUARANTINE / path
+    source, target = root / path, QUARANTINE / path
     folder = source.is_dir() and not source.is_symlink()
     if not there(source) or (folder and not _name_of_ours(path.name)):
         return []
-    make_folder(target.parent)
     free, number = target, 1
-    while there(free):
+    while there(root / free):
         number += 1
         free = target.with_name(f"{target.name}.{number}")
-    source.replace(free)  # type: ignore[arg-type]  # both are of the cache's kind
-    sync_folder(source.parent)
-    return [free]
+    storage_of(root).move(path.as_posix(), free.as_posix())
+    return [root / free]
 
 
 def _name_of_ours(name: str) -> bool:

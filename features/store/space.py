@@ -22,16 +22,9 @@ import numpy as np
 
 from features.errors import CacheError, DiskSpaceError, RemoteError
 from features.storage.buffers import VectorBuffer
-from features.storage.files import (
-    file_names,
-    make_folder,
-    put,
-    read_file,
-    reading,
-    sweep,
-)
+from features.storage.files import reading
 from features.storage.location import Location
-from features.storage.mirror import evict, local_folder, store_local
+from features.storage.storage import storage_of
 from features.store.index import GrowingIndex, Index, grouped
 from features.store.manifest import SPACE_NAME, SpaceManifest, read_manifest, touch
 from features.store.shards.shard import (
@@ -66,6 +59,7 @@ class Space:
         model: the encoder's name, recorded when the space is new.
 
     Attributes:
+        storage: where the folder lies.
         committed: names of the shards that were committed through this object, in order.
 
     Raises:
@@ -74,6 +68,7 @@ class Space:
 
     def __init__(self, folder: Location, spec: FeatureSpec, model: str = "") -> None:
         self.folder = folder
+        self.storage = storage_of(folder)
         self.spec = spec
         self.model = model
         self.committed: list[str] = []
@@ -126,7 +121,7 @@ class Space:
         present = self.shard_names()
         gone = set(self._growing.shards) - present
         for name in gone:
-            evict(self.folder / f"{name}{SUFFIX}")
+            self.storage.evict(f"{name}{SUFFIX}")
         if gone:
             self._growing.remove(gone)
         added = []
@@ -160,7 +155,7 @@ class Space:
         except ValueError as error:
             raise CacheError(
                 f"{self.folder / SPACE_NAME} is not the manifest of this space ({error}); run "
-                "'manyheads verify --fix' on this cache: what is sound is kept"
+                "'manyheads verify --fix' on this cache: sound shards stay"
             ) from error
 
     def commit(self, keys: np.ndarray, block: Block) -> bool:
@@ -188,11 +183,10 @@ class Space:
 
     def _commit(self, name: str, data: bytes, rows: ShardRows) -> bool:
         self.write_manifest()
-        path = self.folder / f"{name}{SUFFIX}"
-        fresh = not path.exists()
+        file = f"{name}{SUFFIX}"
+        fresh = not (self.folder / file).exists()
         if fresh:
-            put(self.folder, path.name, data)
-            store_local(path, data)
+            self.storage.put(file, data, copy=True)
             self.write_manifest()  # again: a collection may have removed it as empty
         if name not in self._growing.shards:
             self._growing.add([(name, rows)])
@@ -202,12 +196,11 @@ class Space:
     def write_manifest(self) -> None:
         """Write the manifest, and make the folder, if they are missing."""
         if not (self.folder / SPACE_NAME).exists():
-            make_folder(self.folder)
-            put(self.folder, SPACE_NAME, SpaceManifest(self.spec, self.model).to_bytes())
+            self.storage.put(SPACE_NAME, SpaceManifest(self.spec, self.model).to_bytes())
 
     def sweep(self) -> int:
         """Remove temporary files whose writers have ended, and return how many."""
-        return sweep(self.folder)
+        return self.storage.sweep()
 
     def save_index(self, required: bool = False) -> None:
         """Write the index, so that the next run need not read the keys of all shards.
@@ -222,7 +215,7 @@ class Space:
                 return
             shards = set(self._growing.shards)
             try:
-                put(self.folder, INDEX_NAME, self.index.to_bytes(self.folder.name))
+                self.storage.put(INDEX_NAME, self.index.to_bytes(self.folder.name))
             except (CacheError, DiskSpaceError, RemoteError):
                 if required or self.committed:
                     raise
@@ -285,7 +278,7 @@ class Space:
         # int8 and the float16 that it becomes are in memory together until it is unpacked.
         values_size = self.spec.width * np.dtype(table_dtype(self.spec.dtype)).itemsize
         each = width + values_size if self.spec.dtype == "int8" else width
-        room = VectorBuffer(int(offsets[-1]) * each, memory, local_folder(self.folder))
+        room = VectorBuffer(int(offsets[-1]) * each, memory, self.storage.scratch_folder())
         raw = room.empty((int(offsets[-1]),), f"V{width}")
         parts = grouped(self.index.shard[found], len(self.index.shards))
 
@@ -353,7 +346,7 @@ class Space:
         """Return the names of the shards that exist now. Raises ``CacheError``."""
         try:
             with reading(self.folder):
-                names = file_names(self.folder)
+                names = self.storage.names()
         except FileNotFoundError:
             return set()
         found = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
@@ -361,7 +354,7 @@ class Space:
 
     def _saved_index(self) -> Index | None:
         try:
-            data = read_file(self.folder / INDEX_NAME)
+            data = self.storage.read(INDEX_NAME)
         except (OSError, ValueError):
             return None
         index = Index.from_bytes(data, self.folder.name)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
-
 from features.errors import CacheError
-from features.storage.files import OWN_TEMPORARY, prove_writable, sweep
+from features.storage.files import OWN_TEMPORARY
 from features.storage.location import Location, parse_location
-from features.storage.remote import RemotePath
+from features.storage.storage import storage_of
 from features.store.space import Space
 from features.vectors.spec import FeatureSpec
 
@@ -37,15 +35,10 @@ class FeatureStore:
         Raises:
             CacheError: the folder cannot be made or written.
         """
+        storage = storage_of(self.root)
         try:
-            if isinstance(self.root, RemotePath):
-                probe = self.root / f".probe-{secrets.token_hex(4)}"
-                probe.write_bytes(b"")
-                probe.unlink()
-            else:
-                self.root.mkdir(parents=True, exist_ok=True)
-                prove_writable(self.root)
-            sweep(self.root, OWN_TEMPORARY.fullmatch)
+            storage.prepare()
+            storage.sweep(OWN_TEMPORARY.fullmatch)
         except OSError as error:
             raise CacheError(
                 f"the cache folder {self.root} cannot be written ({error.strerror}); choose "

@@ -18,20 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from features.errors import CacheError, CorruptShardError
-from features.storage.files import (
-    LOCK_NAME,
-    OWN_TEMPORARY,
-    TEMPORARY,
-    abandoned,
-    exclusive,
-    read_file,
-    reading,
-    sweep,
-    writing,
-)
+from features.storage.files import LOCK_NAME, OWN_TEMPORARY, TEMPORARY, reading, writing
 from features.storage.location import Location
-from features.storage.remote import RemotePath
 from features.storage.results import RESULTS
+from features.storage.storage import exclusive, storage_of
 from features.store.index import Index
 from features.store.manifest import FINGERPRINT, SPACE_NAME, USED_NAME, is_cache, read_manifest
 from features.store.quarantine import QUARANTINE, mend_space, quarantine, there
@@ -148,7 +138,7 @@ def repair(root: Location, findings: Sequence[Fault]) -> list[Location]:
         for folder in sorted(root / name for name in folders if FINGERPRINT.fullmatch(name)):
             if folder.is_dir():
                 moved += mend_space(root, folder)
-        sweep(root, OWN_TEMPORARY.fullmatch)
+        storage_of(root).sweep(OWN_TEMPORARY.fullmatch)
     return moved
 
 
@@ -187,8 +177,8 @@ class _Verifier:
                 continue
             elif not _is_lock(path) and there(path):
                 findings.append(self._finding(FOREIGN_FILE, path, "does not belong to a cache"))
-        left = abandoned(self.root, OWN_TEMPORARY.fullmatch)
-        return findings + [self._stale(path) for path in left]
+        left = storage_of(self.root).abandoned(OWN_TEMPORARY.fullmatch)
+        return findings + [self._stale(self.root / name) for name in left]
 
     def _space(self, folder: Location, on_shard: OnShard) -> Iterator[Fault]:
         index = self._index(folder)  # before the shards, so that those it names exist
@@ -202,7 +192,7 @@ class _Verifier:
                 continue
             elif not TEMPORARY.fullmatch(path.name) and there(path):
                 foreign.append(path)
-        left = abandoned(folder)
+        left = [folder / name for name in storage_of(folder).abandoned()]
         if not found_manifest and not shards and index is None:
             yield from self._spaceless(folder, bool(foreign), left)
             return
@@ -233,7 +223,7 @@ class _Verifier:
         """Yield the fault of a folder that has the name of a space but no file of one."""
         if foreign:
             yield self._finding(FOREIGN_FILE, folder, "does not belong to a cache")
-        elif not isinstance(folder, RemotePath) and len(_entries(folder)) == len(left):
+        elif storage_of(folder).empty_folders and len(_entries(folder)) == len(left):
             yield self._finding(STALE_TEMPORARY, folder, "no shard was committed to it")
 
     def _check_shard(self, path: Location, on_shard: OnShard) -> ShardRows | Fault | None:
@@ -258,7 +248,7 @@ class _Verifier:
         """Return the saved index of a space, or its fault; None if there is none."""
         path = folder / INDEX_NAME
         try:
-            index = Index.from_bytes(read_file(path), folder.name)
+            index = Index.from_bytes(storage_of(folder).read(INDEX_NAME), folder.name)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -284,23 +274,23 @@ class _Verifier:
             yield index
             return
         whole = Index.of(sorted(sound.items()))
-        places = dict(zip(index.shards, index.rows_by_shard(), strict=True))
-        for name in sorted(set(places) - present):
-            lost = int((whole.find(index.keys[places[name]]) < 0).sum())
+        rows_of = dict(zip(index.shards, index.rows_by_shard(), strict=True))
+        for name in sorted(set(rows_of) - present):
+            lost = int((whole.find(index.keys[rows_of[name]]) < 0).sum())
             if lost:
                 gone = folder / f"{name}{SUFFIX}"
                 yield self._finding(DELETED_SHARD, gone, f"{lost} texts stood only there")
             else:
                 yield self._finding(STALE_INDEX, path, f"names {name}, which was joined")
-        unnamed = len(set(sound) - set(places))
+        unnamed = len(set(sound) - set(rows_of))
         if unnamed:
             yield self._finding(STALE_INDEX, path, f"does not know {unnamed} shards")
         texts = dict(zip(index.shards, index.texts, strict=True))
         wrong = [
             name
-            for name in places.keys() & sound.keys()
+            for name in rows_of.keys() & sound.keys()
             if texts[name] != len(sound[name].keys)
-            or not _agrees(index, places[name], sound[name])
+            or not _agrees(index, rows_of[name], sound[name])
         ]
         if wrong:
             yield self._finding(BAD_INDEX, path, f"disagrees with {len(wrong)} shards")
@@ -338,9 +328,7 @@ def _entries(folder: Location) -> list[Location]:
 
 def _is_lock(path: Location) -> bool:
     """Return whether a path is the maintenance lock, or a mark of it on object storage."""
-    if isinstance(path, RemotePath):
-        return path.name.startswith(f"{LOCK_NAME}-")
-    return path.name == LOCK_NAME
+    return path.name == LOCK_NAME or path.name.startswith(f"{LOCK_NAME}-")
 
 
 def _first_line(error: Exception) -> str:

@@ -35,6 +35,23 @@ PROBES = 24
 RECALL_SAMPLE = 500
 
 
+@dataclass(frozen=True)
+class PairSearch:
+    """How pairs are searched; the pairs of an exact search do not depend on it.
+
+    Attributes:
+        rows, columns: size of a block of similarities.
+        max_exact: maximum number of vectors for an exact search.
+        filtered: whether a bfloat16 product is used as a filter; None: if there are many
+            vectors and it is faster on this machine.
+    """
+
+    rows: int = ROWS
+    columns: int = COLUMNS
+    max_exact: int = MAX_EXACT
+    filtered: bool | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class ClosePairs:
     """Pairs of vectors with a cosine of at least a threshold.
@@ -78,23 +95,31 @@ def nearest(queries: np.ndarray, base: np.ndarray, k: int) -> tuple[np.ndarray, 
     return similarity, rows
 
 
-def close_pairs(vectors: np.ndarray, threshold: float, max_pairs: int) -> ClosePairs:
+def close_pairs(
+    vectors: np.ndarray, threshold: float, max_pairs: int, search: PairSearch = PairSearch()
+) -> ClosePairs:
     """Return all pairs of unit vectors with a cosine of at least ``threshold``.
 
     Args:
         vectors: (N, D) unit vectors, float32.
         threshold: minimum cosine of a pair.
         max_pairs: maximum number of pairs, about; each block of rows gives its closest ones.
+        search: block sizes and the like.
     """
-    if len(vectors) > MAX_EXACT:
+    if len(vectors) > search.max_exact:
         return _approximate_pairs(vectors, threshold)
-    filtered = len(vectors) >= MIN_FILTERED and cpu_bfloat16()
+    filtered = search.filtered
+    if filtered is None:
+        filtered = len(vectors) >= MIN_FILTERED and cpu_bfloat16()
     product = _bfloat16_product(vectors) if filtered else _Product(vectors)
     closest = np.full(len(vectors), -1.0, np.float32)
     parts = []
-    for start in range(0, len(vectors), ROWS):
-        rows = _stripe(product, start, threshold, closest)
-        parts.append(_closest(*rows, max_pairs * ROWS // max(1, len(vectors)) + ROWS))
+    limit = max_pairs * search.rows // max(1, len(vectors)) + search.rows
+    for start in range(0, len(vectors), search.rows):
+        rows = slice(start, min(start + search.rows, len(vectors)))
+        parts.append(
+            _closest(*_stripe(product, rows, search.columns, threshold, closest), limit)
+        )
     first, second, _ = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     similarity = cosines(vectors, first, second)
     close = similarity >= threshold
@@ -186,20 +211,22 @@ def _cleared(product: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
 
 
 def _stripe(
-    product: _Product, start: int, threshold: float, closest: np.ndarray
+    product: _Product, rows: slice, width: int, threshold: float, closest: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return pairs (first, second, cosine) of a stripe of rows with all later rows.
 
     Updates ``closest`` for both rows of a pair, so every pair is computed only once.
+
+    Args:
+        width: columns per block.
     """
-    rows = slice(start, min(start + ROWS, product.count))
     parts = []
-    for column in range(start, product.count, COLUMNS):
-        columns = slice(column, min(column + COLUMNS, product.count))
+    for column in range(rows.start, product.count, width):
+        columns = slice(column, min(column + width, product.count))
         block = product.block(rows, columns, threshold - product.margin)
         np.maximum(closest[rows], block.row_largest, out=closest[rows])
         np.maximum(closest[columns], block.column_largest, out=closest[columns])
-        first, second = block.rows + start, block.columns + column
+        first, second = block.rows + rows.start, block.columns + column
         later = second > first
         parts.append((first[later], second[later], block.values[later]))
     first, second, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
@@ -245,8 +272,8 @@ def _approximate_pairs(vectors: np.ndarray, threshold: float) -> ClosePairs:
     wanted = (exact >= threshold) & (true_rows != sample[:, None])
     found = np.array([np.isin(t, r) for t, r in zip(true_rows, rows[sample], strict=True)])
     recall = float(found[wanted].mean()) if wanted.any() else 1.0
-    source, place = np.nonzero(others >= threshold)
-    target = rows[source, place]
+    source, column = np.nonzero(others >= threshold)
+    target = rows[source, column]
     pairs = np.unique(np.sort(np.stack([source, target], axis=1), axis=1), axis=0)
     first, second = pairs[:, 0], pairs[:, 1]
     values = cosines(vectors, first, second)

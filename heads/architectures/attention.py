@@ -7,48 +7,13 @@ queries are one product.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
-from pydantic import Field
 
+from heads.architectures.settings import AttentionSettings
 from heads.head import SequenceHead
-from heads.layers.dense import DenseSettings, DenseStack
+from heads.layers.dense import DenseStack
 from heads.layers.dropout import Dropout
 from heads.layers.masking import mask_to_minus_inf, mean_of
-from heads.settings import SequenceSettings
-
-
-class AttentionSettings(DenseSettings, SequenceSettings):
-    """Settings of ``attention``."""
-
-    queries: int = Field(4, ge=1, le=1024, description="learned queries")
-    values: int = Field(
-        256,
-        ge=0,
-        le=8192,
-        description="ReLU features that each vector becomes before pooling; 0: as it is",
-    )
-    combine: Literal["concat", "mean"] = Field(
-        "concat", description="how the results of the queries are put together"
-    )
-    beside: Literal["none", "mean", "max", "both"] = Field(
-        "none", description="plain poolings of the same features beside the queries"
-    )
-    dropout: float = Field(
-        0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
-    )
-    # Three members cost as many products per epoch as one cnn. Twenty epochs were not more
-    # accurate on validation than ten: docs/heads.md.
-    epochs: int = Field(
-        10, ge=1, le=10_000, description="maximum passes over the training texts"
-    )
-    members: int = Field(
-        3,
-        ge=1,
-        le=64,
-        description="heads that learn side by side; their probabilities are averaged",
-    )
 
 
 class AttentionHead(SequenceHead):

@@ -7,46 +7,15 @@ all kernels are one product, D -> sum of filters x kernel, followed by shifted a
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, ValidationInfo, field_validator
 
+from heads.architectures.settings import CnnSettings
 from heads.head import SequenceHead
 from heads.layers.convolution import Convolutions
-from heads.layers.dense import DenseSettings, DenseStack
+from heads.layers.dense import DenseStack
 from heads.layers.masking import mask_to_minus_inf, pool_windows, to_front
 from heads.layers.norm import BatchNorm
-from heads.settings import SequenceSettings
-
-
-class CnnSettings(DenseSettings, SequenceSettings):
-    """Settings of ``cnn``."""
-
-    kernels: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
-        (1, 2, 3), min_length=1, description="widths of the parallel convolutions, in vectors"
-    )
-    filters: int = Field(128, ge=1, le=8192, description="filters of each convolution")
-    padding: Literal["same", "valid"] = Field(
-        "same", description="valid: only windows inside the text, if it is as long as one"
-    )
-    batch_norm: bool = Field(False, description="batch normalisation of the convolutions")
-    pooling: Literal["max", "flatten"] = Field(
-        "max",
-        description="max: over the whole text; flatten: of windows of pool vectors, side by "
-        "side, over max_vectors",
-    )
-    pool: int = Field(2, ge=1, le=4096, description="pooling=flatten: vectors per window")
-    dropout: float = Field(
-        0.3, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
-    )
-
-    @field_validator("pooling")
-    @classmethod
-    def _fixed_length(cls, value: str, info: ValidationInfo) -> str:
-        if value == "flatten" and not info.data.get("max_vectors"):
-            raise ValueError("flatten takes texts of one length, so set max_vectors as well")
-        return value
 
 
 class CnnHead(SequenceHead):

@@ -7,17 +7,14 @@ maps of all kernels.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 import torch
-from pydantic import Field
 
+from heads.architectures.settings import CnnLstmSettings
 from heads.head import SequenceHead
 from heads.layers.convolution import Convolutions
-from heads.layers.dense import DenseSettings, DenseStack
+from heads.layers.dense import DenseStack
 from heads.layers.dropout import Dropout
 from heads.layers.masking import (
-    Pooling,
     mask_to_minus_inf,
     pool_states,
     pool_windows,
@@ -25,35 +22,7 @@ from heads.layers.masking import (
     to_front,
 )
 from heads.layers.norm import BatchNorm
-from heads.layers.recurrence import Layer, RecurrentSettings
-from heads.settings import SequenceSettings
-
-
-class CnnLstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):
-    """Settings of ``cnn_lstm``."""
-
-    form: Literal["parallel", "sequential"] = Field(
-        "parallel", description="parallel: one LSTM per kernel; sequential: one LSTM over all"
-    )
-    kernels: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
-        (2, 3, 6), min_length=1, description="widths of the convolutions, in vectors"
-    )
-    filters: int = Field(
-        100, ge=0, le=8192, description="filters of each convolution; 0: as wide as the vectors"
-    )
-    batch_norm: bool = Field(False, description="batch normalisation of the convolutions")
-    pool: int = Field(2, ge=1, le=4096, description="vectors per window of max pooling")
-    units: int = Field(80, ge=1, le=4096, description="units of each LSTM")
-    bidirectional: bool = Field(False, description="read the windows backwards too")
-    pooling: Pooling = Field(
-        "last", description="of the states over real windows; last: where each direction ends"
-    )
-    dropout: float = Field(
-        0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
-    )
-    layer_dropout: float = Field(
-        0.3, ge=0, lt=1, description="share of the maps dropped before the LSTMs"
-    )
+from heads.layers.recurrence import Layer
 
 
 class CnnLstmHead(SequenceHead):

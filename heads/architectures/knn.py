@@ -9,46 +9,21 @@ that it can be exported like any other.
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Any
 
 import faiss
 import numpy as np
 import torch
-from pydantic import Field, field_validator
 
 from features.vectors.table import FeatureTable
+from heads.architectures.settings import KnnSettings
 from heads.evaluation.metrics import accuracy, log_loss
 from heads.head import Head
 from heads.layers.standardize import statistics
 from heads.problem import EpochRecord, Fitted, OnEpoch, Problem
-from heads.settings import HeadSettings
 
 # Training texts at the most that are asked for their own neighbours, for the history alone.
 ASKED = 10_000
-
-
-class KnnSettings(HeadSettings):
-    """Settings of ``knn``."""
-
-    k: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
-        (1, 3, 5, 10, 20, 40, 80),
-        min_length=1,
-        description="how many neighbours vote: values to choose from by validation accuracy",
-    )
-    temperature: float = Field(
-        0.1,
-        ge=0,
-        le=100,
-        description="a vote counts exp((cosine - nearest's) / temperature); 0: all the same",
-    )
-    smoothing: float = Field(
-        0.01, gt=0, le=1, description="share of the votes spread evenly over all classes"
-    )
-
-    @field_validator("k")
-    @classmethod
-    def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(sorted(set(value)))
 
 
 class KnnHead(Head):
@@ -142,7 +117,7 @@ def refit_knn(
     """Store all texts, with the k that was best."""
     vectors = _unit(problem.table, problem.train)
     labels = problem.labels[problem.train]
-    return _state(vectors, labels, int(best.learning_rate), problem.classes)
+    return _state(vectors, labels, int(best.value), problem.classes)
 
 
 def _state(
@@ -208,7 +183,7 @@ def _record(
         train_accuracy=accuracy(train_labels, train.argmax(axis=1)),
         validation_loss=log_loss(validation_labels, validation),
         validation_accuracy=accuracy(validation_labels, validation.argmax(axis=1)),
-        learning_rate=float(k),
+        value=float(k),
         seconds=seconds,
         gradient_norm=0.0,
     )

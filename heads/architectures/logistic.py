@@ -18,45 +18,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
 
 from features.vectors.table import FeatureTable
+from heads.architectures.settings import LogisticSettings
 from heads.evaluation.metrics import accuracy, log_loss
 from heads.head import Head
 from heads.layers.standardize import MIN_DEVIATION, statistics
 from heads.problem import EpochRecord, Fitted, OnEpoch, Problem
-from heads.settings import HeadSettings
 
 # Corrections that L-BFGS remembers; more did not pay on any data set tried.
 MEMORY = 10
-
-
-class LogisticSettings(HeadSettings):
-    """Settings of ``logistic``."""
-
-    c: tuple[float, ...] = Field(
-        (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
-        min_length=1,
-        description="inverse regularisations to choose from by validation loss",
-    )
-    # Over 8 splits of trec6 and isear validation saw no difference, so the plain objective.
-    standardize: bool = Field(
-        False, description="scale every feature to deviation 1 before it is penalised"
-    )
-    patience: int = Field(
-        3, ge=1, description="values of c in a row without a better validation before it stops"
-    )
-    tolerance: float = Field(
-        1e-4, gt=0, le=1, description="maximum gradient entry (preconditioned) at the optimum"
-    )
-    max_iterations: int = Field(1000, ge=1, description="maximum L-BFGS steps per value of c")
-
-    @field_validator("c")
-    @classmethod
-    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if min(value) <= 0:
-            raise ValueError(f"every value must be greater than 0, not {min(value)}")
-        return tuple(sorted(set(value)))
 
 
 class LogisticHead(Head):
@@ -192,7 +163,7 @@ def refit_logistic(
     x = (_vectors(problem.table, problem.train) - center) * scale
     objective = Objective(x, torch.from_numpy(problem.labels[problem.train]), problem.classes)
     optimum = objective.minimize(
-        best.learning_rate, objective.start(), settings.tolerance, settings.max_iterations
+        best.value, objective.start(), settings.tolerance, settings.max_iterations
     )
     return _state(optimum, center, scale)
 
@@ -233,7 +204,7 @@ def _record(
         train_accuracy=accuracy(train_labels, seen.argmax(axis=1)),
         validation_loss=log_loss(validation_labels, held_out),
         validation_accuracy=accuracy(validation_labels, held_out.argmax(axis=1)),
-        learning_rate=c,
+        value=c,
         seconds=time.perf_counter() - started,
         gradient_norm=optimum.gradient_norm,
     )

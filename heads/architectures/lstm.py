@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
 
+from heads.architectures.settings import LstmSettings
 from heads.head import SequenceHead
-from heads.layers.dense import DenseSettings, DenseStack
-from heads.layers.masking import Pooling, gather, pool_states, reversal, to_front
-from heads.layers.recurrence import Layer, RecurrentSettings
-from heads.settings import SequenceSettings
-
-
-class LstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):
-    """Settings of ``lstm``."""
-
-    units: int = Field(96, ge=1, le=4096, description="LSTM units per direction and layer")
-    layers: int = Field(1, ge=1, le=16, description="LSTM layers, each over the one before")
-    bidirectional: bool = Field(True, description="read the text backwards too")
-    pooling: Pooling = Field(
-        "max", description="of the states over real positions; last: where each direction ends"
-    )
-    dropout: float = Field(
-        0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
-    )
-    layer_dropout: float = Field(
-        0.5, ge=0, lt=1, description="share of features dropped between LSTM layers"
-    )
+from heads.layers.dense import DenseStack
+from heads.layers.masking import gather, pool_states, reversal, to_front
+from heads.layers.recurrence import Layer
 
 
 class LstmHead(SequenceHead):

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
 
+from heads.architectures.settings import MeanMaxSettings
 from heads.head import SequenceHead
-from heads.layers.dense import DenseSettings, DenseStack
+from heads.layers.dense import DenseStack
 from heads.layers.dropout import Dropout
 from heads.layers.masking import mask_to_minus_inf, mean_of
-from heads.settings import SequenceSettings
-
-
-class MeanMaxSettings(DenseSettings, SequenceSettings):
-    """Settings of ``meanmax``."""
-
-    # At the 2e-3 of the other heads a linear layer is still learning after 20 epochs.
-    learning_rate: float = Field(1e-2, gt=0, le=1e3, description="peak step size")
-    dropout: float = Field(
-        0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
-    )
 
 
 class MeanMaxHead(SequenceHead):

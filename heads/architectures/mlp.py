@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
 
+from heads.architectures.settings import MlpSettings
 from heads.head import SequenceHead
-from heads.layers.dense import DenseSettings, DenseStack, Units
+from heads.layers.dense import DenseStack
 from heads.layers.masking import mean_of
-from heads.settings import TrainingSettings
-
-
-class MlpSettings(DenseSettings, TrainingSettings):
-    """Settings of ``mlp``."""
-
-    dense: Units = Field(
-        (256,), max_length=64, description="units of the dense layers before the last one"
-    )
-    dropout: float = Field(0.5, ge=0, lt=1, description="share dropped after each dense layer")
 
 
 class MlpHead(SequenceHead):

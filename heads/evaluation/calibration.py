@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from heads.evaluation.metrics import accuracy, log_loss
 
@@ -100,6 +99,8 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
     labels, logits = labels[known], logits[known].astype(np.float64)
     if len(known) == 0 or accuracy(labels, logits.argmax(axis=1)) == 1.0:
         return 1.0
+    from scipy.optimize import minimize_scalar  # slow to import; reading scores needs none
+
     found = minimize_scalar(
         lambda power: log_loss(labels, logits / math.exp(power)),
         bounds=(math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)),

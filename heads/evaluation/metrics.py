@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import bdtr, chdtri, gammaln, ndtri
 
 RESAMPLES = 2000
 
@@ -125,6 +124,8 @@ def share_interval(
 
 
 def _wilson(right: int, texts: int, confidence: float) -> tuple[float, float]:
+    from scipy.special import ndtri  # slow to import; reading scores needs none
+
     z = float(ndtri(0.5 + confidence / 2))
     centre = (right + z**2 / 2) / (texts + z**2)
     half = z / (texts + z**2) * math.sqrt(right * (texts - right) / texts + z**2 / 4)
@@ -176,6 +177,8 @@ def differ(right: np.ndarray, texts: np.ndarray, level: float = 0.05) -> bool:
     if len(texts) == 2 and texts.min() * min(expected, 1.0 - expected) < LEAST_EXPECTED:
         return _fisher(np.rint(right), texts) < level
     statistic = np.sum((right - texts * expected) ** 2 / variance)
+    from scipy.special import chdtri
+
     return bool(statistic > chdtri(len(texts) - 1, level))
 
 
@@ -191,6 +194,8 @@ def _fisher(right: np.ndarray, texts: np.ndarray) -> float:
 
 def _log_choices(texts: int, chosen: np.ndarray) -> np.ndarray:
     """Return the logarithm of the number of ways to choose ``chosen`` of ``texts``."""
+    from scipy.special import gammaln
+
     logs: np.ndarray = gammaln(texts + 1) - gammaln(chosen + 1) - gammaln(texts - chosen + 1)
     return logs
 
@@ -207,4 +212,6 @@ def answers_differ(one: np.ndarray, other: np.ndarray, level: float = 0.05) -> b
         level: maximum share of tests that find a difference where there is none.
     """
     wins, losses = int(np.sum(one & ~other)), int(np.sum(other & ~one))
+    from scipy.special import bdtr
+
     return bool(2 * bdtr(min(wins, losses), wins + losses, 0.5) < level)

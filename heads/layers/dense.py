@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, ValidationInfo, field_validator
 
 from heads.layers.dropout import Dropout
-from heads.layers.init import DenseInitial, initialize_dense
+from heads.layers.init import initialize_dense
 from heads.layers.norm import BatchNorm
-from heads.settings import HeadSettings
+from heads.settings import DenseSettings
 
 ACTIVATIONS = {
     "relu": torch.nn.ReLU,
@@ -20,43 +18,6 @@ ACTIVATIONS = {
     "sigmoid": torch.nn.Sigmoid,
     "gelu": torch.nn.GELU,
 }
-
-
-Units = tuple[Annotated[int, Field(ge=1, le=65536)], ...]
-"""Units of each of several layers."""
-
-
-class DenseSettings(HeadSettings):
-    """Settings of the dense layers before the output layer."""
-
-    dense: Units = Field(
-        (),
-        max_length=64,
-        description="units of dense layers before the last one; empty: none",
-        examples=["128,64"],
-    )
-    dense_activation: Literal["relu", "elu", "tanh", "sigmoid", "gelu"] = Field(
-        "relu", description="of the dense layers"
-    )
-    dense_norm: bool = Field(
-        False, description="batch normalisation after the activation of each dense layer"
-    )
-    dense_init: DenseInitial = Field(
-        "default", description="initial weights of the dense layers"
-    )
-    dense_std: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
-        (0.05,),
-        min_length=1,
-        description="deviation of dense_init=normal: one for all layers, or one per layer",
-    )
-
-    @field_validator("dense_std")
-    @classmethod
-    def _one_each(cls, value: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
-        layers = len(info.data.get("dense", ()))
-        if len(value) not in (1, layers):
-            raise ValueError(f"{len(value)} values for {layers} dense layers")
-        return value
 
 
 class DenseStack(torch.nn.Module):

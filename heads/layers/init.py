@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
-Initial = Literal["default", "orthogonal"]
-DenseInitial = Literal["default", "orthogonal", "he_uniform", "normal"]
+from heads.settings import DenseInitial, Initial
 
 
 def initialize_dense(layer: torch.nn.Linear, how: DenseInitial, deviation: float) -> None:

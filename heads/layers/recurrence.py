@@ -9,26 +9,11 @@ kernel is used.
 from __future__ import annotations
 
 import torch
-from pydantic import Field
 
-from heads.layers.init import Initial, initialize_lstm
+from heads.layers.init import initialize_lstm
 from heads.layers.lstm_steps import unroll
 from heads.layers.masking import gather
-from heads.settings import HeadSettings
-
-
-class RecurrentSettings(HeadSettings):
-    """Settings of the LSTM layers of every recurrent head."""
-
-    recurrent_dropout: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="share of the hidden state dropped, the same units at every step",
-    )
-    init: Initial = Field(
-        "default", description="initial input and recurrent weights of each gate of an LSTM"
-    )
+from heads.settings import RecurrentSettings
 
 
 class Layer(torch.nn.Module):

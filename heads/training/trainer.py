@@ -176,7 +176,7 @@ class Trainer:
             train_accuracy=sum(step.right for step in steps) / texts,
             validation_loss=log_loss(labels, logits),
             validation_accuracy=accuracy(labels, logits.argmax(axis=1)),
-            learning_rate=self.optimizer.param_groups[0]["lr"],
+            value=self.optimizer.param_groups[0]["lr"],
             seconds=time.perf_counter() - started,
             gradient_norm=sum(step.gradient_norm for step in steps) / len(steps),
         )

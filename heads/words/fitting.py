@@ -134,7 +134,7 @@ def _record(
         train_accuracy=accuracy(seen[1], seen[0].argmax(axis=1)),
         validation_loss=log_loss(held_out[1], held_out[0]),
         validation_accuracy=accuracy(held_out[1], held_out[0].argmax(axis=1)),
-        learning_rate=c,
+        value=c,
         seconds=time.perf_counter() - started,
         gradient_norm=0.0,
     )

@@ -19,8 +19,9 @@ from features.splits.names import SIDES
 from features.splits.split import official_sides
 from features.vectors.neighbors import MAX_EXACT
 from features.vectors.table import POOLED
+from pipeline.audit.config import EXAMPLES
 from pipeline.audit.duplicates import copy_findings
-from pipeline.audit.finding import EXAMPLES, CorpusRow, Evidence, Example, Finder, Finding
+from pipeline.audit.finding import CorpusRow, Evidence, Example, Finder, Finding
 from pipeline.audit.giveaways import giveaway_findings
 from pipeline.audit.labels import label_findings
 from pipeline.audit.rows import row_findings
@@ -37,6 +38,9 @@ FINDERS: tuple[Finder, ...] = (
     text_findings,
     row_findings,
 )
+
+VERSION = 2
+"""Of the object that ``--json`` prints; 1 had no number, and other words for duplicates."""
 
 SHOWN = 3
 """Examples of each finding on the terminal; the page and ``--json`` have more."""
@@ -76,6 +80,7 @@ class AuditResult:
         corpus = self.corpus
         sides = self.evidence.sides
         return {
+            "version": VERSION,
             "data": str(corpus.path) if corpus.path else None,
             "texts": len(corpus),
             "labels": len(set(corpus.labels or ())),

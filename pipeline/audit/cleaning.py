@@ -100,7 +100,10 @@ def check_remedies(remedies: str | None) -> tuple[str, ...]:
     Raises:
         SettingError: a kind without a remedy; the known ones are listed.
     """
-    kinds = DEFAULT if remedies is None else tuple(k.strip() for k in remedies.split(","))
+    if remedies is None:
+        return DEFAULT
+    named = [kind.strip() for kind in remedies.split(",")]
+    kinds = tuple(FORMER_KINDS.get(kind, kind) for kind in named)
     unknown = [kind for kind in kinds if kind not in REMEDIES]
     if unknown:
         raise SettingError(
@@ -265,18 +268,25 @@ REMEDIES: dict[str, Remedy] = {
     "label_variants": _join_variants,
     "label_conflicts": _drop_conflicts,
     "non_answers": _drop_non_answers,
-    "exact_copies_across_splits": partial(_drop_leaking, near=False),
-    "folded_copies_across_splits": partial(_drop_leaking, near=False),
-    "near_copies_across_splits": partial(_drop_leaking, near=True),
-    "exact_copies_within_splits": partial(_drop_repeats, level="exact"),
-    "folded_copies_within_splits": partial(_drop_repeats, level="folded"),
-    "near_copies_within_splits": partial(_drop_repeats, level="near"),
+    "exact_duplicates_across_splits": partial(_drop_leaking, near=False),
+    "normalized_duplicates_across_splits": partial(_drop_leaking, near=False),
+    "near_duplicates_across_splits": partial(_drop_leaking, near=True),
+    "exact_duplicates_within_splits": partial(_drop_repeats, level="exact"),
+    "normalized_duplicates_within_splits": partial(_drop_repeats, level="normalized"),
+    "near_duplicates_within_splits": partial(_drop_repeats, level="near"),
     "giveaways": _remove_giveaways,
 }
 """Remedies by the kind of finding that they answer, in the order in which they act."""
 
+FORMER_KINDS = {
+    f"{former}_copies_{where}_splits": f"{now}_duplicates_{where}_splits"
+    for former, now in (("exact", "exact"), ("folded", "normalized"), ("near", "near"))
+    for where in ("across", "within")
+}
+"""What audits of ``--json`` version 1 called the kinds; ``--remedies`` takes these too."""
+
 DEFAULT = tuple(
-    kind for kind in REMEDIES if kind not in ("near_copies_within_splits", "giveaways")
+    kind for kind in REMEDIES if kind not in ("near_duplicates_within_splits", "giveaways")
 )
 
 

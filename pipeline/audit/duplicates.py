@@ -20,7 +20,7 @@ Chooser = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 MEANINGS = {
     "exact": "the same text, byte for byte",
-    "folded": "the same letters; only case, punctuation or spacing differ",
+    "normalized": "the same letters; only case, punctuation or spacing differ",
     "near": "nearly the same text: some words changed, another order, or cut short",
 }
 
@@ -30,10 +30,10 @@ class Pairing:
     """Rows, each with the earlier copy it repeats.
 
     Attributes:
-        level: ``exact``, ``folded`` or ``near``; the strongest that holds.
+        level: ``exact``, ``normalized`` or ``near``; the strongest that holds.
         rows: (n,) int64 positions of the repeating rows, rising.
         partners: (n,) int64 positions of what they repeat.
-        overlap: (n,) float32 share of n-grams in common; 1.0 for exact and folded copies.
+        overlap: (n,) float32 share of n-grams in common; 1.0 for exact and normalized ones.
     """
 
     level: str
@@ -88,7 +88,7 @@ def _pairings(copies: Duplicates, sides: np.ndarray, choose: Chooser) -> list[Pa
     everything = np.arange(len(sides))
     taken = np.zeros(len(sides), bool)
     out = []
-    for level, groups in (("exact", copies.exact), ("folded", copies.normalized)):
+    for level, groups in (("exact", copies.exact), ("normalized", copies.normalized)):
         partner = choose(firsts(groups, sides)[groups], sides, everything)
         rows = np.flatnonzero((partner < NONE) & ~taken)
         taken[rows] = True
@@ -123,7 +123,7 @@ def _near(copies: Duplicates, sides: np.ndarray, choose: Chooser, rows: np.ndarr
 
 
 def _links(copies: Duplicates) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Folded group -> the groups that are its near copies, and the overlap with each."""
+    """Normalized group -> the groups that are its near copies, and the overlap with each."""
     one = copies.normalized[np.concatenate([copies.first, copies.second])]
     other = copies.normalized[np.concatenate([copies.second, copies.first])]
     overlap = np.concatenate([copies.overlap, copies.overlap])
@@ -139,7 +139,7 @@ def _across(evidence: Evidence, pairing: Pairing) -> Finding:
     held_out = int(np.sum(evidence.side > 0))
     count = len(pairing.rows)
     return Finding(
-        kind=f"{pairing.level}_copies_across_splits",
+        kind=f"{pairing.level}_duplicates_across_splits",
         count=count,
         share=count / max(1, held_out),
         message=(
@@ -159,7 +159,7 @@ def _within(evidence: Evidence, pairing: Pairing) -> Finding:
     count = len(pairing.rows)
     same = "the same side of the split" if evidence.sides is not None else "the corpus"
     return Finding(
-        kind=f"{pairing.level}_copies_within_splits",
+        kind=f"{pairing.level}_duplicates_within_splits",
         count=count,
         share=count / max(1, len(evidence.corpus)),
         message=(

@@ -13,9 +13,7 @@ import numpy as np
 
 from features.corpus.corpus import Columns, Corpus
 from features.duplicates.duplicates import Duplicates
-
-EXAMPLES = 10
-"""Examples kept of each finding, where nobody asks for more."""
+from pipeline.audit.config import EXAMPLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +90,7 @@ class Finding:
     """One thing that an audit found.
 
     Attributes:
-        kind: its name, such as ``near_copies_across_splits``.
+        kind: its name, such as ``near_duplicates_across_splits``.
         count: how many rows (or classes, or tokens) it concerns.
         share: that count's share of what it was counted among, in [0, 1].
         message: one sentence for people, with the numbers.

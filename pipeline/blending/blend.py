@@ -1,11 +1,11 @@
-"""Blends: the mean of what several finished runs say of a text.
+"""Blend runs: the mean of the probabilities that several finished runs give a text.
 
     p = softmax(log((p_1 + ... + p_R) / R) / T)
 
-Runs over other vectors err on other texts, and a mean of probabilities errs less than they do
-(Lakshminarayanan et al., Simple and scalable predictive uncertainty estimation, NeurIPS 2017).
-Each run counts alike, so nothing is chosen but the temperature T, which validation gives as
-it gives that of a head: a mean of sure answers that differ is too unsure.
+Runs over different vectors make errors on different texts, and a mean of probabilities makes
+fewer (Lakshminarayanan et al., Simple and scalable predictive uncertainty estimation, NeurIPS
+2017). All runs have the same weight. Only the temperature T is fitted, on validation as for a
+head: the mean of confident predictions that disagree is not confident enough.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from pipeline.evaluation.repeats import RepeatedScore, fold_spread, seed_spread
 from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions
 
 MIN_PARTS = 1e-12
-"""In place of a true label's probability that float32 holds as 0, for the log loss."""
+"""Smallest probability of a true label in the log loss; float32 may hold it as 0."""
 
 
 @dataclass(frozen=True, eq=False)
 class Blended:
-    """The blend of some runs on what they held out.
+    """The blend of some runs, on their held-out texts.
 
     Attributes:
-        held_out: its answers, a training a fold: the mean of the kept ones. ``plain`` is the
-            mean, ``probabilities`` the mean with the temperature.
-        temperatures: one a fold.
-        seeds: how many blends each fold has, of the runs' first seeds, their second ones, ...
-        over_seeds: test scores over those; None of one.
+        held_out: its predictions, one training per fold: the mean of the best ones. ``plain``
+            is the mean, ``probabilities`` the mean with the temperature.
+        temperatures: one per fold.
+        seeds: how many blends each fold has: of the first seeds of the runs, of the second, ...
+        over_seeds: test scores over these blends; None if there is one.
         over_folds: test scores over the folds; None without folds.
     """
 
@@ -47,21 +47,21 @@ class Blended:
 
 
 def best_of(validations: Sequence[Evaluation]) -> int:
-    """The place of the run that validates best: by accuracy, then by the lower loss."""
+    """Return the index of the run that is best on validation: by accuracy, then by loss."""
 
-    def standing(place: int) -> tuple[float, float]:
-        own = validations[place]
+    def rank(index: int) -> tuple[float, float]:
+        own = validations[index]
         logits = np.log(np.maximum(own.probabilities, MIN_PARTS))
         return own.score().accuracy, -log_loss(own.labels, logits)
 
-    return max(range(len(validations)), key=standing)
+    return max(range(len(validations)), key=rank)
 
 
 def temperature_of(answers: TrainingPredictions) -> float:
-    """The temperature that makes the log loss on validation least.
+    """Return the temperature that minimises the log loss on validation.
 
-    A class that no head of the fold knows has no probability anywhere, and texts of it are
-    left out, as they are for a single head.
+    A class that no head of the fold knows has probability 0 everywhere. Its texts are left out,
+    as for a single head.
     """
     validation, test = answers.validation, answers.test
     known = np.flatnonzero(validation.plain.any(axis=0) | test.plain.any(axis=0))
@@ -75,11 +75,11 @@ def blend(parts: Sequence[HeldOutPredictions], names: Sequence[str]) -> Blended:
     """Blend runs that held out the same texts.
 
     Args:
-        parts: of R runs, 2 or more.
-        names: of the runs, for messages.
+        parts: held-out predictions of R runs, 2 or more.
+        names: the runs, for messages.
 
     Raises:
-        SettingError: they are of other texts, sides, folds, or numbers of seeds.
+        SettingError: their texts, sides, folds or numbers of seeds differ.
     """
     for part, name in zip(parts[1:], names[1:], strict=True):
         _check_alike(parts[0], part, names[0], name)
@@ -92,21 +92,21 @@ def blend(parts: Sequence[HeldOutPredictions], names: Sequence[str]) -> Blended:
         )
     first = parts[0]
     folds = [
-        _mean_answers([part.folds[place] for part in parts])
+        _mean_predictions([part.folds[place] for part in parts])
         for place in range(len(first.folds))
     ]
     temperatures = tuple(map(temperature_of, folds))
-    kept = tuple(map(_with_temperature, folds, temperatures))
+    best = tuple(map(_with_temperature, folds, temperatures))
     repeats = [
         [
-            _mean_answers([_seed(part, place, at) for part in parts])
+            _mean_predictions([_seed(part, place, at) for part in parts])
             for place in range(len(folds))
         ]
         for at in range(max(seeds))
     ]
     learned = tuple(map(min, zip(*(part.learned for part in parts), strict=True)))
     return Blended(
-        replace(first, learned=learned, answers=kept),
+        replace(first, learned=learned, trainings=best),
         temperatures,
         max(seeds),
         _over_seeds(repeats),
@@ -117,7 +117,7 @@ def blend(parts: Sequence[HeldOutPredictions], names: Sequence[str]) -> Blended:
 def _check_alike(
     first: HeldOutPredictions, other: HeldOutPredictions, name: str, other_name: str
 ) -> None:
-    """Runs with other held-out texts have learned from what the other is judged by."""
+    """Refuse runs with different held-out texts: one learned from test texts of the other."""
     both = f"{name} and {other_name}"
     if first.corpus_digest != other.corpus_digest:
         raise SettingError(
@@ -135,24 +135,24 @@ def _check_alike(
         sides = ((one.validation, two.validation), (one.test, two.test))
         if not all(np.array_equal(a.rows, b.rows) for a, b in sides):
             raise SettingError(
-                f"{both} held out different texts, so that each has learned from some that "
-                f"the other is judged by: train one again with --split-of {name}"
+                f"{both} held out different texts, so that each has learned from test texts "
+                f"of the other: train one again with --split-of {name}"
                 + (f" --folds {folds}" if folds else "")
             )
 
 
 def _seeds(part: HeldOutPredictions) -> int:
-    return len(part.answers) // len(part.folds)
+    return len(part.trainings) // len(part.folds)
 
 
 def _seed(part: HeldOutPredictions, fold: int, at: int) -> TrainingPredictions:
-    """The answers of a fold by one of its seeds, both counted from 0, or by its only one."""
-    own = [each for each in part.answers if each.fold == part.folds[fold].fold]
+    """Return the predictions of a seed of a fold, both counted from 0; or of its only seed."""
+    own = [each for each in part.trainings if each.fold == part.folds[fold].fold]
     return own[at if len(own) > 1 else 0]
 
 
-def _mean_answers(answers: Sequence[TrainingPredictions]) -> TrainingPredictions:
-    """The blend of one training of each run, on one fold."""
+def _mean_predictions(answers: Sequence[TrainingPredictions]) -> TrainingPredictions:
+    """Return the blend of one training of each run, on one fold."""
     first = answers[0]
     return TrainingPredictions(
         first.fold,

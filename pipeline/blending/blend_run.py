@@ -44,13 +44,13 @@ from pipeline.runs.writer import write_config, write_held_out, write_metrics
 
 
 def blend_text(result: BlendResult) -> str:
-    """For people: the blend beside its parts, and whether it is better than the best."""
+    """Return the report: the blend, its parts, and whether it beats the best of them."""
     blocks = [
         _scores(result),
         list(_gains(result)),
         _spreads(result),
         class_lines(result.classes),
-        [*_copied(result), calibration_line(result.calibration), f"run: {result.run}"],
+        [*_leaked(result), calibration_line(result.calibration), f"run: {result.run}"],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -59,12 +59,12 @@ def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
     """Blend finished runs and write the run folder of the blend.
 
     Args:
-        names: of 2 or more runs, as ``find_run`` takes them.
+        names: 2 or more runs, as ``find_run`` takes them.
         runs: the folder of runs.
 
     Raises:
-        SettingError: too few runs, one twice, or runs that are of other texts or sides.
-        CacheError: there is no such run, or it is damaged.
+        SettingError: too few runs, one of them twice, or different texts or sides.
+        CacheError: a run does not exist or is damaged.
     """
     folders = _folders(names, runs)
     parts = [_read_part(folder, run_label(folder, runs)) for folder in folders]
@@ -96,22 +96,22 @@ def _folders(names: Sequence[str], runs: Path) -> list[Path]:
 
 
 def _refuse_twice(folders: Sequence[Path], runs: Path) -> None:
-    """Raises ``SettingError`` for a run that is named twice, or beside its copy in a blend."""
+    """Refuse a run that is named twice, or together with its copy in a blend."""
     once: dict[tuple[str, ...], str] = {}
     for folder in folders:
-        # The weights alone do not tell: two seeds of logistic have one optimum.
+        # Equal weights are not enough: two seeds of logistic have one optimum.
         files = tuple(file_digest(folder / name) for name in (WEIGHTS, PROBABILITIES))
         label = run_label(folder, runs)
         if files in once:
             raise SettingError(
-                f"{once[files]} and {label} are the same training, which would count twice"
+                f"{once[files]} and {label} are the same training; name each training once"
             )
         once[files] = label
 
 
 @dataclass(frozen=True, eq=False)
 class _PartRun:
-    """A run to blend, read whole, so that nothing damaged is blended."""
+    """A run to blend. All of it is read, so that a damaged run is refused."""
 
     name: str
     labels: tuple[str, ...]
@@ -119,12 +119,12 @@ class _PartRun:
     head: str
     layout: str
     baselines: Mapping[str, Score]
-    copied: int
+    leaked: int
     notes: tuple[str, ...]
 
 
 def _read_part(folder: Path, name: str) -> _PartRun:
-    """Raises ``CacheError`` if the run is damaged."""
+    """Read a run. Raises ``CacheError`` if it is damaged."""
     model, held_out = read_run(folder), read_held_out(folder)
     metrics = read_metrics(folder)
     return _PartRun(
@@ -134,13 +134,13 @@ def _read_part(folder: Path, name: str) -> _PartRun:
         model.head.head,
         model.head.layout,
         metrics.baselines,
-        metrics.copied,
+        metrics.leaked,
         metrics.notes,
     )
 
 
 def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResult:
-    """Everything that is measured; the run folder is filled in later."""
+    """Return the result; its run folder is set later."""
     sides = [
         (
             part.held_out.validation,
@@ -159,7 +159,7 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         run=run,
         head=BLEND_NAME,
         parts=scored,
-        best=best,
+        best_part=best,
         validation=blended.held_out.validation.score(),
         test=test.score(),
         gain_validation=difference(blended.held_out.validation, sides[best][0]),
@@ -171,7 +171,7 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         over_folds=blended.over_folds,
         classes=class_scores(test, blended.held_out.names.all),
         calibration=calibration_of(test, blended.temperatures[0]),
-        copied=first.copied,
+        leaked=first.leaked,
         notes=first.notes,
     )
 
@@ -220,12 +220,12 @@ def _scores(result: BlendResult) -> list[str]:
 
 
 def _gains(result: BlendResult) -> Iterator[str]:
-    """The blend against the run that one would take without it."""
-    best = f"{result.best + 1}: {result.parts[result.best].head}"
-    yield f"the blend against {best}, the run that validates best:"
+    """Yield how the blend compares with the part that is best on validation."""
+    best = f"{result.best_part + 1}: {result.parts[result.best_part].head}"
+    yield f"the blend against {best}, the run that is best on validation:"
     for side, gain in (("validation", result.gain_validation), ("test", result.gain_test)):
         low, high = gain.interval
-        told = "" if low > 0 or high < 0 else "; 0 is within: no difference beyond chance"
+        told = "" if low > 0 or high < 0 else "; it contains 0: no difference beyond chance"
         yield (
             f"  {side:<11}{100 * gain.mean:+.1f} points of accuracy, 95 % interval "
             f"{100 * low:+.1f} to {100 * high:+.1f}{told}"
@@ -242,9 +242,9 @@ def _spreads(result: BlendResult) -> list[str]:
     return lines
 
 
-def _copied(result: BlendResult) -> Iterator[str]:
-    if result.copied:
+def _leaked(result: BlendResult) -> Iterator[str]:
+    if result.leaked:
         yield (
-            f"{result.copied:,} of {result.test.texts:,} test texts have a near-copy in "
+            f"{result.leaked:,} of {result.test.texts:,} test texts have a near-copy in "
             "training: see the scores of the runs without them"
         )

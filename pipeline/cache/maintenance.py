@@ -1,4 +1,4 @@
-"""``manyheads cache``, ``compact`` and ``collect``: what a cache holds, tidied."""
+"""Results of ``manyheads cache``, ``compact`` and ``collect``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Listing:
     exit_code = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "cache": str(self.cache),
             "spaces": [_plain(facts) for facts in self.spaces],
@@ -51,7 +51,7 @@ class Listing:
         }
 
     def to_text(self) -> str:
-        """A table for people, last used first."""
+        """Return a table for people, the space that was used last first."""
         lines = [table(COLUMNS, map(_row, self.spaces), align="<<<<>>><<")]
         total = megabytes(sum(facts.size for facts in self.spaces))
         lines.append(f"{self.cache}: {len(self.spaces)} spaces, {total}")
@@ -65,7 +65,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Compacted:
-    """What ``manyheads compact`` reports: a compaction a space, by fingerprint."""
+    """What ``manyheads compact`` reports: one compaction per space, by fingerprint."""
 
     cache: Location
     spaces: dict[str, Compaction]
@@ -74,7 +74,7 @@ class Compacted:
     exit_code = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "cache": str(self.cache),
             "spaces": [
@@ -82,7 +82,7 @@ class Compacted:
                     "fingerprint": name,
                     "shards_before": done.shards_before,
                     "shards_after": done.shards_after,
-                    "copies_removed": done.copies,
+                    "copies_removed": done.repeats,
                 }
                 for name, done in self.spaces.items()
             ],
@@ -91,10 +91,10 @@ class Compacted:
         }
 
     def to_text(self) -> str:
-        """A line a space, for people."""
+        """Return one line per space, for people."""
         lines = [
             f"{name}: {done.shards_before:,} shards -> {done.shards_after:,}"
-            + (f", {done.copies:,} texts stored twice removed" if done.copies else "")
+            + (f", {done.repeats:,} texts stored twice removed" if done.repeats else "")
             for name, done in self.spaces.items()
         ]
         sizes = f"{megabytes(self.size_before)} -> {megabytes(self.size_after)}"
@@ -103,7 +103,7 @@ class Compacted:
 
 @dataclass(frozen=True)
 class Collected:
-    """What ``manyheads collect`` reports: what goes, and whether it went."""
+    """What ``manyheads collect`` reports: what can be removed, and whether it was."""
 
     cache: Location
     removals: Sequence[Removal]
@@ -111,7 +111,7 @@ class Collected:
     exit_code = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "cache": str(self.cache),
             "removed": self.done,
@@ -127,7 +127,7 @@ class Collected:
         }
 
     def to_text(self) -> str:
-        """A line a space, for people."""
+        """Return one line per space, for people."""
         if not self.removals:
             return f"{self.cache}: nothing to remove"
         verb = "removed" if self.done else "would remove"
@@ -163,7 +163,7 @@ def _plain(facts: SpaceFacts) -> dict[str, Any]:
 
 
 def _layout(spec: FeatureSpec) -> str:
-    """The layout, with what sets this space apart from others of that layout."""
+    """Return the layout, and what distinguishes the space from others of that layout."""
     words = [spec.layout]
     if spec.max_tokens:
         words.append(f"to {spec.max_tokens}")
@@ -190,7 +190,7 @@ def _row(facts: SpaceFacts) -> tuple[str, ...]:
 
 
 def _probe(card: SpaceManifest) -> str:
-    """The largest difference from the reference library's vectors; - without a probe."""
+    """Return the largest difference from the reference library's vectors; - without a probe."""
     if not card.probes:
         return "-"
     largest = max(one.difference for one in card.probes.values())

@@ -1,4 +1,4 @@
-"""``manyheads verify``: every file of a cache against what it claims to be."""
+"""``manyheads verify``: compare every file of a cache with its checksums."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.corpus.corpus import Columns, read_corpus
-from features.corpus.source import Source
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import EncoderModel, find_model, with_other_trust
 from features.encoders.protocol import Encoder
@@ -18,11 +17,10 @@ from features.store.manifest import existing_cache, space_folders
 from features.store.shards.shard import SUFFIX
 from features.store.store import FeatureStore
 from features.store.verification import REMEDIES, Fault, repair, verify_cache
+from pipeline.cache.config import SAMPLE, VerifyConfig
 from pipeline.console import one_line, print_note
 from pipeline.encoding.vectors import load_encoder
 from pipeline.progress import Progress
-
-SAMPLE = 64
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,11 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """0 clean, 1 with findings (also those that were fixed)."""
+        """Return 0 if nothing was found, else 1, even if it was fixed."""
         return 1 if self.findings else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "cache": str(self.cache),
             "shards": self.shards,
@@ -65,7 +63,7 @@ class Verification:
         }
 
     def to_text(self) -> str:
-        """For people: a line a finding, and a remedy a kind."""
+        """Return one line per finding and one remedy per kind, for people."""
         compared = f", {self.compared:,} texts encoded again" if self.compared else ""
         head = f"{self.cache}: {self.shards:,} shards read{compared}"
         if not self.findings:
@@ -84,35 +82,34 @@ class Verification:
 
 def verify(
     cache: Location,
+    config: VerifyConfig,
     *,
-    fix: bool = False,
-    data: Source | None = None,
-    text_column: str = "text",
-    encoder: str | None = None,
-    sample: int = SAMPLE,
+    text_column: str = Columns.text,
     trust_remote_code: bool = False,
     load: Callable[[EncoderModel], Encoder] = load_encoder,
 ) -> Verification:
     """Verify a cache; compare with an encoder where data or an encoder are named.
 
     Args:
-        fix: take away what is bad, and write anew what is derived.
-        data: texts to encode again; None compares nothing.
-        encoder: whose spaces to look at; None with ``data`` is the embedded one.
-        sample: texts to compare in each space.
+        cache: where it is.
+        config: what to verify.
+        text_column: of the texts.
         trust_remote_code: run the Python code that comes with the encoder.
+        load: loads an encoder.
 
     Raises:
-        InputError: a cache, data file or encoder that cannot be had.
+        InputError: a cache, data file or encoder that is missing or not valid.
     """
     existing_cache(cache)
-    model = find_model(encoder or EMBEDDED, trust_remote_code) if data or encoder else None
+    data, model = config.data, None
+    if data or config.encoder:
+        model = find_model(config.encoder or EMBEDDED, trust_remote_code)
     columns = Columns(text=text_column, label=None, split=None)
     texts = read_corpus(data, columns, labels=False, skip_empty=True).texts if data else ()
     total = sum(len(list(folder.glob(f"*{SUFFIX}"))) for folder in space_folders(cache))
     with Progress("verifying", total, "shards") as progress:
         findings = verify_cache(cache, lambda: progress.advance(1))
-    moved = repair(cache, findings) if fix and findings else []
+    moved = repair(cache, findings) if config.fix and findings else []
     compared = 0
     if model:
         twin = with_other_trust(model)
@@ -125,9 +122,9 @@ def verify(
                 f"--trust-remote-code: {remedy} to compare them"
             )
     if model and texts:
-        compared, differing = _compare(cache, model, texts, sample, load)
+        compared, differing = _compare(cache, model, texts, config.sample or SAMPLE, load)
         findings += differing
-    return Verification(cache, total, compared, findings, moved, fix)
+    return Verification(cache, total, compared, findings, moved, config.fix)
 
 
 def _compare(

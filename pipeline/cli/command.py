@@ -17,21 +17,27 @@ class Answer:
     exit_code: int = 0
 
 
+USUAL, MORE, CACHE = "Usual commands", "More commands", "The cache"
+"""Titles of the list of commands."""
+
+
 @dataclass(frozen=True)
 class Command:
     """One row of the table of commands.
 
     Attributes:
         summary: one line for ``manyheads --help``.
-        example: its arguments in the example that ends its help.
+        example: its arguments in the example with which its help begins.
         add_options: adds its options to a parser.
         run: parsed arguments -> answer.
+        title: under which ``manyheads --help`` lists it.
     """
 
     summary: str
     example: str
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], Answer]
+    title: str = MORE
 
 
 class Result(Protocol):

@@ -9,18 +9,17 @@ Each command imports what it needs when it runs, so that none pays for another's
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from features.errors import InputError, ManyheadsError, SettingError
-from pipeline.cli.command import Command
+from pipeline.cli.command import CACHE, USUAL, Command
 from pipeline.cli.commands import (
     audit,
     blend,
+    encoders,
     export,
     export_model,
     features,
@@ -28,9 +27,12 @@ from pipeline.cli.commands import (
     layers,
     lr_range,
     predict,
+    runs,
     train,
 )
+from pipeline.cli.commands import show as show_command
 from pipeline.cli.commands.cache import cache, collect, compact, verify
+from pipeline.cli.parser import Parser
 from pipeline.cli.system_errors import system_error
 from pipeline.console import open_streams, print_note, show, show_json
 
@@ -41,18 +43,6 @@ INTERRUPTED = 130
 # as long as another program holds one of the cores, the threads wait for one another most of
 # the time, and a training took up to four times as long as with this.
 SPINS = "10000"
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with wrong usage raised as the project's own one-line error."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise ``SettingError``: the message, and where the help stands."""
-        raise SettingError(f"{message}; see: {self.prog} --help")
-
-    def print_help(self, file: Any = None) -> None:
-        """Write the help as any other result. Raises ``OutputError``: stdout is full."""
-        show(self.format_help().rstrip())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,13 +76,16 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         _refuse_dashes(arguments)
         parser = make_parser()
-        parsed = parser.parse_args(arguments)
+        parsed, extra = parser.parse_known_args(arguments)
+        if extra:
+            getattr(parsed, "parser", parser).refuse_extra(extra)
         if parsed.version:
             from importlib.metadata import version
 
             show(f"manyheads {version(NAME)}")
         elif parsed.command is None:
             parser.print_help()
+            exit_code = InputError.exit_code  # as git does: nothing was asked for
         else:
             answer = COMMANDS[parsed.command].run(parsed)
             exit_code = answer.exit_code
@@ -112,48 +105,82 @@ def _refuse_dashes(arguments: Sequence[str]) -> None:
             raise SettingError(f"{argument[:-3]} takes a value, and -- is none")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """The parser of all commands, drawn from ``COMMANDS``."""
     parser = Parser(
         prog=NAME,
+        example=f"{NAME} train --data texts.csv",
         description="Encode texts once with a frozen encoder; train light heads in seconds.",
-        epilog=f"example: {NAME} train --head cnn",
+        epilog=f"{NAME} COMMAND --help explains a command.",
     )
-    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--version", action="store_true", help="Print the version.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, command in COMMANDS.items():
         child = commands.add_parser(
             name,
             help=command.summary,
-            description=command.summary,
-            epilog=f"example: {NAME} {name} {command.example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+            example=f"{NAME} {name} {command.example}",
+            title=command.title,
         )
         command.add_options(child)
         child.add_argument(
-            "--json", action="store_true", help="print one JSON object on stdout, nothing else"
+            "--json",
+            action="store_true",
+            help="Print one JSON object on stdout, and nothing else.",
         )
+        child.set_defaults(parser=child)
     return parser
 
 
 COMMANDS = {
-    "features": Command(
-        "encode a corpus once, for every head",
-        "--data texts.csv",
-        features.add_options,
-        features.run,
-    ),
-    "lr-range": Command(
-        "find the learning rate to train a head with",
-        "--data texts.csv --head cnn",
-        lr_range.add_options,
-        lr_range.run,
-    ),
     "train": Command(
         "train and score a head on cached vectors",
         "--data texts.csv --head cnn",
         train.add_options,
         train.run,
+        USUAL,
+    ),
+    "predict": Command(
+        "label texts with a trained run",
+        '--text "What a lovely day"',
+        predict.add_options,
+        predict.run,
+        USUAL,
+    ),
+    "runs": Command(
+        "list the finished runs with their scores",
+        "--data texts.csv --sort test",
+        runs.add_options,
+        runs.run,
+        USUAL,
+    ),
+    "show": Command(
+        "say what a run is, what its files are for and what to do next",
+        "latest",
+        show_command.add_options,
+        show_command.run,
+        USUAL,
+    ),
+    "audit": Command(
+        "find what is wrong with a corpus",
+        "--data texts.csv --write-clean clean.csv",
+        audit.add_options,
+        audit.run,
+        USUAL,
+    ),
+    "heads": Command(
+        "list the heads, or the settings of one",
+        "cnn",
+        heads.add_options,
+        heads.run,
+        USUAL,
+    ),
+    "features": Command(
+        "encode a corpus once, for every head",
+        "--data texts.csv",
+        features.add_options,
+        features.run,
     ),
     "blend": Command(
         "make one run of several: the mean of what they say",
@@ -161,17 +188,11 @@ COMMANDS = {
         blend.add_options,
         blend.run,
     ),
-    "predict": Command(
-        "label texts with a trained run",
-        '--text "What a lovely day"',
-        predict.add_options,
-        predict.run,
-    ),
-    "audit": Command(
-        "find what is wrong with a corpus",
-        "--data texts.csv --write-clean clean.csv",
-        audit.add_options,
-        audit.run,
+    "encoders": Command(
+        "compare encoders on your data, and what they cost",
+        "--data texts.csv --encoder all-MiniLM-L6-v2 --encoder FOLDER",
+        encoders.add_options,
+        encoders.run,
     ),
     "layers": Command(
         "find the encoder's layer that serves a corpus best",
@@ -179,8 +200,11 @@ COMMANDS = {
         layers.add_options,
         layers.run,
     ),
-    "heads": Command(
-        "list the heads and their settings", "--json", heads.add_options, heads.run
+    "lr-range": Command(
+        "find the learning rate to train a head with",
+        "--data texts.csv --head cnn",
+        lr_range.add_options,
+        lr_range.run,
     ),
     "export": Command(
         "write vectors for other tools",
@@ -194,29 +218,33 @@ COMMANDS = {
         export_model.add_options,
         export_model.run,
     ),
-    "verify": Command(
-        "check every file of the cache",
-        "--data texts.csv",
-        verify.add_options,
-        verify.run,
-    ),
     "cache": Command(
         "list what the cache holds",
         "--json",
         cache.add_options,
         cache.run,
+        CACHE,
+    ),
+    "verify": Command(
+        "check every file of the cache",
+        "--data texts.csv",
+        verify.add_options,
+        verify.run,
+        CACHE,
     ),
     "compact": Command(
         "join small shards of the cache",
         "--cache cache",
         compact.add_options,
         compact.run,
+        CACHE,
     ),
     "collect": Command(
         "remove from the cache what no data set needs",
         "--data texts.csv",
         collect.add_options,
         collect.run,
+        CACHE,
     ),
 }
 """Every command, by name."""

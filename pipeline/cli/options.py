@@ -1,7 +1,7 @@
 """The options of the command line: made of the fields of configurations, and read back.
 
 What an option is called, takes and means stands in its field (``features.options``). Here are
-only argparse, and the few options that belong to no configuration.
+only argparse, and the options of ``predict``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from features.options import Option, from_values, options_of
-from pipeline.config import parse_settings
-from pipeline.spreadsheet import FORMULAS
+from pipeline.cli.parser import RUN_OPTION
+from pipeline.spreadsheet import FORMULAS, FORMULAS_WORDS
 
 SPLIT = ("split", "split_seed", "group_column")
 """Options of ``DataConfig`` that only commands which split the data take."""
@@ -34,7 +34,7 @@ def add_options(
     Args:
         parser: of a command, or a group of it.
         config: the dataclass.
-        only: names of the options to add, without a title; () adds all.
+        only: names of the options to add; () adds all.
         without: names of options to leave out.
         otherwise: by name, what this command does without an option, for the help.
     """
@@ -42,7 +42,7 @@ def add_options(
     for option in options_of(config):
         if option.name in without or (only and option.name not in only):
             continue
-        title = "" if only else option.group
+        title = option.group
         if title not in groups:
             groups[title] = parser.add_argument_group(title)
         said = (otherwise or {}).get(option.name, option.otherwise)
@@ -55,6 +55,12 @@ def _add(group: argparse._ActionsContainer, option: Option) -> None:
         facts["action"] = "store_true"
     else:
         facts |= {"default": option.default, "type": option.parse}
+        if option.several:
+            facts |= {"action": "extend", "nargs": "+", "default": []}
+        elif option.bare is not None:
+            facts |= {"nargs": "?", "const": option.bare}
+        elif option.required:
+            facts["required"] = True
         # A metavar of its own says that the words name the choices; the configuration checks.
         choices = None if option.metavar else option.choices or None
         facts |= {"metavar": option.metavar or None, "choices": choices}
@@ -75,43 +81,25 @@ def from_arguments(config: type[Config], parsed: argparse.Namespace, **more: Any
     return from_values(config, vars(parsed), **more)
 
 
+def run_argument(parser: argparse.ArgumentParser, also: str = "") -> None:
+    """Which run; every command that reads one takes it alike.
+
+    ``--run RUN``, which ``predict`` took before, is understood too.
+
+    Args:
+        also: what else it may be, for the help.
+    """
+    parser.add_argument("--run", dest=RUN_OPTION, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "run",
+        nargs="?",
+        default="latest",
+        metavar="RUN",
+        help=f"take this run: its name, the beginning of its name, or its folder{also} "
+        "(default: latest)",
+    )
+
+
 def formulas_option(parser: argparse.ArgumentParser, default: str) -> None:
-    """What becomes of cells that a spreadsheet would run."""
-    parser.add_argument(
-        "--formulas",
-        choices=FORMULAS,
-        default=default,
-        help="texts and labels in a .csv or .tsv that a spreadsheet would run, as they begin "
-        f"with = + - @: escape them by an apostrophe, or keep them (default: {default})",
-    )
-
-
-def preset_options(parser: argparse.ArgumentParser, default: str) -> None:
-    """Which head or preset, and its settings; ``default`` is the head without either."""
-    parser.add_argument(
-        "--head", help=f"see: manyheads heads (default: the preset's, or {default})"
-    )
-    parser.add_argument(
-        "--preset",
-        metavar="NAME",
-        help="a system that people described, or long, which is ours for long texts; see: "
-        "manyheads heads",
-    )
-    settings_option(parser, "head or preset")
-
-
-def settings_option(parser: argparse.ArgumentParser, whose: str) -> None:
-    """Settings of a head that differ from its own."""
-    parser.add_argument(
-        "--set",
-        action="append",
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"override a setting of the {whose}; may be repeated",
-    )
-
-
-def settings(parsed: argparse.Namespace) -> dict[str, str]:
-    """The head's settings that ``--set`` names."""
-    return parse_settings([pair for group in parsed.set for pair in group])
+    """Add ``--formulas``: what becomes of cells that a spreadsheet would run."""
+    _add(parser, Option(FORMULAS_WORDS, "formulas", choices=FORMULAS, default=default))

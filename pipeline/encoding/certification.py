@@ -1,4 +1,4 @@
-"""``manyheads features --certify``: what each stored form costs, measured on a sample.
+"""``manyheads features --certify``: measure on a sample what each stored form costs.
 
 A sample of the corpus is encoded in float32. Each stored form is then written and read as the
 store would, and compared with it: cosines, bytes a text, and the accuracy of a quick head.
@@ -87,7 +87,7 @@ class Certificate:
     left_out: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "model": self.model,
             "texts": self.texts,
@@ -97,7 +97,7 @@ class Certificate:
         }
 
     def to_text(self) -> str:
-        """A table for people."""
+        """Return a table for people."""
         lines = [
             table(COLUMNS, map(_row, self.costs), align="<<<>>>>>"),
             f"{self.texts:,} texts against float32 throughout, in {duration(self.seconds)}; "
@@ -187,7 +187,7 @@ def certify(
 
 
 def _sound(blocks: Mapping[tuple[str, str], Block], spec: FeatureSpec) -> np.ndarray:
-    """Places of the texts whose vectors every stored form can hold, rising."""
+    """Return the rising positions of texts whose vectors every stored form can hold."""
     sound = np.logical_and.reduce(
         [
             sound_texts(block, replace(spec, dtype=dtype))
@@ -211,7 +211,7 @@ def _encoded(
 
 
 def _sample(corpus: Corpus, count: int) -> list[int]:
-    """Rows of distinct texts, the same ones every time, in corpus order."""
+    """Return rows of distinct texts in corpus order; the same rows every time."""
     first = list({text: row for row, text in reversed(list(enumerate(corpus.texts)))}.values())
     rng = np.random.default_rng(0)
     return sorted(rng.choice(sorted(first), min(count, len(first)), replace=False).tolist())
@@ -244,7 +244,7 @@ def _cost(
 
 
 def _accuracy(block: Block, values: np.ndarray, labels: Sequence[str] | None) -> float | None:
-    """Cross-validated accuracy of a logistic head on the mean vector of each text."""
+    """Return the cross-validated accuracy of a logistic head on each text's mean vector."""
     counts = Counter(labels or ())
     known = {label for label, count in counts.items() if label and count >= FOLDS}
     rows = [row for row, label in enumerate(labels or ()) if label in known]

@@ -1,4 +1,4 @@
-"""``manyheads features``: encode a corpus once, for every head to come."""
+"""``manyheads features``: encode a corpus once, for all heads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FeaturesResult:
     speed: Speed | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         plan = self.vectors.plan
         return {
             "texts": len(plan.keys),
@@ -50,7 +50,7 @@ class FeaturesResult:
         }
 
     def to_text(self) -> str:
-        """The lines for people."""
+        """Return the lines for people."""
         facts = self.to_dict()
         spec = self.vectors.spaces[0].spec
         lines = [
@@ -87,11 +87,11 @@ def run_features(
     model: EncoderModel | None = None,
     load: Callable[[EncoderModel], Encoder] | None = None,
 ) -> FeaturesResult:
-    """Encode a corpus in one layout and pooled, which every ``train`` needs for its copies.
+    """Encode a corpus in one layout and pooled, by which ``train`` finds near-duplicates.
 
-    By default in all that come from one forward pass.
+    By default in all layouts that one forward pass gives.
 
-    The texts stream from the file; memory does not grow with them but for some 100 bytes each.
+    The texts stream from the file; memory grows by some 100 bytes per text only.
 
     Args:
         roofline: compare the speed with what the machine can do at most.

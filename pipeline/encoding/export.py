@@ -1,16 +1,16 @@
-"""``manyheads export``: a corpus' vectors in the forms that other tools read."""
+"""``manyheads export``: write the vectors of a corpus in formats that other tools read."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from features.corpus.corpus import read_corpus
 from features.export import Export, check_export, export
 from features.vectors.table import POOLED
 from pipeline.config import DataConfig, VectorConfig
+from pipeline.encoding.config import ExportConfig
 from pipeline.encoding.vectors import ensure_vectors
 from pipeline.progress import duration
 
@@ -26,7 +26,7 @@ class Exported:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "paths": [str(path) for path in self.export.paths],
             "format": self.form,
@@ -40,20 +40,21 @@ class Exported:
         }
 
     def to_text(self) -> str:
-        """A line for people."""
+        """Return one line for people."""
         shape = f"({self.export.rows:,}, {self.export.width:,}) {self.export.dtype}"
         names = " and ".join(map(str, self.export.paths))
         return f"{self.export.texts:,} texts, {shape}, in {duration(self.seconds)}: {names}"
 
 
 def run_export(
-    data: DataConfig, vectors: VectorConfig, layout: str | None, form: str, out: Path
+    data: DataConfig, vectors: VectorConfig, layout: str | None, target: ExportConfig
 ) -> Exported:
-    """Encode what is missing of a corpus and write all its vectors, in its order."""
+    """Encode the missing texts of a corpus and write all its vectors, in its order."""
     start = time.perf_counter()
-    check_export(out, form, (data.data, vectors.cache, vectors.encoder))
+    check_export(target.out, target.form, (data.data, vectors.cache, vectors.encoder))
     corpus = read_corpus(data.data, data.columns, labels=False, skip_empty=data.skip_empty)
     layout = layout or POOLED
     result = ensure_vectors(corpus.texts, vectors, (layout,))
-    done = export(result.space(layout), corpus, out, form)
-    return Exported(done, form, layout, result.report.encoded, time.perf_counter() - start)
+    done = export(result.space(layout), corpus, target.out, target.form)
+    seconds = time.perf_counter() - start
+    return Exported(done, target.form, layout, result.report.encoded, seconds)

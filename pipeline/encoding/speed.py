@@ -1,4 +1,4 @@
-"""How fast a run encoded: tokens a second, and of what the machine could do at most."""
+"""Encoding speed: tokens per second, and the share of the maximum of this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.encoding.vectors import Vectors
 
 @dataclass(frozen=True)
 class Speed:
-    """What a run of the encoder reached.
+    """The speed that an encoding reached.
 
     Attributes:
         tokens: that it saw, special ones included.
@@ -36,11 +36,11 @@ class Speed:
 
     @property
     def rate(self) -> float:
-        """Tokens a second."""
+        """Return tokens per second."""
         return self.tokens / self.seconds
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """Return the object that ``--json`` prints."""
         roofline = (
             {
                 "gflops": round(self.achieved / 1e9, 1),
@@ -59,9 +59,9 @@ class Speed:
         }
 
     def to_text(self) -> str:
-        """One line for people."""
+        """Return one line for people."""
         by = f" with {self.backend}" if self.backend else ""
-        line = f"{self.rate:,.0f} tokens a second{by} in {self.precision}"
+        line = f"{self.rate:,.0f} tokens per second{by} in {self.precision}"
         if self.achieved and self.peak:
             line += (
                 f"; {self.achieved / self.peak:.0%} of the {self.peak / 1e9:,.0f} GFLOP/s "

@@ -17,6 +17,7 @@ def make_tables(
     texts: Sequence[str],
     layout: str,
     config: VectorConfig,
+    model: EncoderModel | None = None,
     load: Callable[[EncoderModel], Encoder] | None = None,
 ) -> tuple[FeatureTables, Vectors]:
     """Return the tables of texts, and their cached vectors, of which pooled ones are always
@@ -26,13 +27,15 @@ def make_tables(
         texts: N texts.
         layout: such as ``pooled,words``.
         config: of the vectors.
+        model: the encoder, if it was found already.
         load: gives the encoder when something is missing; None loads the model itself.
 
     Raises:
         InputError: as ``ensure_vectors``.
     """
     name, words = parse_layout(layout)
-    vectors = ensure_vectors(texts, config, with_pooled(name or POOLED), load=load)
+    layouts = with_pooled(name or POOLED)
+    vectors = ensure_vectors(texts, config, layouts, model=model, load=load)
     tables: list[Features] = [] if name is None else [vectors.table(name)]
     if words:
         tables.append(count_words(texts))  # 2 to 6 million letters a second: not cached

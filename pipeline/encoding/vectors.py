@@ -1,4 +1,4 @@
-"""From texts to cached vectors: the plan line, the encoding, and what there is afterwards.
+"""From texts to cached vectors: print the plan, encode what is missing, read the vectors.
 
 Imports no torch: a warm run never pays for it. The encoder's module is imported when the
 first text has to be encoded, here and nowhere else.
@@ -34,7 +34,7 @@ from pipeline.progress import Progress
 
 @dataclass(frozen=True)
 class Vectors:
-    """The cached vectors of some texts, in every layout asked for.
+    """The cached vectors of some texts, in the requested layouts.
 
     Attributes:
         model: the encoder.
@@ -52,11 +52,11 @@ class Vectors:
     memory: int | None = None
 
     def space(self, layout: str) -> Space:
-        """The space of one of the layouts."""
+        """Return the space of one of the layouts."""
         return next(space for space in self.spaces if space.spec.layout == layout)
 
     def table(self, layout: str) -> FeatureTable:
-        """The vectors of all texts, in their order."""
+        """Return the vectors of all texts, in their order."""
         table = self.space(layout).table(self.plan.keys, self.memory)
         if on_disk(table.values):
             print_note(
@@ -67,30 +67,30 @@ class Vectors:
 
     @cached_property
     def tokens(self) -> np.ndarray:
-        """(N,) int32: tokens of every whole text, before truncation."""
+        """Return (N,) int32: tokens of every text, before truncation."""
         return self.spaces[0].tokens(self.plan.keys)
 
     @property
     def truncated(self) -> np.ndarray:
-        """(N,) bool: texts of which something is cut off."""
+        """Return (N,) bool: whether a text is truncated."""
         return self._beyond > 0
 
     @property
     def windowed(self) -> np.ndarray:
-        """(N,) bool: texts that were seen through several windows."""
+        """Return (N,) bool: whether a text was encoded in several windows."""
         spec = self.spaces[0].spec
         long: np.ndarray = self.tokens > (spec.max_length if spec.max_tokens else np.inf)
         return long
 
     def cut_share(self, rows: np.ndarray | None = None) -> float:
-        """Share of all tokens of some texts, or of all, in [0, 1], that are not seen."""
+        """Return the share of tokens, in [0, 1], that the encoder does not see."""
         chosen = slice(None) if rows is None else rows
         tokens = int(self.tokens[chosen].sum(dtype=np.int64))
         return float(self._beyond[chosen].sum() / max(1, tokens))
 
     @property
     def _beyond(self) -> np.ndarray:
-        """(N,) int64: tokens of each text that are cut off; sentences leave none out."""
+        """Return (N,) int64: tokens of each text that are cut off; with sentences none."""
         if self.spaces[-1].spec.layout == SENTENCES:
             return np.zeros(len(self.plan.keys), np.int64)
         limit = self.spaces[0].spec.limit
@@ -100,7 +100,7 @@ class Vectors:
 def open_spaces(
     config: VectorConfig, layouts: Sequence[str], model: EncoderModel
 ) -> tuple[Space, ...]:
-    """The spaces that a configuration names, one a layout.
+    """Return the spaces of a configuration, one per layout.
 
     Raises:
         SettingError: an unknown layout, layer, language or prompt, or windows that are not
@@ -182,7 +182,7 @@ def fill(
 
 
 def plan_line(plan: EncodingPlan) -> str:
-    """The one line before encoding: texts, distinct, cached, to encode, disk needed."""
+    """Return the line before encoding: texts, distinct, cached, to encode, disk space."""
     counts = f"plan: {len(plan.keys):,} texts, {plan.distinct:,} distinct"
     if not len(plan.missing):
         return f"{counts}: 0 of {plan.distinct:,} texts encoded, all cached"
@@ -193,17 +193,17 @@ def plan_line(plan: EncodingPlan) -> str:
 
 
 def with_pooled(layout: str) -> tuple[str, ...]:
-    """The layout and pooled, which one more forward pass would cost and which takes no room."""
+    """Return the layout and pooled, which comes from the same forward pass and is small."""
     return (layout,) if layout == POOLED else (POOLED, layout)
 
 
 def named_devices(config: VectorConfig) -> tuple[str, ...]:
-    """The devices that a configuration names; none where the encoder chooses itself."""
+    """Return the devices of a configuration; () if the encoder chooses."""
     return parse_devices(config.devices) if config.devices is not None else ()
 
 
 def chosen_devices(config: VectorConfig) -> tuple[str, ...]:
-    """Where to encode, one entry a process; none where the encoder chooses itself.
+    """Return the devices to encode on, one per process; () if the encoder chooses.
 
     Raises:
         SettingError: a device that this machine lacks.
@@ -222,7 +222,7 @@ def load_encoder(
 
     Raises:
         EncoderError: it cannot be loaded.
-        SettingError: a back end that cannot be had on the device.
+        SettingError: a back end that does not run on the device.
     """
     module = importlib.import_module("features.encoders.transformer")
     encoder: Encoder = module.load_encoder(model, device, backend)

@@ -1,4 +1,4 @@
-"""What a head must beat on the same split: the majority class, and TF-IDF with logistic."""
+"""Baselines on the same split: the majority class, and TF-IDF with logistic regression."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def majority(labels: np.ndarray, train: np.ndarray, rows: np.ndarray) -> np.ndar
     return np.full(len(rows), np.bincount(labels[train]).argmax(), dtype=np.int64)
 
 
-def kept_tfidf_logistic(
+def cached_tfidf_logistic(
     root: Location,
     texts: Sequence[str],
     labels: np.ndarray,
     train: np.ndarray,
     rows: np.ndarray,
 ) -> np.ndarray:
-    """Predict as ``tfidf_logistic``, or read what a cache keeps of the same texts and labels.
+    """Predict as ``tfidf_logistic``, or read what a cache has stored for the same input.
 
     Args:
         root: the cache.
@@ -72,13 +72,13 @@ def kept_tfidf_logistic(
 def tfidf_logistic(
     texts: Sequence[str], labels: np.ndarray, train: np.ndarray, rows: np.ndarray
 ) -> np.ndarray:
-    """(len(rows),) int64: classes by logistic regression on TF-IDF of words and word pairs.
+    """Return (len(rows),) int64 classes by logistic regression on TF-IDF of words and pairs.
 
     Languages written without spaces get letters instead of words, and so do texts of which
     most have no word of two letters. The settings are fixed: a baseline that is tuned is no
     longer the one everybody can quote.
     """
-    # scikit-learn is slow to import, and a result that is kept does without.
+    # scikit-learn is slow to import, and a cached result does not need it.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -111,7 +111,7 @@ def tfidf_logistic(
 
 
 def _has_words(texts: Sequence[str]) -> bool:
-    """Whether words tell these texts apart, rather than single letters."""
+    """Return whether words distinguish these texts, rather than single letters."""
     letters = "".join(texts)
     unspaced = sum(letter >= UNSPACED for letter in letters)
     worded = sum(WORD.search(text) is not None for text in texts)

@@ -1,4 +1,4 @@
-"""A test score taken apart: by class, by length, by truncation; and whether it collapsed."""
+"""Test scores by class, by length and by truncation; and whether a head has collapsed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pipeline.evaluation.evaluation import Evaluation
 CLASSES = "classes.csv"
 
 LENGTHS = 4
-"""Parts of equal size that the texts are cut into by length."""
+"""Number of parts of equal size into which the texts are divided by length."""
 
 PREDICTED_SHARE, LABEL_SHARE = 0.95, 0.8
-"""A head has collapsed if one class has that share of the predictions at the least, and less
-than that of the labels."""
+"""A head has collapsed if one class has at least the first share of the predictions, and less
+than the second share of the labels."""
 
 LEVEL = 0.01
-"""Of the tests for differing parts: they are made on every run, so few may speak by chance."""
+"""Significance level of the tests for different parts: low, since every run makes them."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class ClassScore:
 
     Attributes:
         label: the class.
-        precision: share of the texts predicted as it that are of it; None if there are none.
-        recall: share of its texts that are predicted as it; None without texts.
-        f1: 2 hits / (texts of it + texts predicted as it); None if there are neither.
-        support: texts of it.
-        predicted: texts predicted as it.
+        precision: share of the texts predicted as the class that are of it; None without any.
+        recall: share of its texts that are predicted as the class; None without texts.
+        f1: 2 hits / (support + predicted); None if both are 0.
+        support: texts of the class.
+        predicted: texts predicted as the class.
     """
 
     label: str
@@ -52,10 +52,10 @@ class Part:
     """The score of some of the texts.
 
     Attributes:
-        tokens: of its shortest and of its longest text, before truncation.
+        tokens: number in its shortest and longest text, before truncation.
         texts: how many.
-        accuracy: share labelled rightly, in [0, 1].
-        accuracy_interval: 95 % Wilson interval of that.
+        accuracy: share that is labelled correctly, in [0, 1].
+        accuracy_interval: 95 % Wilson interval of the accuracy.
     """
 
     tokens: tuple[int, int]
@@ -93,7 +93,7 @@ class Collapse:
 
 
 def class_scores(test: Evaluation, names: Sequence[str]) -> tuple[ClassScore, ...]:
-    """One score a class, in the order of ``names``, the labels by id."""
+    """Return one score per class, in the order of ``names``, the labels by id."""
     counts = metrics.class_counts(test.labels, test.predicted, len(names))
     numbers = np.stack([counts.hits, counts.truths, counts.answers], axis=1).tolist()
     return tuple(
@@ -123,7 +123,7 @@ def write_classes(path: Path, scores: Sequence[ClassScore]) -> None:
 
 
 def by_length(test: Evaluation, tokens: np.ndarray) -> Parts:
-    """Parts of about equal size, the shortest texts first; fewer where many are as long.
+    """Return parts of about equal size, the shortest texts first; fewer if lengths are equal.
 
     Args:
         tokens: (N,) tokens of every text of the corpus.
@@ -134,7 +134,7 @@ def by_length(test: Evaluation, tokens: np.ndarray) -> Parts:
 
 
 def by_truncation(test: Evaluation, tokens: np.ndarray, truncated: np.ndarray) -> Parts | None:
-    """The whole texts, then the truncated ones; None where one of the two lacks.
+    """Return the whole texts, then the truncated ones; None if there are none of one kind.
 
     Args:
         tokens: (N,) tokens of every text of the corpus.
@@ -171,7 +171,7 @@ def _parts(test: Evaluation, lengths: np.ndarray, places: np.ndarray) -> Parts:
 
 
 def collapse(test: Evaluation, names: Sequence[str]) -> Collapse | None:
-    """The class that is predicted for almost every text; None where all is well."""
+    """Return the class that is predicted for almost every text; None if there is none."""
     most = int(np.bincount(test.predicted).argmax())
     predicted = float(np.mean(test.predicted == most))
     labels = float(np.mean(test.labels == most))

@@ -1,4 +1,4 @@
-"""Predictions of some texts beside their labels, and the score of them."""
+"""Predictions and true labels of some texts, and their score."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Score:
     """How good predictions are.
 
     Attributes:
-        accuracy: share of texts labelled rightly, in [0, 1].
+        accuracy: share of texts that are labelled correctly, in [0, 1].
         macro_f1: mean of the classes' F1 measures, in [0, 1].
-        accuracy_interval: 95 % Wilson interval of the accuracy; the bootstrap's where
-            texts with several answers count by share.
+        accuracy_interval: 95 % Wilson interval of the accuracy; the bootstrap's if
+            texts have several predictions and count by share.
         texts: how many texts were scored.
     """
 
@@ -32,11 +32,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much one is more often right than another on the same texts.
+    """How much more often one is right than another on the same texts.
 
     Attributes:
         mean: difference of the accuracies, in [-1, 1].
-        interval: its 95 % bootstrap interval over the texts, each with both answers.
+        interval: its 95 % bootstrap interval over the texts, each with both predictions.
     """
 
     mean: float
@@ -60,7 +60,7 @@ class Evaluation:
     Attributes:
         side: ``validation`` or ``test``.
         rows: (n,) positions of its texts in the corpus.
-        labels: (n,) true class ids; those from C up are labels that training lacks.
+        labels: (n,) true class ids; ids from C up are labels that training does not have.
         probabilities: (n, C) float32, as ``predict`` gives them.
         plain: (n, C) float32, before the temperature.
     """
@@ -73,26 +73,26 @@ class Evaluation:
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """(n,) int64: the most probable class of each text."""
+        """Return (n,) int64: the most probable class of each text."""
         ids: np.ndarray = self.probabilities.argmax(axis=1)
         return ids
 
     @cached_property
     def right(self) -> np.ndarray:
-        """(n,) bool: the texts labelled rightly."""
+        """Return (n,) bool: whether each text is labelled correctly."""
         hits: np.ndarray = self.predicted == self.labels
         return hits
 
     def score(self) -> Score:
-        """The score of its texts, each counted once.
+        """Return the score of its texts, each counted once.
 
-        Of a text with several answers, pooled from folds, the share of right ones counts; the
-        macro-F1 is over all answers.
+        If a text has several predictions, pooled from folds, the share of right ones counts.
+        The macro-F1 is over all predictions.
         """
-        texts, place, answers = np.unique(self.rows, return_inverse=True, return_counts=True)
+        texts, index, counts = np.unique(self.rows, return_inverse=True, return_counts=True)
         if len(texts) == len(self.rows):
             return score(self.labels, self.predicted)
-        right = np.bincount(place, weights=self.right) / answers
+        right = np.bincount(index, weights=self.right) / counts
         return Score(
             accuracy=float(right.mean()),
             macro_f1=metrics.macro_f1(self.labels, self.predicted),
@@ -102,18 +102,18 @@ class Evaluation:
 
 
 def difference(one: Evaluation, other: Evaluation) -> Difference:
-    """``one`` minus ``other``; both answer the same rows in the same order.
+    """Return ``one`` minus ``other``; both predict the same rows in the same order.
 
-    Of a text with several answers, pooled from folds, the mean difference counts.
+    If a text has several predictions, pooled from folds, their mean difference counts.
     """
-    _, place, answers = np.unique(one.rows, return_inverse=True, return_counts=True)
+    _, index, counts = np.unique(one.rows, return_inverse=True, return_counts=True)
     gaps = one.right.astype(np.float64) - other.right
-    values = np.bincount(place, weights=gaps) / answers
+    values = np.bincount(index, weights=gaps) / counts
     return Difference(float(values.mean()), metrics.mean_interval(values))
 
 
 def pooled(parts: Sequence[Evaluation]) -> Evaluation:
-    """Evaluations of one side, one behind the other."""
+    """Return the concatenation of evaluations of one side."""
     if len(parts) == 1:
         return parts[0]
     return Evaluation(
@@ -127,11 +127,11 @@ def pooled(parts: Sequence[Evaluation]) -> Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class ClassNames:
-    """The class ids that all trials share.
+    """The class ids that all trainings share.
 
     Attributes:
-        classes: C labels that some fold's training knows, sorted.
-        unseen: labels that none does, sorted; their ids are C, C + 1, ...
+        classes: C labels that the training of some fold has, sorted.
+        unseen: labels that no training has, sorted; their ids are C, C + 1, ...
     """
 
     classes: tuple[str, ...]
@@ -139,16 +139,16 @@ class ClassNames:
 
     @classmethod
     def of(cls, labels: Sequence[str], splits: Sequence[Split]) -> ClassNames:
-        """Those of a corpus under some splits."""
+        """Return the names of a corpus under some splits."""
         known = sorted({name for split in splits for name in split.classes})
         return cls(tuple(known), tuple(sorted(set(labels) - set(known))))
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Every label, in the order of the ids."""
+        """Return every label, in the order of the ids."""
         return (*self.classes, *self.unseen)
 
     def ids(self, labels: Sequence[str]) -> np.ndarray:
-        """(len(labels),) int64 class ids."""
-        places = {name: i for i, name in enumerate(self.all)}
-        return np.array([places[label] for label in labels], dtype=np.int64)
+        """Return (len(labels),) int64 class ids."""
+        ids = {name: i for i, name in enumerate(self.all)}
+        return np.array([ids[label] for label in labels], dtype=np.int64)

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from heads.evaluation import metrics
 from pipeline.evaluation.evaluation import Evaluation
@@ -58,13 +57,15 @@ class RepeatedScore:
 
 
 def estimate(values: Sequence[float], shared: float = 0.0) -> Estimate:
-    """Mean, deviation and 95 % t interval.
+    """Return mean, deviation and 95 % t interval.
 
     Args:
         values: 2 or more scores in [0, 1].
         shared: what is added to 1 / N for trainings on largely the same texts.
     """
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
+    from scipy.special import stdtrit  # slow to import; reading scores needs none
+
     quantile = float(stdtrit(len(values) - 1, 0.975))
     half = quantile * deviation * (1 / len(values) + shared) ** 0.5
     return Estimate(
@@ -73,12 +74,12 @@ def estimate(values: Sequence[float], shared: float = 0.0) -> Estimate:
 
 
 def seed_spread(tests: Sequence[Evaluation]) -> RepeatedScore:
-    """Over seeds, of one evaluation each on the same texts in the same order."""
+    """Return scores over seeds, from one evaluation each of the same texts and order."""
     return _spread([[test] for test in tests], _right(tests))
 
 
 def fold_spread(tests: Sequence[Sequence[Evaluation]], shared: float) -> RepeatedScore:
-    """Over folds, of one evaluation a seed each; a fold's score is the mean over its seeds.
+    """Return scores over folds, from one evaluation per seed; a fold has the mean of its seeds.
 
     Args:
         shared: texts that a fold tests for each that its head learned from.
@@ -88,7 +89,7 @@ def fold_spread(tests: Sequence[Sequence[Evaluation]], shared: float) -> Repeate
 
 
 def _right(tests: Sequence[Evaluation]) -> np.ndarray:
-    """(n,) the share of evaluations of the same texts that label each rightly."""
+    """Return (n,): the share of evaluations that label each text correctly."""
     shares: np.ndarray = np.mean([test.right for test in tests], axis=0)
     return shares
 

@@ -1,4 +1,4 @@
-"""What an experiment or a blend gave: the whole result, as plain values."""
+"""The result of an experiment or a blend, as plain values."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from pipeline.evaluation.breakdown import ClassScore, Collapse, Parts
 from pipeline.evaluation.evaluation import Difference, Evaluation, Score
 from pipeline.evaluation.repeats import RepeatedScore
 
-VERSION = 2
-"""Of the form of results in ``metrics.json`` and ``--json``; 1 had no number and no advice."""
+VERSION = 3
+"""Of ``metrics.json`` and the results in ``--json``; ``runs/formats.py`` reads older ones."""
 
 BLEND_NAME = "blend"
-"""In place of the name of a head."""
+"""The name of a blend, where other runs have that of a head."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Whether the test probabilities are as sure as they are right.
+    """How well the test probabilities match the share of right predictions.
 
     Attributes:
-        temperature: what the head in the run folder divides its logits by.
-            It was fitted before the refit.
+        temperature: by which the head in the run folder divides its logits; fitted before
+            the refit.
         error_before, error_after: expected calibration error on test, in [0, 1], without and
             with the temperature; with folds, each text by the temperature of its fold's head.
         error_by_chance: the mean error of as many texts if these probabilities were true.
-        bins: of the confidence, of equal width.
+        bins: number of bins of the confidence, of equal width.
     """
 
     temperature: float
@@ -44,21 +44,21 @@ class Calibration:
 
 @dataclass(frozen=True)
 class TrainingScore:
-    """What one training gave.
+    """The scores of one training.
 
     Attributes:
-        fold, seed: which; without folds, fold 1.
-        kept: whether it is the one of its fold that validates best.
+        fold, seed: of the training; without folds, fold 1.
+        best: whether it is the best of its fold on validation.
         validation, test: its scores.
         temperature: fitted on its validation texts.
-        epochs, best_epoch: passes made, and the one whose weights were kept.
+        epochs, best_epoch: epochs that were trained, and the one whose weights are used.
         collapsed: whether it predicts one class for almost every text.
-        seconds: of the training.
+        seconds: wall time of the training.
     """
 
     fold: int
     seed: int
-    kept: bool
+    best: bool
     validation: Score
     test: Score
     temperature: float
@@ -70,19 +70,19 @@ class TrainingScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What every run has scored, be it of one head or of a blend.
+    """The scores that every run has, of one head or of a blend.
 
     Attributes:
         run: its folder.
         head: what was trained, or ``blend``.
-        validation, test: scores of the head that is kept, on validation as it was before its
-            refit; with folds, of every fold's kept head on its own texts, pooled, where each
-            text counts once.
-        baselines: test scores of what it must beat, by name.
+        validation, test: scores of the head in the run folder, on validation before its refit;
+            with folds, the pooled scores of the best head of each fold on the texts of the
+            fold, each text counted once.
+        baselines: test scores of the baselines, by name.
         notes: what a user must know about the split.
-        copied: test texts with a copy or near-copy among the training texts.
-        seeds, folds: how many trainings a split, and how many folds; 0 without.
-        over_seeds: test scores over the seeds; None of one seed.
+        leaked: test texts with a near-duplicate among the training texts.
+        seeds, folds: number of trainings per split, and of folds; 0 without.
+        over_seeds: test scores over the seeds; None with one seed.
         over_folds: test scores over the folds; None without folds.
         classes: the test scores of each class.
         calibration: of the test probabilities.
@@ -94,7 +94,7 @@ class Scores:
     test: Score
     baselines: Mapping[str, Score]
     notes: tuple[str, ...]
-    copied: int = 0
+    leaked: int = 0
     seeds: int = 1
     folds: int = 0
     over_seeds: RepeatedScore | None = None
@@ -103,32 +103,31 @@ class Scores:
     calibration: Calibration
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: what ``--json`` prints and ``metrics.json`` holds."""
+        """Return plain values, for ``--json`` and ``metrics.json``."""
         return {"version": VERSION, **asdict(self), "run": str(self.run)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentResult(Scores):
-    """What one experiment gave, beside its scores.
+    """The result of one experiment.
 
     Attributes:
-        layout: of the vectors that the head was trained on.
+        layout: layout of the vectors that the head was trained on.
         encoded: texts that had to be encoded; the others were cached.
         truncated: texts longer than the encoder sees, of those on any side; with folds, rows
             that a split column marks as test are on none.
-        tokens_cut_share: share of all their tokens, in [0, 1], that it does not see therefore.
-        epochs, best_epoch: passes made, and the one whose weights were kept.
-        parameters: trained numbers of the head.
+        tokens_cut_share: share of all tokens, in [0, 1], that it therefore does not see.
+        epochs, best_epoch: epochs that were trained, and the one whose weights are used.
+        parameters: number of trained parameters of the head.
         seconds: ``encoding`` and ``training``, of all trainings together.
-        test_without_copies: the head's score on all test texts without a copy; None if there
-            are none.
-        refit: whether the head learned from the validation texts too, once these had chosen it:
-            the validation score is then that of the head before.
-        trials: every training.
+        test_without_leaked: the score on the test texts that are not leaked; None if all are.
+        refit: whether the head was trained again on training and validation texts; the
+            validation score is then that of the head before.
+        trainings: every training.
         by_length: the test texts in parts by their tokens.
-        by_truncation: whole and truncated test texts; None where one of the two lacks.
-        collapse: the class that is predicted for almost every text; None where all is well.
-        advice: what must be said before any score, with what to try.
+        by_truncation: whole and truncated test texts; None if there are none of one kind.
+        collapse: the class that is predicted for almost every text; None if there is none.
+        advice: lines to print before any score, with what to try.
     """
 
     layout: str
@@ -138,33 +137,32 @@ class ExperimentResult(Scores):
     best_epoch: int
     parameters: int
     seconds: Mapping[str, float]
-    test_without_copies: Score | None = None
+    test_without_leaked: Score | None = None
     tokens_cut_share: float = 0.0
     refit: bool = False
-    trials: tuple[TrainingScore, ...] = ()
+    trainings: tuple[TrainingScore, ...] = ()
     by_length: Parts | None = None
     by_truncation: Parts | None = None
     collapse: Collapse | None = None
     advice: tuple[str, ...] = ()
 
     @property
-    def flattered(self) -> bool:
-        """Whether copies raise or lower the test accuracy beyond noise.
+    def leakage_matters(self) -> bool:
+        """Whether leaked texts raise or lower the test accuracy beyond noise.
 
-        Test of ``heads.evaluation.metrics.differ``, 95 %, of the copied test texts against the
-        others.
+        ``heads.evaluation.metrics.differ`` tests at 95 % the leaked texts against the others.
         """
-        rest = self.test_without_copies
-        if not self.copied or rest is None:
+        rest = self.test_without_leaked
+        if not self.leaked or rest is None:
             return False
         others = rest.accuracy * rest.texts
-        copied = self.test.accuracy * self.test.texts - others
-        return differ(np.array([copied, others]), np.array([self.copied, rest.texts]))
+        leaked = self.test.accuracy * self.test.texts - others
+        return differ(np.array([leaked, others]), np.array([self.leaked, rest.texts]))
 
 
 @dataclass(frozen=True)
 class BlendPart:
-    """A run that is blended, and what it scores by itself.
+    """A run that is blended, and its own scores.
 
     Attributes:
         run: its name.
@@ -181,24 +179,24 @@ class BlendPart:
 
 @dataclass(frozen=True, kw_only=True)
 class BlendResult(Scores):
-    """What a blend gave, beside its scores.
+    """The result of a blend.
 
-    Baselines, copies and notes are those of its first part.
+    Baselines, ``leaked`` and notes are those of its first part.
 
     Attributes:
         parts: the runs, in the order given.
-        best: the index among them of the one that validates best.
-        gain_validation, gain_test: by how much it is more often right than the best part.
+        best_part: index among them, from 0, of the one that is best on validation.
+        gain_validation, gain_test: how much more often it is right than the best part.
     """
 
     parts: tuple[BlendPart, ...]
-    best: int
+    best_part: int
     gain_validation: Difference
     gain_test: Difference
 
 
 def calibration_of(test: Evaluation, temperature: float) -> Calibration:
-    """The calibration of answers on test; ``temperature`` is the one that is told."""
+    """Return the calibration of predictions on test, with the temperature to report."""
     return Calibration(
         temperature=temperature,
         error_before=reliability(test.labels, test.plain).error,

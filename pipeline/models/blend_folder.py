@@ -26,12 +26,12 @@ from pipeline.runs.folder import (
     PREDICTIONS,
     PROBABILITIES,
 )
+from pipeline.runs.folder import PARTS as PARTS
 from pipeline.runs.formats import BLEND_AGAIN
 from pipeline.runs.json_format import JsonFormat
 from pipeline.runs.training_texts import TRAINING
 
 BLEND = "blend.json"
-PARTS = "parts"
 
 COPIED = (
     CONFIG,

@@ -85,11 +85,11 @@ def model_card(
     """
     metrics, config, counts = facts.metrics, facts.config, facts.counts
     data = Path(config.data.data).name
-    uncopied = metrics.test_without_copies if metrics.copied else None
+    rest = metrics.test_without_leaked if metrics.leaked else None
     own = [
         ("validation", head.head, metrics.validation),
         ("test", head.head, metrics.test),
-        *([("test, but near-copies of training", head.head, uncopied)] if uncopied else []),
+        *([("test, but near-duplicates of training", head.head, rest)] if rest else []),
     ]
     sizes = {side: sum(labels.values()) for side, labels in counts.items()}
     metadata = _metadata(

@@ -144,7 +144,7 @@ def read_model(folder: Path) -> Model:
     path = folder / MODEL
     file = MODEL_FORMAT.read(path)
     description = checkpoint.Description(
-        version=checkpoint.WORDS_VERSION if WORDS in file.layout else checkpoint.VERSION,
+        version=checkpoint.version_of(file.layout),
         head=file.head,
         settings=file.settings,
         classes=file.labels,

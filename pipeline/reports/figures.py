@@ -52,7 +52,7 @@ def optional(picture: Path) -> Iterator[Path]:
     except Exception as error:  # whatever a drawing library raises
         picture.unlink(missing_ok=True)
         print_note(
-            f"note: {picture.name} cannot be drawn ({error}); the run is kept without it"
+            f"note: {picture.name} cannot be drawn ({error}); the run is complete without it"
         )
 
 

@@ -36,27 +36,27 @@ FEW_TEXTS = 10
 
 @dataclass(frozen=True)
 class Curve:
-    """One training to draw: its history, its best epoch, and whether its head was kept."""
+    """One training to draw; ``strong`` marks the one whose head the run folder holds."""
 
     history: Sequence[EpochRecord]
     best_epoch: int
-    kept: bool
+    strong: bool
 
 
 def draw_curves(curves: Sequence[Curve], title: str, step: str, path: Path) -> None:
     """Loss and accuracy of training and validation over the epochs of every training.
 
-    The one that was kept is drawn strong, its best epoch and its end marked; the others are
+    The one in the run folder is drawn strong, its best epoch and its end marked; the others are
     light.
 
     Args:
-        curves: one of them is the one that was kept.
+        curves: exactly one of them is strong.
         step: what a record is: ``epoch``, or the value tried.
     """
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
     for axes, name in ((losses, "loss"), (accuracies, "accuracy")):
-        for curve in sorted(curves, key=lambda curve: curve.kept):
+        for curve in sorted(curves, key=lambda curve: curve.strong):
             _draw_curve(axes, curve, name, step)
         axes.set(xlabel=step, ylabel=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -71,7 +71,7 @@ def _draw_curve(axes: Axes, curve: Curve, name: str, step: str) -> None:
     epochs = [record.epoch for record in curve.history]
     for side, colour in (("train", TRAIN), ("validation", VALIDATION)):
         values = [getattr(record, f"{side}_{name}") for record in curve.history]
-        if not curve.kept:
+        if not curve.strong:
             axes.plot(epochs, values, color=colour, alpha=0.25, linewidth=1)
             continue
         label = "training" if side == "train" else side
@@ -79,7 +79,7 @@ def _draw_curve(axes: Axes, curve: Curve, name: str, step: str) -> None:
         if side == "validation":
             best = values[curve.best_epoch - 1]
             axes.plot(curve.best_epoch, best, "o", color=colour, markersize=8, mfc="none")
-    if curve.kept:
+    if curve.strong:
         best_label = f"best, {step} {curve.best_epoch}"
         axes.axvline(curve.best_epoch, color=BEST, linestyle=":", label=best_label)
         axes.axvline(epochs[-1], color=STOP, linewidth=1, label=f"stop, {step} {epochs[-1]}")

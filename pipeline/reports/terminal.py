@@ -34,11 +34,11 @@ MIN_WIDTHS = (SIDE_WIDTH + 2 + NAME_WIDTH, 9, 9)
 
 def result_text(result: ExperimentResult) -> str:
     """The table of one experiment and what it cost."""
-    rest = result.test_without_copies
+    rest = result.test_without_leaked
     rows = [
         ("validation", result.head, result.validation),
         ("test", result.head, result.test),
-        *([("uncopied", result.head, rest)] if rest and result.copied else []),
+        *([("uncopied", result.head, rest)] if rest and result.leaked else []),
         *(("test", BASELINE_NAMES[name], each) for name, each in result.baselines.items()),
     ]
     blocks = [
@@ -73,7 +73,7 @@ def _interval(score: Score) -> str:
 
 def _collapse_first(result: ExperimentResult) -> Iterator[str]:
     """What must be said before any score: the head predicts one class for everything."""
-    fallen = sum(trial.collapsed for trial in result.trials)
+    fallen = sum(each.collapsed for each in result.trainings)
     if result.collapse:
         found = result.collapse
         label = short_label(found.label, LONGEST_NAME)
@@ -84,40 +84,40 @@ def _collapse_first(result: ExperimentResult) -> Iterator[str]:
         )
     elif fallen:
         yield (
-            f"{fallen} of {len(result.trials)} trainings have collapsed: they predict one "
+            f"{fallen} of {len(result.trainings)} trainings have collapsed: they predict one "
             "class for almost every text. The head is not stable with these settings."
         )
 
 
 def _copies_first(result: ExperimentResult) -> Iterator[str]:
     """What must be said before any score: copies in training change it beyond noise."""
-    rest = result.test_without_copies
-    if not result.flattered or rest is None:
+    rest = result.test_without_leaked
+    if not result.leakage_matters or rest is None:
         return
     low, high = rest.accuracy_interval
     verb = "flatter" if rest.accuracy < result.test.accuracy else "harm"
     yield (
-        f"Copies {verb} this test: {result.copied:,} of {result.test.texts:,} test texts have "
+        f"Copies {verb} this test: {result.leaked:,} of {result.test.texts:,} test texts have "
         f"a near-copy in training. Without them the accuracy is {rest.accuracy:.1%} "
         f"({low:.1%} to {high:.1%}), not {result.test.accuracy:.1%}; see manyheads audit."
     )
 
 
 def _repeats(result: ExperimentResult) -> list[str]:
-    """Mean and spread over seeds and over folds, and which head is kept."""
+    """Mean and spread over seeds and over folds, and which head the run holds."""
     lines = spread_lines(result.seeds, result.over_seeds, result.folds, result.over_folds)
     if not lines:
         return []
-    kept = next(trial for trial in result.trials if trial.kept)
+    held = next(each for each in result.trainings if each.best)
     best = f"the best of {result.seeds} seeds on validation" if result.seeds > 1 else ""
     if result.folds:
         lines += [
             "test above: every text once, by a head that did not learn from it"
             + (f",\n{best}" if best else ""),
-            f"the run holds the head of fold 1, seed {kept.seed}",
+            f"the run holds the head of fold 1, seed {held.seed}",
         ]
     else:
-        lines.append(f"above and in the run: seed {kept.seed}, {best}")
+        lines.append(f"above and in the run: seed {held.seed}, {best}")
     return lines
 
 
@@ -201,11 +201,11 @@ def _part(part: Part) -> str:
 
 
 def _copies_line(result: ExperimentResult) -> str:
-    if not result.copied:
+    if not result.leaked:
         return "no test text has a near-copy in training"
-    left = result.test.texts - result.copied
+    left = result.test.texts - result.leaked
     return (
-        f"{result.copied:,} of {result.test.texts:,} test texts have a near-copy in training; "
+        f"{result.leaked:,} of {result.test.texts:,} test texts have a near-copy in training; "
         f"uncopied: the other {left:,}"
     )
 

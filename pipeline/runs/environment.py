@@ -1,4 +1,4 @@
-"""Where a run was made: packages, processor, threads."""
+"""The environment of a run: packages, processor, arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PACKAGES = (
 
 
 def environment() -> dict[str, Any]:
-    """What the run ran on, for ``environment.json``."""
+    """Return the environment of a run, for ``environment.json``."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 import traceback
 from collections.abc import Iterator
@@ -14,8 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from features.errors import CacheError, DamagedFileError, DiskSpaceError, ManyheadsError
-from features.messages import listed
+from features.errors import (
+    CacheError,
+    DamagedFileError,
+    DiskSpaceError,
+    InputError,
+    ManyheadsError,
+)
+from features.messages import listed, meant
 from features.storage.files import FULL, sweep, temporary_folder
 from pipeline.runs.json_format import read_object, write_json
 
@@ -26,19 +33,45 @@ PREDICTIONS = "predictions.parquet"
 PROBABILITIES = "probabilities.parquet"
 ENVIRONMENT = "environment.json"
 FAILURE = "failure.json"
+PARTS = "parts"
 LATEST = "latest"
 
 
 def run_name(head: str, config: dict[str, Any], now: datetime) -> str:
-    """``20261121-083000-lstm-1f2e3d``: when, what, and a short hash of the configuration."""
+    """Return ``20261121-083000-lstm-1f2e3d``: time, head, hash of the configuration."""
     text = json.dumps(config, sort_keys=True, default=str)
     short = hashlib.sha256(text.encode("utf-8")).hexdigest()[:6]
     return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{head}-{short}"
 
 
+def check_runs(runs: Path) -> None:
+    """Refuse a folder of runs that cannot be written, before any work; makes nothing.
+
+    Raises:
+        CacheError: it is a file, stands in one, or may not be written.
+    """
+    place = runs
+    try:
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+    except OSError as error:
+        raise _unwritable(runs, error) from error
+
+
+def _unwritable(runs: Path, error: OSError) -> CacheError:
+    return CacheError(
+        f"the folder of runs {runs} cannot be written ({error.strerror}); choose another with "
+        "--runs, or change its permissions"
+    )
+
+
 @dataclass
 class OpenRun:
-    """A run folder while it is written; ``final`` is where it stands once complete."""
+    """A run folder while it is written; ``final`` is its path once it is complete."""
 
     folder: Path
     final: Path
@@ -46,10 +79,11 @@ class OpenRun:
 
 @contextmanager
 def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
-    """A folder to fill; it takes its name when the block ends, however many start at once.
+    """Yield a run folder to fill; it gets its final name when the block ends.
 
-    If the block raises, the folder is kept as ``<name>-failed`` with the reason in it. What a
-    run left that was killed before it could say why is removed by the next.
+    If the block raises, the folder is kept as ``<name>-failed`` with the reason in it; of an
+    ``InputError``, which is told on one line, nothing is kept. What a run left that was killed
+    before it could say why is removed by the next.
 
     Raises:
         CacheError: the folder of runs cannot be written.
@@ -59,10 +93,7 @@ def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
             sweep(runs)
             folder = stack.enter_context(temporary_folder(runs, name))
         except OSError as error:
-            raise CacheError(
-                f"the folder of runs {runs} cannot be written ({error.strerror}); choose "
-                "another with --runs, or change its permissions"
-            ) from error
+            raise _unwritable(runs, error) from error
         run = OpenRun(folder, runs / name)
         try:
             yield run
@@ -74,9 +105,9 @@ def new_run(runs: Path, name: str) -> Iterator[OpenRun]:
 
 
 def _keep_failed(folder: Path, wanted: Path, error: BaseException) -> None:
-    """Keep a failed run with its reason; where the disk has no room, remove it."""
+    """Keep a failed run with its reason; where it was refused or has no room, remove it."""
     try:
-        if _without_room(error):
+        if isinstance(error, InputError) or _without_room(error):
             shutil.rmtree(folder, ignore_errors=True)
             return
         write_json(folder / FAILURE, _failure(error))
@@ -86,7 +117,7 @@ def _keep_failed(folder: Path, wanted: Path, error: BaseException) -> None:
 
 
 def _without_room(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, is a full disk or a limit on the size of files."""
+    """Return whether a full disk or a limit on the size of files caused an error."""
     while error is not None:
         if isinstance(error, DiskSpaceError):
             return True
@@ -120,28 +151,41 @@ def _settle(folder: Path, wanted: Path) -> Path:
         number += 1
 
 
+def finished_runs(runs: Path) -> list[Path]:
+    """Return the folders of finished runs, the newest first."""
+    found = [(path.stat().st_mtime_ns, path.parent) for path in runs.glob(f"[!.]*/{METRICS}")]
+    return [folder for _, folder in sorted(found, reverse=True)]
+
+
 def find_run(run: str, runs: Path) -> Path:
-    """The folder of a finished run: a path, a name under ``runs``, or ``latest``.
+    """Return the folder of a run: a path, a name under ``runs``, its beginning, or ``latest``.
 
     Raises:
-        CacheError: no such run, or one that failed.
+        CacheError: no such run, several of that beginning, or one that failed.
     """
     if run == LATEST:
-        finished = sorted(path.parent for path in runs.glob(f"[!.]*/{METRICS}"))
+        finished = finished_runs(runs)
         if not finished:
             raise CacheError(
-                f"no finished run in {runs}; train one with: manyheads train --head lstm"
+                f"no finished run in {runs}; train one with: manyheads train --data FILE"
             )
-        return max(finished, key=lambda path: (path / METRICS).stat().st_mtime_ns)
+        return finished[0]
     for folder in (Path(run), runs / run):
         if (folder / METRICS).is_file():
             return folder
         if (folder / FAILURE).is_file():
             why = _reason(folder / FAILURE)
             raise CacheError(f"the run {folder} failed{why}; train it again")
-    known = sorted(path.parent.name for path in runs.glob(f"[!.]*/{METRICS}"))
+    known = sorted(folder.name for folder in finished_runs(runs))
+    begun = [name for name in known if run and name.startswith(run)]
+    if len(begun) == 1:
+        return runs / begun[0]
+    if begun:
+        raise CacheError(f"several runs begin with {run!r}: {listed(begun)}; write one in full")
+    if Path(run).is_file() or Path(run).suffix:
+        raise CacheError(f"no run {run!r}; a file of texts is named with --data {run}")
     have = f"the runs in {runs} are {listed(known[-5:])}" if known else f"{runs} holds no runs"
-    raise CacheError(f"no run {run!r}; {have}")
+    raise CacheError(f"no run {run!r}{meant(run, [*known, LATEST])}; {have}")
 
 
 def _reason(path: Path) -> str:
@@ -154,14 +198,14 @@ def _reason(path: Path) -> str:
 
 
 def run_label(folder: Path, runs: Path) -> str:
-    """What ``find_run`` finds a run by: its path below the folder of runs, else its path."""
+    """Return a name that ``find_run`` finds: the path below ``runs``, else the whole path."""
     folder, inside = folder.resolve(), runs.resolve()
     return str(folder.relative_to(inside) if folder.is_relative_to(inside) else folder)
 
 
 @contextmanager
 def writing(run: OpenRun) -> Iterator[None]:
-    """A full disk, and whatever else a run folder cannot be written for, as one line.
+    """Turn an ``OSError`` while a run folder is written into one line.
 
     Raises:
         CacheError: in place of an ``OSError`` of the block.

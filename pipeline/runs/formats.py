@@ -6,11 +6,12 @@ history.jsonl           of every training, one line per epoch or value tried
 predictions.parquet     of the best training of each fold, one row per held-out text: data
                         row, side, true and predicted label, confidence, fold
 probabilities.parquet   of every training, one row per held-out text: the probability of
-                        each class; ``place`` is the text's position in the corpus, from 0
+                        each class; ``position`` is the text's position in the corpus, from 0
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -26,16 +27,40 @@ RETRAIN = "train the run again"
 BLEND_AGAIN = "blend the runs again"
 
 
+METRICS_NAMES = {
+    "copied": "leaked",
+    "test_without_copies": "test_without_leaked",
+    "trials": "trainings",
+}
+"""Keys of ``metrics.json`` up to version 2, and what they are called now."""
+
+
 def _older_metrics(values: Values, version: int) -> Values:
-    """Version 1, without a number, had no advice."""
+    """Turn version 1, without a number and advice, and version 2, with other keys, into 3."""
+    values = _renamed(values, METRICS_NAMES)
+    trainings = values.get("trainings")
+    if isinstance(trainings, list):  # the check that follows says what else is wrong
+        values["trainings"] = [
+            _renamed(each, {"kept": "best"}) if isinstance(each, dict) else each
+            for each in trainings
+        ]
     return {"advice": [], **values}
+
+
+def _older_blend_metrics(values: Values, version: int) -> Values:
+    """Turn versions 1 and 2, with other keys, into 3."""
+    return _renamed(values, {"copied": "leaked", "best": "best_part"})
+
+
+def _renamed(values: Values, names: Mapping[str, str]) -> Values:
+    return {names.get(key, key): value for key, value in values.items()}
 
 
 CONFIG_FORMAT = JsonFormat(RunConfig, 2, RETRAIN)
 """Version 1 differs from 2 in having no number."""
 
 METRICS_FORMAT = JsonFormat(ExperimentResult, VERSION, RETRAIN, _older_metrics)
-BLEND_METRICS_FORMAT = JsonFormat(BlendResult, VERSION, BLEND_AGAIN)
+BLEND_METRICS_FORMAT = JsonFormat(BlendResult, VERSION, BLEND_AGAIN, _older_blend_metrics)
 
 
 @dataclass(frozen=True)
@@ -49,19 +74,25 @@ class HistoryLine:
 
 @dataclass(frozen=True)
 class ProbabilitiesDescription:
-    """What stands beside the columns of ``probabilities.parquet``.
+    """The metadata of ``probabilities.parquet``.
 
     Attributes:
         classes, unseen: as in ``ClassNames``.
         corpus_digest: of texts, labels and sides in their order.
         learned: how many texts the heads of each fold have learned from.
+        version: of the columns; see ``PROBABILITIES_NAMES``.
     """
 
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
     unseen: tuple[str, ...]
     corpus_digest: str
     learned: tuple[int, ...]
+    version: int = 1
 
+
+PROBABILITIES_VERSION = 2
+PROBABILITIES_NAMES = {"kept": "best", "place": "position"}
+"""Columns of ``probabilities.parquet`` in version 1, and what they are called now."""
 
 DESCRIPTION = b"manyheads"
 """Key of that description in the metadata of the file."""
@@ -85,10 +116,10 @@ def probabilities_schema(classes: int) -> pa.Schema:
         {
             "fold": pa.int32(),
             "seed": pa.int64(),
-            "kept": pa.bool_(),
+            "best": pa.bool_(),
             "side": words,
             "row": pa.int64(),
-            "place": pa.int64(),
+            "position": pa.int64(),
             "label": words,
             "probabilities": pa.list_(pa.float32(), classes),
         }

@@ -1,6 +1,6 @@
-"""What the heads of a run answer for the texts that they did not learn from.
+"""Predictions of the heads of a run for validation and test texts.
 
-The answers on validation are those of the head before its refit.
+Those on validation are by the head before its refit.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ SIDES = ("validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class TrainingPredictions:
-    """Those of one training.
+    """The held-out predictions of one training.
 
     Attributes:
         fold: from 1.
         seed: of the training.
-        kept: whether it is the one of its fold that validates best.
+        best: whether it is the best of its fold on validation.
         validation, test: predictions; in those that were read ``plain`` is ``probabilities``.
     """
 
     fold: int
     seed: int
-    kept: bool
+    best: bool
     validation: Evaluation
     test: Evaluation
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOutPredictions:
-    """Those of all trainings of a run.
+    """The held-out predictions of all trainings of a run.
 
     Attributes:
         corpus_digest: of the texts, labels and sides in their order.
@@ -42,31 +42,31 @@ class HeldOutPredictions:
         rows: data rows by position in the corpus, (N,) int64; 0 for a text that no training
             held out. The same texts may stand in other rows of another file.
         learned: how many texts the heads of each fold have learned from.
-        answers: by fold, then by seed.
+        trainings: by fold, then by seed.
     """
 
     corpus_digest: str
     names: ClassNames
     rows: np.ndarray
     learned: tuple[int, ...]
-    answers: tuple[TrainingPredictions, ...]
+    trainings: tuple[TrainingPredictions, ...]
 
     @property
     def folds(self) -> tuple[TrainingPredictions, ...]:
-        """Those of the training that is kept of each fold; without folds, one."""
-        return tuple(each for each in self.answers if each.kept)
+        """Return the predictions of the best training of each fold; without folds, of one."""
+        return tuple(each for each in self.trainings if each.best)
 
     @property
     def validation(self) -> Evaluation:
-        """What the kept trainings say on validation; a text may have answers of several."""
+        """Return what the best trainings predict on validation; several may predict a text."""
         return pooled([fold.validation for fold in self.folds])
 
     @property
     def test(self) -> Evaluation:
-        """What the kept trainings say on test, of all folds."""
+        """Return what the best trainings predict on test, of all folds."""
         return pooled([fold.test for fold in self.folds])
 
     @property
     def fold_count(self) -> int:
-        """How many folds, as ``--folds`` takes it: 0 without."""
+        """Return the number of folds as ``--folds`` takes it: 0 without."""
         return len(self.folds) if len(self.folds) > 1 else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -46,6 +47,11 @@ class JsonFormat(Generic[T]):
     remedy: str
     upgrade: Callable[[Values, int], Values] = _unchanged
 
+    @cached_property
+    def _adapter(self) -> TypeAdapter[T]:
+        """Made once: that takes longer than to read a file."""
+        return TypeAdapter(self.type)
+
     def write(self, path: Path, values: Values) -> None:
         """Write plain values, with the version before them."""
         write_json(path, {VERSION: self.version, **values})
@@ -59,17 +65,12 @@ class JsonFormat(Generic[T]):
         """
         values = read_object(path, self.remedy)
         version = values.pop(VERSION, 1)
-        if version not in range(1, self.version + 1):
-            raise CacheError(
-                f"{path} is of format version {version}, this program reads "
-                f"{listed(range(1, self.version + 1))}: use the manyheads that wrote it, or "
-                f"{self.remedy}"
-            )
+        check_version(path, version, self.version, self.remedy)
         if version < self.version:
             values = self.upgrade(values, version)
         self._check_keys(path, values)
         try:
-            value: T = TypeAdapter(self.type).validate_python(values)
+            value: T = self._adapter.validate_python(values)
         except ValidationError as error:
             raise DamagedFileError(path, reason(error), self.remedy) from error
         return value
@@ -87,6 +88,15 @@ class JsonFormat(Generic[T]):
             )
         if lacking := sorted(known - values.keys()):
             raise DamagedFileError(path, f"it lacks {listed(lacking)}", self.remedy)
+
+
+def check_version(path: Path, version: object, newest: int, remedy: str) -> None:
+    """Refuse a file of a version that is not known. Raises ``CacheError``."""
+    if version not in range(1, newest + 1):
+        raise CacheError(
+            f"{path} is of format version {version}, this program reads "
+            f"{listed(range(1, newest + 1))}: use the manyheads that wrote it, or {remedy}"
+        )
 
 
 def reason(error: ValidationError) -> str:

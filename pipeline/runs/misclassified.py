@@ -1,4 +1,4 @@
-"""The list of test texts that were labelled wrongly."""
+"""The misclassified test texts of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEIGHBORS = 3
 
 @dataclass(frozen=True)
 class Misclassified:
-    """A test text that was labelled wrongly.
+    """A test text that was misclassified.
 
     Attributes:
         row: its data row, from 1.
@@ -43,7 +43,7 @@ def error_list(
     classes: Sequence[str],
     pooled: np.ndarray,
 ) -> list[Misclassified]:
-    """Every test text that was labelled wrongly, the surest first, with its neighbours.
+    """Return the misclassified test texts with their neighbours, the most confident first.
 
     Args:
         train: positions of the training texts in the corpus.
@@ -63,15 +63,15 @@ def error_list(
             corpus.rows[row],
             corpus.texts[row],
             labels[row],
-            classes[test.predicted[place]],
-            round(float(confidence[place]), 6),
+            classes[test.predicted[index]],
+            round(float(confidence[index]), 6),
             neighbors,
         )
-        for place, row, neighbors in zip(wrong.tolist(), rows.tolist(), near, strict=True)
+        for index, row, neighbors in zip(wrong.tolist(), rows.tolist(), near, strict=True)
     ]
 
 
 def write_errors(path: Path, errors: Sequence[Misclassified]) -> None:
-    """Write an error list, one JSON object a line."""
+    """Write misclassified texts, one JSON object per line."""
     lines = [json.dumps(asdict(error), ensure_ascii=False) + "\n" for error in errors]
     path.write_bytes("".join(lines).encode(errors="backslashreplace"))

@@ -1,6 +1,6 @@
 """Read the files of a run folder: the one place that opens them; ``writer`` writes them.
 
-A file that does not hold what it must raises ``DamagedFileError``: rule, file, remedy.
+A file that breaks its format raises ``DamagedFileError``, with the rule, the file and a remedy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from features.errors import CacheError, DamagedFileError
 from features.storage.files import read_file
-from heads.problem import EpochRecord
+from heads.problem import EpochRecord, current_names
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, ExperimentResult, Scores
 from pipeline.runs.folder import CONFIG, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
@@ -26,18 +26,20 @@ from pipeline.runs.formats import (
     DESCRIPTION,
     METRICS_FORMAT,
     PREDICTIONS_SCHEMA,
+    PROBABILITIES_NAMES,
+    PROBABILITIES_VERSION,
     RETRAIN,
     HistoryLine,
     ProbabilitiesDescription,
     probabilities_schema,
 )
 from pipeline.runs.held_out import SIDES, HeldOutPredictions, TrainingPredictions
-from pipeline.runs.json_format import read_object, reason
+from pipeline.runs.json_format import check_version, read_object, reason
 from pipeline.runs.run_config import RunConfig
 from pipeline.runs.tables import read_table, with_schema
 
 MAX_POSITION = 2**31
-"""Texts of a corpus, at most; positions beyond it mean a damaged file."""
+"""Maximum number of texts in a corpus; a larger position means a damaged file."""
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -78,7 +80,7 @@ def read_history(folder: Path) -> tuple[HistoryLine, ...]:
                 raise DamagedFileError(path, "a line holds no JSON object", RETRAIN)
             record = {
                 key: math.nan if value is None else value
-                for key, value in values.items()
+                for key, value in current_names(values).items()
                 if key in numbers
             }
             lines.append(line_of({**values, "record": record}))
@@ -100,7 +102,7 @@ def read_predictions(folder: Path) -> pa.Table:
 
 
 def read_held_out(folder: Path) -> HeldOutPredictions:
-    """Return what the heads of a run answer for the texts that they did not learn from.
+    """Return the predictions of the heads of a run for validation and test texts.
 
     Raises:
         CacheError: the run has none.
@@ -118,13 +120,18 @@ def read_held_out(folder: Path) -> HeldOutPredictions:
         described = TypeAdapter(ProbabilitiesDescription).validate_json(text)
     except ValidationError as error:
         raise DamagedFileError(path, f"its description: {reason(error)}", RETRAIN) from error
+    check_version(path, described.version, PROBABILITIES_VERSION, RETRAIN)
+    if described.version == 1:
+        table = table.rename_columns(
+            [PROBABILITIES_NAMES.get(name, name) for name in table.column_names]
+        )
     names = ClassNames(described.classes, described.unseen)
     table = with_schema(path, table, probabilities_schema(len(names.classes)), RETRAIN)
-    position = table.column("place").to_numpy()
+    position = table.column("position").to_numpy()
     if len(position) and not 0 <= position.min() <= position.max() < MAX_POSITION:
         raise DamagedFileError(path, "a position in the corpus is out of range", RETRAIN)
     trainings = _trainings(path, table, names)
-    if len(described.learned) != sum(each.kept for each in trainings):
+    if len(described.learned) != sum(each.best for each in trainings):
         raise DamagedFileError(path, "'learned' has not one number per fold", RETRAIN)
     rows = np.zeros(int(position.max(initial=-1)) + 1, np.int64)
     rows[position] = table.column("row").to_numpy()
@@ -140,8 +147,8 @@ def read_held_out(folder: Path) -> HeldOutPredictions:
 def _trainings(
     path: Path, table: pa.Table, names: ClassNames
 ) -> tuple[TrainingPredictions, ...]:
-    fold, seed, kept, position = (
-        table.column(name).to_numpy() for name in ("fold", "seed", "kept", "place")
+    fold, seed, best, position = (
+        table.column(name).to_numpy() for name in ("fold", "seed", "best", "position")
     )
     side = _codes(path, table, "side", SIDES)
     labels = _codes(path, table, "label", names.all)
@@ -161,10 +168,10 @@ def _trainings(
     for each_fold, each_seed in sorted(set(zip(fold.tolist(), seed.tolist(), strict=True))):
         training = (fold == each_fold) & (seed == each_seed)
         validation, test = (evaluation(code, training) for code in range(len(SIDES)))
-        best = bool(kept[training].all())
-        found.append(TrainingPredictions(each_fold, each_seed, best, validation, test))
-    if not any(each.kept for each in found):
-        raise DamagedFileError(path, "no training is kept", RETRAIN)
+        is_best = bool(best[training].all())
+        found.append(TrainingPredictions(each_fold, each_seed, is_best, validation, test))
+    if not any(each.best for each in found):
+        raise DamagedFileError(path, "no training is marked as the best", RETRAIN)
     return tuple(found)
 
 

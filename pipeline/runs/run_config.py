@@ -60,7 +60,7 @@ class Resolved(_Section):
 
 
 class RunConfig(_Section):
-    """What is read of ``config.json``; it holds every other option of ``train`` too."""
+    """The part of ``config.json`` that is read; the file has all options of ``train``."""
 
     data: DataSection
     vectors: VectorSection

@@ -60,7 +60,7 @@ class TrainingTexts:
 
     @classmethod
     def of(cls, corpus: Corpus, train: np.ndarray) -> TrainingTexts:
-        """Those of a corpus at some positions."""
+        """Return the texts of a corpus at some positions."""
         labels = corpus.labels or ()
         rows = train.tolist()
         return cls(
@@ -73,7 +73,7 @@ class TrainingTexts:
     def neighbors(
         self, queries: np.ndarray, vectors: np.ndarray, k: int
     ) -> list[tuple[Neighbor, ...]]:
-        """The ``k`` training texts nearest to each query, nearest first.
+        """Return the ``k`` training texts nearest to each query, nearest first.
 
         Args:
             queries: (Q, D) pooled vectors.
@@ -85,9 +85,9 @@ class TrainingTexts:
         return [
             tuple(
                 Neighbor(self.rows[i], self.texts[i], self.labels[i], round(float(s), 4))
-                for i, s in zip(places.tolist(), values.tolist(), strict=True)
+                for i, s in zip(indices.tolist(), values.tolist(), strict=True)
             )
-            for places, values in zip(found, similarity, strict=True)
+            for indices, values in zip(found, similarity, strict=True)
         ]
 
 
@@ -99,14 +99,14 @@ def write_training(path: Path, training: TrainingTexts) -> None:
 
 
 def read_training(path: Path) -> TrainingTexts:
-    """The training texts of a run. Raises ``DamagedFileError`` where it kept none."""
+    """Return the training texts of a run. Raises ``DamagedFileError`` if it has none."""
     table = with_schema(path, read_table(path, REMEDY), SCHEMA, REMEDY)
     rows, texts, labels = (table.column(name).to_pylist() for name in ("row", "text", "label"))
     return TrainingTexts(rows, texts, labels, np.array(table.column("key").to_pylist(), "S16"))
 
 
 def training_vectors(training: TrainingTexts, space: Space) -> np.ndarray:
-    """(n, D) pooled vectors of the training texts, from the store.
+    """Return (n, D) pooled vectors of the training texts, from the store.
 
     Raises:
         CacheError: the store lacks some.

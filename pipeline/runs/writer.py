@@ -19,6 +19,7 @@ from pipeline.runs.formats import (
     CONFIG_FORMAT,
     DESCRIPTION,
     PREDICTIONS_SCHEMA,
+    PROBABILITIES_VERSION,
     HistoryLine,
     ProbabilitiesDescription,
     probabilities_schema,
@@ -40,12 +41,12 @@ def write_config(folder: Path, options: Values, resolved: Resolved | None = None
 
 
 def write_metrics(folder: Path, result: Scores) -> None:
-    """Write ``metrics.json``, the last file of a run: where it is, the others are."""
+    """Write ``metrics.json``, the last file of a run: it means that the run is complete."""
     write_json(folder / METRICS, result.to_dict())
 
 
 def write_history(folder: Path, lines: Iterable[HistoryLine]) -> None:
-    """Write ``history.jsonl``; null, which JSON has, in place of NaN."""
+    """Write ``history.jsonl``, with null for NaN, which JSON does not have."""
     texts = []
     for line in lines:
         values: dict[str, float] = asdict(line.record)
@@ -61,25 +62,25 @@ def write_held_out(folder: Path, held_out: HeldOutPredictions) -> None:
 
 
 def _write_predictions(path: Path, held_out: HeldOutPredictions) -> None:
-    """With folds every text has one row on test, and most several on validation."""
+    """Write the predictions. With folds, most texts have several rows on validation."""
     names = held_out.names
     columns: dict[str, list[Any]] = {name: [] for name in PREDICTIONS_SCHEMA.names}
-    for answers in held_out.folds:
-        for evaluation in (answers.validation, answers.test):
+    for training in held_out.folds:
+        for evaluation in (training.validation, training.test):
             columns["row"] += held_out.rows[evaluation.rows].tolist()
             columns["side"] += [evaluation.side] * len(evaluation.rows)
             columns["label"] += [names.all[i] for i in evaluation.labels]
             columns["predicted"] += [names.classes[i] for i in evaluation.predicted]
             columns["confidence"] += evaluation.probabilities.max(axis=1).tolist()
-            columns["fold"] += [answers.fold] * len(evaluation.rows)
+            columns["fold"] += [training.fold] * len(evaluation.rows)
     pq.write_table(pa.table(columns, PREDICTIONS_SCHEMA), path)
 
 
 def _write_probabilities(path: Path, held_out: HeldOutPredictions) -> None:
     parts = [
-        (answers, evaluation)
-        for answers in held_out.answers
-        for evaluation in (answers.validation, answers.test)
+        (training, evaluation)
+        for training in held_out.trainings
+        for evaluation in (training.validation, training.test)
     ]
     counts = [len(evaluation.rows) for _, evaluation in parts]
 
@@ -92,12 +93,12 @@ def _write_probabilities(path: Path, held_out: HeldOutPredictions) -> None:
     shares = stacked("probabilities").astype(np.float32)
     sides = repeated([SIDES.index(each.side) for _, each in parts], np.int32)
     columns = {
-        "fold": pa.array(repeated([answers.fold for answers, _ in parts], np.int32)),
-        "seed": pa.array(repeated([answers.seed for answers, _ in parts], np.int64)),
-        "kept": pa.array(repeated([answers.kept for answers, _ in parts], bool)),
+        "fold": pa.array(repeated([training.fold for training, _ in parts], np.int32)),
+        "seed": pa.array(repeated([training.seed for training, _ in parts], np.int64)),
+        "best": pa.array(repeated([training.best for training, _ in parts], bool)),
         "side": pa.DictionaryArray.from_arrays(sides, pa.array(SIDES)),
         "row": pa.array(held_out.rows[stacked("rows")]),
-        "place": pa.array(stacked("rows")),
+        "position": pa.array(stacked("rows")),
         "label": pa.DictionaryArray.from_arrays(
             stacked("labels").astype(np.int32), pa.array(held_out.names.all)
         ),
@@ -110,6 +111,7 @@ def _write_probabilities(path: Path, held_out: HeldOutPredictions) -> None:
         held_out.names.unseen,
         held_out.corpus_digest,
         held_out.learned,
+        PROBABILITIES_VERSION,
     )
     schema = probabilities_schema(len(held_out.names.classes))
     metadata = {DESCRIPTION: json.dumps(asdict(description))}

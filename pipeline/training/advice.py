@@ -1,4 +1,4 @@
-"""Advice: what to try where words alone do better than the head on its vectors."""
+"""Advice for runs in which TF-IDF beats the head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The labelled texts of an experiment and who trains, validates and tests.
+"""The labelled texts of an experiment, and their sides: training, validation, test.
 
 Near-copies stay on one side of every split that is made here, so the vectors come first.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from features.corpus.corpus import Corpus, read_corpus
-from features.duplicates.duplicates import Duplicates
 from features.errors import SettingError, SplitError
 from features.groups import ids_of, union
 from features.messages import clipped, listed
@@ -24,6 +24,9 @@ from pipeline.config import NEAR, DataConfig
 from pipeline.console import print_note
 from pipeline.runs.held_out import HeldOutPredictions
 
+if TYPE_CHECKING:
+    from features.duplicates.duplicates import Duplicates
+
 TEST_SHARE = 0.15
 
 LARGE_SHARE = 0.05
@@ -31,7 +34,7 @@ LARGE_SHARE = 0.05
 
 
 def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
-    """The labelled texts of a data configuration; a split of them must be possible.
+    """Return the labelled texts of a data configuration; a split of them must be possible.
 
     Args:
         folds: how many the texts will be dealt into; 0: one split.
@@ -58,7 +61,7 @@ def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
 def split_corpus(
     corpus: Corpus, data: DataConfig, copies: Duplicates, test: float | None = TEST_SHARE
 ) -> Split:
-    """The split of a corpus, said on stderr.
+    """Return the split of a corpus, and describe it on stderr.
 
     Args:
         test: share of the rows that is cut to test where the file does not say; None: none.
@@ -85,7 +88,7 @@ def split_corpus(
 def fold_corpus(
     corpus: Corpus, data: DataConfig, copies: Duplicates, folds: int
 ) -> tuple[Split, ...]:
-    """One split a fold, said on stderr: every text tests once, a part of the others validates.
+    """Return one split per fold, and describe them on stderr: every text is tested once.
 
     Rows that a split column marks as test take no part: who tries heads by folds keeps them
     for the last word.
@@ -110,7 +113,7 @@ def fold_corpus(
 def splits_of(
     corpus: Corpus, held_out: HeldOutPredictions, run: str, notes: Sequence[str]
 ) -> tuple[Split, ...]:
-    """The splits that a finished run was trained on, one a fold, said on stderr.
+    """Return the splits of a finished run, one per fold, and describe them on stderr.
 
     Args:
         corpus: the same texts, labels and sides in the same order.
@@ -142,7 +145,7 @@ def splits_of(
 
 
 def group_ids(corpus: Corpus, copies: Duplicates, rule: str) -> np.ndarray | None:
-    """(N,) int64 ids of rows that stay together, or None where only exact copies do.
+    """Return (N,) int64 ids of rows that stay together; None if only exact duplicates do.
 
     Args:
         rule: ``near`` joins near-copies; a group column is obeyed under every rule.
@@ -171,7 +174,7 @@ def _split(
 def _split_rows(
     corpus: Corpus, data: DataConfig, groups: np.ndarray | None, folds: int
 ) -> list[Split]:
-    """One split a fold, of the rows that no split column marks as test."""
+    """Return one split per fold, of the rows that no split column marks as test."""
     sides, _ = official_sides(corpus.splits, corpus.rows)
     pool = np.flatnonzero(sides != TEST)
     texts, labels, _ = _of_pool(corpus, pool)
@@ -194,7 +197,7 @@ def _sided(
     units: np.ndarray | None = None,
     seed: int = 0,
 ) -> Split:
-    """The split of some rows by the side that each has; one that lacks is cut from training.
+    """Return the split of some rows by their sides; a missing side is drawn from training.
 
     Args:
         pool: (n,) int64 positions in the corpus.
@@ -212,7 +215,7 @@ def _sided(
 
 
 def _of_pool(corpus: Corpus, pool: np.ndarray) -> tuple[list[str], list[str], list[int]]:
-    """Texts, labels and data rows of some positions in the corpus."""
+    """Return texts, labels and data rows at some positions of the corpus."""
     labels, chosen = corpus.labels or (), pool.tolist()
     return (
         [corpus.texts[row] for row in chosen],
@@ -222,7 +225,7 @@ def _of_pool(corpus: Corpus, pool: np.ndarray) -> tuple[list[str], list[str], li
 
 
 def _fold_notes(corpus: Corpus, splits: list[Split]) -> list[str]:
-    """How the folds were made, and which texts can only score as errors."""
+    """Return how the folds were made, and which texts can only score as errors."""
     tested = sum(len(split.test) for split in splits)
     notes = [
         f"{len(splits)} folds: each of {tested:,} texts is tested once, by a head that saw "
@@ -250,13 +253,13 @@ def _fold_notes(corpus: Corpus, splits: list[Split]) -> list[str]:
 
 
 def missing_labels(corpus: Corpus) -> dict[str, int]:
-    """Labels that stand for no value, such as ``nan``, and how many rows have each."""
+    """Return labels that mean no value, such as ``nan``, and how many rows have each."""
     counts = Counter(corpus.labels or ())
     return {label: counts[label] for label in sorted(counts) if is_missing(label)}
 
 
 def _group_notes(corpus: Corpus, data: DataConfig) -> list[str]:
-    """How many rows belong to no group."""
+    """Return how many rows belong to no group."""
     empty = [cell for cell in corpus.groups or () if is_missing(cell)]
     if not empty:
         return []
@@ -267,7 +270,7 @@ def _group_notes(corpus: Corpus, data: DataConfig) -> list[str]:
 
 
 def _cluster_notes(corpus: Corpus, copies: Duplicates) -> list[str]:
-    """What near-copies there are, and what keeping them together means for the score."""
+    """Return how many near-duplicates there are, and how they affect the score."""
     sizes = np.bincount(copies.clusters)
     rows = int(sizes[sizes > 1].sum())
     if not rows:

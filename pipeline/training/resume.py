@@ -1,4 +1,4 @@
-"""Finished trainings of an unfinished experiment: what a killed ``train --seeds 5`` had done.
+"""Finished trainings of an unfinished experiment, so that a killed ``train`` can continue.
 
     runs/.unfinished/<digest of all that decides a training>/   head.json, head.safetensors,
                                                                 training
@@ -77,7 +77,7 @@ class FinishedTrainings:
             sweep(self.folder)  # what a killed one was writing
 
     def find(self, settings: HeadSettings, split: Split, seed: int) -> FinishedTraining | None:
-        """The finished training of a seed on a split; None: there is none, or a damaged one."""
+        """Return the finished training of a seed on a split; None if missing or damaged."""
         place = self._place(settings, split, seed)
         try:
             trained = checkpoint.load(place)
@@ -91,10 +91,10 @@ class FinishedTrainings:
         values = load(data)
         return FinishedTraining(trained, values["held_out"], float(values["seconds"][0]))
 
-    def keep(
+    def store(
         self, settings: HeadSettings, split: Split, seed: int, training: FinishedTraining
     ) -> None:
-        """Keep a training until :meth:`close`; nothing is kept where nothing can be written."""
+        """Store a training until :meth:`close`, if the folder can be written."""
         place = self._place(settings, split, seed)
         with suppress(OSError, CacheError), temporary_folder(self.folder, "training") as folder:
             try:
@@ -112,7 +112,7 @@ class FinishedTrainings:
                 raise
 
     def close(self) -> None:
-        """Remove what this experiment kept or took up, and what others left long ago.
+        """Remove what this experiment stored or used, and old trainings of others.
 
         What it took up of one with more trainings, such as more seeds, stays for that one.
         """
@@ -150,12 +150,12 @@ def _of(path: Path) -> int:
 
 
 def _digest(place: Path, data: bytes) -> bytes:
-    """Of the values, and of the description, which vouches for the weights alone."""
+    """Return the digest of the values and of the description, which has that of the weights."""
     return hashlib.sha256((place / checkpoint.DESCRIPTION).read_bytes() + data).digest()
 
 
 def _circumstances() -> list[str]:
-    """What else decides a training: the code, its packages, the processor and its threads."""
+    """Return what else decides a training: code, packages, processor and threads."""
     here = environment()
     packages = json.dumps(here["packages"])
     how = f"{here['processor']}, {torch.get_num_threads()}, {use_bfloat16('auto')}"

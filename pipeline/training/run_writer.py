@@ -31,7 +31,7 @@ from pipeline.training.trainings import Trainings
 
 @dataclass(frozen=True, eq=False)
 class RunContents:
-    """What a run folder is written from, beside the result.
+    """What a run folder is written from, besides the result.
 
     Attributes:
         config: the experiment's configuration as plain values.
@@ -68,7 +68,7 @@ def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> No
 
 
 def _resolved(record: RunContents) -> Resolved:
-    """What the options came to for the head that is kept."""
+    """Return the resolved options of the head in the run folder."""
     first = record.outcome.first
     split = first.split
     return Resolved(
@@ -86,20 +86,20 @@ def _resolved(record: RunContents) -> Resolved:
 
 
 def _history(outcome: Trainings) -> Iterator[HistoryLine]:
-    """Every epoch of every training."""
-    for trial in outcome.trials:
-        for epoch in trial.trained.history:
-            yield HistoryLine(trial.fold, trial.seed, epoch)
+    """Yield every epoch of every training."""
+    for training in outcome.trainings:
+        for epoch in training.trained.history:
+            yield HistoryLine(training.fold, training.seed, epoch)
 
 
 def _errors(record: RunContents) -> list[Misclassified]:
-    """Every test text labelled wrongly, the surest first, with what its head learned nearby."""
+    """Return the misclassified test texts, the most confident first, with their neighbours."""
     classes = record.outcome.names.classes
     errors = [
         error
-        for trial in record.outcome.kept
+        for training in record.outcome.best
         for error in error_list(
-            record.corpus, trial.learned, trial.test, classes, record.pooled
+            record.corpus, training.learned, training.test, classes, record.pooled
         )
     ]
     return sorted(errors, key=lambda error: -error.confidence)
@@ -115,30 +115,30 @@ def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:
     )
     outcome = record.outcome
     curves = [
-        Curve(trial.trained.history, trial.trained.best_epoch, trial is outcome.first)
-        for trial in outcome.trials
+        Curve(training.trained.history, training.trained.best_epoch, training is outcome.first)
+        for training in outcome.trainings
     ]
     with optional(folder / "curves.png") as path:
         draw_curves(curves, title, head_type(result.head).step, path)
-    temperatures = [trial.trained.temperature for trial in outcome.kept]
+    temperatures = [training.trained.temperature for training in outcome.best]
     draw_test(folder, outcome.test, outcome.names, temperatures, title)
 
 
 def held_out_of(corpus: Corpus, outcome: Trainings) -> HeldOutPredictions:
-    """Those of an experiment."""
+    """Return the held-out predictions of an experiment."""
     return HeldOutPredictions(
         corpus.digest,
         outcome.names,
         np.array(corpus.rows, dtype=np.int64),
-        tuple(len(trial.learned) for trial in outcome.kept),
+        tuple(len(training.learned) for training in outcome.best),
         tuple(
             TrainingPredictions(
-                trial.fold,
-                trial.seed,
-                trial in outcome.kept,
-                trial.validation,
-                trial.test,
+                training.fold,
+                training.seed,
+                training in outcome.best,
+                training.validation,
+                training.test,
             )
-            for trial in outcome.trials
+            for training in outcome.trainings
         ),
     )

@@ -1,7 +1,7 @@
 """TensorBoard events of a run: ``tensorboard --logdir runs`` compares all runs.
 
-The kept head's stand in the run folder itself, those of each other training in a folder of
-its own inside.
+The events of the head in the run folder stand there, those of every other training in a folder
+of their own inside.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from heads.registry import head_type
 from pipeline.evaluation.evaluation import Score
 from pipeline.runs.misclassified import Misclassified
 from pipeline.training.trainings import Training, Trainings
@@ -23,28 +24,30 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:/])")
 
 
 def write_events(folder: Path, outcome: Trainings, errors: Sequence[Misclassified]) -> None:
-    """Loss, accuracy, learning rate and gradient norm by epoch; test scores; errors as text.
+    """Write loss, accuracy, learning rate and gradient norm by epoch, test scores and errors.
 
     Args:
         errors: from ``pipeline.runs.misclassified.error_list``.
     """
-    for trial in outcome.trials:
-        kept = trial is outcome.first
-        with SummaryWriter(str(folder if kept else folder / trial.name)) as writer:
-            _write_curves(writer, trial)
-            test = outcome.test.score() if kept else trial.test.score()
-            _write_score(writer, test, trial.trained.best_epoch)
-            if kept and errors:
+    for training in outcome.trainings:
+        first = training is outcome.first
+        with SummaryWriter(str(folder if first else folder / training.name)) as writer:
+            _write_curves(writer, training)
+            test = outcome.test.score() if first else training.test.score()
+            _write_score(writer, test, training.trained.best_epoch)
+            if first and errors:
                 writer.add_text("errors", errors_table(errors[:SHOWN_ERRORS]))
 
 
-def _write_curves(writer: SummaryWriter, trial: Training) -> None:
-    for epoch in trial.trained.history:
+def _write_curves(writer: SummaryWriter, training: Training) -> None:
+    step = head_type(training.trained.head).step
+    name_of_value = "learning_rate" if step == "epoch" else step.replace(" ", "_")
+    for epoch in training.trained.history:
         for side in ("train", "validation"):
             for name in ("loss", "accuracy"):
                 value = getattr(epoch, f"{side}_{name}")
                 writer.add_scalar(f"{name}/{side}", value, epoch.epoch)
-        writer.add_scalar("learning_rate", epoch.learning_rate, epoch.epoch)
+        writer.add_scalar(name_of_value, epoch.value, epoch.epoch)
         writer.add_scalar("gradient_norm", epoch.gradient_norm, epoch.epoch)
 
 
@@ -54,7 +57,7 @@ def _write_score(writer: SummaryWriter, test: Score, epoch: int) -> None:
 
 
 def errors_table(errors: Sequence[Misclassified]) -> str:
-    """Errors as a Markdown table in which no text or label can mean anything."""
+    """Return errors as a Markdown table; markup in texts and labels is escaped."""
     lines = ["| row | label | predicted | confidence | text |", "|---|---|---|---|---|"]
     for error in errors:
         cells = (escaped(name) for name in (error.label, error.predicted))
@@ -64,7 +67,7 @@ def errors_table(errors: Sequence[Misclassified]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text on one line, with neither Markdown nor HTML in it.
+    """Return text on one line, with Markdown and HTML escaped.
 
     >>> escaped("a *b* <i>")
     'a \\\\*b\\\\* &lt;i&gt;'

@@ -1,6 +1,6 @@
-"""Trials: one training each, of every seed on every fold, and which of them are kept.
+"""All trainings of an experiment: every seed on every fold, and the best of each fold.
 
-    splits x seeds -> Trial, ... -> the best seed of each fold on validation -> pooled scores
+    splits x seeds -> Training, ... -> the best seed of each fold on validation -> pooled scores
 
 Without folds there is one split, and it counts as fold 1.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from features.errors import DivergedError
 from features.splits.split import Split
 from features.tables import FeatureTables
-from heads.class_weights import check_weights, weights_of
+from heads.class_weights import weights_of
 from heads.evaluation.calibration import fit_temperature, softmax
 from heads.problem import EpochRecord, OnEpoch
 from heads.registry import head_type, make_settings
@@ -32,13 +32,13 @@ from pipeline.training.resume import FinishedTraining, FinishedTrainings
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """One training and what came of it.
+    """One training and its results.
 
     Attributes:
         fold: from 1.
         seed: of the training.
-        split: who trained, validated and tested.
-        learned: rows that the head has learned from in the end.
+        split: the training, validation and test rows.
+        learned: rows that the final head was trained on.
         trained: that head, with its temperature.
         validation, test: predictions in the ids of ``ClassNames``; those on validation are of
             the head before it learned from those texts too.
@@ -56,74 +56,83 @@ class Training:
 
     @property
     def name(self) -> str:
-        """``fold-1-seed-0``, also a folder's name."""
+        """Return ``fold-1-seed-0``, which is also the name of a folder."""
         return f"fold-{self.fold}-seed-{self.seed}"
 
     @property
-    def standing(self) -> tuple[float, float]:
-        """How well it validates, higher is better: accuracy, then the loss with its sign."""
+    def validation_rank(self) -> tuple[float, float]:
+        """Return accuracy and negative loss on validation; higher is better."""
         best = self.trained.history[self.trained.best_epoch - 1]
         return best.validation_accuracy, -best.held_out_loss
 
 
 @dataclass(frozen=True, eq=False)
 class Trainings:
-    """All trials of an experiment.
+    """All trainings of an experiment.
 
     Attributes:
-        trials: by fold, then by seed.
-        kept: the trial of each fold that validates best, the first among equals.
+        trainings: by fold, then by seed.
+        best: the training of each fold that is best on validation; the first of equal ones.
         names: the class ids.
         labels: (N,) int64 class ids of the whole corpus.
     """
 
-    trials: tuple[Training, ...]
-    kept: tuple[Training, ...]
+    trainings: tuple[Training, ...]
+    best: tuple[Training, ...]
     names: ClassNames
     labels: np.ndarray
 
     @classmethod
-    def of(cls, trials: Sequence[Training], names: ClassNames, labels: np.ndarray) -> Trainings:
-        """Keep the best seed of each fold."""
-        folds = sorted({trial.fold for trial in trials})
-        own = {fold: [trial for trial in trials if trial.fold == fold] for fold in folds}
-        kept = tuple(max(own[fold], key=lambda trial: trial.standing) for fold in folds)
-        return cls(tuple(trials), kept, names, labels)
+    def of(
+        cls, trainings: Sequence[Training], names: ClassNames, labels: np.ndarray
+    ) -> Trainings:
+        """Find the best seed of each fold."""
+        by_fold: dict[int, list[Training]] = {}
+        for training in trainings:
+            by_fold.setdefault(training.fold, []).append(training)
+        best = tuple(
+            max(by_fold[fold], key=lambda training: training.validation_rank)
+            for fold in sorted(by_fold)
+        )
+        return cls(tuple(trainings), best, names, labels)
 
     @property
     def first(self) -> Training:
-        """The trial whose head the run folder holds: the one kept of the first fold."""
-        return self.kept[0]
+        """Return the training whose head the run folder holds: the best of the first fold."""
+        return self.best[0]
 
     @cached_property
     def validation(self) -> Evaluation:
-        """What the kept trials predict, pooled; a text may have an answer of several folds."""
-        return pooled([trial.validation for trial in self.kept])
+        """Return what the best trainings predict, pooled; several folds may predict a text."""
+        return pooled([training.validation for training in self.best])
 
     @cached_property
     def test(self) -> Evaluation:
-        """What the kept trials predict, pooled; every text is tested in one fold."""
-        return pooled([trial.test for trial in self.kept])
+        """Return what the best trainings predict, pooled; every text is tested in one fold."""
+        return pooled([training.test for training in self.best])
 
     @property
     def over_seeds(self) -> RepeatedScore | None:
-        """The test scores over seeds, of all folds pooled; None of one seed."""
-        seeds = sorted({trial.seed for trial in self.trials})
+        """Return the test scores over seeds, pooled over folds; None with one seed."""
+        seeds = sorted({training.seed for training in self.trainings})
         if len(seeds) == 1:
             return None
-        own = [[trial.test for trial in self.trials if trial.seed == seed] for seed in seeds]
-        return seed_spread([pooled(tests) for tests in own])
+        tests = [
+            pooled([each.test for each in self.trainings if each.seed == seed])
+            for seed in seeds
+        ]
+        return seed_spread(tests)
 
     @property
     def over_folds(self) -> RepeatedScore | None:
-        """The test scores over folds; None of one."""
-        if len(self.kept) == 1:
+        """Return the test scores over folds; None with one fold."""
+        if len(self.best) == 1:
             return None
         tests = [
-            [trial.test for trial in self.trials if trial.fold == kept.fold]
-            for kept in self.kept
+            [each.test for each in self.trainings if each.fold == best.fold]
+            for best in self.best
         ]
-        ratios = [len(kept.split.test) / len(kept.learned) for kept in self.kept]
+        ratios = [len(best.split.test) / len(best.learned) for best in self.best]
         return fold_spread(tests, float(np.mean(ratios)))
 
 
@@ -132,15 +141,16 @@ def run_trainings(
     table: FeatureTables,
     labels: Sequence[str],
     splits: Sequence[Split],
-    journal: FinishedTrainings,
+    finished: FinishedTrainings,
 ) -> Trainings:
-    """Train every seed on every split, but for what the journal has.
+    """Train every seed on every split, except what an unfinished run has trained.
 
     Args:
+        config: the experiment.
         table: what the heads read of N texts.
         labels: N labels.
         splits: of those texts; each of them one fold.
-        journal: of this experiment.
+        finished: trainings of this experiment that are stored already.
 
     Raises:
         BadVectorError, DivergedError: as ``heads.trained.fit``.
@@ -150,38 +160,38 @@ def run_trainings(
     seeds = range(config.seed, config.seed + config.seeds)
     single = len(splits) * len(seeds) == 1
     on_epoch = partial(_note_epoch, head_type(config.head).step) if single else None
-    trials = []
+    trainings = []
     for fold, split in enumerate(splits, start=1):
         settings = _settings(config, split)
         ids = split.label_ids(labels)
         learned = _learned(settings, split, ids)
         for seed in seeds:
-            training = journal.find(settings, split, seed)
-            known = training is not None
-            if training is None:
+            found = finished.find(settings, split, seed)
+            known = found is not None
+            if found is None:
                 try:
-                    training = _train(
+                    found = _train(
                         config.head, settings, table, ids, split, learned, seed, on_epoch
                     )
                 except DivergedError as error:
                     raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
-                journal.keep(settings, split, seed, training)
-            evaluate = partial(_evaluate, split, names, truth, training.trained.temperature)
-            test = training.trained.logits(table, split.test)
-            trial = Training(
+                finished.store(settings, split, seed, found)
+            evaluate = partial(_evaluate, split, names, truth, found.trained.temperature)
+            test = found.trained.logits(table, split.test)
+            training = Training(
                 fold,
                 seed,
                 split,
                 learned,
-                training.trained,
-                evaluate("validation", split.validation, training.held_out),
+                found.trained,
+                evaluate("validation", split.validation, found.held_out),
                 evaluate("test", split.test, test),
-                training.seconds,
+                found.seconds,
             )
-            trials.append(trial)
+            trainings.append(training)
             if known or not single:
-                _note_training(trial, len(splits), known)
-    return Trainings.of(trials, names, truth)
+                _note_training(training, len(splits), known)
+    return Trainings.of(trainings, names, truth)
 
 
 def _train(
@@ -194,7 +204,7 @@ def _train(
     seed: int,
     on_epoch: OnEpoch | None,
 ) -> FinishedTraining:
-    """One training: the epoch by validation, its temperature, then from all that may teach."""
+    """Train once: choose the epoch and fit the temperature on validation, then refit."""
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
     chosen = fit(head, settings, table, ids, *sides, seed, on_epoch)
@@ -207,19 +217,13 @@ def _train(
     return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
 
 
-def check_labels(settings: HeadSettings, labels: Sequence[str]) -> None:
-    """Refuse settings that name a label of no text. Raises ``SettingError``."""
-    if isinstance(settings, TrainingSettings):
-        check_weights(settings.class_weights, sorted(set(labels)))
-
-
 def _settings(config: ExperimentConfig, split: Split) -> HeadSettings:
-    """Return those of the head on one split."""
+    """Return the settings of the head on one split."""
     return on_split(make_settings(config.head, config.overrides(len(split.classes))), split)
 
 
 def on_split(settings: HeadSettings, split: Split) -> HeadSettings:
-    """Return the settings without weights of classes that the training of a split lacks."""
+    """Return the settings without weights of classes that are missing from training."""
     if not isinstance(settings, TrainingSettings):
         return settings
     rule = weights_of(settings.class_weights, split.classes)
@@ -227,7 +231,7 @@ def on_split(settings: HeadSettings, split: Split) -> HeadSettings:
 
 
 def _learned(settings: HeadSettings, split: Split, ids: np.ndarray) -> np.ndarray:
-    """Rows that the head learns from in the end, of classes that training knows."""
+    """Return the rows that the final head is trained on, without unknown classes."""
     if not settings.refit:
         return split.train
     held_out = split.validation[ids[split.validation] < len(split.classes)]
@@ -243,7 +247,7 @@ def _evaluate(
     rows: np.ndarray,
     logits: np.ndarray,
 ) -> Evaluation:
-    """What logits (n, C of the split) of some rows predict.
+    """Return the predictions of logits (n, C of the split) for some rows.
 
     Args:
         truth: (N,) class ids as ``names`` counts them.
@@ -260,7 +264,7 @@ def _evaluate(
 def _align_columns(
     probabilities: np.ndarray, classes: tuple[str, ...], names: ClassNames
 ) -> np.ndarray:
-    """(n, C) with a column for every class of ``names``; 0 for those that a fold lacks."""
+    """Return (n, C) with a column per class of ``names``; 0 for classes that a fold lacks."""
     if classes == names.classes:
         return probabilities
     wide = np.zeros((len(probabilities), len(names.classes)), probabilities.dtype)
@@ -276,10 +280,10 @@ def _note_epoch(step: str, record: EpochRecord) -> None:
     )
 
 
-def _note_training(trial: Training, folds: int, known: bool) -> None:
-    accuracy, loss = trial.standing
-    fold = f"fold {trial.fold} of {folds}, " if folds > 1 else ""
+def _note_training(training: Training, folds: int, known: bool) -> None:
+    accuracy, loss = training.validation_rank
+    fold = f"fold {training.fold} of {folds}, " if folds > 1 else ""
     print_note(
-        f"{fold}seed {trial.seed}: validation accuracy {accuracy:.1%}, loss {-loss:.3f}; "
-        f"{trial.seconds:.1f} s{', kept from a run that did not finish' if known else ''}"
+        f"{fold}seed {training.seed}: validation accuracy {accuracy:.1%}, loss {-loss:.3f}; "
+        f"{training.seconds:.1f} s{', from a run that did not finish' if known else ''}"
     )

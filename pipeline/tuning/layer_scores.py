@@ -1,4 +1,4 @@
-"""How layers compare: accuracies with their intervals, what is noise, and what to do. Pure."""
+"""Compare layers: accuracies with intervals, noise, and a recommendation. Pure functions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LayerScore:
 
     @property
     def within_noise(self) -> bool:
-        """Whether these texts do not tell it from the best layer."""
+        """Return whether these texts do not distinguish it from the best layer."""
         low, high = self.difference_interval
         return low <= 0 <= high
 
@@ -56,18 +56,18 @@ class Comparison:
 
     @property
     def best(self) -> LayerScore:
-        """The highest accuracy; at a tie the default, else the lowest layer."""
+        """Return the layer with the highest accuracy; at a tie the default, else the lowest."""
         return max(self.layers, key=lambda one: (one.accuracy, one.layer == self.default))
 
     @property
     def recommended(self) -> LayerScore:
-        """The default where it is within noise of the best layer; otherwise the best."""
+        """Return the default if it is within noise of the best layer; otherwise the best."""
         usual = [one for one in self.layers if one.layer == self.default and one.within_noise]
         return usual[0] if usual else self.best
 
     @property
     def alike(self) -> list[int]:
-        """Layers other than the recommended one that are within noise of the best."""
+        """Return the layers within noise of the best, without the recommended one."""
         return [
             one.layer
             for one in self.layers
@@ -76,7 +76,7 @@ class Comparison:
 
 
 def compare(answers: Mapping[int, np.ndarray], pooled: np.ndarray, default: int) -> Comparison:
-    """Compare layers by the validation answers of their heads.
+    """Compare layers by the validation predictions of their heads.
 
     Args:
         answers: by layer (seeds, n) bool, which of n validation texts were labelled rightly.
@@ -156,7 +156,7 @@ def advice(comparison: Comparison, head: str, texts: int) -> list[str]:
 
 
 def _reason(comparison: Comparison) -> str:
-    """Why the recommended layer is recommended, to the end of the sentence."""
+    """Return the reason for the recommendation, as the end of a sentence."""
     chosen, best, default = comparison.recommended, comparison.best, comparison.default
     if chosen is not best:
         low, high = chosen.difference_interval

@@ -7,8 +7,8 @@ logistic on pooled -> accuracies on validation. Test rows are never looked at.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,7 @@ from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.protocol import Encoder
-from features.errors import SettingError
 from features.groups import ids_of
-from features.messages import listed
 from features.output import appearing
 from features.splits.names import TEST, VALIDATION
 from features.splits.split import Split, official_sides
@@ -28,15 +26,17 @@ from features.splits.strata import sample
 from features.store.space import Space
 from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads.registry import HEADS, head_type, make_settings
+from heads.registry import head_type, make_settings
 from heads.settings import HeadSettings
 from heads.trained import fit
-from pipeline.config import DataConfig, VectorConfig, check_plot
+from pipeline.config import VectorConfig
 from pipeline.console import print_note
 from pipeline.encoding.vectors import fill, open_spaces
 from pipeline.progress import Progress, duration
 from pipeline.training.partition import TEST_SHARE, read_labelled, split_corpus
-from pipeline.training.trainings import check_labels, on_split
+from pipeline.training.preparation import check_labels
+from pipeline.training.trainings import on_split
+from pipeline.tuning.config import POOLED_HEAD, LayersConfig
 from pipeline.tuning.layer_scores import Comparison, LayerScore, advice, compare, score_table
 
 QUICK = {"epochs": 8}
@@ -44,51 +44,6 @@ QUICK = {"epochs": 8}
 
 VALIDATION_SHARE = 0.2
 """Of the sample at the most, where the file says which rows validate."""
-
-POOLED_HEAD = "logistic"
-FEWEST = 50
-
-
-@dataclass(frozen=True)
-class LayersConfig:
-    """What to compare.
-
-    Attributes:
-        data: labelled texts and how they are split; its split seed draws the sample too.
-        vectors: the encoder; ``layers`` are those to compare, None: all.
-        head: trained on each layer.
-        settings: those of the head that differ from the quick ones.
-        sample: texts at the most.
-        seeds: trainings of each layer.
-        seed: of the first training; the others count up from it.
-        plot: the PNG file to draw; None: none.
-    """
-
-    data: DataConfig = field(default_factory=DataConfig)
-    vectors: VectorConfig = field(default_factory=VectorConfig)
-    head: str = "cnn"
-    settings: Mapping[str, object] = field(default_factory=dict)
-    sample: int = 2000
-    seeds: int = 2
-    seed: int = 0
-    plot: Path | None = None
-
-    def __post_init__(self) -> None:
-        if TOKENS not in head_type(self.head).layouts:
-            fitting = [name for name, head in HEADS.items() if TOKENS in head.layouts]
-            raise SettingError(
-                f"--head {self.head} takes no token vectors, and layers differ in those alone; "
-                f"choose one of {listed(fitting)} ({POOLED_HEAD} on pooled vectors is always "
-                "in the table)"
-            )
-        if self.sample < FEWEST:
-            raise SettingError(f"--sample takes {FEWEST} texts or more; got {self.sample}")
-        if not 1 <= self.seeds <= 100:
-            raise SettingError(f"--seeds takes 1 to 100 trainings; got {self.seeds}")
-        if not 0 <= self.seed < 2**31 - 100:
-            raise SettingError(f"--seed must lie between 0 and {2**31 - 101}; got {self.seed}")
-        if self.plot is not None:
-            check_plot(self.plot, self.data, self.vectors)
 
 
 @dataclass(frozen=True)
@@ -120,11 +75,11 @@ class LayersResult:
 
     @property
     def advice(self) -> list[str]:
-        """What to do, one sentence a line."""
+        """Return what to do, one sentence per line."""
         return advice(self.comparison, self.config.head, self.validation)
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         comparison = self.comparison
         return {
             "data": self.data,
@@ -146,7 +101,7 @@ class LayersResult:
         }
 
     def to_text(self) -> str:
-        """The table and the advice for people."""
+        """Return the table and the advice, for people."""
         trainings = (
             f"{self.config.seeds} training{'s' if self.config.seeds > 1 else ''} a layer"
         )
@@ -199,11 +154,11 @@ def run_layers(
         for layer, space in spaces.items():
             values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
             rights = [
-                _answers(config.head, settings, values, labels, split, seed, progress)
+                _right(config.head, settings, values, labels, split, seed, progress)
                 for seed in seeds
             ]
             answers[layer] = np.stack(rights)
-        right = _answers(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
+        right = _right(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
     result = LayersResult(
         data=whole.name,
         model=model.label,
@@ -223,7 +178,7 @@ def run_layers(
 
 
 def draw_rows(corpus: Corpus, count: int, seed: int) -> tuple[np.ndarray, float | None]:
-    """Sorted rows of a stratified sample, and the share of them to set aside as test.
+    """Return the sorted rows of a stratified sample, and their share to set aside as test.
 
     Where the file marks test rows they are left out and none are set aside; where it marks
     validation rows, those are a fifth of the sample at the most. Otherwise the sample is split
@@ -258,7 +213,7 @@ def _quick(head: str) -> dict[str, object]:
     return {name: value for name, value in QUICK.items() if name in known}
 
 
-def _answers(
+def _right(
     head: str,
     settings: HeadSettings,
     values: FeatureTable,
@@ -267,7 +222,7 @@ def _answers(
     seed: int,
     progress: Progress,
 ) -> np.ndarray:
-    """(n,) bool: which validation texts a newly trained head labels rightly."""
+    """Return (n,) bool: which validation texts a newly trained head labels correctly."""
     trained = fit(
         head, settings, values, labels, split.train, split.validation, split.classes, seed
     )

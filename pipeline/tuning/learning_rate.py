@@ -1,4 +1,4 @@
-"""``manyheads lr-range``: which learning rate to train a head with, from one short run.
+"""``manyheads lr-range``: find the learning rate of a head with one short training.
 
 read -> vectors -> split -> range test on the training part -> picture, table, a command. The
 texts held out are not looked at.
@@ -24,38 +24,16 @@ from heads.learning_rate import RangeTest, check_range, range_test
 from heads.problem import Problem
 from heads.registry import layout_of, make_settings
 from pipeline.command_line import command
-from pipeline.config import ExperimentConfig, check_plot
 from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
 from pipeline.progress import duration
 from pipeline.training.partition import read_labelled, split_corpus
-from pipeline.training.trainings import check_labels, on_split
+from pipeline.training.preparation import check_labels
+from pipeline.training.trainings import on_split
+from pipeline.tuning.config import LrRangeConfig
 
-ROWS_A_DECADE = 2
-"""Lines of the table for people."""
-
-
-@dataclass(frozen=True)
-class LrRangeConfig:
-    """What to test.
-
-    Attributes:
-        training: the training that the learning rate is for.
-        lowest, highest: the first and the last step size.
-        steps: how many; None: about an epoch.
-        plot: the PNG file to draw; None: none.
-    """
-
-    training: ExperimentConfig
-    lowest: float
-    highest: float
-    steps: int | None
-    plot: Path | None
-
-    def __post_init__(self) -> None:
-        check_range(self.training.head, self.lowest, self.highest, self.steps)
-        if self.plot is not None:
-            check_plot(self.plot, self.training.data, self.training.vectors)
+ROWS_PER_DECADE = 2
+"""Lines of the table for people, per power of ten of the learning rate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +54,7 @@ class LrRange:
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         test = self.test
         return {
             "head": self.config.training.head,
@@ -98,7 +76,7 @@ class LrRange:
         }
 
     def to_text(self) -> str:
-        """For people: the table, what it says, and the command."""
+        """Return the table, its summary and the command, for people."""
         test = self.test
         rows = [
             (f"{test.rates[i]:.2g}", f"{test.losses[i]:.3f}", f"{test.smoothed[i]:.3f}")
@@ -131,6 +109,7 @@ def run_lr_range(
         FaultError: a corrupt cache, or vectors that are not finite.
     """
     training = config.training
+    check_range(training.head, config.lowest, config.highest, config.steps)
     settings = make_settings(training.head, training.overrides(classes=2))
     layout, _ = parse_layout(layout_of(training.head, training.layout))
     layout = layout or POOLED  # of words alone, which have no learning rate either
@@ -168,8 +147,8 @@ def run_lr_range(
 
 
 def _shown(rates: np.ndarray) -> list[int]:
-    """The first step of every part of a decade, and the last step."""
-    parts = np.floor(np.log10(rates) * ROWS_A_DECADE + 1e-9)
+    """Return the first step of each part of a decade, and the last step."""
+    parts = np.floor(np.log10(rates) * ROWS_PER_DECADE + 1e-9)
     firsts = np.unique(parts, return_index=True)[1].tolist()
     return sorted({*firsts, len(rates) - 1})
 

@@ -16,7 +16,7 @@ DRAWN_LOSS = 2.5
 
 
 def draw_layers(comparison: Comparison, head: str, title: str, path: Path) -> None:
-    """Validation accuracy by layer with 95 % intervals, against that of pooled vectors.
+    """Draw validation accuracy by layer with 95 % intervals, and that of pooled vectors.
 
     Full dots are within noise of the best layer by the paired test; hollow ones are worse.
 
@@ -60,7 +60,7 @@ def draw_layers(comparison: Comparison, head: str, title: str, path: Path) -> No
 
 
 def draw_range(test: RangeTest, title: str, path: Path) -> None:
-    """Loss over learning rate, on a logarithmic axis, with the suggestion marked."""
+    """Draw loss over learning rate, on a logarithmic axis, and mark the suggestion."""
     figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     axes = figure.subplots()
     axes.plot(test.rates, test.losses, ".", color=TRAIN, alpha=0.35, label="loss of a batch")

@@ -120,8 +120,8 @@ def test_the_transformer_passes_language_and_back_end_on(
         FeatureEncoder(folder, backend="onnx").fit(["a"])
     chinese = FeatureEncoder(folder, layout="sentences", language="zh", cache=tmp_path)
     chinese.transform(["a cat。rain。"])
-    (card,) = manifests(tmp_path)
-    assert language_of(card.spec.segmentation) == "zh"
+    (manifest,) = manifests(tmp_path)
+    assert language_of(manifest.spec.segmentation) == "zh"
 
 
 def test_the_examples_of_the_documentation_run(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from features import export as module
 from features.corpus.corpus import Corpus
+from features.encoding.job import UNIT_TEXTS
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.errors import InputError, SettingError
@@ -33,9 +34,13 @@ def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLICE_TEXTS", 7)
 
 
-def filled(root: Path, layout: str, dtype: str = "float16") -> Space:
+def filled(
+    root: Path, layout: str, dtype: str = "float16", unit_texts: int = UNIT_TEXTS
+) -> Space:
     space = FeatureStore(root).space(spec(layout, dtype=dtype))
-    encode(plan_encoding(ORDER[::-1], [space]), ORDER[::-1], [space], CountingEncoder)
+    texts = ORDER[::-1]
+    plan = plan_encoding(texts, [space])
+    encode(plan, texts, [space], CountingEncoder, unit_texts=unit_texts)
     return space
 
 
@@ -90,8 +95,7 @@ def test_npy(tmp_path: Path, layout: str, dtype: str) -> None:
 def test_every_shard_is_opened_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    monkeypatch.setattr("features.encoding.job.UNIT_TEXTS", 2)
-    space = filled(tmp_path / "cache", "tokens")
+    space = filled(tmp_path / "cache", "tokens", unit_texts=2)
     opened: list[str] = []
     real = Shard.__init__
 

@@ -26,12 +26,12 @@ class Machine:
         cpuinfo = self.folder / "cpuinfo"
         cpuinfo.write_text(f"flags : fpu {flags}\n")
         self.patch.setattr(hardware, "CPUINFO", cpuinfo)
-        places = [self.folder / name for name in ("nvidiactl", "nvidia0", "dxg", "kfd")]
-        for place in places:
-            place.unlink(missing_ok=True)
+        paths = [self.folder / name for name in ("nvidiactl", "nvidia0", "dxg", "kfd")]
+        for path in paths:
+            path.unlink(missing_ok=True)
         for sign in signs:
             (self.folder / sign).touch()
-        self.patch.setattr(hardware, "GPU_SIGNS", places)
+        self.patch.setattr(hardware, "GPU_SIGNS", paths)
         self.patch.setenv("CUDA_VISIBLE_DEVICES", "0")
 
         def capability(device: str) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+from collections import Counter
 from dataclasses import dataclass, fields
 
 import pytest
@@ -11,7 +12,16 @@ from sklearn.base import clone
 
 from features import EncoderOptions, FeatureEncoder, VectorOptions, encode, load_encoder
 from features.errors import SettingError
-from features.options import NONE, Option, Options, from_values, option, options_of, to_values
+from features.options import (
+    NONE,
+    Option,
+    Options,
+    from_values,
+    option,
+    options_of,
+    required_option,
+    to_values,
+)
 from pipeline.cli.main import make_parser
 from pipeline.cli.options import add_options, from_arguments
 from pipeline.command_line import words_of
@@ -26,6 +36,9 @@ class Soup(Options):
     kind: str = option("thick", "which", choices=("thick", "thin"))
     spoon: str | None = option("wood", "made of", name="spoon_of", none=True)
     hot: bool = option(False, "serve it hot")
+    toppings: dict[str, int] = option({}, "counts of", metavar="NAME", several=Counter)
+    spicy: int | None = option(None, "spoons of pepper", parse=int, bare=3)
+    bowl: str = required_option("serve in")
 
 
 def parsed(*arguments: str) -> Soup:
@@ -36,23 +49,33 @@ def parsed(*arguments: str) -> Soup:
 
 
 def test_a_field_is_the_option_of_the_command_line() -> None:
-    assert parsed() == Soup()
-    assert parsed("--salt=2", "--kind", "thin", "--spoon-of", "none", "--hot") == Soup(
-        2.0, "thin", None, True
+    bowl = "--bowl=blue"
+    assert parsed(bowl) == Soup(bowl="blue")
+    assert Soup(bowl="blue").toppings is not Soup(bowl="blue").toppings
+    assert parsed(bowl, "--salt=2", "--kind", "thin", "--spoon-of", "none", "--hot") == Soup(
+        2.0, "thin", None, True, bowl="blue"
     )
+    several = parsed(bowl, "--toppings", "leek", "dill", "--spicy", "--toppings", "dill")
+    assert (several.toppings, several.spicy) == ({"leek": 1, "dill": 2}, 3)
+    assert parsed(bowl, "--spicy=1").spicy == 1
+    with pytest.raises((SystemExit, argparse.ArgumentError)):
+        parsed()
     assert [each.help for each in options_of(Soup)] == [
         "how much (default: 0.5)",
         "which (default: thick)",
         "made of (default: wood)",
         "serve it hot",
+        "counts of",
+        "spoons of pepper",
+        "serve in",
     ]
 
 
 def test_values_are_checked_wherever_they_come_from() -> None:
     with pytest.raises(SettingError, match="unknown --kind 'clear'; choose one of thick, thin"):
-        Soup(kind="clear")
+        Soup(kind="clear", bowl="blue")
     with pytest.raises(SettingError, match="unknown --kind 'clear'"):
-        from_values(Soup, {"kind": "clear"})
+        from_values(Soup, {"kind": "clear", "bowl": "blue"})
 
 
 def other(each: Option) -> object:

@@ -129,8 +129,8 @@ def edit(folder: Path, **changes: object) -> None:
 
 
 def test_another_version_is_named(saved: Path) -> None:
-    edit(saved, version=3)
-    assert "format version 3, this program reads 1, 2" in refusal(saved)
+    edit(saved, version=4)
+    assert "format version 4, this program reads 1, 2, 3" in refusal(saved)
 
 
 def test_a_head_from_before_temperatures_is_read(saved: Path) -> None:
@@ -139,6 +139,19 @@ def test_a_head_from_before_temperatures_is_read(saved: Path) -> None:
     del values["temperature"]
     path.write_text(json.dumps({**values, "version": 1}))
     assert load(saved).temperature == 1.0
+
+
+def test_a_head_from_before_the_value_of_an_epoch_had_its_name_is_read(
+    saved: Path,
+) -> None:
+    history = load(saved).history
+    values = json.loads((saved / DESCRIPTION).read_text())
+    for record in values["history"]:
+        record["learning_rate"] = record.pop("value")
+    edit(saved, version=2, history=values["history"])
+    assert load(saved).history == history
+    edit(saved, history=None)
+    assert "head.json" in refusal(saved)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_natural_layouts() -> None:
 
 
 def test_an_unknown_head_lists_the_known_ones() -> None:
-    with pytest.raises(SettingError, match="'svm'; choose one of: logistic, cnn, lstm"):
+    with pytest.raises(SettingError, match="'svm'; choose one of: logistic, knn, mlp"):
         head_type("svm")
 
 
@@ -89,7 +89,9 @@ def test_settings_are_frozen() -> None:
 
 def test_an_unknown_setting_lists_the_choices() -> None:
     message = refusal("lstm", {"unitz": "64"})
-    assert message.startswith("head lstm has no setting 'unitz'; choose from: ")
+    assert message.startswith(
+        "head lstm has no setting 'unitz' (did you mean units?); choose from: "
+    )
     for setting in HEADS["lstm"].settings.model_fields:
         assert setting in message
 

@@ -83,7 +83,7 @@ def test_weights_of_another_layout_are_refused(tmp_path: Path) -> None:
     save(fitted(make_tables(0.6, 0.6)), tmp_path)
     path = tmp_path / "head.json"
     path.write_text(path.read_text().replace('"pooled,words"', '"pooled"'))
-    with pytest.raises(CacheError, match="its words are not those of the layout pooled"):
+    with pytest.raises(CacheError, match="it has words, which is not the layout pooled"):
         load(tmp_path)
 
 

@@ -8,15 +8,27 @@ from typing import Any
 import pytest
 
 from tests.support.cli import QUICK, Command
+from tests.support.trained_runs import TrainedRuns
+
+
+@pytest.fixture(scope="session")
+def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> TrainedRuns:
+    """The runs that tests of this session have asked for."""
+    return TrainedRuns(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture
-def train(command: Command, data: Path, tiny_models: dict[str, Path]) -> Command:
-    """Train a head on ``data`` with a tiny encoder; the JSON of the run."""
+def train(
+    command: Command, data: Path, tiny_models: dict[str, Path], trained_runs: TrainedRuns
+) -> Command:
+    """Have a head trained on ``data`` with a tiny encoder; the JSON of the run.
+
+    The same training is made once in a session. Its folder is a copy.
+    """
 
     def call(head: str, *arguments: object) -> dict[str, Any]:
         sets = () if head == "logistic" else QUICK
-        common = ("train", "--data", data, "--encoder", tiny_models["bert"], "--head", head)
-        return command(*common, *sets, *arguments)
+        given = ("--encoder", tiny_models["bert"], "--head", head, *sets, *arguments)
+        return trained_runs.train(command, data, given)
 
     return call

@@ -33,11 +33,11 @@ from features.corpus.rows import ColumnRequest
 from features.options import option
 from heads.head import SequenceHead
 from heads.registry import make_settings
+from heads.settings import SequenceSettings
 from pipeline.cli import options
 from pipeline.cli.command import Answer
-from pipeline.cli.commands.train import experiment_config
 from pipeline.cli.main import main, make_parser
-from pipeline.config import DataConfig
+from pipeline.config import DataConfig, ExperimentConfig
 from tests.support.corpora import sentence
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +92,7 @@ def check_manyheads(arguments: list[str]) -> None:
     parsed = make_parser().parse_args(arguments)
     assert parsed.command
     if parsed.command == "train":
-        config = experiment_config(parsed)
+        config = options.from_arguments(ExperimentConfig, parsed)
         assert make_settings(config.head, config.overrides(classes=7))
 
 
@@ -162,7 +162,7 @@ def test_the_commands_of_the_readme_run(tiny_models: dict[str, Path]) -> None:
         if not line.startswith("manyheads"):
             continue
         arguments = words(line)[1:]
-        if "--data" in arguments:
+        if "--data" in arguments and arguments[0] != "runs":
             arguments += ["--encoder", str(tiny_models["bert"])]
         if "--set" in arguments:
             arguments.insert(arguments.index("--set") + 1, "epochs=1")
@@ -194,7 +194,7 @@ def of_architecture(number: int, module: ModuleType, **more: object) -> dict[str
 
 
 def test_the_head_the_loss_and_the_pooling_of_the_page_about_the_architecture() -> None:
-    names = of_architecture(0, heads.architectures.meanmax)
+    names = of_architecture(0, heads.architectures.meanmax, SequenceSettings=SequenceSettings)
     head = names["MeanHead"](names["MeanSettings"](), 5, 3)  # type: ignore[operator]
     assert isinstance(head, SequenceHead)
     x, mask = torch.ones(2, 4, 5), torch.ones(2, 4, dtype=torch.bool)

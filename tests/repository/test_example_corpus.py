@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -122,3 +125,29 @@ def test_no_two_texts_are_near_copies(corpus: Corpus, monkeypatch: pytest.Monkey
     np.fill_diagonal(cosines, 0)
     first, second = np.unravel_index(np.argmax(cosines), cosines.shape)
     assert cosines[first, second] <= 0.92, (corpus.texts[first], corpus.texts[second])
+
+
+def test_an_installed_package_has_the_example(tmp_path: Path) -> None:
+    """The build step of a wheel puts it where ``pipeline.config`` looks for it first."""
+    pytest.importorskip("setuptools")
+    build = ("egg_info", "--egg-base", str(tmp_path), "build_py", "--build-lib", str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "setup.py", "-q", *build],
+        cwd=EXAMPLES.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    packaged = tmp_path / "pipeline" / "examples" / "emotions.csv"
+    assert packaged.read_bytes() == (EXAMPLES / "emotions.csv").read_bytes()
+    shown = "import pipeline.config; print(pipeline.config.EXAMPLE)"
+    done = subprocess.run(
+        [sys.executable, "-c", shown],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(done.stdout.strip()) == packaged

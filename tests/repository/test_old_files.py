@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.main import main
+from pipeline.runs.reader import read_history
 
 OLD = Path(__file__).parents[1] / "old"
 PREDICTIONS = json.loads((OLD / "predictions.json").read_text(encoding="utf-8"))
@@ -33,6 +34,12 @@ def test_an_old_run_predicts_what_it_did(
     predicted = [row["probabilities"] for row in done["predictions"]]
     for now, before in zip(predicted, PREDICTIONS[run], strict=True):
         assert now == pytest.approx(before, abs=2e-3)
+
+
+def test_the_history_of_an_old_run_is_read(old: Path) -> None:
+    history = read_history(old / "runs" / "cnn")
+    assert [line.record.epoch for line in history] == [1, 2]
+    assert all(0 < line.record.value < 1 for line in history), "once called learning_rate"
 
 
 def test_an_old_cache_serves_and_is_sound(

@@ -13,6 +13,9 @@ from features.store.store import FeatureStore
 from features.text import text_keys
 from tests.support.encoders import CountingEncoder, fake_vectors, spec
 
+UNIT_TEXTS = 8
+"""Texts per shard."""
+
 KEPT, GONE, LATER = ([f"{name} {i} word" for i in range(24)] for name in "abc")
 
 
@@ -22,7 +25,9 @@ def opened(root: Path) -> Space:
 
 def fill(root: Path, texts: list[str]) -> None:
     space = opened(root)
-    encode(plan_encoding(texts, [space]), texts, [space], CountingEncoder)
+    encode(
+        plan_encoding(texts, [space]), texts, [space], CountingEncoder, unit_texts=UNIT_TEXTS
+    )
 
 
 def held(root: Path, texts: list[str]) -> int:

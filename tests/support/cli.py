@@ -33,6 +33,11 @@ class Output:
     @property
     def json(self) -> dict:  # type: ignore[type-arg]
         assert self.code == 0, self.err
+        return self.report
+
+    @property
+    def report(self) -> dict:  # type: ignore[type-arg]
+        """The JSON that the command printed, whatever its exit code."""
         assert self.out.count("\n") == 1, "one JSON object and nothing else"
         return json.loads(self.out)
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from features.encoders.protocol import OnBatch
-from features.encoding import job
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.store.store import FeatureStore
@@ -48,7 +47,7 @@ class Slow(CountingEncoder):
 
 def fill(root: Path, texts: Sequence[str] = TEXTS) -> None:
     spaces = [FeatureStore(root).space(one, "fake") for one in SPECS]
-    encode(plan_encoding(texts, spaces), texts, spaces, Slow)
+    encode(plan_encoding(texts, spaces), texts, spaces, Slow, unit_texts=UNIT_TEXTS)
 
 
 def forked(root: Path) -> int:
@@ -143,7 +142,6 @@ def at_random(root: Path, kills: int, seed: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    job.UNIT_TEXTS = UNIT_TEXTS
     folder, how, *numbers = sys.argv[1:]
     if how == "at-each-call":
         report = at_each_call(Path(folder))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 
-from features.encoding import job
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.store.store import FeatureStore
@@ -15,18 +14,15 @@ from tests.support.encoders import CountingEncoder, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(24)]
 SPECS = [spec("pooled"), spec("tokens")]
-WINDOW_TEXTS = 4
+UNIT_TEXTS = 4
 
 
 def fill(root: str) -> CountingEncoder:
     """Encode what is missing, a few texts a shard."""
     encoder = CountingEncoder()
     spaces = [FeatureStore(root).space(one, "fake") for one in SPECS]
-    job.UNIT_TEXTS, before = WINDOW_TEXTS, job.UNIT_TEXTS
-    try:
-        encode(plan_encoding(TEXTS, spaces), TEXTS, spaces, lambda: encoder)
-    finally:
-        job.UNIT_TEXTS = before
+    plan = plan_encoding(TEXTS, spaces)
+    encode(plan, TEXTS, spaces, lambda: encoder, unit_texts=UNIT_TEXTS)
     return encoder
 
 

@@ -20,8 +20,7 @@ from features.encoders.backends.names import OPENVINO
 from features.errors import EncoderError
 from features.vectors.precision import MIN_COSINE
 
-# Its converter reports every use to its makers unless this package is missing, and then does
-# the same without it. What is encoded here is nobody's business.
+# Without this package the converter works, and does not report every use to its makers.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 openvino = importlib.import_module("openvino")
 
@@ -57,7 +56,7 @@ class OpenVinoBackend:
     """A transformer converted once, and compiled for each choice of layers and precision.
 
     Args:
-        transformer: the model, on the processor; its weights are shared, not copied.
+        transformer: the model, on the CPU; its weights are shared, not copied.
         options: arguments of every forward pass.
     """
 
@@ -71,10 +70,10 @@ class OpenVinoBackend:
 
     @contextmanager
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
-        """As ``Backend``; the first run converts, and compares some texts with torch.
+        """Return a forward pass; the first run converts, and compares some texts with torch.
 
         Raises:
-            EncoderError: the model cannot be converted, or what comes out is not the same.
+            EncoderError: the model cannot be converted, or gives other hidden states.
         """
         chosen = tuple(layers)
 
@@ -89,13 +88,12 @@ class OpenVinoBackend:
         yield run
 
     def _compile(self, inputs: Inputs, layers: tuple[int, ...], precision: str) -> Any:
-        """Return an inference request that gives some layers, and computes nothing above
-        them."""
+        """Return an inference request for some layers; the layers above are not computed."""
         settings = {
             "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "PERFORMANCE_HINT": "LATENCY",
-            # Pinned, several processes would all take the same cores.
+            # With pinning, several processes would all take the same cores.
             "ENABLE_CPU_PINNING": False,
         }
         try:
@@ -112,38 +110,36 @@ class OpenVinoBackend:
     def _check(
         self, request: Any, inputs: Inputs, layers: tuple[int, ...], precision: str
     ) -> None:
-        """Compare with torch on other texts than the example that was traced."""
-        few = {name: tensor[:CHECKED].contiguous() for name, tensor in inputs.items()}
-        mask = few["attention_mask"].bool()
+        """Compare with torch on the texts of a batch, which are not those of the trace."""
+        some = {name: tensor[:CHECKED].contiguous() for name, tensor in inputs.items()}
+        mask = some["attention_mask"].bool()
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
-            hidden = self._module(**few)
-        for layer, got in zip(layers, _infer(request, few), strict=True):
+            hidden = self._module(**some)
+        for layer, got in zip(layers, _infer(request, some), strict=True):
             cosines = torch.nn.functional.cosine_similarity(got, hidden[layer], dim=-1)
-            least = float(cosines[mask].min())
-            if not least >= MIN_COSINE[precision]:
+            min_cosine = float(cosines[mask].min())
+            if not min_cosine >= MIN_COSINE[precision]:
                 raise EncoderError(
                     "OpenVINO does not give the hidden states that torch gives for this "
-                    f"encoder (cosine {least:.4f} in layer {layer}); pass --backend torch"
+                    f"encoder (cosine {min_cosine:.4f} in layer {layer}); pass --backend torch"
                 )
 
     def _convert(self, names: list[str]) -> Any:
         with warnings.catch_warnings(), torch.no_grad(), torch.autocast("cpu", enabled=False):
-            warnings.simplefilter(
-                "ignore"
-            )  # what the trace takes as given holds for all batches
+            # They are about values that the trace takes as constant, which they are.
+            warnings.simplefilter("ignore")
             return openvino.convert_model(self._module, example_input=_example(names))
 
 
 def _infer(request: Any, inputs: Inputs) -> list[Tensor]:
-    """Return its outputs, which stand in the request's own memory: good until the next call."""
+    """Return a request's outputs, which are in its own memory and valid until its next run."""
     arrays = [tensor.numpy() for tensor in inputs.values()]
     outputs = request.infer(arrays, share_inputs=True, share_outputs=True)
-    return [torch.from_numpy(outputs[place]) for place in range(len(outputs))]
+    return [torch.from_numpy(outputs[index]) for index in range(len(outputs))]
 
 
 def _example(names: list[str]) -> Inputs:
-    """Return inputs to trace with: two texts, one padded, so that the mask is not optimized
-    away."""
+    """Return inputs for the trace: two texts, one of them padded, so that the mask counts."""
     example = {name: torch.zeros((2, 8), dtype=torch.int64) for name in names}
     example["attention_mask"][0] = 1
     example["attention_mask"][1, :5] = 1

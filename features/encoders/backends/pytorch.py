@@ -30,7 +30,7 @@ class TorchBackend:
 
     @contextmanager
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
-        """As ``Backend``; of a model that shows no layers the last one alone."""
+        """Return a forward pass; a model that shows no layers gives its last one for each."""
 
         def run(inputs: Inputs) -> dict[int, Tensor]:
             if not self._shows_layers:
@@ -41,8 +41,8 @@ class TorchBackend:
             ).hidden_states
             return {layer: hidden[layer] for layer in layers}
 
-        # Autocast keeps its bfloat16 copies of the weights while the context lasts, but only
-        # of leaves that require a gradient: so they do, and no_grad keeps the tape away.
+        # Autocast keeps its bfloat16 copies of weights during the context only if they require
+        # a gradient. So they do; no gradient is computed, because of no_grad.
         device = self._transformer.device.type
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
             yield run

@@ -2,7 +2,7 @@
 
     TorchBackend       the torch module itself; bfloat16 by autocast
     OpenVinoBackend    the same weights in OpenVINO (``openvino``, an extra)
-    FasterBackend      begins with the one and moves to the other where that is faster
+    FasterBackend      begins with the first and changes to the second if that is faster
 
 All give the same hidden states within a tolerance, so none of this is part of a FeatureSpec.
 """
@@ -42,19 +42,19 @@ NOTHING = torch.zeros(0)
 
 
 class FasterBackend:
-    """Begins with one back end and tries another once enough was encoded to make it worth.
+    """Begins with one back end, and tries another after enough texts.
 
-    Both then run the largest batch so far in turn, and the faster one stays; so for every
-    choice of layers and precision by itself.
+    Then both run the largest batch so far in turn, and the faster one is used from there on.
+    This is done once per choice of layers and precision.
 
     Args:
-        first: needs no preparation.
-        prepare: gives the other one; its first run may take seconds.
+        first: the back end to begin with.
+        prepare: returns the other back end; its first run may take seconds.
         pays_after: tokens, padding included, that ``first`` encodes before the trial.
 
     Attributes:
-        name: that of the back end in use.
-        check: refuses the other one, which is then not used; may be set at any time.
+        name: name of the back end in use.
+        check: raises an error if the other back end must not be used; may be set at any time.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class FasterBackend:
 
     @contextmanager
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
-        """As ``Backend``."""
+        """Return a forward pass; see ``Backend.running``."""
         work = (tuple(layers), precision)
         if self._left <= 0 and work not in self._chosen:
             self._chosen[work] = self._faster(*work)
@@ -89,27 +89,29 @@ class FasterBackend:
         try:
             other = self._prepare()
             self.check(other, layers, precision)
-            own, others = trial([self._first, other], self._largest, layers, precision)
-        except (EncoderError, RuntimeError):  # it does not work here, and nobody asked for it
+            first, second = trial([self._first, other], self._largest, layers, precision)
+        except (EncoderError, RuntimeError):  # it does not work here, and was not asked for
             return self._first
-        return other if own >= FASTER * others else self._first
+        return other if first >= FASTER * second else self._first
 
 
 def trial(
     backends: Sequence[Backend], inputs: Inputs, layers: Sequence[int], precision: str
 ) -> list[float]:
-    """Return seconds of each for one batch: the best of some runs in turn, after one to warm
-    up."""
+    """Return the best time of each back end for one batch, in seconds.
+
+    The back ends run in turn, after one run of each to warm up.
+    """
     best = [float("inf")] * len(backends)
     for turn in range(1 + TRIALS):
-        for place, backend in enumerate(backends):
+        for index, backend in enumerate(backends):
             with torch.no_grad(), backend.running(layers, precision) as run:
                 run(inputs)  # casts weights, compiles kernels
                 start = time.perf_counter()
                 run(inputs)
                 seconds = time.perf_counter() - start
             if turn:
-                best[place] = min(best[place], seconds)
+                best[index] = min(best[index], seconds)
     return best
 
 
@@ -117,12 +119,12 @@ def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backen
     """Return the back end of a name for a transformer on its device.
 
     Args:
-        name: ``torch``, ``openvino``, or ``auto``: torch, and openvino where it is installed,
-            the device is a processor, and it proves faster.
+        name: ``torch``, ``openvino``, or ``auto``: openvino if it is installed, the device is a
+            CPU and it proves faster; otherwise torch.
 
     Raises:
-        SettingError: openvino is asked for and not installed, or the device is a GPU.
-        EncoderError: openvino is asked for and does not work here.
+        SettingError: ``name`` is openvino, which is not installed, or the device is a GPU.
+        EncoderError: ``name`` is openvino, which does not work here.
     """
     own = TorchBackend(transformer, options)
     on_gpu = transformer.device.type != "cpu"
@@ -155,5 +157,5 @@ def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backen
 
 
 def installed() -> bool:
-    """Return whether OpenVINO can be had; imports nothing."""
+    """Return whether OpenVINO is installed; imports nothing."""
     return importlib.util.find_spec("openvino") is not None

@@ -1,4 +1,4 @@
-"""Files of a model's folder: read safely, hashed, and refused where they cannot be trusted.
+"""Files of a model's folder: read, hashed, and refused if they are not safe.
 
 A digest covers every file that loading opens, except those that cannot change a vector.
 """
@@ -48,8 +48,8 @@ RARE_TOKENIZER_FILES = (
     "*processor_config.json",
     "sentence_*_config.json",
 )
-"""Patterns of what some tokenizers read besides ``TOKENIZER_FILES``. Hashed since later, so
-that they count only where they lie."""
+"""Patterns of files that some tokenizers read besides ``TOKENIZER_FILES``. They were added
+later: a model without such files keeps its digest."""
 
 VOCABULARY_FILES = frozenset(TOKENIZER_FILES) - {
     "tokenizer_config.json",
@@ -65,7 +65,7 @@ COMMON_FILES = frozenset(TOKENIZER_FILES) | {
     "model.safetensors.index.json",
     "modules.json",
 }
-"""What lies in the folder of any model, and counts by other rules or changes no vector."""
+"""Files of any model that are hashed elsewhere or change no vector."""
 
 SENTENCEPIECE = "*.model"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
@@ -76,10 +76,10 @@ CODE_OWNERS = ("config.json", "tokenizer_config.json", "processor_config.json")
 """Files whose ``auto_map`` names Python code."""
 
 INERT_SUFFIXES = frozenset({".md", ".png", ".jpg", ".onnx", ".h5", ".msgpack", ".bin", ".pt"})
-"""Of files that are documents, or weights of other frameworks."""
+"""Suffixes of documents, and of weights of other frameworks."""
 
 OTHER_FORMATS = frozenset({"onnx", "openvino"})
-"""Folders of the same model for other libraries."""
+"""Folders that hold the same model for other libraries."""
 
 KNOWN_WEIGHTS = (
     "model*.safetensors",
@@ -88,11 +88,11 @@ KNOWN_WEIGHTS = (
     "flax_model.msgpack",
     "*.onnx",
 )
-"""Of one model in several formats: code of its own has no need to open them."""
+"""Patterns of weights in several formats, which the model's own code need not open."""
 
 
 def read_json(path: Path, name: str) -> Any:
-    """Return what a JSON file holds. Raises ``EncoderError`` where it cannot be read."""
+    """Return the contents of a JSON file. Raises ``EncoderError`` if it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -102,10 +102,10 @@ def read_json(path: Path, name: str) -> Any:
 
 
 def read_object(path: Path, name: str) -> dict[str, Any]:
-    """Return the JSON object of a file; an empty one where there is no file.
+    """Return the JSON object in a file; an empty one if there is no file.
 
     Raises:
-        EncoderError: it cannot be read, or holds something else than an object.
+        EncoderError: it cannot be read, or does not hold an object.
     """
     if not path.exists():
         return {}
@@ -119,10 +119,10 @@ def read_object(path: Path, name: str) -> dict[str, Any]:
 
 
 def weight_digests(transformer: Path, config: dict[str, Any], name: str) -> dict[str, str]:
-    """Return SHA-256 of the transformer's weights by file name.
+    """Return the SHA-256 of the transformer's weights by file name.
 
     Raises:
-        EncoderError: there are none in safetensors, or loading would open others.
+        EncoderError: there are no weights in safetensors, or loading would open other files.
     """
     if (transformer / "adapter_config.json").exists():
         raise EncoderError(
@@ -154,7 +154,7 @@ def weight_digests(transformer: Path, config: dict[str, Any], name: str) -> dict
 
 
 def tokenizer_digests(transformer: Path, name: str) -> dict[str, str]:
-    """Return SHA-256 of everything that a tokenizer may read, by path.
+    """Return the SHA-256 of every file that a tokenizer may read, by path.
 
     Raises:
         EncoderError: there is no vocabulary.
@@ -179,24 +179,23 @@ def tokenizer_digests(transformer: Path, name: str) -> dict[str, str]:
 
 
 def needs_sentencepiece(transformer: Path) -> bool:
-    """Return whether the vocabulary can be read by the package sentencepiece only."""
+    """Return whether only the package sentencepiece can read the vocabulary."""
     return not (transformer / "tokenizer.json").exists() and any(
         transformer.glob(SENTENCEPIECE)
     )
 
 
 def code_digests(folder: Path, transformer: Path, paths: Iterable[str]) -> dict[str, str]:
-    """Return SHA-256 of the Python files that come with a trusted model, and of what they may
-    read.
+    """Return the SHA-256 of a trusted model's Python files, and of files that they may read.
 
-    Files that every model has are left out: they count elsewhere, or change nothing.
+    Files that every model has are left out: they are hashed elsewhere or change nothing.
 
     Args:
-        paths: the modules' folders, below the model's.
+        paths: the modules' folders, relative to the model's.
 
     Raises:
-        EncoderError: its configuration takes code from another repository, which no digest
-            here would cover.
+        EncoderError: the configuration takes code from another repository, which no digest
+            covers.
     """
     for owner in CODE_OWNERS:
         named = json.dumps(read_object(transformer / owner, str(folder)).get("auto_map"))
@@ -224,6 +223,7 @@ def code_digests(folder: Path, transformer: Path, paths: Iterable[str]) -> dict[
 
 
 def _unknown(file: Path, folder: Path, known: Collection[Path]) -> bool:
+    """Return whether a file is none of those that every model has in the known folders."""
     if file.suffix in (".py", ".md") or file.relative_to(folder).parts[0] in OTHER_FORMATS:
         return False
     common = (*COMMON_FILES, *KNOWN_WEIGHTS, *RARE_TOKENIZER_FILES)
@@ -231,15 +231,14 @@ def _unknown(file: Path, folder: Path, known: Collection[Path]) -> bool:
 
 
 def module_digests(folder: Path, paths: Iterable[str], *, everything: bool) -> dict[str, str]:
-    """Return SHA-256 of the files of the modules behind the transformer, by path.
+    """Return the SHA-256 of the files of the modules after the transformer, by path.
 
     Args:
-        paths: the modules' folders, below the model's.
-        everything: hash what lies elsewhere below the folder too, since code of the model's
-            own may open it.
+        paths: the modules' folders, relative to the model's.
+        everything: also hash all other files of the model, since its own code may open them.
 
     Raises:
-        EncoderError: weights that only pickle can read.
+        EncoderError: there are weights that only pickle can read.
     """
     wanted = {path for path in paths if path}
     for path in sorted(wanted):
@@ -261,6 +260,7 @@ def module_digests(folder: Path, paths: Iterable[str], *, everything: bool) -> d
 
 
 def _hidden(file: Path, folder: Path) -> bool:
+    """Return whether a file, or a folder around it, is hidden or compiled Python."""
     parts = file.relative_to(folder).parts
     return any(part.startswith(".") or part == "__pycache__" for part in parts)
 
@@ -270,7 +270,7 @@ def _pickles(folder: Path) -> list[str]:
 
 
 def sha256(path: Path) -> str:
-    """Return hexadecimal SHA-256 of a file. Raises ``EncoderError`` where it cannot be read."""
+    """Return the hexadecimal SHA-256 of a file. Raises ``EncoderError``: it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -279,7 +279,7 @@ def sha256(path: Path) -> str:
 
 
 def canonical(value: object) -> str:
-    """Return hexadecimal SHA-256 of a value's canonical JSON."""
+    """Return the hexadecimal SHA-256 of a value's canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -69,7 +69,7 @@ def locate(name: str, trust_remote_code: bool = False) -> Path:
 
 def _from_hub(name: str, trust_remote_code: bool) -> Path:
     """Return the snapshot of a hub model; offline only what was downloaded before."""
-    # Imported here alone: it costs start-up time that local models need not pay.
+    # Imported only here: it is slow, and local models do not need it.
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,

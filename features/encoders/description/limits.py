@@ -2,8 +2,8 @@
 
 stated by the settings      max_seq_length, or the processor's model_max_length
 otherwise                   the tokenizer's limit, and the number of positions of the model
-in every case               at most the number of usable positions, if they are a table and
-                            not rotations or distances, which go on
+in every case               at most the number of usable positions, if the model has a table of
+                            them; rotations and distances have no end
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 from features.errors import EncoderError
 
 LONGEST_WITHOUT_LIMIT = 512
-"""Tokens seen by models that state no limit of their own, such as XLNet."""
+"""Tokens that a model sees if it states no limit, such as XLNet."""
 
 ENDLESS = 10**9
-"""From here on a stated number of tokens means that there is no limit."""
+"""A stated limit of at least this many tokens means that there is no limit."""
 
 OFFSET_POSITIONS = frozenset(
     {
@@ -37,31 +37,31 @@ OFFSET_POSITIONS = frozenset(
         "xmod",
     }
 )
-"""Families whose positions start behind the padding index: those up to it cannot be used."""
+"""Families whose positions start after the padding index; those up to it cannot be used."""
 
 FIXED_PADDING = {"mpnet": 1}
 """Families that count positions from this padding index, whatever their config.json says."""
 
 WITHOUT_TABLE = frozenset({"bloom", "falcon_mamba", "funnel", "mamba", "mamba2", "rwkv"})
-"""Families that see distances or go on for ever, whatever positions are stated."""
+"""Families that use distances or have no limit, whatever positions are stated."""
 
 POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "context_length")
 WITHOUT_POSITIONS = frozenset({"t5", "mt5", "umt5", "longt5"})
 """Families whose positions are relative; ``n_positions`` in their config.json says nothing."""
 
 
-def most_tokens(
+def token_limit(
     config: dict[str, Any], settings: dict[str, Any], tokenizer: dict[str, Any]
 ) -> int:
-    """Return tokens of a text that a model sees, special ones included.
+    """Return how many tokens of a text a model sees, special tokens included.
 
     Args:
         config: the transformer's config.json.
-        settings: sentence-transformers' settings of the transformer, empty without any.
+        settings: sentence-transformers' settings of the transformer; may be empty.
         tokenizer: tokenizer_config.json.
 
     Raises:
-        EncoderError: a limit that is no number of tokens.
+        EncoderError: a limit is not a number of tokens.
     """
     positions = 0
     if config.get("model_type") not in WITHOUT_POSITIONS:
@@ -72,21 +72,22 @@ def most_tokens(
     if stated:
         limits.append(_limit(stated, "max_seq_length"))
     else:
-        own = tokenizer.get("model_max_length") or tokenizer.get("max_len")  # its old name
-        limits += [_limit(own, "model_max_length")] if own else []
+        # "max_len" is the old name.
+        tokenizer_limit = tokenizer.get("model_max_length") or tokenizer.get("max_len")
+        limits += [_limit(tokenizer_limit, "model_max_length")] if tokenizer_limit else []
     if positions > 0 and not (stated and _endless(config)):
         limits.append(_usable(positions, config))
-    called = settings.get("processing_kwargs") or {}
+    processing = settings.get("processing_kwargs") or {}
     for part in ("text", "common"):
-        most = (called.get(part) or {}).get("max_length")
-        if most:
-            limits.append(_limit(most, f"processing_kwargs.{part}.max_length"))
+        max_length = (processing.get(part) or {}).get("max_length")
+        if max_length:
+            limits.append(_limit(max_length, f"processing_kwargs.{part}.max_length"))
     finite = [limit for limit in limits if 0 < limit < ENDLESS]
     return min(finite, default=LONGEST_WITHOUT_LIMIT)
 
 
 def _endless(config: dict[str, Any]) -> bool:
-    """Whether positions are rotations or distances, which go on behind those stated."""
+    """Return whether positions are rotations or distances, which have no end."""
     return (
         config.get("position_embedding_type", "absolute") in ("rope", "rotary", "alibi")
         or config.get("alibi") is True
@@ -100,6 +101,7 @@ def _endless(config: dict[str, Any]) -> bool:
 
 
 def _usable(positions: int, config: dict[str, Any]) -> int:
+    """Return how many of a model's positions tokens can have."""
     family = str(config.get("model_type", ""))
     table = family != "esm" or config.get("position_embedding_type") == "absolute"
     if family not in OFFSET_POSITIONS or not table:

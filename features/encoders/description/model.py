@@ -26,7 +26,7 @@ from features.encoders.description.hub import (
     commit_of,
     locate,
 )
-from features.encoders.description.limits import most_tokens
+from features.encoders.description.limits import token_limit
 from features.encoders.description.modules import read_modules
 from features.encoders.description.settings import (
     ENCODER_ONLY,
@@ -61,7 +61,7 @@ LAST_CLS = frozenset({"xlnet"})
 """Families whose CLS token is the last one."""
 
 PLAIN = VectorOptions(precision="float32")
-"""What decides the vectors where nothing is said; the same on every machine."""
+"""The default options, which are the same on every machine."""
 
 WIDTH_KEYS = ("hidden_size", "dim", "d_model", "n_embd", "emb_dim")
 DEPTH_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers")
@@ -73,24 +73,24 @@ class EncoderModel:
 
     Attributes:
         name: as the user gave it, for people to read; never part of a fingerprint.
-        folder: where its files lie.
-        transformer: the folder of the transformer inside it (mostly the same).
+        folder: the folder of its files.
+        transformer: the folder of the transformer, usually the same.
         family: transformers' model type, such as ``bert`` or ``xlnet``.
-        width: features of one hidden state.
+        width: numbers per hidden state.
         depth: number of layers; hidden states are numbered 0 (embeddings) to ``depth``.
-        max_length: tokens it can see, special ones included.
-        pooling: its own pooling; ``modules`` where only its sentence-transformers modules
-            know how (then ``pooled_width`` is theirs).
-        normalize: whether its pooled vectors are scaled to length 1 here.
-        prompt: text it wants before every text.
-        weights: SHA-256 over weights and shaping configuration, hexadecimal.
-        tokenizer: SHA-256 over the tokenizer's files, hexadecimal.
-        trust_remote_code: whether the Python files beside it may run.
-        unit_modules: whether its modules end by scaling to length 1; the mean of several
-            windows' vectors then has to be scaled again.
-        unpadded: whether padding would change its vectors, so that it is encoded without any.
-        prompts: texts that it has names for, to put before every text.
-        notes: what people should know of its vectors, a sentence each.
+        max_length: maximum tokens that it sees at a time, special tokens included.
+        pooling: its own pooling; ``modules`` if sentence-transformers' modules compute it.
+        pooled_width: numbers per pooled vector.
+        normalize: whether this project scales its pooled vectors to length 1.
+        prompt: text that it expects before every text; "" for none.
+        weights: hexadecimal SHA-256 of the weights and of the settings that change a vector.
+        tokenizer: hexadecimal SHA-256 of the tokenizer's files.
+        trust_remote_code: whether the Python files that come with it may run.
+        unit_modules: whether its last module scales to length 1; then the mean of several
+            windows' vectors has to be scaled again.
+        unpadded: whether padding would change its vectors, so that it is encoded without.
+        prompts: its prompts by name.
+        notes: sentences that its users should know.
     """
 
     name: str
@@ -145,7 +145,7 @@ class EncoderModel:
             layers: hidden states of the tokens layout; None takes ``sequence_layer``. The
                 other layouts always pool the last layer, as the model was trained to.
             options: with a precision that was chosen: ``float32`` or ``bfloat16``.
-            keywords: options, by the names of their fields, that take the place of those.
+            keywords: fields of the options to replace.
 
         Raises:
             SettingError: an unknown layout, layer or option, or windows that are not needed.
@@ -167,7 +167,7 @@ class EncoderModel:
             layout=layout,
             layers=own,
             pooling=self.pooling if pooled else "none",
-            # Of modules only in windows: other spaces keep the fingerprint that they had.
+            # With modules only in windows, so that other spaces keep their fingerprints.
             normalize=pooled and (self.normalize or (self.unit_modules and bool(windows))),
             prompt=self.prompt if options.prompt is None else options.prompt,
             max_length=self.max_length,
@@ -181,7 +181,7 @@ class EncoderModel:
         )
 
     def chosen_prompt(self, prompt: str | None, prompt_name: str | None) -> str | None:
-        """Return the prompt that was given, as a text or by its name; None where neither was.
+        """Return the prompt that was given as a text or by its name; None if neither was given.
 
         Raises:
             SettingError: both were given, or the model has no prompt of that name.
@@ -217,12 +217,12 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
     Args:
         name: the name, the folder or the hub id; ``owner/name@revision`` pins a commit, tag or
             branch.
-        trust_remote_code: let the Python files of the model run when it is loaded. They then
-            count as part of its weights: other code is another space.
+        trust_remote_code: let the Python files of the model run when it is loaded. They are
+            then part of the fingerprint.
 
     Raises:
-        EncoderError: it is not available, is not an encoder, or does not have the weights it
-            claims.
+        EncoderError: it is not available, is not an encoder, or does not have the weights that
+            it states.
     """
     folder = locate(name, trust_remote_code)
     stated = _stated(folder, name, trust_remote_code)
@@ -240,7 +240,7 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
     stack = describe_stack(stated)
     prompts, prompt = named_prompts(stated.whole, name)
     unpadded = family in PADDING_SENSITIVE or not stack.pointwise
-    # Their vectors were made with padding before, so they have another name now.
+    # Earlier versions encoded them with padding, so the fingerprint has to differ.
     padding = {"padding": "none"} if family in PADDING_SENSITIVE else {}
     shaping = {key: value for key, value in config.items() if key not in INERT_CONFIG}
     return EncoderModel(
@@ -250,7 +250,7 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
         family=family,
         width=stated.width,
         depth=_number(config, DEPTH_KEYS, name),
-        max_length=most_tokens(
+        max_length=token_limit(
             config, stated.settings, read_object(transformer / "tokenizer_config.json", name)
         ),
         pooling=stack.pooling,
@@ -268,13 +268,12 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
 
 
 def with_other_trust(model: EncoderModel) -> EncoderModel | None:
-    """Return the same encoder with, or without, the Python code beside it, which is not run
-    here.
+    """Return the same encoder with the opposite ``trust_remote_code``; nothing is run.
 
     Returns:
-        None where there is no such code, or no encoder without it.
+        The encoder; None if it has no Python code, or cannot be used without it.
     """
-    # A hub model's code is only fetched where it may run, so it may have some nevertheless.
+    # A hub model's code is downloaded only if it may run, so there may be some nevertheless.
     if not (model.commit or any(model.folder.rglob("*.py"))):
         return None
     try:
@@ -294,7 +293,10 @@ def _stated(folder: Path, name: str, trusted: bool) -> Stated:
             "states none of hidden_size and the like: copy the model again"
         )
     settings = transformer_settings(transformer, name) if modules else {}
-    for changed in ("config_args", "config_kwargs"):  # by which the library overrides it
+    for changed in (
+        "config_args",
+        "config_kwargs",
+    ):  # with which the library changes config.json
         config |= settings.get(changed) or {}
     _refuse_other_kinds(config, name)
     return Stated(

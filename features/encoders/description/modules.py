@@ -55,9 +55,9 @@ class Module:
 
     Attributes:
         type: its class, as modules.json names it.
-        path: its folder, below the model's.
-        own_code: whether its class is not sentence-transformers' own.
-        plain: whether the entry says nothing else.
+        path: its folder, relative to the model's.
+        own_code: whether its class comes with the model, not with sentence-transformers.
+        plain: whether the entry has no options.
     """
 
     type: str
@@ -67,7 +67,7 @@ class Module:
 
     @property
     def kind(self) -> str:
-        """The last word of its type."""
+        """The name of its class, without the Python module."""
         return self.type.rpartition(".")[2]
 
 
@@ -76,11 +76,10 @@ def read_modules(
 ) -> tuple[list[Module], dict[str, Any]]:
     """Return the modules of a model, in order, and config_sentence_transformers.json.
 
-    Both are empty for a plain transformers folder, of which sentence-transformers reads no
-    settings either.
+    Both are empty for a plain transformers folder, as for sentence-transformers.
 
     Raises:
-        EncoderError: it is no model for texts, or wants code that is not trusted.
+        EncoderError: the model is not one for texts, or needs code that is not trusted.
     """
     path = folder / "modules.json"
     if not path.exists():
@@ -147,23 +146,23 @@ def _module(entry: dict[str, Any], folder: Path, name: str, trusted: bool) -> Mo
 
 
 def check_weights(folder: Path, modules: Sequence[Module], name: str) -> None:
-    """Check that all modules have their weights, and that no activation would be left out.
+    """Check that all modules have their weights, and that every activation is used.
 
     Raises:
         EncoderError: weights are missing, or an activation would be left out.
     """
     for module in modules:
-        place = folder / module.path
+        path = folder / module.path
         if (
             module.kind in WEIGHTED
             and not module.own_code
-            and not any(place.glob("*.safetensors"))
+            and not any(path.glob("*.safetensors"))
         ):
             raise EncoderError(
                 f"the module {module.kind} of the encoder {name!r} has no weights in "
-                f"safetensors in {place}; load it with sentence-transformers and save it again"
+                f"safetensors in {path}; load it with sentence-transformers and save it again"
             )
-        config = read_object(place / "config.json", name)
+        config = read_object(path / "config.json", name)
         activation = config.get("activation_function", "torch.")
         if not (isinstance(activation, str) and activation.startswith("torch.")):
             raise EncoderError(
@@ -174,8 +173,7 @@ def check_weights(folder: Path, modules: Sequence[Module], name: str) -> None:
 
 
 def pooling_mode(config: Mapping[str, Any]) -> str:
-    """Return the one pooling of a configuration in its new or old form; '' for several or
-    others."""
+    """Return the pooling of a configuration in its new or old form; '' unless it is one."""
     if "pooling_mode" in config:
         mode = config["pooling_mode"]
         return mode if isinstance(mode, str) else ""
@@ -193,16 +191,16 @@ def modules_width(
     settings: Mapping[str, Any],
     whole: Mapping[str, Any],
 ) -> int:
-    """Return features of the vector that leaves the last module, by their configurations."""
+    """Return the width of the last module's vector, from the modules' configurations."""
     if settings.get("module_output_name") == "sentence_embedding":
         width = config.get("projection_dim", width)
     for module in modules:
-        place = folder / module.path
-        stated = read_object(place / "config.json", str(folder))
+        path = folder / module.path
+        stated = read_object(path / "config.json", str(folder))
         if module.kind == "Dense":
             width = stated.get("out_features", width)
         elif module.kind == "CNN":
-            cnn = read_object(place / "cnn_config.json", str(folder))
+            cnn = read_object(path / "cnn_config.json", str(folder))
             kernels, channels = cnn.get("kernel_sizes", [1, 3, 5]), cnn.get("out_channels", 256)
             known = isinstance(kernels, list) and isinstance(channels, int)
             width = channels * len(kernels) if known else 0

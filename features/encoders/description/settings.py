@@ -1,7 +1,7 @@
-"""sentence-transformers' settings of a model: found as the library finds them, and weighed.
+"""sentence-transformers' settings of a model, found as the library finds them.
 
-Settings that are all known, at values under which nothing special happens, leave a model to
-this project's own pooling; any other sends it through the library's modules.
+If all settings are known and have ordinary values, this project pools the model's vectors
+itself. Otherwise the library's modules do.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SETTINGS_FILES = tuple(
     f"sentence_{kind}_config.json"
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
-"""Where sentence-transformers looks for the transformer's settings, in its order."""
+"""Files in which sentence-transformers looks for the transformer's settings, in its order."""
 
 PLAIN_MODALITY = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
 ORDINARY_SETTINGS: dict[str, tuple[object, ...]] = {
@@ -45,8 +45,8 @@ ORDINARY_SETTINGS: dict[str, tuple[object, ...]] = {
         ({}, None),
     ),
 }
-"""Settings of the transformer, at the values that change nothing. ``max_seq_length`` may be
-anything: it is read (``features.encoders.description.limits``)."""
+"""Settings of the transformer -> the values that change nothing. ``max_seq_length`` may have
+any value (``features.encoders.description.limits``)."""
 
 FOREIGN_SETTINGS = frozenset(
     {
@@ -68,18 +68,18 @@ ORDINARY_WHOLE: dict[str, tuple[object, ...]] = {
     "truncate_dim": (None,),
 }
 EMPTY_PROMPTS = ("query", "document")
-"""Names that the library knows of every model, for no prompt where it states none."""
+"""Names of prompts that every model has; they are empty unless the model states them."""
 
 READ_WHOLE = frozenset({"__version__", "prompts", "default_prompt_name", "similarity_fn_name"})
-"""Entries of config_sentence_transformers.json that change no vector, or are read here."""
+"""Entries of config_sentence_transformers.json that are read here or change no vector."""
 
 ENCODER_ONLY = frozenset(
     {"t5", "mt5", "umt5", "longt5", "t5gemma", "m2m_100", "pegasus", "marian"}
 )
-"""Encoder-decoders of which sentence-transformers loads the encoder alone."""
+"""Encoder-decoders of which sentence-transformers loads only the encoder."""
 
-NORM_BEHIND = frozenset({"clip_text_model"})
-"""Families whose last hidden state is normalized once more before anything is pooled."""
+FINAL_NORM = frozenset({"clip_text_model"})
+"""Families whose last hidden state is normalized once more before it is pooled."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,11 @@ class Stated:
     """What the files of a model state.
 
     Attributes:
-        name: the model's, for messages.
-        folder: where it lies.
-        modules: from modules.json; none for a plain transformers folder.
+        name: the model's name, for messages.
+        folder: the model's folder.
+        modules: from modules.json; empty for a plain transformers folder.
         whole: config_sentence_transformers.json.
-        settings: of the transformer.
+        settings: sentence-transformers' settings of the transformer.
         config: the transformer's config.json.
         width: features of its hidden states.
     """
@@ -110,7 +110,7 @@ class Stated:
         return self.folder / (self.modules[0].path if self.modules else "")
 
     def module_config(self, module: Module) -> dict[str, Any]:
-        """Return a module's config.json; empty where it has none."""
+        """Return a module's config.json; empty if it has none."""
         return read_object(self.folder / module.path / "config.json", self.name)
 
 
@@ -118,10 +118,10 @@ def transformer_settings(transformer: Path, name: str) -> dict[str, Any]:
     """Return sentence-transformers' settings of a transformer, as the library would find them.
 
     Raises:
-        EncoderError: a task that gives no token vectors, or options that open other files.
+        EncoderError: the task gives no token vectors, or an option opens other files.
     """
-    each = (read_object(transformer / file, name) for file in SETTINGS_FILES)
-    found: dict[str, Any] = next(filter(None, each), {})
+    files = (read_object(transformer / file, name) for file in SETTINGS_FILES)
+    found: dict[str, Any] = next(filter(None, files), {})
     task = found.get("transformer_task", "feature-extraction")
     if task != "feature-extraction":
         raise EncoderError(
@@ -155,8 +155,7 @@ def transformer_settings(transformer: Path, name: str) -> dict[str, Any]:
 
 
 def ordinary(stated: Stated) -> bool:
-    """Return whether all settings are known here, at values under which nothing special
-    happens."""
+    """Return whether all settings are known and have values that change nothing."""
     config, transformer = stated.config, stated.transformer
     return (
         all(module.plain and not module.own_code for module in stated.modules)
@@ -171,14 +170,14 @@ def ordinary(stated: Stated) -> bool:
             for key, value in stated.settings.items()
         )
         and config.get("tie_last_hidden_states", True) is not False
-        and config.get("model_type") not in ENCODER_ONLY | NORM_BEHIND
+        and config.get("model_type") not in ENCODER_ONLY | FINAL_NORM
         and not any(transformer.glob("*processor_config.json"))
         and (bool(stated.modules) or not _chats(transformer))
     )
 
 
 def _lower_cases(transformer: Path) -> bool:
-    """Return whether the tokenizer lower-cases by itself."""
+    """Return whether the tokenizer turns texts into lower case."""
     found = read_object(transformer / "tokenizer.json", str(transformer)).get("normalizer")
     normalizer = found if isinstance(found, dict) else {}
     several = normalizer.get("normalizers")
@@ -192,21 +191,22 @@ def _lower_cases(transformer: Path) -> bool:
 
 
 def _chats(transformer: Path) -> bool:
-    """Return whether texts would be put into a chat template, as for a folder without
-    modules.json."""
+    """Return whether the library would put texts into a chat template.
+
+    It does so for a folder without modules.json.
+    """
     stated = read_object(transformer / "tokenizer_config.json", str(transformer))
     return "chat_template" in stated or any(transformer.glob("*chat_template*"))
 
 
 def named_prompts(whole: Mapping[str, Any], name: str) -> tuple[dict[str, str], str]:
-    """Return the prompts of a model by name, and the one that stands before every text by
-    default.
+    """Return the prompts of a model by name, and the text of its default prompt.
 
     Args:
         whole: config_sentence_transformers.json.
 
     Raises:
-        EncoderError: they are no texts, or the default is none of them.
+        EncoderError: a prompt is not a text, or the default is not one of them.
     """
     prompts = whole.get("prompts") or {}
     default = whole.get("default_prompt_name")

@@ -1,8 +1,9 @@
 """Stack: how a model pools, and whether this project can compute it.
 
 sentence-transformers defines a model's pooled vectors. This project computes them itself only
-for stacks that are proven equal: a plain transformer, one pooling, perhaps Normalize, and known
-settings. All others are run by the library's modules (``features.encoders.chain``), or refused.
+if the result is the same: a plain transformer, one pooling, optionally Normalize, and known
+settings. For all other models the library's modules compute them (``features.encoders.chain``),
+or the model is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from features.encoders.description.modules import (
 from features.encoders.description.settings import Stated, ordinary
 
 MODULES = "modules"
-"""Pooling of models whose vectors the modules of sentence-transformers compute."""
+"""Name of the pooling that the modules of sentence-transformers compute."""
 
 OWN_POOLINGS = {"mean": "mean", "cls": "cls", "max": "max", "lasttoken": "last"}
 """sentence-transformers' names of the poolings that this project computes -> its own names."""
@@ -33,8 +34,9 @@ POOLING_KEYS = {
     "include_prompt",
     *OLD_POOLINGS,
 }
-SINCE_LONG = frozenset({"Pooling", "Dense", "Normalize", "LayerNorm", "Dropout"})
-"""Modules that earlier versions ran as the library does: their spaces keep their names."""
+ALWAYS_RUN = frozenset({"Pooling", "Dense", "Normalize", "LayerNorm", "Dropout"})
+"""Modules that earlier versions already ran as the library does, so that the fingerprints of
+their spaces stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,11 @@ class Stack:
 
     Attributes:
         pooling: one of ``OWN_POOLINGS``' values, or ``MODULES``.
-        width: features of a pooled vector.
+        width: numbers per pooled vector.
         normalize: whether this project scales it to length 1.
-        unit: whether the modules end by doing so.
-        pointwise: whether no module lets padding reach a vector.
-        digests: of what counts besides the transformer, for the model's identity.
+        unit: whether the last module scales it to length 1.
+        pointwise: whether no module mixes tokens, so that padding cannot change a vector.
+        digests: digests of whatever else changes a vector, besides the transformer.
     """
 
     pooling: str
@@ -62,17 +64,17 @@ def describe_stack(stated: Stated) -> Stack:
     """Return how a model pools; see ``Stack``.
 
     Raises:
-        EncoderError: settings that cannot be followed, or weights that may not be read.
+        EncoderError: a setting is not supported, or weights may not be read.
     """
-    modules, behind = stated.modules, stated.modules[1:]
+    modules, others = stated.modules, stated.modules[1:]
     own_code = any(module.own_code for module in modules)
-    pointwise = not own_code and all(module.kind in POINTWISE for module in behind)
+    pointwise = not own_code and all(module.kind in POINTWISE for module in others)
     pooling, normalize = _own_pooling(stated)
     if pooling != MODULES:
         return Stack(pooling, stated.width, normalize, False, pointwise, digests={})
-    paths = (module.path for module in behind)
+    paths = (module.path for module in others)
     digests = module_digests(stated.folder, paths, everything=own_code)
-    check_weights(stated.folder, behind, stated.name)
+    check_weights(stated.folder, others, stated.name)
     if modules:
         digests["modules"] = canonical([[module.kind, module.path] for module in modules])
     else:
@@ -82,20 +84,22 @@ def describe_stack(stated: Stated) -> Stack:
     if not _as_before(stated):
         digests["reference"] = canonical([stated.settings, stated.whole.get("truncate_dim")])
     width = modules_width(
-        stated.folder, behind, stated.width, stated.config, stated.settings, stated.whole
+        stated.folder, others, stated.width, stated.config, stated.settings, stated.whole
     )
-    unit = bool(behind) and _ends_at_length_one(stated)
+    unit = bool(others) and _ends_at_length_one(stated)
     return Stack(MODULES, width, False, unit, pointwise, digests)
 
 
 def _own_pooling(stated: Stated) -> tuple[str, bool]:
-    """Return the pooling that this project computes, and whether it normalizes; else
-    ``MODULES``."""
+    """Return the pooling that this project computes, and whether it normalizes.
+
+    The pooling is ``MODULES`` if this project cannot compute it.
+    """
     other = (MODULES, False)
     if not ordinary(stated):
         return other
     if not stated.modules:
-        # As sentence-transformers: decoders end in the token that has seen all others.
+        # As in sentence-transformers: only the last token of a decoder has seen all others.
         return ("last" if _causal(stated) else "mean"), False
     kinds = [module.kind for module in stated.modules[1:]]
     if kinds not in (["Pooling"], ["Pooling", "Normalize"]):
@@ -113,31 +117,33 @@ def _own_pooling(stated: Stated) -> tuple[str, bool]:
 
 
 def _causal(stated: Stated) -> bool:
-    """Whether it was made to write text, left to right, by its config.json."""
+    """Return whether the model generates text from left to right, by its config.json."""
     named = stated.config.get("architectures")
     first = str(named[0]) if isinstance(named, list) and named else ""
     return first.endswith("ForCausalLM") and bool(stated.config.get("is_causal", True))
 
 
 def _ends_at_length_one(stated: Stated) -> bool:
-    """Whether the last module scales what ``encode`` returns, and nothing cuts it then."""
+    """Return whether the last module scales the final vector, which is not cut afterwards."""
     last, cut = stated.modules[-1], stated.whole.get("truncate_dim")
     own = last.kind == "Normalize" and not last.own_code
     return own and cut is None and _scales_the_vector(stated, last)
 
 
 def _scales_the_vector(stated: Stated, normalize: Module) -> bool:
+    """Return whether a Normalize module scales the text's vector."""
     names = stated.module_config(normalize).values()
     return all(name in ("sentence_embedding", None) for name in names)
 
 
 def _as_before(stated: Stated) -> bool:
-    """Return whether versions that ran the modules behind the transformer alone gave the
-    same."""
+    """Return whether the vectors are those of versions that ran only the modules after the
+    transformer.
+    """
     poolings = [module for module in stated.modules if module.kind == "Pooling"]
     return (
         bool(stated.modules)
         and ordinary(stated)
-        and all(module.kind in SINCE_LONG for module in stated.modules[1:])
+        and all(module.kind in ALWAYS_RUN for module in stated.modules[1:])
         and all(stated.module_config(m).get("include_prompt", True) is True for m in poolings)
     )

@@ -20,9 +20,9 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -30,10 +30,9 @@ import pyarrow.parquet as pq
 import xxhash
 
 from features.errors import CorruptShardError
-from features.storage.files import open_file
+from features.storage.files import Content, Ranges
 from features.storage.location import Location
-from features.storage.mirror import local_copy, store_local
-from features.storage.remote import RemotePath
+from features.storage.storage import storage_of
 from features.store.shards.footer import ROWS_METADATA, SPEC_METADATA, Footer, footer_size
 from features.text import KEY_BYTES
 from features.vectors.block import Block
@@ -47,9 +46,7 @@ MAX_TEXTS = 16_384
 """Maximum texts per shard: Arrow begins a new page at 20,000 rows, whatever their size."""
 
 TAIL_BYTES = 64 * 2**10
-"""Bytes of the first request to a shard on object storage; usually more than its footer."""
-
-Content = bytes | mmap.mmap
+"""Bytes of a shard's end that are read first; usually more than its footer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,35 +216,31 @@ def read_rows(path: Location) -> tuple[FeatureSpec, ShardRows]:
         CorruptShardError, FileNotFoundError, RemoteError: like ``Shard``.
     """
     with _explained(path):
-        data, footer = _beginning(path)
-        if footer.rows_digest:
-            return footer.spec, _rows(data, footer)
-    shard = Shard(path)
-    return shard.spec(), shard.rows()
+        spec, rows = storage_of(path.parent).parse(path.name, _parsed)
+    if rows is None:
+        shard = Shard(path)
+        return shard.spec(), shard.rows()
+    return spec, rows
 
 
-def _beginning(path: Location) -> tuple[memoryview, Footer]:
-    """Return a shard's bytes, at least up to its vectors, and its footer.
+def _parsed(file: Ranges) -> tuple[FeatureSpec, ShardRows | None]:
+    """Return spec and rows from parts of a file; no rows if these have no digest of their own.
 
     Raises:
-        ValueError: the file is not a shard.
+        ValueError: the file is not a shard, or damaged.
     """
-    if not isinstance(path, RemotePath):
-        mapped = memoryview(_mapped(path))
-        return mapped, Footer.of(mapped, len(mapped))
-    with suppress(FileNotFoundError, CorruptShardError, ValueError):
-        return _beginning(local_copy(path))
-    with path.ranges() as file:
-        size = file.size()
-        start = max(0, size - TAIL_BYTES)
+    size = file.size()
+    start = max(0, size - TAIL_BYTES)
+    tail = memoryview(file.read_at(size - start, start))
+    if len(tail) < min(size, footer_size(tail)):
+        start = max(0, size - footer_size(tail))
         tail = memoryview(file.read_at(size - start, start))
-        if len(tail) < min(size, footer_size(tail)):
-            start = max(0, size - footer_size(tail))
-            tail = memoryview(file.read_at(size - start, start))
-        footer = Footer.of(tail, size)
-        if not start:
-            return tail, footer
-        return memoryview(file.read_at(footer.columns[3].start, 0)), footer
+    footer = Footer.of(tail, size)
+    if not footer.rows_digest:
+        return footer.spec, None
+    # The vectors follow the other columns.
+    data = tail if not start else memoryview(file.read_at(footer.columns[3].start, 0))
+    return footer.spec, _rows(data, footer)
 
 
 def _rows(data: memoryview, footer: Footer) -> ShardRows:
@@ -272,40 +265,27 @@ def _rows(data: memoryview, footer: Footer) -> ShardRows:
 
 def _content(path: Location, at_source: bool) -> Content:
     """Return the bytes of a shard after checking the digest in its name."""
-    if not isinstance(path, RemotePath):
-        return _checked(path, _mapped(path))
-    if at_source:
-        return _checked(path, path.read_bytes())
-    copy = local_copy(path)
-    with suppress(FileNotFoundError, CorruptShardError):
-        return _checked(copy, _mapped(copy))
-    data = path.read_bytes()
-    _checked(path, data)
-    store_local(path, data)
-    return data
+    with _explained(path):
+        return storage_of(path.parent).content(path.name, partial(_check, path), at_source)
 
 
-def _mapped(path: Path) -> mmap.mmap:
-    try:
-        with open_file(path) as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError) as error:
-        raise CorruptShardError(_corrupt(path, f"cannot be read ({error})")) from error
-
-
-def _checked(path: Location, data: Content) -> Content:
+def _check(path: Location, data: Content) -> None:
     if digest(data) != path.name.removesuffix(SUFFIX):
         raise CorruptShardError(_corrupt(path, "does not match the digest in its name"))
-    return data
 
 
 @contextmanager
 def _explained(path: Location) -> Iterator[None]:
-    """Turn a ``ValueError`` about a shard's bytes into a ``CorruptShardError``."""
+    """Turn the errors of reading a shard into a ``CorruptShardError``.
+
+    A ``FileNotFoundError`` is left to the caller.
+    """
     try:
         yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CorruptShardError(_corrupt(path, f"cannot be read ({error})")) from error
     except (ValueError, pa.ArrowException) as error:
         raise CorruptShardError(_corrupt(path, str(error))) from error
 

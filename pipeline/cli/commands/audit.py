@@ -3,51 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from features.options import NONE
-from features.storage.location import local_path
+from pipeline.audit.config import AuditConfig
 from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import DataConfig, VectorConfig
-from pipeline.spreadsheet import KEEP
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads audit``."""
     options.add_options(parser, DataConfig, without=options.SPLIT)
     options.add_options(parser, VectorConfig)
-    parser.add_argument(
-        "--page",
-        type=local_path,
-        default=Path("audit.html"),
-        metavar="FILE",
-        help="the findings with their texts as one HTML page (default: audit.html; or none)",
-    )
-    parser.add_argument(
-        "--examples",
-        type=int,
-        default=10,
-        metavar="N",
-        help="most examples of each finding on the page and in --json (default: 10)",
-    )
-    parser.add_argument(
-        "--write-clean",
-        type=local_path,
-        metavar="FILE",
-        help="write the corpus with the remedies, and what was done to each row; "
-        ".csv, .tsv, .jsonl or .parquet",
-    )
-    options.formulas_option(parser, KEEP)
-    parser.add_argument(
-        "--remedies",
-        metavar="KIND[,KIND]",
-        help="findings that --write-clean acts on (default: those that are safe unread)",
-    )
+    options.add_options(parser, AuditConfig)
 
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
+    from pipeline.training.preparation import check_first_rows, find_encoder
+
+    config = options.from_arguments(AuditConfig, parsed)
+    data = options.from_arguments(DataConfig, parsed)
+    vectors = options.from_arguments(VectorConfig, parsed)
+    check_first_rows(data)
+    find_encoder(vectors)
+    # Imported only now: this takes seconds, and what is wrong was answered before.
     from pipeline.audit.audit import run_audit
     from pipeline.audit.cleaning import (
         check_remedies,
@@ -56,22 +35,19 @@ def run(parsed: argparse.Namespace) -> Answer:
         write_clean,
     )
 
-    remedies = check_remedies(parsed.remedies)
-    data = options.from_arguments(DataConfig, parsed)
-    vectors = options.from_arguments(VectorConfig, parsed)
-    page = None if str(parsed.page) == NONE else parsed.page
-    check_targets(page, parsed.write_clean, (data.data, vectors.cache, vectors.encoder))
-    result = run_audit(data, vectors, examples=parsed.examples)
+    remedies = check_remedies(config.remedies)
+    check_targets(config.page, config.write_clean, (data.data, vectors.cache, vectors.encoder))
+    result = run_audit(data, vectors, examples=config.examples)
     files: dict[str, str] = {}
-    if page:
+    if config.page:
         from pipeline.audit.page import write_page
 
-        write_page(result, page)
-        files["page"] = str(page)
-    if parsed.write_clean:
+        write_page(result, config.page)
+        files["page"] = str(config.page)
+    if config.write_clean:
         plan = plan_cleaning(result.evidence, result.findings, remedies)
         kept, dropped = write_clean(
-            result.evidence, plan, data.columns, parsed.write_clean, parsed.formulas
+            result.evidence, plan, data.columns, config.write_clean, config.formulas
         )
         files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
     shown = "".join(f"\n{name}: {path}" for name, path in files.items())

@@ -15,8 +15,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "parts",
         nargs="+",
         metavar="RUN",
-        help="two run folders or more, or their names, trained on the same sides of the same "
-        "data (see train --split-of)",
+        help="blend these runs, two or more: names or folders, trained on the same sides of "
+        "the same data (see train --split-of)",
     )
     options.add_options(parser, ExperimentConfig, only=("runs",))
 

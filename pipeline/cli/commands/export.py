@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
+from pipeline.encoding.config import ExportConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads export``."""
-    parser.add_argument(
-        "--format",
-        default="npy",
-        metavar="NAME",
-        help="npy, arrow, parquet or hf, a Hugging Face data set folder (default: npy)",
-    )
-    parser.add_argument(
-        "--out",
-        type=local_path,
-        required=True,
-        metavar="PATH",
-        help="the file or folder to write",
-    )
+    options.add_options(parser, ExportConfig)
     options.add_options(
         parser, ExperimentConfig, only=("layout",), otherwise={"layout": "pooled"}
     )
@@ -40,7 +28,6 @@ def run(parsed: argparse.Namespace) -> Answer:
         options.from_arguments(DataConfig, parsed),
         options.from_arguments(VectorConfig, parsed),
         parsed.layout,
-        parsed.format,
-        parsed.out,
+        options.from_arguments(ExportConfig, parsed),
     )
     return Answer(result.to_dict(), result.to_text())

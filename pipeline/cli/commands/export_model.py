@@ -17,15 +17,13 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads export-model``."""
+    options.run_argument(parser)
     parser.add_argument(
-        "run",
-        nargs="?",
-        default="latest",
-        metavar="RUN",
-        help="a run folder or its name (default: latest)",
-    )
-    parser.add_argument(
-        "--out", type=local_path, required=True, metavar="FOLDER", help="a folder to make"
+        "--out",
+        type=local_path,
+        required=True,
+        metavar="FOLDER",
+        help="write the model to this new folder",
     )
     options.add_options(parser, ExperimentConfig, only=("runs",))
 
@@ -38,10 +36,10 @@ def run(parsed: argparse.Namespace) -> Answer:
     from pipeline.models.export import ONNX, ExportedModel, check_out, write_model
     from pipeline.models.model import MODEL
     from pipeline.models.opening import open_model
-    from pipeline.runs.folder import find_run
+    from pipeline.overview.run_choice import choose_run
 
     check_out(parsed.out)
-    folder = find_run(parsed.run, parsed.runs)
+    folder = choose_run(parsed.run, parsed.runs)
     model = open_model(str(folder), parsed.runs)
     if model.temperature is None:
         write_model(model.parts[0], folder, parsed.out)

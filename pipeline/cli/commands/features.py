@@ -7,6 +7,7 @@ import argparse
 from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
+from pipeline.encoding.config import FeaturesConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,19 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         only=("layout",),
         otherwise={"layout": "pooled and tokens, from one forward pass"},
     )
-    parser.add_argument(
-        "--roofline",
-        action="store_true",
-        help="say what share of this machine's rate of matrix products the encoder reached",
-    )
-    parser.add_argument(
-        "--certify",
-        type=int,
-        nargs="?",
-        const=1000,
-        metavar="N",
-        help="store nothing; measure on N texts what each stored form costs (default: 1000)",
-    )
+    options.add_options(parser, FeaturesConfig)
     options.add_options(parser, DataConfig, without=options.SPLIT)
     options.add_options(parser, VectorConfig, without=("memory",))
 
@@ -38,12 +27,13 @@ def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
     data = options.from_arguments(DataConfig, parsed)
     vectors = options.from_arguments(VectorConfig, parsed)
-    if parsed.certify is not None:
+    config = options.from_arguments(FeaturesConfig, parsed)
+    if config.certify is not None:
         from pipeline.encoding.certification import certify
 
-        certificate = certify(data, vectors, parsed.layout, parsed.certify)
+        certificate = certify(data, vectors, parsed.layout, config.certify)
         return Answer(certificate.to_dict(), certificate.to_text())
     from pipeline.encoding.corpus_encoding import run_features
 
-    result = run_features(data, vectors, parsed.layout, parsed.roofline)
+    result = run_features(data, vectors, parsed.layout, config.roofline)
     return Answer(result.to_dict(), result.to_text())

@@ -1,4 +1,4 @@
-"""``manyheads heads``: list the heads and their settings."""
+"""``manyheads heads``: list the heads, or the settings of one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ from pipeline.cli.command import Answer
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """``heads`` takes none."""
+    """Options of ``manyheads heads``."""
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="list the settings of this head or preset, or all presets (default: one line per "
+        "head)",
+    )
 
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
-    from pipeline.reports.listing import heads_dict, heads_text
+    from pipeline.reports.listing import heads_dict, heads_text, one_dict, one_text
 
-    return Answer(heads_dict(), heads_text())
+    if parsed.name is None:
+        return Answer(heads_dict(), heads_text())
+    return Answer(one_dict(parsed.name), one_text(parsed.name))

@@ -3,71 +3,31 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from features.options import NONE
-from features.storage.location import local_path
-from heads.presets import find_preset
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
-from pipeline.config import ExperimentConfig
-
-HEAD = "cnn"
-"""The head that is tested where none is named."""
+from pipeline.tuning.config import LrRangeConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads lr-range``."""
-    options.preset_options(parser, HEAD)
-    parser.add_argument(
-        "--lowest",
-        type=float,
-        default=1e-5,
-        metavar="RATE",
-        help="the first step size (default: 1e-5)",
-    )
-    parser.add_argument(
-        "--highest",
-        type=float,
-        default=10.0,
-        metavar="RATE",
-        help="the last step size, unless the loss diverges before (default: 10)",
-    )
-    parser.add_argument(
-        "--steps",
-        type=int,
-        metavar="N",
-        help="how many steps (default: an epoch, but 100 to 500)",
-    )
-    parser.add_argument(
-        "--plot",
-        type=local_path,
-        default=Path("lr-range.png"),
-        metavar="FILE",
-        help="loss by learning rate as a PNG (default: lr-range.png; or none)",
-    )
     options.add_options(
-        parser, ExperimentConfig, without=("seeds", "folds", "split_of", "runs")
+        parser,
+        LrRangeConfig,
+        without=("seeds", "folds", "split_of", "runs"),
+        otherwise={"head": "the preset's, or cnn"},
     )
 
 
 def run(parsed: argparse.Namespace) -> Answer:
     """``manyheads lr-range``."""
-    from pipeline.tuning.learning_rate import LrRangeConfig, run_lr_range
+    from pipeline.training.preparation import check_first_rows, check_head, find_encoder
 
-    training = training_config(parsed)
-    plot = None if str(parsed.plot) == NONE else parsed.plot
-    config = LrRangeConfig(training, parsed.lowest, parsed.highest, parsed.steps, plot)
+    config = options.from_arguments(LrRangeConfig, parsed)
+    check_head(config.training)
+    check_first_rows(config.training.data)
+    find_encoder(config.training.vectors)
+    # Imported only now: this takes seconds, and what is wrong was answered before.
+    from pipeline.tuning.learning_rate import run_lr_range
+
     return answer(run_lr_range(config))
-
-
-def training_config(parsed: argparse.Namespace) -> ExperimentConfig:
-    """The training that the options of ``lr-range`` describe."""
-    preset = find_preset(parsed.preset) if parsed.preset else None
-    return options.from_arguments(
-        ExperimentConfig,
-        parsed,
-        head=parsed.head or (preset.head if preset else HEAD),
-        preset=preset.name if preset else None,
-        settings=options.settings(parsed),
-    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
+from features.corpus.corpus import Columns
 from features.corpus.source import parse_source
 from features.errors import SettingError
 from features.storage.location import local_path
@@ -16,14 +18,12 @@ from pipeline.spreadsheet import ESCAPE
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads predict``."""
-    parser.add_argument(
-        "--run",
-        default="latest",
-        help="a run folder, its name, or a model folder (default: latest)",
-    )
+    options.run_argument(parser, ", or that of an exported model")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--text", action="append", help="a text; may be repeated")
-    what.add_argument("--data", type=parse_source, metavar="FILE", help="a file of texts")
+    what.add_argument("--text", action="append", help="label this text; may be repeated")
+    what.add_argument(
+        "--data", type=parse_source, metavar="FILE", help="label the texts of this file"
+    )
     options.add_options(parser, DataConfig, only=("text_column",))
     parser.add_argument(
         "--skip-empty",
@@ -52,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="where the run's encoder is now, if it was moved; may be repeated for a blend",
+        help="find the run's encoder here, if it was moved; may be repeated for a blend",
     )
     options.add_options(parser, ExperimentConfig, only=("runs",))
     options.add_options(parser, VectorConfig, only=("cache", "memory", "trust_remote_code"))
@@ -60,11 +60,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
+    check_early(parsed)
+    # Imported only now: this takes seconds, and what is wrong was answered before.
     from pipeline.models.predictions import check_target, write_predictions
     from pipeline.models.predictor import Predictor, read_texts
 
-    for text in parsed.text or ():
-        check_text(text)
     if parsed.output:
         reads = (*([parsed.data] if parsed.data else []), parsed.cache, *parsed.encoder)
         check_target(parsed.output, parsed.run, parsed.runs, reads)
@@ -95,6 +95,25 @@ def run(parsed: argparse.Namespace) -> Answer:
         "output": str(parsed.output),
     }
     return Answer(answer, f"{len(texts):,} texts labelled: {parsed.output}")
+
+
+def check_early(parsed: argparse.Namespace) -> None:
+    """Refuse what is wrong with texts, file or run before anything slow is imported.
+
+    Raises:
+        InputError: an empty text, a file that cannot be read, or no such run.
+    """
+    from pipeline.runs.folder import find_run
+    from pipeline.training.preparation import check_first_rows
+
+    for text in parsed.text or ():
+        check_text(text)
+    # A folder may be an exported model; what --output names is checked before the run is.
+    if not parsed.output and not Path(parsed.run).is_dir():
+        find_run(parsed.run, parsed.runs)
+    if parsed.data:
+        columns = Columns(text=parsed.text_column, label=None, split=None)
+        check_first_rows(DataConfig(data=parsed.data, columns=columns), labels=False)
 
 
 def check_text(text: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from heads.presets import find_preset
 from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import ExperimentConfig
@@ -12,28 +11,18 @@ from pipeline.config import ExperimentConfig
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads train``."""
-    options.preset_options(parser, ExperimentConfig.head)
     options.add_options(parser, ExperimentConfig)
-
-
-def experiment_config(parsed: argparse.Namespace) -> ExperimentConfig:
-    """The experiment that the options of ``train`` describe."""
-    preset = find_preset(parsed.preset) if parsed.preset else None
-    return options.from_arguments(
-        ExperimentConfig,
-        parsed,
-        head=parsed.head or (preset.head if preset else ExperimentConfig.head),
-        preset=preset.name if preset else None,
-        settings=options.settings(parsed),
-    )
 
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
-    from pipeline.reports.terminal import result_text
-    from pipeline.training.experiment import run_experiment
+    from pipeline.training.preparation import prepare_experiment
 
-    config = experiment_config(parsed)
-    result = run_experiment(config)
+    prepared = prepare_experiment(options.from_arguments(ExperimentConfig, parsed))
+    # Imported only now: this takes seconds, and what is wrong was answered before.
+    from pipeline.reports.terminal import result_text
+    from pipeline.training.experiment import run_prepared
+
+    result = run_prepared(prepared)
     text = result_text(result)
     return Answer(result.to_dict(), text)

@@ -175,7 +175,7 @@ def test_names_that_name_nothing(name: str, message: str) -> None:
     assert "secret@" not in str(caught.value)
 
 
-def test_places() -> None:
+def test_locations() -> None:
     assert parse_location("a/b.csv") == Path("a/b.csv")
     assert parse_location("file:///a%20b.csv") == Path("/a b.csv")
     remote = parse_location("s3://bucket/a/b.csv.gz?region=eu-west-1")
@@ -188,7 +188,7 @@ def test_places() -> None:
         local_path("s3://bucket/out.npy")
 
 
-def test_commands_take_places(s3: S3Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_take_locations(s3: S3Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["features", "--data", "s3://nowhere/x.csv"]) == 2
     assert "no such bucket 'nowhere'" in capsys.readouterr().err
     assert main(["features", "--data", "ftp://nowhere/x.csv"]) == 2

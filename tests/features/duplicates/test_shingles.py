@@ -60,13 +60,13 @@ def test_overlaps_are_those_of_weighted_sets(texts: list[str], chunk: int) -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shingles, "CHUNK_CHARACTERS", chunk)
         overlap = overlaps(texts, first, second, weights)
-    for place, (i, j) in enumerate(pairs):
+    for index, (i, j) in enumerate(pairs):
         one, other = grams(texts[i]), grams(texts[j])
         shared = len(one & other)
         jaccard = shared / max(1, len(one | other))
         part = shared / max(1, min(len(one), len(other)))
-        assert overlap.jaccard[place] == pytest.approx(jaccard, abs=1e-5)
-        assert overlap.containment[place] == pytest.approx(part, abs=1e-5)
+        assert overlap.jaccard[index] == pytest.approx(jaccard, abs=1e-5)
+        assert overlap.containment[index] == pytest.approx(part, abs=1e-5)
 
 
 def test_what_all_texts_share_weighs_little() -> None:

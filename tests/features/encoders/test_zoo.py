@@ -36,9 +36,9 @@ def quiet(texts: int, tokens: int) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _own_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Code of models is copied into a folder of the tests."""
-    place = str(tmp_path_factory.mktemp("modules"))
+    folder = str(tmp_path_factory.mktemp("modules"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", place)
+        patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", folder)
         yield
 
 
@@ -91,31 +91,31 @@ def hidden_states(whole: Any, text: str, layers: tuple[int, ...]) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ZOO)
 def test_vectors_are_those_of_the_reference(name: str, zoo: Callable[[str], Path]) -> None:
-    kept, folder = ZOO[name], zoo(name)
-    model = find_model(str(folder), trust_remote_code=kept.trust)
-    assert model.max_length == kept.limit
+    case, folder = ZOO[name], zoo(name)
+    model = find_model(str(folder), trust_remote_code=case.trust)
+    assert model.max_length == case.limit
     encoder = TransformerEncoder(model, "cpu", token_budget=200, backend="torch")
     specs = [
         model.spec("pooled", dtype="float32"),
         model.spec("tokens", (0, model.depth), dtype="float32"),
     ]
-    if not kept.tokens:
+    if not case.tokens:
         with pytest.raises(EncoderError, match="only the layout pooled can be made of it"):
-            encoder.encode(kept.texts, specs, quiet)
-    pooled, *tokens = encoder.encode(kept.texts, specs[: 1 + kept.tokens], quiet)
+            encoder.encode(case.texts, specs, quiet)
+    pooled, *tokens = encoder.encode(case.texts, specs[: 1 + case.tokens], quiet)
     whole = reference(folder, name)
     steady(whole[0])
-    wanted = np.stack([whole.encode([text], batch_size=1)[0] for text in kept.texts])
+    wanted = np.stack([whole.encode([text], batch_size=1)[0] for text in case.texts])
     assert pooled.values.shape == wanted.shape
     largest = float(np.abs(pooled.values - wanted).max())
     apart = 0.0
     for found in tokens:
-        states = [hidden_states(whole, text, specs[1].layers) for text in kept.texts]
+        states = [hidden_states(whole, text, specs[1].layers) for text in case.texts]
         assert found.lengths.tolist() == [len(each) for each in states]
         apart = float(np.abs(found.values - np.concatenate(states)).max())
     print(f"zoo: {name:28} pooled {largest:.1e}  tokens {apart:.1e}  {model.pooling}")
     assert apart < TOLERANCE
-    if kept.differs:
+    if case.differs:
         assert largest > 0.01
         assert model.notes
     else:
@@ -124,14 +124,14 @@ def test_vectors_are_those_of_the_reference(name: str, zoo: Callable[[str], Path
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_work_is_one_line(name: str, zoo: Callable[[str], Path]) -> None:
-    kept, folder = REFUSED[name], zoo(name)
+    case, folder = REFUSED[name], zoo(name)
 
     def use() -> None:
-        model = find_model(str(folder), trust_remote_code=kept.trust)
+        model = find_model(str(folder), trust_remote_code=case.trust)
         encoder = TransformerEncoder(model, "cpu", backend="torch")
-        encoder.encode(kept.texts, [model.spec("pooled")], quiet)
+        encoder.encode(case.texts, [model.spec("pooled")], quiet)
 
-    with pytest.raises(EncoderError, match=kept.refused) as caught:
+    with pytest.raises(EncoderError, match=case.refused) as caught:
         use()
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)

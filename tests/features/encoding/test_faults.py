@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.encoding import job
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.errors import CacheError, DiskSpaceError, ManyheadsError
@@ -36,7 +35,7 @@ def opened(root: Path) -> list[Space]:
 
 def run(root: Path, texts: list[str] = TEXTS) -> CountingEncoder:
     encoder, spaces = CountingEncoder(), opened(root)
-    encode(plan_encoding(texts, spaces), texts, spaces, lambda: encoder)
+    encode(plan_encoding(texts, spaces), texts, spaces, lambda: encoder, unit_texts=8)
     return encoder
 
 
@@ -55,8 +54,8 @@ def check_resumed(root: Path, texts: list[str]) -> int:
     for space in spaces:
         have = np.flatnonzero(~space.missing(plan.keys)).tolist()
         table = space.table(plan.keys[have])
-        for row, place in enumerate(have):
-            expected = fake_vectors(texts[place], space.spec.layout, 8)
+        for row, index in enumerate(have):
+            expected = fake_vectors(texts[index], space.spec.layout, 8)
             assert np.array_equal(table.sequence(row), expected)
     rest = run(root, texts)
     assert rest.seen == [texts[row] for row in plan.missing]
@@ -121,11 +120,6 @@ class FailingCall:
         patch.setattr(files.os, name, call)
 
 
-@pytest.fixture(autouse=True)
-def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
-
-
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
 @pytest.mark.parametrize("name", CALLS)
 def test_each_call_fails_in_turn(tmp_path: Path, name: str, number: int) -> None:
@@ -166,7 +160,7 @@ def test_a_disk_that_fills_after_any_number_of_bytes(tmp_path: Path) -> None:
         root = tmp_path / str(room)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(files.os, "write", write)
-            with pytest.raises(DiskSpaceError, match="what was committed is kept"):
+            with pytest.raises(DiskSpaceError, match="what was committed stays"):
                 run(root)
         check_resumed(root, TEXTS)
         assert content(root, TEXTS) == straight
@@ -178,8 +172,8 @@ def test_a_small_disk_runs_full(small_disk: Path, tmp_path: Path) -> None:
     with pytest.raises(DiskSpaceError, match=r"is full.*free some space"):
         run(root, texts)
     spaces = opened(root)
-    kept = [len(space) for space in spaces]
-    assert min(kept) > 100, "what was committed before stays"
+    stored = [len(space) for space in spaces]
+    assert min(stored) > 100, "what was committed before stays"
     assert {finding.kind for finding in verify_cache(root)} <= {STALE_INDEX}
     for space in spaces:
         keys = plan_encoding(texts, []).keys
@@ -192,7 +186,7 @@ def test_a_small_disk_runs_full(small_disk: Path, tmp_path: Path) -> None:
         run(root, texts)
     subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
     rest = run(root, texts)
-    assert len(rest.seen) <= len(texts) - min(kept)
+    assert len(rest.seen) <= len(texts) - min(stored)
     run(tmp_path / "straight", texts)
     assert content(root, texts) == content(tmp_path / "straight", texts)
 

@@ -15,8 +15,7 @@ from features.encoding import job
 from features.encoding.pace import FIRST_TEXTS, MIN_SECONDS
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
-from features.storage.files import exclusive
-from features.store import compaction
+from features.storage.storage import exclusive
 from features.store.space import Space
 from features.store.store import FeatureStore
 from features.store.verification import verify_cache
@@ -80,9 +79,9 @@ def spaces(root: Path) -> list[Space]:
     return [FeatureStore(root).space(spec(name, **limits)) for name in ("pooled", "tokens")]
 
 
-def run(root: Path, encoder: CountingEncoder) -> None:
-    opened = spaces(root)
-    encode(plan_encoding(TEXTS, opened), TEXTS, opened, lambda: encoder)
+def run(root: Path, encoder: CountingEncoder, unit_texts: int = job.UNIT_TEXTS) -> None:
+    opened, plan = spaces(root), plan_encoding(TEXTS, spaces(root))
+    encode(plan, TEXTS, opened, lambda: encoder, unit_texts=unit_texts)
 
 
 def shards(root: Path) -> list[int]:
@@ -131,17 +130,16 @@ def test_killed_every_8_seconds_a_slow_encoding_ends_and_repeats_little(
             assert np.array_equal(table.sequence(row), expected)
 
 
-def test_a_fast_encoder_gets_whole_windows_after_its_first_texts(
-    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_a_fast_encoder_gets_whole_units_after_its_first_texts(
+    tmp_path: Path, clock: Clock
 ) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 256)
     encoder = Slow(clock, 1 / 1000)
-    run(tmp_path, encoder)
+    run(tmp_path, encoder, unit_texts=256)
     first, *others = [count for count, _ in encoder.units]
     assert 1 < first <= FIRST_TEXTS
     assert others == [256 - first, 256, 188]
     assert encoder.seen == TEXTS, "and in their order"
-    assert shards(tmp_path) == [3, 3], "as many as windows"
+    assert shards(tmp_path) == [3, 3], "as many as planned units"
 
 
 def test_a_last_run_with_few_texts_left_joins_what_killed_ones_left(
@@ -179,11 +177,11 @@ def test_small_shards_stay_where_another_process_is_tidying(
 def test_a_kill_while_joining_loses_nothing(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(folder: Path) -> None:
+    def killed(space: Space, required: bool = False) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(compaction, "sync_folder", killed)  # its parts are removed, no index
+        patch.setattr(Space, "save_index", killed)  # its parts are removed
         with pytest.raises(Killed):
             run(tmp_path, Slow(clock, 1 / 20))
     assert not len(plan_encoding(TEXTS, spaces(tmp_path)).missing)

@@ -61,21 +61,56 @@ def test_the_vectors_are_the_same_bits_wherever_the_encoder_stopped(
         assert stopped.tobytes() == through.tobytes()
 
 
-def test_a_commit_is_due_within_seconds_but_not_just_before_the_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = 0.0
-    monkeypatch.setattr("features.encoding.pace.time.perf_counter", lambda: now)
-    clock = CommitClock()
-    now = MIN_SECONDS * 0.9
-    assert not clock.due(0.01)
-    now = MIN_SECONDS * 1.1
-    assert clock.due(0.01)
-    assert not clock.due(0.9), "the rest takes no time"
-    now = 1000.0
-    clock.stop()
-    clock.restart()
-    now += MAX_SECONDS * 0.9
-    assert not clock.due(0.01), "commits come less often when much has been done"
-    now += MAX_SECONDS * 0.2
-    assert clock.due(0.01)
+class Timed:
+    """A commit clock, and the time by which it goes."""
+
+    def __init__(self) -> None:
+        self.now = self.share = 0.0
+        self.clock = CommitClock(lambda: self.now)
+
+    def due(self, seconds: float, share: float) -> bool:
+        """Let one more batch take some seconds for a share of the unit."""
+        self.now += seconds
+        self.share += share
+        return self.clock.due(self.share)
+
+    def commit(self) -> None:
+        self.clock.stop()
+        self.clock.restart()
+        self.share = 0.0
+
+
+@pytest.fixture
+def timed() -> Timed:
+    timed = Timed()
+    assert not timed.due(0.1, 0.001)
+    timed.commit()
+    return timed
+
+
+def test_a_commit_is_due_within_seconds(timed: Timed) -> None:
+    assert not timed.due(MIN_SECONDS * 0.9, 0.01)
+    assert timed.due(MIN_SECONDS * 0.2, 0.002)
+
+
+def test_no_commit_is_due_just_before_the_end(timed: Timed) -> None:
+    assert not timed.due(MIN_SECONDS * 1.1, 0.9)
+
+
+def test_commits_come_less_often_when_much_has_been_done(timed: Timed) -> None:
+    timed.now += 1000.0
+    timed.commit()
+    assert not timed.due(MAX_SECONDS * 0.9, 0.01)
+    assert timed.due(MAX_SECONDS * 0.2, 0.002)
+
+
+def test_a_first_batch_that_starts_the_device_is_no_reason_to_pause() -> None:
+    """It took a second for 8 of 2048 texts, but a second is all that the others take."""
+    timed = Timed()
+    assert not timed.due(1.0, 8 / 2048)
+    assert not any(timed.due(share, share) for share in (32 / 2048, 128 / 2048, 512 / 2048))
+
+
+def test_a_first_batch_of_a_very_slow_encoder_is_committed() -> None:
+    assert Timed().due(MAX_SECONDS, 8 / 2048)
+    assert not Timed().due(MAX_SECONDS, 1.0)

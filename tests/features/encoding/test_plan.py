@@ -126,7 +126,7 @@ def test_windows_of_a_rest_are_the_windows_that_were_left(
 
 
 def test_poolings_by_hand_on_either_padding() -> None:
-    # Hidden states equal the token's place, so every answer is plain arithmetic.
+    # Hidden states equal the token's position, so every answer is plain arithmetic.
     hidden = torch.tensor([[[1.0], [2.0], [3.0], [9.0]], [[9.0], [9.0], [5.0], [7.0]]])
     mask = torch.tensor([[True, True, True, False], [False, False, True, True]])
     cls = torch.tensor([[True, False, False, True], [False, False, False, True]])

@@ -1,4 +1,4 @@
-"""Several processes fill one cache as one process would, and a dead one loses one window."""
+"""Several processes fill one cache as one process would, and a dead one loses one unit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from features.encoders.protocol import OnBatch
-from features.encoding import job
 from features.encoding.devices import parse_devices, present, threads
 from features.encoding.plan import plan_encoding
 from features.encoding.processes import encode_on_devices
@@ -43,7 +42,7 @@ class Noted(CountingEncoder):
             file.write(f"{len(texts)} {os.environ['OMP_NUM_THREADS']}\n")
         if self.dies_at in texts:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(0.2)  # so that one worker cannot take all windows
+        time.sleep(0.2)  # so that one worker cannot take all units
         return super().encode(texts, specs, on_batch)
 
 
@@ -56,19 +55,17 @@ def unusable(device: str) -> Noted:
     raise EncoderError(f"no encoder on {device}")
 
 
+encode_in_fives = partial(encode_on_devices, unit_texts=5)
+
+
 def spaces(root: Path) -> list[Space]:
     return [FeatureStore(root).space(spec(layout)) for layout in ("pooled", "tokens")]
-
-
-@pytest.fixture(autouse=True)
-def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 5)
 
 
 def test_two_processes_fill_the_cache_as_one_would(tmp_path: Path) -> None:
     counted: list[int] = []
     opened = spaces(tmp_path / "many")
-    report = encode_on_devices(
+    report = encode_in_fives(
         plan_encoding(TEXTS, opened),
         TEXTS,
         opened,
@@ -84,16 +81,16 @@ def test_two_processes_fill_the_cache_as_one_would(tmp_path: Path) -> None:
     assert 0 < report.loading < report.seconds
     alone = spaces(tmp_path / "one")
     plan = plan_encoding(TEXTS, alone)
-    encode(plan, TEXTS, alone, CountingEncoder)
+    encode(plan, TEXTS, alone, CountingEncoder, unit_texts=5)
     for own, expected in zip(spaces(tmp_path / "many"), alone, strict=True):
         assert own.shard_names() == expected.shard_names(), "the very same shards"
         assert np.array_equal(own.table(plan.keys).values, expected.table(plan.keys).values)
 
 
-def test_a_dead_worker_loses_its_window_and_the_next_run_makes_it_good(tmp_path: Path) -> None:
+def test_a_dead_worker_loses_its_unit_and_the_next_run_makes_it_good(tmp_path: Path) -> None:
     opened = spaces(tmp_path / "cache")
     with pytest.raises(WorkerError, match=r"1 of 2 workers died \(cpu: signal 9\) and 5 texts"):
-        encode_on_devices(
+        encode_in_fives(
             plan_encoding(TEXTS, opened),
             TEXTS,
             opened,
@@ -104,14 +101,13 @@ def test_a_dead_worker_loses_its_window_and_the_next_run_makes_it_good(tmp_path:
     again = spaces(tmp_path / "cache")
     plan = plan_encoding(TEXTS, again)
     assert plan.missing.tolist() == [20, 21, 22, 23, 24]
-    encode_on_devices(plan, TEXTS, again, partial(noted, tmp_path, "", ()), TWO)
+    encode_in_fives(plan, TEXTS, again, partial(noted, tmp_path, "", ()), TWO)
     assert not len(plan_encoding(TEXTS, spaces(tmp_path / "cache")).missing)
 
 
-def test_workers_share_one_window_and_a_dead_one_loses_only_its_unit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_workers_share_one_planned_unit_and_a_dead_one_loses_only_its_unit(
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 2048)
     opened = spaces(tmp_path / "cache")
     texts = [f"{i} words" for i in range(200)]
     killed = partial(noted, tmp_path, texts[3], ())
@@ -126,7 +122,7 @@ def test_workers_share_one_window_and_a_dead_one_loses_only_its_unit(
 def test_a_dead_worker_does_not_hide_texts_without_sound_vectors(tmp_path: Path) -> None:
     opened = spaces(tmp_path / "cache")
     with pytest.raises(WorkerError, match=r"and 5 texts are not encoded, and 1 more had NaN"):
-        encode_on_devices(
+        encode_in_fives(
             plan_encoding(TEXTS, opened),
             TEXTS,
             opened,
@@ -140,7 +136,7 @@ def test_texts_without_sound_vectors_are_named_by_their_place_in_the_corpus(
 ) -> None:
     opened = spaces(tmp_path / "cache")
     with pytest.raises(BadVectorError, match=r"2 texts.*texts 4, 41.*text number 3"):
-        encode_on_devices(
+        encode_in_fives(
             plan_encoding(TEXTS, opened),
             TEXTS,
             opened,
@@ -153,7 +149,7 @@ def test_texts_without_sound_vectors_are_named_by_their_place_in_the_corpus(
 def test_an_error_of_the_project_in_a_worker_is_the_runs(tmp_path: Path) -> None:
     opened = spaces(tmp_path)
     with pytest.raises(EncoderError, match="no encoder on cpu"):
-        encode_on_devices(plan_encoding(TEXTS, opened), TEXTS, opened, unusable, TWO)
+        encode_in_fives(plan_encoding(TEXTS, opened), TEXTS, opened, unusable, TWO)
 
 
 def test_devices_are_read_and_checked() -> None:

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 from features.encoders.protocol import OnBatch
-from features.encoding import job
-from features.encoding.job import EncodingReport
+from features.encoding.job import UNIT_TEXTS, EncodingReport
 from features.encoding.plan import check_disk, plan_encoding
 from features.encoding.serial import encode
 from features.errors import BadVectorError, DiskSpaceError
@@ -37,8 +36,14 @@ def spaces(root: Path, *layouts: str) -> list[Space]:
     ]
 
 
-def run(texts: list[str], opened: list[Space], encoder: CountingEncoder) -> EncodingReport:
-    return encode(plan_encoding(texts, opened), texts, opened, lambda: encoder)
+def run(
+    texts: list[str],
+    opened: list[Space],
+    encoder: CountingEncoder,
+    unit_texts: int = UNIT_TEXTS,
+) -> EncodingReport:
+    plan = plan_encoding(texts, opened)
+    return encode(plan, texts, opened, lambda: encoder, unit_texts=unit_texts)
 
 
 def test_only_misses_are_encoded_each_once(tmp_path: Path) -> None:
@@ -125,11 +130,7 @@ def _keys(space: Space) -> list[np.ndarray]:
     return [Shard(path).rows().keys for path in space.folder.glob("*.parquet")]
 
 
-def test_windows_bound_what_a_kill_can_lose(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
-
+def test_units_bound_what_a_kill_can_lose(tmp_path: Path) -> None:
     class Dying(CountingEncoder):
         def encode(self, texts, specs, on_batch):  # type: ignore[no-untyped-def]
             if len(self.seen) >= 24:
@@ -137,7 +138,7 @@ def test_windows_bound_what_a_kill_can_lose(
             return super().encode(texts, specs, on_batch)
 
     with pytest.raises(KeyboardInterrupt):
-        run(TEXTS, spaces(tmp_path), Dying())
+        run(TEXTS, spaces(tmp_path), Dying(), unit_texts=8)
     rest = CountingEncoder()
     run(TEXTS, spaces(tmp_path), rest)
     assert rest.seen == TEXTS[24:]
@@ -200,9 +201,6 @@ CHILD = """
     from features.store.store import FeatureStore
     from tests.support.transformers import CountingEncoder, spec
     from tests.features.encoding.test_serial import spaces
-    from features.encoding import job
-
-    job.UNIT_TEXTS = 5
 
     class Slow(CountingEncoder):
         def encode(self, texts, specs, on_batch):
@@ -212,7 +210,7 @@ CHILD = """
 
     texts = [f"text number {i} " + "word " * (i % 7) for i in range(int(sys.argv[3]))]
     opened = spaces(Path(sys.argv[1]))
-    encode(plan_encoding(texts, opened), texts, opened, Slow)
+    encode(plan_encoding(texts, opened), texts, opened, Slow, unit_texts=5)
 """
 
 
@@ -239,11 +237,11 @@ def test_kill_in_the_middle_then_resume(tmp_path: Path) -> None:
     killed.communicate()
     texts = [f"text number {i} " + "word " * (i % 7) for i in range(200)]
     opened = spaces(tmp_path / "killed")
-    kept = min(len(space) for space in opened)  # it may have died between two commits
-    assert 10 <= kept < 200
+    stored = min(len(space) for space in opened)  # it may have died between two commits
+    assert 10 <= stored < 200
     rest = CountingEncoder()
     run(texts, opened, rest)
-    assert len(rest.seen) <= 200 - kept
+    assert len(rest.seen) <= 200 - stored
     whole = spaces(tmp_path / "whole")
     run(texts, whole, CountingEncoder())
     for resumed, straight in zip(spaces(tmp_path / "killed"), whole, strict=True):

@@ -67,9 +67,9 @@ def test_a_model_that_padding_changes_is_encoded_unpadded_now_and_later(
     rest = encode(SENTENCES, load_encoder(fnet), store, **EXACT)
     assert np.abs(first.values - np.stack(expected)[:4]).max() < 1e-5
     assert np.abs(rest.values - np.stack(expected)).max() < 1e-5
-    card = read_manifest(tmp_path / spec.fingerprint)
-    (found,) = card.probes.values()
-    assert card.unpadded
+    manifest = read_manifest(tmp_path / spec.fingerprint)
+    (found,) = manifest.probes.values()
+    assert manifest.unpadded
     assert found.padded is not None
     assert found.difference < 1e-5 < 1e-2 < found.padded
 
@@ -116,9 +116,11 @@ def test_cards_of_earlier_versions_and_of_this_one_are_read(
     old = json.dumps({"model": "m", "spec": spec.to_dict()}).encode()
     assert SpaceManifest.from_bytes(old) == SpaceManifest(spec, "m")
     for padded in (None, 0.25, float("inf")):
-        card = SpaceManifest(spec, "m", {"torch on cpu": Agreement(1.5e-7, 0.9999999, padded)})
-        assert SpaceManifest.from_bytes(card.to_bytes()) == card
-        assert "Infinity" not in card.to_bytes().decode()
+        manifest = SpaceManifest(
+            spec, "m", {"torch on cpu": Agreement(1.5e-7, 0.9999999, padded)}
+        )
+        assert SpaceManifest.from_bytes(manifest.to_bytes()) == manifest
+        assert "Infinity" not in manifest.to_bytes().decode()
 
 
 class Wrong:

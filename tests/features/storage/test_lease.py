@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
-from features.errors import RemoteError
-from features.storage import lease
+from features.storage.lease import lease
 from features.storage.location import parse_location
 from features.storage.remote import RemotePath
 from tests.support.s3 import S3Server
@@ -15,27 +12,21 @@ from tests.support.s3 import S3Server
 ROOT = parse_location("s3://bucket/deep/cache")
 
 
-def test_a_renewal_that_fails_is_not_the_last(
-    s3: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.01)
-    write, written = RemotePath.write_bytes, []
+def test_a_renewal_that_fails_is_not_the_last(s3: S3Server) -> None:
+    puts = 0
 
-    def failing(path: RemotePath, data: bytes) -> int:
-        written.append(path)
-        if len(written) == 2:
-            raise RemoteError("the server failed")
-        return write(path, data)
+    def second_put(method: str, target: str) -> int:
+        nonlocal puts
+        puts += method == "PUT"
+        return 403 if method == "PUT" and puts == 2 else 0
 
-    def unable(path: RemotePath, missing_ok: bool = False) -> None:
-        raise RemoteError("the server failed")
-
-    monkeypatch.setattr(RemotePath, "write_bytes", failing)
+    s3.fault = second_put
     assert isinstance(ROOT, RemotePath)
-    with lease.lease(ROOT, ".maintenance") as alone:
+    with lease(ROOT, ".maintenance", renew_seconds=0.01) as alone:
         deadline = time.monotonic() + 10
-        while len(written) < 4 and time.monotonic() < deadline:
+        while puts < 4 and time.monotonic() < deadline:
             time.sleep(0.01)
-        monkeypatch.setattr(RemotePath, "unlink", unable)
+        s3.fault = lambda method, target: 403 if method == "DELETE" else 0
     assert alone
-    assert len(written) >= 4
+    assert puts >= 4
+    assert s3.names("bucket/deep/cache/"), "a mark that cannot be removed expires"

@@ -19,12 +19,6 @@ from tests.support.corpora import sentence
 TEXTS = [*(sentence(i) for i in range(12)), sentence(3), sentence(4).upper()]
 
 
-@pytest.fixture(autouse=True)
-def worth(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what takes no time either."""
-    monkeypatch.setattr(results, "MIN_SECONDS", 0.0)
-
-
 class Made:
     """A computation that counts how often it is asked."""
 
@@ -36,8 +30,14 @@ class Made:
         return {"rows": np.arange(3), "none": np.empty(0, np.float32), "one": np.array(0.5)}
 
 
-def ask(root: Path, made: Made, *parts: object, code: tuple[str, ...] = CODE) -> None:
-    got = recall(root, parts, code, ("numpy",), made)  # type: ignore[arg-type]
+def ask(
+    root: Path,
+    made: Made,
+    *parts: object,
+    code: tuple[str, ...] = CODE,
+    min_seconds: float = 0.0,
+) -> None:
+    got = recall(root, parts, code, ("numpy",), made, min_seconds)  # type: ignore[arg-type]
     expected = Made()()
     assert got.keys() == expected.keys()
     for name, array in expected.items():
@@ -84,21 +84,19 @@ def test_where_nothing_can_be_kept_nothing_is_lost(tmp_path: Path) -> None:
     assert made.times == 2
 
 
-def test_what_takes_no_time_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(results, "MIN_SECONDS", 60.0)
-    ask(tmp_path, Made(), "x")
+def test_what_takes_no_time_is_not_stored(tmp_path: Path) -> None:
+    ask(tmp_path, Made(), "x", min_seconds=60.0)
     assert not (tmp_path / RESULTS).exists()
 
 
 def test_copies_and_baseline_are_found_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(results, "MIN_SECONDS", 0.0)
     vectors = np.random.default_rng(0).standard_normal((len(TEXTS), 8)).astype(np.float16)
     labels, rows = np.arange(len(TEXTS)) % 2, np.arange(len(TEXTS))
     found = cached_duplicates(tmp_path, TEXTS, vectors)
-    words = baselines.kept_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
+    words = baselines.cached_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
     monkeypatch.setattr(duplicates, "find_duplicates", None)
     monkeypatch.setattr(baselines, "tfidf_logistic", None)
     again = cached_duplicates(tmp_path, TEXTS, vectors)
@@ -106,10 +104,10 @@ def test_copies_and_baseline_are_found_once(
         assert np.array_equal(getattr(again, name), getattr(found, name)), name
     assert np.array_equal(again.clusters, find_duplicates(TEXTS, vectors).clusters)
     for _ in range(2):
-        got = baselines.kept_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
+        got = baselines.cached_tfidf_logistic(tmp_path, TEXTS, labels, rows[:9], rows[9:])
         assert np.array_equal(got, words)
     with pytest.raises(TypeError):
-        baselines.kept_tfidf_logistic(tmp_path, TEXTS, 1 - labels, rows[:9], rows[9:])
+        baselines.cached_tfidf_logistic(tmp_path, TEXTS, 1 - labels, rows[:9], rows[9:])
 
 
 def test_a_named_pipe_in_place_of_a_result_does_not_hang(tmp_path: Path) -> None:

@@ -8,18 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from features.encoding import job
 from features.store.collection import collect, plan_collection
 from features.store.compaction import compact
 from features.store.verification import STALE_INDEX, verify_cache
 from features.text import text_keys
 from tests.support.caches import GONE, KEPT, LATER, fill, held, opened
 from tests.support.encoders import CountingEncoder
-
-
-@pytest.fixture(autouse=True)
-def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
 
 
 def test_collect_removes_only_what_its_plan_saw(tmp_path: Path) -> None:
@@ -35,8 +29,8 @@ def test_collect_removes_only_what_its_plan_saw(tmp_path: Path) -> None:
 @pytest.mark.parametrize("old", [True, False])
 def test_a_space_that_was_to_go_whole_keeps_what_came_since(tmp_path: Path, old: bool) -> None:
     fill(tmp_path, GONE)
-    card = opened(tmp_path).folder / "space.json"
-    os.utime(card, (0, 0))
+    manifest = opened(tmp_path).folder / "space.json"
+    os.utime(manifest, (0, 0))
     keep = None if old else text_keys(KEPT)
     removals = plan_collection(
         tmp_path, keep, datetime(2020, 1, 1, tzinfo=UTC) if old else None
@@ -44,7 +38,7 @@ def test_a_space_that_was_to_go_whole_keeps_what_came_since(tmp_path: Path, old:
     assert [removal.whole for removal in removals] == [True]
     fill(tmp_path, LATER)
     if old:
-        os.utime(card, (0, 0))  # as where the time of last use is coarse
+        os.utime(manifest, (0, 0))  # as where the time of last use is coarse
     collect(tmp_path, removals, keep)
     assert [held(tmp_path, texts) for texts in (GONE, LATER)] == [0, 24]
     assert verify_cache(tmp_path) == []

@@ -1,4 +1,4 @@
-"""A space's folder, card, index and shards agree on the fingerprint at every read."""
+"""A space's folder, manifest, index and shards agree on the fingerprint at every read."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def whole_folder(pooled: Path, tokens: Path) -> None:
 
 
 def all_but_the_card(pooled: Path, tokens: Path) -> None:
-    card = (tokens / "space.json").read_bytes()
+    manifest = (tokens / "space.json").read_bytes()
     whole_folder(pooled, tokens)
-    (tokens / "space.json").write_bytes(card)
+    (tokens / "space.json").write_bytes(manifest)
 
 
 def index_without_a_fingerprint(pooled: Path, tokens: Path) -> None:
@@ -116,7 +116,9 @@ def refusal(root: Path, one: FeatureSpec, otherwise: str) -> str:
 
 
 @pytest.mark.parametrize("column", ["shard", "start", "length"])
-def test_an_index_with_impossible_places_is_no_traceback(tmp_path: Path, column: str) -> None:
+def test_an_index_with_impossible_positions_is_no_traceback(
+    tmp_path: Path, column: str
+) -> None:
     fill(tmp_path)
     for one in (POOLED, TOKENS):
         space = FeatureStore(tmp_path).space(one)
@@ -130,8 +132,10 @@ def test_an_index_with_impossible_places_is_no_traceback(tmp_path: Path, column:
 
 def test_a_card_may_say_more_than_this_version_knows(tmp_path: Path) -> None:
     fill(tmp_path)
-    card = tmp_path / POOLED.fingerprint / "space.json"
-    card.write_text(json.dumps({**json.loads(card.read_text()), "probe": {"largest": 0.1}}))
+    manifest = tmp_path / POOLED.fingerprint / "space.json"
+    manifest.write_text(
+        json.dumps({**json.loads(manifest.read_text()), "probe": {"largest": 0.1}})
+    )
     assert not FeatureStore(tmp_path).space(POOLED).missing(text_keys(TEXTS)).any()
     assert verify_cache(tmp_path) == []
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding import job
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.errors import CacheError
@@ -33,18 +32,13 @@ from tests.support.encoders import CountingEncoder, fake_vectors, spec
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(40)]
 
 
-@pytest.fixture(autouse=True)
-def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
-
-
 def opened(root: Path, layout: str = "tokens", dtype: str = "float16") -> Space:
     return FeatureStore(root).space(spec(layout, dtype=dtype), "fake")
 
 
 def fill(root: Path, layout: str = "tokens", texts: list[str] = TEXTS) -> CountingEncoder:
     encoder, space = CountingEncoder(), opened(root, layout)
-    encode(plan_encoding(texts, [space]), texts, [space], lambda: encoder)
+    encode(plan_encoding(texts, [space]), texts, [space], lambda: encoder, unit_texts=8)
     return encoder
 
 
@@ -64,7 +58,7 @@ def test_compact_joins_and_readers_survive(tmp_path: Path, layout: str) -> None:
     fill(tmp_path, layout)
     reader = opened(tmp_path, layout)
     done = compact(opened(tmp_path, layout))
-    assert (done.shards_before, done.shards_after, done.copies) == (5, 1, 0)
+    assert (done.shards_before, done.shards_after, done.repeats) == (5, 1, 0)
     assert len(shards(tmp_path)) == 1
     assert_holds(reader)
     assert_holds(opened(tmp_path, layout))
@@ -96,7 +90,7 @@ def test_texts_stored_twice_are_stored_once_afterwards(tmp_path: Path) -> None:
         (block,) = CountingEncoder().encode(some, [space.spec], lambda *_: None)
         space.commit(text_keys(some), block)
     done = compact(opened(tmp_path))
-    assert (done.shards_before, done.shards_after, done.copies) == (3, 1, 8)
+    assert (done.shards_before, done.shards_after, done.repeats) == (3, 1, 8)
     assert opened(tmp_path).index.texts == (16,)
     assert_holds(opened(tmp_path), TEXTS[:16])
 
@@ -204,8 +198,8 @@ def test_collect_removes_spaces_that_nobody_used_for_long(tmp_path: Path) -> Non
 
 def test_collect_leaves_a_space_that_was_used_since_the_plan(tmp_path: Path) -> None:
     fill(tmp_path)
-    card = opened(tmp_path).folder / "space.json"
-    os.utime(card, (0, 0))
+    manifest = opened(tmp_path).folder / "space.json"
+    os.utime(manifest, (0, 0))
     removals = plan_collection(tmp_path, None, datetime(2020, 1, 1, tzinfo=UTC))
     assert [removal.whole for removal in removals] == [True]
     opened(tmp_path).table(text_keys(TEXTS))
@@ -215,16 +209,16 @@ def test_collect_leaves_a_space_that_was_used_since_the_plan(tmp_path: Path) -> 
 
 def test_a_space_that_is_being_filled_is_in_use_at_every_commit(tmp_path: Path) -> None:
     space = opened(tmp_path)
-    card, ages = space.folder / "space.json", []
+    manifest, ages = space.folder / "space.json", []
 
     class Slow(CountingEncoder):
         def _block(self, texts: Sequence[str], spec: FeatureSpec) -> Block:
-            if card.exists():  # from the second window on
-                ages.append(time.time() - card.stat().st_mtime)
-                os.utime(card, (0, 0))
+            if manifest.exists():  # from the second unit on
+                ages.append(time.time() - manifest.stat().st_mtime)
+                os.utime(manifest, (0, 0))
             return super()._block(texts, spec)
 
-    encode(plan_encoding(TEXTS, [space]), TEXTS, [space], Slow)
+    encode(plan_encoding(TEXTS, [space]), TEXTS, [space], Slow, unit_texts=8)
     assert len(ages) == 4
     assert max(ages) < 60
 
@@ -247,11 +241,8 @@ def test_the_target_bounds_memory() -> None:
 
 
 @pytest.mark.parametrize("layout", ["pooled", "tokens"])
-def test_a_corpus_of_many_short_texts_is_joined_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
-) -> None:
+def test_a_corpus_of_many_short_texts_is_joined_too(tmp_path: Path, layout: str) -> None:
     """Arrow cuts pages by rows as well as by size; a shard must stay in one."""
-    monkeypatch.setattr(job, "UNIT_TEXTS", 2048)
     texts = [f"{i} " + "w " * (i % 60) for i in range(40_000)]
     space = FeatureStore(tmp_path).space(spec(layout, max_length=99), "fake")
     encode(plan_encoding(texts, [space]), texts, [space], CountingEncoder)
@@ -294,7 +285,7 @@ def test_writers_readers_and_compactions_side_by_side(tmp_path: Path) -> None:
 def test_a_listing_older_than_a_compaction_is_followed_by_another(tmp_path: Path) -> None:
     texts = [f"text number {i}" for i in range(40)]
     reader, writer = (FeatureStore(tmp_path).space(spec("tokens")) for _ in range(2))
-    encode(plan_encoding(texts, [writer]), texts, [writer], CountingEncoder)
+    encode(plan_encoding(texts, [writer]), texts, [writer], CountingEncoder, unit_texts=8)
     early = writer.shard_names()
     compact(writer)
     assert not early & writer.shard_names()
@@ -314,7 +305,6 @@ from features.encoding.serial import encode
 from features.encoding.plan import plan_encoding
 from features.store.store import FeatureStore
 from tests.support.encoders import CountingEncoder, spec
-from features.encoding import job
 
 role, root = sys.argv[1], Path(sys.argv[2])
 space = FeatureStore(root).space(spec("tokens"), "fake")
@@ -324,9 +314,8 @@ if role == "write":
             time.sleep(0.02)
             return super().encode(texts, specs, on_batch)
 
-    job.UNIT_TEXTS = 5
     texts = [f"text number {i} " + "word " * (i % 7) for i in range(600)]
-    encode(plan_encoding(texts, [space]), texts, [space], Slow)
+    encode(plan_encoding(texts, [space]), texts, [space], Slow, unit_texts=5)
 else:
     joined = 0
     while not (root / "stop").exists():

@@ -94,7 +94,7 @@ def assert_refused_and_mended(root: Path, of: Space, path: Path) -> None:
         compact(FeatureStore(root).space(of.spec))
     findings = verify_cache(root)
     assert (CORRUPT_SHARD, path.relative_to(root)) in {(f.kind, f.path) for f in findings}
-    assert [place.name for place in repair(root, findings)] == [path.name]
+    assert [position.name for position in repair(root, findings)] == [path.name]
     assert verify_cache(root) == []
     assert FeatureStore(root).space(of.spec).missing(text_keys(TEXTS)).all()
 
@@ -196,9 +196,9 @@ def test_rows_are_read_and_checked_without_the_vectors(tmp_path: Path, layout: s
     (path,) = space.folder.glob("*.parquet")
     sound, whole = path.read_bytes(), Shard(path).rows()
     noticed = 0
-    for place in range(len(sound)):
+    for position in range(len(sound)):
         data = bytearray(sound)
-        data[place] ^= 1 << place % 8
+        data[position] ^= 1 << position % 8
         path.write_bytes(data)
         try:
             of, rows = read_rows(path)
@@ -207,7 +207,7 @@ def test_rows_are_read_and_checked_without_the_vectors(tmp_path: Path, layout: s
             continue
         if of == space.spec:  # else the space refuses it
             for name in ("keys", "tokens", "lengths"):
-                assert np.array_equal(getattr(rows, name), getattr(whole, name)), place
+                assert np.array_equal(getattr(rows, name), getattr(whole, name)), position
     assert noticed > 1000
 
 

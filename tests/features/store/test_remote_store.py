@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,26 +20,26 @@ import pytest
 from features.encoding.plan import plan_encoding
 from features.errors import CacheError, CorruptShardError, RemoteError
 from features.storage import bucket, lease
-from features.storage.files import exclusive
 from features.storage.location import Location, parse_location
 from features.storage.mirror import mirror_folder
 from features.storage.remote import RemotePath
+from features.storage.storage import exclusive
 from features.store.compaction import compact
 from features.store.shards.shard import SUFFIX
 from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, Fault, repair, verify_cache
 from features.text import text_keys
 from features.vectors.block import Block
-from pipeline.cli.main import main
+from tests.support.cli import Command, Run
 from tests.support.encoders import fake_vectors, spec
 from tests.support.s3 import S3Server
-from tests.support.s3_driver import SPECS, TEXTS, WINDOW_TEXTS, fill
+from tests.support.s3_driver import SPECS, TEXTS, UNIT_TEXTS, fill
 from tests.support.transformers import save_bert
 
 CACHE = "s3://bucket/deep/cache"
 ROOT = parse_location(CACHE)
 REPOSITORY = Path(__file__).resolve().parents[3]
-SHARDS = len(SPECS) * len(TEXTS) // WINDOW_TEXTS
+SHARDS = len(SPECS) * len(TEXTS) // UNIT_TEXTS
 
 
 @pytest.fixture
@@ -180,14 +181,14 @@ def test_everything_else_that_verify_finds(full: S3Server) -> None:
     repair(ROOT, found)
     assert verify_cache(ROOT) == []
     seen = fill(CACHE).seen
-    assert len(seen) == WINDOW_TEXTS, "just what the deleted shard held"
+    assert len(seen) == UNIT_TEXTS, "just what the deleted shard held"
     assert_whole()
 
 
 def test_compact_and_a_reader_that_looked_before(full: S3Server) -> None:
     before = FeatureStore(CACHE).space(SPECS[1])
     done = compact(FeatureStore(CACHE).space(SPECS[1]))
-    assert (done.shards_before, done.shards_after) == (len(TEXTS) // WINDOW_TEXTS, 1)
+    assert (done.shards_before, done.shards_after) == (len(TEXTS) // UNIT_TEXTS, 1)
     another_machine()
     assert len(before.table(text_keys(TEXTS))) == len(TEXTS)
     assert verify_cache(ROOT) == []
@@ -197,7 +198,6 @@ def test_compact_and_a_reader_that_looked_before(full: S3Server) -> None:
 
 
 def test_only_one_tidies(full: S3Server) -> None:
-    assert isinstance(ROOT, RemotePath)
     with exclusive(ROOT), pytest.raises(CacheError, match="another process is tidying"):
         compact(FeatureStore(CACHE).space(SPECS[0]))
     compact(FeatureStore(CACHE).space(SPECS[0]))
@@ -211,9 +211,9 @@ def test_only_one_tidies(full: S3Server) -> None:
     assert not full.names("bucket/deep/cache/.maintenance")
 
 
-def test_a_holder_renews_its_mark(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.01)
-    with exclusive(ROOT):
+def test_a_holder_renews_its_mark(s3: S3Server) -> None:
+    assert isinstance(ROOT, RemotePath)
+    with lease.lease(ROOT, ".maintenance", renew_seconds=0.01):
         puts = lambda: [one for one in s3.requests if one.startswith("PUT")]  # noqa: E731
         deadline = time.monotonic() + 10
         while len(puts()) < 4 and time.monotonic() < deadline:
@@ -232,12 +232,12 @@ def test_copies_leave_some_of_the_disk_free(
 
 def test_use_is_noted(full: S3Server) -> None:
     space = FeatureStore(CACHE).space(SPECS[0])
-    card = f"bucket/deep/cache/{SPECS[0].fingerprint}/space.json"
-    before = full.objects[card]
-    full.changed[card] -= 30 * 24 * 3600
+    manifest = f"bucket/deep/cache/{SPECS[0].fingerprint}/space.json"
+    before = full.objects[manifest]
+    full.changed[manifest] -= 30 * 24 * 3600
     space.table(text_keys(TEXTS))
-    assert time.time() - full.changed[card] < 60
-    assert full.objects[card] == before
+    assert time.time() - full.changed[manifest] < 60
+    assert full.objects[manifest] == before
     full.requests.clear()
     space.table(text_keys(TEXTS))
     assert not [one for one in full.requests if one.startswith("PUT")]
@@ -331,50 +331,38 @@ def test_two_processes_side_by_side(s3: S3Server) -> None:
     assert verify_cache(ROOT) == []
 
 
-def test_the_commands(s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def run(*arguments: str) -> tuple[int, dict[str, object]]:
-        capsys.readouterr()
-        code = main([*arguments, "--cache", CACHE, "--json"])
-        return code, json.loads(capsys.readouterr().out)
+def test_the_commands(s3: S3Server, tmp_path: Path, command: Command) -> None:
+    def run(*arguments: object) -> dict[str, Any]:
+        return command(*arguments, "--cache", CACHE)
 
     texts = [f"the {'cat' if i % 2 else 'dog'} sat {i} times" for i in range(40)]
     rows = ["text,label", *(f"{text},{text.split()[1]}" for text in texts)]
     s3.put("bucket/data.csv", "\n".join(rows).encode())
     s3.put("bucket/half.csv", "\n".join(rows[:20]).encode())
-    encoder = (
-        "--encoder",
-        str(save_bert(tmp_path / "model")),
-        "--data",
-        "s3://bucket/data.csv",
-    )
-    code, trained = run("train", *encoder)
-    assert code == 0
+    encoder = ("--encoder", save_bert(tmp_path / "model"), "--data", "s3://bucket/data.csv")
+    trained = run("train", *encoder)
     config = json.loads((Path(str(trained["run"])) / "config.json").read_text())
     assert config["vectors"]["cache"] == CACHE
     assert config["data"]["data"] == "s3://bucket/data.csv"
-    assert run("predict", "--text", "the cat sat")[0] == 0
-    code, exported = run("export", *encoder, "--out", "vectors.npy")
-    assert (code, exported["encoded"], len(np.load("vectors.npy"))) == (0, 0, 40)
-    code, listed = run("cache")
-    assert (code, listed["cache"], len(listed["spaces"])) == (0, CACHE, 1)  # type: ignore[arg-type]
-    code, report = run("verify", *encoder, "--sample", "5")
-    assert (code, report["findings"], report["compared"]) == (0, [], 5)
-    assert run("compact")[0] == 0
-    code, collected = run("collect", "--data", "s3://bucket/half.csv", "--yes")
-    assert (code, collected["removed"]) == (0, True)
-    assert run("collect", "--older-than", "2999-01-01", "--yes")[0] == 0
+    run("predict", "--text", "the cat sat")
+    exported = run("export", *encoder, "--out", "vectors.npy")
+    assert (exported["encoded"], len(np.load("vectors.npy"))) == (0, 40)
+    listed = run("cache")
+    assert (listed["cache"], len(listed["spaces"])) == (CACHE, 1)
+    report = run("verify", *encoder, "--sample", "5")
+    assert (report["findings"], report["compared"]) == ([], 5)
+    run("compact")
+    assert run("collect", "--data", "s3://bucket/half.csv", "--yes")["removed"] is True
+    run("collect", "--older-than", "2999-01-01", "--yes")
     assert s3.names("bucket/deep/cache/") == []
     assert list(mirror_folder().rglob("*.parquet")) == []
 
 
-@pytest.mark.parametrize("command", ["features", "cache", "verify", "compact"])
-def test_what_goes_wrong_is_one_line(
-    s3: S3Server, capsys: pytest.CaptureFixture[str], command: str
-) -> None:
-    assert main([command, "--cache", "s3://nowhere/cache"]) == 2
-    (line,) = [one for one in capsys.readouterr().err.splitlines() if "plan:" not in one]
-    assert line.startswith("error: ")
-    assert "s3://nowhere" in line
+@pytest.mark.parametrize("name", ["features", "cache", "verify", "compact"])
+def test_what_goes_wrong_is_one_line(s3: S3Server, run: Run, name: str) -> None:
+    done = run(name, "--cache", "s3://nowhere/cache")
+    assert "s3://nowhere" in done.refusal
+    assert [line for line in done.err.splitlines() if "plan:" not in line] == [done.refusal]
     s3.fault = lambda method, target: 403
-    assert main([command, "--cache", CACHE]) == 2
-    assert "access denied; set AWS_ACCESS_KEY_ID" in capsys.readouterr().err
+    refused = run(name, "--cache", CACHE).refusal
+    assert "access denied; set AWS_ACCESS_KEY_ID" in refused

@@ -195,26 +195,22 @@ def test_keys_that_begin_alike_are_told_apart() -> None:
     assert index.keys[found[:3]].tolist() == alike[:3]
     joined = index.joined(Index.of([("s3", rows_of([alike[3], alike[0], asked[4]]))]))
     assert joined.keys.tolist() == sorted([*alike, b"\xff" * 16, asked[4]])
-    place = joined.find(np.array(asked[:5], "S16"))
-    assert joined.shard[place].tolist() == [0, 0, 1, 2, 2]
+    position = joined.find(np.array(asked[:5], "S16"))
+    assert joined.shard[position].tolist() == [0, 0, 1, 2, 2]
 
 
 @given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=8, unique=True), max_size=30))
 def test_a_growing_index_is_that_of_all_its_shards(shards: list[list[int]]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("features.store.index.MAX_RECENT", 6)
-        keys = [text_keys(map(str, numbers)).tolist() for numbers in shards]
-        growing = GrowingIndex(Index.empty())
-        for number, some in enumerate(keys):
-            growing.add([(f"s{number}", rows_of(some))])
-            known = {key for part in keys[: number + 1] for key in part}
-            asked = text_keys(map(str, range(42)))
-            assert growing.missing(asked).tolist() == [
-                key not in known for key in asked.tolist()
-            ]
-        assert growing.shards == tuple(f"s{number}" for number in range(len(shards)))
-        whole = Index.of([(f"s{number}", rows_of(some)) for number, some in enumerate(keys)])
-        assert growing.whole.to_bytes() == whole.to_bytes()
+    keys = [text_keys(map(str, numbers)).tolist() for numbers in shards]
+    growing = GrowingIndex(Index.empty(), max_recent=6)
+    for number, some in enumerate(keys):
+        growing.add([(f"s{number}", rows_of(some))])
+        known = {key for part in keys[: number + 1] for key in part}
+        asked = text_keys(map(str, range(42)))
+        assert growing.missing(asked).tolist() == [key not in known for key in asked.tolist()]
+    assert growing.shards == tuple(f"s{number}" for number in range(len(shards)))
+    whole = Index.of([(f"s{number}", rows_of(some)) for number, some in enumerate(keys)])
+    assert growing.whole.to_bytes() == whole.to_bytes()
 
 
 @pytest.mark.parametrize("failing", ["open", "fsync", "replace", "full"])

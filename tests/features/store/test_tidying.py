@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from features.encoding import job
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.errors import CacheError
-from features.storage.files import exclusive, temporary_folder
+from features.storage.files import temporary_folder
+from features.storage.storage import exclusive
 from features.store import collection, verification
 from features.store.collection import collect, plan_collection
 from features.store.compaction import compact
@@ -28,15 +28,10 @@ from features.store.space import Space
 from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, repair, verify_cache
 from features.text import text_keys
-from tests.support.caches import GONE, KEPT, LATER, fill, held, opened
+from tests.support.caches import GONE, KEPT, LATER, UNIT_TEXTS, fill, held, opened
 from tests.support.encoders import CountingEncoder, spec
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(autouse=True)
-def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "UNIT_TEXTS", 8)
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -119,7 +114,7 @@ def test_what_a_writer_left_that_tried_the_cache_is_swept(tmp_path: Path) -> Non
 def test_a_new_space_is_left_to_its_writer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the folder and the card a tidier may take it for an empty one."""
+    """Between the folder and the manifest a tidier may take it for an empty one."""
     fill(tmp_path, KEPT)
     space = FeatureStore(tmp_path).space(spec("pooled"), "fake")
     real, taken = os.replace, []
@@ -131,7 +126,7 @@ def test_a_new_space_is_left_to_its_writer(
         real(source, target)
 
     monkeypatch.setattr("features.storage.files.os.replace", replace)
-    encode(plan_encoding(KEPT, [space]), KEPT, [space], CountingEncoder)
+    encode(plan_encoding(KEPT, [space]), KEPT, [space], CountingEncoder, unit_texts=UNIT_TEXTS)
     assert taken == ["space.json", "space.json"]
     monkeypatch.undo()
     assert not space.missing(text_keys(KEPT)).any()

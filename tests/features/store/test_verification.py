@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoding import job
+from features.encoding.job import UNIT_TEXTS
 from features.encoding.plan import plan_encoding
 from features.encoding.recheck import compare_sample
 from features.encoding.serial import encode
 from features.errors import CacheError
-from features.storage.files import exclusive
+from features.storage.storage import exclusive
 from features.store.quarantine import QUARANTINE
 from features.store.shards.shard import digest
 from features.store.space import Space
@@ -30,12 +30,15 @@ SPECS = [*(spec(layout) for layout in LAYOUTS), spec("tokens", layers=(0,))]
 FAULTS_A_KIND = 14
 
 
-def fill(root: Path, specs: list[FeatureSpec] = SPECS) -> CountingEncoder:
-    """Encode what is missing, in windows of 8, with and without the third space."""
+def fill(
+    root: Path, specs: list[FeatureSpec] = SPECS, unit_texts: int = UNIT_TEXTS
+) -> CountingEncoder:
+    """Encode what is missing, with and without the third space."""
     encoder = CountingEncoder()
     for some in (specs[:2], specs[2:]):
         opened: list[Space] = [FeatureStore(root).space(one, "fake") for one in some]
-        encode(plan_encoding(TEXTS, opened), TEXTS, opened, lambda: encoder)
+        plan = plan_encoding(TEXTS, opened)
+        encode(plan, TEXTS, opened, lambda: encoder, unit_texts=unit_texts)
     return encoder
 
 
@@ -51,9 +54,7 @@ def assert_whole(root: Path) -> None:
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of three spaces with three shards each."""
     root = tmp_path_factory.mktemp("sound") / "cache"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "UNIT_TEXTS", 8)
-        fill(root)
+    fill(root, unit_texts=8)
     assert verify_cache(root) == []
     assert len(shards(root)) == 9
     return root

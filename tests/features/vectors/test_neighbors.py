@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features.vectors import neighbors
-from features.vectors.neighbors import close_pairs, nearest, unit
+from features.vectors.neighbors import PairSearch, close_pairs, nearest, unit
 
 
 def vectors(count: int, width: int = 24, seed: int = 0) -> np.ndarray:
@@ -33,13 +33,9 @@ def found(pairs: neighbors.ClosePairs) -> set[tuple[int, int]]:
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(2048, 4096), (7, 5), (16, 16), (5, 64)])
-def test_every_pair_is_found_whatever_the_blocks(
-    monkeypatch: pytest.MonkeyPatch, rows: int, columns: int
-) -> None:
-    monkeypatch.setattr(neighbors, "ROWS", rows)
-    monkeypatch.setattr(neighbors, "COLUMNS", columns)
+def test_every_pair_is_found_whatever_the_blocks(rows: int, columns: int) -> None:
     x = vectors(100)
-    pairs = close_pairs(x, 0.7, max_pairs=10**6)
+    pairs = close_pairs(x, 0.7, 10**6, PairSearch(rows, columns))
     assert found(pairs) == oracle(x, 0.7)
     assert pairs.recall == 1.0
     products = x @ x.T
@@ -49,34 +45,28 @@ def test_every_pair_is_found_whatever_the_blocks(
     assert difference < 1e-5
 
 
-def test_the_bfloat16_filter_loses_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bfloat16_filter_loses_no_pair() -> None:
     x = vectors(300, width=64)
     exact = close_pairs(x, 0.7, max_pairs=10**6)
-    monkeypatch.setattr(neighbors, "MIN_FILTERED", 0)
-    monkeypatch.setattr(neighbors, "cpu_bfloat16", lambda: True)
-    monkeypatch.setattr(neighbors, "ROWS", 64)
-    monkeypatch.setattr(neighbors, "COLUMNS", 96)
-    filtered = close_pairs(x, 0.7, max_pairs=10**6)
+    filtered = close_pairs(x, 0.7, 10**6, PairSearch(64, 96, filtered=True))
     assert found(filtered) == found(exact)
     difference = float(np.abs(filtered.nearest - exact.nearest).max())
     print("largest difference", difference)
     assert difference < neighbors.FILTER_MARGIN
 
 
-def test_of_too_many_pairs_the_closest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbors, "ROWS", 50)
-    x = vectors(200)
-    kept = close_pairs(x, 0.2, max_pairs=40)
-    everything = close_pairs(x, 0.2, max_pairs=10**6)
-    assert len(kept.first) < len(everything.first)
-    assert (0, 100) in found(kept)
+def test_of_too_many_pairs_the_closest_are_found() -> None:
+    x, search = vectors(200), PairSearch(rows=50)
+    closest = close_pairs(x, 0.2, 40, search)
+    everything = close_pairs(x, 0.2, 10**6, search)
+    assert len(closest.first) < len(everything.first)
+    assert (0, 100) in found(closest)
 
 
-def test_beyond_the_exact_size_the_recall_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_the_exact_size_the_recall_is_measured() -> None:
     x = vectors(3000)
     exact = close_pairs(x, 0.9, max_pairs=10**6)
-    monkeypatch.setattr(neighbors, "MAX_EXACT", 1000)
-    near = close_pairs(x, 0.9, max_pairs=10**6)
+    near = close_pairs(x, 0.9, 10**6, PairSearch(max_exact=1000))
     assert found(near) <= found(exact)
     share = len(found(near)) / len(found(exact))
     assert near.recall == pytest.approx(share, abs=0.1)

@@ -240,10 +240,10 @@ def test_near_neighbours_weigh_more() -> None:
 def test_knn_chooses_k_on_validation_and_keeps_it() -> None:
     problem = cluster_problem(texts=300, width=4, spread=4.0)
     trained = train_knn(problem, k=(1, 7, 30))
-    assert [record.learning_rate for record in trained.history] == [1, 7, 30]
+    assert [record.value for record in trained.history] == [1, 7, 30]
     best = max(trained.history, key=lambda r: (r.validation_accuracy, -r.validation_loss))
     assert trained.history[trained.best_epoch - 1] == best
-    assert trained.module.k == best.learning_rate == trained.state["neighbors"][0]
+    assert trained.module.k == best.value == trained.state["neighbors"][0]
     assert trained.parameters == 0
     predicted = trained.logits(problem.table, problem.validation).argmax(axis=1)
     right = float(np.mean(predicted == problem.labels[problem.validation]))
@@ -264,7 +264,7 @@ def test_a_training_text_is_not_its_own_neighbour() -> None:
 def test_more_neighbours_than_texts() -> None:
     problem = cluster_problem(texts=24)
     trained = train_knn(problem, k=(1, 5000))
-    assert [record.learning_rate for record in trained.history] == [1, 17]
+    assert [record.value for record in trained.history] == [1, 17]
     assert trained.logits(problem.table, problem.validation).shape == (6, 3)
 
 

@@ -89,7 +89,7 @@ def test_history_holds_one_record_a_value_and_the_best_is_kept() -> None:
     seen: list[EpochRecord] = []
     settings = LogisticSettings(c=(10.0, 1e-4, 0.1, 1e-2), patience=10)
     fitted = fit_logistic(settings, problem, seed=0, on_epoch=seen.append)
-    assert [record.learning_rate for record in fitted.history] == [1e-4, 1e-2, 0.1, 10.0]
+    assert [record.value for record in fitted.history] == [1e-4, 1e-2, 0.1, 10.0]
     assert tuple(seen) == fitted.history
     losses = [record.validation_loss for record in fitted.history]
     assert fitted.best_epoch == losses.index(min(losses)) + 1

@@ -55,12 +55,12 @@ def one_step(optimizer: str, gradient: float, **settings: object) -> list[float]
     """Where 1.0 stands after each of two steps with this gradient."""
     parameter = torch.nn.Parameter(torch.ones(1))
     made = make_optimizer(TrainingSettings(optimizer=optimizer, **settings), [parameter])
-    places = []
+    positions = []
     for _ in range(2):
         parameter.grad = torch.full((1,), gradient)
         made.step()
-        places.append(float(parameter.detach()))
-    return places
+        positions.append(float(parameter.detach()))
+    return positions
 
 
 @pytest.mark.parametrize("gradient", [3.0, 1e-4, 1e-6])

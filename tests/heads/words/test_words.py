@@ -106,7 +106,7 @@ def test_fit_and_refit() -> None:
     assert right.mean() > 0.8
     losses = [record.validation_loss for record in history]
     assert losses.index(min(losses)) + 1 == best
-    c = history[best - 1].learning_rate
+    c = history[best - 1].value
     again = refit_words(table, LABELS, TRAIN, CLASSES, c)
     assert np.array_equal(again.ids, model.ids)
     assert np.abs(again.weights - model.weights).max() < 0.1

@@ -55,8 +55,8 @@ def test_the_command_gives_findings_a_page_and_a_clean_corpus(
     clean = tmp_path / "clean.csv"
     result = command("audit", "--data", leaky, *common, "--write-clean", clean)
     findings = {finding["kind"]: finding for finding in result["findings"]}
-    for level, row in (("exact", 49), ("folded", 50), ("near", 51)):
-        finding = findings[f"{level}_copies_across_splits"]
+    for level, row in (("exact", 49), ("normalized", 50), ("near", 51)):
+        finding = findings[f"{level}_duplicates_across_splits"]
         assert finding["rows"] == [row]
         assert finding["count"] == 1
         assert finding["share"] == pytest.approx(1 / 12, abs=1e-6)
@@ -86,7 +86,7 @@ def test_examples_are_as_many_as_asked_for(
     assert all(
         len(f["examples"]) == f["count"]
         for f in found
-        if f["kind"].endswith("_copies_across_splits")
+        if f["kind"].endswith("_duplicates_across_splits")
     ), "all of them, where that many are asked for"
     assert main([str(each) for each in (*asked, 0)]) == 2
     assert "--examples must be at least 1; got 0" in capsys.readouterr().err
@@ -140,6 +140,9 @@ def test_remedies_act_and_say_so() -> None:
 
 def test_unknown_remedies_are_listed() -> None:
     assert check_remedies(None) == DEFAULT
+    former = "folded_copies_within_splits, near_copies_across_splits"  # of --json version 1
+    now = ("normalized_duplicates_within_splits", "near_duplicates_across_splits")
+    assert check_remedies(former) == now
     with pytest.raises(SettingError, match=r"'magic'.*giveaways"):
         check_remedies("non_answers,magic")
 
@@ -193,16 +196,16 @@ def test_near_copies_stay_on_one_side_by_default(
     command: Command, clustered: Path, common: list[object]
 ) -> None:
     result = command("train", "--data", clustered, *common)
-    assert result["copied"] == 0
-    assert result["test_without_copies"] == result["test"]
+    assert result["leaked"] == 0
+    assert result["test_without_leaked"] == result["test"]
     side = sides(result["run"])
     for first in range(1, 91, 3):
         assert len({side.get(first + n) for n in range(3)}) == 1
     assert any("30 clusters" in note for note in result["notes"])
     parted = command("train", "--data", clustered, *common, "--split", "random")
-    assert parted["copied"] > parted["test"]["texts"] // 2
-    rest = parted["test_without_copies"]
-    assert rest is None or rest["texts"] == parted["test"]["texts"] - parted["copied"]
+    assert parted["leaked"] > parted["test"]["texts"] // 2
+    rest = parted["test_without_leaked"]
+    assert rest is None or rest["texts"] == parted["test"]["texts"] - parted["leaked"]
 
 
 def test_a_group_column_is_kept_together(
@@ -238,9 +241,9 @@ def test_a_split_column_can_be_left_unread(
     command: Command, leaky: Path, common: list[object]
 ) -> None:
     kept = command("train", "--data", leaky, *common)
-    assert (kept["test"]["texts"], kept["copied"]) == (12, 3)
+    assert (kept["test"]["texts"], kept["leaked"]) == (12, 3)
     cut = command("train", "--data", leaky, *common, "--split-column", "none")
-    assert cut["copied"] == 0
+    assert cut["leaked"] == 0
 
 
 def test_predictions_and_errors_name_their_nearest_training_texts(
@@ -265,14 +268,14 @@ def test_predictions_and_errors_name_their_nearest_training_texts(
         assert all(each["row"] not in side for each in error["neighbors"])
 
 
-def result_with(copied: int, accuracy: float, rest: float) -> ExperimentResult:
+def result_with(leaked: int, accuracy: float, rest: float) -> ExperimentResult:
     whole = Score(accuracy, accuracy, (accuracy - 0.02, accuracy + 0.02), 1000)
-    others = Score(rest, rest, (rest - 0.02, rest + 0.02), 1000 - copied)
+    others = Score(rest, rest, (rest - 0.02, rest + 0.02), 1000 - leaked)
     return ExperimentResult(
         run=Path("runs/x"), head="logistic", layout="pooled", encoded=0, truncated=0,
         validation=whole, test=whole, baselines={}, epochs=1, best_epoch=1, parameters=10,
-        seconds={"encoding": 0.0, "training": 0.0}, notes=(), copied=copied,
-        test_without_copies=others, calibration=Calibration(1.0, 0.1, 0.05, 0.02, 15),
+        seconds={"encoding": 0.0, "training": 0.0}, notes=(), leaked=leaked,
+        test_without_leaked=others, calibration=Calibration(1.0, 0.1, 0.05, 0.02, 15),
     )  # fmt: skip
 
 

@@ -42,8 +42,8 @@ def test_copies_across_splits_count_once_and_at_their_strongest_level() -> None:
     texts = [*TEXTS, TEXTS[0], TEXTS[1].upper(), NEAR]
     found = evidence(texts, [*LABELS, "a", "b", "a"], [*SPLITS, "test", "test", "test"])
     kinds = by_kind(audit(found))
-    for level, row, source in (("exact", 40, 0), ("folded", 41, 1), ("near", 42, 2)):
-        finding = kinds[f"{level}_copies_across_splits"]
+    for level, row, source in (("exact", 40, 0), ("normalized", 41, 1), ("near", 42, 2)):
+        finding = kinds[f"{level}_duplicates_across_splits"]
         assert finding.positions == (row,)
         assert (finding.count, finding.share) == (1, pytest.approx(1 / 13))
         example = finding.examples[0]
@@ -60,16 +60,16 @@ def test_copies_within_a_side_are_no_leak() -> None:
     kinds = by_kind(audit(evidence(texts, [*LABELS, "b", "a", "b"], [*SPLITS, *["test"] * 3])))
     assert not [kind for kind in kinds if kind.endswith("across_splits")]
     rows = {
-        level: kinds[f"{level}_copies_within_splits"].positions
-        for level in ("exact", "folded", "near")
+        level: kinds[f"{level}_duplicates_within_splits"].positions
+        for level in ("exact", "normalized", "near")
     }
-    assert rows == {"exact": (40,), "folded": (41,), "near": (42,)}
+    assert rows == {"exact": (40,), "normalized": (41,), "near": (42,)}
 
 
 def test_without_a_split_column_all_copies_are_within() -> None:
     kinds = by_kind(audit(evidence([*TEXTS, TEXTS[0]], [*LABELS, "a"])))
-    assert kinds["exact_copies_within_splits"].positions == (40,)
-    assert "exact_copies_across_splits" not in kinds
+    assert kinds["exact_duplicates_within_splits"].positions == (40,)
+    assert "exact_duplicates_across_splits" not in kinds
 
 
 def test_leaked_names_the_rows_with_a_copy_in_training() -> None:

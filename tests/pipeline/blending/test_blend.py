@@ -49,9 +49,9 @@ def held_out(
 def test_the_blend_is_the_mean_at_the_temperature_of_validation() -> None:
     one, two = held_out(start=0), held_out(start=9)
     blended = blend([one, two], ["one", "two"])
-    (answers,) = blended.held_out.answers
+    (answers,) = blended.held_out.trainings
     for side in ("validation", "test"):
-        parts = [getattr(part.answers[0], side).probabilities for part in (one, two)]
+        parts = [getattr(part.trainings[0], side).probabilities for part in (one, two)]
         mean = np.mean(parts, axis=0)
         np.testing.assert_allclose(getattr(answers, side).plain, mean, atol=1e-6)
         powers = mean ** (1 / blended.temperatures[0])
@@ -100,9 +100,9 @@ def _with_unknown(part: HeldOutPredictions) -> HeldOutPredictions:
 
     answers = tuple(
         replace(each, validation=widened(each.validation), test=widened(each.test))
-        for each in part.answers
+        for each in part.trainings
     )
-    return replace(part, names=names, answers=answers)
+    return replace(part, names=names, trainings=answers)
 
 
 def test_seeds_are_blended_with_their_like_and_a_single_one_with_each() -> None:
@@ -110,13 +110,13 @@ def test_seeds_are_blended_with_their_like_and_a_single_one_with_each() -> None:
     blended = blend([three, one], ["three", "one"])
     assert blended.over_seeds is not None
     expected = []
-    for answers in three.answers:
-        mean = answers.test.probabilities + one.answers[0].test.probabilities
+    for answers in three.trainings:
+        mean = answers.test.probabilities + one.trainings[0].test.probabilities
         expected.append(float(np.mean(mean.argmax(axis=1) == answers.test.labels)))
     assert blended.over_seeds.accuracy.values == pytest.approx(expected)
     assert blended.seeds == 3
     # What predicts is the mean of the kept ones, of which the three's is its last seed.
-    kept = [three.answers[2].test.probabilities, one.answers[0].test.probabilities]
+    kept = [three.trainings[2].test.probabilities, one.trainings[0].test.probabilities]
     np.testing.assert_allclose(blended.held_out.test.plain, np.mean(kept, axis=0), atol=1e-6)
 
 
@@ -142,16 +142,16 @@ def test_folds_are_blended_one_by_one() -> None:
 
 def _fold(part: HeldOutPredictions, place: int) -> HeldOutPredictions:
     return replace(
-        part, learned=part.learned[place : place + 1], answers=(part.answers[place],)
+        part, learned=part.learned[place : place + 1], trainings=(part.trainings[place],)
     )
 
 
 def _moved(side: str) -> HeldOutPredictions:
     """A run with the same texts on one side and others on the other."""
-    (answers,) = held_out().answers
+    (answers,) = held_out().trainings
     rows = evaluation(side, range(91, 121), 0)
     moved = replace(answers, **{side: rows})  # type: ignore[arg-type]
-    return replace(held_out(), answers=(moved,))
+    return replace(held_out(), trainings=(moved,))
 
 
 @pytest.mark.parametrize(

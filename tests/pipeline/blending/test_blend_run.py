@@ -43,8 +43,8 @@ def test_a_blend_scores_predicts_and_is_exported(
         assert (part["validation"], part["test"]) == (run["validation"], run["test"])
     assert result["baselines"] == pooled["baselines"]
     validation = [part["validation"]["accuracy"] for part in result["parts"]]
-    assert result["best"] == int(np.argmax(validation))
-    gain = result["test"]["accuracy"] - result["parts"][result["best"]]["test"]["accuracy"]
+    assert result["best_part"] == int(np.argmax(validation))
+    gain = result["test"]["accuracy"] - result["parts"][result["best_part"]]["test"]["accuracy"]
     assert result["gain_test"]["mean"] == pytest.approx(gain)
     assert len(result["over_seeds"]["accuracy"]["values"]) == 2
 
@@ -55,7 +55,7 @@ def test_a_blend_scores_predicts_and_is_exported(
     kept = read_held_out(folder).folds[0].test
     assert kept.score().accuracy == result["test"]["accuracy"]
     table = pq.read_table(folder / PROBABILITIES)
-    documented = ["fold", "seed", "kept", "side", "row", "place", "label", "probabilities"]
+    documented = ["fold", "seed", "best", "side", "row", "position", "label", "probabilities"]
     assert table.column_names == documented
     assert json.loads(table.schema.metadata[b"manyheads"])["classes"] == ["bad", "good", "odd"]
     rows = pq.read_table(folder / "predictions.parquet").to_pylist()
@@ -155,7 +155,7 @@ def test_the_report_says_whether_the_blend_is_better(
     assert main(["blend", *parts]) == 0
     shown = capsys.readouterr().out
     assert f"1: logistic over pooled, run {parts[0]}" in shown
-    assert "the run that validates best:" in shown
+    assert "the run that is best on validation:" in shown
     assert re.search(r"test +[+-]\d+\.\d points of accuracy, 95 % interval", shown)
 
 
@@ -183,7 +183,7 @@ def test_a_damaged_run_is_not_blended(train: Command, refusal: Refusal) -> None:
     damages = (
         ("head.safetensors", b"short"),
         ("config.json", b"{}"),
-        ("metrics.json", b'{"baselines": [], "copied": 0, "notes": []}'),
+        ("metrics.json", b'{"baselines": [], "leaked": 0, "notes": []}'),
         ("metrics.json", b'{"baselines": {"majority": {"accuracy_interval": [1]}}}'),
         ("training.parquet", None),
         ("probabilities.parquet", b"PAR1"),

@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from features.errors import BadVectorError
-from pipeline.cli.main import main
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.encoding.certification import certify
+from tests.support.cli import Command, Run, write
 from tests.support.encoders import CountingEncoder
 from tests.support.transformers import save_bert
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-Run = Callable[..., tuple[int, Any, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, Any, str]:
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, json.loads(out) if "--json" in arguments else out, err
-
-    return call
 
 
 def data_file(path: Path, texts: list[str]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["text", "label"], *([text, "x"] for text in texts)])
-    return path
+    return write(path, [["text", "label"], *([text, "x"] for text in texts)])
 
 
 @pytest.fixture
@@ -52,109 +35,115 @@ def data(tmp_path: Path) -> Path:
     return data_file(tmp_path / "data.csv", [f"the cat sat {i} times" for i in range(30)])
 
 
-def test_verify_compares_with_the_encoder(run: Run, data: Path, encoder: Path) -> None:
+def test_verify_compares_with_the_encoder(
+    run: Run, command: Command, data: Path, encoder: Path
+) -> None:
     run("features", "--data", data, "--encoder", encoder)
     asked = ("verify", "--data", data, "--encoder", encoder, "--sample", 10, "--json")
-    code, report, _ = run(*asked)
-    assert (code, report["findings"], report["compared"]) == (0, [], 20)
+    report = run(*asked).json
+    assert (report["findings"], report["compared"]) == ([], 20)
     shutil.rmtree(encoder)
     save_bert(encoder, seed=1)
-    code, report, err = run(*asked)
-    assert code == 1
-    assert {found["kind"] for found in report["findings"]} == {"changed model"}
-    assert "other weights" in report["findings"][0]["detail"]
-    assert str(encoder) in report["findings"][0]["detail"]
-    assert "nothing to compare" in err
-    _, again, _ = run("features", "--data", data, "--encoder", encoder, "--json")
+    done = run(*asked)
+    (finding,) = {(each["kind"], each["detail"]) for each in done.report["findings"]}
+    assert (done.code, finding[0]) == (1, "changed model")
+    assert "other weights" in finding[1]
+    assert str(encoder) in finding[1]
+    assert "nothing to compare" in done.err
+    again = command("features", "--data", data, "--encoder", encoder)
     assert again["encoded"] == 30, "changed weights are a new space"
-    code, report, _ = run(*asked)
-    assert (code, report["compared"]) == (1, 20)
+    done = run(*asked)
+    assert (done.code, done.report["compared"]) == (1, 20)
 
 
-def test_verify_fix_and_encode_again(run: Run, data: Path, encoder: Path) -> None:
+def test_verify_fix_and_encode_again(
+    run: Run, command: Command, data: Path, encoder: Path
+) -> None:
     run("features", "--data", data, "--encoder", encoder)
     shard = next(Path("cache").glob("*/*.parquet"))
     content = bytearray(shard.read_bytes())
     content[100] ^= 1
     shard.write_bytes(content)
-    code, text, _ = run("verify")
-    assert code == 1
-    assert "corrupt shard" in text
-    assert "--fix moves it away" in text
-    code, report, _ = run("verify", "--fix", "--json")
-    assert (code, report["fixed"], len(report["moved"])) == (1, True, 1)
-    code, text, _ = run("verify")
-    assert code == 0
-    assert "nothing found" in text
-    _, again, _ = run("features", "--data", data, "--encoder", encoder, "--json")
+    done = run("verify")
+    assert done.code == 1
+    assert "corrupt shard" in done.out
+    assert "--fix moves it away" in done.out
+    done = run("verify", "--fix", "--json")
+    assert (done.code, done.report["fixed"], len(done.report["moved"])) == (1, True, 1)
+    done = run("verify")
+    assert done.code == 0
+    assert "nothing found" in done.out
+    again = command("features", "--data", data, "--encoder", encoder)
     assert again["encoded"] == 30
-    code, text, _ = run("cache")
-    assert "quarantine" in text
+    assert "quarantine" in run("cache").out
 
 
-def test_what_is_cut_off_is_counted(run: Run, encoder: Path, tmp_path: Path) -> None:
+def test_what_is_cut_off_is_counted(
+    run: Run, command: Command, encoder: Path, tmp_path: Path
+) -> None:
     texts = [f"rain {i}" for i in range(9)] + ["one two three four " * 40]
     data = data_file(tmp_path / "long.csv", texts)
-    _, report, _ = run("features", "--data", data, "--encoder", encoder, "--json")
+    report = command("features", "--data", data, "--encoder", encoder)
     assert report["truncated"] == 1
     assert 0.5 < report["tokens_cut_share"] < 1
-    _, text, _ = run("features", "--data", data, "--encoder", encoder)
+    text = run("features", "--data", data, "--encoder", encoder).out
     assert f"{report['tokens_cut_share']:.1%} of all tokens are cut off" in text
 
 
-def test_cache_compact_collect(run: Run, data: Path, encoder: Path, tmp_path: Path) -> None:
+def test_cache_compact_collect(
+    run: Run, command: Command, data: Path, encoder: Path, tmp_path: Path
+) -> None:
     more = data_file(tmp_path / "more.csv", [f"rain {i}" for i in range(10)])
     for file in (data, more):
         run("features", "--data", file, "--encoder", encoder)
-    _, listing, _ = run("cache", "--json")
+    listing = command("cache")
     assert {s["layout"] for s in listing["spaces"]} == {"pooled", "tokens"}
     assert {(s["texts"], s["shards"], s["model"]) for s in listing["spaces"]} == {
         (40, 2, str(encoder))
     }
-    _, text, _ = run("cache")
+    text = run("cache").out
     assert all(word in text for word in ("layers", "last use", "tokens", "2 spaces"))
-    _, done, _ = run("compact", "--json")
+    done = command("compact")
     assert {(s["shards_before"], s["shards_after"]) for s in done["spaces"]} == {(2, 1)}
-    _, plan, _ = run("collect", "--data", more, "--json")
+    plan = command("collect", "--data", more)
     assert [s["texts_removed"] for s in plan["spaces"]] == [30, 30]
-    _, text, _ = run("collect", "--data", more)
+    text = run("collect", "--data", more).out
     assert "would remove 30 of 40 texts" in text
     assert "--yes" in text
-    assert run("collect", "--data", data, more, "--json")[1]["spaces"] == []
-    _, listing, _ = run("cache", "--json")
+    assert command("collect", "--data", data, more)["spaces"] == []
+    listing = command("cache")
     assert {s["texts"] for s in listing["spaces"]} == {40}, "nothing goes without --yes"
-    _, done, _ = run("collect", "--data", more, "--yes", "--json")
+    done = command("collect", "--data", more, "--yes")
     assert done["removed"] is True
-    _, listing, _ = run("cache", "--json")
+    listing = command("cache")
     assert {s["texts"] for s in listing["spaces"]} == {10}
-    assert run("verify")[0] == 0
+    assert run("verify").code == 0
     run("collect", "--older-than", "2999-01-01", "--yes")
-    assert run("cache", "--json")[1]["spaces"] == []
+    assert command("cache")["spaces"] == []
 
 
-def test_export(run: Run, data: Path, encoder: Path) -> None:
-    common = ("--data", data, "--encoder", encoder, "--layout", "tokens", "--json")
-    _, first, _ = run("export", *common, "--out", "out.npy")
+def test_export(run: Run, command: Command, data: Path, encoder: Path) -> None:
+    common = ("--data", data, "--encoder", encoder, "--layout", "tokens")
+    first = command("export", *common, "--out", "out.npy")
     assert (first["encoded"], first["texts"]) == (30, 30)
     values, offsets = np.load("out.npy"), np.load("out.offsets.npy")
     assert values.shape == (offsets[-1], first["width"]) == (first["rows"], 16)
-    _, second, _ = run("export", *common, "--out", "out.parquet", "--format", "parquet")
+    second = command("export", *common, "--out", "out.parquet", "--format", "parquet")
     assert (second["encoded"], second["paths"]) == (0, ["out.parquet"])
-    code, out, err = run("export", "--data", data, "--out", "out.npz")
-    assert (code, out) == (2, "")
-    assert ".npy" in err
+    done = run("export", "--data", data, "--out", "out.npz")
+    assert done.out == ""
+    assert ".npy" in done.refusal
 
 
 def test_certify_measures_every_form_and_stores_nothing(
-    run: Run, encoder: Path, tmp_path: Path
+    run: Run, command: Command, encoder: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "labelled.csv"
     rows = [[f"the cat sat {i} times", "cats"] for i in range(20)]
     rows += [[f"nobody expected rain number {i}", "rain"] for i in range(20)]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["text", "label"], *rows])
+    write(path, [["text", "label"], *rows])
     common = ("--data", path, "--encoder", encoder, "--precision", "float32", "--certify")
-    _, report, _ = run("features", *common, "30", "--json")
+    report = command("features", *common, "30")
     assert report["texts"] == 30
     costs = {(cost["layout"], cost["dtype"]): cost for cost in report["costs"]}
     assert set(costs) == {
@@ -172,10 +161,10 @@ def test_certify_measures_every_form_and_stores_nothing(
         assert 0.5 < exact["accuracy"] <= 1
     assert costs["pooled", "int8"]["bytes_per_text"] == 16 + 8 + 4 + 16
     assert not Path("cache").exists()
-    _, text, _ = run("features", *common)
+    text = run("features", *common).out
     assert "smallest cosine" in text
-    code, _, err = run("features", *common, "1")
-    assert (code, err.count("\n")) == (2, 1)
+    done = run("features", *common, "1")
+    assert done.err == f"{done.refusal}\n"
 
 
 def test_certify_leaves_out_texts_without_sound_vectors(encoder: Path, tmp_path: Path) -> None:
@@ -193,15 +182,13 @@ def test_certify_leaves_out_texts_without_sound_vectors(encoder: Path, tmp_path:
 
 
 def test_rows_without_a_text_need_no_option_that_is_not_there(
-    run: Run, encoder: Path, tmp_path: Path
+    run: Run, command: Command, encoder: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "texts.csv"
     path.write_text('text\na cat\n""\nrain\n', encoding="utf-8")
     run("features", "--data", path, "--encoder", encoder, "--skip-empty", "--layout", "pooled")
-    code, report, _ = run("collect", "--data", path, "--json")
-    assert (code, report["spaces"]) == (0, [])
-    code, report, _ = run("verify", "--data", path, "--encoder", encoder, "--json")
-    assert (code, report["compared"]) == (0, 2)
+    assert command("collect", "--data", path)["spaces"] == []
+    assert command("verify", "--data", path, "--encoder", encoder)["compared"] == 2
 
 
 @pytest.mark.parametrize(
@@ -216,10 +203,9 @@ def test_rows_without_a_text_need_no_option_that_is_not_there(
     ],
 )
 def test_wrong_use_is_one_line(run: Run, arguments: tuple[str, ...], message: str) -> None:
-    code, out, err = run(*arguments)
-    assert (code, out) == (2, "")
-    assert err.count("\n") == 1
-    assert message in err
+    done = run(*arguments)
+    assert message in done.refusal
+    assert (done.out, done.err) == ("", f"{done.refusal}\n")
 
 
 def test_housekeeping_imports_no_torch(data: Path, encoder: Path, run: Run) -> None:

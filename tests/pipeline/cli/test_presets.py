@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from heads.presets import PRESETS
-from pipeline.cli.main import main
 from pipeline.config import ExperimentConfig
-from pipeline.reports.listing import heads_text
+from tests.support.cli import Output, Run
 
 CLASSES = ("joy", "fear", "anger", "shame", "guilt", "hope", "pride", "grief")
-Train = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def train(
-    tmp_path: Path, tiny_models: dict[str, Path], capsys: pytest.CaptureFixture[str]
-) -> Train:
+def train(tmp_path: Path, tiny_models: dict[str, Path], run: Run) -> Run:
     data = tmp_path / "data.csv"
     rows = [f"the {CLASSES[i % 8]} of day {i},{CLASSES[i % 8]}" for i in range(96)]
     data.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        common = ("--data", str(data), "--encoder", str(tiny_models["bert"]))
-        code = main(["train", *arguments, *common, "--split", "random", "--json"])
-        return code, *capsys.readouterr()
+    def call(*arguments: object) -> Output:
+        common = ("--data", data, "--encoder", tiny_models["bert"], "--split", "random")
+        return run("train", *arguments, *common, "--json")
 
     return call
 
 
-def config(out: str) -> dict[str, Any]:
-    return json.loads((Path(json.loads(out)["run"]) / "config.json").read_text())
+def config(done: Output) -> dict[str, Any]:
+    return json.loads((Path(done.json["run"]) / "config.json").read_text())
 
 
-def test_a_preset_is_recorded_with_what_was_set_on_top(train: Train) -> None:
-    code, out, err = train("--preset", "A1", "--set", "epochs=1", "filters=8")
-    assert code == 0, err
-    seen = config(out)
+def test_a_preset_is_recorded_with_what_was_set_on_top(train: Run) -> None:
+    seen = config(train("--preset", "A1", "--set", "epochs=1", "filters=8"))
     assert (seen["preset"], seen["head"], seen["settings"]) == (
         "A1",
         "cnn",
@@ -52,18 +44,14 @@ def test_a_preset_is_recorded_with_what_was_set_on_top(train: Train) -> None:
     assert (resolved["optimizer"], resolved["dense"]) == ("rmsprop", [270])
 
 
-def test_units_come_from_the_classes_of_the_data(train: Train) -> None:
-    code, out, err = train("--preset", "b4", "--head", "lstm", "--set", "epochs=1")
-    assert code == 0, err
-    seen = config(out)
+def test_units_come_from_the_classes_of_the_data(train: Run) -> None:
+    seen = config(train("--preset", "b4", "--head", "lstm", "--set", "epochs=1"))
     assert seen["preset"] == "B4"
     assert seen["resolved"]["settings"]["units"] == len(CLASSES) // 4
 
 
-def test_without_a_preset_nothing_changed(train: Train) -> None:
-    code, out, err = train()
-    assert code == 0, err
-    seen = config(out)
+def test_without_a_preset_nothing_changed(train: Run) -> None:
+    seen = config(train())
     assert (seen["preset"], seen["head"]) == (None, "logistic")
 
 
@@ -82,14 +70,10 @@ def test_without_a_preset_nothing_changed(train: Train) -> None:
         (("--head", "cnn", "--set", "pooling=flatten"), "set max_vectors as well"),
     ],
 )
-def test_what_is_wrong_is_one_line(
-    train: Train, arguments: tuple[str, ...], words: str
-) -> None:
-    code, out, err = train(*arguments)
-    assert (code, out) == (2, "")
-    last = err.strip().splitlines()[-1]
-    assert last.startswith("error: ")
-    assert words in last
+def test_what_is_wrong_is_one_line(train: Run, arguments: tuple[str, ...], words: str) -> None:
+    done = train(*arguments)
+    assert words in done.refusal
+    assert done.out == ""
 
 
 def test_every_preset_makes_a_valid_experiment() -> None:
@@ -97,10 +81,3 @@ def test_every_preset_makes_a_valid_experiment() -> None:
         experiment = ExperimentConfig(head=preset.head, preset=preset.name)
         assert experiment.overrides(8) == preset.overrides(8)
         assert experiment.to_dict()["preset"] == preset.name
-
-
-def test_what_heads_share_is_listed_once() -> None:
-    first_words = [line.split()[0] for line in heads_text().splitlines() if line]
-    assert (first_words.count("refit"), first_words.count("batch_size")) == (1, 1)
-    # Once for all, and once more where attention has a default of its own.
-    assert (first_words.count("epochs"), first_words.count("members")) == (2, 2)

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cli.commands.train import experiment_config
 from pipeline.cli.main import make_parser
+from pipeline.cli.options import from_arguments
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.evaluation import baselines
 from pipeline.evaluation.evaluation import Evaluation
@@ -80,7 +80,7 @@ def test_a_picture_or_baseline_that_fails_is_a_note(
     result = train("data.csv")
     assert set(result["baselines"]) == {"majority"}
     assert said == [
-        "note: confusion.png cannot be drawn (no such thing); the run is kept without it"
+        "note: confusion.png cannot be drawn (no such thing); the run is complete without it"
     ]
     assert (Path(result["run"]) / "curves.png").exists()
     assert not (Path(result["run"]) / "confusion.png").exists()
@@ -119,7 +119,9 @@ def test_words_that_do_better_are_said_with_a_command(
     assert "60.0%" in line
     command = line.partition("try: ")[2]
     assert all(word in command for word in words)
-    parsed = experiment_config(make_parser().parse_args(shlex.split(command)[1:]))
+    parsed = from_arguments(
+        ExperimentConfig, make_parser().parse_args(shlex.split(command)[1:])
+    )
     assert (parsed.data, parsed.folds) == (config.data, 3)
     assert words_do_better(*ask, answers(97), labels) == ()  # 3 texts: noise
     assert words_do_better(*ask, answers(100), 1 - labels) == ()

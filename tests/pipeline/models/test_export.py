@@ -24,7 +24,7 @@ from heads import onnx_export
 from heads.head import Head
 from heads.onnx_export import TOLERANCE, onnx_model
 from heads.problem import Problem
-from heads.registry import HEADS, HeadType, make_settings
+from heads.registry import HEADS, Functions, HeadType, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import gather
@@ -33,7 +33,7 @@ from pipeline.models.export import write_model
 from pipeline.models.model import read_model, read_run
 from pipeline.runs import json_format
 from pipeline.templating import escape_markdown
-from tests.support.cli import BAD, GOOD, QUICK, Run, write
+from tests.support.cli import BAD, GOOD, QUICK, Command, Run, write
 from tests.support.tables import cluster_problem, marker_problem
 
 NOT_EXPORTED: set[str] = set()
@@ -49,7 +49,7 @@ VARIANTS = [
 ]
 
 
-def train(name: str, problem: Problem, **settings: object) -> TrainedHead:
+def fitted(name: str, problem: Problem, **settings: object) -> TrainedHead:
     kind = HEADS[name]
     quick = {"epochs": 1} if issubclass(kind.settings, TrainingSettings) else {}
     table = FeatureTable(problem.table.values, problem.table.offsets, kind.layouts[0])
@@ -68,7 +68,7 @@ def train(name: str, problem: Problem, **settings: object) -> TrainedHead:
 def trained(name: str, **settings: object) -> tuple[TrainedHead, Problem]:
     pooled = HEADS[name].layouts[0] == POOLED
     problem = cluster_problem() if pooled else marker_problem()
-    return train(name, problem, **settings), problem
+    return fitted(name, problem, **settings), problem
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
@@ -129,7 +129,11 @@ def test_a_head_that_onnx_cannot_hold_is_refused_in_one_line(
 ) -> None:
     kind = HEADS["logistic"]
     stubborn = HeadType(
-        "stubborn", kind.settings, kind.layouts, ("", ""), Stubborn, kind.fit, kind.refit
+        "stubborn",
+        kind.settings,
+        kind.layouts,
+        ("", ""),
+        lambda: Functions(Stubborn, kind.fit, kind.refit),
     )
     monkeypatch.setitem(HEADS, "stubborn", stubborn)
     state = {"output.weight": np.ones((2, 3), "f"), "output.bias": np.ones(2, "f")}
@@ -213,8 +217,8 @@ def card_says_what_it_must(folder: Path, result: dict) -> None:  # type: ignore[
     assert test["metrics"][0]["value"] == round(result["test"]["accuracy"], 4)
     assert "1 of the 80 texts are longer than the 32 tokens" in card
     assert f"{result['tokens_cut_share']:.1%} of all tokens" in card
-    copied = f"{result['copied']} of {result['test']['texts']} test texts have a near-copy"
-    assert (copied if result["copied"] else "No test text has a near-copy") in card
+    leaked = f"{result['leaked']} of {result['test']['texts']} test texts have a near-duplicate"
+    assert (leaked if result["leaked"] else "No test text has a near-duplicate") in card
     assert "**Languages.** Not recorded" in card
     assert str(Path.cwd()) not in card
     rows = re.findall(
@@ -240,9 +244,8 @@ def the_code_of_the_card_predicts_the_same(
         assert found == pytest.approx(prediction["probabilities"], abs=1e-5)
 
 
-def test_the_card_tells_of_seeds_and_folds(run: Run, data: Path, encoder: Path) -> None:
-    common = ("train", "--data", data, "--encoder", encoder, "--json")
-    result = run(*common, "--seeds", "2", "--folds", "2").json
+def test_the_card_tells_of_seeds_and_folds(run: Run, train: Command) -> None:
+    result = train("logistic", "--seeds", 2, "--folds", 2)
     assert run("export-model", "--out", "m").code == 0
     card = Path("m/README.md").read_text(encoding="utf-8")
     mean = result["over_seeds"]["accuracy"]["mean"]
@@ -264,10 +267,8 @@ def test_a_head_that_reads_the_first_vectors_says_so(
     assert "warning: 1 of 2 texts have more than the 3 vectors" in told.err
 
 
-def test_a_temperature_is_kept_and_used(
-    run: Run, data: Path, encoder: Path, tmp_path: Path
-) -> None:
-    result = run("train", "--data", data, "--encoder", encoder, "--json").json
+def test_a_temperature_is_kept_and_used(train: Command, tmp_path: Path) -> None:
+    result = train("logistic")
     folder = Path(result["run"])
     model = read_run(folder)
     warm = replace(model, head=replace(model.head, temperature=2.5))
@@ -284,10 +285,10 @@ def test_a_temperature_is_kept_and_used(
 
 
 def test_what_cannot_be_exported_is_said_and_nothing_is_left(
-    run: Run, data: Path, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, train: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "no finished run" in refusal(run("export-model", "--out", "m"))
-    result = run("train", "--data", data, "--encoder", encoder, "--json").json
+    result = train("logistic")
     assert "no run 'other'" in refusal(run("export-model", "other", "--out", "m"))
     assert "no folder nowhere" in refusal(run("export-model", "--out", "nowhere/m"))
     Path("full").mkdir()
@@ -356,8 +357,8 @@ DAMAGES: list[tuple[dict[str, object], str]] = [
 ]
 
 
-def test_a_damaged_model_folder_is_noticed(run: Run, data: Path, encoder: Path) -> None:
-    run("train", "--data", data, "--encoder", encoder)
+def test_a_damaged_model_folder_is_noticed(run: Run, train: Command, encoder: Path) -> None:
+    train("logistic")
     assert run("export-model", "--out", "m").code == 0
     path = Path("m/model.json")
     whole = json.loads(path.read_text())
@@ -388,8 +389,8 @@ def test_predict_says_in_what_an_encoder_differs(tiny_models: dict[str, Path]) -
         check_encoder(prompted, spec, Path("r"))
 
 
-def test_predict_counts_truncated_texts(run: Run, data: Path, encoder: Path) -> None:
-    run("train", "--data", data, "--encoder", encoder)
+def test_predict_counts_truncated_texts(run: Run, train: Command) -> None:
+    train("logistic")
     out = run("predict", "--text", "and over " * 60, "--text", "rain", "--json")
     assert "1 of 2 texts are longer than the 32 tokens" in out.err
     assert out.json["truncated"] == 1

@@ -60,9 +60,9 @@ def test_a_collapse_comes_before_every_score() -> None:
 
 
 def test_other_seeds_that_collapsed_are_told() -> None:
-    some = replace(PLAIN, trials=(trial(0, False), trial(1, True), trial(2, True)))
+    some = replace(PLAIN, trainings=(trial(0, False), trial(1, True), trial(2, True)))
     assert result_text(some).startswith("2 of 3 trainings have collapsed")
-    none = replace(PLAIN, trials=(trial(0, False), trial(1, False)))
+    none = replace(PLAIN, trainings=(trial(0, False), trial(1, False)))
     assert "collapsed" not in result_text(none)
 
 

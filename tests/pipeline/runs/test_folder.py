@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from features.errors import CacheError, CorpusError
+from features.errors import CacheError, CorpusError, DivergedError
 from features.storage import files
 from heads import checkpoint
 from pipeline.models.blend_folder import file_digest
 from pipeline.runs import folder
-from pipeline.runs.folder import METRICS, find_run, new_run, run_name
+from pipeline.runs.folder import METRICS, check_runs, find_run, new_run, run_name
 from pipeline.runs.json_format import read_object, write_json
 from pipeline.runs.reader import read_held_out
 from pipeline.runs.training_texts import read_training
@@ -52,11 +52,11 @@ def test_equal_names_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_a_failed_run_says_why(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError), new_run(tmp_path, "one"):
-        raise CorpusError("row 3 is empty")
+    with pytest.raises(DivergedError), new_run(tmp_path, "one"):
+        raise DivergedError("the loss is NaN")
     failure = json.loads((tmp_path / "one-failed" / "failure.json").read_text())
-    assert failure == {"error": "CorpusError", "message": "row 3 is empty"}
-    with pytest.raises(CacheError, match=r"failed \(row 3 is empty\)"):
+    assert failure == {"error": "DivergedError", "message": "the loss is NaN"}
+    with pytest.raises(CacheError, match=r"failed \(the loss is NaN\)"):
         find_run("one-failed", tmp_path)
     with pytest.raises(ZeroDivisionError), new_run(tmp_path, "two"):
         1 / 0  # noqa: B018
@@ -64,6 +64,21 @@ def test_a_failed_run_says_why(tmp_path: Path) -> None:
         "Traceback"
         in json.loads((tmp_path / "two-failed" / "failure.json").read_text())["traceback"]
     )
+
+
+def test_input_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError), new_run(tmp_path, "one"):
+        raise CorpusError("row 3 is empty")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_runs_is_checked_and_not_made(tmp_path: Path) -> None:
+    check_runs(tmp_path / "new" / "runs")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "runs"):
+        with pytest.raises(CacheError, match=r"Not a directory.*choose another with --runs"):
+            check_runs(place)
 
 
 def test_a_disk_without_room_for_the_reason_hides_no_error(
@@ -74,8 +89,8 @@ def test_a_disk_without_room_for_the_reason_hides_no_error(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(folder, "write_json", full)
-    with pytest.raises(CorpusError, match="row 3 is empty"), new_run(tmp_path, "one"):
-        raise CorpusError("row 3 is empty")
+    with pytest.raises(DivergedError, match="NaN"), new_run(tmp_path, "one"):
+        raise DivergedError("the loss is NaN")
     assert not list(tmp_path.iterdir())
 
 

@@ -20,7 +20,7 @@ from pipeline.evaluation.result import VERSION, BlendResult, ExperimentResult
 from pipeline.models.blend_folder import BLEND_FORMAT
 from pipeline.models.model import MODEL_FORMAT
 from pipeline.runs import reader
-from pipeline.runs.formats import HistoryLine
+from pipeline.runs.formats import DESCRIPTION, HistoryLine
 from pipeline.runs.training_texts import read_training
 from pipeline.runs.writer import write_config, write_held_out, write_history, write_metrics
 
@@ -38,14 +38,26 @@ def test_old_runs_are_read_in_the_form_of_today() -> None:
     assert isinstance(single, ExperimentResult)
     assert single.advice == ()
     assert single.test.accuracy_interval == (0.0, 1.0)
-    assert single.trials[0].validation.texts == 4
+    assert single.trainings[0].validation.texts == 4
+    assert (single.trainings[0].best, single.leaked) == (True, 0)
     assert isinstance(blend, BlendResult)
     assert [part.head for part in blend.parts] == ["logistic", "cnn"]
+    assert blend.best_part == 0
     config = reader.read_config(OLD / "runs" / "logistic")
     assert config.resolved.encoder_commit == ""
     assert config.resolved.rows.train == 16
     assert BLEND_FORMAT.read(OLD / "runs" / "blend" / "blend.json").labels[0] == "fear"
     assert MODEL_FORMAT.read(OLD / "model" / "model.json").labels[0] == "fear"
+
+
+def test_version_2_of_metrics_is_read(run: Path) -> None:
+    """It differs from version 1 in the advice alone."""
+    values = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(
+        json.dumps({"version": 2, **values, "copied": 2, "advice": ["try it"]})
+    )
+    found = reader.read_metrics(run)
+    assert (found.leaked, found.advice, found.trainings[0].best) == (2, ("try it",), True)
 
 
 def test_what_is_written_is_read(run: Path) -> None:
@@ -74,6 +86,7 @@ def test_what_is_written_is_read(run: Path) -> None:
     assert reader.read_predictions(run) == predictions
     again = reader.read_held_out(run)
     assert again.names.classes == held_out.names.classes
+    assert again.test.rows.tolist() == held_out.test.rows.tolist()
     assert (again.test.probabilities == held_out.test.probabilities).all()
 
 
@@ -127,12 +140,12 @@ def change(path: Path, where: str, value: Any) -> None:
     ("name", "where", "value", "words"),
     [
         ("config.json", "version", 3, "is of format version 3, this program reads 1, 2"),
-        ("metrics.json", "version", 3, "is of format version 3"),
+        ("metrics.json", "version", 4, "is of format version 4"),
         ("metrics.json", "version", "2", "is of format version 2"),
         ("metrics.json", "next", 1, "unknown: next; a newer version may have written it"),
         ("metrics.json", "refit", ..., "it lacks refit"),
         ("metrics.json", "test.accuracy", "good", "test.accuracy: "),
-        ("metrics.json", "trials.0.seed", ..., "trials.0.seed: "),
+        ("metrics.json", "trials.0.seed", ..., "trainings.0.seed: "),
         ("metrics.json", "over_seeds", [], "over_seeds: "),
         ("config.json", "resolved.spec", ["a"], "resolved.spec: "),
         ("config.json", "resolved.rows", ..., "resolved.rows: "),
@@ -160,20 +173,32 @@ def column(name: str, values: Callable[[pa.Table], Any]) -> Callable[[pa.Table],
     return put
 
 
+def newer(table: pa.Table) -> pa.Table:
+    described = json.loads(table.schema.metadata[DESCRIPTION])
+    return table.replace_schema_metadata({DESCRIPTION: json.dumps({**described, "version": 3})})
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda table: table.drop_columns("kept"), "column kept"),
+        (lambda table: table.drop_columns("kept"), "column best"),
         (lambda table: table.replace_schema_metadata({}), "its description"),
+        (newer, "is of format version 3, this program reads 1, 2"),
         (
             lambda table: table.replace_schema_metadata({"manyheads": '{"classes": []}'}),
             "its description",
         ),
         (no_test, "a training without test texts"),
         (column("place", lambda table: [-1] * len(table)), "out of range"),
-        (column("place", lambda table: [None] * len(table)), "of the column place are empty"),
+        (
+            column("place", lambda table: [None] * len(table)),
+            "of the column position are empty",
+        ),
         (column("place", lambda table: ["x"] * len(table)), "is damaged"),
-        (column("kept", lambda table: [False] * len(table)), "no training is kept"),
+        (
+            column("kept", lambda table: [False] * len(table)),
+            "no training is marked as the best",
+        ),
         (column("fold", lambda table: [*range(len(table))]), "a training without"),
         (
             column("label", lambda table: pa.array(["?"] * len(table)).dictionary_encode()),

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from features.errors import CacheError, DivergedError
-from pipeline.cli.main import main
 from pipeline.training import resume, trainings
+from tests.support.cli import run_command
 
 QUICK = ("--head", "cnn", "--set", "epochs=2", "filters=4", "kernels=1,2", "batch_size=16")
 Run = Callable[..., dict[str, Any]]
@@ -33,9 +33,9 @@ def run(
 
     def start(*arguments: object, code: int = 0) -> dict[str, Any]:
         common = ("train", "--data", data, "--encoder", tiny_models["bert"], *QUICK)
-        capsys.readouterr()
-        assert main([str(each) for each in (*common, *arguments, "--json")]) == code
-        return json.loads(capsys.readouterr().out) if code == 0 else {}
+        done = run_command(capsys, *common, *arguments, "--json")
+        assert done.code == code, done.err
+        return done.json if code == 0 else {}
 
     return start
 
@@ -57,8 +57,8 @@ def seeds_trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def scores(result: dict[str, Any]) -> list[Any]:
-    kept = ("fold", "seed", "validation", "test", "temperature", "best_epoch", "kept")
-    return [{name: trial[name] for name in kept} for trial in result["trials"]]
+    kept = ("fold", "seed", "validation", "test", "temperature", "best_epoch", "best")
+    return [{name: trial[name] for name in kept} for trial in result["trainings"]]
 
 
 def test_the_same_command_goes_on_and_gives_the_same(
@@ -90,7 +90,7 @@ def test_it_says_what_it_took_up(
     said: list[str] = []
     monkeypatch.setattr(trainings, "print_note", said.append)
     run("--seeds", 3)
-    assert [line.endswith("kept from a run that did not finish") for line in said] == [
+    assert [line.endswith("from a run that did not finish") for line in said] == [
         True,
         True,
         False,
@@ -181,7 +181,7 @@ def test_a_training_that_another_experiment_removes_just_now_is_learned_again(
 def test_where_nothing_can_be_kept_training_goes_on(run: Run, seeds_trained: list[int]) -> None:
     UNFINISHED.parent.mkdir()
     UNFINISHED.write_text("a file in the way", encoding="utf-8")
-    assert len(run("--seeds", 2)["trials"]) == 2
+    assert len(run("--seeds", 2)["trainings"]) == 2
 
 
 @pytest.mark.parametrize("what", ["weights", "values"])
@@ -197,7 +197,7 @@ def test_a_full_disk_costs_neither_the_run_nor_its_room(
     monkeypatch.setattr(resume.checkpoint if what == "weights" else resume, "save", full)
     run("--seeds", 3, code=1)
     assert list(UNFINISHED.iterdir()) == []
-    assert len(run("--seeds", 2)["trials"]) == 2
+    assert len(run("--seeds", 2)["trainings"]) == 2
     assert seeds_trained == [0, 1, 2, 0, 1]
 
 

@@ -1,4 +1,4 @@
-"""Seeds and folds end to end: what is trained, what is kept, what is told."""
+"""Seeds and folds end to end: what is trained, what is best, what is told."""
 
 from __future__ import annotations
 
@@ -41,31 +41,35 @@ def predictions(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_seeds(command: Command, common: tuple[object, ...]) -> None:
     result = command(*common, *QUICK, "--seed", 3, "--seeds", 3)
-    trials = result["trials"]
-    assert [(trial["fold"], trial["seed"]) for trial in trials] == [(1, 3), (1, 4), (1, 5)]
-    accuracies = [trial["test"]["accuracy"] for trial in trials]
+    trainings = result["trainings"]
+    assert [(training["fold"], training["seed"]) for training in trainings] == [
+        (1, 3),
+        (1, 4),
+        (1, 5),
+    ]
+    accuracies = [training["test"]["accuracy"] for training in trainings]
     assert result["over_seeds"]["accuracy"]["values"] == accuracies
     assert result["over_seeds"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
     assert result["over_seeds"]["accuracy"]["deviation"] == pytest.approx(
         np.std(accuracies, ddof=1)
     )
     assert (result["over_folds"], result["folds"], result["seeds"]) == (None, 0, 3)
-    (kept,) = (trial for trial in trials if trial["kept"])
-    assert kept["validation"]["accuracy"] == max(
-        trial["validation"]["accuracy"] for trial in trials
+    (best,) = (training for training in trainings if training["best"])
+    assert best["validation"]["accuracy"] == max(
+        training["validation"]["accuracy"] for training in trainings
     )
-    assert (result["test"], result["validation"]) == (kept["test"], kept["validation"])
+    assert (result["test"], result["validation"]) == (best["test"], best["validation"])
     # The folder holds the head of the seed that it names, as a run of that seed alone does.
     run = Path(result["run"])
-    assert json.loads((run / "config.json").read_text())["resolved"]["seed"] == kept["seed"]
-    alone = command(*common, *QUICK, "--seed", kept["seed"])
+    assert json.loads((run / "config.json").read_text())["resolved"]["seed"] == best["seed"]
+    alone = command(*common, *QUICK, "--seed", best["seed"])
     weights = [Path(each["run"], "head.safetensors").read_bytes() for each in (result, alone)]
     assert weights[0] == weights[1]
     assert alone["test"] == result["test"]
-    assert (alone["over_seeds"], len(alone["trials"])) == (None, 1)
+    assert (alone["over_seeds"], len(alone["trainings"])) == (None, 1)
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     assert Counter(record["seed"] for record in history) == {3: 2, 4: 2, 5: 2}
-    others = {f"fold-1-seed-{seed}" for seed in (3, 4, 5)} - {f"fold-1-seed-{kept['seed']}"}
+    others = {f"fold-1-seed-{seed}" for seed in (3, 4, 5)} - {f"fold-1-seed-{best['seed']}"}
     assert {path.name for path in run.iterdir() if path.is_dir()} == others
 
 
@@ -76,15 +80,19 @@ def test_folds_test_every_text_once(command: Command, common: tuple[object, ...]
     right = np.array([row["label"] == row["predicted"] for row in rows])
     assert result["test"]["accuracy"] == pytest.approx(right.mean())
     assert result["test"]["texts"] == 60
-    assert len(result["trials"]) == 6
+    assert len(result["trainings"]) == 6
     for fold in (1, 2, 3):
         own = [row for row in rows if row["fold"] == fold]
-        kept = [trial for trial in result["trials"] if trial["fold"] == fold and trial["kept"]]
-        assert len(kept) == 1
+        best = [
+            training
+            for training in result["trainings"]
+            if training["fold"] == fold and training["best"]
+        ]
+        assert len(best) == 1
         share = np.mean([row["label"] == row["predicted"] for row in own])
-        assert kept[0]["test"]["accuracy"] == pytest.approx(share)
+        assert best[0]["test"]["accuracy"] == pytest.approx(share)
     values = [
-        np.mean([t["test"]["accuracy"] for t in result["trials"] if t["fold"] == fold])
+        np.mean([t["test"]["accuracy"] for t in result["trainings"] if t["fold"] == fold])
         for fold in (1, 2, 3)
     ]
     assert result["over_folds"]["accuracy"]["values"] == pytest.approx(values)
@@ -125,7 +133,7 @@ def test_folds_keep_groups_and_near_copies_together(
             if "lazy dog" in cells["text"]:
                 folds.setdefault("lazy dog", set()).add(row["fold"])
     assert all(len(own) == 1 for own in folds.values()), folds
-    assert result["copied"] == 0
+    assert result["leaked"] == 0
     assert any("4 folds" in note for note in result["notes"])
 
 
@@ -165,7 +173,10 @@ def test_a_class_that_one_fold_lacks_scores_as_an_error(
         row for row in predictions(result) if row["label"] == "rare" and row["side"] == "test"
     )
     assert row["predicted"] != "rare"
-    scores = [trial["test"]["accuracy"] * trial["test"]["texts"] for trial in result["trials"]]
+    scores = [
+        training["test"]["accuracy"] * training["test"]["texts"]
+        for training in result["trainings"]
+    ]
     assert sum(scores) / 61 == pytest.approx(result["test"]["accuracy"])
 
 
@@ -179,7 +190,7 @@ def test_a_weight_of_a_class_that_one_fold_lacks(
     assert "class_weights names 'rarer'" in line
     assert "'rare'" in line.partition("they are")[2] or "rare" in line.partition("they are")[2]
     assert not Path("cache").exists()
-    assert len(command(*folds, "class_weights=rare=3,odd=2")["trials"]) == 3
+    assert len(command(*folds, "class_weights=rare=3,odd=2")["trainings"]) == 3
 
 
 def test_validation_labels_that_training_lacks(
@@ -261,7 +272,7 @@ def test_a_head_that_learned_nothing_is_said_to_have_collapsed(
     assert result["collapse"]["predicted_share"] == 1.0
     assert result["collapse"]["label"] == "good"
     assert result["collapse"]["label_share"] == pytest.approx(0.6, abs=0.1)
-    assert [trial["collapsed"] for trial in result["trials"]] == [True, True]
+    assert [training["collapsed"] for training in result["trainings"]] == [True, True]
     assert main([str(each) for each in held_down]) == 0
     assert capsys.readouterr().out.startswith("The head has collapsed: it predicts 'good'")
     assert command(*common)["collapse"] is None
@@ -330,6 +341,9 @@ def test_the_head_learns_from_validation_texts_once_they_have_chosen_it(
     once = command(*common, *knn, "refit=false")
     assert (again["refit"], once["refit"]) == (True, False)
     assert again["validation"] == once["validation"], "that of the head that they chose"
+    scalars = EventAccumulator(once["run"]).Reload().Tags()["scalars"]
+    assert "value_of_k" in scalars
+    assert "learning_rate" not in scalars, "k is none"
     split = json.loads(Path(once["run"], "config.json").read_text())["resolved"]["rows"]
     for result, learned in (
         (again, split["train"] + split["validation"]),

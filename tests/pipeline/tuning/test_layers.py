@@ -24,8 +24,9 @@ from features.vectors.table import POOLED
 from heads.evaluation.metrics import accuracy_interval, mean_interval
 from pipeline.cli.main import main
 from pipeline.config import DataConfig, VectorConfig
+from pipeline.tuning.config import LayersConfig
 from pipeline.tuning.layer_scores import advice, compare, score_table
-from pipeline.tuning.layers import LayersConfig, LayersResult, draw_rows, run_layers
+from pipeline.tuning.layers import LayersResult, draw_rows, run_layers
 
 QUICK = {"epochs": 3, "learning_rate": 0.02, "filters": 8, "batch_size": 16}
 
@@ -94,7 +95,7 @@ def ask(tiny_models: dict[str, Path], tmp_path: Path, encoder: LayeredEncoder) -
                 encoder=str(tiny_models["bert"]), cache=tmp_path / "cache", layers=layers
             ),
             settings=QUICK,
-            **{"seeds": 1, **changes},  # type: ignore[arg-type]
+            **{"seeds": 1, "plot": None, **changes},  # type: ignore[arg-type]
         )
         return run_layers(config, load)
 

@@ -19,9 +19,10 @@ from heads.problem import Problem
 from heads.registry import make_settings
 from heads.trained import fit
 from pipeline import command_line
-from pipeline.cli.commands import lr_range
-from pipeline.cli.commands.train import experiment_config
 from pipeline.cli.main import make_parser
+from pipeline.cli.options import from_arguments
+from pipeline.config import ExperimentConfig
+from pipeline.tuning.config import LrRangeConfig
 from tests.support.cli import Run
 from tests.support.tables import marker_problem
 
@@ -195,11 +196,11 @@ def test_the_command_has_every_option_that_was_given(tmp_path: Path) -> None:
     switches = ["--skip-empty", "--trust-remote-code", "--set", "units=4"]
     for arguments in ([*options, *switches], []):
         parsed = make_parser().parse_args(["lr-range", *arguments])
-        training = lr_range.training_config(parsed)
+        training = from_arguments(LrRangeConfig, parsed).training
         words = shlex.split(command_line.command(training, 0.03))
-        again = experiment_config(make_parser().parse_args(words[1:]))
+        again = from_arguments(ExperimentConfig, make_parser().parse_args(words[1:]))
         settings = {**training.settings, "learning_rate": "0.03"}
-        assert again == replace(training, settings=settings)
+        assert again.to_dict() == replace(training, settings=settings).to_dict()
     assert words == ["manyheads", "train", "--head", "cnn", "--set", "learning_rate=0.03"]
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from features.corpus.source import Source, parse_source
-from features.errors import SettingError
+from features.corpus.source import Source
+from pipeline.cache.config import CollectConfig
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
 from pipeline.config import DataConfig, VectorConfig
@@ -20,23 +19,8 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads collect``."""
     options.add_options(parser, VectorConfig, only=("cache",))
-    parser.add_argument(
-        "--data",
-        type=parse_source,
-        nargs="+",
-        action="extend",
-        metavar="FILE",
-        help="all data sets that are still needed; texts in none of them go",
-    )
+    options.add_options(parser, CollectConfig)
     options.add_options(parser, DataConfig, only=("text_column",))
-    parser.add_argument(
-        "--older-than",
-        metavar="DATE",
-        help="such as 2026-01-31: spaces last used before that day go whole",
-    )
-    parser.add_argument(
-        "--yes", action="store_true", help="do it; without it only what would go is shown"
-    )
 
 
 def run(parsed: argparse.Namespace) -> Answer:
@@ -46,17 +30,13 @@ def run(parsed: argparse.Namespace) -> Answer:
     from pipeline.cache.maintenance import Collected
 
     cache = existing_cache(parsed.cache)
-    if not parsed.data and not parsed.older_than:
-        raise SettingError(
-            "collect needs to know what may go: give --data FILE... (all data sets that are "
-            "still needed), --older-than DATE, or both"
-        )
-    keep = _keys(parsed.data, parsed.text_column) if parsed.data else None
-    older_than = _day(parsed.older_than) if parsed.older_than else None
+    config = options.from_arguments(CollectConfig, parsed)
+    keep = _keys(config.data, parsed.text_column) if config.data else None
+    older_than = config.day
     removals = plan_collection(cache, keep, older_than)
-    if parsed.yes:
+    if config.yes:
         collect(cache, removals, keep)
-    return answer(Collected(cache, removals, parsed.yes))
+    return answer(Collected(cache, removals, config.yes))
 
 
 def _keys(paths: Sequence[Source], text_column: str) -> np.ndarray:
@@ -67,12 +47,3 @@ def _keys(paths: Sequence[Source], text_column: str) -> np.ndarray:
 
     parts = [text_keys(CorpusTexts(path, text_column, skip_empty=True)) for path in paths]
     return np.unique(np.concatenate(parts))
-
-
-def _day(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        raise SettingError(
-            f"--older-than takes a day such as 2026-01-31; got {text!r}"
-        ) from None

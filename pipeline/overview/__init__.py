@@ -1,0 +1,1 @@
+"""What runs there are, and what one of them is: for people who look for one."""
