@@ -50,14 +50,14 @@ class Predictor:
 
     Attributes:
         opened: the heads.
-        encoders: the encoder of each head.
+        encoders: the encoder of each head; None of one that reads words alone.
         cache: the feature store; new texts are added to it.
         memory: GB that the vectors of one call may take; None: half of what is available.
         load_encoder: gives an encoder when texts are missing from the store.
     """
 
     opened: OpenedModel
-    encoders: tuple[EncoderModel, ...]
+    encoders: tuple[EncoderModel | None, ...]
     cache: Location
     memory: float | None
     load_encoder: Callable[[EncoderModel], Encoder]
@@ -137,7 +137,11 @@ class Predictor:
 
     def _vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
         """The vectors of texts that a part takes, and pooled ones where that costs nothing."""
-        spec, model = self.opened.parts[index].spec, self.encoders[index]
+        part = self.opened.parts[index]
+        spec, model = part.spec, self.encoders[index]
+        if model is None:  # the neighbours of a text are found by vectors all the same
+            model = _find_recorded(part.encoder_name(), False)
+            check_encoder(model, spec, self.opened.folder)
         # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
         alone = spec.layout == SENTENCES and not explained
         return ensure_vectors(
@@ -188,15 +192,18 @@ class _LoadedOnce:
 
 def _find_encoders(
     opened: OpenedModel, given: Sequence[str], trust_remote_code: bool
-) -> list[EncoderModel]:
+) -> list[EncoderModel | None]:
     """The encoder of each part: one of those given that fits, else where it was.
 
     Raises:
         EncoderError: there is none, none fits, or one that was given fits no part.
     """
     found = {name: find_model(name, trust_remote_code) for name in given}
-    models: list[EncoderModel] = []
+    models: list[EncoderModel | None] = []
     for part, folder in zip(opened.parts, opened.folders, strict=True):
+        if not (part.reads_vectors or given):
+            models.append(None)
+            continue
         fitting = [name for name in given if not differing(found[name], part.spec)]
         recorded = not given or (opened.temperature is not None and not part.moved)
         name = (fitting or ([part.encoder_name()] if recorded else given))[0]

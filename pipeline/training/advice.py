@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from features.tables import join_layout, parse_layout
 from features.vectors.table import POOLED
+from features.words.table import WORDS
 from heads.evaluation.metrics import answers_differ
 from pipeline.command_line import words_of
 from pipeline.config import ExperimentConfig
@@ -48,25 +50,33 @@ def words_do_better(
     if right.sum() <= test.right.sum() or not answers_differ(right, test.right):
         return ()
     command = _command(config, layout, texts)
-    remedy = f"; try: {command}" if command else ", such as those of another --encoder."
+    if WORDS in layout.split(","):
+        remedy = f"Vectors that tell more may help; try: {command}"
+        if not command:
+            remedy = "Vectors that tell more may help, such as those of another --encoder."
+    else:
+        remedy = f"The head can read them too; try: {command}"
     return (
         f"Words alone do better: TF-IDF + logistic labels {right.mean():.1%} of the test texts "
         f"rightly, this head {test.right.mean():.1%}, a difference beyond noise (exact McNemar "
-        f"test, 5 %). Vectors that tell more may help{remedy}",
+        f"test, 5 %). {remedy}",
     )
 
 
 def _command(config: ExperimentConfig, layout: str, texts: Sequence[str]) -> str:
-    """Return the same training with one thing changed: the head, or else the encoder; "" where
-    the encoder is the one that would be named.
+    """Return the same training with one thing changed: words beside the vectors, or else the
+    head, or else the encoder; "" where the encoder is the one that would be named.
 
-    A head over token vectors costs least. It does not help where the encoder may not know the
-    language.
+    Words cost least, then a head over token vectors. That does not help where the encoder may
+    not know the language.
     """
     words = ["manyheads", "train"]
     foreign = _foreign(texts)
     knows = not foreign or config.vectors.encoder == MULTILINGUAL
-    if layout == POOLED and knows:
+    own, reads_words = parse_layout(layout)
+    if not reads_words:
+        changed = replace(config, layout=join_layout(own, True))
+    elif own == POOLED and knows:
         changed = replace(config, head=SEQUENCE_HEAD, preset=None, layout=None, settings={})
     else:
         larger = MULTILINGUAL if foreign else LARGER
