@@ -207,7 +207,7 @@ def compare(name: str, problem: Problem, epochs: int = EPOCHS) -> Result:
     theirs = PlainLoop(PLAIN[name](settings, width, problem.classes), settings, problem)
     passes = iter(range(1, epochs + 1))
     own, plain = in_turn(epochs, lambda: ours.learn(next(passes)), theirs.epoch)
-    logits = compute_logits(ours.kept, problem.table, problem.validation)
+    logits = compute_logits(ours.averaged, problem.table, problem.validation)
     right = logits.argmax(axis=1) == problem.labels[problem.validation]
     lengths = problem.table.lengths[problem.train]
     precision = "bfloat16" if use_bfloat16(settings.precision) else "float32"

@@ -19,8 +19,9 @@ from features.errors import ArrayError, SettingError
 from features.tables import Features, FeatureTables, as_tables
 from features.vectors.table import POOLED, TOKENS, FeatureTable
 from features.words.table import WordTable
+from heads.device import AUTO
 from heads.evaluation.calibration import fit_temperature
-from heads.registry import check_layout, head_type, make_settings
+from heads.registry import check_layout, device_of, head_type, make_settings
 from heads.trained import fit, refit
 
 NESTED = "settings__"
@@ -49,6 +50,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             with the setting ``refit=False`` it is not.
         random_state: seed of the validation texts and of everything random in training. The
             default makes fits repeatable; None takes another seed every time.
+        device: what to learn and predict on: ``auto`` (a GPU if torch finds one), ``cpu``,
+            ``cuda``, ``cuda:N`` or ``mps``. ``logistic`` and ``knn`` stay on the processor.
 
     Attributes:
         classes_: (C,) the labels, sorted.
@@ -63,27 +66,32 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings: Mapping[str, object] | None = None,
         validation_fraction: float = 0.15,
         random_state: int | np.random.RandomState | None = 0,
+        device: str = AUTO,
     ) -> None:
         self.head = head
         self.settings = settings
         self.validation_fraction = validation_fraction
         self.random_state = random_state
+        self.device = device
 
     def fit(self, X: Vectors, y: Any) -> HeadClassifier:
         """Train the head on the vectors of N texts and their (N,) labels.
 
         Raises:
-            SettingError: there is no such head or setting, or the head takes another layout.
+            SettingError: there is no such head, setting or device, or the head takes another
+                layout.
             ArrayError, ValueError: the vectors or labels are not usable, or there are fewer
                 than two classes.
             BadVectorError: a vector of a sequence is not finite.
             DivergedError: the loss became NaN or infinite.
+            DeviceMemoryError: the memory of a GPU does not suffice.
         """
         if not isinstance(self.settings, Mapping | None):
             raise SettingError(
                 f"settings takes a dict of settings by name; got {self.settings!r}"
             )
         settings = make_settings(self.head, self.settings or {})
+        device = device_of(self.head, self.device)
         if not 0 < self.validation_fraction < 1:
             raise SettingError(
                 "validation_fraction must lie between 0 and 1, both left out; got "
@@ -104,10 +112,11 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed = int(random.integers(2**31))
         names = tuple(map(str, self.classes_))
         ids = labels.astype(np.int64)
-        chosen = fit(self.head, settings, table, ids, train, validation, names, seed)
-        temperature = fit_temperature(ids[validation], chosen.logits(table, validation))
+        sides = train, validation, names
+        chosen = fit(self.head, settings, table, ids, *sides, seed, device=device)
+        temperature = fit_temperature(ids[validation], chosen.logits(table, validation, device))
         every = np.arange(len(table))
-        trained = refit(chosen, table, ids, every, seed) if settings.refit else chosen
+        trained = refit(chosen, table, ids, every, seed, device) if settings.refit else chosen
         self.trained_ = replace(trained, temperature=temperature)
         self._named = isinstance(X, TABLES)
         return self
@@ -128,7 +137,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         table, _ = self._read(X)
-        return self.trained_.predict_proba(table, np.arange(len(table)))
+        device = device_of(self.trained_.head, self.device)
+        return self.trained_.predict_proba(table, np.arange(len(table)), device)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's arguments; if ``deep``, also every given setting."""

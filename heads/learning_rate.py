@@ -20,7 +20,7 @@ from heads.head import SequenceHead
 from heads.problem import Problem
 from heads.registry import head_type
 from heads.settings import HeadSettings, TrainingSettings
-from heads.training.trainer import Trainer, initial_head, seeded
+from heads.training.trainer import Trainer, initial_head, seeded, training_on
 
 LOWEST = 1e-5
 """First step size by default."""
@@ -108,13 +108,14 @@ def range_test(
     check_range(head, lowest, highest, steps)
     settings = cast(TrainingSettings, settings).model_copy(update={"averaging": 0.0})
     build = cast(Callable[[Any, int, int], SequenceHead], head_type(head).build)
-    trainer = RangeTrainer(
-        initial_head(build, settings, problem, seed), settings, problem, seed
-    )
-    if steps is None:
-        steps = min(max(trainer.steps // settings.epochs, MIN_STEPS), MAX_STEPS)
-    trainer.rates = np.geomspace(lowest, highest, steps)
-    losses, averages, diverged = _run(trainer)
+    with training_on(problem.device, settings.precision):
+        trainer = RangeTrainer(
+            initial_head(build, settings, problem, seed), settings, problem, seed
+        )
+        if steps is None:
+            steps = min(max(trainer.steps // settings.epochs, MIN_STEPS), MAX_STEPS)
+        trainer.rates = np.geomspace(lowest, highest, steps)
+        losses, averages, diverged = _run(trainer)
     if diverged and len(losses) < MIN_SHOWN // 2:
         raise SettingError(
             f"the loss diverged after {len(losses)} steps, too few to judge by: start lower "
@@ -151,7 +152,7 @@ def _run(trainer: RangeTrainer) -> tuple[list[float], list[float], bool]:
     smoothed: list[float] = []
     total = weight = 0.0
     for epoch in count(1):
-        with seeded(trainer.seed, epoch):
+        with seeded(trainer.seed, epoch, trainer.device):
             trainer.head.train()
             for batch in trainer.parts(epoch):
                 try:

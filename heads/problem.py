@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from features.vectors.table import FeatureTable
+from heads.device import CPU
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,7 @@ class Problem:
         validation: (m,) int64 validation rows of the table.
         classes: C, the number of classes.
         names: the C labels, for class weights by label; may be empty.
+        device: what to learn on, as ``heads.device.find_device`` gives it.
     """
 
     table: FeatureTable
@@ -32,6 +34,7 @@ class Problem:
     validation: np.ndarray
     classes: int
     names: tuple[str, ...] = ()
+    device: str = CPU
 
 
 @dataclass(frozen=True)

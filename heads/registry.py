@@ -28,7 +28,8 @@ from heads.architectures.settings import (
     MeanMaxSettings,
     MlpSettings,
 )
-from heads.settings import HeadSettings
+from heads.device import AUTO, CPU, find_device
+from heads.settings import HeadSettings, TrainingSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -258,6 +259,23 @@ def head_type(name: str) -> HeadType:
             f"no head is called {name!r}{meant(name, HEADS)}; choose one of: {listed(HEADS)}"
         )
     return HEADS[name]
+
+
+def device_of(head: str, name: str) -> str:
+    """Return the torch device that a head works on: the processor if it takes no steps.
+
+    Args:
+        head: name of the head.
+        name: what was asked for, such as ``auto``; see :func:`heads.device.find_device`.
+
+    Raises:
+        SettingError: there is no such head, or this machine does not have the device.
+    """
+    takes_steps = issubclass(head_type(head).settings, TrainingSettings)
+    if name == AUTO and not takes_steps:
+        return CPU
+    found = find_device(name)
+    return found if takes_steps else CPU
 
 
 def check_layout(name: str, layout: str) -> None:

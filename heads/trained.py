@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from features.errors import SettingError
 from features.tables import Features, FeatureTables, as_tables
 from features.vectors.table import FeatureTable
 from features.words.table import WORDS
+from heads.device import CPU
 from heads.evaluation.calibration import softmax
 from heads.head import Head
 from heads.problem import EpochRecord, OnEpoch, Problem
@@ -78,25 +80,29 @@ class TrainedHead:
         head.load_state_dict(state, assign=True)
         return head.eval()
 
-    def logits(self, table: Features | FeatureTables, rows: np.ndarray) -> np.ndarray:
+    def logits(
+        self, table: Features | FeatureTables, rows: np.ndarray, device: str = CPU
+    ) -> np.ndarray:
         """Return (n, C) float32 logits of some texts.
 
         Args:
             table: vectors of N texts, their words, or both, as the layout says.
             rows: (n,) int64 rows of the table.
+            device: what to compute on, as :func:`heads.registry.device_of` gives it.
 
         Raises:
             SettingError: the table has another layout or width than in training.
+            DeviceMemoryError: the memory of a GPU does not suffice.
         """
         tables = self._read(as_tables(table))
         if len(rows) == 0:
             return np.zeros((0, len(self.classes)), dtype=np.float32)
         if self.words is None or tables.words is None:
-            return compute_logits(self.module, _vectors(tables), rows)
+            return self._vector_logits(_vectors(tables), rows, device)
         words = self.words.logits(tables.words, rows)
         if tables.vectors is None:
             return words
-        vectors = compute_logits(self.module, tables.vectors, rows)
+        vectors = self._vector_logits(tables.vectors, rows, device)
         return mix_logits(vectors, words, self.words.share)
 
     def _read(self, tables: FeatureTables) -> FeatureTables:
@@ -112,9 +118,18 @@ class TrainedHead:
             )
         return FeatureTables(read)
 
-    def predict_proba(self, table: Features | FeatureTables, rows: np.ndarray) -> np.ndarray:
-        """Return (n, C) float32 probabilities: the softmax of the logits / ``temperature``."""
-        return softmax(self.logits(table, rows), self.temperature)
+    def _vector_logits(self, table: FeatureTable, rows: np.ndarray, device: str) -> np.ndarray:
+        module = self.module if device == CPU else copy.deepcopy(self.module).to(device)
+        return compute_logits(module, table, rows, device)
+
+    def predict_proba(
+        self, table: Features | FeatureTables, rows: np.ndarray, device: str = CPU
+    ) -> np.ndarray:
+        """Return (n, C) float32 probabilities: the softmax of the logits / ``temperature``.
+
+        Arguments and errors are those of :meth:`logits`.
+        """
+        return softmax(self.logits(table, rows, device), self.temperature)
 
 
 def fit(
@@ -127,6 +142,7 @@ def fit(
     classes: tuple[str, ...],
     seed: int,
     on_epoch: OnEpoch | None = None,
+    device: str = CPU,
 ) -> TrainedHead:
     """Train a head.
 
@@ -144,6 +160,8 @@ def fit(
         classes: the C labels, in the order of their ids.
         seed: seed of everything random.
         on_epoch: called with every record of the history.
+        device: what to learn on, as :func:`heads.registry.device_of` gives it. What is learned
+            is returned in the memory of the processor.
 
     Returns:
         The head with the weights of the best record.
@@ -153,42 +171,37 @@ def fit(
             unknown label.
         BadVectorError: a training vector is not finite.
         DivergedError: the loss became NaN or infinite.
+        DeviceMemoryError: the memory of a GPU does not suffice.
     """
     tables = as_tables(table)
     check_layout(head, tables.layout)
-    vectors = words = None
-    if tables.vectors is not None:
-        problem = Problem(tables.vectors, labels, train, validation, len(classes), classes)
-        fitted = head_type(head).fit(settings, problem, seed, on_epoch)
-        vectors = TrainedHead(
-            head=head,
-            settings=settings,
-            classes=classes,
-            layout=tables.vectors.layout,
-            width=tables.width,
-            state=fitted.state,
-            history=fitted.history,
-            best_epoch=fitted.best_epoch,
-        )
-    if tables.words is not None:
-        sides = train, validation, len(classes)
-        report = on_epoch if vectors is None else None
-        model, history, best = fit_words(tables.words, labels, *sides, report)
-        words = TrainedHead(
-            head=head,
-            settings=settings,
-            classes=classes,
-            layout=WORDS,
-            width=0,
-            state={},
-            history=history,
-            best_epoch=best,
-            words=model,
-            word_c=history[best - 1].value,
-        )
-    if vectors is None or words is None:
-        return vectors or words  # type: ignore[return-value]  # tables hold one at least
-    return _join(vectors, words, tables, labels, validation)
+    sides = train, validation
+    empty = TrainedHead(head, settings, classes, WORDS, 0, {}, (), 0)
+    if tables.vectors is None:
+        return _with_words(empty, tables, labels, *sides, on_epoch)
+    problem = Problem(tables.vectors, labels, *sides, len(classes), classes, device)
+    fitted = head_type(head).fit(settings, problem, seed, on_epoch)
+    vectors = replace(empty, layout=tables.vectors.layout, width=tables.width, **vars(fitted))
+    if tables.words is None:
+        return vectors
+    words = _with_words(empty, tables, labels, *sides)
+    return _join(vectors, words, tables, labels, validation, device)
+
+
+def _with_words(
+    empty: TrainedHead,
+    tables: FeatureTables,
+    labels: np.ndarray,
+    train: np.ndarray,
+    validation: np.ndarray,
+    on_epoch: OnEpoch | None = None,
+) -> TrainedHead:
+    """Return the head that reads words alone."""
+    assert tables.words is not None
+    sides = train, validation, len(empty.classes)
+    words, history, best = fit_words(tables.words, labels, *sides, on_epoch)
+    c = history[best - 1].value
+    return replace(empty, history=history, best_epoch=best, words=words, word_c=c)
 
 
 def _join(
@@ -197,12 +210,13 @@ def _join(
     tables: FeatureTables,
     labels: np.ndarray,
     validation: np.ndarray,
+    device: str,
 ) -> TrainedHead:
     """Return the head that reads both, or one of them if that validates as well."""
     assert words.words is not None
     share = choose_share(
         labels[validation],
-        vectors.logits(tables, validation),
+        vectors.logits(tables, validation, device),
         words.logits(tables, validation),
     )
     if share in (0.0, 1.0):
@@ -221,6 +235,7 @@ def refit(
     labels: np.ndarray,
     rows: np.ndarray,
     seed: int,
+    device: str = CPU,
 ) -> TrainedHead:
     """Train the same head again, on training and validation texts together.
 
@@ -232,10 +247,10 @@ def refit(
         trained: what ``fit`` returned.
         table, labels: as for ``fit``.
         rows: (n,) int64 rows to learn from, usually training and validation rows.
-        seed: as for ``fit``.
+        seed, device: as for ``fit``.
 
     Raises:
-        BadVectorError, DivergedError: like ``fit``.
+        BadVectorError, DivergedError, DeviceMemoryError: like ``fit``.
     """
     tables, classes = as_tables(table), len(trained.classes)
     words = trained.words
@@ -244,7 +259,7 @@ def refit(
         words = replace(again, share=words.share)
     if trained.layout == WORDS or tables.vectors is None:
         return replace(trained, words=words)
-    problem = Problem(tables.vectors, labels, rows, rows[:0], classes, trained.classes)
+    problem = Problem(tables.vectors, labels, rows, rows[:0], classes, trained.classes, device)
     best = trained.history[trained.best_epoch - 1]
     state = head_type(trained.head).refit(trained.settings, problem, seed, best)
     return replace(trained, state=state, words=words)

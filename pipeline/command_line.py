@@ -34,6 +34,8 @@ def command(training: ExperimentConfig, rate: float) -> str:
         words += ["--layout", training.layout]
     if training.seed != ExperimentConfig.seed:
         words += ["--seed", str(training.seed)]
+    if training.device != ExperimentConfig.device:
+        words += ["--device", training.device]
     settings = {**training.settings, "learning_rate": f"{rate:.2g}"}
     words += ["--set", *(f"{name}={value}" for name, value in settings.items())]
     return shlex.join(words)

@@ -1,4 +1,4 @@
-"""Progress on stderr: a moving bar on a terminal, a plain line now and then elsewhere."""
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Progress:
 
     Args:
         what: the noun of the line, such as ``encoding``.
-        total: units of work in all; of none nothing is shown.
-        unit: their name in the plural, such as ``texts``.
+        total: units of work; nothing is shown if it is 0.
+        unit: name of the units in the plural, such as ``texts``.
         stream: where to write; None takes stderr.
-        interval: seconds between two lines or drawings; None takes the usual ones.
+        interval: seconds between two lines or drawings; None for the defaults.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class Progress:
         stream = stream or sys.stderr
         if not total or stream is None:
             return
-        # Imported only where there is work to count: a command that finds all cached is quick.
+        # Imported only if there is work to count: a command with everything cached stays quick.
         import shutil
         import threading
 
         from tqdm import tqdm
 
         class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
-            monitor_interval = 0  # no thread beside the work: each count looks at the clock
+            monitor_interval = 0  # no extra thread: each count looks at the clock
 
         Bar.set_lock(threading.RLock())  # tqdm's own takes a semaphore of the system
         terminal = stream.isatty()
@@ -77,17 +77,17 @@ class Progress:
         if self._bar is not None:
             self._bar.leave = kind is None and self._bar.n > 0
             if self._bar.leave:
-                self._bar.delay = 0  # the last line is written however short the work was
+                self._bar.delay = 0  # write the last line even if the work was short
             self._bar.close()
 
     def advance(self, count: int) -> None:
-        """Count more units as done and redraw where it is time to."""
+        """Count more units as done, and redraw when it is time."""
         if self._bar is not None:
             self._bar.update(count)
 
 
 class _TerminalStream:
-    """The stream that tqdm draws on. That it is closed or full is no reason to end the work."""
+    """The stream that tqdm draws on. The work goes on if it is closed or full."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -100,7 +100,7 @@ class _TerminalStream:
 
 
 class _LineStream(_TerminalStream):
-    """The same where nothing can be drawn over: each drawing is a line."""
+    """The same for a stream that is no terminal: each drawing becomes a line."""
 
     def write(self, text: str) -> None:
         if line := text.strip():
@@ -108,7 +108,7 @@ class _LineStream(_TerminalStream):
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people.
+    """Return seconds for people.
 
     >>> duration(3.21), duration(75), duration(7300)
     ('3.2 s', '1 min 15 s', '2 h 1 min')

@@ -2,11 +2,13 @@
 
 Real positions are moved to the front in reading order, or in reverse for the backward
 direction. So padding comes last and does not influence a causal LSTM. Packed sequences do the
-same, but here every step is one dense product. In bfloat16, and without training, torch's
-kernel is used.
+same, but here every step is one dense product. In bfloat16, without training, and on a GPU,
+torch's kernel is used.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 
@@ -47,6 +49,8 @@ class Layer(torch.nn.Module):
             backwards: (B, T) int64 indices from :func:`heads.layers.masking.reversal`.
         """
         lstms = [each for each in self.directions if isinstance(each, torch.nn.LSTM)]
+        if x.device.type != "cpu" and not (self.training and self.recurrent_dropout):
+            return by_torch(lstms, x, backwards)
         low = torch.is_autocast_enabled(x.device.type)
         if self.training and (self.recurrent_dropout or not low):
             return list(unroll(lstms, x, backwards, self._dropout_mask(x)))
@@ -63,3 +67,22 @@ class Layer(torch.nn.Module):
         size = len(self.directions), len(x), self.units
         dropout_mask = torch.rand(size, device=x.device) >= self.recurrent_dropout
         return dropout_mask.float() / (1 - self.recurrent_dropout)
+
+
+def by_torch(
+    lstms: Sequence[torch.nn.LSTM], x: torch.Tensor, backwards: torch.Tensor
+) -> list[torch.Tensor]:
+    """Return the states of one LSTM per direction from torch's own kernel, as ``unroll`` does.
+
+    On a GPU that is cuDNN. It runs in float32 (TF32, where the training lets products be
+    rounded): autocast would choose float16 for it, in which small gradients become zero.
+
+    Args:
+        lstms: one per direction.
+        x: (B, T, D).
+        backwards: (B, T) int64, as for :func:`heads.layers.lstm_steps.unroll`.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        x = x.float()
+        inputs = [x, gather(x, backwards)] if len(lstms) == 2 else [x]
+        return [lstm(each)[0] for lstm, each in zip(lstms, inputs, strict=True)]

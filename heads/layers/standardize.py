@@ -53,7 +53,10 @@ class Standardize(torch.nn.Module):
         Args:
             max_vectors: maximum number of vectors used per text, the first ones; 0: all.
         """
-        center, deviation = statistics(table, rows, max_vectors)
+        self.set(*statistics(table, rows, max_vectors))
+
+    def set(self, center: np.ndarray, deviation: np.ndarray) -> None:
+        """Set both buffers from (D,) mean and standard deviation."""
         self.center.copy_(torch.from_numpy(center))
         self.scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, MIN_DEVIATION)))
 

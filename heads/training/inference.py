@@ -6,35 +6,43 @@ import numpy as np
 import torch
 
 from features.vectors.table import FeatureTable
+from heads.device import CPU, computing
 from heads.head import Head
-from heads.training.batches import batches
+from heads.training.device_vectors import device_batches
 
 # Texts a batch; without gradients more fit into the cache.
 BATCH_SIZE = 256
 
 
 @torch.inference_mode()
-def compute_logits(head: Head, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
+def compute_logits(
+    head: Head, table: FeatureTable, rows: np.ndarray, device: str = CPU
+) -> np.ndarray:
     """Return logits in float32 precision, dropout off, the head left in evaluation mode.
 
     Args:
         head: C classes, for vectors as wide as the table's.
         table: vectors of N texts.
         rows: (n,) int64 rows of the table.
+        device: where the head is; the vectors are moved there.
 
     Returns:
         (n, C) float32, in the order of ``rows``.
+
+    Raises:
+        DeviceMemoryError: the memory of a GPU does not suffice.
     """
     head.eval()
-    parts: list[np.ndarray] = []
+    parts: list[torch.Tensor] = []
     places: list[np.ndarray] = []
     max_vectors, min_vectors = head.max_vectors, head.min_vectors
-    for positions, batch in batches(
-        table, rows, BATCH_SIZE, max_vectors=max_vectors, min_vectors=min_vectors
-    ):
-        parts.append(head(batch.x, batch.mask).float().numpy())
-        places.append(positions)
-    logits = np.concatenate(parts)
+    with computing(device):
+        for positions, batch in device_batches(
+            table, rows, BATCH_SIZE, device, None, max_vectors, min_vectors
+        ):
+            parts.append(head(batch.x, batch.mask).float())
+            places.append(positions)
+        logits = torch.cat(parts).cpu().numpy()
     ordered = np.empty_like(logits)
     ordered[np.concatenate(places)] = logits
     return ordered

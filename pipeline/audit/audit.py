@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from features.corpus.corpus import Corpus, read_corpus
+from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
@@ -28,6 +28,7 @@ from pipeline.audit.rows import row_findings
 from pipeline.audit.texts import text_findings
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.console import one_line
+from pipeline.corpora import read_data
 from pipeline.encoding.vectors import ensure_vectors
 from pipeline.progress import duration
 
@@ -130,7 +131,8 @@ def run_audit(
     """
     if examples < 1:
         raise SettingError(f"--examples must be at least 1; got {examples}")
-    corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
+    corpus = read_data(data)
+    data = data.as_read(corpus)
     sides = None if corpus.splits is None else official_sides(corpus.splits, corpus.rows)[0]
     encoded = ensure_vectors(corpus.texts, vectors, (POOLED,), load=load)
     start = time.perf_counter()
@@ -144,6 +146,7 @@ def run_audit(
         max_length=encoded.space(POOLED).spec.limit,
         examples=examples,
         columns=data.columns,
+        foreign=encoded.foreign,
     )
     return AuditResult(evidence, audit(evidence), time.perf_counter() - start)
 

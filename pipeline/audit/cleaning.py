@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.corpus.corpus import Columns
+from features.corpus.columns import Columns
 from features.corpus.source import Source
 from features.duplicates.duplicates import leaked
 from features.errors import SettingError

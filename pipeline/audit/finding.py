@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from features.corpus.corpus import Columns, Corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import Duplicates
+from features.languages import ForeignTexts
 from pipeline.audit.config import EXAMPLES
 
 
@@ -29,6 +31,7 @@ class Evidence:
         max_length: tokens of a text that the encoder sees.
         examples: most examples to keep of each finding.
         columns: names that the columns of the corpus have in its file.
+        foreign: a language that many of the texts are in and the encoder does not read.
     """
 
     corpus: Corpus
@@ -39,6 +42,7 @@ class Evidence:
     max_length: int
     examples: int = EXAMPLES
     columns: Columns = field(default_factory=Columns)
+    foreign: ForeignTexts | None = None
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from features.languages import ForeignTexts
 from heads.evaluation.calibration import BINS, error_by_chance, reliability
 from heads.evaluation.metrics import differ
 from pipeline.evaluation.breakdown import ClassScore, Collapse, Parts
@@ -128,6 +129,7 @@ class ExperimentResult(Scores):
         by_truncation: whole and truncated test texts; None if there are none of one kind.
         collapse: the class that is predicted for almost every text; None if there is none.
         advice: lines to print before any score, with what to try.
+        foreign: a language that many of the texts are in and the encoder does not read.
     """
 
     layout: str
@@ -145,6 +147,7 @@ class ExperimentResult(Scores):
     by_truncation: Parts | None = None
     collapse: Collapse | None = None
     advice: tuple[str, ...] = ()
+    foreign: ForeignTexts | None = None
 
     @property
     def leakage_matters(self) -> bool:

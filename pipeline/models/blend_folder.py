@@ -1,10 +1,10 @@
-"""A blend on disk: copies of the runs that it is made of, beside the number it adds.
+"""A blend on disk: copies of its runs, and the temperature of their mean.
 
     blend.json   labels in the order of the columns, temperature, digests of the heads
-    parts/1 ...  a run each, with what prediction and export need of it
+    parts/1 ...  one run each, with the files that prediction and export need
 
-In an exported blend the parts are model folders. A single run or model folder opens as a
-predictor of one part, so that prediction knows one thing only.
+In an exported blend the parts are model folders. A single run or model folder opens as a blend
+of one part, so that prediction has one case only.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ COPIED = (
     DESCRIPTION,
     WEIGHTS,
 )
-"""Files of a run that stand in a part."""
+"""Files of a run that are copied into a part."""
 
 
 class BlendFile(BaseModel):
-    """What ``blend.json`` holds; ``sha256`` has the digest of each part's weights, in order."""
+    """The content of ``blend.json``; ``sha256`` has the digest of each part's weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,12 +60,12 @@ BLEND_FORMAT = JsonFormat(BlendFile, 1, BLEND_AGAIN)
 
 
 def part_folders(folder: Path, count: int) -> tuple[Path, ...]:
-    """Where the parts of a blend stand."""
-    return tuple(folder / PARTS / str(place) for place in range(1, count + 1))
+    """Return the folders of the parts of a blend."""
+    return tuple(folder / PARTS / str(number) for number in range(1, count + 1))
 
 
 def copy_parts(runs: Sequence[Path], folder: Path) -> None:
-    """Copy what a blend needs of its runs into its folder. Raises ``CacheError``."""
+    """Copy the files that a blend needs from its runs. Raises ``CacheError``."""
     parts = part_folders(folder, len(runs))
     pairs = [
         (run / name, part / name)
@@ -86,7 +86,7 @@ def copy_parts(runs: Sequence[Path], folder: Path) -> None:
 
 
 def write_blend_file(folder: Path, labels: Sequence[str], temperature: float) -> None:
-    """Write ``blend.json`` beside parts that stand already. Raises ``CacheError``."""
+    """Write ``blend.json``; the parts must exist already. Raises ``CacheError``."""
     count = sum(part.is_dir() for part in (folder / PARTS).iterdir())
     file = BlendFile(
         labels=tuple(labels),
@@ -97,7 +97,7 @@ def write_blend_file(folder: Path, labels: Sequence[str], temperature: float) ->
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file. Raises ``CacheError`` if it cannot be read."""
+    """Return the SHA-256 of a file. Raises ``CacheError`` if it cannot be read."""
     try:
         return hashlib.sha256(read_file(path)).hexdigest()
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""``manyheads export-model``: a run as one folder to predict with anywhere.
+"""``manyheads export-model``: write a run as one folder that predicts anywhere.
 
 A blend becomes a folder of model folders (see ``blend_folder``) under a card of its own.
 """
@@ -33,7 +33,7 @@ ONNX = "head.onnx"
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """What ``manyheads export-model`` reports."""
+    """The report of ``manyheads export-model``."""
 
     folder: Path
     run: Path
@@ -43,7 +43,7 @@ class ExportedModel:
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "folder": str(self.folder),
             "run": str(self.run),
@@ -53,7 +53,7 @@ class ExportedModel:
         }
 
     def to_text(self) -> str:
-        """For people: what there is now, and where to read on."""
+        """Return one line for people: the files, and which of them explains the others."""
         *files, card = self.files
         return (
             f"{self.head} with {self.labels} labels: {', '.join(files)} and {card}, "
@@ -62,10 +62,10 @@ class ExportedModel:
 
 
 def check_out(out: Path) -> None:
-    """Refuse a place that a model folder cannot take.
+    """Refuse a path at which a model folder cannot be written.
 
     Raises:
-        SettingError: no folder to make it in, the current one, or what is no empty folder.
+        SettingError: its parent does not exist, or it is the current folder or not empty.
         OutputError: nothing can be written there.
     """
     if out.resolve() == Path.cwd():
@@ -80,10 +80,10 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
     """Write the model folder of a run; it appears whole or not at all.
 
     Args:
-        shown: how the examples of its card name the folder; None: by its own name.
+        shown: name of the folder in the examples of the card; None: its own name.
 
     Raises:
-        SettingError: ``out`` will not do, or the head cannot be written as ONNX.
+        SettingError: ``out`` cannot be used, or the head cannot be written as ONNX.
         CacheError: the run folder is damaged.
         OutputError: the folder cannot be written.
     """

@@ -1,11 +1,11 @@
-"""A model folder: one trained head by itself, to predict with anywhere.
+"""A model folder: one trained head that predicts anywhere.
 
     head.safetensors   the weights, as in the run folder
     head.onnx          the same head for any ONNX runtime (see heads.onnx_export)
     model.json         labels in the order of the logits, temperature, the vectors it takes
     README.md          the model card
 
-``manyheads predict`` takes such a folder as it takes a run folder.
+``manyheads predict`` accepts it like a run folder.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ EXPORT_AGAIN = "export the model again"
 
 
 class EncoderPart(BaseModel):
-    """Which vectors the head takes.
+    """The vectors that the head takes.
 
     Attributes:
         name: of the encoder: the embedded one's, a hub id, or a folder's own name.
-        folder: whether it is the name of a folder, which is somewhere else by now.
+        folder: whether that is the name of a folder, which may have moved.
         fingerprint: of the spec.
         spec: everything that changes a vector, the digests of weights and tokenizer included.
     """
@@ -51,7 +51,7 @@ class EncoderPart(BaseModel):
 
 
 class ModelFile(BaseModel):
-    """What ``model.json`` holds; ``labels`` stand in the order of the logits."""
+    """The content of ``model.json``; ``labels`` are in the order of the logits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -73,13 +73,13 @@ MODEL_FORMAT = JsonFormat(ModelFile, WORDS_VERSION, EXPORT_AGAIN)
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A trained head, and what its vectors must be.
+    """A trained head, and the spec of its vectors.
 
     Attributes:
         head: the head.
         spec: of the vectors that it was trained on.
-        encoder: where the encoder was at that time; of one on the hub the very commit.
-        moved: whether that was a folder, and only its own name is known.
+        encoder: path of the encoder at that time; for one from the hub, with its commit.
+        moved: whether that was a folder of which only the name is known.
     """
 
     head: TrainedHead
@@ -98,10 +98,10 @@ class Model:
         return WORDS in self.head.layout.split(",")
 
     def encoder_name(self) -> str:
-        """Where the encoder was.
+        """Return the path or name of the encoder.
 
         Raises:
-            EncoderError: in a folder on another machine.
+            EncoderError: it was a folder on another machine.
         """
         if self.moved:
             raise EncoderError(
@@ -112,7 +112,7 @@ class Model:
 
 
 def read_run(folder: Path) -> Model:
-    """The head of a run folder. Raises ``CacheError`` if it is damaged."""
+    """Return the model of a run folder. Raises ``CacheError`` if it is damaged."""
     config = read_config(folder)
     resolved, encoder = config.resolved, config.vectors.encoder
     if resolved.encoder_commit:
@@ -122,7 +122,7 @@ def read_run(folder: Path) -> Model:
 
 
 def _spec(values: dict[str, Any], fingerprint: str, path: Path, remedy: str) -> FeatureSpec:
-    """A spec as a file holds it. Raises ``CacheError`` if it is not that of the fingerprint."""
+    """Return the spec in a file. Raises ``CacheError`` if its fingerprint is another."""
     try:
         TypeAdapter(FeatureSpec).validate_python({**OPTIONAL, **values})
     except ValidationError as error:
@@ -140,7 +140,7 @@ def _spec(values: dict[str, Any], fingerprint: str, path: Path, remedy: str) -> 
 
 
 def read_model(folder: Path) -> Model:
-    """What ``write_model`` wrote. Raises ``CacheError`` if it is damaged."""
+    """Return the model that ``write_model`` wrote. Raises ``CacheError`` if it is damaged."""
     path = folder / MODEL
     file = MODEL_FORMAT.read(path)
     description = checkpoint.Description(

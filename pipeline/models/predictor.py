@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from features.corpus.corpus import Columns, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import read_corpus
+from features.corpus.dialect import RECOGNISED, Dialect
 from features.corpus.source import Source
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.options import VectorOptions
@@ -21,9 +23,12 @@ from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from features.words.counting import count_words
 from features.words.table import WordTable
+from heads.device import AUTO, find_device
 from heads.evaluation.calibration import mean_of, tempered
+from heads.registry import device_of
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
+from pipeline.corpora import say_reading
 from pipeline.encoding.vectors import Vectors, ensure_vectors, load_encoder, with_pooled
 from pipeline.models.encoder_check import check_encoder, differing
 from pipeline.models.model import Model
@@ -54,6 +59,7 @@ class Predictor:
         cache: the feature store; new texts are added to it.
         memory: GB that the vectors of one call may take; None: half of what is available.
         load_encoder: gives an encoder when texts are missing from the store.
+        device: what the heads predict on, as ``ExperimentConfig.device``.
     """
 
     opened: OpenedModel
@@ -61,6 +67,7 @@ class Predictor:
     cache: Location
     memory: float | None
     load_encoder: Callable[[EncoderModel], Encoder]
+    device: str = AUTO
 
     @classmethod
     def load(
@@ -73,6 +80,7 @@ class Predictor:
         trust_remote_code: bool = False,
         memory: float | None = None,
         load: Callable[[EncoderModel], Encoder] | None = None,
+        device: str = AUTO,
     ) -> Predictor:
         """Open a finished run.
 
@@ -86,14 +94,18 @@ class Predictor:
                 that.
             memory: as the attribute.
             load: gives an encoder, and is called once for each; None loads the model itself.
+            device: as the attribute.
 
         Raises:
+            SettingError: this machine does not have the device.
             CacheError: no such run, or a damaged one.
             EncoderError: the encoder is gone, or is not the one that the run was trained on.
         """
+        find_device(device)
         opened = open_model(run, runs)
         models = _find_encoders(opened, encoders, trust_remote_code)
-        return cls(opened, tuple(models), cache, memory, _LoadedOnce(load or load_encoder))
+        loading = _LoadedOnce(load or load_encoder)
+        return cls(opened, tuple(models), cache, memory, loading, device)
 
     @cached_property
     def training(self) -> TrainingTexts:
@@ -165,7 +177,8 @@ class Predictor:
         if part.reads_words and words is not None:
             tables.append(words)
         read = FeatureTables(tuple(tables))
-        return part.head.predict_proba(read, np.arange(len(read)))
+        device = device_of(part.head.head, self.device)
+        return part.head.predict_proba(read, np.arange(len(read)), device)
 
     def _neighbors(self, vectors: Vectors, k: int) -> Sequence[tuple[Neighbor, ...]]:
         base = training_vectors(self.training, vectors.space(POOLED))
@@ -262,7 +275,7 @@ def _warn(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> Non
 
 
 def read_texts(
-    path: Source, column: str, skip_empty: bool
+    path: Source, column: str, skip_empty: bool, dialect: Dialect = RECOGNISED
 ) -> tuple[Sequence[str], Sequence[int]]:
     """The texts of a file, which needs no labels, and their rows if some may be left out.
 
@@ -270,5 +283,12 @@ def read_texts(
         CorpusError: as ``read_corpus``.
     """
     columns = Columns(text=column, label=None, split=None)
-    corpus = read_corpus(path, columns, labels=False, skip_empty=skip_empty)
+    corpus = read_corpus(
+        path,
+        columns,
+        labels=False,
+        skip_empty=skip_empty,
+        dialect=dialect,
+        note=say_reading,
+    )
     return corpus.texts, corpus.rows if skip_empty else ()

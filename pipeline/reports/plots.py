@@ -23,7 +23,7 @@ DPI = 120
 TRAIN, VALIDATION, BEST, STOP = "#3b6ea8", "#d1662d", "#555555", "#999999"
 
 SIZES = ((12, 0.62, 9.0), (30, 0.42, 7.5), (100, 0.22, 5.5))
-"""Up to so many classes: inches a cell of the confusion matrix, and points of its letters."""
+"""Up to so many classes: inches per cell of the confusion matrix, and points of its letters."""
 
 CONTRAST = 0.4
 """Exponent of the colours: a confusion of 2 % must be seen beside a diagonal of 95 %."""
@@ -44,10 +44,10 @@ class Curve:
 
 
 def draw_curves(curves: Sequence[Curve], title: str, step: str, path: Path) -> None:
-    """Loss and accuracy of training and validation over the epochs of every training.
+    """Draw loss and accuracy of training and validation over the epochs of every training.
 
-    The one in the run folder is drawn strong, its best epoch and its end marked; the others are
-    light.
+    The training in the run folder has strong lines, with its best epoch and its end marked; the
+    others have light lines.
 
     Args:
         curves: exactly one of them is strong.
@@ -92,9 +92,9 @@ def draw_calibration(
     title: str,
     path: Path,
 ) -> None:
-    """Accuracy over confidence on test, before and after the temperature, and the texts a bin.
+    """Draw accuracy over confidence on test, before and after the temperature.
 
-    Points on the diagonal are as sure as they are right; below it they are too sure.
+    Below them is the number of texts per bin. Points below the diagonal are overconfident.
 
     Args:
         temperatures: of every head that predicted.
@@ -103,10 +103,10 @@ def draw_calibration(
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     low, high = min(temperatures), max(temperatures)
     some = f"temperature {low:.2f}" if low == high else f"temperatures {low:.2f} to {high:.2f}"
-    upper.plot([0, 1], [0, 1], color=BEST, linestyle=":", label="as sure as right")
+    upper.plot([0, 1], [0, 1], color=BEST, linestyle=":", label="perfectly calibrated")
     sides = ((plain, TRAIN, "without temperature"), (scaled, VALIDATION, f"with {some}"))
     width = 1 / len(plain.texts)
-    for place, (bins, colour, name) in enumerate(sides):
+    for index, (bins, colour, name) in enumerate(sides):
         # The accuracy of a few texts says nothing: a small point, and no line to it.
         many = bins.texts >= FEW_TEXTS
         upper.plot(
@@ -117,7 +117,7 @@ def draw_calibration(
             label=f"{name}: error {bins.error:.1%}",
         )
         upper.plot(bins.confidence[~many], bins.accuracy[~many], ".", color=colour, alpha=0.5)
-        left = (np.arange(len(bins.texts)) + 0.25 + 0.5 * place) * width
+        left = (np.arange(len(bins.texts)) + 0.25 + 0.5 * index) * width
         lower.bar(left, bins.texts, 0.45 * width, color=colour)
     upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
     lower.set(xlabel="confidence", ylabel="texts")
@@ -131,11 +131,11 @@ def draw_calibration(
 def draw_confusion(
     matrix: np.ndarray, truth: Sequence[str], classes: Sequence[str], title: str, path: Path
 ) -> None:
-    """Confusion matrix: rows are true labels, columns predictions, colour the share of a row.
+    """Draw the confusion matrix: true labels by predictions, coloured by the share of a row.
 
     Args:
         matrix: (len(truth), len(classes)) counts.
-        truth: names of the rows; may hold labels that training lacks.
+        truth: names of the rows; labels without training texts may be among them.
         classes: names of the columns.
     """
     rows, columns = matrix.shape

@@ -44,7 +44,7 @@ def _older_metrics(values: Values, version: int) -> Values:
             _renamed(each, {"kept": "best"}) if isinstance(each, dict) else each
             for each in trainings
         ]
-    return {"advice": [], **values}
+    return {"advice": [], "foreign": None, **values}
 
 
 def _older_blend_metrics(values: Values, version: int) -> Values:

@@ -47,6 +47,7 @@ class Resolved(_Section):
         corpus_digest: of texts, labels and split column.
         classes: the labels that it knows.
         rows: sizes of the sides.
+        device: that it learned on, with the name of the card; '' in runs that do not say.
     """
 
     settings: dict[str, Any]
@@ -57,6 +58,7 @@ class Resolved(_Section):
     corpus_digest: str
     classes: tuple[str, ...]
     rows: SideRows
+    device: str = ""
 
 
 class RunConfig(_Section):

@@ -17,6 +17,8 @@ from features.duplicates.duplicates import Duplicates, cached_duplicates, leaked
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.vectors.table import POOLED
+from heads.device import CPU, device_label
+from heads.registry import device_of
 from pipeline.config import ExperimentConfig
 from pipeline.console import print_note
 from pipeline.encoding.tables import make_tables
@@ -61,25 +63,30 @@ def run_prepared(
     """
     config, layout, corpus = prepared.config, prepared.layout, prepared.corpus
     labels, described = corpus.labels or (), config.to_dict()
+    device = device_of(config.head, config.device)  # before an encoder starts the GPU
     tables, vectors = make_tables(corpus.texts, layout, config.vectors, prepared.model, load)
     own = tables.vectors
     pooled = own.values if own and own.layout == POOLED else vectors.table(POOLED).values
-    copies = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
+    duplicates = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
     if prepared.splits is not None:
         splits = prepared.splits
     elif config.folds:
-        splits = fold_corpus(corpus, config.data, copies, config.folds)
+        splits = fold_corpus(corpus, config.data, duplicates, config.folds)
     else:
-        splits = (split_corpus(corpus, config.data, copies),)
+        splits = (split_corpus(corpus, config.data, duplicates),)
     spec = vectors.space(own.layout if own else POOLED).spec
-    decided = config.head, layout, spec.fingerprint, corpus.digest
+    decided = config.head, layout, spec.fingerprint, corpus.digest, device_label(device)
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
-        outcome = run_trainings(config, tables, labels, splits, journal)
-        result = _result(config, layout, corpus, vectors, copies, outcome)
+        if device != CPU:
+            print_note(f"training on {device_label(device)}")
+        outcome = run_trainings(config, tables, labels, splits, journal, device)
+        result = _result(config, layout, corpus, vectors, duplicates, outcome)
         result = replace(result, run=run.final)
         with writing(run):
-            record = RunContents(described, corpus, spec, outcome, pooled, vectors.model.commit)
+            record = RunContents(
+                described, corpus, spec, outcome, pooled, vectors.model.commit, device
+            )
             write_run(run.folder, record, result)
     journal.close()
     return replace(result, run=run.final)
@@ -90,7 +97,7 @@ def _result(
     layout: str,
     corpus: Corpus,
     vectors: Vectors,
-    copies: Duplicates,
+    duplicates: Duplicates,
     outcome: Trainings,
 ) -> ExperimentResult:
     """Return the result; its run folder is set later."""
@@ -98,7 +105,7 @@ def _result(
     split = first.split
     split_rows = np.concatenate([split.train, split.validation, split.test])
     leaking = np.concatenate(
-        [leaked(copies, training.learned, training.split.test) for training in outcome.best]
+        [leaked(duplicates, training.learned, training.split.test) for training in outcome.best]
     )
     predicted = _baselines(config, corpus.texts, outcome)
     advice: tuple[str, ...] = ()
@@ -136,6 +143,7 @@ def _result(
         by_truncation=by_truncation(test, vectors.tokens, vectors.truncated),
         collapse=collapse(test, names.classes),
         advice=advice,
+        foreign=vectors.foreign,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from features.corpus.corpus import Corpus
 from features.vectors.spec import FeatureSpec
 from heads.checkpoint import save
+from heads.device import CPU, device_label
 from heads.registry import head_type
 from pipeline.evaluation.breakdown import CLASSES, write_classes
 from pipeline.evaluation.result import ExperimentResult
@@ -40,6 +41,7 @@ class RunContents:
         outcome: every training; the folder holds the head of ``outcome.first``.
         pooled: (N, D) pooled vectors of the corpus, to tell which texts are near.
         commit: of the encoder on the hub; '' where it lies in a folder of its own.
+        device: that the heads learned on.
     """
 
     config: Values
@@ -48,6 +50,7 @@ class RunContents:
     outcome: Trainings
     pooled: np.ndarray
     commit: str = ""
+    device: str = CPU
 
 
 def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> None:
@@ -79,6 +82,7 @@ def _resolved(record: RunContents) -> Resolved:
         encoder_commit=record.commit,
         corpus_digest=record.corpus.digest,
         classes=split.classes,
+        device=device_label(record.device),
         rows=SideRows(
             train=len(split.train), validation=len(split.validation), test=len(split.test)
         ),

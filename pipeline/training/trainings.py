@@ -18,6 +18,7 @@ from features.errors import DivergedError
 from features.splits.split import Split
 from features.tables import FeatureTables
 from heads.class_weights import weights_of
+from heads.device import CPU
 from heads.evaluation.calibration import fit_temperature, softmax
 from heads.problem import EpochRecord, OnEpoch
 from heads.registry import head_type, make_settings
@@ -142,6 +143,7 @@ def run_trainings(
     labels: Sequence[str],
     splits: Sequence[Split],
     finished: FinishedTrainings,
+    device: str = CPU,
 ) -> Trainings:
     """Train every seed on every split, except what an unfinished run has trained.
 
@@ -151,9 +153,10 @@ def run_trainings(
         labels: N labels.
         splits: of those texts; each of them one fold.
         finished: trainings of this experiment that are stored already.
+        device: what the heads learn and predict on.
 
     Raises:
-        BadVectorError, DivergedError: as ``heads.trained.fit``.
+        BadVectorError, DivergedError, DeviceMemoryError: as ``heads.trained.fit``.
     """
     names = ClassNames.of(labels, splits)
     truth = names.ids(labels)
@@ -170,14 +173,15 @@ def run_trainings(
             known = found is not None
             if found is None:
                 try:
+                    rows = split, learned
                     found = _train(
-                        config.head, settings, table, ids, split, learned, seed, on_epoch
+                        config.head, settings, table, ids, *rows, seed, on_epoch, device
                     )
                 except DivergedError as error:
                     raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
                 finished.store(settings, split, seed, found)
             evaluate = partial(_evaluate, split, names, truth, found.trained.temperature)
-            test = found.trained.logits(table, split.test)
+            test = found.trained.logits(table, split.test, device)
             training = Training(
                 fold,
                 seed,
@@ -203,16 +207,17 @@ def _train(
     learned: np.ndarray,
     seed: int,
     on_epoch: OnEpoch | None,
+    device: str,
 ) -> FinishedTraining:
     """Train once: choose the epoch and fit the temperature on validation, then refit."""
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
-    chosen = fit(head, settings, table, ids, *sides, seed, on_epoch)
+    chosen = fit(head, settings, table, ids, *sides, seed, on_epoch, device)
     if on_epoch is not None and "," in table.layout:
         print_note(f"words have {chosen.word_share:.0%} of the logits, as validation chose")
-    trained = refit(chosen, table, ids, learned, seed) if settings.refit else chosen
+    trained = refit(chosen, table, ids, learned, seed, device) if settings.refit else chosen
     seconds = time.perf_counter() - start
-    held_out = chosen.logits(table, split.validation)
+    held_out = chosen.logits(table, split.validation, device)
     temperature = fit_temperature(ids[split.validation], held_out)
     return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
 

@@ -11,11 +11,13 @@ from features.errors import SettingError
 from features.messages import listed
 from features.options import option
 from features.vectors.table import TOKENS
+from heads.device import check_device
 from pipeline.config import (
     DataConfig,
     ExperimentConfig,
     VectorConfig,
     check_plot,
+    device_option,
     plot_option,
     settings_option,
 )
@@ -39,6 +41,7 @@ class LayersConfig:
         sample: maximum number of texts.
         seeds: trainings of each layer.
         seed: of the first training; the others count up from it.
+        device: what the heads learn on.
         plot: the PNG file to draw; None: none.
     """
 
@@ -51,9 +54,11 @@ class LayersConfig:
     )
     seeds: int = option(2, "train K times on each layer", metavar="K", parse=int)
     seed: int = option(0, "begin with this seed", metavar="N", parse=int)
+    device: str = device_option()
     plot: Path | None = plot_option("layers.png", "draw the accuracy by layer")
 
     def __post_init__(self) -> None:
+        check_device(self.device)
         # Imported here: pydantic is slow to import, and the parser of every command needs this.
         from heads.registry import HEADS, head_type
 

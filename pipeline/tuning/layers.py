@@ -26,7 +26,8 @@ from features.splits.strata import sample
 from features.store.space import Space
 from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, TOKENS, FeatureTable
-from heads.registry import head_type, make_settings
+from heads.device import CPU
+from heads.registry import device_of, head_type, make_settings
 from heads.settings import HeadSettings
 from heads.trained import fit
 from pipeline.config import VectorConfig
@@ -129,10 +130,11 @@ def run_layers(
         FaultError: a corrupt cache, or vectors or a loss that are not finite.
     """
     start = time.perf_counter()
-    # Validation texts score every layer here, so no head learns from them in the end.
+    # Validation texts score every layer, so no head may be trained on them.
     settings = make_settings(
         config.head, {**_quick(config.head), **config.settings, "refit": False}
     )
+    device = device_of(config.head, config.device)
     whole = read_labelled(config.data)
     check_labels(settings, whole.labels or ())
     rows, test = draw_rows(whole, config.sample, config.data.split_seed)
@@ -142,9 +144,9 @@ def run_layers(
     spaces = {layer: _space(config.vectors, layer, model) for layer in layers}
     pooled = open_spaces(config.vectors, (POOLED,), model)
     vectors = fill(corpus.texts, config.vectors, (*pooled, *spaces.values()), model, load)
-    one_a_text = vectors.table(POOLED)
-    copies = cached_duplicates(config.vectors.cache, corpus.texts, one_a_text.values)
-    split = split_corpus(corpus, config.data, copies, test)
+    one_per_text = vectors.table(POOLED)
+    duplicates = cached_duplicates(config.vectors.cache, corpus.texts, one_per_text.values)
+    split = split_corpus(corpus, config.data, duplicates, test)
     settings = on_split(settings, split)
     labels = split.label_ids(corpus.labels or ())
     seeds = range(config.seed, config.seed + config.seeds)
@@ -154,11 +156,11 @@ def run_layers(
         for layer, space in spaces.items():
             values = space.table(vectors.plan.keys, config.vectors.memory_bytes)
             rights = [
-                _right(config.head, settings, values, labels, split, seed, progress)
+                _right(config.head, settings, values, labels, split, seed, progress, device)
                 for seed in seeds
             ]
             answers[layer] = np.stack(rights)
-        right = _right(POOLED_HEAD, plain, one_a_text, labels, split, config.seed, progress)
+        right = _right(POOLED_HEAD, plain, one_per_text, labels, split, config.seed, progress)
     result = LayersResult(
         data=whole.name,
         model=model.label,
@@ -221,12 +223,12 @@ def _right(
     split: Split,
     seed: int,
     progress: Progress,
+    device: str = CPU,
 ) -> np.ndarray:
     """Return (n,) bool: which validation texts a newly trained head labels correctly."""
-    trained = fit(
-        head, settings, values, labels, split.train, split.validation, split.classes, seed
-    )
-    predicted = trained.predict_proba(values, split.validation).argmax(axis=1)
+    sides = split.train, split.validation, split.classes
+    trained = fit(head, settings, values, labels, *sides, seed, device=device)
+    predicted = trained.predict_proba(values, split.validation, device).argmax(axis=1)
     progress.advance(1)
     right: np.ndarray = predicted == labels[split.validation]
     return right

@@ -22,12 +22,12 @@ from features.tables import parse_layout
 from features.vectors.table import POOLED
 from heads.learning_rate import RangeTest, check_range, range_test
 from heads.problem import Problem
-from heads.registry import layout_of, make_settings
+from heads.registry import device_of, layout_of, make_settings
 from pipeline.command_line import command
 from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
 from pipeline.progress import duration
-from pipeline.training.partition import read_labelled, split_corpus
+from pipeline.training.partition import check_near_copies, read_labelled, split_corpus
 from pipeline.training.preparation import check_labels
 from pipeline.training.trainings import on_split
 from pipeline.tuning.config import LrRangeConfig
@@ -113,13 +113,15 @@ def run_lr_range(
     settings = make_settings(training.head, training.overrides(classes=2))
     layout, _ = parse_layout(layout_of(training.head, training.layout))
     layout = layout or POOLED  # of words alone, which have no learning rate either
+    device = device_of(training.head, training.device)
     corpus = read_labelled(training.data)
-    check_labels(settings, corpus.labels or ())  # the last that is refused before any work
+    check_labels(settings, corpus.labels or ())
+    check_near_copies(corpus, training.data)  # the last that is refused before any work
     vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
-    copies = cached_duplicates(
+    duplicates = cached_duplicates(
         training.vectors.cache, corpus.texts, vectors.table(POOLED).values
     )
-    split = split_corpus(corpus, training.data, copies)
+    split = split_corpus(corpus, training.data, duplicates)
     problem = Problem(
         vectors.table(layout),
         split.label_ids(corpus.labels or ()),
@@ -127,6 +129,7 @@ def run_lr_range(
         split.validation,
         len(split.classes),
         split.classes,
+        device,
     )
     settings = make_settings(training.head, training.overrides(len(split.classes)))
     settings = on_split(settings, split)

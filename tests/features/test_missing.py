@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.corpus.corpus import Columns, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import read_corpus
 from features.errors import ArrayError
 from features.missing import ids_of_groups, is_missing
 from features.splits.folds import make_folds

@@ -151,6 +151,7 @@ def test_parameters_settings_and_clones() -> None:
         "settings": {"filters": 8},
         "validation_fraction": 0.3,
         "random_state": 0,
+        "device": "auto",
     }
     copy = clone(model).set_params(settings__filters=16, settings__kernels=(2,), head="cnn")
     assert copy.get_params()["settings__filters"] == 16

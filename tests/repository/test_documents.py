@@ -29,6 +29,7 @@ import features.corpus.formats.delimited
 import features.encoders.pooling
 import heads.architectures.meanmax
 import heads.training.losses
+from features.corpus.dialect import Reading
 from features.corpus.rows import ColumnRequest
 from features.options import option
 from heads.head import SequenceHead
@@ -211,7 +212,8 @@ def test_the_head_the_loss_and_the_pooling_of_the_page_about_the_architecture() 
 def test_the_file_format_of_the_page_about_the_architecture() -> None:
     Path("texts.txt").write_text("one\ntwo\nthree\n", encoding="utf-8")
     names = of_architecture(3, features.corpus.formats.delimited, islice=islice)
-    batches = names["lines"](Path("texts.txt"), [ColumnRequest("text", "--text-column")], 2)  # type: ignore[operator]
+    wanted = [ColumnRequest("text", "--text-column")]
+    batches = names["lines"](Path("texts.txt"), wanted, 2, False, Reading())  # type: ignore[operator]
     assert [batch.cells["text"] for batch in batches] == [["one", "two"], ["three"]]
 
 

@@ -47,7 +47,11 @@ def run(parsed: argparse.Namespace) -> Answer:
     if config.write_clean:
         plan = plan_cleaning(result.evidence, result.findings, remedies)
         kept, dropped = write_clean(
-            result.evidence, plan, data.columns, config.write_clean, config.formulas
+            result.evidence,
+            plan,
+            result.evidence.columns,
+            config.write_clean,
+            config.formulas,
         )
         files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
     shown = "".join(f"\n{name}: {path}" for name, path in files.items())

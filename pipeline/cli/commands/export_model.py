@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
 from pipeline.config import ExperimentConfig
+from pipeline.models.config import ExportModelConfig
 
 if TYPE_CHECKING:
     from pipeline.models.opening import OpenedModel
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads export-model``."""
     options.run_argument(parser)
-    parser.add_argument(
-        "--out",
-        type=local_path,
-        required=True,
-        metavar="FOLDER",
-        help="write the model to this new folder",
-    )
+    options.add_options(parser, ExportModelConfig)
     options.add_options(parser, ExperimentConfig, only=("runs",))
 
 

@@ -16,11 +16,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
+    from heads.device import check_here
     from heads.registry import make_settings
     from pipeline.training.preparation import check_first_rows, find_encoder
 
     config = options.from_arguments(LayersConfig, parsed)
     make_settings(config.head, config.settings)
+    check_here(config.device)
     check_first_rows(config.data)
     find_encoder(config.vectors)
     # Imported only now: this takes seconds, and what is wrong was answered before.

@@ -6,7 +6,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from features.corpus.corpus import Columns
+from features.corpus.columns import Columns
+from features.corpus.dialect import Dialect
 from features.corpus.source import parse_source
 from features.errors import SettingError
 from features.storage.location import local_path
@@ -24,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--data", type=parse_source, metavar="FILE", help="label the texts of this file"
     )
-    options.add_options(parser, DataConfig, only=("text_column",))
+    options.add_options(parser, DataConfig, only=("text_column", "delimiter", "encoding"))
     parser.add_argument(
         "--skip-empty",
         action="store_true",
@@ -54,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="find the run's encoder here, if it was moved; may be repeated for a blend",
     )
-    options.add_options(parser, ExperimentConfig, only=("runs",))
+    options.add_options(parser, ExperimentConfig, only=("runs", "device"))
     options.add_options(parser, VectorConfig, only=("cache", "memory", "trust_remote_code"))
 
 
@@ -73,7 +74,12 @@ def run(parsed: argparse.Namespace) -> Answer:
     texts, rows = (
         (parsed.text, ())
         if parsed.text
-        else read_texts(parsed.data, parsed.text_column, parsed.skip_empty)
+        else read_texts(
+            parsed.data,
+            parsed.text_column,
+            parsed.skip_empty,
+            options.from_arguments(Dialect, parsed),
+        )
     )
     predictor = Predictor.load(
         parsed.run,
@@ -82,6 +88,7 @@ def run(parsed: argparse.Namespace) -> Answer:
         encoders=parsed.encoder,
         trust_remote_code=parsed.trust_remote_code,
         memory=parsed.memory,
+        device=parsed.device,
     )
     predictions = predictor.predict(texts, parsed.explain)
     predictions = replace(predictions, rows=rows)
@@ -101,11 +108,13 @@ def check_early(parsed: argparse.Namespace) -> None:
     """Refuse what is wrong with texts, file or run before anything slow is imported.
 
     Raises:
-        InputError: an empty text, a file that cannot be read, or no such run.
+        InputError: an empty text, a file that cannot be read, or no such run or device.
     """
+    from heads.device import check_here
     from pipeline.runs.folder import find_run
     from pipeline.training.preparation import check_first_rows
 
+    check_here(parsed.device)
     for text in parsed.text or ():
         check_text(text)
     # A folder may be an exported model; what --output names is checked before the run is.
@@ -113,7 +122,8 @@ def check_early(parsed: argparse.Namespace) -> None:
         find_run(parsed.run, parsed.runs)
     if parsed.data:
         columns = Columns(text=parsed.text_column, label=None, split=None)
-        check_first_rows(DataConfig(data=parsed.data, columns=columns), labels=False)
+        dialect = options.from_arguments(Dialect, parsed)
+        check_first_rows(DataConfig(parsed.data, columns, dialect), labels=False)
 
 
 def check_text(text: str) -> None:

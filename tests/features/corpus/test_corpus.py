@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.corpus.corpus import Columns, Corpus, CorpusTexts, corpus_batches, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import Corpus, CorpusTexts, corpus_batches, read_corpus
 from features.errors import CorpusError, SettingError
 from features.text import normalize_text
 

@@ -196,7 +196,7 @@ WRONG = {
     "missing file": (("features", "--data", "nowhere.csv"), ["nowhere.csv", "no such file"]),
     "missing column": (
         ("train", "--data", "DATA", "--label-column", "topic"),
-        ["topic", "'text', 'label'", "--label-column"],
+        ["topic", "'text' (such as 'the cat sat on the mat 0'), 'label'", "--label-column"],
     ),
     "unknown head": (
         ("train", "--data", "DATA", "--head", "gru"),
@@ -267,7 +267,7 @@ def test_wrong_input_is_one_clear_line_and_exit_code_2(
         (b"text,label\n", ["header", "no data rows"]),
         (b'text,label\n"a,x\nb,y\n', ["data.csv:2"]),
         (b"text,label\na,x,z\nb,y\n", ["data.csv:2"]),
-        (b"text,label\na\xff,x\nb,y\n", ["0xff", "data.csv:2"]),
+        (b"text,label\na\x81\x8d,x\nb,y\n", ["0x81", "data.csv:2", "--encoding"]),
         (b"text,label\n ,x\nb,\n", ["1", "2", "--skip-empty"]),
         (b"text,label\na,x\nb,x\n", ["one class", "'x'"]),
         (b"text,label\na,x\nb,y\n", ["split"]),

@@ -262,7 +262,7 @@ def test_a_head_that_reads_the_first_vectors_says_so(
     run(*common, "--set", "epochs=1", "max_vectors=3")
     assert run("export-model", "--out", "m").code == 0
     card = Path("m/README.md").read_text(encoding="utf-8")
-    assert "(one vector a token) the head itself reads the first 3." in card
+    assert "(one vector per token) the head itself reads the first 3." in card
     told = run("predict", "--text", "rain", "--text", "one two three four five")
     assert "warning: 1 of 2 texts have more than the 3 vectors" in told.err
 

@@ -221,7 +221,7 @@ def test_every_class_is_in_the_sample() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--head", "logistic"], "--head logistic takes no token vectors.*cnn, lstm"),
+        (["--head", "logistic"], "--head logistic takes no token vectors.*cnn_lstm, lstm"),
         (["--head", "cn"], "no head is called 'cn'"),
         (["--sample", "49"], "--sample takes 50 texts or more; got 49"),
         (["--seeds", "0"], "--seeds takes 1 to 100 trainings; got 0"),

@@ -185,6 +185,7 @@ def test_the_command_has_every_option_that_was_given(tmp_path: Path) -> None:
         "--dtype": "float32",
         "--backend": "torch",
         "--devices": "cpu*2",
+        "--device": "cuda:1",
         "--max-tokens": "900",
         "--language": "de",
         "--cache": "other cache",
