@@ -102,10 +102,12 @@ def answers(right: int) -> Evaluation:
 @pytest.mark.parametrize(
     ("head", "layout", "texts", "words"),
     [
-        ("logistic", "pooled", "plain", ("--head attention",)),
-        ("cnn", "tokens", "plain", ("--head cnn", f"--encoder {LARGER}", "--set filters=9")),
-        ("cnn", "tokens", "\u8bf4\u8bdd", ("--head cnn", f"--encoder {MULTILINGUAL}")),
-        ("knn", "pooled", "\u8bf4\u8bdd", ("--head knn", f"--encoder {MULTILINGUAL}")),
+        ("logistic", "pooled", "plain", ("--head logistic", "--layout pooled,words")),
+        ("cnn", "tokens", "\u8bf4\u8bdd", ("--layout tokens,words", "--set filters=9")),
+        ("logistic", "pooled,words", "plain", ("--head attention",)),
+        ("cnn", "tokens,words", "plain", (f"--encoder {LARGER}", "--set filters=9")),
+        ("cnn", "tokens,words", "\u8bf4\u8bdd", (f"--encoder {MULTILINGUAL}",)),
+        ("knn", "pooled,words", "\u8bf4\u8bdd", (f"--encoder {MULTILINGUAL}",)),
     ],
 )
 def test_words_that_do_better_are_said_with_a_command(
@@ -130,7 +132,9 @@ def test_words_that_do_better_are_said_with_a_command(
 @pytest.mark.parametrize(("texts", "encoder"), [("plain", LARGER), ("\u8bf4", MULTILINGUAL)])
 def test_no_command_is_named_that_was_just_run(texts: str, encoder: str) -> None:
     config = replace(CONFIG, vectors=replace(CONFIG.vectors, encoder=f"{encoder}@main"))
-    (line,) = words_do_better(config, "tokens", [texts] * 100, answers(60), np.arange(100) % 2)
+    (line,) = words_do_better(
+        config, "tokens,words", [texts] * 100, answers(60), np.arange(100) % 2
+    )
     assert "another --encoder" in line
     assert encoder not in line
 
@@ -141,9 +145,9 @@ def test_the_advice_comes_before_the_scores(run: Run, encoder: Path) -> None:
     rows = [[f"x{i} it is {names[i % 5]} {i * 7 % 11}", names[i % 5]] for i in range(400)]
     with Path("data.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["text", "label"], *rows])
-    common = ("train", "--data", "data.csv", "--encoder", encoder, "--set", "c=0.001")
-    out = run(*common)
+    common = ("train", "--data", "data.csv", "--encoder", encoder, "--layout", "pooled")
+    out = run(*common, "--set", "c=0.001")
     assert out.code == 0
     assert out.out.startswith("Words alone do better: TF-IDF + logistic")
-    (line,) = run(*common, "--json").json["advice"]
+    (line,) = run(*common, "--set", "c=0.001", "--json").json["advice"]
     assert line in out.out
