@@ -90,12 +90,6 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
     check_out(out)
     # An ONNX model takes vectors, and the words of a text are none: such a head has no file.
     onnx = None if model.reads_words else onnx_model(model.head)
-    if onnx is None:
-        print_note(
-            f"note: this head reads the words of a text, which ONNX cannot, so {ONNX} is left "
-            "out; one over vectors alone has it: train with --layout "
-            f"{model.head.layout.partition(',')[0] if model.reads_vectors else POOLED}"
-        )
     name, folder = model.encoder, Path(model.encoder).is_absolute()
     encoder = EncoderPart(
         name=Path(name).name if folder else name,
@@ -125,3 +119,9 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
         version = WORDS_VERSION if model.reads_words else VERSION
         values = {"version": version, **described.model_dump(mode="json")}
         MODEL_FORMAT.write(temporary / MODEL, values)
+    if onnx is None:
+        print_note(
+            f"note: this head reads the words of a text, which ONNX cannot, so {ONNX} is left "
+            "out; one over vectors alone has it: train with --layout "
+            f"{model.head.layout.partition(',')[0] if model.reads_vectors else POOLED}"
+        )
