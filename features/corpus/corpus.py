@@ -35,6 +35,7 @@ class CorpusBatch:
     rows: list[int]
     skipped: int
     groups: list[str] | None = None
+    lines: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Corpus:
         groups: N cells of the group column as in the file; None if there is no group column.
             Rows of one group belong together: one author, one company, one thread. A row
             with an empty cell belongs to no group.
+        lines: N lines of the file on which the rows start, from 1; None where it has none.
         columns: the names of the columns read; None for a corpus made in memory.
         dialect: how the file is written, where that is not usual and was given or recognised.
     """
@@ -63,13 +65,14 @@ class Corpus:
     rows: Sequence[int] = ()
     skipped: int = 0
     groups: tuple[str, ...] | None = None
+    lines: Sequence[int] | None = field(default=None, compare=False)
     columns: Columns | None = field(default=None, compare=False)
     dialect: Dialect = field(default=RECOGNISED, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.rows) == 0:
             object.__setattr__(self, "rows", range(1, len(self.texts) + 1))
-        for name in ("labels", "splits", "rows", "groups"):
+        for name in ("labels", "splits", "rows", "groups", "lines"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.texts):
                 raise ValueError(f"{len(self.texts)} texts, but {len(values)} {name}")
@@ -90,6 +93,7 @@ class Corpus:
             splits=selected(self.splits),
             rows=tuple(self.rows[row] for row in rows),
             groups=selected(self.groups),
+            lines=None if self.lines is None else tuple(self.lines[row] for row in rows),
         )
 
     @property
@@ -160,9 +164,19 @@ def read_corpus(
         rows=tuple(row for batch in batches for row in batch.rows) if skipped else (),
         skipped=skipped,
         groups=_joined([batch.groups for batch in batches]),
+        lines=_lines([batch.lines for batch in batches]),
         columns=columns,
         dialect=reading.dialect,
     )
+
+
+def _lines(parts: Sequence[list[int] | None]) -> Sequence[int] | None:
+    """Return the lines of all rows, as a range where they follow each other."""
+    if any(part is None for part in parts):
+        return None
+    lines = [line for part in parts for line in part or ()]
+    rising = range(lines[0], lines[0] + len(lines))
+    return rising if lines == list(rising) else tuple(lines)
 
 
 def corpus_batches(
@@ -217,6 +231,7 @@ def _batches(
             rows=_without(bad, range(batch.first, batch.first + batch.size)),
             skipped=len(bad),
             groups=None if groups is None else _without(bad, groups),
+            lines=None if batch.lines is None else _without(bad, batch.lines),
         )
     if not skip_empty:
         empty.refuse()

@@ -62,12 +62,19 @@ class Evidence:
 
 @dataclass(frozen=True)
 class CorpusRow:
-    """One text of the corpus, as an example shows it; ``row`` counts data rows from 1."""
+    """One text of the corpus, as an example shows it.
+
+    Attributes:
+        row: its data row, from 1.
+        text, label, split: its cells.
+        line: the line of the file on which it starts, from 1; None where that is not known.
+    """
 
     row: int
     text: str
     label: str
     split: str
+    line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,7 @@ def corpus_row(evidence: Evidence, position: int) -> CorpusRow:
         text=corpus.texts[position],
         label=corpus.labels[position] if corpus.labels else "",
         split=corpus.splits[position] if corpus.splits else "",
+        line=corpus.lines[position] if corpus.lines is not None else None,
     )
 
 

@@ -14,6 +14,7 @@ from features.encoders.description.model import EncoderModel, find_model, with_o
 from features.encoders.protocol import Encoder
 from features.encoding.recheck import changed_models, compare_sample, filled_by
 from features.errors import CacheError, CorruptShardError
+from features.messages import many
 from features.storage.location import Location
 from features.store.manifest import existing_cache, space_folders
 from features.store.shards.shard import SUFFIX
@@ -67,11 +68,16 @@ class Verification:
 
     def to_text(self) -> str:
         """Return one line per finding and one remedy per kind, for people."""
-        compared = f", {self.compared:,} texts encoded again" if self.compared else ""
-        head = f"{self.cache}: {self.shards:,} shards read{compared}"
+        shards = many(self.shards, "shard")
+        again = many(self.compared, "text")
         if not self.findings:
-            return f"{head}, nothing found"
-        lines = [f"{head}, {len(self.findings):,} findings"]
+            alike = (
+                f", and {again} encoded again gave the same vectors" if self.compared else ""
+            )
+            return f"{self.cache}: all is well: {shards} read, none damaged{alike}"
+        compared = f", {again} encoded again" if self.compared else ""
+        faults = many(len(self.findings), "fault")
+        lines = [f"{self.cache}: {faults} found: {shards} read{compared}"]
         lines += [f"  {one_line(f'{f.kind}: {f.path}: {f.detail}')}" for f in self.findings]
         found = {finding.kind for finding in self.findings}
         lines += [f"{kind}: {remedy}" for kind, remedy in REMEDIES.items() if kind in found]

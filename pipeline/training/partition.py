@@ -20,7 +20,7 @@ from features.groups import ids_of, union
 from features.messages import clipped, listed, many
 from features.missing import ids_of_groups, is_missing
 from features.splits.folds import make_folds
-from features.splits.names import TEST
+from features.splits.names import SIDES, TEST
 from features.splits.split import Split, make_split, official_sides
 from pipeline.config import NEAR, DataConfig
 from pipeline.console import print_note
@@ -339,17 +339,24 @@ def _group_notes(corpus: Corpus, data: DataConfig) -> list[str]:
     return [f"{rows} an empty {data.columns.group}{also}: each counts as a group of its own."]
 
 
+def _is_whole(corpus: Corpus) -> bool:
+    """Return whether a split column gives every row a side, and each side has rows."""
+    return len(set(official_sides(corpus.splits, corpus.rows)[0].tolist())) == len(SIDES)
+
+
 def _cluster_notes(corpus: Corpus, duplicates: Duplicates) -> list[str]:
     """Return how many near-duplicates there are, and how they affect the score."""
     sizes = np.bincount(duplicates.clusters)
     rows = int(sizes[sizes > 1].sum())
     if not rows:
         return []
+    if corpus.splits is not None and _is_whole(corpus):
+        return []  # the file decides for every text, and nothing is kept together
     official = "" if corpus.splits is None else ", unless the split column decides"
     notes = [
         f"{rows:,} of {len(corpus):,} texts have duplicates or near-duplicates, in "
-        f"{int((sizes > 1).sum()):,} clusters; each is on one side of the split{official}. "
-        "--split random would separate them, and the scores would be too high."
+        f"{many(int((sizes > 1).sum()), 'cluster')}; each is on one side of the split"
+        f"{official}. --split random would separate them, and the scores would be too high."
     ]
     if sizes.max() > LARGE_SHARE * len(corpus):
         notes.append(

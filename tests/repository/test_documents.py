@@ -50,12 +50,12 @@ NAMES = [path.relative_to(ROOT).as_posix() for path in DOCUMENTS]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:\A|\n)\n((?:    .+\n)+)")
 RUN_ELSEWHERE = {
-    "docs/api.md": "features/test_api.py",
+    "docs/api.md": "manyheads/test_run.py",
     "docs/cache.md": "features/store/test_format.py",
     "docs/models.md": "heads/test_estimator.py",
     "docs/other-programs.md": "features/test_sentence_transformers.py",
 }
-PACKAGES = ("features", "heads", "pipeline")
+PACKAGES = ("features", "heads", "manyheads", "pipeline")
 TO_BE_ADDED = ("heads/architectures/mean.py", "pipeline/cli/commands/count.py")
 """Files of the examples of docs/architecture.md."""
 

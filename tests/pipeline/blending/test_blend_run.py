@@ -147,13 +147,11 @@ def test_a_text_that_one_part_sees_cut_is_reported(train: Command, command: Comm
     assert command("predict", "--text", text)["truncated"] == 1
 
 
-def test_the_report_says_whether_the_blend_is_better(
-    train: Command, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_report_says_whether_the_blend_is_better(train: Command, command: Command) -> None:
     parts = [name(train("logistic")), name(train("cnn"))]
-    capsys.readouterr()
-    assert main(["blend", *parts]) == 0
-    shown = capsys.readouterr().out
+    result = command("blend", *parts)
+    assert result["command"].startswith("manyheads predict --text")
+    shown = Path(result["run"], "report.txt").read_text(encoding="utf-8")
     assert f"1: logistic over pooled, run {parts[0]}" in shown
     assert "the run that is best on validation:" in shown
     assert re.search(r"test +[+-]\d+\.\d points of accuracy, 95 % interval", shown)
