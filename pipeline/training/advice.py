@@ -56,7 +56,7 @@ FOLDS = 5
 COPIED_SHARE = 0.5
 """Of the test texts; more with near-duplicates in training say what the head remembers."""
 
-MORE = "Words beside them may help, or vectors of every token or of another --encoder."
+MORE = "Words beside them, or vectors of every token or another --encoder, may tell more."
 
 LONGEST_LABEL = 28
 

@@ -162,7 +162,7 @@ def _with_advice(
     facts = Facts(
         prepared.config,
         result,
-        limit=vectors.space(prepared.layout).spec.limit,
+        limit=vectors.spaces[-1].spec.limit,
         long=int(np.quantile(vectors.tokens, LONG_SHARE)),
         foreign=foreign,
         unread=found.text if found else unread_language(encoder, foreign),

@@ -244,7 +244,8 @@ def test_the_advice_stands_in_the_verdict_and_the_files(run: Run, encoder: Path)
     rows = [[f"x{i} it is {names[i % 5]} {i * 7 % 11}", names[i % 5]] for i in range(400)]
     with Path("data.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["text", "label"], *rows])
-    common = ("train", "--data", "data.csv", "--encoder", encoder, "--set", "c=0.001")
+    common = ("train", "--data", "data.csv", "--encoder", encoder, "--layout", "pooled")
+    common = (*common, "--set", "c=0.001")
     out = run(*common)
     assert out.code == 0
     assert "Worse than TF-IDF + logistic regression" in out.out
