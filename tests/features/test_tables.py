@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from features.errors import ArrayError, SettingError
+from features.estimator import FeatureEncoder
 from features.tables import FeatureTables, as_tables, join_layout, parse_layout
 from features.words.counting import count_words
+from features.words.table import WordTable
 from tests.support.tables import make_table
 
 
@@ -49,3 +51,10 @@ def test_tables_that_do_not_belong_together() -> None:
         FeatureTables((make_table([2, 1]), count_words(["a"])))
     with pytest.raises(ArrayError, match="one table of vectors"):
         FeatureTables((make_table([2, 1]), make_table([2, 1])))
+
+
+def test_the_transformer_counts_words_without_an_encoder() -> None:
+    encoder = FeatureEncoder("/no/such/encoder", layout="words")
+    found, expected = encoder.transform(["a b", "c"]), count_words(["a b", "c"])
+    assert isinstance(found, WordTable)
+    assert np.array_equal(found.ids, expected.ids)
