@@ -48,7 +48,7 @@ def test_a_blend_scores_predicts_and_is_exported(
     assert result["gain_test"]["mean"] == pytest.approx(gain)
     assert len(result["over_seeds"]["accuracy"]["values"]) == 2
 
-    # The folder says the same, in the columns that docs/experiments.md names, and what it
+    # The folder says the same, in the columns that docs/run-folder.md names, and what it
     # predicts is the mean of what its parts predict.
     folder = Path(result["run"])
     assert json.loads((folder / "metrics.json").read_text()) == result
