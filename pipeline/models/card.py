@@ -150,6 +150,8 @@ def blend_card(
         names=names,
         scores=scores,
         temperature=temperature,
+        weighted=metrics.weighting.kind != "equal",
+        weights=list(metrics.weights),
         folder=folder,
     )
 

@@ -143,7 +143,7 @@ class Predictor:
             EncoderError: the encoder cannot be loaded.
         """
         parts = self.opened.parts
-        probabilities: list[np.ndarray] = []
+        probabilities: dict[int, np.ndarray] = {}
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
         warnings: list[str] = []
@@ -152,11 +152,11 @@ class Predictor:
         for index in order:
             explained = explain > 0 and index == order[0]
             if not (parts[index].reads_vectors or explained):
-                probabilities.append(self._probabilities(index, None, words))
+                probabilities[index] = self._probabilities(index, None, words)
                 continue
             vectors = self._vectors(index, texts, explained)
             table = vectors.table(parts[index].spec.layout)
-            probabilities.append(self._probabilities(index, table, words))
+            probabilities[index] = self._probabilities(index, table, words)
             if parts[index].reads_vectors:
                 warnings += self._unseen(index, vectors, table)
                 truncated |= vectors.truncated
@@ -169,7 +169,8 @@ class Predictor:
             print_note(f"warning: {warning}")
         merged = probabilities[0]
         if self.opened.temperature is not None:
-            merged = tempered(mean_of(probabilities), self.opened.temperature)
+            inside = [probabilities[index] for index in range(len(parts))]
+            merged = tempered(mean_of(inside, self.opened.weights), self.opened.temperature)
         return Predictions(
             self.opened.folder,
             texts,

@@ -85,7 +85,9 @@ def run_prepared(
             print_note(f"training on {device_label(device)}")
         outcome = run_trainings(config, tables, labels, splits, journal, device)
         result = _result(config, layout, corpus, vectors, duplicates, outcome)
-        result = _with_advice(prepared, replace(result, run=run.final), vectors)
+        stored = spec.bytes_per_vector * float(table.lengths.mean())
+        result = replace(result, run=run.final, bytes_per_text=round(stored, 1))
+        result = _with_advice(prepared, result, vectors)
         with writing(run):
             record = RunContents(
                 described, corpus, spec, outcome, pooled, vectors.model.commit, device

@@ -60,5 +60,5 @@ def _write_blend(model: OpenedModel, temperature: float, out: Path) -> None:
         places = part_folders(temporary, len(model.parts))
         for part, folder, place in zip(model.parts, model.folders, places, strict=True):
             write_model(part, folder, place, f"{out.name}/{PARTS}/{place.name}")
-        write_blend_file(temporary, model.labels, temperature)
+        write_blend_file(temporary, model.labels, temperature, model.weights)
         (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
