@@ -15,9 +15,8 @@ from features.encoders.protocol import Encoder
 from features.errors import CacheError, EncoderError
 from features.storage.location import Location
 from features.vectors.spec import FeatureSpec
-from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
+from features.vectors.table import POOLED, SENTENCES, FeatureTable
 from heads.device import AUTO, find_device
-from heads.evaluation.calibration import mean_of, tempered
 from heads.registry import device_of
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
@@ -28,6 +27,7 @@ from pipeline.models.model import Model
 from pipeline.models.opening import OpenedModel, open_model
 from pipeline.models.predictions import Predictions
 from pipeline.models.provenance import Provenance
+from pipeline.models.uncertainty import SURE, Uncertainty
 from pipeline.runs.reference import REFERENCE, Reference, read_reference
 from pipeline.runs.training_texts import (
     TRAINING,
@@ -36,9 +36,6 @@ from pipeline.runs.training_texts import (
     read_training,
     training_vectors,
 )
-
-ORDER = (TOKENS, SENTENCES, POOLED)
-"""Of the parts of a blend: pooled vectors come along with tokens, and are there then."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +100,7 @@ class Predictor:
         find_device(device)
         opened = open_model(run, runs)
         models = _find_encoders(opened, encoders, trust_remote_code)
-        reference = read_reference(opened.folders[_order(opened)[0]] / REFERENCE)
+        reference = read_reference(opened.folders[opened.order[0]] / REFERENCE)
         return cls(
             opened,
             tuple(models),
@@ -128,12 +125,15 @@ class Predictor:
         except CacheError:
             return None
 
-    def predict(self, texts: Sequence[str], explain: int = 0) -> Predictions:
+    def predict(
+        self, texts: Sequence[str], explain: int = 0, uncertainty: Uncertainty = SURE
+    ) -> Predictions:
         """Label texts. What makes the labels doubtful is said on stderr, and is in the result.
 
         Args:
             texts: N texts, none empty.
             explain: how many of the nearest training texts to give for each text.
+            uncertainty: by which rules texts get no label, or several.
 
         Raises:
             CacheError: there is nothing to explain by, or the store cannot be used.
@@ -144,12 +144,12 @@ class Predictor:
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
         warnings: list[str] = []
-        order = _order(self.opened)
+        order = self.opened.order
         for index in order:
             explained = explain > 0 and index == order[0]
             vectors = self._vectors(index, texts, explained)
             table = vectors.table(parts[index].spec.layout)
-            probabilities.append(self._probabilities(index, table))
+            probabilities.append(self.probabilities(index, table))
             warnings += self._unseen(index, vectors, table)
             truncated |= vectors.truncated
             if index == order[0]:
@@ -159,18 +159,16 @@ class Predictor:
         warnings += unlearned_language(self._languages, texts)
         for warning in warnings:
             print_note(f"warning: {warning}")
-        merged = probabilities[0]
-        if self.opened.temperature is not None:
-            merged = tempered(mean_of(probabilities), self.opened.temperature)
         return Predictions(
             self.opened.folder,
             texts,
             self.opened.labels,
-            merged,
+            self.opened.merged(probabilities),
             truncated,
             neighbors,
             provenance=self.provenance,
             warnings=tuple(warnings),
+            uncertainty=uncertainty,
         )
 
     def _vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
@@ -186,7 +184,7 @@ class Predictor:
             load=self.load_encoder,
         )
 
-    def _probabilities(self, index: int, table: FeatureTable) -> np.ndarray:
+    def probabilities(self, index: int, table: FeatureTable) -> np.ndarray:
         """(N, C) probabilities of a part."""
         head = self.opened.parts[index].head
         device = device_of(head.head, self.device)
@@ -287,12 +285,6 @@ def _vector_config(
         memory=memory,
         **vars(VectorOptions.of_spec(spec)),
     )
-
-
-def _order(opened: OpenedModel) -> list[int]:
-    """The parts in the order in which they are asked; the first one explains."""
-    layouts = [part.spec.layout for part in opened.parts]
-    return sorted(range(len(layouts)), key=lambda i: ORDER.index(layouts[i]))
 
 
 def _unseen(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> list[str]:
