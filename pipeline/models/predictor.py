@@ -14,13 +14,19 @@ from features.encoders.options import VectorOptions
 from features.encoders.protocol import Encoder
 from features.errors import CacheError, EncoderError
 from features.storage.location import Location
-from features.vectors.spec import FeatureSpec
+from features.store.space import Space
 from features.vectors.table import POOLED, SENTENCES, FeatureTable
 from heads.device import AUTO, find_device
 from heads.registry import device_of
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
-from pipeline.encoding.vectors import Vectors, ensure_vectors, load_encoder, with_pooled
+from pipeline.encoding.vectors import (
+    Vectors,
+    ensure_vectors,
+    load_encoder,
+    open_spaces,
+    with_pooled,
+)
 from pipeline.models.encoder_check import check_encoder, differing
 from pipeline.models.languages import learned_languages, unlearned_language
 from pipeline.models.model import Model
@@ -147,7 +153,7 @@ class Predictor:
         order = self.opened.order
         for index in order:
             explained = explain > 0 and index == order[0]
-            vectors = self._vectors(index, texts, explained)
+            vectors = self.vectors(index, texts, explained)
             table = vectors.table(parts[index].spec.layout)
             probabilities.append(self.probabilities(index, table))
             warnings += self._unseen(index, vectors, table)
@@ -171,21 +177,41 @@ class Predictor:
             uncertainty=uncertainty,
         )
 
-    def _vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
-        """The vectors of texts that a part takes, and pooled ones where that costs nothing."""
-        spec, model = self.opened.parts[index].spec, self.encoders[index]
+    def layouts(self, index: int, explained: bool) -> tuple[str, ...]:
+        """Return the layouts of a part's vectors, with pooled where that costs nothing."""
+        layout = self.opened.parts[index].spec.layout
         # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
-        alone = spec.layout == SENTENCES and not explained
+        alone = layout == SENTENCES and not explained
+        return (layout,) if alone else with_pooled(layout)
+
+    def spaces(self, index: int, explained: bool) -> tuple[Space, ...]:
+        """Return where the vectors of a part are cached, in its ``layouts``."""
+        layouts = self.layouts(index, explained)
+        return open_spaces(self._config(index), layouts, self.encoders[index])
+
+    def vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
+        """Return the vectors of texts for a part, encoding what is not cached."""
         return ensure_vectors(
             texts,
-            _vector_config(spec, model.name, self.cache, self.memory),
-            (spec.layout,) if alone else with_pooled(spec.layout),
-            model=model,
+            self._config(index),
+            self.layouts(index, explained),
+            model=self.encoders[index],
             load=self.load_encoder,
         )
 
+    def _config(self, index: int) -> VectorConfig:
+        """Return the configuration that gives the vectors of a part."""
+        spec = self.opened.parts[index].spec
+        return VectorConfig(
+            encoder=self.encoders[index].name,
+            layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
+            cache=self.cache,
+            memory=self.memory,
+            **vars(VectorOptions.of_spec(spec)),
+        )
+
     def probabilities(self, index: int, table: FeatureTable) -> np.ndarray:
-        """(N, C) probabilities of a part."""
+        """Return (N, C) probabilities of a part."""
         head = self.opened.parts[index].head
         device = device_of(head.head, self.device)
         return head.predict_proba(table, np.arange(len(table)), device)
@@ -272,19 +298,6 @@ def _find_recorded(name: str, trust_remote_code: bool) -> EncoderModel:
             return find_model(repository, trust_remote_code)
         except EncoderError:
             raise error from None
-
-
-def _vector_config(
-    spec: FeatureSpec, encoder: str, cache: Location, memory: float | None
-) -> VectorConfig:
-    """The configuration that gives vectors of a spec."""
-    return VectorConfig(
-        encoder=encoder,
-        layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
-        cache=cache,
-        memory=memory,
-        **vars(VectorOptions.of_spec(spec)),
-    )
 
 
 def _unseen(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> list[str]:
