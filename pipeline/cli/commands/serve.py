@@ -34,6 +34,7 @@ def run(parsed: argparse.Namespace) -> Answer:
     from pipeline.serving.server import check_installed, listen, serve
 
     config = options.from_arguments(ServeConfig, parsed)
+    uncertainty = options.from_arguments(UncertaintyConfig, parsed)
     config.token()
     check_installed()
     if not Path(parsed.run).is_dir():
@@ -47,7 +48,7 @@ def run(parsed: argparse.Namespace) -> Answer:
             parsed.runs,
             parsed.cache,
             config,
-            options.from_arguments(UncertaintyConfig, parsed),
+            uncertainty,
             encoders=parsed.encoder,
             trust_remote_code=parsed.trust_remote_code,
             memory=parsed.memory,

@@ -19,26 +19,36 @@ from tests.support.cli import Command
 Client = Any
 Start = Callable[..., Client]
 
+NO_RULES = UncertaintyConfig()
+
+
+@pytest.fixture(scope="session")
+def extra() -> None:
+    """Skip where the extra is not installed."""
+    for name in ("fastapi", "uvicorn", "httpx"):
+        pytest.importorskip(name, reason=f"needs {name}: pip install 'manyheads[serve,dev]'")
+
 
 @pytest.fixture
-def start(train: Command) -> Iterator[Start]:
+def start(extra: None, train: Command) -> Iterator[Start]:
     """Start a service over a logistic run with some options; its client, with ``service``."""
-    pytest.importorskip("fastapi", reason="needs the extra serve")
-    pytest.importorskip("httpx", reason="needs httpx")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the test client's own
         from fastapi.testclient import TestClient
 
     from pipeline.serving.app import make_app
 
+    known: list[str] = []
     with ExitStack() as stack:
 
         def begin(
             run: str | None = None,
-            uncertainty: UncertaintyConfig = UncertaintyConfig(),
+            uncertainty: UncertaintyConfig = NO_RULES,
             **options: Any,
         ) -> Client:
-            name = run or train("logistic")["run"]
+            if run is None:
+                known.extend([] if known else [train("logistic")["run"]])
+            name = run or known[0]
             cache = parse_location("cache")
             config = ServeConfig(**{"delay": 0.0, **options})
             service = Service(name, Path("runs"), cache, config, uncertainty)
