@@ -34,12 +34,14 @@ class OpenedModel:
         parts: the heads and the specs of their vectors; all have the same labels.
         folders: where each part is.
         temperature: of the mean of a blend; None for a single head, which has its own.
+        weights: of the parts in that mean.
     """
 
     folder: Path
     parts: tuple[Model, ...]
     folders: tuple[Path, ...]
     temperature: float | None
+    weights: tuple[float, ...] = (1.0,)
 
     @property
     def order(self) -> list[int]:
@@ -48,10 +50,10 @@ class OpenedModel:
         return sorted(range(len(layouts)), key=lambda i: ORDER.index(layouts[i]))
 
     def merged(self, probabilities: Sequence[np.ndarray]) -> np.ndarray:
-        """Return (N, C) probabilities of the model for those of its parts, in any order."""
+        """Return (N, C) probabilities of the model for those of its parts, in their order."""
         if self.temperature is None:
             return probabilities[0]
-        return tempered(mean_of(probabilities), self.temperature)
+        return tempered(mean_of(probabilities, self.weights), self.temperature)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -87,4 +89,4 @@ def open_model(run: str, runs: Path) -> OpenedModel:
         remedy = "export it again" if exported else again
         reason = REMEDY.sub("", str(error))
         raise CacheError(f"the blend {folder} is damaged ({reason}): {remedy}") from error
-    return OpenedModel(folder, parts, folders, file.temperature)
+    return OpenedModel(folder, parts, folders, file.temperature, file.weights)

@@ -15,7 +15,10 @@ from features.encoders.protocol import Encoder
 from features.errors import CacheError, EncoderError
 from features.storage.location import Location
 from features.store.space import Space
+from features.tables import FeatureTables
 from features.vectors.table import POOLED, SENTENCES, FeatureTable
+from features.words.counting import count_words
+from features.words.table import WordTable
 from heads.device import AUTO, find_device
 from heads.registry import device_of
 from pipeline.config import VectorConfig
@@ -53,7 +56,7 @@ class Predictor:
 
     Attributes:
         opened: the heads.
-        encoders: the encoder of each head.
+        encoders: the encoder of each head; None of one that reads words alone.
         cache: the feature store; new texts are added to it.
         memory: GB that the vectors of one call may take; None: half of what is available.
         provenance: what the run was trained on, and when.
@@ -63,7 +66,7 @@ class Predictor:
     """
 
     opened: OpenedModel
-    encoders: tuple[EncoderModel, ...]
+    encoders: tuple[EncoderModel | None, ...]
     cache: Location
     memory: float | None
     provenance: Provenance
@@ -146,18 +149,23 @@ class Predictor:
             EncoderError: the encoder cannot be loaded.
         """
         parts = self.opened.parts
-        probabilities: list[np.ndarray] = []
+        probabilities: dict[int, np.ndarray] = {}
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
         warnings: list[str] = []
         order = self.opened.order
+        words = count_words(texts) if any(part.reads_words for part in parts) else None
         for index in order:
             explained = explain > 0 and index == order[0]
+            if not (parts[index].reads_vectors or explained):
+                probabilities[index] = self.probabilities(index, None, words)
+                continue
             vectors = self.vectors(index, texts, explained)
             table = vectors.table(parts[index].spec.layout)
-            probabilities.append(self.probabilities(index, table))
-            warnings += self._unseen(index, vectors, table)
-            truncated |= vectors.truncated
+            probabilities[index] = self.probabilities(index, table, words)
+            if parts[index].reads_vectors:
+                warnings += self._unseen(index, vectors, table)
+                truncated |= vectors.truncated
             if index == order[0]:
                 warnings += self._unusual(vectors, table)
             if explained:
@@ -169,7 +177,7 @@ class Predictor:
             self.opened.folder,
             texts,
             self.opened.labels,
-            self.opened.merged(probabilities),
+            self.opened.merged([probabilities[index] for index in range(len(parts))]),
             truncated,
             neighbors,
             provenance=self.provenance,
@@ -186,35 +194,47 @@ class Predictor:
 
     def spaces(self, index: int, explained: bool) -> tuple[Space, ...]:
         """Return where the vectors of a part are cached, in its ``layouts``."""
-        layouts = self.layouts(index, explained)
-        return open_spaces(self._config(index), layouts, self.encoders[index])
+        model, layouts = self._model(index), self.layouts(index, explained)
+        return open_spaces(self._config(index, model), layouts, model)
 
     def vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
         """Return the vectors of texts for a part, encoding what is not cached."""
+        model = self._model(index)
         return ensure_vectors(
             texts,
-            self._config(index),
+            self._config(index, model),
             self.layouts(index, explained),
-            model=self.encoders[index],
+            model=model,
             load=self.load_encoder,
         )
 
-    def _config(self, index: int) -> VectorConfig:
-        """Return the configuration that gives the vectors of a part."""
+    def _model(self, index: int) -> EncoderModel:
+        """The encoder of a part, of one that reads words alone too."""
+        part, model = self.opened.parts[index], self.encoders[index]
+        if model is None:  # the neighbours of a text are found by vectors all the same
+            model = _find_recorded(part.encoder_name(), False)
+            check_encoder(model, part.spec, self.opened.folder)
+        return model
+
+    def _config(self, index: int, model: EncoderModel) -> VectorConfig:
+        """The configuration that gives the vectors of a part."""
         spec = self.opened.parts[index].spec
         return VectorConfig(
-            encoder=self.encoders[index].name,
+            encoder=model.name,
             layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
             cache=self.cache,
             memory=self.memory,
             **vars(VectorOptions.of_spec(spec)),
         )
 
-    def probabilities(self, index: int, table: FeatureTable) -> np.ndarray:
-        """Return (N, C) probabilities of a part."""
+    def probabilities(
+        self, index: int, table: FeatureTable | None, words: WordTable | None
+    ) -> np.ndarray:
+        """Return (N, C) probabilities of a part from what it reads."""
         head = self.opened.parts[index].head
+        tables = FeatureTables(tuple(each for each in (table, words) if each is not None))
         device = device_of(head.head, self.device)
-        return head.predict_proba(table, np.arange(len(table)), device)
+        return head.predict_proba(tables, np.arange(len(tables)), device)
 
     def _unseen(self, index: int, vectors: Vectors, table: FeatureTable) -> list[str]:
         """What of the texts a part does not see."""
@@ -264,15 +284,18 @@ class _LoadedOnce:
 
 def _find_encoders(
     opened: OpenedModel, given: Sequence[str], trust_remote_code: bool
-) -> list[EncoderModel]:
+) -> list[EncoderModel | None]:
     """The encoder of each part: one of those given that fits, else where it was.
 
     Raises:
         EncoderError: there is none, none fits, or one that was given fits no part.
     """
     found = {name: find_model(name, trust_remote_code) for name in given}
-    models: list[EncoderModel] = []
+    models: list[EncoderModel | None] = []
     for part, folder in zip(opened.parts, opened.folders, strict=True):
+        if not (part.reads_vectors or given):
+            models.append(None)
+            continue
         fitting = [name for name in given if not differing(found[name], part.spec)]
         recorded = not given or (opened.temperature is not None and not part.moved)
         name = (fitting or ([part.encoder_name()] if recorded else given))[0]

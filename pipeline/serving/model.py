@@ -17,6 +17,7 @@ from features.store.space import Space
 from features.store.store import FeatureStore
 from features.vectors.neighbors import unit
 from features.vectors.table import POOLED, FeatureTable
+from features.words.counting import count_words
 from pipeline.console import print_note
 from pipeline.encoding.direct_vectors import DirectVectors, encode_directly
 from pipeline.models.predictions import rounded
@@ -92,17 +93,21 @@ class ServedModel:
         self.name = opened.folder.name
         self.token_limit = max(part.spec.limit for part in opened.parts)
         self._first = opened.order[0]
-        self._spaces = [predictor.spaces(index, True) for index in range(len(opened.parts))]
         FeatureStore(predictor.cache).prepare()
-        self._encoders: list[Encoder] = []
-        for model, spaces in zip(predictor.encoders, self._spaces, strict=True):
-            encoder = predictor.load_encoder(model)
-            prepare(encoder, spaces, print_note)
-            self._encoders.append(encoder)
+        self._spaces: dict[int, tuple[Space, ...]] = {}
+        self._encoders: dict[int, Encoder] = {}
+        for index, model in enumerate(predictor.encoders):
+            if model is None or not opened.parts[index].reads_vectors:
+                continue
+            self._spaces[index] = predictor.spaces(index, True)
+            self._encoders[index] = predictor.load_encoder(model)
+            prepare(self._encoders[index], self._spaces[index], print_note)
 
     @cached_property
     def explains(self) -> str:
         """Return why the nearest training texts cannot be given; "" if they can."""
+        if self._first not in self._spaces:
+            return "it reads words alone; manyheads predict --explain finds the nearest texts"
         try:
             return "" if len(self._base) else "the run has no training texts"
         except ManyheadsError as error:
@@ -119,20 +124,25 @@ class ServedModel:
             ManyheadsError: a text cannot be encoded.
         """
         opened = self.predictor.opened
-        probabilities = []
+        parts = opened.parts
+        probabilities: dict[int, np.ndarray] = {}
+        words = count_words(texts) if any(part.reads_words for part in parts) else None
         truncated = np.zeros(len(texts), bool)
         pooled: FeatureTable | None = None
         for index in opened.order:
+            if not parts[index].reads_vectors:
+                probabilities[index] = self.predictor.probabilities(index, None, words)
+                continue
             vectors = self._vectors(index, texts, any(explain))
-            table = vectors.tables[opened.parts[index].spec.layout]
-            probabilities.append(self.predictor.probabilities(index, table))
-            most = opened.parts[index].head.module.max_vectors
+            table = vectors.tables[parts[index].spec.layout]
+            probabilities[index] = self.predictor.probabilities(index, table, words)
+            most = parts[index].head.module.max_vectors
             truncated |= vectors.truncated
             if most:
                 truncated |= table.lengths > most
             if index == self._first:
                 pooled = vectors.tables.get(POOLED)
-        merged = opened.merged(probabilities)
+        merged = opened.merged([probabilities[index] for index in range(len(parts))])
         reference = self.predictor.reference
         unusual: np.ndarray | None = None
         if reference is not None and pooled is not None:
@@ -162,8 +172,8 @@ class ServedModel:
         """The vectors of texts that a part takes, and pooled ones where that costs nothing."""
         if self.keep_vectors:
             found = self.predictor.vectors(index, texts, explained)
-            layouts = [space.spec.layout for space in found.spaces]
-            return DirectVectors({name: found.table(name) for name in layouts}, found.truncated)
+            names = [space.spec.layout for space in found.spaces]
+            return DirectVectors({name: found.table(name) for name in names}, found.truncated)
         layouts = self.predictor.layouts(index, explained and index == self._first)
         specs = [space.spec for space in self._spaces[index] if space.spec.layout in layouts]
         return encode_directly(self._encoders[index], texts, specs)
@@ -206,7 +216,7 @@ class SharedEncoders:
             self._loaded[model] = self._load(model)
         return self._loaded[model]
 
-    def keep(self, models: Sequence[EncoderModel]) -> None:
+    def keep(self, models: Sequence[EncoderModel | None]) -> None:
         """Forget every encoder but those of some models."""
         for model in set(self._loaded) - set(models):
             del self._loaded[model]

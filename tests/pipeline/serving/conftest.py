@@ -25,7 +25,7 @@ NO_RULES = UncertaintyConfig()
 @pytest.fixture(scope="session")
 def extra() -> None:
     """Skip where the extra is not installed."""
-    for name in ("fastapi", "uvicorn", "httpx"):
+    for name in ("fastapi", "uvicorn", "httpx2"):
         pytest.importorskip(name, reason=f"needs {name}: pip install 'manyheads[serve,dev]'")
 
 

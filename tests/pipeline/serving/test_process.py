@@ -16,7 +16,7 @@ from tests.support.cli import Command, Refusal
 
 
 def test_sigterm_answers_what_was_accepted(extra: None, train: Command) -> None:
-    import httpx
+    import httpx2
 
     run = train("logistic")["run"]
     command = [sys.executable, "-m", "pipeline", "serve", run, "--port", "0", "--delay", "3000"]
@@ -33,13 +33,13 @@ def test_sigterm_answers_what_was_accepted(extra: None, train: Command) -> None:
             def post(number: int) -> Any:
                 # Requests on new connections, all of which wait for the delay.
                 body = {"text": f"the cat sat on the mat {number}"}
-                return httpx.post(f"{address}/predict", json=body, timeout=60)
+                return httpx2.post(f"{address}/predict", json=body, timeout=60)
 
             with ThreadPoolExecutor(8) as pool:
                 posts = [pool.submit(post, number) for number in range(8)]
                 waiting = 0
                 while waiting < 8:
-                    text = httpx.get(f"{address}/metrics", timeout=60).text
+                    text = httpx2.get(f"{address}/metrics", timeout=60).text
                     (count,) = re.findall(r"^manyheads_waiting_texts (\d+)$", text, re.M)
                     waiting = int(count)
                     assert not any(each.done() for each in posts), "they waited"
@@ -47,7 +47,7 @@ def test_sigterm_answers_what_was_accepted(extra: None, train: Command) -> None:
                 answers = [each.result() for each in posts]
             assert {answer.status_code for answer in answers} == {200}
             assert process.wait(60) == 0
-            with pytest.raises(httpx.ConnectError):
+            with pytest.raises(httpx2.ConnectError):
                 post(9)
         finally:
             process.kill()
