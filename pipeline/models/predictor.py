@@ -194,12 +194,12 @@ class Predictor:
 
     def spaces(self, index: int, explained: bool) -> tuple[Space, ...]:
         """Return where the vectors of a part are cached, in its ``layouts``."""
-        model, layouts = self._model(index), self.layouts(index, explained)
+        model, layouts = self.model(index), self.layouts(index, explained)
         return open_spaces(self._config(index, model), layouts, model)
 
     def vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
         """Return the vectors of texts for a part, encoding what is not cached."""
-        model = self._model(index)
+        model = self.model(index)
         return ensure_vectors(
             texts,
             self._config(index, model),
@@ -208,8 +208,12 @@ class Predictor:
             load=self.load_encoder,
         )
 
-    def _model(self, index: int) -> EncoderModel:
-        """The encoder of a part, of one that reads words alone too."""
+    def model(self, index: int) -> EncoderModel:
+        """Return the encoder of a part, of one that reads words alone too.
+
+        Raises:
+            EncoderError: it is gone, or is another one.
+        """
         part, model = self.opened.parts[index], self.encoders[index]
         if model is None:  # the neighbours of a text are found by vectors all the same
             model = _find_recorded(part.encoder_name(), False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -79,6 +78,11 @@ class ServedModel:
     Raises:
         EncoderError: an encoder cannot be loaded, or gives other vectors than it should.
         CacheError: the cache cannot be used.
+
+    Attributes:
+        name: of the run.
+        token_limit: tokens that the run sees of a text.
+        explains: why the nearest training texts cannot be given; "" if they can.
     """
 
     def __init__(
@@ -96,22 +100,28 @@ class ServedModel:
         FeatureStore(predictor.cache).prepare()
         self._spaces: dict[int, tuple[Space, ...]] = {}
         self._encoders: dict[int, Encoder] = {}
-        for index, model in enumerate(predictor.encoders):
-            if model is None or not opened.parts[index].reads_vectors:
-                continue
-            self._spaces[index] = predictor.spaces(index, True)
-            self._encoders[index] = predictor.load_encoder(model)
-            prepare(self._encoders[index], self._spaces[index], print_note)
-
-    @cached_property
-    def explains(self) -> str:
-        """Return why the nearest training texts cannot be given; "" if they can."""
-        if self._first not in self._spaces:
-            return "it reads words alone; manyheads predict --explain finds the nearest texts"
+        self.explains = ""
+        for index, part in enumerate(opened.parts):
+            if part.reads_vectors:
+                self._load(index)
         try:
-            return "" if len(self._base) else "the run has no training texts"
+            if self._first not in self._encoders:  # neighbours are found by vectors
+                self._load(self._first)
+            self._base = self._unit_vectors()
         except ManyheadsError as error:
-            return str(error)
+            self.explains = str(error)
+
+    def _load(self, index: int) -> None:
+        """Load the encoder of a part, and check it as a filled cache would."""
+        encoder = self.predictor.load_encoder(self.predictor.model(index))
+        spaces = self.predictor.spaces(index, True)
+        prepare(encoder, spaces, print_note)
+        self._spaces[index], self._encoders[index] = spaces, encoder
+
+    @property
+    def models(self) -> list[EncoderModel]:
+        """Return the encoders that are loaded."""
+        return [self.predictor.model(index) for index in self._encoders]
 
     def answer(self, texts: Sequence[str], explain: Sequence[int]) -> list[TextAnswer]:
         """Return an answer per text.
@@ -130,16 +140,18 @@ class ServedModel:
         truncated = np.zeros(len(texts), bool)
         pooled: FeatureTable | None = None
         for index in opened.order:
-            if not parts[index].reads_vectors:
+            explained = index == self._first and any(explain)
+            if not (parts[index].reads_vectors or explained):
                 probabilities[index] = self.predictor.probabilities(index, None, words)
                 continue
-            vectors = self._vectors(index, texts, any(explain))
+            vectors = self._vectors(index, texts, explained)
             table = vectors.tables[parts[index].spec.layout]
             probabilities[index] = self.predictor.probabilities(index, table, words)
-            most = parts[index].head.module.max_vectors
-            truncated |= vectors.truncated
-            if most:
-                truncated |= table.lengths > most
+            if parts[index].reads_vectors:
+                most = parts[index].head.module.max_vectors
+                truncated |= vectors.truncated
+                if most:
+                    truncated |= table.lengths > most
             if index == self._first:
                 pooled = vectors.tables.get(POOLED)
         merged = opened.merged([probabilities[index] for index in range(len(parts))])
@@ -174,12 +186,11 @@ class ServedModel:
             found = self.predictor.vectors(index, texts, explained)
             names = [space.spec.layout for space in found.spaces]
             return DirectVectors({name: found.table(name) for name in names}, found.truncated)
-        layouts = self.predictor.layouts(index, explained and index == self._first)
+        layouts = self.predictor.layouts(index, explained)
         specs = [space.spec for space in self._spaces[index] if space.spec.layout in layouts]
         return encode_directly(self._encoders[index], texts, specs)
 
-    @cached_property
-    def _base(self) -> np.ndarray:
+    def _unit_vectors(self) -> np.ndarray:
         """(n, D) unit vectors of the training texts."""
         space: Space = next(
             space for space in self._spaces[self._first] if space.spec.layout == POOLED
@@ -216,7 +227,7 @@ class SharedEncoders:
             self._loaded[model] = self._load(model)
         return self._loaded[model]
 
-    def keep(self, models: Sequence[EncoderModel | None]) -> None:
+    def keep(self, models: Sequence[EncoderModel]) -> None:
         """Forget every encoder but those of some models."""
         for model in set(self._loaded) - set(models):
             del self._loaded[model]

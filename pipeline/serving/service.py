@@ -131,6 +131,6 @@ class Service:
         if find_run(self._run, self._runs).resolve() == folder.resolve():
             return False
         self.model = self.batcher.model = self._opened()
-        self._encoders.keep(self.model.predictor.encoders)
+        self._encoders.keep(self.model.models)
         self.metrics.count("reloads")
         return True

@@ -47,7 +47,7 @@ def start(extra: None, train: Command) -> Iterator[Start]:
             **options: Any,
         ) -> Client:
             if run is None:
-                known.extend([] if known else [train("logistic")["run"]])
+                known.extend([] if known else [train("logistic", "--layout", "pooled")["run"]])
             name = run or known[0]
             cache = parse_location("cache")
             config = ServeConfig(**{"delay": 0.0, **options})

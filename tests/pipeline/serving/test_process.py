@@ -18,7 +18,7 @@ from tests.support.cli import Command, Refusal
 def test_sigterm_answers_what_was_accepted(extra: None, train: Command) -> None:
     import httpx2
 
-    run = train("logistic")["run"]
+    run = train("logistic", "--layout", "pooled")["run"]
     command = [sys.executable, "-m", "pipeline", "serve", run, "--port", "0", "--delay", "3000"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -90,6 +90,6 @@ def test_tokens_that_will_not_do(refusal: Refusal, token: str) -> None:
 
 def test_no_such_run_and_no_such_place(extra: None, refusal: Refusal, train: Command) -> None:
     assert "no finished run" in refusal("serve") or "runs" in refusal("serve")
-    run = train("logistic")["run"]
+    run = train("logistic", "--layout", "pooled")["run"]
     line = refusal("serve", run, "--host", "no.such.host.invalid", "--port", "0")
     assert "cannot be listened on" in line

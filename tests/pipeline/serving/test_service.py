@@ -18,21 +18,31 @@ TEXTS = ["the cat sat on the mat 3", "nobody expected that night", "rain again "
 SECRET = "s3cret-token"
 
 
-@pytest.mark.parametrize("keep", [False, True])
-def test_answers_are_those_of_predict(start: Start, command: Command, keep: bool) -> None:
-    client = start(keep_vectors=keep)
+@pytest.mark.parametrize(
+    ("layout", "keep"),
+    [("pooled", False), ("pooled", True), ("words", False), ("pooled,words", False)],
+)
+def test_answers_are_those_of_predict(
+    start: Start, train: Command, command: Command, layout: str, keep: bool
+) -> None:
+    run = train("logistic", "--layout", layout)["run"]
+    client = start(run, keep_vectors=keep)
     before = {path.name for path in Path("cache").rglob("*.parquet")}
     served = client.post("/explain", json={"texts": TEXTS, "neighbors": 2}).json()
     after = {path.name for path in Path("cache").rglob("*.parquet")}
     assert (after > before) == keep
-    told = command("predict", *(x for text in TEXTS for x in ("--text", text)), "--explain", 2)
+    told = command(
+        "predict", run, *(x for text in TEXTS for x in ("--text", text)), "--explain", 2
+    )
     for one, other in zip(served["predictions"], told["predictions"], strict=True):
         assert one["label"] == other["label"]
         assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
         near = [[each["similarity"] for each in x["neighbors"]] for x in (one, other)]
         assert near[0] == pytest.approx(near[1], abs=1e-3)
         assert one["run"] == Path(told["run"]).name
-    assert [one["truncated"] for one in served["predictions"]] == [False, False, True]
+    long = [one["truncated"] for one in served["predictions"]]
+    assert sum(long) == told["truncated"]
+    assert long[2] == (layout == "pooled")
 
 
 def test_one_text_and_one_of_many_get_the_same(start: Start) -> None:
@@ -61,10 +71,10 @@ def test_requests_of_many_clients_share_batches(start: Start) -> None:
 
 
 def test_a_newer_run_takes_over_while_requests_come(start: Start, train: Command) -> None:
-    first = Path(train("logistic")["run"]).name
+    first = Path(train("logistic", "--layout", "pooled")["run"]).name
     client = start("latest")
     assert client.post("/reload").json() == {"run": first, "changed": False}
-    second = Path(train("logistic", "--seed", 1)["run"]).name
+    second = Path(train("logistic", "--layout", "pooled", "--seed", 1)["run"]).name
     assert second != first
     with ThreadPoolExecutor(4) as pool:
         posts = [pool.submit(client.post, "/predict", json={"texts": TEXTS}) for _ in range(10)]
@@ -78,9 +88,9 @@ def test_a_newer_run_takes_over_while_requests_come(start: Start, train: Command
 
 
 def test_a_newer_run_that_is_damaged_changes_nothing(start: Start, train: Command) -> None:
-    first = Path(train("logistic")["run"]).name
+    first = Path(train("logistic", "--layout", "pooled")["run"]).name
     client = start("latest")
-    newer = Path(train("logistic", "--seed", 1)["run"])
+    newer = Path(train("logistic", "--layout", "pooled", "--seed", 1)["run"])
     (newer / "head.json").write_text("{", encoding="utf-8")
     answer = client.post("/reload")
     assert answer.status_code == 409
