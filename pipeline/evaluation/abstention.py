@@ -149,12 +149,13 @@ def choose_abstention(
     )
 
 
-def accuracy_by_coverage(evaluation: Evaluation) -> list[tuple[float, float]]:
+def accuracy_by_coverage(evaluation: Evaluation) -> tuple[tuple[float, float], ...]:
     """Return pairs (coverage, accuracy of so many most confident texts), as in ``TABLE``."""
     order = np.argsort(-evaluation.probabilities.max(axis=1), kind="stable")
     right = evaluation.right[order]
     counts = [max(1, round(share * len(right))) for share in TABLE]
-    return [(share, float(right[:k].mean())) for share, k in zip(TABLE, counts, strict=True)]
+    pairs = zip(TABLE, counts, strict=True)
+    return tuple((share, round(float(right[:k].mean()), 6)) for share, k in pairs)
 
 
 def check_precision(value: float) -> None:

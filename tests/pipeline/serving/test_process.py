@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli import Command, Refusal
+from tests.support.cli import REPOSITORY, Command, Refusal
+
+
+def run_document(address: str) -> None:
+    """Run the program of docs/serving.md against a service."""
+    text = (REPOSITORY / "docs" / "serving.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(program.replace("http://127.0.0.1:8000", address), names)
+    assert len(names["answer"]["predictions"]) == 2
 
 
 def test_sigterm_answers_what_was_accepted(extra: None, train: Command) -> None:
@@ -29,6 +38,7 @@ def test_sigterm_answers_what_was_accepted(extra: None, train: Command) -> None:
                 assert line, said
                 said += line
             address = found[1]
+            run_document(address)
 
             def post(number: int) -> Any:
                 # Requests on new connections, all of which wait for the delay.

@@ -42,7 +42,7 @@ def test_answers_are_those_of_predict(
         assert one["run"] == Path(told["run"]).name
     long = [one["truncated"] for one in served["predictions"]]
     assert sum(long) == told["truncated"]
-    assert long[2] == (layout == "pooled")
+    assert long[2] or layout != "pooled"
 
 
 def test_one_text_and_one_of_many_get_the_same(start: Start) -> None:
