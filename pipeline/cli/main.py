@@ -25,10 +25,11 @@ from pipeline.cli.commands import (
     layers,
     lr_range,
     predict,
+    serve,
     train,
 )
 from pipeline.cli.commands.cache import cache, collect, compact, verify
-from pipeline.cli.commands.runs import blend, export_model, runs
+from pipeline.cli.commands.runs import blend, compare, export_model, log, runs
 from pipeline.cli.commands.runs import show as show_command
 from pipeline.cli.parser import Parser
 from pipeline.cli.system_errors import system_error
@@ -141,11 +142,24 @@ COMMANDS = {
         predict.run,
         USUAL,
     ),
+    "serve": Command(
+        "answer texts over HTTP with a trained run",
+        "",
+        serve.add_options,
+        serve.run,
+    ),
     "runs": Command(
         "list the finished runs with their scores",
         "--data texts.csv --sort test",
         runs.add_options,
         runs.run,
+        USUAL,
+    ),
+    "compare": Command(
+        "compare finished runs on the same texts, with intervals",
+        "20261121-083000-cnn-1f2e3d 20261121-083512-lstm-4a5b6c",
+        compare.add_options,
+        compare.run,
         USUAL,
     ),
     "show": Command(
@@ -210,6 +224,12 @@ COMMANDS = {
         "latest --out model",
         export_model.add_options,
         export_model.run,
+    ),
+    "log": Command(
+        "log a finished run to MLflow, Weights & Biases or Trackio",
+        "latest --to mlflow",
+        log.add_options,
+        log.run,
     ),
     "cache": Command(
         "list what the cache holds",
