@@ -16,7 +16,7 @@ from heads.evaluation.calibration import softmax
 from heads.head import Head
 from heads.problem import EpochRecord, OnEpoch, Problem
 from heads.registry import check_layout, head_type
-from heads.settings import HeadSettings
+from heads.settings import HeadSettings, TrainingSettings
 from heads.training.inference import compute_logits
 
 
@@ -110,7 +110,8 @@ def fit(
 
     Args:
         head: name of the head in the registry.
-        settings: its settings, from :func:`heads.registry.make_settings`.
+        settings: its settings, from :func:`heads.registry.make_settings`; the head gets them
+            with the epochs that ``min_steps`` asks for.
         table: vectors of N texts, in a layout that the head takes.
         labels: (N,) int64 class ids.
         train: (n,) int64 training rows; their labels are below C.
@@ -132,6 +133,9 @@ def fit(
         DeviceMemoryError: the memory of a GPU does not suffice.
     """
     check_layout(head, table.layout)
+    if isinstance(settings, TrainingSettings):
+        # Kept with the head, so that a refit on more texts goes by the same schedule.
+        settings = settings.for_texts(len(train))
     problem = Problem(table, labels, train, validation, len(classes), classes, device)
     fitted = head_type(head).fit(settings, problem, seed, on_epoch)
     return TrainedHead(
