@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from features.corpus.corpus import SPLITS, Columns
+from features.corpus.columns import SPLITS, Columns
+from features.corpus.corpus import Corpus
+from features.corpus.dialect import Dialect
 from features.corpus.source import HubName, Source, parse_source
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.options import EncoderOptions, VectorOptions
@@ -16,7 +18,10 @@ from features.errors import SettingError
 from features.options import Options, option
 from features.output import check_output
 from features.storage.location import Location, local_path, parse_location
+from features.tables import join_layout
 from features.vectors.spec import LAYOUTS
+from features.vectors.table import POOLED
+from features.words.table import WORDS
 from heads.device import AUTO, check_device
 from heads.presets import check_head, find_preset
 
@@ -30,12 +35,12 @@ def _example() -> Path:
 
 EXAMPLE = _example()
 
-MOST_MEMORY = 1e9
-"""Gigabytes; so much is in no machine, and bytes of it are a number that can be counted."""
+MAX_MEMORY = 1e9
+"""Gigabytes; more than any machine has."""
 
 NEAR, RANDOM = "near", "random"
 RULES = (NEAR, RANDOM)
-"""What a split made here keeps on one side: near-copies, or only texts that fold alike."""
+"""What a split keeps on one side: near-duplicates, or only texts that are equal normalized."""
 
 
 ENCODING, PLACES = "Encoding", "Where things are kept"
@@ -43,11 +48,10 @@ ENCODING, PLACES = "Encoding", "Where things are kept"
 
 
 def check_memory(gigabytes: float) -> None:
-    """Refuse what is no amount of memory. Raises ``SettingError``."""
-    if not 0 <= gigabytes <= MOST_MEMORY:
+    """Refuse an amount of memory that is not valid. Raises ``SettingError``."""
+    if not 0 <= gigabytes <= MAX_MEMORY:
         raise SettingError(
-            f"--memory takes gigabytes, 0 or more, at most {MOST_MEMORY:,.0f}; "
-            f"got {gigabytes:g}"
+            f"--memory takes gigabytes, 0 or more, at most {MAX_MEMORY:,.0f}; got {gigabytes:g}"
         )
 
 
@@ -102,7 +106,7 @@ class VectorConfig(EncoderOptions, VectorOptions):
 
     @property
     def memory_bytes(self) -> int | None:
-        """``memory`` in bytes."""
+        """Return ``memory`` in bytes."""
         return None if self.memory is None else int(self.memory * 1e9)
 
 
@@ -117,18 +121,19 @@ class DataConfig(Options):
 
     data: Source = option(
         EXAMPLE,
-        "read the labelled texts from this file: CSV, TSV, JSON Lines or Parquet, each "
-        "optionally .gz, or a folder of Parquet, here or on object storage (s3://...), or "
-        "hub:owner/name",
+        "read the labelled texts from this file: CSV, TSV, JSON, JSON Lines, Parquet or Excel, "
+        "each also in .gz or .zip, or a folder of Parquet, here or on object storage "
+        "(s3://...), or hub:owner/name",
         metavar="FILE",
         parse=parse_source,
         otherwise="the example corpus",
     )
     columns: Columns = field(default_factory=Columns)
+    dialect: Dialect = field(default_factory=Dialect)
     skip_empty: bool = option(False, "leave out rows without a text or label")
     split: str = option(
         NEAR,
-        "keep on one side of a split made here: near, whatever is nearly copied; random, only "
+        "keep on one side of a split made here: near, near-duplicates; random, only "
         "texts that are equal but for case and spacing",
         metavar="RULE",
         choices=RULES,
@@ -142,9 +147,13 @@ class DataConfig(Options):
         group=SPLITS,
     )
 
+    def as_read(self, corpus: Corpus) -> DataConfig:
+        """Return the same with the columns and the dialect as a corpus of it was read."""
+        return replace(self, columns=corpus.columns or self.columns, dialect=corpus.dialect)
+
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
-    """``["units=64", "dropout=0.2"]`` -> a dict. The last of two equal names wins.
+    """Return ``["units=64", "dropout=0.2"]`` as a dict. The last of two equal names counts.
 
     Raises:
         SettingError: a pair without ``=`` or without a name.
@@ -224,8 +233,9 @@ class ExperimentConfig:
     )
     layout: str | None = option(
         None,
-        f"use the vectors in this layout, one of {', '.join(LAYOUTS)}",
-        metavar="NAME",
+        f"train on vectors in this layout, one of {', '.join(LAYOUTS)}; on {WORDS}, which need "
+        f"no encoder; or on both, such as {join_layout(POOLED, True)}",
+        metavar="NAME[,NAME]",
         otherwise="the head's natural one",
     )
     settings: Mapping[str, object] = settings_option("head or preset")
@@ -280,7 +290,7 @@ class ExperimentConfig:
                 "--split-seed and --group-column out"
             )
         preset = None if self.preset is None else find_preset(self.preset)
-        # The fields of a frozen dataclass can be completed in this way alone.
+        # A frozen dataclass can complete its fields only in this way.
         if preset:
             object.__setattr__(self, "preset", preset.name)
         if not self.head:
@@ -289,12 +299,12 @@ class ExperimentConfig:
             check_head(self.head, preset.name)
 
     def overrides(self, classes: int) -> dict[str, object]:
-        """What differs from the head's defaults for C ``classes``: the preset first."""
+        """Return the settings that differ from the head's defaults for C ``classes``."""
         preset = find_preset(self.preset).overrides(classes) if self.preset else {}
         return {**preset, **self.settings}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; paths become absolute, so that the run can be repeated."""
+        """Return plain values for JSON; absolute paths let the run be repeated."""
         values: dict[str, Any] = _plain(self)
         if Path(self.vectors.encoder).is_dir():
             values["vectors"]["encoder"] = str(Path(self.vectors.encoder).absolute())
@@ -302,10 +312,10 @@ class ExperimentConfig:
 
 
 def check_plot(path: Path, data: DataConfig, vectors: VectorConfig) -> None:
-    """Refuse what cannot become a plot, or is read, before any work.
+    """Refuse a plot that cannot be written, or is a file that is read, before any work.
 
     Raises:
-        SettingError: another suffix than that of a PNG, or a place that will not do.
+        SettingError: the suffix is not .png, or the path cannot be used.
         OutputError: a file that cannot be written.
     """
     if path.suffix != ".png":

@@ -1,7 +1,8 @@
-"""Progress on stderr: a moving bar on a terminal, a plain line now and then elsewhere."""
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from types import TracebackType
 from typing import TextIO
@@ -22,10 +23,10 @@ class Progress:
 
     Args:
         what: the noun of the line, such as ``encoding``.
-        total: units of work in all; of none nothing is shown.
-        unit: their name in the plural, such as ``texts``.
+        total: units of work; nothing is shown if it is 0.
+        unit: name of the units in the plural, such as ``texts``.
         stream: where to write; None takes stderr.
-        interval: seconds between two lines or drawings; None takes the usual ones.
+        interval: seconds between two lines or drawings; None for the defaults.
     """
 
     def __init__(
@@ -40,17 +41,19 @@ class Progress:
         stream = stream or sys.stderr
         if not total or stream is None:
             return
-        # Imported only where there is work to count: a command that finds all cached is quick.
+        # Imported only if there is work to count: a command with everything cached stays quick.
         import shutil
         import threading
 
-        from tqdm import tqdm
+        notebook = _in_notebook()
+        widgets = notebook and importlib.util.find_spec("ipywidgets") is not None
+        tqdm = importlib.import_module("tqdm.notebook" if widgets else "tqdm").tqdm
 
-        class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
-            monitor_interval = 0  # no thread beside the work: each count looks at the clock
+        class Bar(tqdm):  # type: ignore[misc, valid-type]  # tqdm has no types
+            monitor_interval = 0  # no extra thread: each count looks at the clock
 
         Bar.set_lock(threading.RLock())  # tqdm's own takes a semaphore of the system
-        terminal = stream.isatty()
+        terminal = stream.isatty() or notebook
         if interval is None:
             interval = REDRAW_SECONDS if terminal else LINE_SECONDS
         self._bar = Bar(
@@ -61,7 +64,7 @@ class Progress:
             mininterval=interval,
             miniters=1,
             delay=interval,
-            ncols=shutil.get_terminal_size().columns if terminal else None,
+            ncols=None if notebook or not terminal else shutil.get_terminal_size().columns,
             ascii=".#",
         )
 
@@ -77,17 +80,23 @@ class Progress:
         if self._bar is not None:
             self._bar.leave = kind is None and self._bar.n > 0
             if self._bar.leave:
-                self._bar.delay = 0  # the last line is written however short the work was
+                self._bar.delay = 0  # write the last line even if the work was short
             self._bar.close()
 
     def advance(self, count: int) -> None:
-        """Count more units as done and redraw where it is time to."""
+        """Count more units as done, and redraw when it is time."""
         if self._bar is not None:
             self._bar.update(count)
 
 
+def _in_notebook() -> bool:
+    """Return whether this is a notebook, which draws bars though its stderr is no terminal."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
+
+
 class _TerminalStream:
-    """The stream that tqdm draws on. That it is closed or full is no reason to end the work."""
+    """The stream that tqdm draws on. The work goes on if it is closed or full."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -100,7 +109,7 @@ class _TerminalStream:
 
 
 class _LineStream(_TerminalStream):
-    """The same where nothing can be drawn over: each drawing is a line."""
+    """The same for a stream that is no terminal: each drawing becomes a line."""
 
     def write(self, text: str) -> None:
         if line := text.strip():
@@ -108,7 +117,7 @@ class _LineStream(_TerminalStream):
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people.
+    """Return seconds for people.
 
     >>> duration(3.21), duration(75), duration(7300)
     ('3.2 s', '1 min 15 s', '2 h 1 min')

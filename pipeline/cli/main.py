@@ -9,22 +9,24 @@ Each command imports what it needs when it runs, so that none pays for another's
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Sequence
 
 from features.errors import InputError, ManyheadsError, SettingError
+from features.threads import let_threads_sleep
 from pipeline.cli.command import CACHE, USUAL, Command
 from pipeline.cli.commands import (
     audit,
     blend,
+    compare,
     encoders,
     export,
     export_model,
     features,
     heads,
     layers,
+    log,
     lr_range,
     predict,
     runs,
@@ -39,16 +41,10 @@ from pipeline.console import open_streams, print_note, show, show_json
 NAME = "manyheads"
 INTERRUPTED = 130
 
-# How often a thread of GNU's OpenMP looks for work before it sleeps. By default 300,000 times:
-# as long as another program holds one of the cores, the threads wait for one another most of
-# the time, and a training took up to four times as long as with this.
-SPINS = "10000"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read when a command imports torch
+    let_threads_sleep()
     open_streams()
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
@@ -155,6 +151,13 @@ COMMANDS = {
         runs.run,
         USUAL,
     ),
+    "compare": Command(
+        "compare finished runs on the same texts, with intervals",
+        "20261121-083000-cnn-1f2e3d 20261121-083512-lstm-4a5b6c",
+        compare.add_options,
+        compare.run,
+        USUAL,
+    ),
     "show": Command(
         "say what a run is, what its files are for and what to do next",
         "latest",
@@ -217,6 +220,12 @@ COMMANDS = {
         "latest --out model",
         export_model.add_options,
         export_model.run,
+    ),
+    "log": Command(
+        "log a finished run to MLflow, Weights & Biases or Trackio",
+        "latest --to mlflow",
+        log.add_options,
+        log.run,
     ),
     "cache": Command(
         "list what the cache holds",

@@ -146,16 +146,16 @@ def by_truncation(test: Evaluation, tokens: np.ndarray, truncated: np.ndarray) -
     return _parts(test, tokens[test.rows], cut.astype(np.int64))
 
 
-def _parts(test: Evaluation, lengths: np.ndarray, places: np.ndarray) -> Parts:
+def _parts(test: Evaluation, lengths: np.ndarray, numbers: np.ndarray) -> Parts:
     """The parts in the order of their numbers.
 
     Args:
         lengths: (n,) tokens of each text.
-        places: (n,) number of each text's part.
+        numbers: (n,) number of each text's part.
     """
     parts = []
-    for place in np.unique(places):
-        chosen = places == place
+    for number in np.unique(numbers):
+        chosen = numbers == number
         labels, predicted = test.labels[chosen], test.predicted[chosen]
         parts.append(
             Part(

@@ -1,4 +1,4 @@
-"""The cards of model and blend folders: what their reader must know before using them.
+"""The cards of model and blend folders.
 
 Markdown from the templates ``model_card.md`` and ``blend_card.md``, under the metadata that the
 Hugging Face Hub reads.
@@ -15,6 +15,7 @@ from pathlib import Path
 from features.encoders.segmentation import language_of
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS
+from features.words.table import WORDS
 from heads.trained import TrainedHead
 from pipeline.console import one_line
 from pipeline.evaluation.baselines import BASELINE_NAMES
@@ -32,18 +33,19 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 """An encoder of this form is a repository of the Hub."""
 
 MEANINGS = {
-    POOLED: "one vector a text",
-    TOKENS: "one vector a token",
-    SENTENCES: "one vector a sentence",
+    POOLED: "one vector per text",
+    TOKENS: "one vector per token",
+    SENTENCES: "one vector per sentence",
+    WORDS: "counts of its words and letter groups",
 }
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a run folder says of its data and results.
+    """The data and results of a run, from its folder.
 
     Attributes:
-        config: what the run was asked for.
+        config: options of the run.
         metrics: its results.
         counts: texts of each label, by side of the head's own split: ``train``,
             ``validation``, ``test``.
@@ -55,16 +57,16 @@ class Facts:
 
 
 def read_facts(folder: Path) -> Facts:
-    """What a run folder says of itself. Raises ``DamagedFileError``."""
+    """Return the facts of a run folder. Raises ``DamagedFileError``."""
     held_out = read_predictions(folder).select(["side", "label", "fold"]).to_pylist()
-    first = min((row["fold"] for row in held_out), default=0)  # the run folder holds its head
+    first = min((row["fold"] for row in held_out), default=0)  # its head is in the run folder
     counts = {"train": Counter(read_training(folder / TRAINING).labels)}
     for side in ("validation", "test"):
         counts[side] = Counter(
             row["label"] for row in held_out if row["side"] == side and row["fold"] == first
         )
     metrics = read_metrics(folder)
-    if metrics.refit:  # then the head learned from these too, in the end
+    if metrics.refit:  # then training includes the validation texts
         counts["train"] -= counts["validation"]
     return Facts(read_config(folder), metrics, counts)
 
@@ -77,7 +79,7 @@ def model_card(
     Args:
         head: the trained head.
         spec: of the vectors it takes.
-        encoder: its name, for people.
+        encoder: its name for people.
         facts: of its run.
         folder: the name of the model folder, for the examples.
     """
@@ -108,7 +110,8 @@ def model_card(
         metrics=metrics,
         config=config,
         data=data,
-        meaning=MEANINGS[head.layout],
+        meaning=" and ".join(MEANINGS[name] for name in head.layout.split(",")),
+        words=WORDS in head.layout.split(","),
         scores=[*own, *_baselines(metrics.baselines)],
         labels=_label_rows(head.classes, facts),
         sizes=sizes,
@@ -125,7 +128,7 @@ def blend_card(
 
     Args:
         metrics: results of the blend.
-        labels: that it tells apart.
+        labels: its labels.
         temperature: of its mean.
         folder: its name, for the examples.
     """
@@ -147,6 +150,8 @@ def blend_card(
         names=names,
         scores=scores,
         temperature=temperature,
+        weighted=metrics.weighting.kind != "equal",
+        weights=list(metrics.weights),
         folder=folder,
     )
 
@@ -159,9 +164,9 @@ def _metadata(
     revision: str | None = None,
     base_model: str | None = None,
 ) -> Markdown:
-    """Return the YAML that the Hub reads: what the model is and what it scores.
+    """Return the YAML that the Hub reads: the kind of model and its scores.
 
-    Nobody but its owner knows the license and the language, so neither is named.
+    It names no license and no language, which only the owner knows.
     """
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -200,7 +205,7 @@ def _baselines(scores: Mapping[str, Score]) -> list[tuple[str, str, Score]]:
 def _label_rows(
     classes: Sequence[str], facts: Facts
 ) -> list[tuple[str, int, int, int, float | None]]:
-    """Return texts by side and the test F1 of every label; those that training lacks last."""
+    """Return texts by side and test F1 of every label; labels without training texts last."""
     train, validation, test = (facts.counts[side] for side in ("train", "validation", "test"))
     found = {each.label: each.f1 for each in facts.metrics.classes}
     return [
@@ -210,7 +215,7 @@ def _label_rows(
 
 
 def _run_name(run: str) -> str:
-    """Return the name of a run; of a copy in a blend with the blend's, no more of a path."""
+    """Return the name of a run; for a copy in a blend, with the name of the blend."""
     parts = Path(run).parts
     return "/".join(parts[-3:]) if parts[-2:-1] == ("parts",) else parts[-1]
 

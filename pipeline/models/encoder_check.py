@@ -1,4 +1,4 @@
-"""Whether an encoder is the one that a model was trained on."""
+"""Check that an encoder is the one that a model was trained on."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LONGEST_SHOWN, DIGITS_SHOWN = 40, 12
 
 
 def check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
-    """Vectors of another encoder would be labelled without a word, and wrongly.
+    """Refuse another encoder than that of the training: its labels would be wrong.
 
     Raises:
-        EncoderError: its vectors are others than those of ``spec``; says in what.
+        EncoderError: its vectors differ from those of ``spec``; the message says how.
     """
     found = differing(model, spec)
     if not found:
@@ -41,10 +41,10 @@ def check_encoder(model: EncoderModel, spec: FeatureSpec, folder: Path) -> None:
 
 
 def differing(model: EncoderModel, spec: FeatureSpec) -> list[str]:
-    """In what the vectors of an encoder are others than those of ``spec``, for people."""
+    """Return how the vectors of an encoder differ from those of ``spec``, for people."""
     layers = None if spec.layout == POOLED else spec.layers
     same_size = max(spec.layers) <= model.depth
-    # An encoder that sees all of that at once makes no windows: it differs in max_length.
+    # An encoder with a higher limit makes no windows; it then differs in max_length.
     windows = spec.max_tokens > model.max_length
     own = model.spec(
         spec.layout,
@@ -60,7 +60,7 @@ def differing(model: EncoderModel, spec: FeatureSpec) -> list[str]:
         )
     if own == spec:
         return []
-    own = replace(own, prompt=model.prompt)  # that of the run would be used; this tells more
+    own = replace(own, prompt=model.prompt)  # predict would use the prompt of the run
     return [
         f"{field.name} ({_shown(getattr(own, field.name))}, "
         f"not {_shown(getattr(spec, field.name))})"
@@ -70,7 +70,7 @@ def differing(model: EncoderModel, spec: FeatureSpec) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """A value of a spec; of a digest only its beginning, which is enough to tell two apart."""
+    """Return a value of a spec; of a digest only the beginning."""
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     if not text or " " in text:
         return repr(text)

@@ -1,4 +1,4 @@
-"""``manyheads export-model``: a run as one folder to predict with anywhere.
+"""``manyheads export-model``: write a run as one folder that predicts anywhere.
 
 A blend becomes a folder of model folders (see ``blend_folder``) under a card of its own.
 """
@@ -12,18 +12,28 @@ from typing import Any
 
 from features.errors import SettingError
 from features.output import appearing, check_output
+from features.vectors.table import POOLED
 from heads import checkpoint
 from heads.checkpoint import WEIGHTS
 from heads.onnx_export import onnx_model
+from pipeline.console import print_note
 from pipeline.models.card import CARD, model_card, read_facts
-from pipeline.models.model import MODEL, MODEL_FORMAT, EncoderPart, Model, ModelFile
+from pipeline.models.model import (
+    MODEL,
+    MODEL_FORMAT,
+    VERSION,
+    WORDS_VERSION,
+    EncoderPart,
+    Model,
+    ModelFile,
+)
 
 ONNX = "head.onnx"
 
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """What ``manyheads export-model`` reports."""
+    """The report of ``manyheads export-model``."""
 
     folder: Path
     run: Path
@@ -33,7 +43,7 @@ class ExportedModel:
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "folder": str(self.folder),
             "run": str(self.run),
@@ -43,7 +53,7 @@ class ExportedModel:
         }
 
     def to_text(self) -> str:
-        """For people: what there is now, and where to read on."""
+        """Return one line for people: the files, and which of them explains the others."""
         *files, card = self.files
         return (
             f"{self.head} with {self.labels} labels: {', '.join(files)} and {card}, "
@@ -52,10 +62,10 @@ class ExportedModel:
 
 
 def check_out(out: Path) -> None:
-    """Refuse a place that a model folder cannot take.
+    """Refuse a path at which a model folder cannot be written.
 
     Raises:
-        SettingError: no folder to make it in, the current one, or what is no empty folder.
+        SettingError: its parent does not exist, or it is the current folder or not empty.
         OutputError: nothing can be written there.
     """
     if out.resolve() == Path.cwd():
@@ -70,15 +80,16 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
     """Write the model folder of a run; it appears whole or not at all.
 
     Args:
-        shown: how the examples of its card name the folder; None: by its own name.
+        shown: name of the folder in the examples of the card; None: its own name.
 
     Raises:
-        SettingError: ``out`` will not do, or the head cannot be written as ONNX.
+        SettingError: ``out`` cannot be used, or the head cannot be written as ONNX.
         CacheError: the run folder is damaged.
         OutputError: the folder cannot be written.
     """
     check_out(out)
-    onnx = onnx_model(model.head)
+    # An ONNX model takes vectors, and the words of a text are none: such a head has no file.
+    onnx = None if model.reads_words else onnx_model(model.head)
     name, folder = model.encoder, Path(model.encoder).is_absolute()
     encoder = EncoderPart(
         name=Path(name).name if folder else name,
@@ -90,7 +101,10 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
     card = model_card(model.head, model.spec, encoder.name, facts, shown or out.name)
     with appearing(out, "--out", folder=True) as temporary:
         digest = checkpoint.save_weights(model.head, temporary)
-        (temporary / ONNX).write_bytes(onnx)
+        digests = {WEIGHTS: digest}
+        if onnx is not None:
+            (temporary / ONNX).write_bytes(onnx)
+            digests[ONNX] = hashlib.sha256(onnx).hexdigest()
         (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
         described = ModelFile(
             labels=model.head.classes,
@@ -100,6 +114,14 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
             layout=model.head.layout,
             width=model.head.width,
             encoder=encoder,
-            sha256={WEIGHTS: digest, ONNX: hashlib.sha256(onnx).hexdigest()},
+            sha256=digests,
         )
-        MODEL_FORMAT.write(temporary / MODEL, described.model_dump(mode="json"))
+        version = WORDS_VERSION if model.reads_words else VERSION
+        values = {"version": version, **described.model_dump(mode="json")}
+        MODEL_FORMAT.write(temporary / MODEL, values)
+    if onnx is None:
+        print_note(
+            f"note: this head reads the words of a text, which ONNX cannot, so {ONNX} is left "
+            "out; one over vectors alone has it: train with --layout "
+            f"{model.head.layout.partition(',')[0] if model.reads_vectors else POOLED}"
+        )

@@ -1,11 +1,11 @@
-"""A model folder: one trained head by itself, to predict with anywhere.
+"""A model folder: one trained head that predicts anywhere.
 
     head.safetensors   the weights, as in the run folder
     head.onnx          the same head for any ONNX runtime (see heads.onnx_export)
     model.json         labels in the order of the logits, temperature, the vectors it takes
     README.md          the model card
 
-``manyheads predict`` takes such a folder as it takes a run folder.
+``manyheads predict`` accepts it like a run folder.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from features.encoders.description.hub import pinned
 from features.errors import DamagedFileError, EncoderError
 from features.vectors.spec import OPTIONAL, FeatureSpec
+from features.words.table import WORDS
 from heads import checkpoint
 from heads.checkpoint import WEIGHTS
 from heads.trained import TrainedHead
@@ -32,11 +33,11 @@ EXPORT_AGAIN = "export the model again"
 
 
 class EncoderPart(BaseModel):
-    """Which vectors the head takes.
+    """The vectors that the head takes.
 
     Attributes:
         name: of the encoder: the embedded one's, a hub id, or a folder's own name.
-        folder: whether it is the name of a folder, which is somewhere else by now.
+        folder: whether that is the name of a folder, which may have moved.
         fingerprint: of the spec.
         spec: everything that changes a vector, the digests of weights and tokenizer included.
     """
@@ -50,7 +51,7 @@ class EncoderPart(BaseModel):
 
 
 class ModelFile(BaseModel):
-    """What ``model.json`` holds; ``labels`` stand in the order of the logits."""
+    """The content of ``model.json``; ``labels`` are in the order of the logits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,18 +65,21 @@ class ModelFile(BaseModel):
     sha256: dict[str, str]
 
 
-MODEL_FORMAT = JsonFormat(ModelFile, 1, EXPORT_AGAIN)
+VERSION, WORDS_VERSION = 1, 2
+"""Versions of ``model.json`` that are written; 2 of heads that read words, which 1 had not."""
+
+MODEL_FORMAT = JsonFormat(ModelFile, WORDS_VERSION, EXPORT_AGAIN)
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A trained head, and what its vectors must be.
+    """A trained head, and the spec of its vectors.
 
     Attributes:
         head: the head.
         spec: of the vectors that it was trained on.
-        encoder: where the encoder was at that time; of one on the hub the very commit.
-        moved: whether that was a folder, and only its own name is known.
+        encoder: path of the encoder at that time; for one from the hub, with its commit.
+        moved: whether that was a folder of which only the name is known.
     """
 
     head: TrainedHead
@@ -83,11 +87,21 @@ class Model:
     encoder: str
     moved: bool = False
 
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether the head reads vectors; one that reads words alone needs no encoder."""
+        return self.head.layout != WORDS
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether the head reads words."""
+        return WORDS in self.head.layout.split(",")
+
     def encoder_name(self) -> str:
-        """Where the encoder was.
+        """Return the path or name of the encoder.
 
         Raises:
-            EncoderError: in a folder on another machine.
+            EncoderError: it was a folder on another machine.
         """
         if self.moved:
             raise EncoderError(
@@ -98,7 +112,7 @@ class Model:
 
 
 def read_run(folder: Path) -> Model:
-    """The head of a run folder. Raises ``CacheError`` if it is damaged."""
+    """Return the model of a run folder. Raises ``CacheError`` if it is damaged."""
     config = read_config(folder)
     resolved, encoder = config.resolved, config.vectors.encoder
     if resolved.encoder_commit:
@@ -108,7 +122,7 @@ def read_run(folder: Path) -> Model:
 
 
 def _spec(values: dict[str, Any], fingerprint: str, path: Path, remedy: str) -> FeatureSpec:
-    """A spec as a file holds it. Raises ``CacheError`` if it is not that of the fingerprint."""
+    """Return the spec in a file. Raises ``CacheError`` if its fingerprint is another."""
     try:
         TypeAdapter(FeatureSpec).validate_python({**OPTIONAL, **values})
     except ValidationError as error:
@@ -126,11 +140,11 @@ def _spec(values: dict[str, Any], fingerprint: str, path: Path, remedy: str) -> 
 
 
 def read_model(folder: Path) -> Model:
-    """What ``write_model`` wrote. Raises ``CacheError`` if it is damaged."""
+    """Return the model that ``write_model`` wrote. Raises ``CacheError`` if it is damaged."""
     path = folder / MODEL
     file = MODEL_FORMAT.read(path)
     description = checkpoint.Description(
-        version=checkpoint.VERSION,
+        version=checkpoint.version_of(file.layout),
         head=file.head,
         settings=file.settings,
         classes=file.labels,

@@ -1,4 +1,4 @@
-"""Open what predicts: a run, an exported model, or a blend of several heads."""
+"""Open a model: a run, an exported model, or a blend of several heads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.models.model import MODEL, Model, read_model, read_run
 from pipeline.runs.folder import METRICS, find_run
 
 REMEDY = re.compile("[:;] [^:;]*$")
-"""What an error about a part ends with: to train a run again that may be gone."""
+"""The remedy at the end of an error about a part: it names a run that may be gone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,30 +22,32 @@ class OpenedModel:
 
     Attributes:
         folder: where it is.
-        parts: the heads, and what their vectors must be; all have the same labels.
+        parts: the heads and the specs of their vectors; all have the same labels.
         folders: where each part is.
-        temperature: of the mean of a blend; of one head None, which has its own.
+        temperature: of the mean of a blend; None for a single head, which has its own.
+        weights: of the parts in that mean.
     """
 
     folder: Path
     parts: tuple[Model, ...]
     folders: tuple[Path, ...]
     temperature: float | None
+    weights: tuple[float, ...] = (1.0,)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """C labels, in the order of the columns."""
+        """Return C labels, in the order of the columns."""
         return self.parts[0].head.classes
 
 
 def open_model(run: str, runs: Path) -> OpenedModel:
-    """What a run, a blend or an exported model predicts with.
+    """Return the model of a run, a blend or an exported model.
 
     Args:
-        run: a folder, or what ``find_run`` takes.
+        run: a folder, or a name for ``find_run``.
 
     Raises:
-        CacheError: there is none, or it is damaged.
+        CacheError: it does not exist, or is damaged.
     """
     if (Path(run) / MODEL).is_file():
         return OpenedModel(Path(run), (read_model(Path(run)),), (Path(run),), None)
@@ -66,4 +68,4 @@ def open_model(run: str, runs: Path) -> OpenedModel:
         remedy = "export it again" if exported else again
         reason = REMEDY.sub("", str(error))
         raise CacheError(f"the blend {folder} is damaged ({reason}): {remedy}") from error
-    return OpenedModel(folder, parts, folders, file.temperature)
+    return OpenedModel(folder, parts, folders, file.temperature, file.weights)

@@ -32,6 +32,7 @@ HISTORY = "history.jsonl"
 PREDICTIONS = "predictions.parquet"
 PROBABILITIES = "probabilities.parquet"
 ENVIRONMENT = "environment.json"
+ERRORS = "errors.jsonl"
 FAILURE = "failure.json"
 PARTS = "parts"
 LATEST = "latest"
@@ -50,14 +51,14 @@ def check_runs(runs: Path) -> None:
     Raises:
         CacheError: it is a file, stands in one, or may not be written.
     """
-    place = runs
+    existing = runs
     try:
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        if not place.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        if not existing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(existing))
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(existing))
     except OSError as error:
         raise _unwritable(runs, error) from error
 

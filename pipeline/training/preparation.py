@@ -1,6 +1,6 @@
 """Check an experiment before anything takes time.
 
-    configuration -> settings, encoder, texts, sides, place for the run -> PreparedExperiment
+    configuration -> settings, encoder, texts, sides, folder for the run -> PreparedExperiment
 
 It imports no torch, so that a wrong column or head is answered at once, and it writes nothing.
 """
@@ -18,12 +18,12 @@ from features.splits.split import Split
 from features.vectors.spec import parse_layers
 from heads.class_weights import check_weights
 from heads.device import check_here
-from heads.registry import check_layout, head_type, make_settings
+from heads.registry import layout_of, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.runs.folder import check_runs, find_run, run_label
 from pipeline.runs.reader import read_held_out, read_scores
-from pipeline.training.partition import read_labelled, splits_of
+from pipeline.training.partition import check_near_copies, read_labelled, splits_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class PreparedExperiment:
 
     Attributes:
         config: what was asked for; a run that ``split_of`` names has its path.
-        layout: of the vectors that the head is trained on.
+        layout: of what the head is trained on: vectors, words or both.
         corpus: the labelled texts.
         splits: those of the run that ``split_of`` names; None: they are still to be made.
         model: the encoder.
@@ -54,9 +54,12 @@ def prepare_experiment(config: ExperimentConfig) -> PreparedExperiment:
     settings, layout = check_head(config)
     check_runs(config.runs)
     corpus = read_labelled(config.data, config.folds)
+    config = replace(config, data=config.data.as_read(corpus))
     config, given = _given_splits(config, corpus)
     check_labels(settings, corpus.labels or ())
     model = find_encoder(config.vectors)
+    if given is None:
+        check_near_copies(corpus, config.data, config.folds)
     return PreparedExperiment(config, layout, corpus, given, model)
 
 
@@ -68,10 +71,8 @@ def check_head(config: ExperimentConfig) -> tuple[HeadSettings, str]:
             does not take, or a device that this machine does not have.
     """
     settings = make_settings(config.head, config.overrides(classes=2))
-    layout = config.layout or head_type(config.head).layouts[0]
-    check_layout(config.head, layout)
     check_here(config.device)
-    return settings, layout
+    return settings, layout_of(config.head, config.layout)
 
 
 def check_labels(settings: HeadSettings, labels: Sequence[str]) -> None:
@@ -93,7 +94,9 @@ def check_first_rows(data: DataConfig, labels: bool = True) -> None:
         CorpusError: as ``read_corpus``, of those rows.
     """
     if not isinstance(data.data, HubName):
-        batches = corpus_batches(data.data, data.columns, labels, skip_empty=True)
+        batches = corpus_batches(
+            data.data, data.columns, labels, skip_empty=True, dialect=data.dialect
+        )
         next(batches, None)
 
 

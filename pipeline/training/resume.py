@@ -3,7 +3,7 @@
     runs/.unfinished/<digest of all that decides a training>/   head.json, head.safetensors,
                                                                 training
 
-The same command takes them up and goes on; once its run folder stands they are removed.
+The same command uses them and continues; once its run folder is complete they are removed.
 """
 
 from __future__ import annotations
@@ -74,17 +74,21 @@ class FinishedTrainings:
         self.decided = [*decided, *_circumstances()]
         self.used: set[Path] = set()
         with suppress(OSError):
-            sweep(self.folder)  # what a killed one was writing
+            sweep(self.folder)  # what a killed process was writing
 
     def find(self, settings: HeadSettings, split: Split, seed: int) -> FinishedTraining | None:
         """Return the finished training of a seed on a split; None if missing or damaged."""
-        place = self._place(settings, split, seed)
+        folder = self._folder(settings, split, seed)
         try:
-            trained = checkpoint.load(place)
-            stored = read_file(place / TRAINING)
+            trained = checkpoint.load(folder)
+            stored = read_file(folder / TRAINING)
             digest, data = stored[:DIGEST], stored[DIGEST:]
-            sound = digest == _digest(place, data)
-        except (CacheError, OSError, ValueError):  # or another experiment removes it just now
+            sound = digest == _digest(folder, data)
+        except (
+            CacheError,
+            OSError,
+            ValueError,
+        ):  # or another experiment removes it at this moment
             return None
         if not sound:
             return None
@@ -95,7 +99,7 @@ class FinishedTrainings:
         self, settings: HeadSettings, split: Split, seed: int, training: FinishedTraining
     ) -> None:
         """Store a training until :meth:`close`, if the folder can be written."""
-        place = self._place(settings, split, seed)
+        target = self._folder(settings, split, seed)
         with suppress(OSError, CacheError), temporary_folder(self.folder, "training") as folder:
             try:
                 checkpoint.save(training.trained, folder)
@@ -104,29 +108,29 @@ class FinishedTrainings:
                 )
                 (folder / TRAINING).write_bytes(_digest(folder, data) + data)
                 (folder / f"{OF}{self.trainings}").touch()
-                shutil.rmtree(place, ignore_errors=True)
-                folder.rename(place)
+                shutil.rmtree(target, ignore_errors=True)
+                folder.rename(target)
             except BaseException:
-                # The room is for the run folder, which is to hold the result.
+                # The run folder, which holds the result, needs the disk space more.
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
 
     def close(self) -> None:
         """Remove what this experiment stored or used, and old trainings of others.
 
-        What it took up of one with more trainings, such as more seeds, stays for that one.
+        What an experiment with more trainings, such as more seeds, stored stays for that one.
         """
-        for place in self.used:
-            if not any(_of(path) > self.trainings for path in place.glob(f"{OF}*")):
-                shutil.rmtree(place, ignore_errors=True)
+        for folder in self.used:
+            if not any(_of(path) > self.trainings for path in folder.glob(f"{OF}*")):
+                shutil.rmtree(folder, ignore_errors=True)
         oldest = time.time() - KEPT_SECONDS
         with suppress(OSError):
-            for place in self.folder.iterdir():
-                if place.stat().st_mtime < oldest:
-                    shutil.rmtree(place, ignore_errors=True)
-            self.folder.rmdir()  # if nothing of others is in it
+            for folder in self.folder.iterdir():
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
+            self.folder.rmdir()  # if it is empty
 
-    def _place(self, settings: HeadSettings, split: Split, seed: int) -> Path:
+    def _folder(self, settings: HeadSettings, split: Split, seed: int) -> Path:
         digest = hashlib.sha256()
         parts: list[Any] = [
             *self.decided,
@@ -138,9 +142,9 @@ class FinishedTrainings:
         for rows in (split.train, split.validation, split.test):
             digest.update(f"{len(rows)};".encode())
             digest.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
-        place = self.folder / digest.hexdigest()[:32]
-        self.used.add(place)
-        return place
+        folder = self.folder / digest.hexdigest()[:32]
+        self.used.add(folder)
+        return folder
 
 
 def _of(path: Path) -> int:
@@ -149,9 +153,9 @@ def _of(path: Path) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def _digest(place: Path, data: bytes) -> bytes:
+def _digest(folder: Path, data: bytes) -> bytes:
     """Return the digest of the values and of the description, which has that of the weights."""
-    return hashlib.sha256((place / checkpoint.DESCRIPTION).read_bytes() + data).digest()
+    return hashlib.sha256((folder / checkpoint.DESCRIPTION).read_bytes() + data).digest()
 
 
 def _circumstances() -> list[str]:

@@ -24,6 +24,7 @@ from pipeline.encoding.vectors import Vectors, ensure_vectors
 from pipeline.progress import Progress, duration
 from pipeline.training.partition import read_labelled, split_corpus
 from pipeline.training.trainings import on_split
+from pipeline.tuning.config import POOLED_HEAD
 from pipeline.tuning.encoder_scores import (
     EncoderComparison,
     Price,
@@ -31,7 +32,7 @@ from pipeline.tuning.encoder_scores import (
     encoder_advice,
     encoder_table,
 )
-from pipeline.tuning.encoders_config import POOLED_HEAD, EncodersConfig
+from pipeline.tuning.encoders_config import EncodersConfig
 from pipeline.tuning.layers import draw_rows
 
 QUICK_EPOCHS = 8

@@ -8,14 +8,8 @@ from features.errors import SettingError
 from features.messages import listed
 from features.options import Options, option
 from features.vectors.table import TOKENS
-from heads.registry import HEADS, head_type
 from pipeline.config import DataConfig, VectorConfig
-
-FEWEST = 50
-"""Texts of the smallest sample."""
-
-POOLED_HEAD = "logistic"
-"""The head on pooled vectors."""
+from pipeline.tuning.config import MIN_SAMPLE, POOLED_HEAD
 
 
 @dataclass(frozen=True)
@@ -42,6 +36,9 @@ class EncodersConfig(Options):
     seed: int = option(0, "begin with this seed", metavar="N", parse=int)
 
     def __post_init__(self) -> None:
+        # Imported here: pydantic is slow to import, and the parser of every command needs this.
+        from heads.registry import HEADS, head_type
+
         super().__post_init__()
         if len(set(self.encoders)) < 2 or len(set(self.encoders)) < len(self.encoders):
             raise SettingError(
@@ -54,8 +51,8 @@ class EncodersConfig(Options):
                 f"--head {self.head} takes no token vectors; choose one of {listed(fitting)} "
                 f"({POOLED_HEAD} on pooled vectors is always in the table)"
             )
-        if self.sample < FEWEST:
-            raise SettingError(f"--sample takes {FEWEST} texts or more; got {self.sample}")
+        if self.sample < MIN_SAMPLE:
+            raise SettingError(f"--sample takes {MIN_SAMPLE} texts or more; got {self.sample}")
         if not 1 <= self.seeds <= 100:
             raise SettingError(f"--seeds takes 1 to 100 trainings; got {self.seeds}")
         if not 0 <= self.seed < 2**31 - 100:

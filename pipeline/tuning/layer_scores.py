@@ -116,7 +116,7 @@ def score_table(comparison: Comparison, last: int) -> str:
 
 
 def advice(comparison: Comparison, head: str, texts: int) -> list[str]:
-    """What to do, one sentence a line, and how far these scores can be trusted.
+    """Return what to do, one sentence per line, and how reliable these scores are.
 
     Args:
         head: what was trained on the layers.
@@ -132,7 +132,7 @@ def advice(comparison: Comparison, head: str, texts: int) -> list[str]:
     if pooled.within_noise:
         lines.append(
             f"logistic on pooled vectors is within noise of {head} on layer {best.layer} "
-            f"({_points(pooled)}) and needs one vector a text: take it where it is as good."
+            f"({_points(pooled)}) and needs one vector per text: use it if it is as good."
         )
     elif pooled.difference > 0:
         lines.append(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 from collections import Counter
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import pytest
 from sklearn.base import clone
@@ -22,6 +24,7 @@ from features.options import (
     required_option,
     to_values,
 )
+from pipeline.cli import options
 from pipeline.cli.main import make_parser
 from pipeline.cli.options import add_options, from_arguments
 from pipeline.command_line import words_of
@@ -86,7 +89,9 @@ def other(each: Option) -> object:
         return each.choices[-1]
     if each.default is False:
         return True
-    return {"devices": "cpu", "language": "de"}.get(each.name) or each.parse("9")
+    return {"devices": "cpu", "language": "de", "encoding": "big5"}.get(
+        each.name
+    ) or each.parse("9")
 
 
 @pytest.mark.parametrize("config", [DataConfig, VectorConfig])
@@ -127,3 +132,14 @@ def test_the_keywords_of_python_are_the_fields() -> None:
     for wrong in (FeatureEncoder, load_encoder):
         with pytest.raises(TypeError, match="unexpected keyword argument 'max_token'"):
             wrong(max_token=900)
+
+
+def test_commands_define_no_options_of_their_own() -> None:
+    """An option is a field, except for some of ``predict`` and ``encoders``."""
+    folder = Path(options.__file__).parent / "commands"
+    own = {
+        path.stem
+        for path in folder.rglob("*.py")
+        if re.search(r'add_argument\(\s*"--', path.read_text(encoding="utf-8"))
+    }
+    assert own <= {"predict", "encoders"}

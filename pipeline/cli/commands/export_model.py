@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
 from pipeline.config import ExperimentConfig
+from pipeline.models.config import ExportModelConfig
 
 if TYPE_CHECKING:
     from pipeline.models.opening import OpenedModel
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads export-model``."""
     options.run_argument(parser)
-    parser.add_argument(
-        "--out",
-        type=local_path,
-        required=True,
-        metavar="FOLDER",
-        help="write the model to this new folder",
-    )
+    options.add_options(parser, ExportModelConfig)
     options.add_options(parser, ExperimentConfig, only=("runs",))
 
 
@@ -43,8 +37,9 @@ def run(parsed: argparse.Namespace) -> Answer:
     model = open_model(str(folder), parsed.runs)
     if model.temperature is None:
         write_model(model.parts[0], folder, parsed.out)
-        head = model.parts[0].head.head
-        files: tuple[str, ...] = (WEIGHTS, ONNX, MODEL, CARD)
+        part = model.parts[0]
+        head = part.head.head
+        files: tuple[str, ...] = (WEIGHTS, *([] if part.reads_words else [ONNX]), MODEL, CARD)
     else:
         _write_blend(model, model.temperature, parsed.out)
         head, files = "blend", (BLEND, PARTS, CARD)
@@ -65,5 +60,5 @@ def _write_blend(model: OpenedModel, temperature: float, out: Path) -> None:
         places = part_folders(temporary, len(model.parts))
         for part, folder, place in zip(model.parts, model.folders, places, strict=True):
             write_model(part, folder, place, f"{out.name}/{PARTS}/{place.name}")
-        write_blend_file(temporary, model.labels, temperature)
+        write_blend_file(temporary, model.labels, temperature, model.weights)
         (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")

@@ -7,24 +7,12 @@ import argparse
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
 from pipeline.config import ExperimentConfig
+from pipeline.overview.config import RunsConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads runs``."""
-    parser.add_argument(
-        "--data",
-        metavar="NAME",
-        help="show only runs on this data: its file, or a part of its name",
-    )
-    parser.add_argument(
-        "--head", metavar="NAME", help="show only runs of this head, or of blend"
-    )
-    parser.add_argument(
-        "--sort",
-        default="age",
-        metavar="NAME",
-        help="order by age, name, data, head, encoder, validation or test (default: age)",
-    )
+    options.add_options(parser, RunsConfig)
     options.add_options(parser, ExperimentConfig, only=("runs",))
 
 
@@ -32,4 +20,5 @@ def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
     from pipeline.overview.run_list import list_runs
 
-    return answer(list_runs(parsed.runs, parsed.sort, parsed.data, parsed.head))
+    config = options.from_arguments(RunsConfig, parsed)
+    return answer(list_runs(parsed.runs, config.sort, config.data, config.head))
