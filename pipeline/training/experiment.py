@@ -85,7 +85,7 @@ def run_prepared(
             print_note(f"training on {device_label(device)}")
         outcome = run_trainings(config, tables, labels, splits, journal, device)
         result = _result(config, layout, corpus, vectors, duplicates, outcome)
-        stored = spec.bytes_per_vector * float(table.lengths.mean())
+        stored = spec.bytes_per_vector * float(own.lengths.mean()) if own else 0.0
         result = replace(result, run=run.final, bytes_per_text=round(stored, 1))
         result = _with_advice(prepared, result, vectors)
         with writing(run):
