@@ -30,6 +30,7 @@ from pipeline.cli.commands import (
     lr_range,
     predict,
     runs,
+    serve,
     train,
 )
 from pipeline.cli.commands import show as show_command
@@ -143,6 +144,12 @@ COMMANDS = {
         predict.add_options,
         predict.run,
         USUAL,
+    ),
+    "serve": Command(
+        "answer texts over HTTP with a trained run",
+        "",
+        serve.add_options,
+        serve.run,
     ),
     "runs": Command(
         "list the finished runs with their scores",
