@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
+from dataclasses import replace
 
 from features.options import options_of, to_values
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
@@ -26,16 +28,32 @@ def words_of(config: DataConfig | VectorConfig) -> list[str]:
 
 
 def command(training: ExperimentConfig, rate: float) -> str:
-    """The command that trains with it, on the same data and vectors."""
+    """Return the command that trains with a learning rate, on the same data and vectors."""
+    return train_command(training, {**training.settings, "learning_rate": f"{rate:.2g}"})
+
+
+def train_command(training: ExperimentConfig, settings: Mapping[str, object]) -> str:
+    """Return the command that trains a head with some settings.
+
+    Args:
+        training: the data, vectors, head and seed.
+        settings: those that differ from the head's defaults, in place of its own.
+    """
     words = ["manyheads", "train"]
     words += ["--preset", training.preset] if training.preset else ["--head", training.head]
-    words += [*words_of(training.data), *words_of(training.vectors)]
+    if training.split_of is None:
+        words += words_of(training.data)
+    else:
+        usual = DataConfig.split, DataConfig.split_seed
+        data = replace(training.data, split=usual[0], split_seed=usual[1])
+        words += [*words_of(data), "--split-of", training.split_of]
+    words += words_of(training.vectors)
     if training.layout is not None:
         words += ["--layout", training.layout]
     if training.seed != ExperimentConfig.seed:
         words += ["--seed", str(training.seed)]
     if training.device != ExperimentConfig.device:
         words += ["--device", training.device]
-    settings = {**training.settings, "learning_rate": f"{rate:.2g}"}
-    words += ["--set", *(f"{name}={value}" for name, value in settings.items())]
+    if settings:
+        words += ["--set", *(f"{name}={value}" for name, value in settings.items())]
     return shlex.join(words)

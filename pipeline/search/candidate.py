@@ -7,12 +7,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from features.errors import CacheError
 from features.messages import listed
+from heads.ranges import Plain
+from heads.registry import as_text, head_type, make_settings
+from heads.settings import TrainingSettings
 
 MAJORITY, TFIDF = "majority", "tfidf_logistic"
 BASELINES = (MAJORITY, TFIDF)
@@ -39,8 +43,10 @@ class Candidate:
 
     @property
     def key(self) -> str:
-        """Return text that tells this candidate from every other."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """Return text that tells this candidate from every other; defaults do not count."""
+        usual = {} if self.head in BASELINES else _usual(self.head)
+        settings = {name: v for name, v in self.settings.items() if v != usual.get(name)}
+        return json.dumps({**asdict(self), "settings": settings}, sort_keys=True)
 
     def words(self, encoders: bool = False) -> str:
         """Return it for people.
@@ -53,6 +59,24 @@ class Candidate:
         own = [f"{name}={_short(value)}" for name, value in self.settings.items()]
         named = f" ({listed([each for each in where if each])})" if self.layout else ""
         return " ".join([f"{self.head}{named}", *own])
+
+
+@cache
+def _usual(head: str) -> dict[str, Plain]:
+    """Return the defaults of a head's settings, as a candidate has them."""
+    return {name: plain(v) for name, v in make_settings(head, {}).model_dump().items()}
+
+
+def deterministic(candidate: Candidate) -> bool:
+    """Return whether every seed gives the same head."""
+    if candidate.head in BASELINES:
+        return True
+    return not issubclass(head_type(candidate.head).settings, TrainingSettings)
+
+
+def plain(value: object) -> Plain:
+    """Return a setting's value as a number or text."""
+    return value if isinstance(value, Plain) else as_text(value)
 
 
 def _short(value: object) -> str:

@@ -24,7 +24,7 @@ from features.messages import listed, meant
 from heads.presets import check_head, find_preset
 from heads.ranges import Choice, Plain, Range, Stack, Values, values_of
 from heads.registry import HEADS, as_text, head_type, make_settings
-from pipeline.search.candidate import ACCURACY, GOALS, Candidate
+from pipeline.search.candidate import ACCURACY, GOALS, Candidate, plain
 
 SAMPLERS = ("tpe", "random")
 
@@ -279,11 +279,6 @@ def ends(values: Values) -> list[Plain]:
         return [values.low, values.high]
     layers = (int(values.layers.low), int(values.layers.high))
     return [as_text((int(end),) * n) for end in ends(values.units) for n in layers]
-
-
-def plain(value: object) -> Plain:
-    """Return a setting's value as a number or text."""
-    return value if isinstance(value, Plain) else as_text(value)
 
 
 NAMED = {

@@ -1,67 +1,115 @@
-"""One trial: train a candidate, without refit and reports, and score it on validation."""
+"""Trials: train candidates, without refit and reports, and score them on validation.
+
+All trials of a process share the texts, the split, and the vectors of each encoder, read once.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from features.corpus.corpus import Corpus
+from features.duplicates.duplicates import cached_duplicates
+from features.encoders.description.model import EncoderModel
+from features.encoders.protocol import Encoder
 from features.errors import DeviceMemoryError, DivergedError
+from features.splits.split import Split
+from features.vectors.table import POOLED, FeatureTable
 from heads.evaluation.metrics import log_loss
 from heads.problem import EpochRecord
-from heads.registry import device_of, head_type, make_settings
+from heads.registry import device_of, make_settings
 from heads.settings import TrainingSettings
 from heads.trained import fit
+from pipeline.config import DataConfig, VectorConfig
+from pipeline.encoding.vectors import Vectors, ensure_vectors
 from pipeline.evaluation import baselines
 from pipeline.search.candidate import BASELINES, MAJORITY, Candidate, Job, Outcome, packed
-from pipeline.search.materials import Materials
+from pipeline.search.halving import IsBehind, StoppedEarly
+from pipeline.search.space import Arm
+from pipeline.training.partition import split_corpus
 from pipeline.training.trainings import on_split
 
-FIRST_RUNG, FACTOR = 2, 2
-"""Trials are compared after 2, 4, 8, ... epochs, and the better half of them goes on."""
-
-MIN_RIVALS = 3
-"""Other trials of the head that have come so far, before any is stopped."""
-
-IsBehind = Callable[[int, float], bool]
-"""(epoch, validation accuracy after it) -> whether to stop."""
+Place = tuple[str, str | None]
+"""Encoder and layers."""
 
 
-class StoppedEarly(Exception):  # noqa: N818  # no error: it leaves the training
-    """A trial did worse than others at the same epoch."""
-
-
-@dataclass(frozen=True)
-class Halving:
-    """Successive halving among the trials of one head (Li et al., ASHA, MLSys 2020).
+@dataclass(eq=False)
+class Materials:
+    """What the trials of one process read.
 
     Attributes:
-        curves: accuracy after each epoch, of the other trials of that head.
+        config: of the vectors; each candidate says which encoder and layers.
+        corpus: the labelled texts.
+        split: the same for all encoders.
+        models: the encoders, by name.
+        vectors: the cached vectors, by encoder and layers.
+        tables: those that a trial has read, by encoder, layers and layout.
     """
 
-    curves: Sequence[Sequence[float]]
+    config: VectorConfig
+    corpus: Corpus
+    split: Split
+    models: dict[str, EncoderModel]
+    vectors: dict[Place, Vectors]
+    tables: dict[tuple[Place, str], FeatureTable] = field(default_factory=dict)
 
-    def is_behind(self, epoch: int, accuracy: float) -> bool:
-        """Return whether a trial belongs to the worse half at a rung."""
-        rung = FIRST_RUNG
-        while rung < epoch:
-            rung *= FACTOR
-        if rung != epoch:
-            return False
-        rivals = [max(curve[:epoch]) for curve in self.curves if len(curve) >= epoch]
-        if len(rivals) < MIN_RIVALS:
-            return False
-        ahead = sum(rival > accuracy for rival in rivals)
-        return ahead >= (len(rivals) + 1) / FACTOR
+    def __post_init__(self) -> None:
+        self.labels = self.split.label_ids(self.corpus.labels or ())
+
+    @property
+    def truth(self) -> np.ndarray:
+        """Return (n,) int64: the class ids of the validation texts."""
+        ids: np.ndarray = self.labels[self.split.validation]
+        return ids
+
+    def table(self, candidate: Candidate) -> FeatureTable:
+        """Return the vectors that a candidate is trained on."""
+        place = candidate.encoder, candidate.layers
+        key = place, candidate.layout
+        if key not in self.tables:
+            self.tables[key] = self.vectors[place].table(candidate.layout)
+        return self.tables[key]
 
 
-def deterministic(candidate: Candidate) -> bool:
-    """Return whether every seed gives the same head."""
-    if candidate.head in BASELINES:
-        return True
-    return not issubclass(head_type(candidate.head).settings, TrainingSettings)
+def gather(
+    corpus: Corpus,
+    data: DataConfig,
+    config: VectorConfig,
+    models: dict[str, EncoderModel],
+    arms: Sequence[Arm],
+    load: Callable[[EncoderModel], Encoder] | None = None,
+) -> Materials:
+    """Cache the vectors of every arm, and split the texts.
+
+    Near-duplicates are found by the vectors of the first encoder.
+
+    Raises:
+        InputError, BadVectorError: as ``ensure_vectors``.
+        SplitError: near-duplicates and groups leave too little to split.
+    """
+    layouts: dict[Place, list[str]] = {}
+    for arm in arms:
+        own = layouts.setdefault((arm.encoder, arm.layers), [POOLED])
+        if arm.layout not in own:
+            own.append(arm.layout)
+    vectors = {
+        (name, layers): ensure_vectors(
+            corpus.texts,
+            replace(config, encoder=name, layers=layers),
+            wanted,
+            model=models[name],
+            load=load,
+        )
+        for (name, layers), wanted in layouts.items()
+    }
+    place, first = next(iter(vectors.items()))
+    pooled = first.table(POOLED)
+    duplicates = cached_duplicates(config.cache, corpus.texts, pooled.values)
+    split = split_corpus(corpus, data, duplicates)
+    return Materials(config, corpus, split, models, vectors, {(place, POOLED): pooled})
 
 
 def train(
