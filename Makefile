@@ -26,6 +26,9 @@ CORPUS    := $(if $(DATA),--data "$(DATA)")
 
 export TEXT
 
+# So that the command to go on with is shown as make takes it.
+train predict audit layers lr-range blend: export MANYHEADS_MAKE := 1
+
 .PHONY: help features audit layers encoders lr-range train runs show blend predict heads export export-model verify cache compact collect test test-all bench lint clean
 
 help:  ## show this help

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from features.corpus.corpus import Columns, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import read_corpus
 
 VOCABULARY = 5_000
 

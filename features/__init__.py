@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from features.threads import let_threads_sleep
+
 if TYPE_CHECKING:
     from features.api import LazyEncoder, encode, load_encoder
     from features.corpus.corpus import Corpus, CorpusTexts, read_corpus
@@ -51,6 +53,9 @@ _HOMES = {
     "load_encoder": "features.api",
     "read_corpus": "features.corpus.corpus",
 }
+
+
+let_threads_sleep()  # before anything here imports torch
 
 
 def __getattr__(name: str) -> Any:

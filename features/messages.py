@@ -44,3 +44,13 @@ def gigabytes(size: int) -> str:
 def many(count: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: ``1 text``, ``2,000 texts``."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def ordinal(number: int) -> str:
+    """Return a number from 1 as a place in an order.
+
+    >>> ordinal(1), ordinal(12), ordinal(22), ordinal(6)
+    ('1st', '12th', '22nd', '6th')
+    """
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if 10 <= number % 100 <= 20 else ending}"

@@ -13,10 +13,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from features.threads import let_threads_sleep
+
 if TYPE_CHECKING:
     from heads.estimator import HeadClassifier
 
 __all__ = ["HeadClassifier"]
+
+let_threads_sleep()  # before anything here imports torch
 
 
 def __getattr__(name: str) -> Any:

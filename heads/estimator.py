@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from features.errors import ArrayError, SettingError
+from features.messages import clipped
 from features.vectors.table import POOLED, TOKENS, FeatureTable
 from heads.device import AUTO
 from heads.evaluation.calibration import fit_temperature
@@ -156,6 +157,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _read(self, X: Vectors, *y: Any) -> tuple[FeatureTable, np.ndarray]:
         """Return the vectors as a table and the labels as (N,); with labels it is a fit."""
+        _refuse_texts(X)
         if not isinstance(X, FeatureTable) and not _holds_sequences(X):
             # The plain array of scikit-learn, with its own checks and messages.
             checked = validate_data(self, X, *y, reset=bool(y), dtype=np.float32)
@@ -177,6 +179,19 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _sequence_layout(self) -> str:
         layouts = head_type(self.head).layouts
         return next((layout for layout in layouts if layout != POOLED), TOKENS)
+
+
+def _refuse_texts(X: Any) -> None:
+    """Raise an ArrayError for texts in place of their vectors."""
+    if isinstance(X, FeatureTable) or getattr(X, "ndim", 1) != 1:
+        return
+    first = X if isinstance(X, str) else next(iter(X), None) if hasattr(X, "__iter__") else None
+    if isinstance(first, str):
+        raise ArrayError(
+            f"a head takes vectors, and got texts, the first {clipped(first)}; encode them "
+            "first: make_pipeline(FeatureEncoder(), HeadClassifier()), with FeatureEncoder "
+            "from features"
+        )
 
 
 def _refuse_missing(y: Any) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_origin
 from pydantic import ValidationError
 
 from features.errors import SettingError
-from features.messages import listed, meant
+from features.messages import listed, meant, ordinal
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 from heads.architectures.settings import (
     AttentionSettings,
@@ -62,7 +62,9 @@ class HeadType:
         layouts: layouts that it takes, the default one first.
         summary: two lines: what it is good for, and what it costs.
         functions: imports the head and returns what it does.
-        step: what a record of its history is called in output.
+        step: what a record of its history is called in output: ``epoch``, or the name of what
+            is tried, such as ``C``.
+        values: the setting that holds the values tried; '' of a head that learns by epochs.
     """
 
     name: str
@@ -71,6 +73,15 @@ class HeadType:
     summary: tuple[str, str]
     functions: Callable[[], Functions]
     step: str = "epoch"
+    values: str = ""
+
+    def record_name(self, settings: HeadSettings, record: EpochRecord) -> str:
+        """Return what a record is called: ``epoch 3``, or ``C = 10 (6th of 8)``."""
+        if not self.values:
+            return f"{self.step} {record.epoch}"
+        tried = len(getattr(settings, self.values))
+        place = f"{ordinal(record.epoch)} of {tried}"
+        return f"{self.step} = {record.value:g} ({place})"
 
     @property
     def build(self) -> Callable[[Any, int, int], Head]:
@@ -159,7 +170,8 @@ HEADS: dict[str, HeadType] = {
                 "the quickest, a second or two; never gets stuck and needs no tuning",
             ),
             _logistic,
-            step="value of c",
+            step="C",
+            values="c",
         ),
         HeadType(
             "knn",
@@ -170,7 +182,8 @@ HEADS: dict[str, HeadType] = {
                 "no training, but it keeps a vector per training text and compares with all",
             ),
             _knn,
-            step="value of k",
+            step="k",
+            values="k",
         ),
         HeadType(
             "mlp",

@@ -1,22 +1,43 @@
-"""A configuration as the options of a command that gives it again, defaults left out."""
+"""Commands to copy: a configuration as the options that give it again, defaults left out."""
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from features.options import options_of, to_values
+from features.storage.location import Location
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 
+FROM_MAKE = "MANYHEADS_MAKE"
+"""Environment variable that the Makefile sets: commands are shown as make takes them."""
 
-def words_of(config: DataConfig | VectorConfig) -> list[str]:
-    """Return the options that give a configuration again."""
+COMMON = ("head", "preset", "data", "encoder", "layout", "cache", "seed", "seeds")
+VARIABLES = {
+    "audit": ("data", "encoder", "cache"),
+    "layers": ("data", "head", "encoder", "cache", "seed", "seeds"),
+    "lr-range": ("head", "preset", "data", "encoder", "layout", "cache", "seed"),
+    "predict": ("run", "runs", "cache", "encoder", "data", "text"),
+    "train": (*COMMON, "folds", "runs"),
+}
+"""By target of the Makefile, the options that have a variable; the others go into ARGS."""
+
+WHAT = ("head", "preset", "set")
+"""Options that say what is trained; they stand in a command even where they are usual."""
+
+UNSAFE = frozenset("$\"'`\\#\n")
+"""Characters that a shell or make would read as more than themselves in a variable."""
+
+
+def words_of(config: DataConfig | VectorConfig | ExperimentConfig) -> list[str]:
+    """Return the options that give a configuration again, but for head, preset and settings."""
     values, usual = to_values(config), to_values(type(config)())
     words = []
     for option in options_of(type(config)):
         value = values[option.name]
-        if value == usual[option.name]:
+        if value == usual[option.name] or option.name in WHAT:
             continue
         if value is True:
             words.append(option.flag)
@@ -27,33 +48,67 @@ def words_of(config: DataConfig | VectorConfig) -> list[str]:
     return words
 
 
-def command(training: ExperimentConfig, rate: float) -> str:
-    """Return the command that trains with a learning rate, on the same data and vectors."""
-    return train_command(training, {**training.settings, "learning_rate": f"{rate:.2g}"})
+def train_command(config: ExperimentConfig) -> str:
+    """Return the command that trains as configured."""
+    return shlex.join(["manyheads", "train", *_head(config), *words_of(config), *_sets(config)])
 
 
-def train_command(training: ExperimentConfig, settings: Mapping[str, object]) -> str:
-    """Return the command that trains a head with some settings.
+def lr_range_command(config: ExperimentConfig) -> str:
+    """Return the command that finds the learning rate for a training."""
+    usual = ExperimentConfig()
+    one = replace(config, seeds=1, folds=0, split_of=None, runs=usual.runs)
+    return shlex.join(["manyheads", "lr-range", *_head(one), *words_of(one), *_sets(one)])
 
-    Args:
-        training: the data, vectors, head and seed.
-        settings: those that differ from the head's defaults, in place of its own.
-    """
-    words = ["manyheads", "train"]
-    words += ["--preset", training.preset] if training.preset else ["--head", training.head]
-    if training.split_of is None:
-        words += words_of(training.data)
-    else:
-        usual = DataConfig.split, DataConfig.split_seed
-        data = replace(training.data, split=usual[0], split_seed=usual[1])
-        words += [*words_of(data), "--split-of", training.split_of]
-    words += words_of(training.vectors)
-    if training.layout is not None:
-        words += ["--layout", training.layout]
-    if training.seed != ExperimentConfig.seed:
-        words += ["--seed", str(training.seed)]
-    if training.device != ExperimentConfig.device:
-        words += ["--device", training.device]
-    if settings:
-        words += ["--set", *(f"{name}={value}" for name, value in settings.items())]
+
+def audit_command(data: DataConfig, vectors: VectorConfig) -> str:
+    """Return the command that audits the texts of a training."""
+    usual = DataConfig()
+    columns = replace(data.columns, group=None)
+    unsplit = replace(data, columns=columns, split=usual.split, split_seed=usual.split_seed)
+    return shlex.join(["manyheads", "audit", *words_of(unsplit), *words_of(vectors)])
+
+
+def predict_command(runs: Path, cache: Location) -> str:
+    """Return the command that labels a text with the latest run."""
+    words = ["manyheads", "predict", "--text", "a text of yours"]
+    words += ["--runs", str(runs)] if runs != ExperimentConfig().runs else []
+    words += ["--cache", str(cache)] if cache != VectorConfig().cache else []
     return shlex.join(words)
+
+
+def as_typed(command: str) -> str:
+    """Return a command in the form in which its reader types commands: of make, or as it is."""
+    return make_form(command) if os.environ.get(FROM_MAKE) else command
+
+
+def make_form(command: str) -> str:
+    """Return a command as a target of the Makefile with variables; as it is where none will do.
+
+    >>> make_form("manyheads train --head cnn --folds 5 --set units=64 dropout=0.2")
+    "make train HEAD=cnn FOLDS=5 ARGS='--set units=64 dropout=0.2'"
+    """
+    _, target, *words = shlex.split(command)
+    if target not in VARIABLES:
+        return command
+    flags = {f"--{name}": name.upper() for name in VARIABLES[target]}
+    given, rest = [], []
+    while words:
+        word = words.pop(0)
+        if word in flags and words:
+            given.append((flags[word], words.pop(0)))
+        else:
+            rest.append(word)
+    if any(UNSAFE & set(value) for value in (*rest, *(value for _, value in given))):
+        return command
+    shown = [f"{name}={shlex.quote(value)}" for name, value in given]
+    shown += [f"ARGS={shlex.quote(shlex.join(rest).replace(chr(39), chr(34)))}"] if rest else []
+    return " ".join(["make", target, *shown])
+
+
+def _head(config: ExperimentConfig) -> list[str]:
+    return ["--preset", config.preset] if config.preset else ["--head", config.head]
+
+
+def _sets(config: ExperimentConfig) -> list[str]:
+    pairs = [f"{name}={value}" for name, value in config.settings.items()]
+    return ["--set", *pairs] if pairs else []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from features.corpus.corpus import SPLITS, Columns
+from features.corpus.columns import SPLITS, Columns
+from features.corpus.corpus import Corpus
+from features.corpus.dialect import Dialect
 from features.corpus.source import HubName, Source, parse_source
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.options import EncoderOptions, VectorOptions
@@ -116,14 +118,15 @@ class DataConfig(Options):
 
     data: Source = option(
         EXAMPLE,
-        "read the labelled texts from this file: CSV, TSV, JSON Lines or Parquet, each "
-        "optionally .gz, or a folder of Parquet, here or on object storage (s3://...), or "
-        "hub:owner/name",
+        "read the labelled texts from this file: CSV, TSV, JSON, JSON Lines, Parquet or Excel, "
+        "each also in .gz or .zip, or a folder of Parquet, here or on object storage "
+        "(s3://...), or hub:owner/name",
         metavar="FILE",
         parse=parse_source,
         otherwise="the example corpus",
     )
     columns: Columns = field(default_factory=Columns)
+    dialect: Dialect = field(default_factory=Dialect)
     skip_empty: bool = option(False, "leave out rows without a text or label")
     split: str = option(
         NEAR,
@@ -140,6 +143,10 @@ class DataConfig(Options):
         parse=int,
         group=SPLITS,
     )
+
+    def as_read(self, corpus: Corpus) -> DataConfig:
+        """Return the same with the columns and the dialect as a corpus of it was read."""
+        return replace(self, columns=corpus.columns or self.columns, dialect=corpus.dialect)
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:

@@ -84,6 +84,7 @@ def table(
     rows: Iterable[Sequence[str]],
     align: str,
     min_widths: Sequence[int] = (),
+    fold: bool = True,
 ) -> str:
     """Return lines of aligned columns, every cell cleaned as ``one_line`` does.
 
@@ -95,6 +96,7 @@ def table(
         rows: as many cells each as ``align`` has characters.
         align: ``<`` (left) or ``>`` (right) for each column.
         min_widths: the smallest width of each of the first columns, in cells.
+        fold: fit the terminal's width, where there is one; False for a file.
     """
     # Imported only where a table is shown: rich costs a tenth of a second.
     from rich.console import Console
@@ -113,9 +115,8 @@ def table(
     for row in rows:
         made.add_row(*(Text(one_line(cell)) for cell in row))
     stream = io.StringIO()
-    Console(file=stream, width=_table_width(), color_system=None, legacy_windows=False).print(
-        made
-    )
+    width = _table_width() if fold else UNLIMITED_CELLS
+    Console(file=stream, width=width, color_system=None, legacy_windows=False).print(made)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 

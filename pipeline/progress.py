@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from types import TracebackType
 from typing import TextIO
@@ -44,13 +45,15 @@ class Progress:
         import shutil
         import threading
 
-        from tqdm import tqdm
+        notebook = _in_notebook()
+        widgets = notebook and importlib.util.find_spec("ipywidgets") is not None
+        tqdm = importlib.import_module("tqdm.notebook" if widgets else "tqdm").tqdm
 
-        class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
+        class Bar(tqdm):  # type: ignore[misc, valid-type]  # tqdm has no types
             monitor_interval = 0  # no extra thread: each count looks at the clock
 
         Bar.set_lock(threading.RLock())  # tqdm's own takes a semaphore of the system
-        terminal = stream.isatty()
+        terminal = stream.isatty() or notebook
         if interval is None:
             interval = REDRAW_SECONDS if terminal else LINE_SECONDS
         self._bar = Bar(
@@ -61,7 +64,7 @@ class Progress:
             mininterval=interval,
             miniters=1,
             delay=interval,
-            ncols=shutil.get_terminal_size().columns if terminal else None,
+            ncols=None if notebook or not terminal else shutil.get_terminal_size().columns,
             ascii=".#",
         )
 
@@ -84,6 +87,12 @@ class Progress:
         """Count more units as done, and redraw when it is time."""
         if self._bar is not None:
             self._bar.update(count)
+
+
+def _in_notebook() -> bool:
+    """Return whether this is a notebook, which draws bars though its stderr is no terminal."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
 
 
 class _TerminalStream:

@@ -9,74 +9,20 @@ In messages and in ``Corpus.rows``, data rows are numbered from 1; the header is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import TypeVar
 
-from features.corpus.reader import row_batches
-from features.corpus.rows import ColumnRequest, RowBatch
+from features.corpus.columns import Columns, open_rows
+from features.corpus.dialect import RECOGNISED, Dialect, Reading, unsaid
+from features.corpus.rows import RowBatch
 from features.corpus.source import HubName, Source, parse_source
-from features.errors import CorpusError, SettingError
+from features.errors import CorpusError
 from features.messages import clipped, listed
-from features.options import option
-
-DEFAULT_SPLIT = "split"
-
-SPLITS = "Splits"
-"""Title of the options that decide who trains, validates and tests."""
 
 Cell = TypeVar("Cell")
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The names of the columns to read.
-
-    Attributes:
-        text: the texts.
-        label: the labels; None: do not read any.
-        split: the split column; None: do not read it. With the default name the column may
-            be missing from the file, with any other name it must exist.
-        group: the group column; None: do not read any.
-
-    Raises:
-        SettingError: two columns have the same name, or a name is empty.
-    """
-
-    text: str = option(
-        "text", "read the texts from this column", name="text_column", metavar="NAME"
-    )
-    label: str | None = option(
-        "label", "read the labels from this column", name="label_column", metavar="NAME"
-    )
-    split: str | None = option(
-        DEFAULT_SPLIT,
-        "take from this column, if there is one, whether a row is train, validation or test; "
-        "none leaves it unread",
-        name="split_column",
-        metavar="NAME",
-        none=True,
-        group=SPLITS,
-    )
-    group: str | None = option(
-        None,
-        "keep rows with equal values in this column on one side, such as one author's",
-        name="group_column",
-        metavar="NAME",
-        group=SPLITS,
-    )
-
-    def __post_init__(self) -> None:
-        names = [getattr(self, role.name) for role in fields(self)]
-        chosen = [name for name in names if name is not None]
-        if len(set(chosen)) < len(chosen) or "" in chosen:
-            raise SettingError(
-                f"a column is named twice, or by nothing: {listed(map(repr, chosen))}; "
-                "choose different ones with --text-column, --label-column, --split-column, "
-                "--group-column"
-            )
 
 
 @dataclass(frozen=True)
@@ -89,6 +35,7 @@ class CorpusBatch:
     rows: list[int]
     skipped: int
     groups: list[str] | None = None
+    lines: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +53,9 @@ class Corpus:
         groups: N cells of the group column as in the file; None if there is no group column.
             Rows of one group belong together: one author, one company, one thread. A row
             with an empty cell belongs to no group.
+        lines: N lines of the file on which the rows start, from 1; None where it has none.
+        columns: the names of the columns read; None for a corpus made in memory.
+        dialect: how the file is written, where that is not usual and was given or recognised.
     """
 
     texts: tuple[str, ...]
@@ -115,11 +65,14 @@ class Corpus:
     rows: Sequence[int] = ()
     skipped: int = 0
     groups: tuple[str, ...] | None = None
+    lines: Sequence[int] | None = field(default=None, compare=False)
+    columns: Columns | None = field(default=None, compare=False)
+    dialect: Dialect = field(default=RECOGNISED, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.rows) == 0:
             object.__setattr__(self, "rows", range(1, len(self.texts) + 1))
-        for name in ("labels", "splits", "rows", "groups"):
+        for name in ("labels", "splits", "rows", "groups", "lines"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.texts):
                 raise ValueError(f"{len(self.texts)} texts, but {len(values)} {name}")
@@ -140,6 +93,7 @@ class Corpus:
             splits=selected(self.splits),
             rows=tuple(self.rows[row] for row in rows),
             groups=selected(self.groups),
+            lines=None if self.lines is None else tuple(self.lines[row] for row in rows),
         )
 
     @property
@@ -165,8 +119,10 @@ def read_corpus(
     columns: Columns = Columns(),
     labels: bool = True,
     skip_empty: bool = False,
+    dialect: Dialect = RECOGNISED,
+    note: Callable[[str], None] = unsaid,
 ) -> Corpus:
-    """Read a labelled corpus from CSV, TSV, JSON Lines or Parquet, each optionally gzipped.
+    """Read a labelled corpus from CSV, TSV, JSON Lines, JSON, Parquet or Excel, also packed.
 
     Args:
         path: the file, local or on object storage (``s3://...``). Its suffix decides the
@@ -175,6 +131,9 @@ def read_corpus(
         labels: whether labels are required. If not, the label column may be missing (then
             ``Corpus.labels`` is None), cells may be empty, and one class is enough.
         skip_empty: leave out rows with an empty text or label instead of refusing them.
+        dialect: how a text file is written; what it does not say is recognised.
+        note: is called with each line for people: what was recognised, and which columns were
+            guessed.
 
     Returns:
         The corpus, all of it in memory.
@@ -186,7 +145,9 @@ def read_corpus(
             one that can be read.
     """
     path = _expanded(path)
-    batches = list(corpus_batches(path, columns, labels, skip_empty))
+    reading = Reading(dialect, note)
+    columns, rows = open_rows(path, columns, labels, 4096, reading)
+    batches = list(_batches(path, columns, labels, skip_empty, rows))
     texts = tuple(text for batch in batches for text in batch.texts)
     skipped = sum(batch.skipped for batch in batches)
     found = _joined([batch.labels for batch in batches])
@@ -203,7 +164,19 @@ def read_corpus(
         rows=tuple(row for batch in batches for row in batch.rows) if skipped else (),
         skipped=skipped,
         groups=_joined([batch.groups for batch in batches]),
+        lines=_lines([batch.lines for batch in batches]),
+        columns=columns,
+        dialect=reading.dialect,
     )
+
+
+def _lines(parts: Sequence[list[int] | None]) -> Sequence[int] | None:
+    """Return the lines of all rows, as a range where they follow each other."""
+    if any(part is None for part in parts):
+        return None
+    lines = [line for part in parts for line in part or ()]
+    rising = range(lines[0], lines[0] + len(lines))
+    return rising if lines == list(rising) else tuple(lines)
 
 
 def corpus_batches(
@@ -212,6 +185,8 @@ def corpus_batches(
     labels: bool = True,
     skip_empty: bool = False,
     size: int = 4096,
+    dialect: Dialect = RECOGNISED,
+    note: Callable[[str], None] = unsaid,
 ) -> Iterator[CorpusBatch]:
     """Stream a corpus that need not fit in memory; arguments as in ``read_corpus``.
 
@@ -225,10 +200,18 @@ def corpus_batches(
         The batches in file order.
     """
     path = _expanded(path)
+    columns, rows = open_rows(path, columns, labels, size, Reading(dialect, note))
+    yield from _batches(path, columns, labels, skip_empty, rows)
+
+
+def _batches(
+    path: Source, columns: Columns, labels: bool, skip_empty: bool, rows: Iterator[RowBatch]
+) -> Iterator[CorpusBatch]:
+    """Yield the checked rows of a source."""
     empty = _Empty(path)
     names: set[str] | None = None
-    text_count = rows = 0
-    for batch in row_batches(path, _requests(columns, labels), size):
+    text_count = row_count = 0
+    for batch in rows:
         names = set(batch.cells) if names is None else names
         _refuse_late(path, batch, names)
         read = {name: _column(path, batch, name, columns) for name in names}
@@ -240,7 +223,7 @@ def corpus_batches(
         if labels and found is not None:
             bad |= empty.rows_without(columns.label or "", "label", found, batch)
         text_count += batch.size - len(bad)
-        rows += batch.size
+        row_count += batch.size
         yield CorpusBatch(
             texts=_without(bad, texts),
             labels=None if found is None else _without(bad, found),
@@ -248,11 +231,14 @@ def corpus_batches(
             rows=_without(bad, range(batch.first, batch.first + batch.size)),
             skipped=len(bad),
             groups=None if groups is None else _without(bad, groups),
+            lines=None if batch.lines is None else _without(bad, batch.lines),
         )
     if not skip_empty:
         empty.refuse()
     if not text_count:
-        raise CorpusError(f"{path}: all {rows} rows have an empty text or label; fill them")
+        raise CorpusError(
+            f"{path}: all {row_count} rows have an empty text or label; fill them"
+        )
 
 
 @dataclass(frozen=True)
@@ -263,17 +249,34 @@ class CorpusTexts:
         path: the file.
         column: name of the text column.
         skip_empty: leave out rows with an empty text instead of refusing the file.
+        dialect: how a text file is written; what it does not say is recognised.
+        note: is called with each line for people, once.
     """
 
     path: Source
     column: str = Columns.text
     skip_empty: bool = False
+    dialect: Dialect = RECOGNISED
+    note: Callable[[str], None] = field(default=unsaid, compare=False)
+    _said: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the texts in file order. Raises ``CorpusError`` like ``read_corpus``."""
         columns = Columns(self.column, label=None, split=None)
-        batches = corpus_batches(self.path, columns, labels=False, skip_empty=self.skip_empty)
+        batches = corpus_batches(
+            self.path,
+            columns,
+            labels=False,
+            skip_empty=self.skip_empty,
+            dialect=self.dialect,
+            note=self._say,
+        )
         return chain.from_iterable(batch.texts for batch in batches)
+
+    def _say(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self.note(line)
 
 
 def _expanded(path: str | Source) -> Source:
@@ -284,21 +287,6 @@ def _expanded(path: str | Source) -> Source:
         return found.expanduser()
     except RuntimeError:  # ~name without such a user: a literal file name
         return found
-
-
-def _requests(columns: Columns, labels: bool) -> list[ColumnRequest]:
-    """Return the columns to read, with the options that messages name if one is missing."""
-    if labels and columns.label is None:
-        raise SettingError("labels are needed, but no column is named for them: --label-column")
-    requests = [ColumnRequest(columns.text, "--text-column")]
-    if columns.label is not None:
-        requests.append(ColumnRequest(columns.label, "--label-column", required=labels))
-    if columns.split is not None:
-        named = columns.split != DEFAULT_SPLIT
-        requests.append(ColumnRequest(columns.split, "--split-column", required=named))
-    if columns.group is not None:
-        requests.append(ColumnRequest(columns.group, "--group-column"))
-    return requests
 
 
 def _refuse_late(path: Source, batch: RowBatch, names: set[str]) -> None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from features.corpus.formats.parquet import arrow_cells, check_arrow_type, sound
 from features.corpus.reader import SAVED
-from features.corpus.rows import ColumnRequest, RowBatch, check_columns
+from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.corpus.source import HubName
 from features.errors import CorpusError
 from features.messages import listed
@@ -26,7 +26,7 @@ SPLIT_OPTION = "--split-column"
 
 
 def hub_batches(
-    name: HubName, wanted: Sequence[ColumnRequest], size: int
+    name: HubName, wanted: Sequence[ColumnRequest], size: int, whole: bool = False
 ) -> Iterator[RowBatch]:
     """Yield the rows of the training, validation and test splits, one split after another.
 
@@ -49,14 +49,24 @@ def hub_batches(
         names = {column: getattr(rows.features[column], "names", None) for column in read}
         for column in read:
             check_arrow_type(name, column, rows.features.arrow_schema.field(column).type)
-        for table in _tables(name, rows.select_columns(read).with_format("arrow"), size):
+        chosen = rows if whole else rows.select_columns(read)
+        for table in _tables(name, chosen.with_format("arrow"), size):
             cells = {column: arrow_cells(name, column, table[column], first) for column in read}
             for column, known in names.items():
                 if known is not None:
                     cells[column] = _named(name, column, cells[column], known, first)
             if given:
                 cells[given] = [split] * table.num_rows
-            yield RowBatch(first, None, cells, table.num_rows)
+            every: list[WholeColumn] = []
+            if whole:
+                for column in columns:
+                    known = getattr(rows.features[column], "names", None)
+                    values = cells[column] if column in cells else table[column]
+                    if known is not None and column not in cells:
+                        values = _named(name, column, table[column].to_pylist(), known, first)
+                    every.append((column, values))
+                every += [(given, cells[given])] if given else []
+            yield RowBatch(first, None, cells, table.num_rows, every)
             first += table.num_rows
 
 

@@ -26,6 +26,29 @@ class ColumnRequest:
     required: bool = True
 
 
+WholeColumn = tuple[str, Sequence[Any]]
+"""A name and one value per row: strings, what JSON holds, or an Arrow array."""
+
+
+class Absent:
+    """The value of a column that a row does not have at all; null is another one."""
+
+
+ABSENT = Absent()
+
+
+class MissingColumnError(CorpusError):
+    """A file lacks a column that is required.
+
+    Attributes:
+        column: the first that it lacks.
+    """
+
+    def __init__(self, message: str, column: ColumnRequest) -> None:
+        super().__init__(message)
+        self.column = column
+
+
 @dataclass(frozen=True)
 class RowBatch:
     """Consecutive data rows of one file.
@@ -37,12 +60,15 @@ class RowBatch:
         cells: requested column -> one value per row, None if missing. A column that no row
             of the batch has is not a key.
         size: number of rows in the batch.
+        whole: every column of the file in its order, as (name, one value per row), where the
+            reader was asked for it; names may repeat.
     """
 
     first: int
     lines: list[int] | None
     cells: dict[str, list[Any]]
     size: int
+    whole: Sequence[WholeColumn] = ()
 
     def number(self, index: int) -> str:
         """Return the number of a row, with its file line if known: ``7 (line 9)``."""
@@ -57,14 +83,20 @@ class RowBatch:
 def check_columns(
     source: Location | str, names: Sequence[str], wanted: Sequence[ColumnRequest]
 ) -> None:
-    """Raise a CorpusError if a requested column repeats or a required one is missing."""
+    """Check that a source has the requested columns.
+
+    Raises:
+        CorpusError: a requested column repeats.
+        MissingColumnError: a required one is missing.
+    """
     check_repeated(source, names, wanted)
     for column in wanted:
         if column.required and column.name not in names:
             near = meant(column.name, names)
-            raise CorpusError(
+            raise MissingColumnError(
                 f"{source}: no column {column.name!r}{near}; the columns are "
-                f"{listed(clipped(name) for name in names)}; choose one with {column.option}"
+                f"{listed(clipped(name) for name in names)}; choose one with {column.option}",
+                column,
             )
 
 

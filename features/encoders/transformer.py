@@ -214,10 +214,10 @@ class TransformerEncoder:
         empty = np.flatnonzero(tokenized.tokens[tokenized.text] == 0)
         for block, start in zip(blocks, starts, strict=True):
             block.values[flat_rows(start[empty], block.lengths[empty])] = np.nan
+        every = zip(specs, blocks, strict=True)
         if not encoded.all():  # never in windows: each row is a text
             rows = np.flatnonzero(encoded)
-            return rows, [block.take(rows) for block in blocks]
-        every = zip(specs, blocks, strict=True)
+            return rows, [joined(block, tokenized, spec).take(rows) for spec, block in every]
         return np.arange(len(texts)), [joined(block, tokenized, spec) for spec, block in every]
 
     def _check_shapes(self, hidden: dict[int, Tensor], mask: Tensor) -> None:

@@ -83,7 +83,7 @@ def statistics(table: FeatureTable, rows: np.ndarray, max_vectors: int = 0) -> S
         BadVectorError: a vector holds NaN or an infinite value.
     """
     known = _MEASURED.setdefault(table, {})
-    key = hashlib.sha256(np.ascontiguousarray(rows)).digest(), max_vectors
+    key = hashlib.sha256(rows.tobytes()).digest(), max_vectors
     if key not in known:
         known[key] = _measure(table, rows, max_vectors)
     return known[key]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from features.corpus.corpus import Corpus, read_corpus
+from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
@@ -21,15 +21,14 @@ from features.vectors.neighbors import MAX_EXACT
 from features.vectors.table import POOLED
 from pipeline.audit.config import EXAMPLES
 from pipeline.audit.duplicates import copy_findings
-from pipeline.audit.finding import CorpusRow, Evidence, Example, Finder, Finding
+from pipeline.audit.finding import Evidence, Finder, Finding
 from pipeline.audit.giveaways import giveaway_findings
 from pipeline.audit.labels import label_findings
 from pipeline.audit.rows import row_findings
 from pipeline.audit.texts import text_findings
 from pipeline.config import DataConfig, VectorConfig
-from pipeline.console import one_line
+from pipeline.corpora import read_data
 from pipeline.encoding.vectors import ensure_vectors
-from pipeline.progress import duration
 
 FINDERS: tuple[Finder, ...] = (
     copy_findings,
@@ -41,12 +40,6 @@ FINDERS: tuple[Finder, ...] = (
 
 VERSION = 2
 """Of the object that ``--json`` prints; 1 had no number, and other words for duplicates."""
-
-SHOWN = 3
-"""Examples of each finding on the terminal; the page and ``--json`` have more."""
-
-LONGEST_SHOWN, LONGEST_LABEL = 88, 60
-"""Characters of a text and of a label on the terminal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +62,15 @@ class AuditResult:
         return self.evidence.corpus
 
     @property
+    def search_is_exact(self) -> bool:
+        """Whether neighbours were searched among all texts."""
+        return len(self.corpus) <= MAX_EXACT
+
+    @property
     def search(self) -> str:
         """How neighbours were searched."""
         recall = self.evidence.copies.recall
-        exact = len(self.corpus) <= MAX_EXACT
-        return "exact" if exact else f"approximate, measured recall {recall:.1%}"
+        return "exact" if self.search_is_exact else f"approximate, measured recall {recall:.1%}"
 
     def to_dict(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
@@ -93,25 +90,6 @@ class AuditResult:
             "findings": [finding.to_dict(corpus.rows) for finding in self.findings],
         }
 
-    def to_text(self) -> str:
-        """The summary for a terminal."""
-        facts = self.to_dict()
-        sides = facts["splits"]
-        split = (
-            ", ".join(f"{count:,} {name}" for name, count in sides.items())
-            if sides
-            else "no split column"
-        )
-        lines = [
-            f"{one_line(self.corpus.name)}: {facts['texts']:,} texts, "
-            f"{facts['labels']:,} labels, {split}",
-            f"{len(self.findings)} kinds of findings in {duration(self.seconds)}; "
-            f"search among neighbours: {self.search}",
-        ]
-        for finding in self.findings:
-            lines += ["", *_finding_lines(finding)]
-        return "\n".join(lines)
-
 
 def run_audit(
     data: DataConfig,
@@ -130,7 +108,8 @@ def run_audit(
     """
     if examples < 1:
         raise SettingError(f"--examples must be at least 1; got {examples}")
-    corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
+    corpus = read_data(data)
+    data = data.as_read(corpus)
     sides = None if corpus.splits is None else official_sides(corpus.splits, corpus.rows)[0]
     encoded = ensure_vectors(corpus.texts, vectors, (POOLED,), load=load)
     start = time.perf_counter()
@@ -144,6 +123,7 @@ def run_audit(
         max_length=encoded.space(POOLED).spec.limit,
         examples=examples,
         columns=data.columns,
+        foreign=encoded.foreign,
     )
     return AuditResult(evidence, audit(evidence), time.perf_counter() - start)
 
@@ -151,29 +131,3 @@ def run_audit(
 def audit(evidence: Evidence) -> tuple[Finding, ...]:
     """Everything that the finders find; pure."""
     return tuple(finding for finder in FINDERS for finding in finder(evidence))
-
-
-def _finding_lines(finding: Finding) -> list[str]:
-    lines = [
-        f"{finding.kind}: {finding.count:,} ({finding.share:.1%})",
-        f"  {one_line(finding.message)}",
-    ]
-    for example in finding.examples[:SHOWN]:
-        lines += [f"    {line}" for line in _example_lines(example)]
-    return [*lines, f"  remedy: {finding.remedy}"]
-
-
-def _example_lines(example: Example) -> list[str]:
-    lines = [_shown(place) for place in (example.place, example.other) if place]
-    if example.other:
-        lines[1] = f"  = {lines[1]}"
-    facts = [one_line(example.note)] if example.note else []
-    if example.similarity is not None and example.similarity < 1:
-        facts.append(f"{example.similarity:.0%} in common")
-    return lines + ([f"  ({'; '.join(facts)})"] if facts and lines else facts)
-
-
-def _shown(place: CorpusRow) -> str:
-    text = one_line(place.text, LONGEST_SHOWN)
-    side = f" {one_line(place.split, LONGEST_LABEL)}" if place.split else ""
-    return f"row {place.row:,}{side} [{one_line(place.label, LONGEST_LABEL)}] {text}"

@@ -1,45 +1,25 @@
-"""``--write-clean``: the corpus with remedies, and what was done to each row.
-
-plan_cleaning (pure) ──> Cleaned rows ──> write_clean: FILE, and FILE's .dropped sibling
-"""
+"""Cleaning: which remedies are done to each row of a corpus."""
 
 from __future__ import annotations
 
-import csv
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from features.corpus.corpus import Columns
-from features.corpus.source import Source
 from features.duplicates.duplicates import leaked
 from features.errors import SettingError
 from features.messages import listed
-from features.output import appearing, check_output
-from pipeline import spreadsheet
 from pipeline.audit.duplicates import within
 from pipeline.audit.finding import Evidence, Finding
 from pipeline.audit.giveaways import Giveaway, giveaways, without
 from pipeline.audit.labels import conflicting, label_key
 from pipeline.audit.rows import header_rows, invisible_rows
 from pipeline.audit.texts import non_answers
-from pipeline.console import print_note
-
-Table = dict[str, list[object]]
-"""Columns by name."""
-
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 KEPT = "kept"
-AUDIT, ROW = "audit", "row"
-"""Columns that are added: what was done, and the data row it was in the file read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,95 +91,6 @@ def check_remedies(remedies: str | None) -> tuple[str, ...]:
             f"{listed(REMEDIES, maximum=len(REMEDIES))}"
         )
     return kinds
-
-
-def check_targets(page: Path | None, path: Path | None, reads: Sequence[Source | str]) -> None:
-    """Refuse outputs that cannot be written, are read or are the same, before any work.
-
-    Args:
-        page, path: of ``--page`` and ``--write-clean``; None where they are not wanted.
-        reads: what the command reads: the data, the cache, the encoder.
-
-    Raises:
-        SettingError: an unknown format, one file for both, or a place that will not do.
-        OutputError: a file that cannot be written.
-    """
-    if page is not None:
-        check_output(page, "--page", reads)
-    if path is None:
-        return
-    if path.suffix not in WRITERS:
-        raise SettingError(
-            f"--write-clean must end in one of {listed(WRITERS)}; got {str(path)!r}"
-        )
-    for each in (path, _dropped_path(path)):
-        check_output(each, "--write-clean", reads)
-        if page is not None and each.resolve() == page.resolve():
-            raise SettingError(f"--page and --write-clean both write {each}; name another")
-
-
-def write_clean(
-    evidence: Evidence,
-    cleaning: Cleaning,
-    columns: Columns,
-    path: Path,
-    formulas: str = spreadsheet.KEEP,
-) -> tuple[Path, Path | None]:
-    """Write the rows that stay, and beside them those that were dropped, if any.
-
-    Args:
-        columns: of the file read; the others are not written.
-        formulas: what to do in CSV and TSV about cells that a spreadsheet would run; see
-            ``spreadsheet.FORMULAS``. Escaped, they are other texts to whoever reads them.
-
-    Returns:
-        The two files.
-
-    Raises:
-        OutputError: a file cannot be written.
-    """
-    table: Table = {columns.text: [*cleaning.texts]}
-    if evidence.corpus.labels is not None and columns.label:
-        table[columns.label] = [*cleaning.labels]
-    if evidence.corpus.splits is not None and columns.split:
-        table[columns.split] = [*evidence.corpus.splits]
-    table[_free(ROW, table)] = [*evidence.corpus.rows]
-    table[_free(AUDIT, table)] = [*cleaning.done]
-    table = _escaped(table, path, formulas) if path.suffix in DELIMITERS else table
-    dropped = _dropped_path(path)
-    _write(path, _chosen(table, np.flatnonzero(~cleaning.drop)))
-    if not cleaning.drop.any():
-        dropped.unlink(missing_ok=True)
-        return path, None
-    _write(dropped, _chosen(table, np.flatnonzero(cleaning.drop)))
-    return path, dropped
-
-
-def _dropped_path(path: Path) -> Path:
-    return path.with_name(f"{path.stem}.dropped{path.suffix}")
-
-
-def _escaped(table: Table, path: Path, formulas: str) -> Table:
-    """The table as ``formulas`` asks; a note where cells are kept that would be run."""
-    if formulas == spreadsheet.ESCAPE:
-        return {name: spreadsheet.escaped(cells) for name, cells in table.items()}
-    count = sum(spreadsheet.is_formula(cell) for cells in table.values() for cell in cells)
-    if count:
-        print_note(
-            f"note: {count:,} cells of {path.name} begin as a formula does and stand there as "
-            "they are, to train on; --formulas escape makes the file safe for a spreadsheet"
-        )
-    return table
-
-
-def _free(name: str, table: Table) -> str:
-    while name in table:
-        name = f"{name}_"
-    return name
-
-
-def _chosen(table: Table, rows: np.ndarray) -> Table:
-    return {name: [values[i] for i in rows.tolist()] for name, values in table.items()}
 
 
 def _drop_headers(evidence: Evidence, cleaning: Cleaning) -> None:
@@ -288,37 +179,3 @@ FORMER_KINDS = {
 DEFAULT = tuple(
     kind for kind in REMEDIES if kind not in ("near_duplicates_within_splits", "giveaways")
 )
-
-
-def _write(path: Path, table: Table) -> None:
-    with appearing(path, "--write-clean") as temporary:
-        WRITERS[path.suffix](table, temporary)
-
-
-def _write_delimited(table: Table, path: Path, delimiter: str) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter=delimiter)
-        writer.writerow(table)
-        writer.writerows(zip(*table.values(), strict=True))
-
-
-def _write_jsonl(table: Table, path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for values in zip(*table.values(), strict=True):
-            row = dict(zip(table, values, strict=True))
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def _write_parquet(table: Table, path: Path) -> None:
-    pq.write_table(pa.table(table), path)
-
-
-WRITERS: dict[str, Callable[[Table, Path], None]] = {
-    **{
-        suffix: partial(_write_delimited, delimiter=delimiter)
-        for suffix, delimiter in DELIMITERS.items()
-    },
-    ".jsonl": _write_jsonl,
-    ".parquet": _write_parquet,
-}
-"""How a corpus is written, by suffix."""

@@ -40,8 +40,8 @@ class AuditConfig:
     )
     write_clean: Path | None = option(
         None,
-        "write the corpus with the remedies, and what was done to each row; .csv, .tsv, .jsonl "
-        "or .parquet",
+        "write every column of the corpus with the remedies, and what was done to each row; "
+        ".csv, .tsv, .jsonl or .parquet",
         metavar="FILE",
         parse=local_path,
     )

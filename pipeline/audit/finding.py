@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from features.corpus.corpus import Columns, Corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import Duplicates
+from features.languages import ForeignTexts
 from pipeline.audit.config import EXAMPLES
 
 
@@ -29,6 +31,7 @@ class Evidence:
         max_length: tokens of a text that the encoder sees.
         examples: most examples to keep of each finding.
         columns: names that the columns of the corpus have in its file.
+        foreign: a language that many of the texts are in and the encoder does not read.
     """
 
     corpus: Corpus
@@ -39,6 +42,7 @@ class Evidence:
     max_length: int
     examples: int = EXAMPLES
     columns: Columns = field(default_factory=Columns)
+    foreign: ForeignTexts | None = None
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -58,12 +62,19 @@ class Evidence:
 
 @dataclass(frozen=True)
 class CorpusRow:
-    """One text of the corpus, as an example shows it; ``row`` counts data rows from 1."""
+    """One text of the corpus, as an example shows it.
+
+    Attributes:
+        row: its data row, from 1.
+        text, label, split: its cells.
+        line: the line of the file on which it starts, from 1; None where that is not known.
+    """
 
     row: int
     text: str
     label: str
     split: str
+    line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,7 @@ def corpus_row(evidence: Evidence, position: int) -> CorpusRow:
         text=corpus.texts[position],
         label=corpus.labels[position] if corpus.labels else "",
         split=corpus.splits[position] if corpus.splits else "",
+        line=corpus.lines[position] if corpus.lines is not None else None,
     )
 
 

@@ -8,10 +8,12 @@ from collections import Counter
 import numpy as np
 
 from features.duplicates.shingles import words
+from features.languages import language_of
 from features.messages import many
 from features.vectors.neighbors import nearest, unit
 from pipeline.audit.finding import Evidence, Example, Finding, corpus_row, evenly_spaced
 from pipeline.audit.rows import invisible_rows
+from pipeline.encoding.vectors import tokens_to_see
 
 REPEATED = 3
 """Rows with the same short text from which it may be a non-answer."""
@@ -34,6 +36,9 @@ OUTLIER_SPREAD = 3.0
 
 FOREIGN_SHARE = 0.5
 
+MAX_READ = 2000
+"""Texts, evenly spaced, whose language is looked at one by one."""
+
 
 def text_findings(evidence: Evidence) -> list[Finding]:
     """All findings on texts."""
@@ -42,6 +47,7 @@ def text_findings(evidence: Evidence) -> list[Finding]:
         _non_answers(evidence, answers),
         _outliers(evidence, answers),
         _foreign(evidence),
+        _foreign_language(evidence),
         _truncation(evidence),
     ]
     return [finding for finding in found if finding.count]
@@ -198,6 +204,30 @@ def _foreign(evidence: Evidence) -> Finding:
     )
 
 
+def _foreign_language(evidence: Evidence) -> Finding:
+    foreign, count = evidence.foreign, len(evidence.texts)
+    rows: list[int] = []
+    if foreign:
+        step = max(1, count // MAX_READ)
+        rows = [
+            row
+            for row in range(0, count, step)
+            if language_of(evidence.texts[row]) == foreign.language
+        ]
+    return Finding(
+        kind="foreign_language",
+        count=round(foreign.share * count) if foreign else 0,
+        share=foreign.share if foreign else 0.0,
+        message=foreign.text.partition(":")[0] if foreign else "",
+        remedy=foreign.text.partition(": ")[2] if foreign else "",
+        examples=tuple(
+            Example(corpus_row(evidence, rows[i]))
+            for i in evenly_spaced(len(rows), evidence.examples)
+        ),
+        positions=tuple(rows),
+    )
+
+
 def _script(text: str) -> str:
     """The script that most of the first letters of a text belong to; "" without letters."""
     if text.isascii():
@@ -223,7 +253,8 @@ def _truncation(evidence: Evidence) -> Finding:
             f"{many(len(rows), 'text is', 'texts are')} longer than the {most} tokens "
             f"that are seen; {unseen:.1%} of all tokens are never seen"
         ),
-        remedy="see more with --max-tokens, or --layout sentences, or put what matters first",
+        remedy=f"--max-tokens {tokens_to_see(tokens, most)} sees more of them, and --layout "
+        "sentences everything; or put what matters first",
         examples=tuple(
             Example(corpus_row(evidence, row), note=f"{tokens[row]:,} tokens")
             for row in rows[: evidence.examples].tolist()

@@ -5,7 +5,7 @@ find the runs -> read their heads and what they held out -> blend -> scores -> r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,20 +13,17 @@ from pathlib import Path
 from features.errors import SettingError
 from heads.checkpoint import WEIGHTS
 from pipeline.blending.blend import Blended, best_of, blend
+from pipeline.blending.report import blend_advice, blend_text
+from pipeline.command_line import predict_command
+from pipeline.config import VectorConfig
 from pipeline.console import print_note
-from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.breakdown import CLASSES, class_scores, write_classes
 from pipeline.evaluation.evaluation import Score, difference
 from pipeline.evaluation.result import BLEND_NAME, BlendPart, BlendResult, calibration_of
 from pipeline.models.blend_folder import PARTS, copy_parts, file_digest, write_blend_file
 from pipeline.models.model import read_run
 from pipeline.reports.figures import draw_test
-from pipeline.reports.terminal import (
-    calibration_line,
-    class_lines,
-    score_table,
-    spread_lines,
-)
+from pipeline.reports.report import write_report
 from pipeline.runs.environment import environment
 from pipeline.runs.folder import (
     ENVIRONMENT,
@@ -41,18 +38,6 @@ from pipeline.runs.held_out import HeldOutPredictions
 from pipeline.runs.json_format import Values, write_json
 from pipeline.runs.reader import read_held_out, read_metrics
 from pipeline.runs.writer import write_config, write_held_out, write_metrics
-
-
-def blend_text(result: BlendResult) -> str:
-    """Return the report: the blend, its parts, and whether it beats the best of them."""
-    blocks = [
-        _scores(result),
-        list(_gains(result)),
-        _spreads(result),
-        class_lines(result.classes),
-        [*_leaked(result), calibration_line(result.calibration), f"run: {result.run}"],
-    ]
-    return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
@@ -155,6 +140,7 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
     best = best_of([validation for validation, _ in sides])
     test = blended.held_out.test
     first = parts[0]
+    gain = difference(blended.held_out.validation, sides[best][0])
     return BlendResult(
         run=run,
         head=BLEND_NAME,
@@ -162,7 +148,7 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         best_part=best,
         validation=blended.held_out.validation.score(),
         test=test.score(),
-        gain_validation=difference(blended.held_out.validation, sides[best][0]),
+        gain_validation=gain,
         gain_test=difference(test, sides[best][1]),
         baselines=first.baselines,
         seeds=blended.seeds,
@@ -173,6 +159,8 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         calibration=calibration_of(test, blended.temperatures[0]),
         leaked=first.leaked,
         notes=first.notes,
+        advice=blend_advice(parts[best].name, gain),
+        command=predict_command(run, VectorConfig().cache),
     )
 
 
@@ -192,59 +180,8 @@ def _write(
     write_json(folder / ENVIRONMENT, environment())
     write_held_out(folder, held_out)
     write_classes(folder / CLASSES, result.classes)
-    low, high = result.test.accuracy_interval
     what = f"accuracy over {result.folds} folds" if result.folds else "test accuracy"
-    title = (
-        f"blend of {len(result.parts)} runs: {what} {result.test.accuracy:.1%} "
-        f"({low:.1%} to {high:.1%})"
-    )
+    title = f"blend of {len(result.parts)} runs: {what} {result.test.told}"
     draw_test(folder, held_out.test, held_out.names, blended.temperatures, title)
+    write_report(folder, blend_text(result))
     write_metrics(folder, result)
-
-
-def _scores(result: BlendResult) -> list[str]:
-    named = [(f"{i}: {part.head}", part) for i, part in enumerate(result.parts, start=1)]
-    scores = score_table(
-        [
-            ("validation", BLEND_NAME, result.validation),
-            *(("", name, part.validation) for name, part in named),
-            ("test", BLEND_NAME, result.test),
-            *(("", name, part.test) for name, part in named),
-            *(
-                ("", BASELINE_NAMES.get(name, name), each)
-                for name, each in result.baselines.items()
-            ),
-        ]
-    )
-    return [scores, "", *(f"{name} over {part.layout}, run {part.run}" for name, part in named)]
-
-
-def _gains(result: BlendResult) -> Iterator[str]:
-    """Yield how the blend compares with the part that is best on validation."""
-    best = f"{result.best_part + 1}: {result.parts[result.best_part].head}"
-    yield f"the blend against {best}, the run that is best on validation:"
-    for side, gain in (("validation", result.gain_validation), ("test", result.gain_test)):
-        low, high = gain.interval
-        told = "" if low > 0 or high < 0 else "; it contains 0: no difference beyond chance"
-        yield (
-            f"  {side:<11}{100 * gain.mean:+.1f} points of accuracy, 95 % interval "
-            f"{100 * low:+.1f} to {100 * high:+.1f}{told}"
-        )
-
-
-def _spreads(result: BlendResult) -> list[str]:
-    lines = spread_lines(result.seeds, result.over_seeds, result.folds, result.over_folds)
-    if result.folds:
-        lines += [
-            "test above: every text once, by heads that did not learn from it",
-            "the run predicts with the heads of fold 1",
-        ]
-    return lines
-
-
-def _leaked(result: BlendResult) -> Iterator[str]:
-    if result.leaked:
-        yield (
-            f"{result.leaked:,} of {result.test.texts:,} test texts have a near-copy in "
-            "training: see the scores of the runs without them"
-        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.encoders.segmentation import LANGUAGE, language_of
+from features.messages import many
 from features.storage.location import Location
 from features.store.collection import Removal
 from features.store.compaction import Compaction
@@ -65,10 +66,11 @@ class Listing:
 
 @dataclass(frozen=True)
 class Compacted:
-    """What ``manyheads compact`` reports: one compaction per space, by fingerprint."""
+    """What ``manyheads compact`` reports: by fingerprint the compaction and name of a space."""
 
     cache: Location
     spaces: dict[str, Compaction]
+    names: dict[str, str]
     size_before: int
     size_after: int
     exit_code = 0
@@ -91,13 +93,21 @@ class Compacted:
         }
 
     def to_text(self) -> str:
-        """Return one line per space, for people."""
+        """Return one line per space that has changed, for people, and the sizes."""
         lines = [
-            f"{name}: {done.shards_before:,} shards -> {done.shards_after:,}"
+            f"{self.names[name]}: {done.shards_before:,} shards joined into "
+            f"{done.shards_after:,}"
             + (f", {done.repeats:,} texts stored twice removed" if done.repeats else "")
             for name, done in self.spaces.items()
+            if done.repeats or done.shards_after < done.shards_before
         ]
-        sizes = f"{megabytes(self.size_before)} -> {megabytes(self.size_after)}"
+        if not lines:
+            shards = sum(done.shards_after for done in self.spaces.values())
+            return (
+                f"{self.cache}: nothing to join: {many(shards, 'shard')} in "
+                f"{many(len(self.spaces), 'space')}, {megabytes(self.size_after)}"
+            )
+        sizes = f"{megabytes(self.size_before)} before, {megabytes(self.size_after)} now"
         return "\n".join([*lines, f"{self.cache}: {sizes}"])
 
 
@@ -140,6 +150,11 @@ class Collected:
         if not self.done:
             lines.append("nothing was removed; repeat with --yes to do it")
         return "\n".join(lines)
+
+
+def space_name(model: str, spec: FeatureSpec) -> str:
+    """Return what people call a space: the encoder and the layout."""
+    return f"{one_line(model or 'unknown')}, {_layout(spec)}"
 
 
 def _plain(facts: SpaceFacts) -> dict[str, Any]:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from features.corpus.corpus import Columns, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import read_corpus
+from features.corpus.dialect import RECOGNISED, Dialect
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import EncoderModel, find_model, with_other_trust
 from features.encoders.protocol import Encoder
 from features.encoding.recheck import changed_models, compare_sample, filled_by
 from features.errors import CacheError, CorruptShardError
+from features.messages import many
 from features.storage.location import Location
 from features.store.manifest import existing_cache, space_folders
 from features.store.shards.shard import SUFFIX
@@ -19,6 +22,7 @@ from features.store.store import FeatureStore
 from features.store.verification import REMEDIES, Fault, repair, verify_cache
 from pipeline.cache.config import SAMPLE, VerifyConfig
 from pipeline.console import one_line, print_note
+from pipeline.corpora import say_reading
 from pipeline.encoding.vectors import load_encoder
 from pipeline.progress import Progress
 
@@ -64,11 +68,16 @@ class Verification:
 
     def to_text(self) -> str:
         """Return one line per finding and one remedy per kind, for people."""
-        compared = f", {self.compared:,} texts encoded again" if self.compared else ""
-        head = f"{self.cache}: {self.shards:,} shards read{compared}"
+        shards = many(self.shards, "shard")
+        again = many(self.compared, "text")
         if not self.findings:
-            return f"{head}, nothing found"
-        lines = [f"{head}, {len(self.findings):,} findings"]
+            alike = (
+                f", and {again} encoded again gave the same vectors" if self.compared else ""
+            )
+            return f"{self.cache}: all is well: {shards} read, none damaged{alike}"
+        compared = f", {again} encoded again" if self.compared else ""
+        faults = many(len(self.findings), "fault")
+        lines = [f"{self.cache}: {faults} found: {shards} read{compared}"]
         lines += [f"  {one_line(f'{f.kind}: {f.path}: {f.detail}')}" for f in self.findings]
         found = {finding.kind for finding in self.findings}
         lines += [f"{kind}: {remedy}" for kind, remedy in REMEDIES.items() if kind in found]
@@ -85,6 +94,7 @@ def verify(
     config: VerifyConfig,
     *,
     text_column: str = Columns.text,
+    dialect: Dialect = RECOGNISED,
     trust_remote_code: bool = False,
     load: Callable[[EncoderModel], Encoder] = load_encoder,
 ) -> Verification:
@@ -105,7 +115,11 @@ def verify(
     if data or config.encoder:
         model = find_model(config.encoder or EMBEDDED, trust_remote_code)
     columns = Columns(text=text_column, label=None, split=None)
-    texts = read_corpus(data, columns, labels=False, skip_empty=True).texts if data else ()
+    texts: Sequence[str] = ()
+    if data:
+        texts = read_corpus(
+            data, columns, labels=False, skip_empty=True, dialect=dialect, note=say_reading
+        ).texts
     total = sum(len(list(folder.glob(f"*{SUFFIX}"))) for folder in space_folders(cache))
     with Progress("verifying", total, "shards") as progress:
         findings = verify_cache(cache, lambda: progress.advance(1))

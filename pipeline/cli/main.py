@@ -9,12 +9,12 @@ Each command imports what it needs when it runs, so that none pays for another's
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Sequence
 
 from features.errors import InputError, ManyheadsError, SettingError
+from features.threads import let_threads_sleep
 from pipeline.cli.command import CACHE, USUAL, Command
 from pipeline.cli.commands import (
     audit,
@@ -40,16 +40,10 @@ from pipeline.console import open_streams, print_note, show, show_json
 NAME = "manyheads"
 INTERRUPTED = 130
 
-# How often a thread of GNU's OpenMP looks for work before it sleeps. By default 300,000 times:
-# as long as another program holds one of the cores, the threads wait for one another most of
-# the time, and a training took up to four times as long as with this.
-SPINS = "10000"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read when a command imports torch
+    let_threads_sleep()
     open_streams()
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)

@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from features.corpus.corpus import Corpus, read_corpus
+from features.corpus.corpus import Corpus
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.protocol import Encoder
 from features.encoding.bad_vectors import sound_texts
@@ -30,6 +30,7 @@ from features.vectors.sizes import ROW_BYTES
 from features.vectors.spec import DEFAULT_LAYOUTS, FeatureSpec, parse_layers
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.console import print_note, table
+from pipeline.corpora import read_data
 from pipeline.encoding.vectors import chosen_devices, load_encoder, named_devices
 from pipeline.progress import Progress, duration
 
@@ -147,7 +148,7 @@ def certify(
     if sample < 2:
         raise SettingError(f"--certify takes a number of texts from 2; got {sample}")
     start = time.perf_counter()
-    corpus = read_corpus(data.data, data.columns, labels=False, skip_empty=data.skip_empty)
+    corpus = read_data(data, labels=False)
     rows = _sample(corpus, sample)
     texts = [corpus.texts[row] for row in rows]
     labels = [corpus.labels[row] for row in rows] if corpus.labels else None

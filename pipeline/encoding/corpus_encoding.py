@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from features.corpus.corpus import CorpusTexts
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.vectors.spec import DEFAULT_LAYOUTS
 from pipeline.config import DataConfig, VectorConfig
+from pipeline.corpora import stream_texts
 from pipeline.encoding.speed import Speed, measure_speed
-from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
+from pipeline.encoding.vectors import Vectors, ensure_vectors, tokens_to_see, with_pooled
 from pipeline.progress import duration
 
 
@@ -63,12 +63,14 @@ class FeaturesResult:
                 f"tokens and were seen through overlapping windows, up to {spec.limit} tokens"
             )
         if facts["truncated"]:
+            more = tokens_to_see(self.vectors.tokens, spec.limit)
             limit = f"the encoder's {spec.limit} tokens"
             if spec.max_tokens:
                 limit = f"the {spec.limit} tokens of --max-tokens"
             lines.append(
                 f"{facts['truncated']:,} texts are longer than {limit}; "
                 f"{facts['tokens_cut_share']:.1%} of all tokens are cut off and not seen"
+                + (f"; --max-tokens {more} sees more of them" if more > spec.limit else "")
             )
         if self.speed:
             lines.append(self.speed.to_text())
@@ -98,7 +100,7 @@ def run_features(
         model, load: as in ``ensure_vectors``.
     """
     start = time.perf_counter()
-    texts = CorpusTexts(data.data, data.columns.text, data.skip_empty)
+    texts = stream_texts(data)
     layouts = DEFAULT_LAYOUTS if layout is None else with_pooled(layout)
     result = ensure_vectors(texts, vectors, layouts, model=model, load=load)
     seconds = time.perf_counter() - start

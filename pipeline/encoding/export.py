@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from features.corpus.corpus import read_corpus
 from features.export import Export, check_export, export
 from features.vectors.table import POOLED
 from pipeline.config import DataConfig, VectorConfig
+from pipeline.corpora import read_data
 from pipeline.encoding.config import ExportConfig
 from pipeline.encoding.vectors import ensure_vectors
 from pipeline.progress import duration
@@ -52,7 +52,7 @@ def run_export(
     """Encode the missing texts of a corpus and write all its vectors, in its order."""
     start = time.perf_counter()
     check_export(target.out, target.form, (data.data, vectors.cache, vectors.encoder))
-    corpus = read_corpus(data.data, data.columns, labels=False, skip_empty=data.skip_empty)
+    corpus = read_data(data, labels=False)
     layout = layout or POOLED
     result = ensure_vectors(corpus.texts, vectors, (layout,))
     done = export(result.space(layout), corpus, target.out, target.form)

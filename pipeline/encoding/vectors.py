@@ -21,6 +21,7 @@ from features.encoding.plan import EncodingPlan, check_disk, plan_encoding
 from features.encoding.processes import encode_on_devices
 from features.encoding.serial import encode
 from features.hardware import AUTO
+from features.languages import ForeignTexts
 from features.probe.probe import prepare
 from features.storage.buffers import on_disk
 from features.store.space import Space
@@ -29,7 +30,11 @@ from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, SENTENCES, FeatureTable
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
+from pipeline.encoding.foreign import foreign_texts
 from pipeline.progress import Progress
+
+MOST_TOKENS = 4096
+"""Of the ``--max-tokens`` that is advised; beyond it a text takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Vectors:
         report: what was done.
         memory: bytes that the vectors of a table may take of it; None: half of what is
             available.
+        foreign: a language that many of the texts are in and the encoder does not read.
     """
 
     model: EncoderModel
@@ -50,6 +56,7 @@ class Vectors:
     plan: EncodingPlan
     report: EncodingReport
     memory: int | None = None
+    foreign: ForeignTexts | None = None
 
     def space(self, layout: str) -> Space:
         """Return the space of one of the layouts."""
@@ -156,6 +163,9 @@ def fill(
     """
     plan = plan_encoding(texts, spaces)
     print_note(plan_line(plan))
+    foreign = foreign_texts(model, texts)
+    if foreign and len(plan.missing):
+        print_note(f"note: {foreign.text}")
     if len(plan.missing):
         FeatureStore(config.cache).prepare()
         check_disk(plan, config.cache)
@@ -178,7 +188,7 @@ def fill(
             report = encode_on_devices(plan, texts, spaces, each, devices, on_batch)
         else:
             report = encode(plan, texts, spaces, ready, on_batch)
-    return Vectors(model, spaces, plan, report, config.memory_bytes)
+    return Vectors(model, spaces, plan, report, config.memory_bytes, foreign)
 
 
 def plan_line(plan: EncodingPlan) -> str:
@@ -190,6 +200,17 @@ def plan_line(plan: EncodingPlan) -> str:
         f"{counts}, {plan.cached:,} cached, {len(plan.missing):,} to encode, "
         f"about {plan.bytes_needed / 1e6:,.0f} MB of disk"
     )
+
+
+def tokens_to_see(tokens: np.ndarray, limit: int) -> int:
+    """Return the ``--max-tokens`` that shows 99 of 100 texts whole, at most ``MOST_TOKENS``.
+
+    Args:
+        tokens: (N,) tokens of each whole text.
+        limit: tokens that are seen now.
+    """
+    long = max(int(np.quantile(tokens, 0.99)), limit + 1)
+    return min(MOST_TOKENS, 1 << (long - 1).bit_length())
 
 
 def with_pooled(layout: str) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ import numpy as np
 from features.storage.location import Location
 from features.storage.results import recall
 
-BASELINE_NAMES = {"majority": "majority class", "tfidf_logistic": "TF-IDF + logistic"}
+MAJORITY, TFIDF = "majority", "tfidf_logistic"
+BASELINE_NAMES = {MAJORITY: "majority class", TFIDF: "TF-IDF + logistic"}
 
 
 CODE = ("pipeline.evaluation.baselines",)

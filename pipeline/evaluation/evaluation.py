@@ -11,6 +11,9 @@ import numpy as np
 from features.splits.split import Split
 from heads.evaluation import metrics
 
+FEWEST_SCORED = 20
+"""With fewer texts no score is told: one text alone would change it by more than 5 points."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -28,6 +31,19 @@ class Score:
     macro_f1: float
     accuracy_interval: tuple[float, float]
     texts: int
+
+    @property
+    def enough(self) -> bool:
+        """Whether these are texts enough to tell people a score."""
+        return self.texts >= FEWEST_SCORED
+
+    @property
+    def told(self) -> str:
+        """The accuracy with its interval for people, or that there are too few texts."""
+        if not self.enough:
+            return f"too few texts ({self.texts}) for a score"
+        low, high = self.accuracy_interval
+        return f"{self.accuracy:.1%} ({low:.1%} to {high:.1%})"
 
 
 @dataclass(frozen=True)

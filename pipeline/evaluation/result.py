@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from features.languages import ForeignTexts
 from heads.evaluation.calibration import BINS, error_by_chance, reliability
 from heads.evaluation.metrics import differ
 from pipeline.evaluation.breakdown import ClassScore, Collapse, Parts
+from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.evaluation import Difference, Evaluation, Score
+from pipeline.evaluation.mistakes import Mistake
 from pipeline.evaluation.repeats import RepeatedScore
 
 VERSION = 3
@@ -86,6 +89,10 @@ class Scores:
         over_folds: test scores over the folds; None without folds.
         classes: the test scores of each class.
         calibration: of the test probabilities.
+        against: the test answers compared with those of a baseline on the same texts, by its
+            name; empty of a blend, and where a baseline is missing.
+        advice: what is worth knowing, a sentence or two each, the weightiest first.
+        command: what to do next, as it is typed; '' of an older run.
     """
 
     run: Path
@@ -101,6 +108,9 @@ class Scores:
     over_folds: RepeatedScore | None = None
     classes: tuple[ClassScore, ...] = ()
     calibration: Calibration
+    against: Mapping[str, Comparison] = field(default_factory=dict)
+    advice: tuple[str, ...] = ()
+    command: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for ``--json`` and ``metrics.json``."""
@@ -118,6 +128,8 @@ class ExperimentResult(Scores):
             that a split column marks as test are on none.
         tokens_cut_share: share of all tokens, in [0, 1], that it therefore does not see.
         epochs, best_epoch: epochs that were trained, and the one whose weights are used.
+        chosen: the same in words, such as ``epoch 12 of 30`` or ``C = 10 (6th of 8)``; '' of
+            an older run.
         parameters: number of trained parameters of the head.
         seconds: ``encoding`` and ``training``, of all trainings together.
         test_without_leaked: the score on the test texts that are not leaked; None if all are.
@@ -127,7 +139,9 @@ class ExperimentResult(Scores):
         by_length: the test texts in parts by their tokens.
         by_truncation: whole and truncated test texts; None if there are none of one kind.
         collapse: the class that is predicted for almost every text; None if there is none.
-        advice: lines to print before any score, with what to try.
+        mistake: the most frequent one on test; None without an error, and of an older run.
+        mean_absolute_error: by how much ratings are missed on test; None of other labels.
+        foreign: a language that many of the texts are in and the encoder does not read.
     """
 
     layout: str
@@ -144,7 +158,10 @@ class ExperimentResult(Scores):
     by_length: Parts | None = None
     by_truncation: Parts | None = None
     collapse: Collapse | None = None
-    advice: tuple[str, ...] = ()
+    chosen: str = ""
+    mistake: Mistake | None = None
+    mean_absolute_error: float | None = None
+    foreign: ForeignTexts | None = None
 
     @property
     def leakage_matters(self) -> bool:

@@ -29,6 +29,7 @@ from pipeline.runs.folder import (
 from pipeline.runs.folder import PARTS as PARTS
 from pipeline.runs.formats import BLEND_AGAIN
 from pipeline.runs.json_format import JsonFormat
+from pipeline.runs.reference import REFERENCE
 from pipeline.runs.training_texts import TRAINING
 
 BLEND = "blend.json"
@@ -73,6 +74,11 @@ def copy_parts(runs: Sequence[Path], folder: Path) -> None:
         for name in COPIED
     ]
     pairs.append((runs[0] / TRAINING, folder / TRAINING))  # for predict --explain
+    pairs += [
+        (run / REFERENCE, part / REFERENCE)
+        for run, part in zip(runs, parts, strict=True)
+        if (run / REFERENCE).exists()  # older runs have none
+    ]
     for part in parts:
         part.mkdir(parents=True)
     for source, target in pairs:

@@ -1,106 +1,29 @@
-"""``predict --output``: predictions as CSV, Parquet or JSON Lines."""
+"""Predictions: the labels that a run gives to texts, with how sure it is."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from features.corpus.source import Source
-from features.errors import SettingError
-from features.messages import listed
-from features.output import appearing, check_output
-from pipeline import spreadsheet
 from pipeline.console import one_line
-from pipeline.models.blend_folder import COPIED
-from pipeline.runs.folder import find_run
+from pipeline.models.provenance import Provenance
 from pipeline.runs.training_texts import Neighbor
 
 LONGEST_LABEL, LONGEST_TEXT = 60, 80
 """Characters of a label and of a text on the terminal."""
 
-
-OUTPUTS = (".csv", ".parquet", ".jsonl")
-
-
-def check_target(path: Path, run: str, runs: Path, reads: Sequence[Source | str]) -> None:
-    """Refuse an output that cannot be written or is read, before any work is done.
-
-    Args:
-        run, runs: as in ``predict``.
-        reads: what else is read: the texts, the cache, encoders.
-
-    Raises:
-        SettingError: an unknown suffix, or a place that will not do.
-        OutputError: a file that cannot be written.
-        CacheError: no such run.
-    """
-    if path.suffix not in OUTPUTS:
-        raise SettingError(f"--output must end in one of {listed(OUTPUTS)}; got {str(path)!r}")
-    check_output(path, "--output", reads)
-    folder = Path(run) if Path(run).is_dir() else find_run(run, runs)
-    check_output(path, "--output", [folder / name for name in COPIED])
+SHOWN = 10
+"""Texts that a notebook shows."""
 
 
-def write_predictions(
-    predictions: Predictions, path: Path, formulas: str = spreadsheet.ESCAPE
-) -> None:
-    """Write text, label and one probability a class, and the data row where some are left out.
-
-    Args:
-        formulas: what to do in CSV about cells that a spreadsheet would run; see
-            ``spreadsheet.FORMULAS``.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    with appearing(path, "--output") as temporary:
-        if path.suffix == ".csv":
-            _write_csv(predictions, temporary, formulas == spreadsheet.ESCAPE)
-        elif path.suffix == ".parquet":
-            _write_parquet(predictions, temporary)
-        else:
-            _write_jsonl(predictions, temporary)
-
-
-def _write_csv(predictions: Predictions, path: Path, escape: bool) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        names = ["row"] if predictions.rows else []
-        writer.writerow([*names, "text", "label", *predictions.probability_columns])
-        rows = predictions.probabilities.tolist()
-        own = [[row] for row in predictions.rows] or [[]] * len(rows)
-        for number, text, label, row in zip(
-            own, predictions.texts, predictions.labels, rows, strict=True
-        ):
-            cells = [*number, text, label, *map(rounded, row)]
-            writer.writerow(spreadsheet.escaped(cells) if escape else cells)
-
-
-def _write_parquet(predictions: Predictions, path: Path) -> None:
-    columns: dict[str, Any] = {"row": list(predictions.rows)} if predictions.rows else {}
-    columns |= {"text": list(predictions.texts), "label": predictions.labels}
-    for place, name in enumerate(predictions.probability_columns):
-        columns[name] = predictions.probabilities[:, place]
-    pq.write_table(pa.table(columns), path)
-
-
-def _write_jsonl(predictions: Predictions, path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for row in predictions.to_dict()["predictions"]:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """Labels for texts.
+@dataclass(frozen=True, eq=False, repr=False)
+class Predictions(Sequence[str]):
+    """Labels for texts, and a sequence of those labels.
 
     Attributes:
         run: the run or model folder that gave them.
@@ -110,6 +33,8 @@ class Predictions:
         truncated: (N,) bool, texts longer than the encoder sees.
         neighbors: for each text the training texts nearest to it; empty if not asked for.
         rows: data row of each text, from 1, where rows were left out; otherwise empty.
+        provenance: what the run was trained on; None where nobody asked.
+        warnings: what makes the labels doubtful, one line each.
     """
 
     run: Path
@@ -119,6 +44,8 @@ class Predictions:
     truncated: np.ndarray
     neighbors: Sequence[tuple[Neighbor, ...]] = ()
     rows: Sequence[int] = ()
+    provenance: Provenance | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -126,18 +53,35 @@ class Predictions:
         return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
 
     @property
+    def confidence(self) -> np.ndarray:
+        """(N,) float32: the probability of each label."""
+        values: np.ndarray = self.probabilities.max(axis=1)
+        return values
+
+    @property
     def probability_columns(self) -> list[str]:
-        """C column names, ``probability:<label>``, which no other column can collide with."""
+        """C column names, ``probability:<label>``."""
         return [f"probability:{name}" for name in self.classes]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.labels)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.labels[index]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.labels, dtype=dtype)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``--json`` prints."""
         return {
-            "run": str(self.run),
-            "truncated": int(self.truncated.sum()),
+            **self.about(),
             "predictions": [
                 {
-                    **({"row": self.rows[place]} if self.rows else {}),
+                    **({"row": self.rows[place]} if len(self.rows) else {}),
                     "text": text,
                     "label": label,
                     "probabilities": dict(zip(self.classes, map(rounded, row), strict=True)),
@@ -154,6 +98,33 @@ class Predictions:
                 )
             ],
         }
+
+    def about(self) -> dict[str, Any]:
+        """Which run answered, and what is to be said of all texts together."""
+        return {
+            "run": str(self.run),
+            "model": self.provenance.to_dict() if self.provenance else None,
+            "truncated": int(self.truncated.sum()),
+            "warnings": list(self.warnings),
+        }
+
+    def __repr__(self) -> str:
+        return f"Predictions of {len(self):,} texts by {self.run.name}: {self.labels[:SHOWN]}"
+
+    def _repr_html_(self) -> str:
+        """A table of the first texts, for notebooks."""
+        from html import escape
+
+        shown = min(len(self), SHOWN)
+        cells = zip(self.texts, self.labels, self.confidence.tolist(), strict=True)
+        rows = "".join(
+            f"<tr><td>{escape(one_line(text, LONGEST_TEXT))}</td>"
+            f"<td>{escape(one_line(label, LONGEST_LABEL))}</td><td>{share:.1%}</td></tr>"
+            for text, label, share in islice(cells, shown)
+        )
+        rest = f"<p>and {len(self) - shown:,} more</p>" if len(self) > shown else ""
+        head = "<tr><th>text</th><th>predicted</th><th>confidence</th></tr>"
+        return f"<table>{head}{rows}</table>{rest}"
 
     def to_text(self) -> str:
         """For people: each text's label and its three most probable classes."""

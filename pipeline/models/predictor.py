@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from features.corpus.corpus import Columns, read_corpus
-from features.corpus.source import Source
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.options import VectorOptions
 from features.encoders.protocol import Encoder
-from features.errors import EncoderError
+from features.errors import CacheError, EncoderError
 from features.storage.location import Location
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
@@ -25,9 +23,12 @@ from pipeline.config import VectorConfig
 from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, load_encoder, with_pooled
 from pipeline.models.encoder_check import check_encoder, differing
+from pipeline.models.languages import learned_languages, unlearned_language
 from pipeline.models.model import Model
 from pipeline.models.opening import OpenedModel, open_model
 from pipeline.models.predictions import Predictions
+from pipeline.models.provenance import Provenance
+from pipeline.runs.reference import REFERENCE, Reference, read_reference
 from pipeline.runs.training_texts import (
     TRAINING,
     Neighbor,
@@ -52,6 +53,8 @@ class Predictor:
         encoders: the encoder of each head.
         cache: the feature store; new texts are added to it.
         memory: GB that the vectors of one call may take; None: half of what is available.
+        provenance: what the run was trained on, and when.
+        reference: what its training texts look like; None of a run that does not say.
         load_encoder: gives an encoder when texts are missing from the store.
         device: what the heads predict on, as ``ExperimentConfig.device``.
     """
@@ -60,6 +63,8 @@ class Predictor:
     encoders: tuple[EncoderModel, ...]
     cache: Location
     memory: float | None
+    provenance: Provenance
+    reference: Reference | None
     load_encoder: Callable[[EncoderModel], Encoder]
     device: str = AUTO
 
@@ -98,16 +103,33 @@ class Predictor:
         find_device(device)
         opened = open_model(run, runs)
         models = _find_encoders(opened, encoders, trust_remote_code)
-        loading = _LoadedOnce(load or load_encoder)
-        return cls(opened, tuple(models), cache, memory, loading, device)
+        reference = read_reference(opened.folders[_order(opened)[0]] / REFERENCE)
+        return cls(
+            opened,
+            tuple(models),
+            cache,
+            memory,
+            Provenance.of(opened),
+            reference,
+            _LoadedOnce(load or load_encoder),
+            device,
+        )
 
     @cached_property
     def training(self) -> TrainingTexts:
         """The texts that the run was trained on. Raises ``CacheError`` where it kept none."""
         return read_training(self.opened.folder / TRAINING)
 
+    @cached_property
+    def _languages(self) -> frozenset[str] | None:
+        """Those of the training texts; None where the run kept none, or they show none."""
+        try:
+            return learned_languages(self.training.texts)
+        except CacheError:
+            return None
+
     def predict(self, texts: Sequence[str], explain: int = 0) -> Predictions:
-        """Label texts.
+        """Label texts. What makes the labels doubtful is said on stderr, and is in the result.
 
         Args:
             texts: N texts, none empty.
@@ -121,19 +143,35 @@ class Predictor:
         probabilities: list[np.ndarray] = []
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
-        order = sorted(range(len(parts)), key=lambda i: ORDER.index(parts[i].spec.layout))
+        warnings: list[str] = []
+        order = _order(self.opened)
         for index in order:
             explained = explain > 0 and index == order[0]
             vectors = self._vectors(index, texts, explained)
-            probabilities.append(self._part(index, vectors))
+            table = vectors.table(parts[index].spec.layout)
+            probabilities.append(self._probabilities(index, table))
+            warnings += self._unseen(index, vectors, table)
             truncated |= vectors.truncated
+            if index == order[0]:
+                warnings += self._unusual(vectors, table)
             if explained:
                 neighbors = self._neighbors(vectors, explain)
+        warnings += unlearned_language(self._languages, texts)
+        for warning in warnings:
+            print_note(f"warning: {warning}")
         merged = probabilities[0]
         if self.opened.temperature is not None:
             merged = tempered(mean_of(probabilities), self.opened.temperature)
-        labels = self.opened.labels
-        return Predictions(self.opened.folder, texts, labels, merged, truncated, neighbors)
+        return Predictions(
+            self.opened.folder,
+            texts,
+            self.opened.labels,
+            merged,
+            truncated,
+            neighbors,
+            provenance=self.provenance,
+            warnings=tuple(warnings),
+        )
 
     def _vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
         """The vectors of texts that a part takes, and pooled ones where that costs nothing."""
@@ -148,14 +186,34 @@ class Predictor:
             load=self.load_encoder,
         )
 
-    def _part(self, index: int, vectors: Vectors) -> np.ndarray:
-        """(N, C) probabilities of a part; says what of the texts it does not see."""
-        part = self.opened.parts[index]
-        table = vectors.table(part.spec.layout)
+    def _probabilities(self, index: int, table: FeatureTable) -> np.ndarray:
+        """(N, C) probabilities of a part."""
+        head = self.opened.parts[index].head
+        device = device_of(head.head, self.device)
+        return head.predict_proba(table, np.arange(len(table)), device)
+
+    def _unseen(self, index: int, vectors: Vectors, table: FeatureTable) -> list[str]:
+        """What of the texts a part does not see."""
         several = self.opened.temperature is not None
-        _warn(part, vectors, table, f"part {index + 1} of this run" if several else "this run")
-        device = device_of(part.head.head, self.device)
-        return part.head.predict_proba(table, np.arange(len(table)), device)
+        whose = f"part {index + 1} of this run" if several else "this run"
+        return _unseen(self.opened.parts[index], vectors, table, whose)
+
+    def _unusual(self, vectors: Vectors, table: FeatureTable) -> list[str]:
+        """Whether texts are less like those of the training than held-out texts were."""
+        pooled = {space.spec.layout for space in vectors.spaces} & {POOLED}
+        if self.reference is None or not pooled or not len(table):
+            return []
+        values = table.values if table.layout == POOLED else vectors.table(POOLED).values
+        unusual = self.reference.unusual(values)
+        if not self.reference.foreign(unusual):
+            return []
+        hits = int(unusual.sum())
+        which = f"{hits:,} of {len(unusual):,} texts {'is' if hits == 1 else 'are'}"
+        return [
+            f"{'this text is' if len(unusual) == 1 else which} less like any training text "
+            f"than {1 - self.reference.rate:.0%} of the run's held-out texts: labels may "
+            "not fit; --explain shows the nearest training texts"
+        ]
 
     def _neighbors(self, vectors: Vectors, k: int) -> Sequence[tuple[Neighbor, ...]]:
         base = training_vectors(self.training, vectors.space(POOLED))
@@ -231,31 +289,26 @@ def _vector_config(
     )
 
 
-def _warn(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> None:
-    """Say what of the texts is not seen."""
+def _order(opened: OpenedModel) -> list[int]:
+    """The parts in the order in which they are asked; the first one explains."""
+    layouts = [part.spec.layout for part in opened.parts]
+    return sorted(range(len(layouts)), key=lambda i: ORDER.index(layouts[i]))
+
+
+def _unseen(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> list[str]:
+    """Return lines about what of the texts is not seen."""
+    lines = []
     truncated, texts = int(vectors.truncated.sum()), len(table)
     if truncated:
-        print_note(
-            f"warning: {truncated:,} of {texts:,} texts are longer than the "
+        lines.append(
+            f"{truncated:,} of {texts:,} texts are longer than the "
             f"{part.spec.limit} tokens that {whose} sees; the rest of each is not seen"
         )
     most = part.head.module.max_vectors
     longer = int((table.lengths > most).sum()) if most else 0
     if longer:
-        print_note(
-            f"warning: {longer:,} of {texts:,} texts have more than the {most:,} vectors "
+        lines.append(
+            f"{longer:,} of {texts:,} texts have more than the {most:,} vectors "
             f"that the head of {whose} reads (max_vectors); the rest of each is not read"
         )
-
-
-def read_texts(
-    path: Source, column: str, skip_empty: bool
-) -> tuple[Sequence[str], Sequence[int]]:
-    """The texts of a file, which needs no labels, and their rows if some may be left out.
-
-    Raises:
-        CorpusError: as ``read_corpus``.
-    """
-    columns = Columns(text=column, label=None, split=None)
-    corpus = read_corpus(path, columns, labels=False, skip_empty=skip_empty)
-    return corpus.texts, corpus.rows if skip_empty else ()
+    return lines

@@ -14,7 +14,7 @@ from pipeline.console import one_line, table
 from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, Scores
 from pipeline.overview.run_facts import RunFacts, age_text, first_config, read_facts
-from pipeline.reports.terminal import score_table
+from pipeline.reports.report import score_table
 from pipeline.runs.folder import run_label
 from pipeline.runs.reader import read_scores
 from pipeline.runs.run_config import RunConfig

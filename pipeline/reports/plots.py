@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from heads.evaluation.calibration import Reliability
 from heads.problem import EpochRecord
@@ -27,6 +28,8 @@ SIZES = ((12, 0.62, 9.0), (30, 0.42, 7.5), (100, 0.22, 5.5))
 
 CONTRAST = 0.4
 """Exponent of the colours: a confusion of 2 % must be seen beside a diagonal of 95 %."""
+
+BAR_TICKS = (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)
 
 LONGEST_NAME = 34
 
@@ -43,7 +46,9 @@ class Curve:
     strong: bool
 
 
-def draw_curves(curves: Sequence[Curve], title: str, step: str, path: Path) -> None:
+def draw_curves(
+    curves: Sequence[Curve], title: str, step: str, path: Path, tried: bool = False
+) -> None:
     """Draw loss and accuracy of training and validation over the epochs of every training.
 
     The training in the run folder has strong lines, with its best epoch and its end marked; the
@@ -51,15 +56,24 @@ def draw_curves(curves: Sequence[Curve], title: str, step: str, path: Path) -> N
 
     Args:
         curves: exactly one of them is strong.
-        step: what a record is: ``epoch``, or the value tried.
+        step: what a record is: ``epoch``, or the name of the value tried, such as ``C``.
+        tried: whether records are values tried; their axis is logarithmic.
     """
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
     for axes, name in ((losses, "loss"), (accuracies, "accuracy")):
         for curve in sorted(curves, key=lambda curve: curve.strong):
-            _draw_curve(axes, curve, name, step)
+            _draw_curve(axes, curve, name, step, tried)
         axes.set(xlabel=step, ylabel=name)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        if tried:
+            axes.set_xscale("log")
+            values = sorted({r.value for curve in curves for r in curve.history})
+            axes.set_xticks(values, [f"{value:g}" for value in values])
+            axes.minorticks_off()
+        else:
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        if name == "accuracy":
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.grid(alpha=0.3)
         axes.legend()
     others = len(curves) - 1
@@ -67,22 +81,24 @@ def draw_curves(curves: Sequence[Curve], title: str, step: str, path: Path) -> N
     save_figure(figure, path)
 
 
-def _draw_curve(axes: Axes, curve: Curve, name: str, step: str) -> None:
-    epochs = [record.epoch for record in curve.history]
+def _draw_curve(axes: Axes, curve: Curve, name: str, step: str, tried: bool) -> None:
+    places = [each.value if tried else each.epoch for each in curve.history]
     for side, colour in (("train", TRAIN), ("validation", VALIDATION)):
         values = [getattr(record, f"{side}_{name}") for record in curve.history]
         if not curve.strong:
-            axes.plot(epochs, values, color=colour, alpha=0.25, linewidth=1)
+            axes.plot(places, values, color=colour, alpha=0.25, linewidth=1)
             continue
         label = "training" if side == "train" else side
-        axes.plot(epochs, values, color=colour, marker=".", label=label)
+        axes.plot(places, values, color=colour, marker=".", label=label)
         if side == "validation":
-            best = values[curve.best_epoch - 1]
-            axes.plot(curve.best_epoch, best, "o", color=colour, markersize=8, mfc="none")
+            at = curve.best_epoch - 1
+            axes.plot(places[at], values[at], "o", color=colour, markersize=8, mfc="none")
     if curve.strong:
-        best_label = f"best, {step} {curve.best_epoch}"
-        axes.axvline(curve.best_epoch, color=BEST, linestyle=":", label=best_label)
-        axes.axvline(epochs[-1], color=STOP, linewidth=1, label=f"stop, {step} {epochs[-1]}")
+        sign = " = " if tried else " "
+        best, last = places[curve.best_epoch - 1], places[-1]
+        best_label = f"best: {step}{sign}{best:g}"
+        axes.axvline(best, color=BEST, linestyle=":", label=best_label)
+        axes.axvline(last, color=STOP, linewidth=1, label=f"last: {step}{sign}{last:g}")
 
 
 def draw_calibration(
@@ -103,8 +119,11 @@ def draw_calibration(
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     low, high = min(temperatures), max(temperatures)
     some = f"temperature {low:.2f}" if low == high else f"temperatures {low:.2f} to {high:.2f}"
-    upper.plot([0, 1], [0, 1], color=BEST, linestyle=":", label="perfectly calibrated")
-    sides = ((plain, TRAIN, "without temperature"), (scaled, VALIDATION, f"with {some}"))
+    upper.plot([0, 1], [0, 1], color=BEST, linestyle=":", label="ideal: right as often as sure")
+    sides = (
+        (plain, TRAIN, "before correction"),
+        (scaled, VALIDATION, f"as predict gives them, corrected by {some}"),
+    )
     width = 1 / len(plain.texts)
     for index, (bins, colour, name) in enumerate(sides):
         # The accuracy of a few texts says nothing: a small point, and no line to it.
@@ -114,13 +133,25 @@ def draw_calibration(
             bins.accuracy[many],
             color=colour,
             marker="o",
-            label=f"{name}: error {bins.error:.1%}",
+            label=f"confidences {name}: {100 * bins.error:.1f} points off on average",
+            clip_on=False,
         )
-        upper.plot(bins.confidence[~many], bins.accuracy[~many], ".", color=colour, alpha=0.5)
+        upper.plot(
+            bins.confidence[~many],
+            bins.accuracy[~many],
+            ".",
+            color=colour,
+            alpha=0.5,
+            clip_on=False,
+        )
         left = (np.arange(len(bins.texts)) + 0.25 + 0.5 * index) * width
         lower.bar(left, bins.texts, 0.45 * width, color=colour)
-    upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
+    few = f"faint: fewer than {FEW_TEXTS} texts, little to go by"
+    upper.plot([], [], ".", color=STOP, label=few)
+    upper.set(ylabel="right answers", xlim=(0, 1), ylim=(0, 1))
     lower.set(xlabel="confidence", ylabel="texts")
+    upper.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    lower.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center")
@@ -148,7 +179,8 @@ def draw_confusion(
     _name_axes(axes, truth, classes, font)
     _write_counts(axes, matrix, shares, font)
     bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 4 / size[1]), pad=0.02)
-    bar.set_label("share of the true label's texts", fontsize=9)
+    bar.set_ticks(list(BAR_TICKS), labels=[f"{share:.0%}" for share in BAR_TICKS])
+    bar.set_label("share of the true label's texts (the scale is not even)", fontsize=9)
     axes.set_title(literal(title), fontsize=11 if rows <= SIZES[1][0] else 18)
     save_figure(figure, path)
 
@@ -156,8 +188,8 @@ def draw_confusion(
 def _name_axes(axes: Axes, truth: Sequence[str], classes: Sequence[str], font: float) -> None:
     axes.set_xticks(range(len(classes)), map(axis_name, classes), rotation=90, fontsize=font)
     axes.set_yticks(range(len(truth)), map(axis_name, truth), fontsize=font)
-    axes.set_xlabel("predicted", fontsize=10)
-    axes.set_ylabel("true", fontsize=10)
+    axes.set_xlabel("predicted label; the numbers count texts", fontsize=10)
+    axes.set_ylabel("true label", fontsize=10)
     axes.set_xticks(np.arange(len(classes) + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(len(truth) + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="#dddddd", linewidth=0.4)

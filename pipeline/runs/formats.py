@@ -34,6 +34,9 @@ METRICS_NAMES = {
 }
 """Keys of ``metrics.json`` up to version 2, and what they are called now."""
 
+ADDED: Values = {"advice": [], "against": {}, "command": ""}
+"""Keys that version 3 has, and 2 but for advice not; 1 had no advice."""
+
 
 def _older_metrics(values: Values, version: int) -> Values:
     """Turn version 1, without a number and advice, and version 2, with other keys, into 3."""
@@ -44,12 +47,13 @@ def _older_metrics(values: Values, version: int) -> Values:
             _renamed(each, {"kept": "best"}) if isinstance(each, dict) else each
             for each in trainings
         ]
-    return {"advice": [], **values}
+    lacking: Values = {"chosen": "", "mistake": None, "mean_absolute_error": None}
+    return {**ADDED, **lacking, "foreign": None, **values}
 
 
 def _older_blend_metrics(values: Values, version: int) -> Values:
     """Turn versions 1 and 2, with other keys, into 3."""
-    return _renamed(values, {"copied": "leaked", "best": "best_part"})
+    return {**ADDED, **_renamed(values, {"copied": "leaked", "best": "best_part"})}
 
 
 def _renamed(values: Values, names: Mapping[str, str]) -> Values:

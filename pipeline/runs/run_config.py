@@ -14,11 +14,15 @@ class _Section(BaseModel):
 
 
 class DataSection(_Section):
-    """The texts: ``data`` is their file, the others are as in ``DataConfig``."""
+    """The texts: ``data`` is their file, the others are as in ``DataConfig``.
+
+    ``columns`` has the names of the columns that were read, by role.
+    """
 
     data: str
     split: str
     split_seed: int
+    columns: dict[str, str | None] = {}
 
 
 class VectorSection(_Section):

@@ -345,7 +345,7 @@ def waiting(folder: Path, name: str) -> Iterator[None]:
 def _numbered_sampler(optuna: Any, seed: int, name: str) -> Any:
     """Return a sampler of Optuna whose n-th draw depends on the seed and on n."""
 
-    class Numbered(optuna.samplers.BaseSampler):  # type: ignore[misc,name-defined]
+    class Numbered(optuna.samplers.BaseSampler):  # type: ignore[misc]
         def __init__(self) -> None:
             self._sampler: Any = None
 

@@ -280,7 +280,7 @@ def _share(
 def _grouped(values: Sequence[object]) -> tuple[np.ndarray, list[str]]:
     """Return (n,) int64 groups of values, and what each group is called."""
     numbers = [each for each in values if type(each) in (int, float)]
-    distinct = sorted(set(values), key=lambda each: (str(type(each)), each))  # type: ignore[type-var,return-value]
+    distinct = sorted(set(values), key=lambda each: (str(type(each)), each))
     if len(distinct) <= GROUPS + 2 or len(numbers) < len(values):
         index = {value: i for i, value in enumerate(distinct)}
         return np.array([index[each] for each in values]), [str(each) for each in distinct]

@@ -1,18 +1,31 @@
-"""Advice for runs in which TF-IDF beats the head."""
+"""What is worth knowing about a result, and the command to go on with.
+
+``RULES`` are in order of weight. Each is a pure function that sees one thing; the first that
+applies is what a user is told, all of them stand in the run's report.
+"""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from features.vectors.table import POOLED
-from heads.evaluation.metrics import answers_differ
-from pipeline.command_line import words_of
+from features.encoders.description.hub import EMBEDDED_NAMES
+from features.messages import many
+from features.vectors.table import POOLED, SENTENCES
+from heads.registry import HEADS
+from pipeline.command_line import (
+    audit_command,
+    lr_range_command,
+    predict_command,
+    train_command,
+)
 from pipeline.config import ExperimentConfig
-from pipeline.evaluation.evaluation import Evaluation
+from pipeline.console import short_label
+from pipeline.evaluation.baselines import TFIDF
+from pipeline.evaluation.evaluation import FEWEST_SCORED
+from pipeline.evaluation.result import ExperimentResult
+
+SIMPLEST = "logistic"
 
 SEQUENCE_HEAD = "attention"
 """What does best over token vectors (docs/results.md)."""
@@ -21,70 +34,309 @@ LARGER = "sentence-transformers/all-mpnet-base-v2"
 MULTILINGUAL = "sentence-transformers/paraphrase-multilingual-mpnet-base-v2"
 """Encoders that are larger than the embedded one, for English and for other languages."""
 
+ENGLISH = (*EMBEDDED_NAMES, LARGER)
+"""Encoders that are known to read English alone."""
+
 SAMPLE, FOREIGN = 1000, 0.05
 """Texts looked at, and the share of their letters outside ASCII from which they count as not
 English."""
 
+CUT_SHARE = 0.05
+"""Of all tokens; what is cut off is named from that share on."""
 
-def words_do_better(
-    config: ExperimentConfig,
-    layout: str,
-    texts: Sequence[str],
-    test: Evaluation,
-    words: np.ndarray,
-) -> tuple[str, ...]:
-    """Return a line with a command where the TF-IDF baseline beats the head beyond noise.
+MOST_TOKENS = 4096
+"""Of ``--max-tokens`` in advice: beyond it a text takes seconds."""
 
-    Where nothing larger is known the line names the option alone.
+WIDE = 0.15
+"""Length of an interval from which folds are advised, which test every text."""
 
-    Args:
-        config: of the experiment.
-        layout: of the vectors.
-        texts: of the corpus.
-        test: what the head predicts.
-        words: (n,) int64, what the baseline predicts for the same texts.
+FOLDS = 5
+
+COPIED_SHARE = 0.5
+"""Of the test texts; more with near-duplicates in training say what the head remembers."""
+
+MORE = "Vectors that tell more may help, such as those of every token or another --encoder."
+
+LONGEST_LABEL = 28
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing worth knowing, in a sentence or two, and what to do; '' where nothing is."""
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What the rules look at.
+
+    Attributes:
+        config: what was asked for.
+        result: what came of it, without advice.
+        limit: tokens of a text that the encoder sees.
+        long: tokens of the whole text that only 1 in 100 texts exceeds.
+        foreign: whether the texts are not English.
+        unread: in a sentence, the language that the encoder does not read; '' where it does.
+        official: whether a split column gives the test texts.
     """
-    right = words == test.labels
-    if right.sum() <= test.right.sum() or not answers_differ(right, test.right):
-        return ()
-    command = _command(config, layout, texts)
-    remedy = f"; try: {command}" if command else ", such as those of another --encoder."
-    return (
-        f"Words alone do better: TF-IDF + logistic labels {right.mean():.1%} of the test texts "
-        f"rightly, this head {test.right.mean():.1%}, a difference beyond noise (exact McNemar "
-        f"test, 5 %). Vectors that tell more may help{remedy}",
+
+    config: ExperimentConfig
+    result: ExperimentResult
+    limit: int
+    long: int
+    foreign: bool
+    unread: str
+    official: bool
+
+
+Rule = Callable[[Facts], Advice | None]
+
+
+def advise(facts: Facts) -> tuple[tuple[str, ...], str]:
+    """Return what is worth knowing, the weightiest first, and the next command."""
+    rules = RULES if facts.result.test.enough else UNSCORED
+    found = [advice for rule in rules if (advice := rule(facts))]
+    command = found[0].command if found else ""
+    return tuple(advice.text for advice in found), command or next_command(facts)
+
+
+def next_command(facts: Facts) -> str:
+    """Return what to do where nothing is wrong: a head to use, a better head, or predict."""
+    config = facts.config
+    if config.folds:
+        return train_command(replace(config, folds=0))
+    if config.head == SIMPLEST and facts.result.layout == POOLED and not facts.unread:
+        return train_command(_other_head(config, SEQUENCE_HEAD))
+    return predict_command(config.runs, config.vectors.cache)
+
+
+def few_texts(facts: Facts) -> Advice | None:
+    """Say where there are too few test texts for a score."""
+    texts = facts.result.test.texts
+    if facts.result.test.enough:
+        return None
+    text = f"A score takes {FEWEST_SCORED} test texts at least, and this run has {texts}."
+    if facts.official or facts.config.folds:
+        return Advice(f"{text} Add labelled texts.")
+    return Advice(f"{text} Folds test every text once.", _with_folds(facts))
+
+
+def collapsed(facts: Facts) -> Advice | None:
+    """Say where one class is predicted for almost everything."""
+    found, config = facts.result.collapse, facts.config
+    if found is None:
+        return _unstable(facts)
+    simplest = config.head == SIMPLEST
+    remedy = (
+        "See with the audit whether the texts tell these labels at all."
+        if simplest
+        else f"Lower learning_rate, or see whether {SIMPLEST} learns these labels."
+    )
+    return Advice(
+        f"The head has collapsed: it predicts {_label(found.label)} for "
+        f"{found.predicted_share:.1%} of the test texts, and {found.label_share:.1%} have this "
+        f"label. {remedy}",
+        _audit(facts) if simplest else train_command(_other_head(config, SIMPLEST)),
     )
 
 
-def _command(config: ExperimentConfig, layout: str, texts: Sequence[str]) -> str:
-    """Return the same training with one thing changed: the head, or else the encoder; "" where
+def _unstable(facts: Facts) -> Advice | None:
+    """Say where other seeds or folds collapsed, and the head that is kept did not."""
+    trials = facts.result.trainings
+    fallen = sum(trial.collapsed for trial in trials)
+    if not fallen:
+        return None
+    learns = not HEADS[facts.config.head].values
+    return Advice(
+        f"{fallen} of {len(trials)} trainings have collapsed: they predict one class for "
+        "almost every text. The head is not stable with these settings; a lower learning rate "
+        "may help.",
+        lr_range_command(facts.config) if learns else "",
+    )
+
+
+def copies(facts: Facts) -> Advice | None:
+    """Say where near-duplicates in training change the test score, or may do so."""
+    result = facts.result
+    rest = result.test_without_leaked
+    told = f"{result.leaked:,} of {many(result.test.texts, 'test text')}"
+    if result.leakage_matters and rest is not None and rest.enough:
+        verb = "raise" if rest.accuracy < result.test.accuracy else "lower"
+        return Advice(
+            f"Near-duplicates {verb} this score: {told} have one among the training texts. "
+            f"Without them the accuracy is {rest.told}, not {result.test.accuracy:.1%}.",
+            _audit(facts),
+        )
+    if result.leaked < COPIED_SHARE * result.test.texts:
+        return None
+    return Advice(
+        f"{told} have a near-duplicate among the training texts, so the score says what the "
+        "head remembers rather than what it has learned.",
+        _audit(facts),
+    )
+
+
+def cut_texts(facts: Facts) -> Advice | None:
+    """Say where much of the texts is not seen, with the option that sees more."""
+    result, config = facts.result, facts.config
+    if result.tokens_cut_share < CUT_SHARE or result.layout == SENTENCES:
+        return None
+    text = (
+        f"{result.tokens_cut_share:.1%} of all tokens are cut off: "
+        f"{many(result.truncated, 'text is', 'texts are')} longer than the {facts.limit} "
+        "tokens that are seen."
+    )
+    if facts.limit >= MOST_TOKENS:
+        return Advice(text)
+    wanted = min(MOST_TOKENS, 2 ** (max(facts.long, facts.limit + 1) - 1).bit_length())
+    changed = replace(config, vectors=replace(config.vectors, max_tokens=wanted))
+    if config.head == SEQUENCE_HEAD and not config.settings:
+        changed = replace(changed, preset="LONG")
+    return Advice(f"{text} --max-tokens sees more of them.", train_command(changed))
+
+
+def other_language(facts: Facts) -> Advice | None:
+    """Say where an English encoder reads other languages."""
+    if not facts.unread:
+        return None
+    config = facts.config
+    vectors = replace(config.vectors, encoder=MULTILINGUAL, layers=None, max_tokens=None)
+    return Advice(facts.unread, train_command(replace(config, vectors=vectors)))
+
+
+def words_do_better(facts: Facts) -> Advice | None:
+    """Say where TF-IDF does better beyond noise, with what to change."""
+    words = facts.result.against.get(TFIDF)
+    if words is None or not words.worse:
+        return None
+    text = f"Words alone do better than this head on its vectors. {MORE}"
+    return Advice(text, _better_vectors(facts))
+
+
+def wide_interval(facts: Facts) -> Advice | None:
+    """Say where the score is known too roughly to compare anything with it."""
+    low, high = facts.result.test.accuracy_interval
+    if high - low < WIDE or facts.official or facts.config.folds or facts.config.split_of:
+        return None
+    points = 100 * (high - low) / 2
+    return Advice(
+        f"With {many(facts.result.test.texts, 'test text')} the score is only known to about "
+        f"{points:.0f} points either way. Folds test every text once and tell it more closely.",
+        _with_folds(facts),
+    )
+
+
+def nothing_wrong(facts: Facts) -> Advice | None:
+    """Say where a score is too good to be believed unread."""
+    if facts.result.test.accuracy < 1:
+        return None
+    return Advice(
+        "Every test text is labelled rightly. See with the audit whether something in the "
+        "texts gives the label away that will not be there later.",
+        _audit(facts),
+    )
+
+
+def no_better_than_words(facts: Facts) -> Advice | None:
+    """Say where the vectors give no more than words do."""
+    words = facts.result.against.get(TFIDF)
+    if words is None or words.beyond_noise:
+        return None
+    text = f"The head is no better than words alone. {MORE}"
+    return Advice(text, _better_vectors(facts))
+
+
+def ratings(facts: Facts) -> Advice | None:
+    """Say that the order of ratings is not used."""
+    error = facts.result.mean_absolute_error
+    if error is None:
+        return None
+    return Advice(
+        "The labels are whole numbers, and their order is not used: 1 taken for 5 counts as "
+        f"wrong as 4 taken for 5. On average a prediction is {error:.2f} away from the true "
+        "label (mean absolute error)."
+    )
+
+
+def frequent_mistake(facts: Facts) -> Advice | None:
+    """Say which labels are confused most."""
+    found = facts.result.mistake
+    if found is None:
+        return None
+    return Advice(
+        f"The most frequent mistake: {found.count:,} of {found.texts:,} {_label(found.label)} "
+        f"texts are taken for {_label(found.predicted)}. errors.jsonl beside the report lists "
+        "every mistake."
+    )
+
+
+UNSCORED: tuple[Rule, ...] = (few_texts, collapsed, copies, cut_texts, other_language)
+"""Rules that hold without a score."""
+
+RULES: tuple[Rule, ...] = (
+    *UNSCORED,
+    words_do_better,
+    wide_interval,
+    nothing_wrong,
+    no_better_than_words,
+    ratings,
+    frequent_mistake,
+)
+"""The weightiest first."""
+
+
+def is_foreign(texts: Sequence[str]) -> bool:
+    """Return whether texts are not English, by their letters."""
+    letters = [letter for text in texts[:SAMPLE] for letter in text if letter.isalpha()]
+    return sum(not letter.isascii() for letter in letters) > FOREIGN * len(letters)
+
+
+def unread_language(encoder: str, foreign: bool) -> str:
+    """Return in a sentence what an encoder does not read; '' where it may read the texts.
+
+    Args:
+        encoder: its name.
+        foreign: whether the texts are not English.
+    """
+    if not foreign or encoder.partition("@")[0] not in ENGLISH:
+        return ""
+    return (
+        "The encoder reads English, and many of the texts are in another language. An encoder "
+        "that was trained on many languages may do much better."
+    )
+
+
+def _label(label: str) -> str:
+    return f"'{short_label(label, LONGEST_LABEL)}'"
+
+
+def _audit(facts: Facts) -> str:
+    return audit_command(facts.config.data, facts.config.vectors)
+
+
+def _with_folds(facts: Facts) -> str:
+    return train_command(replace(facts.config, folds=FOLDS))
+
+
+def _other_head(config: ExperimentConfig, head: str) -> ExperimentConfig:
+    return replace(config, head=head, preset=None, layout=None, settings={})
+
+
+def _better_vectors(facts: Facts) -> str:
+    """Return the same training with one thing changed: the head, or else the encoder; '' where
     the encoder is the one that would be named.
 
     A head over token vectors costs least. It does not help where the encoder may not know the
     language.
     """
-    words = ["manyheads", "train"]
-    foreign = _foreign(texts)
-    knows = not foreign or config.vectors.encoder == MULTILINGUAL
-    if layout == POOLED and knows:
-        changed = replace(config, head=SEQUENCE_HEAD, preset=None, layout=None, settings={})
-    else:
-        larger = MULTILINGUAL if foreign else LARGER
-        if config.vectors.encoder.partition("@")[0] == larger:
-            return ""
-        vectors = replace(config.vectors, encoder=larger, layers=None, max_tokens=None)
-        changed = replace(config, vectors=vectors)
-    words += ["--preset", changed.preset] if changed.preset else ["--head", changed.head]
-    words += [*words_of(changed.data), *words_of(changed.vectors)]
-    if changed.layout is not None:
-        words += ["--layout", changed.layout]
-    if changed.folds:
-        words += ["--folds", str(changed.folds)]
-    if changed.settings:
-        words += ["--set", *(f"{name}={value}" for name, value in changed.settings.items())]
-    return shlex.join(words)
-
-
-def _foreign(texts: Sequence[str]) -> bool:
-    letters = [letter for text in texts[:SAMPLE] for letter in text if letter.isalpha()]
-    return sum(not letter.isascii() for letter in letters) > FOREIGN * len(letters)
+    config = facts.config
+    encoder = config.vectors.encoder.partition("@")[0]
+    if facts.result.layout == POOLED and (not facts.foreign or encoder == MULTILINGUAL):
+        return train_command(_other_head(config, SEQUENCE_HEAD))
+    larger = MULTILINGUAL if facts.foreign else LARGER
+    if encoder == larger:
+        return ""
+    vectors = replace(config.vectors, encoder=larger, layers=None, max_tokens=None)
+    return train_command(replace(config, vectors=vectors))

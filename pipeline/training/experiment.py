@@ -18,24 +18,26 @@ from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.vectors.table import POOLED
 from heads.device import CPU, device_label
-from heads.registry import device_of
+from heads.registry import device_of, head_type
 from pipeline.config import ExperimentConfig
 from pipeline.console import print_note
 from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
 from pipeline.evaluation import baselines
 from pipeline.evaluation.breakdown import by_length, by_truncation, class_scores, collapse
+from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.evaluation import Evaluation, Score, score
+from pipeline.evaluation.mistakes import mean_absolute_error, most_frequent_mistake
 from pipeline.evaluation.result import ExperimentResult, TrainingScore, calibration_of
 from pipeline.runs.folder import new_run, run_name, writing
-from pipeline.training.advice import words_do_better
+from pipeline.training.advice import Facts, advise, is_foreign, unread_language
 from pipeline.training.partition import fold_corpus, split_corpus
 from pipeline.training.preparation import PreparedExperiment, prepare_experiment
 from pipeline.training.resume import FinishedTrainings
 from pipeline.training.run_writer import RunContents, write_run
 from pipeline.training.trainings import Training, Trainings, run_trainings
 
-MAJORITY, TFIDF = "majority", "tfidf_logistic"
-"""Names of the baselines."""
+LONG_SHARE = 0.99
+"""Share of the texts that the ``--max-tokens`` of advice sees whole."""
 
 
 def run_experiment(
@@ -83,7 +85,7 @@ def run_prepared(
             print_note(f"training on {device_label(device)}")
         outcome = run_trainings(config, table, labels, splits, journal, device)
         result = _result(config, layout, corpus, vectors, duplicates, outcome)
-        result = replace(result, run=run.final)
+        result = _with_advice(prepared, replace(result, run=run.final), vectors)
         with writing(run):
             record = RunContents(
                 described, corpus, spec, outcome, pooled, vectors.model.commit, device
@@ -109,9 +111,6 @@ def _result(
         [leaked(duplicates, training.learned, training.split.test) for training in outcome.best]
     )
     predicted = _baselines(config, corpus.texts, outcome)
-    advice: tuple[str, ...] = ()
-    if TFIDF in predicted:
-        advice = words_do_better(config, layout, corpus.texts, test, predicted[TFIDF])
     return ExperimentResult(
         run=config.runs,
         head=config.head,
@@ -121,8 +120,12 @@ def _result(
         validation=outcome.validation.score(),
         test=test.score(),
         baselines={name: score(test.labels, each) for name, each in predicted.items()},
+        against={
+            name: compare(test.right, each == test.labels) for name, each in predicted.items()
+        },
         epochs=len(first.trained.history),
         best_epoch=first.trained.best_epoch,
+        chosen=_chosen(config.head, first),
         parameters=first.trained.parameters,
         seconds={
             "encoding": round(vectors.report.seconds, 3),
@@ -143,8 +146,37 @@ def _result(
         by_length=by_length(test, vectors.tokens),
         by_truncation=by_truncation(test, vectors.tokens, vectors.truncated),
         collapse=collapse(test, names.classes),
-        advice=advice,
+        mistake=most_frequent_mistake(test, names.all),
+        mean_absolute_error=mean_absolute_error(test, names.all),
+        foreign=vectors.foreign,
     )
+
+
+def _with_advice(
+    prepared: PreparedExperiment, result: ExperimentResult, vectors: Vectors
+) -> ExperimentResult:
+    """Return the result with what is worth knowing about it, and the next command."""
+    found = vectors.foreign
+    foreign = found is not None or is_foreign(prepared.corpus.texts)
+    encoder = prepared.config.vectors.encoder
+    facts = Facts(
+        prepared.config,
+        result,
+        limit=vectors.space(prepared.layout).spec.limit,
+        long=int(np.quantile(vectors.tokens, LONG_SHARE)),
+        foreign=foreign,
+        unread=found.text if found else unread_language(encoder, foreign),
+        official=prepared.corpus.splits is not None,
+    )
+    advice, command = advise(facts)
+    return replace(result, advice=advice, command=command)
+
+
+def _chosen(head: str, training: Training) -> str:
+    """Return which epoch, or value tried, validation has chosen."""
+    trained, kind = training.trained, head_type(head)
+    name = kind.record_name(trained.settings, trained.history[trained.best_epoch - 1])
+    return name if kind.values else f"{name} of {len(trained.history)}"
 
 
 def _training_score(training: Training, outcome: Trainings) -> TrainingScore:
@@ -176,10 +208,10 @@ def _baselines(
     labels, root = outcome.labels, config.vectors.cache
     sides = [(training.learned, training.split.test) for training in outcome.best]
     found = {
-        MAJORITY: [baselines.majority(labels, learned, test) for learned, test in sides],
+        baselines.MAJORITY: [baselines.majority(labels, *side) for side in sides],
     }
     try:
-        found[TFIDF] = [
+        found[baselines.TFIDF] = [
             baselines.cached_tfidf_logistic(root, texts, labels, *side) for side in sides
         ]
     except Exception as error:  # a failed baseline must not lose trained heads

@@ -6,22 +6,25 @@ Near-duplicates stay on one side of every split that is made here, so the vector
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from features.corpus.corpus import Corpus, read_corpus
+from features.corpus.corpus import Corpus
+from features.corpus.roles import looks_like_number
 from features.errors import SettingError, SplitError
 from features.groups import ids_of, union
-from features.messages import clipped, listed
+from features.messages import clipped, listed, many
 from features.missing import ids_of_groups, is_missing
 from features.splits.folds import make_folds
-from features.splits.names import TEST
+from features.splits.names import SIDES, TEST
 from features.splits.split import Split, make_split, official_sides
 from pipeline.config import NEAR, DataConfig
 from pipeline.console import print_note
+from pipeline.corpora import read_data
 from pipeline.runs.held_out import HeldOutPredictions
 
 if TYPE_CHECKING:
@@ -31,6 +34,10 @@ TEST_SHARE = 0.15
 
 LARGE_SHARE = 0.05
 """Share of all rows; a note names a cluster of near-duplicates that is larger."""
+
+MAX_CHECKED = 5000
+"""Maximum texts whose near-copies are looked for before they are encoded, which takes a second
+or two where many texts are alike."""
 
 
 def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
@@ -42,12 +49,11 @@ def read_labelled(data: DataConfig, folds: int = 0) -> Corpus:
     Raises:
         CorpusError, SplitError: as ``read_corpus`` and ``make_split``, before any encoding.
     """
-    corpus = read_corpus(data.data, data.columns, skip_empty=data.skip_empty)
+    corpus = read_data(data)
+    data = data.as_read(corpus)
     groups = None if corpus.groups is None else ids_of_groups(corpus.groups)
-    if folds:
-        _split_rows(corpus, data, groups, folds)
-    else:
-        _split(corpus, data, groups)
+    _refuse_numbers(corpus, data)
+    _try_split(corpus, data, groups, folds)
     if corpus.skipped:
         print_note(f"note: {corpus.skipped:,} rows without a text or label were left out")
     for label, count in missing_labels(corpus).items():
@@ -70,7 +76,8 @@ def split_corpus(
         SplitError: near-duplicates and groups that stay together leave too little to split.
     """
     groups = group_ids(corpus, duplicates, data.split)
-    split = _split(corpus, data, groups, test)
+    with _explained(corpus, duplicates, data.split):
+        split = _split(corpus, data, groups, test)
     notes = [*split.notes, *_group_notes(corpus, data)]
     if data.split == NEAR:
         notes += _cluster_notes(corpus, duplicates)
@@ -96,7 +103,8 @@ def fold_corpus(
     Raises:
         SplitError: near-duplicates and groups that stay together leave too little to divide.
     """
-    splits = _split_rows(corpus, data, group_ids(corpus, duplicates, data.split), folds)
+    with _explained(corpus, duplicates, data.split):
+        splits = _split_rows(corpus, data, group_ids(corpus, duplicates, data.split), folds)
     notes = _fold_notes(corpus, splits) + _group_notes(corpus, data)
     if data.split == NEAR:
         notes += _cluster_notes(corpus, duplicates)
@@ -155,6 +163,68 @@ def group_ids(corpus: Corpus, duplicates: Duplicates, rule: str) -> np.ndarray |
         return column
     clusters = ids_of(duplicates.clusters.tolist())
     return clusters if column is None else union(clusters, column)
+
+
+def _try_split(corpus: Corpus, data: DataConfig, groups: np.ndarray | None, folds: int) -> None:
+    """Raise a SplitError unless the split can be made, whatever copies there are."""
+    if folds:
+        _split_rows(corpus, data, groups, folds)
+    else:
+        _split(corpus, data, groups)
+
+
+def check_near_copies(corpus: Corpus, data: DataConfig, folds: int = 0) -> None:
+    """Raise a SplitError if near-copies leave too little to split, before any encoding.
+
+    Looks at the spelling alone, and so at fewer pairs than ``split_corpus``. Imports scipy.
+
+    Args:
+        corpus: as ``read_labelled`` gives it.
+        data: how it is split.
+        folds: as for ``read_labelled``.
+    """
+    if data.split != NEAR or len(corpus) > MAX_CHECKED:
+        return
+    from features.duplicates.duplicates import find_duplicates
+    from features.duplicates.spelling import mostly_repeated, spelling_vectors
+
+    if mostly_repeated(corpus.texts):
+        copies = find_duplicates(corpus.texts, spelling_vectors(corpus.texts))
+        with _explained(corpus, copies, data.split):
+            _try_split(corpus, data, group_ids(corpus, copies, data.split), folds)
+
+
+@contextmanager
+def _explained(corpus: Corpus, copies: Duplicates, rule: str) -> Iterator[None]:
+    """Say in a SplitError of the block what near-copies have to do with it, and what helps.
+
+    Without them the split can be made: ``read_labelled`` has tried.
+    """
+    try:
+        yield
+    except SplitError as error:
+        clusters = int(copies.clusters.max(initial=-1)) + 1
+        if rule != NEAR or clusters == len(corpus):
+            raise
+        raise SplitError(
+            f"{corpus.name}: near-copies chain the {len(corpus):,} texts to "
+            f"{many(clusters, 'cluster')}, as texts made from templates do, and a "
+            "cluster stays on one side, which leaves too little to train, validate and test "
+            "on; --split random keeps only equal texts together, and its score tells how "
+            "well copies of known texts are labelled"
+        ) from error
+
+
+def _refuse_numbers(corpus: Corpus, data: DataConfig) -> None:
+    """Raise a SplitError if the labels are numbers to be estimated, and no classes."""
+    labels = corpus.labels or ()
+    if looks_like_number(labels):
+        raise SplitError(
+            f"{corpus.name}: the label (column {data.columns.label!r}) looks like a number "
+            f"({len(set(labels)):,} different in {len(labels):,} rows, such as "
+            f"{clipped(labels[0])}), and a classifier needs classes; name another column with "
+            "--label-column, or write ranges in place of numbers"
+        )
 
 
 def _split(
@@ -269,17 +339,24 @@ def _group_notes(corpus: Corpus, data: DataConfig) -> list[str]:
     return [f"{rows} an empty {data.columns.group}{also}: each counts as a group of its own."]
 
 
+def _is_whole(corpus: Corpus) -> bool:
+    """Return whether a split column gives every row a side, and each side has rows."""
+    return len(set(official_sides(corpus.splits, corpus.rows)[0].tolist())) == len(SIDES)
+
+
 def _cluster_notes(corpus: Corpus, duplicates: Duplicates) -> list[str]:
     """Return how many near-duplicates there are, and how they affect the score."""
     sizes = np.bincount(duplicates.clusters)
     rows = int(sizes[sizes > 1].sum())
     if not rows:
         return []
+    if corpus.splits is not None and _is_whole(corpus):
+        return []  # the file decides for every text, and nothing is kept together
     official = "" if corpus.splits is None else ", unless the split column decides"
     notes = [
         f"{rows:,} of {len(corpus):,} texts have duplicates or near-duplicates, in "
-        f"{int((sizes > 1).sum()):,} clusters; each is on one side of the split{official}. "
-        "--split random would separate them, and the scores would be too high."
+        f"{many(int((sizes > 1).sum()), 'cluster')}; each is on one side of the split"
+        f"{official}. --split random would separate them, and the scores would be too high."
     ]
     if sizes.max() > LARGE_SHARE * len(corpus):
         notes.append(

@@ -23,7 +23,7 @@ from heads.settings import HeadSettings, TrainingSettings
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.runs.folder import check_runs, find_run, run_label
 from pipeline.runs.reader import read_held_out, read_scores
-from pipeline.training.partition import read_labelled, splits_of
+from pipeline.training.partition import check_near_copies, read_labelled, splits_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,12 @@ def prepare_experiment(config: ExperimentConfig) -> PreparedExperiment:
     settings, layout = check_head(config)
     check_runs(config.runs)
     corpus = read_labelled(config.data, config.folds)
+    config = replace(config, data=config.data.as_read(corpus))
     config, given = _given_splits(config, corpus)
     check_labels(settings, corpus.labels or ())
     model = find_encoder(config.vectors)
+    if given is None:
+        check_near_copies(corpus, config.data, config.folds)
     return PreparedExperiment(config, layout, corpus, given, model)
 
 
@@ -93,7 +96,9 @@ def check_first_rows(data: DataConfig, labels: bool = True) -> None:
         CorpusError: as ``read_corpus``, of those rows.
     """
     if not isinstance(data.data, HubName):
-        batches = corpus_batches(data.data, data.columns, labels, skip_empty=True)
+        batches = corpus_batches(
+            data.data, data.columns, labels, skip_empty=True, dialect=data.dialect
+        )
         next(batches, None)
 
 

@@ -17,12 +17,14 @@ from pipeline.evaluation.breakdown import CLASSES, write_classes
 from pipeline.evaluation.result import ExperimentResult
 from pipeline.reports.figures import draw_test, optional
 from pipeline.reports.plots import Curve, draw_curves
+from pipeline.reports.report import result_text, write_report
 from pipeline.runs.environment import environment
 from pipeline.runs.folder import ENVIRONMENT
 from pipeline.runs.formats import HistoryLine
 from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions
 from pipeline.runs.json_format import Values, write_json
 from pipeline.runs.misclassified import ERRORS, Misclassified, error_list, write_errors
+from pipeline.runs.reference import REFERENCE, Reference, write_reference
 from pipeline.runs.run_config import Resolved, SideRows
 from pipeline.runs.training_texts import TRAINING, TrainingTexts, write_training
 from pipeline.runs.writer import write_config, write_held_out, write_history, write_metrics
@@ -64,9 +66,11 @@ def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> No
     write_held_out(folder, held_out_of(record.corpus, record.outcome))
     write_classes(folder / CLASSES, result.classes)
     write_training(folder / TRAINING, TrainingTexts.of(record.corpus, first.learned))
+    write_reference(folder / REFERENCE, Reference.of(record.pooled, first.split))
     write_errors(folder / ERRORS, errors)
     save(first.trained, folder)
     _draw(folder, record, result)
+    write_report(folder, result_text(result))
     write_metrics(folder, result)
 
 
@@ -110,20 +114,16 @@ def _errors(record: RunContents) -> list[Misclassified]:
 
 
 def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:
-    score = result.test
-    low, high = score.accuracy_interval
     what = f"accuracy over {result.folds} folds" if result.folds else "test accuracy"
-    title = (
-        f"{result.head} on {record.corpus.name}: {what} {score.accuracy:.1%} "
-        f"({low:.1%} to {high:.1%})"
-    )
+    title = f"{result.head} on {record.corpus.name}: {what} {result.test.told}"
     outcome = record.outcome
     curves = [
         Curve(training.trained.history, training.trained.best_epoch, training is outcome.first)
         for training in outcome.trainings
     ]
     with optional(folder / "curves.png") as path:
-        draw_curves(curves, title, head_type(result.head).step, path)
+        kind = head_type(result.head)
+        draw_curves(curves, title, kind.step, path, tried=bool(kind.values))
     temperatures = [training.trained.temperature for training in outcome.best]
     draw_test(folder, outcome.test, outcome.names, temperatures, title)
 

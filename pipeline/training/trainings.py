@@ -7,6 +7,7 @@ Without folds there is one split, and it counts as fold 1.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +29,11 @@ from pipeline.config import ExperimentConfig
 from pipeline.console import print_note
 from pipeline.evaluation.evaluation import ClassNames, Evaluation, pooled
 from pipeline.evaluation.repeats import RepeatedScore, fold_spread, seed_spread
+from pipeline.progress import LINE_SECONDS
 from pipeline.training.resume import FinishedTraining, FinishedTrainings
+
+EPOCH_LINES = 10
+"""Lines of progress of one training, unless its epochs take long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,12 +167,12 @@ def run_trainings(
     truth = names.ids(labels)
     seeds = range(config.seed, config.seed + config.seeds)
     single = len(splits) * len(seeds) == 1
-    on_epoch = partial(_note_epoch, head_type(config.head).step) if single else None
     trainings = []
     for fold, split in enumerate(splits, start=1):
         settings = _settings(config, split)
         ids = split.label_ids(labels)
         learned = _learned(settings, split, ids)
+        on_epoch = _EpochNotes(config.head, settings) if single else None
         for seed in seeds:
             found = finished.find(settings, split, seed)
             known = found is not None
@@ -275,12 +280,28 @@ def _align_columns(
     return wide
 
 
-def _note_epoch(step: str, record: EpochRecord) -> None:
-    print_note(
-        f"{step} {record.epoch:>3}: loss {record.train_loss:.3f} training, "
-        f"{record.validation_loss:.3f} validation; accuracy {record.train_accuracy:.1%}, "
-        f"{record.validation_accuracy:.1%}; {record.seconds:.1f} s"
-    )
+class _EpochNotes:
+    """Notes on the epochs of a training, or the values that it tries: some ten lines.
+
+    ``history.jsonl`` has them all. A line also comes where the last one is long ago.
+    """
+
+    def __init__(self, head: str, settings: HeadSettings) -> None:
+        self.head, self.settings = head_type(head), settings
+        self.every = max(1, math.ceil(getattr(settings, "epochs", 1) / EPOCH_LINES))
+        self.last = time.monotonic()
+
+    def __call__(self, record: EpochRecord) -> None:
+        now = time.monotonic()
+        due = record.epoch % self.every == 0 or now - self.last >= LINE_SECONDS
+        if record.epoch > 1 and not due:
+            return
+        self.last = now
+        print_note(
+            f"{self.head.record_name(self.settings, record)}: validation accuracy "
+            f"{record.validation_accuracy:.1%}, loss {record.validation_loss:.3f} (training "
+            f"{record.train_accuracy:.1%}, {record.train_loss:.3f})"
+        )
 
 
 def _note_training(training: Training, folds: int, known: bool) -> None:

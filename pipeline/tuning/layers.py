@@ -30,7 +30,8 @@ from heads.device import CPU
 from heads.registry import device_of, head_type, make_settings
 from heads.settings import HeadSettings
 from heads.trained import fit
-from pipeline.config import VectorConfig
+from pipeline.command_line import as_typed, train_command
+from pipeline.config import ExperimentConfig, VectorConfig
 from pipeline.console import print_note
 from pipeline.encoding.vectors import fill, open_spaces
 from pipeline.progress import Progress, duration
@@ -79,6 +80,16 @@ class LayersResult:
         """Return what to do, one sentence per line."""
         return advice(self.comparison, self.config.head, self.validation)
 
+    @property
+    def command(self) -> str:
+        """Return the command that trains the head on the recommended layer."""
+        config, chosen = self.config, self.comparison.recommended.layer
+        usual = chosen == self.comparison.default
+        vectors = replace(config.vectors, layers=None if usual else str(chosen))
+        return train_command(
+            ExperimentConfig(config.data, vectors, config.head, settings=config.settings)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
         comparison = self.comparison
@@ -97,6 +108,7 @@ class LayersResult:
             "default": comparison.default,
             "recommended": comparison.recommended.layer,
             "advice": self.advice,
+            "command": self.command,
             "plot": str(self.config.plot) if self.config.plot else None,
             "seconds": round(self.seconds, 3),
         }
@@ -111,10 +123,12 @@ class LayersResult:
             "",
             f"{self.config.head} on the layers of {self.model}, {self.data}: {trainings} on "
             f"{self.train:,} texts, accuracy on {self.validation:,} validation texts, no test "
-            f"text, in {duration(self.seconds)}",
+            f"text, in {duration(self.seconds)}.",
             *self.advice,
+            "",
+            f"Next: {as_typed(self.command)}",
         ]
-        return "\n".join([*lines, f"plot: {self.config.plot}"] if self.config.plot else lines)
+        return "\n".join([*lines, f"Plot: {self.config.plot}"] if self.config.plot else lines)
 
 
 def run_layers(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ from features.vectors.table import POOLED
 from heads.learning_rate import RangeTest, check_range, range_test
 from heads.problem import Problem
 from heads.registry import check_layout, device_of, head_type, make_settings
-from pipeline.command_line import command
+from pipeline.command_line import as_typed, train_command
 from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
 from pipeline.progress import duration
-from pipeline.training.partition import read_labelled, split_corpus
+from pipeline.training.partition import check_near_copies, read_labelled, split_corpus
 from pipeline.training.preparation import check_labels
 from pipeline.training.trainings import on_split
 from pipeline.tuning.config import LrRangeConfig
@@ -82,17 +82,18 @@ class LrRange:
             for i in _shown(test.rates)
         ]
         end = f"diverged at {test.diverged_at:.2g}" if test.diverged_at else "never diverged"
+        head = self.config.training.head
         lines = [
             table(("learning rate", "loss", "smoothed"), rows, align=">>>"),
             "",
             f"{len(test.rates)} steps in {duration(self.seconds)}; the smoothed loss was "
-            f"lowest at {test.lowest_loss_at:.2g} and {end}",
-            f"suggested peak learning rate: {test.suggestion:.2g}",
-            self.command,
+            f"lowest at {test.lowest_loss_at:.2g} and {end}.",
+            f"Use learning_rate={test.suggestion:.2g} for {head}: a quarter of the rate where "
+            "the loss was lowest.",
+            "",
+            f"Next: {as_typed(self.command)}",
         ]
-        if self.config.plot:
-            lines.append(f"plot: {self.config.plot}")
-        return "\n".join(lines)
+        return "\n".join([*lines, f"Plot: {self.config.plot}"] if self.config.plot else lines)
 
 
 def run_lr_range(
@@ -114,7 +115,8 @@ def run_lr_range(
     check_layout(training.head, layout)
     device = device_of(training.head, training.device)
     corpus = read_labelled(training.data)
-    check_labels(settings, corpus.labels or ())  # the last that is refused before any work
+    check_labels(settings, corpus.labels or ())
+    check_near_copies(corpus, training.data)  # the last that is refused before any work
     vectors = ensure_vectors(corpus.texts, training.vectors, with_pooled(layout), load=load)
     duplicates = cached_duplicates(
         training.vectors.cache, corpus.texts, vectors.table(POOLED).values
@@ -144,7 +146,8 @@ def run_lr_range(
     seconds = time.perf_counter() - start
     if config.plot:
         _draw(test, f"{training.head} on {corpus.name}", config.plot)
-    return LrRange(config, test, command(training, test.suggestion), seconds)
+    rate = {**training.settings, "learning_rate": f"{test.suggestion:.2g}"}
+    return LrRange(config, test, train_command(replace(training, settings=rate)), seconds)
 
 
 def _shown(rates: np.ndarray) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -122,15 +121,3 @@ def test_the_transformer_passes_language_and_back_end_on(
     chinese.transform(["a cat。rain。"])
     (manifest,) = manifests(tmp_path)
     assert language_of(manifest.spec.segmentation) == "zh"
-
-
-def test_the_examples_of_the_documentation_run(tmp_path: Path) -> None:
-    text = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(block, names)  # the page's own code, as a reader would run it
-        if "pooled" in names and "tokens" in names and "scores" not in names:
-            assert names["pooled"].values.shape == (3, 384)  # type: ignore[attr-defined]
-            assert names["tokens"].sequence(1).shape == (6, 384)  # type: ignore[attr-defined]
-    assert len(names["scores"]) == 5  # type: ignore[arg-type]

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.corpus.corpus import Columns, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import read_corpus
 from features.errors import ArrayError
 from features.missing import ids_of_groups, is_missing
 from features.splits.folds import make_folds
@@ -77,7 +78,7 @@ def test_train_counts_rows_without_a_group_or_label(
 def predictions_name_their_rows(
     folder: Path, capsys: pytest.CaptureFixture[str], encoder: str
 ) -> None:
-    """Where rows are left out, those that stay can be joined back by their numbers."""
+    """Rows without a text stay in the output, without a label."""
     new = folder / "new.csv"
     new.write_text("text\none\n \ntwo\n", encoding="utf-8")
     common = ["predict", "--data", str(new), "--encoder", encoder, "--skip-empty"]
@@ -86,14 +87,18 @@ def predictions_name_their_rows(
         assert main([*common, "--output", str(out)]) == 0
         if suffix == "csv":
             with out.open(encoding="utf-8", newline="") as file:
-                found = [(int(row["row"]), row["text"]) for row in csv.DictReader(file)]
+                found = [(row["text"], row["predicted"]) for row in csv.DictReader(file)]
         elif suffix == "parquet":
-            found = [(row["row"], row["text"]) for row in pq.read_table(out).to_pylist()]
+            found = [(row["text"], row["predicted"]) for row in pq.read_table(out).to_pylist()]
         else:
             lines = map(json.loads, out.read_text(encoding="utf-8").splitlines())
-            found = [(row["row"], row["text"]) for row in lines]
-        assert found == [(1, "one"), (3, "two")]
+            found = [(row["text"], row["predicted"]) for row in lines]
+        assert [text for text, _ in found] == ["one", " ", "two"]
+        assert [bool(label) for _, label in found] == [True, False, True]
     capsys.readouterr()
+    assert main([*common, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["predictions"]
+    assert [(row["row"], row["text"]) for row in rows] == [(1, "one"), (3, "two")]
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan")])

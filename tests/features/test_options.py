@@ -89,7 +89,9 @@ def other(each: Option) -> object:
         return each.choices[-1]
     if each.default is False:
         return True
-    return {"devices": "cpu", "language": "de"}.get(each.name) or each.parse("9")
+    return {"devices": "cpu", "language": "de", "encoding": "big5"}.get(
+        each.name
+    ) or each.parse("9")
 
 
 @pytest.mark.parametrize("config", [DataConfig, VectorConfig])

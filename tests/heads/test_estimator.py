@@ -280,6 +280,9 @@ BAD_VALUES[3] = np.nan
         (quick(), TABLE, LABELS * 0.3, ValueError, "Unknown label type"),
         (quick(), [*TABLE[1:], np.ones((2, 5))], LABELS, ArrayError, r"text 15.*\(2, 5\)"),
         (quick(), [*TABLE[1:], np.ones((0, 6))], LABELS, ArrayError, r"text 15.*\(0, 6\)"),
+        (quick(), ["a text", "b"], LABELS[:2], ArrayError, "'a text'; encode.*FeatureEncoder"),
+        (quick(), np.array(["a", "b"]), LABELS[:2], ArrayError, "FeatureEncoder"),
+        (quick(), "a text", LABELS[:1], ArrayError, "FeatureEncoder"),
         (quick(), [np.array([["a"] * 6])] * 16, LABELS, ArrayError, "must be numbers"),
         (
             quick(),

@@ -29,6 +29,7 @@ import features.corpus.formats.delimited
 import features.encoders.pooling
 import heads.architectures.meanmax
 import heads.training.losses
+from features.corpus.dialect import Reading
 from features.corpus.rows import ColumnRequest
 from features.options import option
 from heads.head import SequenceHead
@@ -49,12 +50,12 @@ NAMES = [path.relative_to(ROOT).as_posix() for path in DOCUMENTS]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:\A|\n)\n((?:    .+\n)+)")
 RUN_ELSEWHERE = {
-    "docs/api.md": "features/test_api.py",
+    "docs/api.md": "manyheads/test_run.py",
     "docs/cache.md": "features/store/test_format.py",
     "docs/models.md": "heads/test_estimator.py",
     "docs/other-programs.md": "features/test_sentence_transformers.py",
 }
-PACKAGES = ("features", "heads", "pipeline")
+PACKAGES = ("features", "heads", "manyheads", "pipeline")
 TO_BE_ADDED = ("heads/architectures/mean.py", "pipeline/cli/commands/count.py")
 """Files of the examples of docs/architecture.md."""
 
@@ -158,17 +159,21 @@ def write(path: Path, column: str = "text") -> None:
 
 def test_the_commands_of_the_readme_run(tiny_models: dict[str, Path]) -> None:
     write(Path("my.csv"))
+    stands_for = {
+        "FOLDER": str(tiny_models["bert"]),
+        "all-MiniLM-L6-v2": str(tiny_models["xlnet"]),
+        "attention": "meanmax",  # quicker
+    }
+    ran = set()
     for line in commands("README.md"):
-        if not line.startswith("manyheads"):
-            continue
-        arguments = words(line)[1:]
-        if "--data" in arguments and arguments[0] != "runs":
-            arguments += ["--encoder", str(tiny_models["bert"])]
-        if "--set" in arguments:
-            arguments.insert(arguments.index("--set") + 1, "epochs=1")
-        assert main(arguments) == 0, line
-    assert Path("vectors.parquet").exists()
-    assert Path("clean.csv").exists()
+        if line.startswith("manyheads"):
+            arguments = [stands_for.get(word, word) for word in words(line)[1:]]
+            if "--encoder" not in arguments:
+                arguments += ["--encoder", str(tiny_models["bert"])]
+            quick = {"train": ["--set", "epochs=1"], "layers": ["--seeds", "1"]}
+            assert main([*arguments, *quick.get(arguments[0], [])]) == 0, line
+            ran.add(arguments[0])
+    assert ran == {"encoders", "train", "layers"}
 
 
 def test_python_of_every_document_runs_somewhere() -> None:
@@ -211,7 +216,8 @@ def test_the_head_the_loss_and_the_pooling_of_the_page_about_the_architecture() 
 def test_the_file_format_of_the_page_about_the_architecture() -> None:
     Path("texts.txt").write_text("one\ntwo\nthree\n", encoding="utf-8")
     names = of_architecture(3, features.corpus.formats.delimited, islice=islice)
-    batches = names["lines"](Path("texts.txt"), [ColumnRequest("text", "--text-column")], 2)  # type: ignore[operator]
+    wanted = [ColumnRequest("text", "--text-column")]
+    batches = names["lines"](Path("texts.txt"), wanted, 2, False, Reading())  # type: ignore[operator]
     assert [batch.cells["text"] for batch in batches] == [["one", "two"], ["three"]]
 
 

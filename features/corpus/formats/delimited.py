@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from features.corpus.formats.quotes import TAB, Chunk, Row, Shape, swallowed
-from features.corpus.rows import ColumnRequest, RowBatch, check_columns
+from features.corpus.dialect import TAB, Reading, recognise_delimiter
+from features.corpus.formats.quotes import Chunk, Row, Shape, swallowed
+from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.corpus.streams import open_lines
 from features.errors import CorpusError
 from features.storage.location import Location
@@ -22,7 +23,6 @@ from features.storage.location import Location
 MAX_FIELD = 2**31 - 1
 """Maximum characters per field; the largest limit that the csv module takes everywhere."""
 
-SEPARATORS = ",;\t|"
 SEP_LINE = re.compile(r'"?sep=([^"\r\n]|\\t)"?[,;\t|]*[\r\n]*', re.IGNORECASE)
 """A first line that tells Excel the separator. Programs that give every row the same number of
 fields put separators behind it."""
@@ -31,25 +31,39 @@ MARK = "\ufeff"
 LINES_AHEAD = 1024
 """Lines read at a time; their rows are compared to recognise stray quotes."""
 
+SAMPLE_LINES = 200
+"""Lines in which the separator is recognised."""
+
 UNCLOSED = "unexpected end of data"
 """Part of the csv module's message about a quote that is never closed."""
 
 
 def delimited(
-    path: Location, wanted: Sequence[ColumnRequest], size: int, delimiter: str
+    path: Location,
+    wanted: Sequence[ColumnRequest],
+    size: int,
+    whole: bool,
+    reading: Reading,
+    *,
+    usual: str,
 ) -> Iterator[RowBatch]:
     """Yield rows of CSV or TSV: a header, then rows with as many fields; blank lines are
     skipped.
 
-    A first line ``sep=;`` names another separator.
+    A first line ``sep=;`` names the separator; without one it is recognised.
+
+    Args:
+        usual: the separator of files with such a name.
     """
     csv.field_size_limit(MAX_FIELD)
-    with open_lines(path) as lines:
-        header, delimiter, line = _header(path, lines, wanted, delimiter)
+    with open_lines(path, reading) as opened:
+        lines, delimiter, number = _separated(opened, wanted, reading, usual)
+        header, line = _header(path, lines, delimiter, number)
+        reading.say_dialect(path)
         check_columns(path, header, wanted)
         fields = {w.name: header.index(w.name) for w in wanted if w.name in header}
         named = [number for number, name in enumerate(header, 1) if name.strip()]
-        min_fields = max(named + [field + 1 for field in fields.values()])
+        min_fields = max([1, *named, *(field + 1 for field in fields.values())])
         shape = Shape(delimiter, len(header), min_fields)
         chunks = _checked(
             path, _separate(path, _chunks(path, lines, line, shape), shape), shape
@@ -60,40 +74,64 @@ def delimited(
             cells = {
                 name: [row.fields[field] for row in batch] for name, field in fields.items()
             }
-            yield RowBatch(first, [row.line for row in batch], cells, len(batch))
+            every = _whole(header, batch) if whole else ()
+            yield RowBatch(first, [row.line for row in batch], cells, len(batch), every)
             first += len(batch)
 
 
+def _whole(header: Sequence[str], rows: Sequence[Row]) -> list[WholeColumn]:
+    """Return every column; fields that a row lacks at its end are empty."""
+    return [
+        (name, [row.fields[i] if i < len(row.fields) else "" for row in rows])
+        for i, name in enumerate(header)
+    ]
+
+
+def _separated(
+    opened: Iterator[str], wanted: Sequence[ColumnRequest], reading: Reading, usual: str
+) -> tuple[Iterator[str], str, int]:
+    """Return the lines of a file, the separator of its columns, and the number of the first
+    line: 2 behind a line ``sep=;``."""
+    ahead = list(islice(opened, SAMPLE_LINES))
+    whole = len(ahead) < SAMPLE_LINES
+    named = SEP_LINE.fullmatch(ahead[0]) if ahead else None
+    if named:
+        del ahead[0]
+        usual = TAB if named[1] == r"\t" else named[1]
+    delimiter = usual
+    if reading.dialect.delimiter is not None:
+        delimiter = reading.dialect.delimiter
+    elif not named:
+        required = {column.name for column in wanted if column.required}
+        delimiter = recognise_delimiter(ahead, usual, required, whole)
+    reading.separated(delimiter, usual)
+    return chain(ahead, opened), delimiter, 2 if named else 1
+
+
 def _header(
-    path: Location, lines: Iterator[str], wanted: Sequence[ColumnRequest], delimiter: str
-) -> tuple[list[str], str, int]:
-    """Return the column names, the separator, and the number of the line that follows.
+    path: Location, lines: Iterator[str], delimiter: str, number: int
+) -> tuple[list[str], int]:
+    """Return the column names, and the number of the line that follows.
+
+    Args:
+        number: of the first line.
 
     Raises:
-        CorpusError: there are no names, or only another separator gives the requested ones.
+        CorpusError: there are no names.
     """
-    first = next(lines, "")
-    named = SEP_LINE.fullmatch(first)
-    if named:
-        delimiter = TAB if named[1] == r"\t" else named[1]
     seen: list[str] = []
-    reader = csv.reader(
-        _noted(lines if named else chain([first], lines), seen),
-        delimiter=delimiter,
-        strict=True,
-    )
+    reader = csv.reader(_noted(lines, seen), delimiter=delimiter, strict=True)
     try:
         # In a file joined from several, a second byte-order mark may precede the first name.
         names = [name.lstrip(MARK) for name in next((row for row in reader if row), [])]
     except csv.Error as error:
         start = next(index for index, line in enumerate(seen) if line.strip("\r\n"))
-        _refuse_separator(path, seen[start], [], wanted, delimiter)
-        raise CorpusError(_unparsed(path, start + (2 if named else 1), error)) from error
+        _refuse_json(path, seen[start])
+        raise CorpusError(_unparsed(path, start + number, error)) from error
     if not names:
         raise CorpusError(f"{path}: the file is empty; it needs a header and rows")
-    if not {w.name for w in wanted if w.required} <= set(names):
-        _refuse_separator(path, delimiter.join(names), names, wanted, delimiter)
-    return names, delimiter, len(seen) + (2 if named else 1)
+    _refuse_json(path, names[0])
+    return names, len(seen) + number
 
 
 def _noted(lines: Iterable[str], seen: list[str]) -> Iterator[str]:
@@ -103,27 +141,10 @@ def _noted(lines: Iterable[str], seen: list[str]) -> Iterator[str]:
         yield line
 
 
-def _refuse_separator(
-    path: Location, line: str, names: list[str], wanted: Sequence[ColumnRequest], delimiter: str
-) -> None:
-    """Raise a CorpusError if another separator gives the columns that are missing."""
-    if line.lstrip().startswith(("{", "[")):
-        raise CorpusError(f"{path}: it looks like JSON; name it .jsonl, one object per line")
-    required = {w.name for w in wanted if w.required}
-    first = re.split(r"[\r\n]", line)[0]
-    found = {
-        other: next(csv.reader([first], delimiter=other), [])
-        for other in SEPARATORS.replace(delimiter, "")
-    }
-    fitting = [other for other, columns in found.items() if required <= set(columns)]
-    if len(names) < 2:
-        fitting += [other for other, columns in found.items() if len(columns) > 1]
-    if fitting:
-        shown = r"\t" if fitting[0] == TAB else fitting[0]
-        raise CorpusError(
-            f"{path}: its columns are separated by {fitting[0]!r}, not by {delimiter!r}; put "
-            f"the line sep={shown} above the header, or write CSV with commas or TSV with tabs"
-        )
+def _refuse_json(path: Location, line: str) -> None:
+    """Raise a CorpusError if a header is the beginning of JSON."""
+    if line.lstrip().startswith(("{", "[{")):
+        raise CorpusError(f"{path}: it looks like JSON; name it .json or .jsonl")
 
 
 def _chunks(path: Location, lines: Iterator[str], number: int, shape: Shape) -> Iterator[Chunk]:

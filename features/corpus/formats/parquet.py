@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote
 
-from features.corpus.rows import ColumnRequest, RowBatch, check_columns
-from features.corpus.signatures import HEAD_BYTES, foreign
+from features.corpus.dialect import Reading
+from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
+from features.corpus.signatures import HEAD_BYTES, foreign, wide_encoding
 from features.corpus.source import Source
 from features.corpus.streams import (
-    SUFFIXES,
+    TABLES,
     check_file,
-    is_gzipped,
+    is_packed,
     open_bytes,
     readable,
     suffix_of,
@@ -48,7 +49,7 @@ def parts_of(folder: Location) -> Parts:
     any other folder or data file in it is not a table, since it may be something else.
     """
     entries = _visible(folder)
-    if any(suffix_of(entry) in SUFFIXES and suffix_of(entry) != SUFFIX for entry in entries):
+    if any(suffix_of(entry) in TABLES and suffix_of(entry) != SUFFIX for entry in entries):
         return {}
     parts: Parts = {}
     for entry in entries:
@@ -87,14 +88,14 @@ def _visible(folder: Location) -> list[Location]:
 
 
 def parquet_parts(
-    parts: Parts, wanted: Sequence[ColumnRequest], size: int
+    parts: Parts, wanted: Sequence[ColumnRequest], size: int, whole: bool = False
 ) -> Iterator[RowBatch]:
     """Yield the rows of all parts; the row numbers continue from part to part."""
     first = 1
     for file, cells in parts.items():
         with readable(file):
             check_file(file)
-            for batch in parquet(file, wanted, size, cells):
+            for batch in parquet(file, wanted, size, whole, constant=cells):
                 yield replace(batch, first=first)
                 first += batch.size
 
@@ -103,23 +104,29 @@ def parquet(
     path: Location,
     wanted: Sequence[ColumnRequest],
     size: int,
+    whole: bool = False,
+    reading: Reading | None = None,
     constant: dict[str, str | None] | None = None,
 ) -> Iterator[RowBatch]:
     """Yield the rows of one file, with a few row groups in memory at a time.
 
     Args:
+        reading: is not needed: the format says how it is written.
         constant: cells of all rows, for columns that are not in the file.
     """
     # pyarrow is slow to import, and no other format needs it.
     import pyarrow.parquet as pq
 
     constant = constant or {}
-    with _seekable(path) as stream, sound(path, "corrupt or no Parquet"):
+    with seekable(path) as stream, sound(path, "corrupt or no Parquet"):
         head = stream.read(HEAD_BYTES)
         if not head:
             raise CorpusError(f"{path}: the file is empty; write the Parquet file again")
-        if not head.startswith(MAGIC) and (meaning := foreign(head)):
-            raise CorpusError(f"{path}: no Parquet: {meaning}")
+        if not head.startswith(MAGIC):
+            wide = wide_encoding(head)
+            meaning = f"it is text in {wide}: name it .csv" if wide else foreign(head)
+            if meaning:
+                raise CorpusError(f"{path}: no Parquet: {meaning}")
         file = pq.ParquetFile(stream, page_checksum_verification=True)
         schema = file.schema_arrow
         check_columns(path, [*schema.names, *(constant.keys() - set(schema.names))], wanted)
@@ -127,11 +134,20 @@ def parquet(
         for name in names:
             check_arrow_type(path, name, schema.field(name).type)
         given = [w.name for w in wanted if w.name in constant and w.name not in names]
+        read = None if whole else names
         first = 1
-        for batch in file.iter_batches(batch_size=size, columns=names):
+        for batch in file.iter_batches(batch_size=size, columns=read):
             cells = {name: arrow_cells(path, name, batch.column(name), first) for name in names}
             cells |= {name: [constant[name]] * batch.num_rows for name in given}
-            yield RowBatch(first, None, cells, batch.num_rows)
+            every: list[WholeColumn] = []
+            if whole:
+                every = [*zip(schema.names, batch.columns, strict=True)]
+                every += [
+                    (name, [value] * batch.num_rows)
+                    for name, value in constant.items()
+                    if name not in schema.names
+                ]
+            yield RowBatch(first, None, cells, batch.num_rows, every)
             first += batch.num_rows
 
 
@@ -148,10 +164,11 @@ def sound(path: Source, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _seekable(path: Location) -> Iterator[IO[bytes]]:
-    """Open the unpacked bytes as a seekable stream; gzip is unpacked to a temporary file."""
+def seekable(path: Location) -> Iterator[IO[bytes]]:
+    """Open the unpacked bytes as a seekable stream; what is packed is unpacked to a temporary
+    file."""
     with open_bytes(path) as stream:
-        if not is_gzipped(path):
+        if not is_packed(path):
             yield stream
             return
         with tempfile.TemporaryFile() as unpacked:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-TAB = "\t"
+from features.corpus.dialect import TAB
+
 MIN_LINES = 3
 """Minimum lines with the right number of separators that are taken for rows, not for one text:
 always in a TSV; in a CSV with ``MIN_ROWS`` other rows, fewer than half of them quoted."""

@@ -9,6 +9,13 @@ from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import DataConfig, VectorConfig
 
+FILES = {
+    "page": "Page with all of it",
+    "clean": "Cleaned corpus",
+    "dropped": "Rows left out of it",
+}
+"""What the files that an audit writes are called."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads audit``."""
@@ -28,27 +35,24 @@ def run(parsed: argparse.Namespace) -> Answer:
     find_encoder(vectors)
     # Imported only now: this takes seconds, and what is wrong was answered before.
     from pipeline.audit.audit import run_audit
-    from pipeline.audit.cleaning import (
-        check_remedies,
-        check_targets,
-        plan_cleaning,
-        write_clean,
-    )
+    from pipeline.audit.cleaned_file import check_targets, write_clean
+    from pipeline.audit.cleaning import check_remedies, plan_cleaning
+    from pipeline.audit.report.terminal import audit_text
 
     remedies = check_remedies(config.remedies)
     check_targets(config.page, config.write_clean, (data.data, vectors.cache, vectors.encoder))
     result = run_audit(data, vectors, examples=config.examples)
     files: dict[str, str] = {}
     if config.page:
-        from pipeline.audit.page import write_page
+        from pipeline.audit.report.page import write_page
 
         write_page(result, config.page)
         files["page"] = str(config.page)
     if config.write_clean:
         plan = plan_cleaning(result.evidence, result.findings, remedies)
         kept, dropped = write_clean(
-            result.evidence, plan, data.columns, config.write_clean, config.formulas
+            result.evidence.corpus, plan, config.write_clean, config.formulas
         )
         files |= {"clean": str(kept)} | ({"dropped": str(dropped)} if dropped else {})
-    shown = "".join(f"\n{name}: {path}" for name, path in files.items())
-    return Answer({**result.to_dict(), **files}, f"{result.to_text()}\n{shown}")
+    shown = "".join(f"\n{FILES[name]}: {path}" for name, path in files.items())
+    return Answer({**result.to_dict(), **files}, f"{audit_text(result)}\n{shown}")

@@ -23,7 +23,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """``manyheads blend``."""
-    from pipeline.blending.blend_run import blend_text, run_blend
+    from pipeline.blending.blend_run import run_blend
+    from pipeline.reports.verdict import verdict_text
 
     result = run_blend(parsed.parts, parsed.runs)
-    return Answer(result.to_dict(), blend_text(result))
+    return Answer(result.to_dict(), verdict_text(result))

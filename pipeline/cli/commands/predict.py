@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from features.corpus.corpus import Columns
-from features.corpus.source import parse_source
-from features.errors import SettingError
+import numpy as np
+
+from features.corpus.columns import Columns
+from features.corpus.rows import MissingColumnError
+from features.corpus.source import HubName, parse_source
+from features.errors import CacheError, SettingError
+from features.messages import many
 from features.storage.location import local_path
 from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
+from pipeline.console import print_note
 from pipeline.spreadsheet import ESCAPE
+
+if TYPE_CHECKING:
+    from features.corpus.whole import WholeTable
+    from pipeline.models.given_labels import GivenScore
+    from pipeline.models.predictions import Predictions
+    from pipeline.models.predictor import Predictor
+
+
+PREDICT_DATA = ("text_column", "label_column", "delimiter", "encoding")
+"""Options of ``DataConfig`` that say how the file is read."""
+
+FROM_RUN = {
+    "text_column": "that of the run, or text, or the only one that looks like texts",
+    "label_column": "that of the run, or label; without one nothing is scored",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,17 +46,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--data", type=parse_source, metavar="FILE", help="label the texts of this file"
     )
-    options.add_options(parser, DataConfig, only=("text_column",))
+    options.add_options(parser, DataConfig, only=PREDICT_DATA, otherwise=FROM_RUN)
     parser.add_argument(
         "--skip-empty",
         action="store_true",
-        help="leave out rows without a text, and say the row of each of the others",
+        help="leave rows without a text unlabelled instead of refusing the file",
     )
     parser.add_argument(
         "--output",
         type=local_path,
         metavar="FILE",
-        help=".csv, .parquet or .jsonl, with a probability a class (default: the terminal)",
+        help="write every column of FILE, with predicted, confidence and a probability per "
+        "class beside them: .csv, .tsv, .jsonl or .parquet (default: the terminal)",
     )
     options.formulas_option(parser, ESCAPE)
     parser.add_argument(
@@ -44,8 +67,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         const=3,
         default=0,
         metavar="N",
-        help="show the N nearest training texts with their labels (default: 3); in a file, "
-        ".jsonl only",
+        help="show the N nearest training texts with their labels (default: 3); in a file as "
+        "columns neighbor_1, neighbor_1_label ...",
     )
     parser.add_argument(
         "--encoder",
@@ -60,21 +83,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
-    check_early(parsed)
+    own, data = check_early(parsed)
     # Imported only now: this takes seconds, and what is wrong was answered before.
-    from pipeline.models.predictions import check_target, write_predictions
-    from pipeline.models.predictor import Predictor, read_texts
+    from features.corpus.whole import WholeTable
+    from pipeline.corpora import read_data
+    from pipeline.models.labelled_file import check_target, write_labelled
+    from pipeline.models.predictor import Predictor
 
     if parsed.output:
         reads = (*([parsed.data] if parsed.data else []), parsed.cache, *parsed.encoder)
         check_target(parsed.output, parsed.run, parsed.runs, reads)
     if parsed.explain < 0:
         raise SettingError(f"--explain takes how many texts, 1 or more; got {parsed.explain}")
-    texts, rows = (
-        (parsed.text, ())
-        if parsed.text
-        else read_texts(parsed.data, parsed.text_column, parsed.skip_empty)
-    )
+    corpus = read_data(data, labels=False) if data else None
+    texts = corpus.texts if corpus else parsed.text
     predictor = Predictor.load(
         parsed.run,
         parsed.runs,
@@ -84,27 +106,74 @@ def run(parsed: argparse.Namespace) -> Answer:
         memory=parsed.memory,
         device=parsed.device,
     )
+    for line in predictor.provenance.lines():
+        print_note(line)
     predictions = predictor.predict(texts, parsed.explain)
-    predictions = replace(predictions, rows=rows)
+    if parsed.skip_empty and corpus:
+        predictions = replace(predictions, rows=corpus.rows)
+    source = WholeTable.of(corpus) if corpus else None
+    score = _score(predictor, predictions, source, own, parsed.label_column) if source else None
+    scored = {"score": score.to_dict()} if score else {}
     if not parsed.output:
-        return Answer(predictions.to_dict(), predictions.to_text())
-    write_predictions(predictions, parsed.output, parsed.formulas)
+        if score:
+            print_note(score.line())
+        return Answer({**predictions.to_dict(), **scored}, predictions.to_text())
+    write_labelled(predictions, parsed.output, source, parsed.formulas)
     answer = {
-        "run": str(predictions.run),
+        **predictions.about(),
         "texts": len(texts),
-        "truncated": int(predictions.truncated.sum()),
         "output": str(parsed.output),
+        **scored,
     }
-    return Answer(answer, f"{len(texts):,} texts labelled: {parsed.output}")
+    shown = f"{many(len(texts), 'text')} labelled: {parsed.output}"
+    return Answer(answer, f"{shown}\n{score.line()}" if score else shown)
 
 
-def check_early(parsed: argparse.Namespace) -> None:
+def _score(
+    predictor: Predictor,
+    predictions: Predictions,
+    source: WholeTable,
+    own: Columns,
+    column: str,
+) -> GivenScore | None:
+    """Return how well predictions agree with the labels of their file, if it has any.
+
+    Args:
+        own: the columns that the run was trained on.
+        column: of the labels; where it is the usual one, that of the run counts before it.
+
+    Raises:
+        CorpusError: a label column that was named is not there.
+    """
+    from pipeline.models.given_labels import labels_of, score_given
+
+    named = column != Columns.label
+    if not named and own.label in source.names:
+        column = own.label or column
+    labels = labels_of(source, column, required=named)
+    if labels is None:
+        return None
+    if len(predictions.rows):
+        labels = [labels[row - 1] for row in predictions.rows]
+    try:
+        training = predictor.training.keys
+    except CacheError:  # an exported model keeps none
+        training = np.array([], "S16")
+    return score_given(predictions, labels, training, column)
+
+
+def check_early(parsed: argparse.Namespace) -> tuple[Columns, DataConfig | None]:
     """Refuse what is wrong with texts, file or run before anything slow is imported.
+
+    Returns:
+        The columns that the run was trained on, and how to read the texts of the file: where
+        no text column is named, from that of the run if the file has it.
 
     Raises:
         InputError: an empty text, a file that cannot be read, or no such run or device.
     """
     from heads.device import check_here
+    from pipeline.runs.columns import columns_of
     from pipeline.runs.folder import find_run
     from pipeline.training.preparation import check_first_rows
 
@@ -114,9 +183,19 @@ def check_early(parsed: argparse.Namespace) -> None:
     # A folder may be an exported model; what --output names is checked before the run is.
     if not parsed.output and not Path(parsed.run).is_dir():
         find_run(parsed.run, parsed.runs)
-    if parsed.data:
-        columns = Columns(text=parsed.text_column, label=None, split=None)
-        check_first_rows(DataConfig(data=parsed.data, columns=columns), labels=False)
+    own = columns_of(parsed.run, parsed.runs)
+    if not parsed.data:
+        return own, None
+    data = options.from_arguments(DataConfig, parsed)
+    columns = Columns(text=data.columns.text, label=None, split=None)
+    usual = replace(data, columns=columns)
+    if own.text != columns.text == Columns.text and not isinstance(data.data, HubName):
+        named = replace(data, columns=replace(columns, text=own.text))
+        with suppress(MissingColumnError):
+            check_first_rows(named, labels=False)
+            return own, named
+    check_first_rows(usual, labels=False)
+    return own, usual
 
 
 def check_text(text: str) -> None:

@@ -20,9 +20,8 @@ def run(parsed: argparse.Namespace) -> Answer:
 
     prepared = prepare_experiment(options.from_arguments(ExperimentConfig, parsed))
     # Imported only now: this takes seconds, and what is wrong was answered before.
-    from pipeline.reports.terminal import result_text
+    from pipeline.reports.verdict import verdict_text
     from pipeline.training.experiment import run_prepared
 
     result = run_prepared(prepared)
-    text = result_text(result)
-    return Answer(result.to_dict(), text)
+    return Answer(result.to_dict(), verdict_text(result))

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.corpus.corpus import Columns, Corpus, CorpusTexts, corpus_batches, read_corpus
+from features.corpus.columns import Columns
+from features.corpus.corpus import Corpus, CorpusTexts, corpus_batches, read_corpus
 from features.errors import CorpusError, SettingError
 from features.text import normalize_text
 
@@ -325,3 +326,14 @@ def test_reading_csv_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_lines_of_a_file_are_known_where_it_has_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('text,label\n"one\ntwo",a\n\nthree,b\n,a\nfour,b\n', encoding="utf-8")
+    corpus = read_corpus(path, skip_empty=True)
+    assert (list(corpus.lines or ()), list(corpus.rows)) == ([2, 5, 7], [1, 2, 4])
+    assert list(corpus.take([2, 0]).lines or ()) == [7, 2]
+    assert Corpus(("a",)).lines is None
+    path.write_text("text,label\none,a\ntwo,b\n", encoding="utf-8")
+    assert read_corpus(path).lines == range(2, 4)

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import time
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from features.storage import bucket
 from features.storage.location import local_path, parse_location
 from features.storage.remote import RemotePath
 from pipeline.cli.main import main
+from tests.support.mails import MAILS, mails_csv, write_workbook
 from tests.support.s3 import S3Server
 
 TEXTS = ["what a lovely day", "rain again", "she laughed, loudly", "über alles"]
@@ -195,3 +197,22 @@ def test_commands_take_locations(s3: S3Server, capsys: pytest.CaptureFixture[str
     assert "unknown scheme 'ftp'" in capsys.readouterr().err
     assert main(["export", "--out", "s3://bucket/x.npy"]) == 2
     assert "on this machine only" in capsys.readouterr().err
+
+
+def test_what_people_have_is_read_from_a_bucket_too(s3: S3Server, tmp_path: Path) -> None:
+    s3.put("bucket/mails.csv", mails_csv())
+    with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
+        archive.writestr("mails.csv", mails_csv("cp850"))
+    s3.put("bucket/mails.zip", (tmp_path / "m.zip").read_bytes())
+    for name, said in (("mails.csv", "windows-1252"), ("mails.zip", "cp850")):
+        lines: list[str] = []
+        corpus = read_corpus(f"s3://bucket/{name}", note=lines.append)
+        assert list(corpus.texts) == [text for text, _ in MAILS]
+        assert f"s3://bucket/{name}: read as {said}" in lines[0]
+
+
+def test_a_workbook_is_read_from_a_bucket(s3: S3Server, tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    write_workbook(tmp_path / "m.xlsx")
+    s3.put("bucket/mails.xlsx", (tmp_path / "m.xlsx").read_bytes())
+    assert len(read_corpus("s3://bucket/mails.xlsx")) == len(MAILS)

@@ -13,10 +13,8 @@ import pytest
 from features.errors import SettingError
 from pipeline.audit.audit import AuditResult, audit
 from pipeline.audit.cleaning import DEFAULT, KEPT, REMEDIES, check_remedies, plan_cleaning
-from pipeline.audit.page import page
+from pipeline.audit.report.page import page
 from pipeline.cli.main import main
-from pipeline.evaluation.evaluation import Score
-from pipeline.evaluation.result import Calibration, ExperimentResult
 from tests.support.cli import Command
 from tests.support.corpora import evidence, sentence
 
@@ -68,6 +66,9 @@ def test_the_command_gives_findings_a_page_and_a_clean_corpus(
     assert len(kept) == 57
     assert [row["row"] for row in dropped] == ["1", "2", "3"]
     assert all(row["audit"].startswith("dropped: a ") for row in dropped)
+    source = rows_of(leaky)
+    assert list(kept[0]) == [*source[0], "row", "audit"], "every column stays"
+    assert all(row["author"] == source[int(row["row"]) - 1]["author"] for row in kept)
     # The cleaned corpus reads again, and nothing leaks any more.
     again = command("audit", "--data", clean, *common, "--page", "none")
     assert not [f for f in again["findings"] if f["kind"].endswith("across_splits")]
@@ -266,25 +267,3 @@ def test_predictions_and_errors_name_their_nearest_training_texts(
     for error in errors:
         assert error["label"] != error["predicted"]
         assert all(each["row"] not in side for each in error["neighbors"])
-
-
-def result_with(leaked: int, accuracy: float, rest: float) -> ExperimentResult:
-    whole = Score(accuracy, accuracy, (accuracy - 0.02, accuracy + 0.02), 1000)
-    others = Score(rest, rest, (rest - 0.02, rest + 0.02), 1000 - leaked)
-    return ExperimentResult(
-        run=Path("runs/x"), head="logistic", layout="pooled", encoded=0, truncated=0,
-        validation=whole, test=whole, baselines={}, epochs=1, best_epoch=1, parameters=10,
-        seconds={"encoding": 0.0, "training": 0.0}, notes=(), leaked=leaked,
-        test_without_leaked=others, calibration=Calibration(1.0, 0.1, 0.05, 0.02, 15),
-    )  # fmt: skip
-
-
-def test_a_flattered_score_is_restated_first() -> None:
-    from pipeline.reports.terminal import result_text
-
-    first = result_text(result_with(500, 0.8, 0.65)).splitlines()[0]
-    assert "500 of 1,000 test texts" in first
-    assert "65.0% (63.0% to 67.0%), not 80.0%" in first
-    honest = result_text(result_with(50, 0.8, 0.799))
-    assert "flatter" not in honest
-    assert "uncopied" in honest

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.corpus.corpus import Columns
+from features.corpus.columns import Columns
 from features.duplicates.duplicates import leaked
 from pipeline.audit import label_errors
 from pipeline.audit import texts as findings_texts

@@ -48,7 +48,7 @@ def test_a_blend_scores_predicts_and_is_exported(
     assert result["gain_test"]["mean"] == pytest.approx(gain)
     assert len(result["over_seeds"]["accuracy"]["values"]) == 2
 
-    # The folder says the same, in the columns that docs/experiments.md names, and what it
+    # The folder says the same, in the columns that docs/run-folder.md names, and what it
     # predicts is the mean of what its parts predict.
     folder = Path(result["run"])
     assert json.loads((folder / "metrics.json").read_text()) == result
@@ -147,13 +147,11 @@ def test_a_text_that_one_part_sees_cut_is_reported(train: Command, command: Comm
     assert command("predict", "--text", text)["truncated"] == 1
 
 
-def test_the_report_says_whether_the_blend_is_better(
-    train: Command, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_report_says_whether_the_blend_is_better(train: Command, command: Command) -> None:
     parts = [name(train("logistic")), name(train("cnn"))]
-    capsys.readouterr()
-    assert main(["blend", *parts]) == 0
-    shown = capsys.readouterr().out
+    result = command("blend", *parts)
+    assert result["command"].startswith("manyheads predict --text")
+    shown = Path(result["run"], "report.txt").read_text(encoding="utf-8")
     assert f"1: logistic over pooled, run {parts[0]}" in shown
     assert "the run that is best on validation:" in shown
     assert re.search(r"test +[+-]\d+\.\d points of accuracy, 95 % interval", shown)

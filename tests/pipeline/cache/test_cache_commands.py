@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from features.errors import BadVectorError
+from features.store.compaction import Compaction
+from pipeline.cache.maintenance import Compacted
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.encoding.certification import certify
 from tests.support.cli import Command, Run, write
@@ -72,7 +74,7 @@ def test_verify_fix_and_encode_again(
     assert (done.code, done.report["fixed"], len(done.report["moved"])) == (1, True, 1)
     done = run("verify")
     assert done.code == 0
-    assert "nothing found" in done.out
+    assert "all is well: " in done.out
     again = command("features", "--data", data, "--encoder", encoder)
     assert again["encoded"] == 30
     assert "quarantine" in run("cache").out
@@ -105,6 +107,8 @@ def test_cache_compact_collect(
     assert all(word in text for word in ("layers", "last use", "tokens", "2 spaces"))
     done = command("compact")
     assert {(s["shards_before"], s["shards_after"]) for s in done["spaces"]} == {(2, 1)}
+    text = run("compact").out
+    assert text.startswith("cache: nothing to join: 2 shards in 2 spaces, ")
     plan = command("collect", "--data", more)
     assert [s["texts_removed"] for s in plan["spaces"]] == [30, 30]
     text = run("collect", "--data", more).out
@@ -120,6 +124,22 @@ def test_cache_compact_collect(
     assert run("verify").code == 0
     run("collect", "--older-than", "2999-01-01", "--yes")
     assert command("cache")["spaces"] == []
+
+
+def test_compact_says_what_it_joined_by_name() -> None:
+    done = {
+        "1b85": Compaction(7, 2, 0),
+        "24d0": Compaction(1, 1, 0),
+        "33aa": Compaction(3, 1, 9),
+    }
+    names = {"1b85": "a, pooled", "24d0": "a, tokens", "33aa": "b, pooled"}
+    assert Compacted(
+        Path("cache"), done, names, 2_000_000, 1_900_000
+    ).to_text().splitlines() == [
+        "a, pooled: 7 shards joined into 2",
+        "b, pooled: 3 shards joined into 1, 9 texts stored twice removed",
+        "cache: 2.0 MB before, 1.9 MB now",
+    ]
 
 
 def test_export(run: Run, command: Command, data: Path, encoder: Path) -> None:

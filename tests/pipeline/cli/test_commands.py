@@ -63,6 +63,7 @@ def test_a_run_folder_holds_what_the_readme_says(
         "curves.png",
         "confusion.png",
         "environment.json",
+        "report.txt",
     } <= files
     assert any(name.startswith("events.out.tfevents") for name in files)
     assert json.loads((folder / "metrics.json").read_text()) == result
@@ -92,18 +93,16 @@ def test_a_run_folder_holds_what_the_readme_says(
     ]
 
 
-def test_the_table_for_people(run: Run, data: Path, encoder: Path) -> None:
+def test_the_end_for_people(run: Run, data: Path, encoder: Path) -> None:
     out = run("train", "--data", data, "--encoder", encoder)
     assert out.code == 0
-    shown = " ".join(out.out.split())
-    for part in (
-        "validation logistic",
-        "test majority class",
-        "TF-IDF",
-        "macro-F1",
-        "run:",
-    ):
+    assert out.out.startswith("Too few test texts (12) for a score.")
+    assert "\nNext: manyheads train --head logistic --data" in out.out
+    path = Path(re.search(r"^Report: (.*);", out.out, re.MULTILINE)[1])  # type: ignore[index]
+    shown = " ".join(path.read_text(encoding="utf-8").split())
+    for part in ("validation logistic", "test majority class", "TF-IDF", "macro-F1"):
         assert part in shown
+    assert "C = 0.03 (1st of 8): validation accuracy" in out.err
     assert "plan: 80 texts, 80 distinct, 0 cached, 80 to encode" in out.err
 
 
@@ -144,18 +143,18 @@ def test_predict_one_text_and_files_through_the_cache(
         outputs[suffix] = path
     rows = list(csv.DictReader(io.StringIO(outputs["csv"].read_bytes().decode(), newline="")))
     assert [row["text"] for row in rows] == [GOOD[0], 'x, "y"\nz']
-    assert set(rows[0]) == {"text", "label", "probability:bad, very", "probability:good"}
+    added = ["predicted", "confidence", "probability:bad, very", "probability:good"]
+    assert list(rows[0]) == ["text", *added]
     table = pq.read_table(outputs["parquet"]).to_pylist()
     lines = [json.loads(line) for line in outputs["jsonl"].read_text().splitlines()]
     for row, columns, line in zip(rows, table, lines, strict=True):
-        assert row["label"] == columns["label"] == line["label"]
+        assert row["predicted"] == columns["predicted"] == line["predicted"]
         assert float(row["probability:good"]) == pytest.approx(
             columns["probability:good"], abs=1e-5
         )
-        assert line["probabilities"]["good"] == pytest.approx(
-            columns["probability:good"], abs=1e-5
-        )
-    assert lines[0]["probabilities"] == first["probabilities"]
+        assert line["probability:good"] == columns["probability:good"]
+    shares = {name: lines[0][f"probability:{name}"] for name in first["probabilities"]}
+    assert shares == first["probabilities"]
 
 
 def test_predict_refuses_another_encoder(
@@ -196,7 +195,7 @@ WRONG = {
     "missing file": (("features", "--data", "nowhere.csv"), ["nowhere.csv", "no such file"]),
     "missing column": (
         ("train", "--data", "DATA", "--label-column", "topic"),
-        ["topic", "'text', 'label'", "--label-column"],
+        ["topic", "'text' (such as 'the cat sat on the mat 0'), 'label'", "--label-column"],
     ),
     "unknown head": (
         ("train", "--data", "DATA", "--head", "gru"),
@@ -235,7 +234,7 @@ WRONG = {
     "empty text": (("predict", "--text", " "), ["--text is empty"]),
     "output of unknown kind": (
         ("predict", "--text", "x", "--output", "out.xml"),
-        ["out.xml", ".csv, .parquet, .jsonl"],
+        ["out.xml", ".csv, .tsv, .jsonl, .parquet"],
     ),
     "output nowhere": (("predict", "--text", "x", "--output", "no/out.csv"), ["no folder"]),
     "unknown option": (("features", "--colour", "red"), ["--colour", "features --help"]),
@@ -267,7 +266,7 @@ def test_wrong_input_is_one_clear_line_and_exit_code_2(
         (b"text,label\n", ["header", "no data rows"]),
         (b'text,label\n"a,x\nb,y\n', ["data.csv:2"]),
         (b"text,label\na,x,z\nb,y\n", ["data.csv:2"]),
-        (b"text,label\na\xff,x\nb,y\n", ["0xff", "data.csv:2"]),
+        (b"text,label\na\x81\x8d,x\nb,y\n", ["0x81", "data.csv:2", "--encoding"]),
         (b"text,label\n ,x\nb,\n", ["1", "2", "--skip-empty"]),
         (b"text,label\na,x\nb,x\n", ["one class", "'x'"]),
         (b"text,label\na,x\nb,y\n", ["split"]),

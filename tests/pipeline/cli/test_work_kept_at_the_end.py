@@ -1,26 +1,19 @@
-"""A head that is trained is kept, whatever fails afterwards; and what is said of its score."""
+"""A head that is trained is kept, whatever fails afterwards."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
-import shlex
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.cli.main import make_parser
-from pipeline.cli.options import from_arguments
-from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.evaluation import baselines
-from pipeline.evaluation.evaluation import Evaluation
 from pipeline.reports import figures
 from pipeline.training import partition
-from pipeline.training.advice import LARGER, MULTILINGUAL, words_do_better
 from tests.support.cli import Run
 from tests.support.corpora import sentence
 
@@ -84,66 +77,3 @@ def test_a_picture_or_baseline_that_fails_is_a_note(
     ]
     assert (Path(result["run"]) / "curves.png").exists()
     assert not (Path(result["run"]) / "confusion.png").exists()
-
-
-CONFIG = ExperimentConfig(
-    data=DataConfig(data=Path("my data.csv")), vectors=VectorConfig(cache=Path("c")), folds=3
-)
-
-
-def answers(right: int) -> Evaluation:
-    """Two classes, of which the first so many of 100 texts are labelled rightly."""
-    labels = np.arange(100) % 2
-    told = np.where(np.arange(100) < right, labels, 1 - labels)
-    probabilities = np.eye(2, dtype=np.float32)[told]
-    return Evaluation("test", np.arange(100), labels, probabilities, probabilities)
-
-
-@pytest.mark.parametrize(
-    ("head", "layout", "texts", "words"),
-    [
-        ("logistic", "pooled", "plain", ("--head attention",)),
-        ("cnn", "tokens", "plain", ("--head cnn", f"--encoder {LARGER}", "--set filters=9")),
-        ("cnn", "tokens", "\u8bf4\u8bdd", ("--head cnn", f"--encoder {MULTILINGUAL}")),
-        ("knn", "pooled", "\u8bf4\u8bdd", ("--head knn", f"--encoder {MULTILINGUAL}")),
-    ],
-)
-def test_words_that_do_better_are_said_with_a_command(
-    head: str, layout: str, texts: str, words: tuple[str, ...]
-) -> None:
-    config = replace(CONFIG, head=head, settings={"filters": 9} if head == "cnn" else {})
-    labels = np.arange(100) % 2
-    ask = (config, layout, [texts] * 100)
-    (line,) = words_do_better(*ask, answers(60), labels)
-    assert "100.0%" in line
-    assert "60.0%" in line
-    command = line.partition("try: ")[2]
-    assert all(word in command for word in words)
-    parsed = from_arguments(
-        ExperimentConfig, make_parser().parse_args(shlex.split(command)[1:])
-    )
-    assert (parsed.data, parsed.folds) == (config.data, 3)
-    assert words_do_better(*ask, answers(97), labels) == ()  # 3 texts: noise
-    assert words_do_better(*ask, answers(100), 1 - labels) == ()
-
-
-@pytest.mark.parametrize(("texts", "encoder"), [("plain", LARGER), ("\u8bf4", MULTILINGUAL)])
-def test_no_command_is_named_that_was_just_run(texts: str, encoder: str) -> None:
-    config = replace(CONFIG, vectors=replace(CONFIG.vectors, encoder=f"{encoder}@main"))
-    (line,) = words_do_better(config, "tokens", [texts] * 100, answers(60), np.arange(100) % 2)
-    assert "another --encoder" in line
-    assert encoder not in line
-
-
-def test_the_advice_comes_before_the_scores(run: Run, encoder: Path) -> None:
-    """Words that an encoder of random weights mixes up tell the classes."""
-    names = ["red", "green", "blue", "grey", "pink"]
-    rows = [[f"x{i} it is {names[i % 5]} {i * 7 % 11}", names[i % 5]] for i in range(400)]
-    with Path("data.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["text", "label"], *rows])
-    common = ("train", "--data", "data.csv", "--encoder", encoder, "--set", "c=0.001")
-    out = run(*common)
-    assert out.code == 0
-    assert out.out.startswith("Words alone do better: TF-IDF + logistic")
-    (line,) = run(*common, "--json").json["advice"]
-    assert line in out.out

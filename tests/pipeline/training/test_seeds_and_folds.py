@@ -262,7 +262,7 @@ def test_events_hold_curves_and_errors_that_mean_nothing_but_themselves(
 
 
 def test_a_head_that_learned_nothing_is_said_to_have_collapsed(
-    command: Command, capsys: pytest.CaptureFixture[str], common: tuple[object, ...], data: Path
+    command: Command, common: tuple[object, ...], data: Path
 ) -> None:
     with data.open("a", newline="", encoding="utf-8") as file:
         for number in range(40):
@@ -273,21 +273,26 @@ def test_a_head_that_learned_nothing_is_said_to_have_collapsed(
     assert result["collapse"]["label"] == "good"
     assert result["collapse"]["label_share"] == pytest.approx(0.6, abs=0.1)
     assert [training["collapsed"] for training in result["trainings"]] == [True, True]
-    assert main([str(each) for each in held_down]) == 0
-    assert capsys.readouterr().out.startswith("The head has collapsed: it predicts 'good'")
+    few, collapse = result["advice"][:2]  # 15 test texts
+    assert few.startswith("A score takes 20 test texts")
+    assert collapse.startswith("The head has collapsed: it predicts 'good'")
     assert command(*common)["collapse"] is None
 
 
-def test_the_table_names_both_sources_of_chance(
-    capsys: pytest.CaptureFixture[str], common: tuple[object, ...]
+def report(result: dict[str, Any]) -> str:
+    """What ``report.txt`` says, on one line."""
+    text = Path(result["run"], "report.txt").read_text(encoding="utf-8")
+    return " ".join(text.split())
+
+
+def test_the_report_names_both_sources_of_chance(
+    command: Command, common: tuple[object, ...]
 ) -> None:
-    capsys.readouterr()
-    assert main([str(each) for each in (*common, *QUICK, "--seeds", 2, "--folds", 2)]) == 0
-    out = capsys.readouterr().out
+    out = report(command(*common, *QUICK, "--seeds", 2, "--folds", 2))
     for part in ("over 2 seeds", "over 2 folds", "(other seeds)", "(other folds)"):
         assert part in out
     assert out.count("(other test texts)") == 2
-    assert "the run holds the head of fold 1" in out
+    assert "The run holds the head of fold 1" in out
     assert "precision" in out
     assert "calibration error" in out
 
@@ -334,7 +339,7 @@ def test_wrong_numbers_are_one_clear_line(
 
 
 def test_the_head_learns_from_validation_texts_once_they_have_chosen_it(
-    command: Command, capsys: pytest.CaptureFixture[str], common: tuple[object, ...]
+    command: Command, common: tuple[object, ...]
 ) -> None:
     knn = ("--head", "knn", "--set", "k=1")
     again = command(*common, *knn)
@@ -342,7 +347,7 @@ def test_the_head_learns_from_validation_texts_once_they_have_chosen_it(
     assert (again["refit"], once["refit"]) == (True, False)
     assert again["validation"] == once["validation"], "that of the head that they chose"
     scalars = EventAccumulator(once["run"]).Reload().Tags()["scalars"]
-    assert "value_of_k" in scalars
+    assert "k" in scalars
     assert "learning_rate" not in scalars, "k is none"
     split = json.loads(Path(once["run"], "config.json").read_text())["resolved"]["rows"]
     for result, learned in (
@@ -351,8 +356,6 @@ def test_the_head_learns_from_validation_texts_once_they_have_chosen_it(
     ):
         head = load(Path(result["run"]))
         assert len(head.state["vectors"]) == learned
-    capsys.readouterr()
-    assert main([str(each) for each in (*common, *knn)]) == 0
-    assert "their score is from before" in capsys.readouterr().out
-    assert main([str(each) for each in (*common, *knn, "refit=false")]) == 0
-    assert "their score is from before" not in capsys.readouterr().out
+    assert "the head was trained again" in report(again)
+    assert "the head was trained again" not in report(once)
+    assert "k = 1 (1st of 1)" in report(once)

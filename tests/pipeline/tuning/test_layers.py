@@ -186,7 +186,7 @@ def test_a_corpus_within_the_sample_is_split_as_train_splits_it(
     assert main(["layers", *common[:-1], *quick, "--seeds", "1", "--plot", "none"]) == 0
     text = capsys.readouterr().out
     assert "Use --layers" in text
-    assert "plot:" not in text
+    assert "Plot:" not in text
     assert not Path("layers.png").exists()
 
 

@@ -160,13 +160,13 @@ def test_the_command_and_the_command_that_it_gives(run: Run, data: Path, encoder
     other = ("--data", data, "--encoder", encoder, "--head", "lstm", "--set", "units=4")
     told = run("lr-range", *other, "--plot", "none", "--steps", "20", "--highest", "0.1")
     assert told.code == 0
-    assert "plot:" not in told.out
+    assert "Plot:" not in told.out
     preset = run("lr-range", *common[:4], "--preset", "A1", "--steps", "20", "--json").json
     assert preset["head"] == "cnn"
     assert "--preset A1" in preset["command"]
     assert run(*shlex.split(preset["command"])[1:], "--set", "epochs=1").code == 0
-    assert "suggested peak learning rate: " in told.out
-    assert "manyheads train --head lstm" in told.out
+    assert "Use learning_rate=" in told.out
+    assert "\nNext: manyheads train --head lstm" in told.out
 
 
 def test_the_command_has_every_option_that_was_given(tmp_path: Path) -> None:
@@ -198,10 +198,10 @@ def test_the_command_has_every_option_that_was_given(tmp_path: Path) -> None:
     for arguments in ([*options, *switches], []):
         parsed = make_parser().parse_args(["lr-range", *arguments])
         training = from_arguments(LrRangeConfig, parsed).training
-        words = shlex.split(command_line.command(training, 0.03))
+        wanted = replace(training, settings={**training.settings, "learning_rate": "0.03"})
+        words = shlex.split(command_line.train_command(wanted))
         again = from_arguments(ExperimentConfig, make_parser().parse_args(words[1:]))
-        settings = {**training.settings, "learning_rate": "0.03"}
-        assert again.to_dict() == replace(training, settings=settings).to_dict()
+        assert again.to_dict() == wanted.to_dict()
     assert words == ["manyheads", "train", "--head", "cnn", "--set", "learning_rate=0.03"]
 
 

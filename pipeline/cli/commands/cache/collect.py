@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from features.corpus.dialect import Dialect
 from features.corpus.source import Source
 from pipeline.cache.config import CollectConfig
 from pipeline.cli import options
@@ -20,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads collect``."""
     options.add_options(parser, VectorConfig, only=("cache",))
     options.add_options(parser, CollectConfig)
-    options.add_options(parser, DataConfig, only=("text_column",))
+    options.add_options(parser, DataConfig, only=("text_column", "delimiter", "encoding"))
 
 
 def run(parsed: argparse.Namespace) -> Answer:
@@ -31,7 +32,8 @@ def run(parsed: argparse.Namespace) -> Answer:
 
     cache = existing_cache(parsed.cache)
     config = options.from_arguments(CollectConfig, parsed)
-    keep = _keys(config.data, parsed.text_column) if config.data else None
+    dialect = options.from_arguments(Dialect, parsed)
+    keep = _keys(config.data, parsed.text_column, dialect) if config.data else None
     older_than = config.day
     removals = plan_collection(cache, keep, older_than)
     if config.yes:
@@ -39,11 +41,14 @@ def run(parsed: argparse.Namespace) -> Answer:
     return answer(Collected(cache, removals, config.yes))
 
 
-def _keys(paths: Sequence[Source], text_column: str) -> np.ndarray:
+def _keys(paths: Sequence[Source], text_column: str, dialect: Dialect) -> np.ndarray:
     import numpy as np
 
     from features.corpus.corpus import CorpusTexts
     from features.text import text_keys
+    from pipeline.corpora import say_reading
 
-    parts = [text_keys(CorpusTexts(path, text_column, skip_empty=True)) for path in paths]
+    parts = [
+        text_keys(CorpusTexts(path, text_column, True, dialect, say_reading)) for path in paths
+    ]
     return np.unique(np.concatenate(parts))

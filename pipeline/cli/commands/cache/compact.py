@@ -19,9 +19,13 @@ def run(parsed: argparse.Namespace) -> Answer:
     from features.store.compaction import compact
     from features.store.inventory import folder_size, open_all
     from features.store.manifest import existing_cache
-    from pipeline.cache.maintenance import Compacted
+    from pipeline.cache.maintenance import Compacted, space_name
 
     cache = existing_cache(parsed.cache)
     before = folder_size(cache)
-    spaces = {space.folder.name: compact(space) for space in open_all(cache)}
-    return answer(Compacted(cache, spaces, before, folder_size(cache)))
+    done, names = {}, {}
+    for space in open_all(cache):
+        name = space.folder.name
+        done[name] = compact(space)
+        names[name] = space_name(space.model, space.spec)
+    return answer(Compacted(cache, done, names, before, folder_size(cache)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from features.corpus.dialect import Dialect
 from pipeline.cache.config import VerifyConfig
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
@@ -14,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads verify``."""
     options.add_options(parser, VectorConfig, only=("cache",))
     options.add_options(parser, VerifyConfig)
-    options.add_options(parser, DataConfig, only=("text_column",))
+    options.add_options(parser, DataConfig, only=("text_column", "delimiter", "encoding"))
     options.add_options(parser, VectorConfig, only=("trust_remote_code",))
 
 
@@ -28,6 +29,7 @@ def run(parsed: argparse.Namespace) -> Answer:
             parsed.cache,
             config,
             text_column=parsed.text_column,
+            dialect=options.from_arguments(Dialect, parsed),
             trust_remote_code=parsed.trust_remote_code,
         )
     )

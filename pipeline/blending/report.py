@@ -1,0 +1,103 @@
+"""What is said of a blend: its report beside that of its runs, and what is worth knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.evaluation.baselines import BASELINE_NAMES
+from pipeline.evaluation.evaluation import Difference
+from pipeline.evaluation.result import BLEND_NAME, BlendResult
+from pipeline.reports.report import (
+    advice_lines,
+    calibration_line,
+    class_lines,
+    score_table,
+    spread_lines,
+)
+from pipeline.reports.verdict import score_lines
+
+
+def blend_text(result: BlendResult) -> str:
+    """Return the report of a blend."""
+    blocks = [
+        score_lines(result),
+        advice_lines(result.advice),
+        _scores(result),
+        list(_gains(result)),
+        _spreads(result),
+        class_lines(result.classes),
+        [*_leaked(result), calibration_line(result.calibration)],
+        [f"Note: {note}" for note in result.notes],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def blend_advice(best: str, gain: Difference) -> tuple[str, ...]:
+    """Return what is worth knowing of a blend: where its best run alone is as good.
+
+    Args:
+        best: name of the run that is best on validation.
+        gain: of the blend over it, on validation.
+    """
+    low, high = gain.interval
+    if low > 0:
+        return ()
+    if high < 0:
+        return (f"On validation texts the blend is worse than {best} alone: use that run.",)
+    return (
+        f"On validation texts the blend is not clearly better than {best} alone "
+        f"({_points(gain)}), which predicts with less work.",
+    )
+
+
+def _scores(result: BlendResult) -> list[str]:
+    named = [(f"{i}: {part.head}", part) for i, part in enumerate(result.parts, start=1)]
+    scores = score_table(
+        [
+            ("validation", BLEND_NAME, result.validation),
+            *(("", name, part.validation) for name, part in named),
+            ("test", BLEND_NAME, result.test),
+            *(("", name, part.test) for name, part in named),
+            *(
+                ("", BASELINE_NAMES.get(name, name), each)
+                for name, each in result.baselines.items()
+            ),
+        ]
+    )
+    return [scores, "", *(f"{name} over {part.layout}, run {part.run}" for name, part in named)]
+
+
+def _gains(result: BlendResult) -> Iterator[str]:
+    """The blend against the run that one would take without it."""
+    best = f"{result.best_part + 1}: {result.parts[result.best_part].head}"
+    yield f"The blend against {best}, the run that is best on validation:"
+    for side, gain in (("validation", result.gain_validation), ("test", result.gain_test)):
+        low, high = gain.interval
+        told = "" if low > 0 or high < 0 else "; within noise"
+        yield f"  {side:<11}{_points(gain)}{told}"
+
+
+def _points(gain: Difference) -> str:
+    low, high = gain.interval
+    return (
+        f"{100 * gain.mean:+.1f} points of accuracy, 95 % interval {100 * low:+.1f} to "
+        f"{100 * high:+.1f}"
+    )
+
+
+def _spreads(result: BlendResult) -> list[str]:
+    lines = spread_lines(result.seeds, result.over_seeds, result.folds, result.over_folds)
+    if result.folds:
+        lines += [
+            "Test above: every text once, by heads that did not learn from it.",
+            "The run predicts with the heads of fold 1, which learned from fewer texts.",
+        ]
+    return lines
+
+
+def _leaked(result: BlendResult) -> Iterator[str]:
+    if result.leaked:
+        yield (
+            f"{result.leaked:,} of {result.test.texts:,} test texts have a near-duplicate in "
+            "the training texts: the reports of the runs have the scores without them."
+        )
