@@ -49,6 +49,21 @@ Values = Range | Choice | Stack
 """Values of one setting."""
 
 
+def in_words(values: Values) -> str:
+    """Return values for people.
+
+    >>> in_words(Range(1, 9, step=2)), in_words(Choice((64, 128)))
+    ('1 to 9 by 2', '64, 128')
+    """
+    if isinstance(values, Choice):
+        shown = [str(value) or "none" for value in values.values]
+        return ("; " if any("," in each for each in shown) else ", ").join(shown)
+    if isinstance(values, Range):
+        by = f" by {values.step:g}" if values.step else ""
+        return f"{values.low:g} to {values.high:g}{by}"
+    return f"{in_words(values.layers)} layers of {in_words(values.units)}"
+
+
 def choice(*values: Plain) -> Choice:
     """Return a choice of some values."""
     return Choice(values)

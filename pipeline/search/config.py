@@ -97,7 +97,7 @@ class SearchConfig(Options):
         None,
         "draw settings from the ranges of this TOML file, or of a published search, A5 or B6",
         metavar="FILE",
-        otherwise="the ranges that docs/search.md lists",
+        otherwise="those that manyheads heads NAME shows",
     )
     sampler: str | None = option(
         None,

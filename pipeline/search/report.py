@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.command_line import as_typed
 from pipeline.console import table
 from pipeline.overview.run_facts import score_text
 from pipeline.progress import duration
@@ -32,8 +33,8 @@ def search_text(result: SearchResult) -> str:
         f"test, looked at {_times(result.looks)}: {score_text(run.test)}"
         + (f"; {', '.join(beside)}" if beside else ""),
         f"run: {run.run}",
-        f"again: {result.command}",
-        f'predict: manyheads predict {run.run.name} --text "..."',
+        f"again: {as_typed(result.command)}",
+        f'predict: manyheads predict {run.run} --text "a text of yours"',
         f"study: {result.study} (trials.csv has every trial)",
     ]
     return "\n".join(lines)
@@ -88,10 +89,10 @@ def _judgement(result: SearchResult) -> list[str]:
             seeds = f"the best of {found.trials:,} trials has no seed that could flatter it"
         else:
             gap = 100 * (found.best - found.repeats)
+            gain = f"flatters it by {gap:.1f} points" if gap > 0 else "did not flatter it"
             seeds = (
                 f"the best of {found.trials:,} trials has {found.best:.1%} on validation, and "
-                f"{found.repeats:.1%} with other seeds: its seed flatters it by {gap:.1f} "
-                "points"
+                f"{found.repeats:.1%} with other seeds: its seed {gain}"
             )
         lines.append(f"{seeds}; choosing among them adds about {100 * found.choice:.1f} more.")
     simple = result.simplest
@@ -109,4 +110,6 @@ def _judgement(result: SearchResult) -> list[str]:
             for share in result.shares[:MOST_SHARES]
         ]
         lines.append(f"Shares of the variance among trials: {', '.join(shown)}.")
+    else:
+        lines.append("These trials do not tell which settings mattered.")
     return [*lines, ""]

@@ -21,7 +21,8 @@ from features.vectors.table import TOKENS
 from heads.device import check_here
 from heads.presets import find_preset
 from heads.registry import check_layout, head_type
-from pipeline.config import ExperimentConfig
+from pipeline.command_line import train_command
+from pipeline.config import DataConfig, ExperimentConfig
 from pipeline.console import print_note
 from pipeline.runs.folder import METRICS, check_runs
 from pipeline.search.candidate import BASELINES, Candidate, Job, Outcome, Trial, plain
@@ -390,18 +391,14 @@ def _with_run(
     run: Scores,
     looks: int,
 ) -> SearchResult:
-    from pipeline.command_line import train_command
-
     first = next(iter(prepared.models))
     if experiment.vectors.encoder != first:  # its own near-duplicates would split otherwise
-        experiment = replace(
-            experiment,
-            split_of=run.run.name,
-            data=replace(
-                experiment.data,
-                split=type(experiment.data).split,
-                split_seed=type(experiment.data).split_seed,
-            ),
+        usual = DataConfig()
+        data = replace(
+            experiment.data,
+            columns=replace(experiment.data.columns, group=None),
+            split=usual.split,
+            split_seed=usual.split_seed,
         )
-    command = train_command(experiment, experiment.settings)
-    return replace(result, run=run, command=command, looks=looks)
+        experiment = replace(experiment, split_of=run.run.name, data=data)
+    return replace(result, run=run, command=train_command(experiment), looks=looks)

@@ -28,6 +28,7 @@ from pipeline.search.space import Arm, Space, make_space
 TEXTS = 60
 ARMS = (Arm("logistic", "pooled", "fake"), Arm("mlp", "pooled", "fake"))
 TRIALS = 6
+KILLED_TRIALS = 15
 
 
 def plan(space: Space | None = None, trials: int | None = TRIALS, **changes: object) -> Plan:
@@ -93,7 +94,7 @@ def forked(folder: Path) -> int:
     child = os.fork()
     if child == 0:
         try:
-            search(folder, plan(trials=40), 0.002)
+            search(folder, plan(trials=KILLED_TRIALS), 0.002)
         except BaseException as error:
             os.write(2, f"{error!r}\n".encode())
             os._exit(1)
@@ -107,7 +108,7 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, object]:
     killed = 0
     while killed < kills:
         children = [forked(folder) for _ in range(rng.choice((1, 1, 2)))]
-        time.sleep(rng.uniform(0.02, 0.25))
+        time.sleep(rng.uniform(0.02, 0.15))
         for child in children:
             os.kill(child, signal.SIGKILL)
             killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])

@@ -17,7 +17,7 @@ from pipeline.search.journal import DRAWN, LOG, REPEATS, SIMPLE, Journal, remove
 from pipeline.search.loop import Loop
 from pipeline.search.space import make_space
 from tests.support.cli import REPOSITORY
-from tests.support.search_driver import TRIALS, facts, plan, search, train
+from tests.support.search_driver import KILLED_TRIALS, TRIALS, facts, plan, search, train
 
 
 def finished(folder: Path, kind: str) -> dict[str, float]:
@@ -127,9 +127,9 @@ def killed(folder: Path, kills: int, seed: int) -> dict[str, object]:
     return report
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_processes_lose_nothing_and_repeat_nothing(kills: int, tmp_path: Path) -> None:
-    search(tmp_path / "whole", plan(trials=40))
+    search(tmp_path / "whole", plan(trials=KILLED_TRIALS))
     report = killed(tmp_path / "killed", kills, seed=kills)
     assert report["last"] == 0
     assert report["drawn"] == finished(tmp_path / "whole", DRAWN)
