@@ -78,7 +78,7 @@ class PreparedSearch:
     def trials(self) -> int | None:
         """Return how many candidates are drawn; None: as the time allows."""
         given = self.config.trials
-        return self.space.trials if given is None and self.config.budget is None else given
+        return self.space.trials if given is None else given
 
     @property
     def budget(self) -> float | None:
