@@ -34,8 +34,9 @@ RESAMPLES = 400
 MIN_TRIALS = 8
 """Trials of a head from which the share of a setting is told."""
 
-GROUPS = 3
-"""Groups into which the values of a setting with many are cut, each of as many trials."""
+GROUPS, MANY_GROUPS, MANY = 3, 5, 24
+"""Groups of as many trials each into which a setting with many values is cut; and the trials
+from which there are more groups."""
 
 PLATEAU = 40
 """Trials in a row without an improvement beyond noise, after which a search may end."""
@@ -236,7 +237,7 @@ def flattery(
 def shares(trials: Sequence[Trial]) -> list[Share]:
     """Return which settings mattered, the largest share first.
 
-    For each setting of a head, omega squared of its values (large ranges in three groups).
+    For each setting of a head, omega squared of its values (large ranges in groups).
     """
     usable = [
         trial
@@ -281,11 +282,12 @@ def _grouped(values: Sequence[object]) -> tuple[np.ndarray, list[str]]:
     """Return (n,) int64 groups of values, and what each group is called."""
     numbers = [each for each in values if type(each) in (int, float)]
     distinct = sorted(set(values), key=lambda each: (str(type(each)), each))
-    if len(distinct) <= GROUPS + 2 or len(numbers) < len(values):
+    if len(distinct) <= MANY_GROUPS or len(numbers) < len(values):
         index = {value: i for i, value in enumerate(distinct)}
         return np.array([index[each] for each in values]), [str(each) for each in distinct]
     column = np.array(numbers, np.float64)
-    edges = np.quantile(column, np.arange(1, GROUPS) / GROUPS)
+    parts = MANY_GROUPS if len(column) >= MANY else GROUPS
+    edges = np.quantile(column, np.arange(1, parts) / parts)
     groups = np.unique(np.searchsorted(edges, column), return_inverse=True)[1]
     names = [
         f"{column[groups == i].min():.3g} to {column[groups == i].max():.3g}"

@@ -220,7 +220,7 @@ class Loop:
         best = ordered(trials, plan.goal)
         if best and claim.kind != REPEATS:
             parts.append(
-                f"best {best[0].outcome.accuracy:.1%}, {best[0].candidate.words(several)}"
+                f"best {best[0].outcome.accuracy:.1%}, {best[0].candidate.head}"
                 if best[0].job.key != claim.job.key
                 else "the best so far"
             )

@@ -15,13 +15,14 @@ import signal
 import sys
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.search.candidate import Candidate, Job, Outcome, Trial, packed
 from pipeline.search.halving import IsBehind, StoppedEarly
-from pipeline.search.journal import DRAWN, Journal
+from pipeline.search.journal import DRAWN, LOG, Journal
 from pipeline.search.loop import Loop, Plan, score
 from pipeline.search.space import Arm, Space, make_space
 
@@ -45,6 +46,12 @@ def plan(space: Space | None = None, trials: int | None = TRIALS, **changes: obj
         "texts": TEXTS,
     }
     return Plan(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def killed_plan() -> Plan:
+    """More trials, none stopped early: what two processes see of each other does not matter."""
+    space = make_space(None, ("logistic", "mlp"), 3)
+    return plan(replace(space, halving=False), trials=KILLED_TRIALS)
 
 
 def train(job: Job, is_behind: IsBehind | None = None, seconds: float = 0.0) -> Outcome:
@@ -94,7 +101,7 @@ def forked(folder: Path) -> int:
     child = os.fork()
     if child == 0:
         try:
-            search(folder, plan(trials=KILLED_TRIALS), 0.002)
+            search(folder, killed_plan(), 0.002)
         except BaseException as error:
             os.write(2, f"{error!r}\n".encode())
             os._exit(1)
@@ -102,20 +109,42 @@ def forked(folder: Path) -> int:
     return child
 
 
+def lines(folder: Path) -> int:
+    """How many lines the journal has."""
+    path = folder / LOG
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def ended(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def main(folder: Path, kills: int, seed: int) -> dict[str, object]:
-    """Kill processes at random moments, two at a time now and then; then let one end."""
+    """Kill processes at random moments, two at a time now and then; then let one end.
+
+    Where one ends before it is killed, the next work on a fresh study.
+    """
     rng = random.Random(seed)
-    killed = 0
+    killed, studies = 0, [folder / "0"]
     while killed < kills:
-        children = [forked(folder) for _ in range(rng.choice((1, 1, 2)))]
-        time.sleep(rng.uniform(0.02, 0.15))
+        before = lines(studies[-1])
+        children = [forked(studies[-1]) for _ in range(rng.choice((1, 1, 2)))]
+        wanted = before + rng.randrange(12)
+        while lines(studies[-1]) < wanted and not any(map(ended, children)):
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.01))
         for child in children:
             os.kill(child, signal.SIGKILL)
-            killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    last = os.waitpid(forked(folder), 0)[1]
-    with Journal(folder, 0, "random") as journal:
-        drawn = journal.finished(DRAWN)
-    return {"killed": killed, "last": last, "drawn": facts(drawn), "count": len(drawn)}
+        statuses = [os.waitpid(child, 0)[1] for child in children]
+        killed += sum(map(os.WIFSIGNALED, statuses))
+        if not all(map(os.WIFSIGNALED, statuses)):
+            studies.append(folder / str(len(studies)))
+    last = [os.waitpid(forked(study), 0)[1] for study in studies]
+    found = []
+    for study in studies:
+        with Journal(study, 0, "random") as journal:
+            found.append(facts(journal.finished(DRAWN)))
+    return {"killed": killed, "last": last, "drawn": found}
 
 
 if __name__ == "__main__":

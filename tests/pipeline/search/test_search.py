@@ -127,4 +127,3 @@ def test_wrong_input_is_refused_before_any_work(
     monkeypatch.setitem(sys.modules, "optuna", None)
     line = refusal(*options)
     assert 'run python -m pip install "manyheads[search]"' in line
-
