@@ -12,7 +12,7 @@ from features.errors import SettingError
 from features.options import Options, option
 from features.storage.location import local_path
 from heads.device import check_device
-from pipeline.config import PLACES, DataConfig, VectorConfig, device_option
+from pipeline.config import PLACES, DataConfig, ExperimentConfig, VectorConfig, device_option
 
 BUDGET = 600.0
 """Seconds of a search for which neither a time nor a number of trials is given."""
@@ -21,6 +21,13 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 NAME = re.compile(r"[\w.-]{1,100}")
 SAMPLERS = ("tpe", "random")
+
+
+AUTO = "auto"
+"""Stands where others have the name of a head: search for a short while."""
+
+AUTO_BUDGET = 60.0
+"""Seconds of training that ``train --head auto`` takes."""
 
 
 def parse_budget(text: str) -> float:
@@ -148,3 +155,28 @@ class SearchConfig(Options):
                 "--name takes letters, digits, dots, hyphens and underscores; got "
                 f"{self.name!r}"
             )
+
+
+def auto_config(config: ExperimentConfig) -> SearchConfig:
+    """Return the short search that ``train --head auto`` stands for.
+
+    Raises:
+        SettingError: an option of one training, which a search has no use for.
+    """
+    usual = ExperimentConfig()
+    for name in ("preset", "settings", "seeds", "folds", "split_of"):
+        if getattr(config, name) != getattr(usual, name):
+            flag = "set" if name == "settings" else name.replace("_", "-")
+            raise SettingError(
+                f"--head {AUTO} chooses heads and settings itself: leave --{flag} out, or see "
+                "manyheads search"
+            )
+    return SearchConfig(
+        data=config.data,
+        vectors=config.vectors,
+        layouts=(config.layout,) if config.layout else (),
+        budget=AUTO_BUDGET,
+        seed=config.seed,
+        device=config.device,
+        runs=config.runs,
+    )

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -343,26 +344,23 @@ def waiting(folder: Path, name: str) -> Iterator[None]:
 
 
 def _numbered_sampler(optuna: Any, seed: int, name: str) -> Any:
-    """Return a sampler of Optuna whose n-th draw depends on the seed and on n."""
+    """Return a sampler of Optuna that draws each value with a seed of its own.
+
+    A process that is killed between two values leaves the first; they are not drawn again, and
+    the others must be what they would have been.
+    """
+    kinds = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}
 
     class Numbered(optuna.samplers.BaseSampler):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._sampler: Any = None
+        def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
+            return {}
 
-        def before_trial(self, study: Any, trial: Any) -> None:
-            own = int(np.random.SeedSequence([seed, trial.number]).generate_state(1)[0])
-            if name == "random":
-                self._sampler = optuna.samplers.RandomSampler(seed=own)
-            else:
-                self._sampler = optuna.samplers.TPESampler(seed=own)
+        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
+            return {}
 
-        def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
-            return self._sampler.infer_relative_search_space(study, trial)
-
-        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
-            return self._sampler.sample_relative(study, trial, search_space)
-
-        def sample_independent(self, study: Any, trial: Any, name: str, values: Any) -> Any:
-            return self._sampler.sample_independent(study, trial, name, values)
+        def sample_independent(self, study: Any, trial: Any, value: str, among: Any) -> Any:
+            parts = [seed, trial.number, zlib.crc32(value.encode())]
+            own = int(np.random.SeedSequence(parts).generate_state(1)[0])
+            return kinds[name](seed=own).sample_independent(study, trial, value, among)
 
     return Numbered()

@@ -45,6 +45,9 @@ WAIT_SECONDS = 0.2
 REFIT = 2.5
 """Time of the winner's own run, as a multiple of its trial: it is refitted and reported."""
 
+WORST_LOSS = 1e9
+"""What the sampler is told of a loss that is not finite."""
+
 Train = Callable[[Job, IsBehind | None], Outcome]
 
 
@@ -82,7 +85,9 @@ class Plan:
 
 def score(goal: str, outcome: Outcome) -> float:
     """Return what the sampler learns from: higher is better."""
-    return outcome.accuracy if goal == ACCURACY else -outcome.loss
+    if goal == ACCURACY:
+        return outcome.accuracy
+    return -outcome.loss if math.isfinite(outcome.loss) else -WORST_LOSS
 
 
 class Loop:
@@ -199,9 +204,8 @@ class Loop:
         return plan.budget - done - again - refit
 
     def _out_of_time(self) -> bool:
-        left = self._left()
         heads = [t.outcome.seconds for t in self.trials if t.candidate.head not in BASELINES]
-        return left < (median(heads) if heads else 0.0)
+        return bool(heads) and self._left() < median(heads)  # one head is always trained
 
     def _note(self, claim: Claim, outcome: Outcome) -> None:
         """Write the line of a job that is done: which, its accuracy, the best, time left."""

@@ -249,7 +249,7 @@ def run_search(
     from pipeline.search.trials import gather, train  # torch
 
     config, study = prepared.config, prepared.study
-    study.begin()
+    study.begin(joined=config.join is not None)
     materials = gather(
         prepared.corpus,
         config.data,

@@ -80,8 +80,11 @@ class Study:
         """Return the name of its folder."""
         return self.folder.name
 
-    def begin(self) -> None:
+    def begin(self, joined: bool = False) -> None:
         """Write ``study.json``, or check that it says the same.
+
+        Args:
+            joined: whether this process only helps: the options stay those of the other.
 
         Raises:
             SettingError: the folder is of another study.
@@ -103,6 +106,8 @@ class Study:
                 f"{self.folder} is a study with other {', '.join(other)}: choose another "
                 "--name, or leave --name out"
             )
+        if not joined and known.arguments != self.description.arguments:  # such as more trials
+            _put(path, asdict(self.description), 1)
 
     def named(self) -> NamedWinner | None:
         """Return the winner that was named before; None if there is none.

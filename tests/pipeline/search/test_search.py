@@ -127,3 +127,19 @@ def test_wrong_input_is_refused_before_any_work(
     monkeypatch.setitem(sys.modules, "optuna", None)
     line = refusal(*options)
     assert 'run python -m pip install "manyheads[search]"' in line
+
+
+def test_train_with_head_auto_is_a_short_search(
+    data: Path,
+    encoder: Path,
+    command: Command,
+    refusal: Refusal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.search.config.AUTO_BUDGET", 1e-3)
+    options = ("train", "--data", data, "--encoder", encoder, "--head", "auto")
+    assert "leave --folds out" in refusal(*options, "--folds", 3)
+    found = command(*options)
+    assert found["ended"] == "the time is over"
+    assert [trial["head"] for trial in found["trials"]][-1] == "logistic"
+    assert found["winner"]["head"] == "logistic"
