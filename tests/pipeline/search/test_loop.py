@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from features.errors import CacheError
+from features.errors import CacheError, DiskSpaceError
 from pipeline.search.candidate import Job, Outcome, seconds_used
 from pipeline.search.halving import Halving
 from pipeline.search.journal import DRAWN, LOG, REPEATS, SIMPLE, Journal, remove_half_line
@@ -87,6 +88,23 @@ def test_half_a_line_is_removed_and_a_damaged_journal_is_named(tmp_path: Path) -
     path.write_bytes(b"no line")
     remove_half_line(path)
     assert path.read_bytes() == b""
+
+
+def test_a_full_disk_loses_nothing(small_disk: Path, tmp_path: Path) -> None:
+    study = small_disk / "study"
+    search(study, plan(trials=1))
+    before = finished(study, DRAWN)
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    with pytest.raises((OSError, DiskSpaceError)):
+        search(study, plan())
+    filler.unlink()
+    search(study, plan())
+    search(tmp_path / "whole", plan())
+    assert finished(study, DRAWN) == finished(tmp_path / "whole", DRAWN)
+    assert before.items() <= finished(study, DRAWN).items()
 
 
 def test_a_small_space_ends_when_all_of_it_is_tried(tmp_path: Path) -> None:
