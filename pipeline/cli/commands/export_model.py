@@ -37,8 +37,9 @@ def run(parsed: argparse.Namespace) -> Answer:
     model = open_model(str(folder), parsed.runs)
     if model.temperature is None:
         write_model(model.parts[0], folder, parsed.out)
-        head = model.parts[0].head.head
-        files: tuple[str, ...] = (WEIGHTS, ONNX, MODEL, CARD)
+        part = model.parts[0]
+        head = part.head.head
+        files: tuple[str, ...] = (WEIGHTS, *([] if part.reads_words else [ONNX]), MODEL, CARD)
     else:
         _write_blend(model, model.temperature, parsed.out)
         head, files = "blend", (BLEND, PARTS, CARD)
