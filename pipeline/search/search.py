@@ -16,11 +16,12 @@ from features.corpus.corpus import Corpus
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.errors import SettingError
+from features.tables import join_layout, parse_layout
 from features.vectors.spec import parse_layers
 from features.vectors.table import TOKENS
 from heads.device import check_here
 from heads.presets import find_preset
-from heads.registry import check_layout, head_type
+from heads.registry import head_type, layout_of
 from pipeline.command_line import train_command
 from pipeline.config import DataConfig, ExperimentConfig
 from pipeline.console import print_note
@@ -188,10 +189,11 @@ def make_arms(
     for name in space.heads:
         for encoder, model in models.items():
             for layout in _layouts(config, name):
-                for layers in config.layer_choices if layout == TOKENS else ():
+                reads = parse_layout(layout)[0]
+                for layers in config.layer_choices if reads == TOKENS else ():
                     parse_layers(layers, model.depth)
                     arms.append(Arm(name, layout, encoder, layers))
-                if layout != TOKENS or not config.layer_choices:
+                if reads != TOKENS or not config.layer_choices:
                     arms.append(Arm(name, layout, encoder, config.vectors.layers))
     if not arms:
         raise SettingError(
@@ -203,12 +205,13 @@ def make_arms(
 def _layouts(config: SearchConfig, head: str) -> tuple[str, ...]:
     """Return the layouts that a head is tried on; of all heads, some may take none."""
     if not config.layouts:
-        return head_type(head).layouts[:1]
+        usual = layout_of(head, None)
+        without = join_layout(parse_layout(usual)[0], words=False)
+        return tuple(dict.fromkeys((without, usual)))
     found, refused = [], None
     for layout in config.layouts:
         try:
-            check_layout(head, layout)
-            found.append(layout)
+            found.append(layout_of(head, layout))
         except SettingError as error:
             refused = error
     if not found and refused is not None and head in config.heads:

@@ -17,7 +17,10 @@ from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.errors import DeviceMemoryError, DivergedError
 from features.splits.split import Split
-from features.vectors.table import POOLED, FeatureTable
+from features.tables import Features, FeatureTables, as_tables, parse_layout
+from features.vectors.table import POOLED
+from features.words.counting import count_words
+from features.words.table import WORDS
 from heads.evaluation.metrics import log_loss
 from heads.problem import EpochRecord
 from heads.registry import device_of, make_settings
@@ -54,7 +57,7 @@ class Materials:
     split: Split
     models: dict[str, EncoderModel]
     vectors: dict[Place, Vectors]
-    tables: dict[tuple[Place, str], FeatureTable] = field(default_factory=dict)
+    tables: dict[tuple[Place, str], Features | FeatureTables] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.labels = self.split.label_ids(self.corpus.labels or ())
@@ -65,13 +68,28 @@ class Materials:
         ids: np.ndarray = self.labels[self.split.validation]
         return ids
 
-    def table(self, candidate: Candidate) -> FeatureTable:
-        """Return the vectors that a candidate is trained on."""
+    def table(self, candidate: Candidate) -> FeatureTables:
+        """Return the vectors, words or both that a candidate is trained on."""
         place = candidate.encoder, candidate.layers
         key = place, candidate.layout
         if key not in self.tables:
-            self.tables[key] = self.vectors[place].table(candidate.layout)
-        return self.tables[key]
+            name, words = parse_layout(candidate.layout)
+            parts = [] if name is None else [self._part(place, name)]
+            parts += [self._part(("", None), WORDS)] if words else []
+            self.tables[key] = FeatureTables(tuple(parts))
+        return as_tables(self.tables[key])
+
+    def _part(self, place: Place, layout: str) -> Features:
+        """Return one table: read, or counted, once."""
+        key = place, f"only {layout}"
+        if key not in self.tables:
+            if layout == WORDS:
+                self.tables[key] = count_words(self.corpus.texts)
+            else:
+                self.tables[key] = self.vectors[place].table(layout)
+        found = self.tables[key]
+        assert not isinstance(found, FeatureTables)
+        return found
 
 
 def gather(
@@ -93,8 +111,9 @@ def gather(
     layouts: dict[Place, list[str]] = {}
     for arm in arms:
         own = layouts.setdefault((arm.encoder, arm.layers), [POOLED])
-        if arm.layout not in own:
-            own.append(arm.layout)
+        name, _ = parse_layout(arm.layout)
+        if name is not None and name not in own:
+            own.append(name)
     vectors = {
         (name, layers): ensure_vectors(
             corpus.texts,
@@ -109,7 +128,9 @@ def gather(
     pooled = first.table(POOLED)
     duplicates = cached_duplicates(config.cache, corpus.texts, pooled.values)
     split = split_corpus(corpus, data, duplicates)
-    return Materials(config, corpus, split, models, vectors, {(place, POOLED): pooled})
+    return Materials(
+        config, corpus, split, models, vectors, {(place, f"only {POOLED}"): pooled}
+    )
 
 
 def train(

@@ -49,8 +49,9 @@ def test_a_search_names_a_winner_and_looks_at_test_once(
 ) -> None:
     found = command(*options, "--repeats", 2)
     heads = [trial["head"] for trial in found["trials"]]
-    assert heads[:3] == ["majority", "tfidf_logistic", "logistic"]
-    assert len(heads) == 2 + 2 + 4
+    assert heads[:4] == ["majority", "tfidf_logistic", "logistic", "logistic"]
+    assert [trial["layout"] for trial in found["trials"][2:4]] == ["pooled", "pooled,words"]
+    assert len(heads) == 2 + 3 + 4
     winner, *others = found["finalists"]
     assert all(one["difference"] <= 0 for one in others)
     for one in found["finalists"]:
@@ -66,7 +67,7 @@ def test_a_search_names_a_winner_and_looks_at_test_once(
     assert run("runs").out.count("\n") == 2  # the study is no run
     assert run("show", folder.name).code == 0
     kinds = [row["kind"] for row in rows(found["study"])]
-    assert kinds.count("simple") == 4
+    assert kinds.count("simple") == 5
     assert kinds.count("drawn") == 4
 
     # The same command has nothing left to do: the same answer, without a training.
