@@ -30,7 +30,7 @@ export TEXT
 # So that the command to go on with is shown as make takes it.
 train search predict audit layers lr-range blend: export MANYHEADS_MAKE := 1
 
-.PHONY: help features audit layers encoders lr-range train search runs compare show blend predict heads export export-model verify cache compact collect test test-all bench lint clean
+.PHONY: help features audit layers encoders lr-range train search runs compare show blend predict serve heads export export-model verify cache compact collect test test-all bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -50,7 +50,7 @@ help:  ## show this help
 	@echo "  SEED      the seed of the training (default: 0)"
 	@echo "  SEEDS     how many seeds to train with; reports mean and spread (default: 1)"
 	@echo "  FOLDS     divide the texts into so many folds and test each once (default: one split)"
-	@echo "  RUN       for show, predict and export-model: a run (default: the latest); for blend and compare: several"
+	@echo "  RUN       for show, predict, serve and export-model: a run (default: the latest); for blend and compare: several"
 	@echo "  TEXT      for predict: a text"
 	@echo "  OUT       for export and export-model: where to write"
 	@echo "  FORMAT    for export: npy, arrow, parquet or hf"
@@ -94,6 +94,9 @@ blend: .venv/.runtime  ## make one run of several, named in RUN="NAME NAME ...":
 
 predict: .venv/.runtime  ## label TEXT, or a file of texts in DATA
 	@$(MANYHEADS) predict "$(RUN)" --runs "$(RUNS)" --cache "$(CACHE)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),--data "$(DATA)",--text "$$TEXT") $(ARGS)
+
+serve: .venv/.serve  ## answer texts over HTTP with RUN, and on a page
+	@$(MANYHEADS) serve "$(RUN)" --runs "$(RUNS)" --cache "$(CACHE)" $(if $(ENCODER),--encoder "$(ENCODER)") $(ARGS)
 
 heads: .venv/.runtime  ## list the heads, or the settings of HEAD
 	@$(MANYHEADS) heads $(HEAD) $(ARGS)
@@ -147,6 +150,10 @@ clean:  ## remove the virtual environment; caches and runs stay
 
 .venv/.search: .venv/.runtime
 	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[search]"
+	@touch $@
+
+.venv/.serve: .venv/.runtime
+	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[serve]"
 	@touch $@
 
 .venv/.development: .venv/.runtime

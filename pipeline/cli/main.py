@@ -31,6 +31,7 @@ from pipeline.cli.commands import (
     predict,
     runs,
     search,
+    serve,
     train,
 )
 from pipeline.cli.commands import show as show_command
@@ -151,6 +152,12 @@ COMMANDS = {
         predict.add_options,
         predict.run,
         USUAL,
+    ),
+    "serve": Command(
+        "answer texts over HTTP with a trained run",
+        "",
+        serve.add_options,
+        serve.run,
     ),
     "runs": Command(
         "list the finished runs with their scores",
