@@ -19,6 +19,9 @@ USUAL = (
     "data",
     "text_column",
     "label_column",
+    "budget",
+    "trials",
+    "heads",
     "head",
     "set",
     "encoder",
@@ -31,6 +34,7 @@ USUAL = (
 
 TITLES = (
     "What is trained",
+    "What is searched",
     "Reading the data",
     "Splits",
     "Encoding",
