@@ -25,6 +25,7 @@ from pipeline.cli.commands import (
     layers,
     lr_range,
     predict,
+    search,
     serve,
     train,
 )
@@ -133,6 +134,13 @@ COMMANDS = {
         "--data texts.csv --head cnn",
         train.add_options,
         train.run,
+        USUAL,
+    ),
+    "search": Command(
+        "find the best head and settings that a time allows",
+        "--data texts.csv --budget 10m",
+        search.add_options,
+        search.run,
         USUAL,
     ),
     "predict": Command(

@@ -14,6 +14,7 @@ from pipeline.evaluation.result import (
     Calibration,
     ExperimentResult,
     TrainingScore,
+    Weighting,
 )
 
 SCORE = Score(0.6, 0.602, (0.527, 0.669), 180)
@@ -58,6 +59,8 @@ BLEND = BlendResult(
         BlendPart("one", "cnn", "tokens", SCORE, SCORE),
         BlendPart("two", "logistic", "pooled", SCORE, TFIDF),
     ),
+    weights=(0.5, 0.5),
+    weighting=Weighting("equal"),
     best_part=1,
     gain_validation=Difference(0.2, (0.1, 0.3)),
     gain_test=Difference(0.2, (0.1, 0.3)),
