@@ -58,7 +58,7 @@ def test_a_run_has_scores_and_pictures(run: manyheads.Run) -> None:
     ):
         run.picture("cat")
     assert "TF-IDF" in run._repr_html_()
-    assert f"{run.test.accuracy:.1%}" in repr(run)
+    assert run.test.told in repr(run)
 
 
 def test_labels_are_a_sequence_and_fit_into_a_data_frame(run: manyheads.Run) -> None:

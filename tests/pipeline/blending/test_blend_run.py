@@ -195,7 +195,7 @@ def test_a_text_that_one_part_sees_cut_is_reported(train: Command, command: Comm
 def test_the_report_says_whether_the_blend_is_better(train: Command, command: Command) -> None:
     parts = [name(train("logistic")), name(train("cnn"))]
     result = command("blend", *parts)
-    assert result["command"].startswith("manyheads predict --text")
+    assert result["command"].startswith("manyheads predict 2")
     shown = Path(result["run"], "report.txt").read_text(encoding="utf-8")
     assert f"1: logistic over pooled, run {parts[0]}" in shown
     assert "the run that is best on validation:" in shown

@@ -83,8 +83,8 @@ def test_the_options_are_those_of_every_command_that_reads_texts(
     audit = ("--page", "none", "--write-clean", "clean.csv", "--json")
     kinds = {found["kind"] for found in run("audit", *common, *form, *audit).json["findings"]}
     assert "foreign_language" in kinds
-    with (tmp_path / "clean.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    with (tmp_path / "clean.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
     assert {"Nachricht", "Thema"} <= rows[0].keys()
 
 
