@@ -52,9 +52,7 @@ def comparison_text(found: Comparison) -> str:
 
 
 def _apart(run: ComparedRun) -> str:
-    return (
-        f"not compared: {run.lacking or run.name}; its test accuracy is " + run.scores.test.told
-    )
+    return f"not compared: {run.lacking or run.name}; its test accuracy: {run.scores.test.told}"
 
 
 def _group(group: Group, title: str, examples: int) -> Iterator[list[str]]:
