@@ -17,6 +17,7 @@ from pydantic import (
 
 from heads.class_weights import RULES as WEIGHT_RULES
 from heads.class_weights import parse_weights
+from heads.ranges import Range, choice
 
 Initial = Literal["default", "orthogonal"]
 DenseInitial = Literal["default", "orthogonal", "he_uniform", "normal"]
@@ -48,12 +49,16 @@ class TrainingSettings(HeadSettings):
     optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = Field(
         "adamw", description="optimizer; rmsprop with the constants of Keras"
     )
-    learning_rate: float = Field(2e-3, gt=0, le=1e3, description="peak step size")
+    learning_rate: Annotated[float, Range(5e-4, 1e-2, log=True)] = Field(
+        2e-3, gt=0, le=1e3, description="peak step size"
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="share of the last step; only for sgd")
-    weight_decay: float = Field(
+    weight_decay: Annotated[float, Range(1e-3, 1e-1, log=True)] = Field(
         1e-2, ge=0, le=10, description="decoupled weight decay; only for adamw and sgd"
     )
-    batch_size: int = Field(64, ge=1, le=65536, description="texts per step")
+    batch_size: Annotated[int, choice(32, 64, 128)] = Field(
+        64, ge=1, le=65536, description="texts per step"
+    )
     epochs: int = Field(
         20, ge=1, le=MAX_EPOCHS, description="maximum passes over the training texts"
     )
@@ -97,7 +102,7 @@ class TrainingSettings(HeadSettings):
     hardest: int = Field(
         16, ge=1, description="loss=hardest: only this many texts of a batch count"
     )
-    label_smoothing: float = Field(
+    label_smoothing: Annotated[float, choice(0.0, 0.05, 0.1, 0.2)] = Field(
         0.1, ge=0, lt=1, description="share of each target spread evenly over all classes"
     )
     class_weights: str = Field(
@@ -112,7 +117,7 @@ class TrainingSettings(HeadSettings):
         le=64,
         description="heads that learn side by side; their probabilities are averaged",
     )
-    input_dropout: float = Field(
+    input_dropout: Annotated[float, Range(0.0, 0.5, step=0.1)] = Field(
         0.2, ge=0, lt=1, description="share of features dropped from all vectors of a text"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -160,7 +165,7 @@ class SequenceSettings(TrainingSettings):
 class DenseSettings(HeadSettings):
     """Settings of the dense layers before the output layer."""
 
-    dense: Units = Field(
+    dense: Annotated[Units, choice("", "128", "256")] = Field(
         (),
         max_length=64,
         description="units of dense layers before the last one; empty: none",
@@ -193,7 +198,7 @@ class DenseSettings(HeadSettings):
 class RecurrentSettings(HeadSettings):
     """Settings of the LSTM layers of every recurrent head."""
 
-    recurrent_dropout: float = Field(
+    recurrent_dropout: Annotated[float, choice(0.0, 0.2, 0.4)] = Field(
         0.0,
         ge=0,
         lt=1,

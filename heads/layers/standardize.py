@@ -6,6 +6,9 @@ standardising, a head learns those first and the others late.
 
 from __future__ import annotations
 
+import hashlib
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import torch
 
@@ -18,6 +21,12 @@ CHUNK = 1 << 15
 
 # A feature that hardly varies carries rounding noise; it is not blown up beyond this.
 MIN_DEVIATION = 1e-4
+
+Statistics = tuple[np.ndarray, np.ndarray]
+_MEASURED: WeakKeyDictionary[FeatureTable, dict[tuple[bytes, int], Statistics]] = (
+    WeakKeyDictionary()
+)
+"""By table, then by rows and maximum: a search trains hundreds of heads on the same texts."""
 
 
 class Standardize(torch.nn.Module):
@@ -77,9 +86,7 @@ class Standardize(torch.nn.Module):
         self.scale.copy_(torch.from_numpy(1.0 / np.maximum(deviation, MIN_DEVIATION)))
 
 
-def statistics(
-    table: FeatureTable, rows: np.ndarray, max_vectors: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def statistics(table: FeatureTable, rows: np.ndarray, max_vectors: int = 0) -> Statistics:
     """Return mean and standard deviation of each feature over the vectors of ``rows``.
 
     Args:
@@ -91,6 +98,15 @@ def statistics(
     Raises:
         BadVectorError: a vector holds NaN or an infinite value.
     """
+    known = _MEASURED.setdefault(table, {})
+    key = hashlib.sha256(rows.tobytes()).digest(), max_vectors
+    if key not in known:
+        known[key] = _measure(table, rows, max_vectors)
+    return known[key]
+
+
+def _measure(table: FeatureTable, rows: np.ndarray, max_vectors: int) -> Statistics:
+    """Return what ``statistics`` does, measured anew."""
     chosen = np.zeros(len(table), dtype=bool)
     chosen[rows] = True
     seen = np.repeat(chosen, table.lengths)
