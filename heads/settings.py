@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from heads.class_weights import RULES as WEIGHT_RULES
 from heads.class_weights import parse_weights
@@ -19,6 +28,9 @@ Pooling = Literal["last", "max", "mean"]
 
 Units = tuple[Annotated[int, Field(ge=1, le=65536)], ...]
 """Units of each of several layers."""
+
+
+MAX_EPOCHS = 10_000
 
 
 class HeadSettings(BaseModel):
@@ -48,10 +60,17 @@ class TrainingSettings(HeadSettings):
         64, ge=1, le=65536, description="texts per step"
     )
     epochs: int = Field(
-        20, ge=1, le=10_000, description="maximum passes over the training texts"
+        20, ge=1, le=MAX_EPOCHS, description="maximum passes over the training texts"
     )
     patience: int = Field(
-        5, ge=1, le=10_000, description="epochs without a better validation before it stops"
+        5, ge=1, le=MAX_EPOCHS, description="epochs without a better validation before it stops"
+    )
+    min_steps: int = Field(
+        300,
+        ge=0,
+        le=MAX_EPOCHS,
+        description="minimum steps of a training: few texts get more epochs, and more patience "
+        "alike; 0, and if only epochs is set: no minimum",
     )
     warmup: float = Field(
         0.1, ge=0, le=1, description="share of all steps in which the step size rises"
@@ -105,6 +124,24 @@ class TrainingSettings(HeadSettings):
         "auto",
         description="of matrix products in training; auto: bfloat16 if faster here",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_many_as_said(cls, values: Any) -> Any:
+        # Who says how many epochs gets them. So do settings from before min_steps, all written.
+        if isinstance(values, Mapping) and "epochs" in values and "min_steps" not in values:
+            return {**values, "min_steps": 0}
+        return values
+
+    def for_texts(self, count: int) -> Self:
+        """Return the settings with as many epochs as ``count`` training texts need for
+        ``min_steps``, and ``patience`` raised in proportion.
+        """
+        needed = math.ceil(self.min_steps / math.ceil(max(1, count) / self.batch_size))
+        if needed <= self.epochs:
+            return self
+        patience = min(MAX_EPOCHS, math.ceil(self.patience * needed / self.epochs))
+        return self.model_copy(update={"epochs": needed, "patience": patience})
 
     @field_validator("class_weights")
     @classmethod
