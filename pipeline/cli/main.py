@@ -30,6 +30,7 @@ from pipeline.cli.commands import (
     lr_range,
     predict,
     runs,
+    search,
     serve,
     train,
 )
@@ -136,6 +137,13 @@ COMMANDS = {
         "--data texts.csv --head cnn",
         train.add_options,
         train.run,
+        USUAL,
+    ),
+    "search": Command(
+        "find the best head and settings that a time allows",
+        "--data texts.csv --budget 10m",
+        search.add_options,
+        search.run,
         USUAL,
     ),
     "predict": Command(
