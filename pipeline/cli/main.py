@@ -155,7 +155,7 @@ COMMANDS = {
     ),
     "serve": Command(
         "answer texts over HTTP with a trained run",
-        "",
+        "latest --port 8000",
         serve.add_options,
         serve.run,
     ),
