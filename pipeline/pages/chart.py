@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 520, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44
+WIDTH, HEIGHT = 460, 280
+LEFT, RIGHT, TOP, BOTTOM = 60, 16, 12, 46
 """Of the drawing, and its margins, in units of the drawing."""
 
 MAX_POINTS = 400
@@ -120,11 +120,7 @@ def draw(
 def _drawn(
     series: Series, across: Callable[[float], float], up: Callable[[float], float]
 ) -> Drawn:
-    known = [
-        i
-        for i, point in enumerate(series.points)
-        if all(math.isfinite(value) for value in point)
-    ]
+    known = [i for i, point in enumerate(series.points) if all(map(math.isfinite, point))]
     step = 1 + len(known) // MAX_POINTS
     chosen = known[::step]
     places = [(across(series.points[i][0]), up(series.points[i][1])) for i in chosen]

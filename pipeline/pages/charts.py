@@ -1,4 +1,4 @@
-"""The charts of a run: how it learned, whether its confidence is true, what it could leave out."""
+"""The charts of a run: how it learned, and whether its confidence is true."""
 
 from __future__ import annotations
 
@@ -79,12 +79,13 @@ def _curve(
     last = {each.name: each.points[-1][1] for each in series if each.name}
     shown = {side: _told(name, value) for side, value in last.items()}
     others = len(trainings) - 1
+    by = f"by {x.name}" if x.logarithmic else "while it learned"
     light = f"; light: {others} other trainings" if others else ""
     told = (
         f"{name.capitalize()} at the end: {shown['training']} in training, "
         f"{shown['validation']} on validation. {mark[1].capitalize()}."
     )
-    return draw(f"{name.capitalize()} while it learned{light}", told, x, y, series, [mark])
+    return draw(f"{name.capitalize()} {by}{light}", told, x, y, series, [mark])
 
 
 def _told(name: str, value: float) -> str:
@@ -135,8 +136,6 @@ def coverage_chart(tests: TestTexts) -> Chart:
         "Accuracy if only the surest texts are answered",
         told,
         shares_axis("share of the texts that is answered"),
-        shares_axis(
-            "share that is right", [*accuracies, max(0.0, min(accuracies) - 0.05), 1.0]
-        ),
+        shares_axis("share that is right", [max(0.0, min(accuracies) - 0.05), 1.0]),
         [Series("this run", "own", points)],
     )

@@ -68,6 +68,6 @@ def confused_pairs(counts: np.ndarray, most: int) -> list[ConfusedPair]:
     texts = np.maximum(1, counts.sum(axis=1))
     return [
         ConfusedPair(row, column, int(wrong[row, column]), wrong[row, column] / texts[row])
-        for row, column in zip(*map(np.ndarray.tolist, np.divmod(order, len(counts))))
+        for row, column in (divmod(place, len(counts)) for place in order.tolist())
         if wrong[row, column]
     ]

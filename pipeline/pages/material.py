@@ -1,4 +1,4 @@
-"""Everything that a page tells of a run, read from its folder and from what is still at hand."""
+"""What a page tells of a run, read from its folder and from what is still at hand."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Material:
             resolved = self.page.config.resolved
             vectors = read_vectors(texts, self.asked, resolved, self.config)
         if vectors is not None:
-            return project(vectors), "the vectors of the encoder, before any training"
+            return project(vectors), "the vectors of the encoder (before any training)"
         if tests.probabilities is None:
             return None, ""
         return project(np.sqrt(tests.probabilities[chosen])), "the probabilities of the labels"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from pipeline.evaluation.result import Scores
 from pipeline.pages.confusion import counts_of
 from pipeline.pages.material import Material
 from pipeline.pages.payload import payload
+from pipeline.pages.projection import Projection
 from pipeline.pages.run_report import facts_of, render_page, score_cells
 from pipeline.pages.test_texts import TestTexts
 from pipeline.reports.report import calibration_line
@@ -44,7 +46,7 @@ def pair_page(first: Material, second: Material) -> str:
     aligned = align(first.tests, second.tests)
     names = ["run 1", "run 2"]
     found: Comparison | None = None
-    data = None
+    data: dict[str, Any] | None = None
     places, meaning = first.places() if aligned is not None else (None, "")
     if aligned is not None:
         found = compare(first.tests.right, aligned.right)
@@ -124,8 +126,8 @@ def class_pairs(first: Scores, second: Scores) -> list[ClassPair]:
 
 
 def _data(
-    first: Material, second: TestTexts, places: object, names: Sequence[str]
-) -> dict[str, object]:
+    first: Material, second: TestTexts, places: Projection | None, names: Sequence[str]
+) -> dict[str, Any]:
     """Return the data of the script: that of the first run, and what the second says."""
     tests, listed = first.tests, first.listed
     texts = first.texts

@@ -14,7 +14,7 @@ from pipeline.pages.config import ReportConfig
 from pipeline.pages.material import read_material
 from pipeline.pages.pair_report import COMPARISON, pair_page
 from pipeline.pages.run_report import REPORT, run_page
-from pipeline.runs.folder import LATEST, METRICS
+from pipeline.runs.folder import LATEST
 
 MOST_RUNS = 2
 
@@ -74,17 +74,14 @@ def write_report(names: Sequence[str], runs: Path, config: ReportConfig) -> Repo
     page = run_page(materials[0]) if len(materials) == 1 else pair_page(*materials)
     with appearing(out, "--out") as temporary:
         temporary.write_bytes(page.encode("utf-8", "replace"))
-    notes = (
-        ()
-        if materials[0].corpus is not None
-        else (_without_texts(materials[0].page.facts.data),)
-    )
+    first = materials[0]
+    notes = () if first.corpus is not None else (_without_texts(first.page.facts.data),)
     return Report(out, folders, notes)
 
 
 def _read(folder: Path) -> list[Path]:
     """Return the files of a run that the page must not be written over."""
-    return [path for path in (folder / METRICS).parent.iterdir() if path.name != REPORT]
+    return [path for path in folder.iterdir() if path.name != REPORT]
 
 
 def _without_texts(data: str) -> str:

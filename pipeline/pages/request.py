@@ -1,4 +1,4 @@
-"""What a run was asked for, as a configuration again: from the plain values of ``config.json``."""
+"""What a run was asked for: the plain values of ``config.json`` as a configuration again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from features.errors import ManyheadsError
-from features.options import OPTION, option_of
+from features.options import OPTION, Option, option_of
 from pipeline.config import ExperimentConfig
 
 Config = TypeVar("Config")
@@ -34,8 +34,12 @@ def _made(config: type[Config], values: Mapping[str, Any]) -> Config:
         value = values[each.name]
         factory: Any = each.default_factory
         if OPTION in each.metadata:
-            parse = option_of(each).parse
-            made[each.name] = parse(value) if parse and isinstance(value, str) else value
+            made[each.name] = _parsed(option_of(each), value)
         elif isinstance(factory, type) and is_dataclass(factory):
             made[each.name] = _made(factory, value)
     return config(**made)
+
+
+def _parsed(found: Option, value: Any) -> Any:
+    """Return the value of an option; JSON has paths and the like as text."""
+    return found.parse(value) if isinstance(value, str) else value

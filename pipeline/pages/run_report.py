@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.command_line import as_typed, train_command
+from pipeline.config import NEAR
 from pipeline.console import one_line, short_label
 from pipeline.evaluation.result import BlendResult, ExperimentResult, Scores
 from pipeline.pages.charts import calibration_chart, coverage_chart, curves
@@ -19,7 +20,6 @@ from pipeline.pages.coverage import coverage_table
 from pipeline.pages.embedding import SCRIPTS, STYLES, as_script, asset, policy
 from pipeline.pages.material import Material
 from pipeline.pages.payload import MAX_EXPLAINED, cut, payload
-from pipeline.progress import duration
 from pipeline.reports.report import (
     calibration_line,
     cost_lines,
@@ -33,7 +33,7 @@ from pipeline.templating import render
 REPORT = "report.html"
 """Name of the page in a run folder."""
 
-MOST_PAIRS, MOST_EXAMPLES = 12, 3
+MOST_PAIRS, MOST_EXAMPLES = 10, 2
 """Confused pairs that are told with texts, and texts of each."""
 
 LONGEST_EXAMPLE, LONGEST_NAME = 200, 60
@@ -120,6 +120,10 @@ def facts_of(material: Material) -> Iterator[tuple[str, str]]:
         f"{rows.train:,} to train, {rows.validation:,} to validate, {rows.test:,} to test"
         + (f"; each text tested once in {scores.folds} folds" if scores.folds else ""),
     )
+    if asked and asked.split_of:
+        yield "sides", f"those of the run {Path(asked.split_of).name}"
+    elif asked and asked.data.split == NEAR:
+        yield "near-duplicates", "kept on one side, unless a split column decides"
     yield "encoder", facts.encoder
     if isinstance(scores, BlendResult):
         for i, part in enumerate(scores.parts, start=1):
@@ -130,17 +134,8 @@ def facts_of(material: Material) -> Iterator[tuple[str, str]]:
     yield "settings that differ from the defaults", one_line(changed) or "none"
     if scores.seeds > 1:
         yield "seeds", f"{scores.seeds}"
-    if asked and asked.split_of:
-        yield "sides", f"those of the run {Path(asked.split_of).name}"
     if resolved.device:
         yield "learned on", resolved.device
-    if isinstance(scores, ExperimentResult):
-        spent = scores.seconds
-        yield (
-            "time",
-            f"{duration(spent['encoding'])} to encode {scores.encoded:,} texts, "
-            f"{duration(spent['training'])} to train {scores.parameters:,} parameters",
-        )
 
 
 def score_cells(scores: Scores) -> list[dict[str, object]]:

@@ -87,9 +87,8 @@ def blend_line(result: BlendResult) -> str:
     rival = f"the run that is best on validation, {one_line(best.run)}"
     gain = result.gain_test
     low, high = gain.interval
-    return against_line(
-        rival, best.test, Comparison(gain.mean, gain.interval, low > 0 or high < 0)
-    )
+    found = Comparison(gain.mean, gain.interval, low > 0 or high < 0)
+    return against_line(rival, best.test, found)
 
 
 def against_line(rival: str, score: Score, found: Comparison | None) -> str:

@@ -139,13 +139,10 @@ class Page:
     def key(self, name: str) -> None:
         text = {"Enter": "\r"}.get(name, name if len(name) == 1 else "")
         code = {"Enter": 13, "Tab": 9, "ArrowRight": 39, "ArrowDown": 40}.get(name, 0)
-        more = {"text": text} if text else {}
-        self.call(
-            "Input.dispatchKeyEvent", type="keyDown", key=name, windowsVirtualKeyCode=code, **more
-        )
-        self.call(
-            "Input.dispatchKeyEvent", type="keyUp", key=name, windowsVirtualKeyCode=code
-        )
+        both = {"key": name, "windowsVirtualKeyCode": code}
+        down = {**both, "text": text} if text else both
+        self.call("Input.dispatchKeyEvent", type="keyDown", **down)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **both)
 
     def write(self, text: str) -> None:
         self.call("Input.insertText", text=text)

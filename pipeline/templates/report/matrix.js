@@ -98,11 +98,11 @@ class Matrix {
       const [x, y] = [view.across((i + 0.5) / this.size), view.down((i + 0.5) / this.size)];
       if (y > top && y < view.height) {
         context.textAlign = "right";
-        context.fillText(short(this.name(i), most), left - 6, y);
+        context.fillText(short(this.name(i), most), Math.max(left, view.across(0)) - 6, y);
       }
       if (x > left && x < view.width) {
         context.save();
-        context.translate(x, top - 6);
+        context.translate(x, Math.max(top, view.down(0)) - 6);
         context.rotate(-Math.PI / 2);
         context.textAlign = "left";
         context.fillText(short(this.name(i), most), 0, 0);
