@@ -45,25 +45,18 @@ def pair_page(first: Material, second: Material) -> str:
     """Return the page of two runs: scores side by side, and where their answers differ."""
     aligned = align(first.tests, second.tests)
     names = ["run 1", "run 2"]
-    found: Comparison | None = None
     data: dict[str, Any] | None = None
     places, meaning = first.places() if aligned is not None else (None, "")
     if aligned is not None:
-        found = compare(first.tests.right, aligned.right)
         data = _data(first, aligned, places, names)
     labels = [each.page.label for each in (first, second)]
-    score = second.scores.test
-    headline = "These runs are on different texts or sides: their scores cannot be compared."
-    if aligned is not None and score.enough:
-        headline = f"Run 1 on test: {against_line('run 2', score, found)}"
-    elif aligned is not None:
-        headline = f"Too few test texts ({score.texts}) to compare."
+    headline, found = _verdict(first, second, aligned)
     return render_page(
         "report/pair.html",
         data or {"labels": [], "order": [], "errors": []},
         title=f"{labels[0]} and {labels[1]}",
         headline=headline,
-        found=found if score.enough else None,
+        found=found,
         runs=[
             {
                 "number": number,
@@ -85,6 +78,25 @@ def pair_page(first: Material, second: Material) -> str:
         meaning=meaning,
         command=as_typed(f"manyheads report {labels[0]} {labels[1]}"),
     )
+
+
+def _verdict(
+    first: Material, second: Material, aligned: TestTexts | None
+) -> tuple[str, Comparison | None]:
+    """Return which run is better, in words, and by how much; None where that is not known."""
+    if aligned is None:
+        return "These runs are on other texts or sides: their scores cannot be compared.", None
+    scores = [first.scores.test, second.scores.test]
+    if not scores[0].enough:
+        return f"Too few test texts ({scores[0].texts}) to compare.", None
+    right = [first.tests.right, aligned.right]
+    names = [f"run {i}, {each.scores.head}" for i, each in enumerate((first, second), start=1)]
+    ahead = int(scores[1].accuracy > scores[0].accuracy)
+    behind = 1 - ahead
+    found = compare(right[ahead], right[behind])
+    told = against_line(names[behind], scores[behind], found)
+    name = names[ahead][0].upper() + names[ahead][1:]
+    return f"{name} ({scores[ahead].accuracy:.1%}): {told[0].lower()}{told[1:]}", found
 
 
 def align(first: TestTexts, second: TestTexts) -> TestTexts | None:

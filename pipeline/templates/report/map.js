@@ -3,6 +3,7 @@ const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "ring", "dow
 const COLOURED = 7;
 const LAST = 9999;
 const BUCKETS = 64;
+const STAMPED = 4000; // points that are drawn with their shapes, at most
 
 function drawShape(context, shape, radius) {
   const r = radius;
@@ -146,10 +147,15 @@ class TextMap {
 
   draw(context, view) {
     const many = this.count > 5000;
+    const small = many && this.visible(view) > STAMPED;
     const radius = Math.min(6, (many ? 1.7 : this.count > 800 ? 2.6 : 4) * Math.sqrt(Math.sqrt(view.scale)));
     const side = Math.ceil(radius * 2.6);
     context.globalAlpha = many && view.scale < 4 ? 0.6 : 0.85;
     for (const each of this.groups) {
+      if (small) {
+        this.dots(context, view, each);
+        continue;
+      }
       const stamp = document.createElement("canvas");
       stamp.width = stamp.height = Math.max(1, Math.ceil(side * view.ratio));
       const pen = stamp.getContext("2d");
@@ -166,7 +172,33 @@ class TextMap {
     }
     context.globalAlpha = 1;
     this.samples();
-    if (this.at >= 0) this.ring(context, view, radius);
+    if (this.at < 0) return;
+    this.place();
+    this.ring(context, view, radius);
+  }
+
+  visible(view) {
+    const [left, top] = view.back(0, 0);
+    const [right, bottom] = view.back(view.width, view.height);
+    let found = 0;
+    for (let i = 0; i < this.count; i += 1) {
+      const [x, y] = [this.x[i], this.y[i]];
+      found += this.shown[i] && x > left && x < right && y > top && y < bottom;
+    }
+    return found;
+  }
+
+  /* Many points as small squares, which is quick; their shapes show when fewer are in sight. */
+  dots(context, view, group) {
+    context.fillStyle = named(group.colour);
+    const unit = view.unit;
+    const mx = view.middle[0] - view.x * unit - 1;
+    const my = view.middle[1] - view.y * unit - 1;
+    for (const i of group.points) {
+      const px = Math.round(this.x[i] * unit + mx);
+      const py = Math.round(this.y[i] * unit + my);
+      if (px > -3 && py > -3 && px < view.width && py < view.height) context.fillRect(px, py, 3, 3);
+    }
   }
 
   ring(context, view, radius) {
@@ -218,12 +250,18 @@ class TextMap {
     byId("map-told").textContent = `${what}: ${text}`;
     this.tip.replaceChildren(element("div", "note", what), element("div", "text", short(text, 300)));
     this.tip.hidden = false;
+    this.place();
+    this.view.later();
+  }
+
+  /* Put the text beside its point, on the side where there is room. */
+  place() {
+    const i = this.at;
     const [px, py] = [this.view.across(this.x[i]), this.view.down(this.y[i])];
     this.tip.style.left = px < this.view.width / 2 ? `${px + 14}px` : "auto";
     this.tip.style.right = px < this.view.width / 2 ? "auto" : `${this.view.width - px + 14}px`;
     this.tip.style.top = py < this.view.height / 2 ? `${py + 14}px` : "auto";
     this.tip.style.bottom = py < this.view.height / 2 ? "auto" : `${this.view.height - py + 14}px`;
-    this.view.later();
   }
 
   leave() {

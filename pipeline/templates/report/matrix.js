@@ -38,11 +38,12 @@ class Matrix {
     context.fillRect(view.across(0), view.down(0), view.unit, view.unit);
     if (size > 6) this.lines(context, view);
     const gap = size > 6 ? 1 : 0;
+    const faint = size > 14 ? 0.18 : 0.4; // a small cell needs more to be seen
     for (const [row, column, count] of this.cells) {
       const [x, y] = [view.across(column / this.size), view.down(row / this.size)];
       if (x > view.width || y > view.height || x + size < left || y + size < top) continue;
       const share = count / this.texts[row];
-      context.globalAlpha = 0.18 + 0.82 * Math.sqrt(share);
+      context.globalAlpha = faint + (1 - faint) * Math.sqrt(share);
       context.fillStyle = row === column ? right : wrong;
       context.fillRect(x + gap, y + gap, Math.max(size - 2 * gap, 1), Math.max(size - 2 * gap, 1));
     }
@@ -93,19 +94,18 @@ class Matrix {
     context.font = "12px system-ui, sans-serif";
     context.fillStyle = named("--soft");
     context.textBaseline = "middle";
-    const most = Math.floor((left - 12) / 6.6);
     for (let i = 0; i < this.size; i += step) {
       const [x, y] = [view.across((i + 0.5) / this.size), view.down((i + 0.5) / this.size)];
       if (y > top && y < view.height) {
         context.textAlign = "right";
-        context.fillText(short(this.name(i), most), Math.max(left, view.across(0)) - 6, y);
+        context.fillText(fitting(context, this.name(i), left - 10), Math.max(left, view.across(0)) - 6, y);
       }
       if (x > left && x < view.width) {
         context.save();
         context.translate(x, Math.max(top, view.down(0)) - 6);
         context.rotate(-Math.PI / 2);
         context.textAlign = "left";
-        context.fillText(short(this.name(i), most), 0, 0);
+        context.fillText(fitting(context, this.name(i), top - 10), 0, 0);
         context.restore();
       }
     }

@@ -9,6 +9,14 @@ const named = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const short = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
 
+/* The beginning of a text that is no wider than some pixels. */
+function fitting(context, text, width) {
+  if (context.measureText(text).width <= width) return text;
+  let most = Math.min(text.length, 60);
+  while (most > 1 && context.measureText(short(text, most)).width > width) most -= 1;
+  return short(text, most);
+}
+
 function element(tag, kind, text) {
   const made = document.createElement(tag);
   if (kind) made.className = kind;
@@ -28,15 +36,20 @@ class View {
     this.whole();
     this.pointers = new Map();
     this.listen();
-    new ResizeObserver(() => this.resize()).observe(canvas);
+    this.near = false; // nothing is drawn before it is nearly in sight
+    new ResizeObserver(() => this.resize()).observe(canvas); // calls once at the start
+    new IntersectionObserver((seen) => {
+      this.near = seen[seen.length - 1].isIntersecting;
+      if (this.near) this.later();
+    }, { rootMargin: "300px" }).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.later());
     addEventListener("beforeprint", () => this.printed(true));
     addEventListener("afterprint", () => this.printed(false));
-    this.resize();
   }
 
   printed(paper) {
     document.documentElement.classList.toggle("paper", paper);
+    this.paper = paper;
     this.draw();
   }
 
@@ -64,6 +77,7 @@ class View {
 
   draw() {
     this.waiting = false;
+    if (!this.ratio || !(this.near || this.paper)) return;
     const context = this.canvas.getContext("2d");
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
