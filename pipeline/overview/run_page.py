@@ -104,6 +104,7 @@ class RunPage:
         )
         found = [
             f'manyheads predict {name} --text "..."{place}',
+            f"manyheads report {name}{place}",
             f"manyheads export-model {name} --out model{place}",
         ]
         if self.facts.head != BLEND_NAME:

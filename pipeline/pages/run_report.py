@@ -38,6 +38,14 @@ MOST_PAIRS, MOST_EXAMPLES = 10, 2
 
 LONGEST_EXAMPLE, LONGEST_NAME = 200, 60
 
+NEXT = {
+    "predict": "label a text",
+    "export-model": "export the model",
+    "train": "train another head on the same sides",
+    "blend": "blend it with another run",
+}
+"""What the commands do that ``manyheads show`` names."""
+
 
 @dataclass(frozen=True)
 class PairRow:
@@ -183,6 +191,8 @@ def _commands(material: Material) -> list[tuple[str, str]]:
         again = [("blend the same runs again", f"manyheads blend {parts}")]
     elif material.asked is not None:
         again = [("repeat this run", train_command(material.asked))]
-    said = ("label a text", "export the model", "try another head on the same sides", "blend")
-    commands = [*again, *zip(said, page.commands, strict=False)]
-    return [(what, as_typed(command)) for what, command in commands]
+    for command in page.commands:
+        what = NEXT.get(command.split()[1])
+        if what:
+            again.append((what, command))
+    return [(what, as_typed(command)) for what, command in again]

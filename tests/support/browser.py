@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
 import shutil
-import subprocess
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -158,44 +159,49 @@ class Page:
         path.write_bytes(base64.b64decode(found["data"]))
 
 
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--remote-debugging-pipe",
+)
+
+
 @contextmanager
 def browsing(profile: Path) -> Iterator[Page]:
-    """One tab of a browser that ends with the block."""
+    """One tab of a browser that ends with the block. It reads from 3 and writes to 4."""
     program = find_browser()
     assert program is not None
-    to_browser, own_write = os.pipe()
-    own_read, from_browser = os.pipe()
-
-    process = subprocess.Popen(
-        [
-            "sh",
-            "-c",
-            f'exec "$@" 3<&{to_browser} 4>&{from_browser}',
-            "sh",
-            program,
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-            "--remote-debugging-pipe",
-            f"--user-data-dir={profile}",
-            "about:blank",
-        ],
-        pass_fds=(to_browser, from_browser),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    pipes = [*os.pipe(), *os.pipe()]
+    theirs_in, ours_out, ours_in, theirs_out = (
+        fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10) for each in pipes
     )
-    os.close(to_browser)
-    os.close(from_browser)
+    for each in pipes:
+        os.close(each)
+    actions = [
+        (os.POSIX_SPAWN_DUP2, theirs_in, 3),
+        (os.POSIX_SPAWN_DUP2, theirs_out, 4),
+        *((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (1, 2)),
+    ]
+    words = [program, *OPTIONS, f"--user-data-dir={profile}", "about:blank"]
+    process = os.posix_spawn(program, words, dict(os.environ), file_actions=actions)
+    os.close(theirs_in)
+    os.close(theirs_out)
     try:
-        yield Page(own_read, own_write)
+        yield Page(ours_in, ours_out)
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        os.close(own_read)
-        os.close(own_write)
+        _end(process)
+        os.close(ours_in)
+        os.close(ours_out)
+
+
+def _end(process: int) -> None:
+    """End a browser, and wait until it is gone."""
+    os.kill(process, signal.SIGTERM)
+    end = time.monotonic() + LONGEST_WAIT
+    while os.waitpid(process, os.WNOHANG) == (0, 0):
+        if time.monotonic() > end:
+            os.kill(process, signal.SIGKILL)
+        time.sleep(0.02)

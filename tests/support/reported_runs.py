@@ -25,7 +25,11 @@ from pipeline.runs.training_texts import Neighbor
 
 
 def made_run(
-    folder: Path, texts: Sequence[str], labels: Sequence[str], accuracy: float = 0.7
+    folder: Path,
+    texts: Sequence[str],
+    labels: Sequence[str],
+    accuracy: float = 0.7,
+    seed: int = 0,
 ) -> Material:
     """Return a run whose test texts are all of some texts; the answers are drawn.
 
@@ -34,8 +38,9 @@ def made_run(
         texts: n of them.
         labels: n of them, of at least 3 kinds.
         accuracy: about the share that is labelled rightly.
+        seed: of the answers.
     """
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     classes = tuple(sorted(set(labels)))
     names = ClassNames(classes, ())
     ids = names.ids(labels)
