@@ -18,7 +18,10 @@ from features.errors import SettingError
 from features.options import Options, option
 from features.output import check_output
 from features.storage.location import Location, local_path, parse_location
+from features.tables import join_layout
 from features.vectors.spec import LAYOUTS
+from features.vectors.table import POOLED
+from features.words.table import WORDS
 from heads.device import AUTO, check_device
 from heads.presets import check_head, find_preset
 
@@ -230,8 +233,9 @@ class ExperimentConfig:
     )
     layout: str | None = option(
         None,
-        f"use the vectors in this layout, one of {', '.join(LAYOUTS)}",
-        metavar="NAME",
+        f"train on vectors in this layout, one of {', '.join(LAYOUTS)}; on {WORDS}, which need "
+        f"no encoder; or on both, such as {join_layout(POOLED, True)}",
+        metavar="NAME[,NAME]",
         otherwise="the head's natural one",
     )
     settings: Mapping[str, object] = settings_option("head or preset")

@@ -202,16 +202,25 @@ def _log_choices(texts: int, chosen: np.ndarray) -> np.ndarray:
 
 def answers_differ(one: np.ndarray, other: np.ndarray, level: float = 0.05) -> bool:
     """Return whether two heads label the same texts rightly with significantly unequal
-    frequency.
-
-    McNemar's exact test: a text that only one head gets right is equally likely to be that of
-    either head by chance.
+    frequency, by McNemar's exact test.
 
     Args:
         one, other: (n,) bool, the texts that each head labels rightly.
         level: maximum share of tests that find a difference where there is none.
     """
+    return mcnemar(one, other) < level
+
+
+def mcnemar(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the p-value of McNemar's exact test: two heads are equally often right.
+
+    A text that only one head gets right is equally likely to be that of either head by chance
+    (McNemar, Psychometrika, 1947). It is 1 if there is no such text.
+
+    Args:
+        one, other: (n,) bool, the texts that each head labels rightly.
+    """
     wins, losses = int(np.sum(one & ~other)), int(np.sum(other & ~one))
     from scipy.special import bdtr
 
-    return bool(2 * bdtr(min(wins, losses), wins + losses, 0.5) < level)
+    return min(1.0, 2 * float(bdtr(min(wins, losses), wins + losses, 0.5)))

@@ -19,12 +19,14 @@ from pipeline.cli.command import CACHE, USUAL, Command
 from pipeline.cli.commands import (
     audit,
     blend,
+    compare,
     encoders,
     export,
     export_model,
     features,
     heads,
     layers,
+    log,
     lr_range,
     predict,
     report,
@@ -150,6 +152,13 @@ COMMANDS = {
         runs.run,
         USUAL,
     ),
+    "compare": Command(
+        "compare finished runs on the same texts, with intervals",
+        "20261121-083000-cnn-1f2e3d 20261121-083512-lstm-4a5b6c",
+        compare.add_options,
+        compare.run,
+        USUAL,
+    ),
     "show": Command(
         "say what a run is, what its files are for and what to do next",
         "latest",
@@ -219,6 +228,12 @@ COMMANDS = {
         "latest --out model",
         export_model.add_options,
         export_model.run,
+    ),
+    "log": Command(
+        "log a finished run to MLflow, Weights & Biases or Trackio",
+        "latest --to mlflow",
+        log.add_options,
+        log.run,
     ),
     "cache": Command(
         "list what the cache holds",

@@ -25,12 +25,14 @@ class OpenedModel:
         parts: the heads and the specs of their vectors; all have the same labels.
         folders: where each part is.
         temperature: of the mean of a blend; None for a single head, which has its own.
+        weights: of the parts in that mean.
     """
 
     folder: Path
     parts: tuple[Model, ...]
     folders: tuple[Path, ...]
     temperature: float | None
+    weights: tuple[float, ...] = (1.0,)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -66,4 +68,4 @@ def open_model(run: str, runs: Path) -> OpenedModel:
         remedy = "export it again" if exported else again
         reason = REMEDY.sub("", str(error))
         raise CacheError(f"the blend {folder} is damaged ({reason}): {remedy}") from error
-    return OpenedModel(folder, parts, folders, file.temperature)
+    return OpenedModel(folder, parts, folders, file.temperature, file.weights)

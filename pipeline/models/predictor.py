@@ -14,8 +14,11 @@ from features.encoders.options import VectorOptions
 from features.encoders.protocol import Encoder
 from features.errors import CacheError, EncoderError
 from features.storage.location import Location
+from features.tables import FeatureTables
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
+from features.words.counting import count_words
+from features.words.table import WordTable
 from heads.device import AUTO, find_device
 from heads.evaluation.calibration import mean_of, tempered
 from heads.registry import device_of
@@ -50,7 +53,7 @@ class Predictor:
 
     Attributes:
         opened: the heads.
-        encoders: the encoder of each head.
+        encoders: the encoder of each head; None of one that reads words alone.
         cache: the feature store; new texts are added to it.
         memory: GB that the vectors of one call may take; None: half of what is available.
         provenance: what the run was trained on, and when.
@@ -60,7 +63,7 @@ class Predictor:
     """
 
     opened: OpenedModel
-    encoders: tuple[EncoderModel, ...]
+    encoders: tuple[EncoderModel | None, ...]
     cache: Location
     memory: float | None
     provenance: Provenance
@@ -140,18 +143,23 @@ class Predictor:
             EncoderError: the encoder cannot be loaded.
         """
         parts = self.opened.parts
-        probabilities: list[np.ndarray] = []
+        probabilities: dict[int, np.ndarray] = {}
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
         warnings: list[str] = []
         order = _order(self.opened)
+        words = count_words(texts) if any(part.reads_words for part in parts) else None
         for index in order:
             explained = explain > 0 and index == order[0]
+            if not (parts[index].reads_vectors or explained):
+                probabilities[index] = self._probabilities(index, None, words)
+                continue
             vectors = self._vectors(index, texts, explained)
             table = vectors.table(parts[index].spec.layout)
-            probabilities.append(self._probabilities(index, table))
-            warnings += self._unseen(index, vectors, table)
-            truncated |= vectors.truncated
+            probabilities[index] = self._probabilities(index, table, words)
+            if parts[index].reads_vectors:
+                warnings += self._unseen(index, vectors, table)
+                truncated |= vectors.truncated
             if index == order[0]:
                 warnings += self._unusual(vectors, table)
             if explained:
@@ -161,7 +169,8 @@ class Predictor:
             print_note(f"warning: {warning}")
         merged = probabilities[0]
         if self.opened.temperature is not None:
-            merged = tempered(mean_of(probabilities), self.opened.temperature)
+            inside = [probabilities[index] for index in range(len(parts))]
+            merged = tempered(mean_of(inside, self.opened.weights), self.opened.temperature)
         return Predictions(
             self.opened.folder,
             texts,
@@ -175,7 +184,11 @@ class Predictor:
 
     def _vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
         """The vectors of texts that a part takes, and pooled ones where that costs nothing."""
-        spec, model = self.opened.parts[index].spec, self.encoders[index]
+        part = self.opened.parts[index]
+        spec, model = part.spec, self.encoders[index]
+        if model is None:  # the neighbours of a text are found by vectors all the same
+            model = _find_recorded(part.encoder_name(), False)
+            check_encoder(model, spec, self.opened.folder)
         # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
         alone = spec.layout == SENTENCES and not explained
         return ensure_vectors(
@@ -186,11 +199,14 @@ class Predictor:
             load=self.load_encoder,
         )
 
-    def _probabilities(self, index: int, table: FeatureTable) -> np.ndarray:
-        """(N, C) probabilities of a part."""
+    def _probabilities(
+        self, index: int, table: FeatureTable | None, words: WordTable | None
+    ) -> np.ndarray:
+        """(N, C) probabilities of a part from what it reads."""
         head = self.opened.parts[index].head
+        tables = FeatureTables(tuple(each for each in (table, words) if each is not None))
         device = device_of(head.head, self.device)
-        return head.predict_proba(table, np.arange(len(table)), device)
+        return head.predict_proba(tables, np.arange(len(tables)), device)
 
     def _unseen(self, index: int, vectors: Vectors, table: FeatureTable) -> list[str]:
         """What of the texts a part does not see."""
@@ -240,15 +256,18 @@ class _LoadedOnce:
 
 def _find_encoders(
     opened: OpenedModel, given: Sequence[str], trust_remote_code: bool
-) -> list[EncoderModel]:
+) -> list[EncoderModel | None]:
     """The encoder of each part: one of those given that fits, else where it was.
 
     Raises:
         EncoderError: there is none, none fits, or one that was given fits no part.
     """
     found = {name: find_model(name, trust_remote_code) for name in given}
-    models: list[EncoderModel] = []
+    models: list[EncoderModel | None] = []
     for part, folder in zip(opened.parts, opened.folders, strict=True):
+        if not (part.reads_vectors or given):
+            models.append(None)
+            continue
         fitting = [name for name in given if not differing(found[name], part.spec)]
         recorded = not given or (opened.temperature is not None and not part.moved)
         name = (fitting or ([part.encoder_name()] if recorded else given))[0]

@@ -20,7 +20,7 @@ from features.storage.files import read_file
 from heads.problem import EpochRecord, current_names
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, ExperimentResult, Scores
-from pipeline.runs.folder import CONFIG, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
+from pipeline.runs.folder import CONFIG, ERRORS, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
 from pipeline.runs.formats import (
     BLEND_METRICS_FORMAT,
     CONFIG_FORMAT,
@@ -106,7 +106,7 @@ def read_errors(folder: Path) -> tuple[Misclassified, ...]:
     Raises:
         DamagedFileError: the file is damaged.
     """
-    from pipeline.runs.misclassified import ERRORS, Misclassified  # imports faiss
+    from pipeline.runs.misclassified import Misclassified  # imports faiss
 
     path = folder / ERRORS
     if not path.exists():
@@ -118,6 +118,22 @@ def read_errors(folder: Path) -> tuple[Misclassified, ...]:
     except ValidationError as error:
         raise DamagedFileError(path, reason(error), RETRAIN) from error
     except (OSError, ValueError, RecursionError) as error:
+        raise DamagedFileError(path, error, RETRAIN) from error
+
+
+def read_error_texts(folder: Path) -> dict[int, str]:
+    """Return the misclassified test texts by data row; of a blend, which keeps none, {}.
+
+    Raises:
+        DamagedFileError: the file is damaged.
+    """
+    path = folder / ERRORS
+    if not path.exists():
+        return {}
+    try:
+        errors = [json.loads(line) for line in read_file(path).splitlines()]
+        return {int(each["row"]): str(each["text"]) for each in errors}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedFileError(path, error, RETRAIN) from error
 
 
