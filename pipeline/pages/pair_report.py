@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.command_line import as_typed
-from pipeline.evaluation.comparison import Comparison, compare
+from pipeline.comparison.comparison import Comparison, Group
+from pipeline.comparison.report import choice_lines, pair_lines
 from pipeline.evaluation.result import Scores
 from pipeline.pages.confusion import counts_of
 from pipeline.pages.material import Material
@@ -18,7 +19,7 @@ from pipeline.pages.projection import Projection
 from pipeline.pages.run_report import facts_of, render_page, score_cells
 from pipeline.pages.test_texts import TestTexts
 from pipeline.reports.report import calibration_line
-from pipeline.reports.verdict import against_line, score_lines
+from pipeline.reports.verdict import score_lines
 
 COMPARISON = "comparison.html"
 """Name of the page where none is given."""
@@ -41,22 +42,29 @@ class ClassPair:
         return self.second - self.first
 
 
-def pair_page(first: Material, second: Material) -> str:
-    """Return the page of two runs: scores side by side, and where their answers differ."""
-    aligned = align(first.tests, second.tests)
-    names = ["run 1", "run 2"]
-    data: dict[str, Any] | None = None
-    places, meaning = first.places() if aligned is not None else (None, "")
+def pair_page(found: Comparison, materials: Sequence[Material]) -> str:
+    """Return the page of two runs: scores side by side, and where their answers differ.
+
+    Args:
+        found: what ``manyheads compare`` says of them.
+        materials: of the two; run 1 is the one that is best on validation.
+    """
+    group = next((each for each in found.groups if len(each.runs) == len(materials)), None)
+    first, second = _ordered(group, materials)
+    aligned = None if group is None else align(first.tests, second.tests)
+    headline, lines = _told(group, first)
+    data: dict[str, Any] = {"labels": [], "order": [], "errors": []}
+    places, meaning = None, ""
     if aligned is not None:
-        data = _data(first, aligned, places, names)
+        places, meaning = first.places()
+        data = _data(first, aligned, places)
     labels = [each.page.label for each in (first, second)]
-    headline, found = _verdict(first, second, aligned)
     return render_page(
         "report/pair.html",
-        data or {"labels": [], "order": [], "errors": []},
+        data,
         title=f"{labels[0]} and {labels[1]}",
         headline=headline,
-        found=found,
+        lines=lines,
         runs=[
             {
                 "number": number,
@@ -70,7 +78,7 @@ def pair_page(first: Material, second: Material) -> str:
         ],
         classes=class_pairs(first.scores, second.scores) if aligned is not None else [],
         same=aligned is not None,
-        errors=len(data["errors"]) if data else 0,
+        errors=len(data["errors"]),
         listed=len(first.listed.chosen),
         texts=len(first.tests.labels),
         have_texts=first.corpus is not None,
@@ -80,23 +88,23 @@ def pair_page(first: Material, second: Material) -> str:
     )
 
 
-def _verdict(
-    first: Material, second: Material, aligned: TestTexts | None
-) -> tuple[str, Comparison | None]:
-    """Return which run is better, in words, and by how much; None where that is not known."""
-    if aligned is None:
-        return "These runs are on other texts or sides: their scores cannot be compared.", None
-    scores = [first.scores.test, second.scores.test]
-    if not scores[0].enough:
-        return f"Too few test texts ({scores[0].texts}) to compare.", None
-    right = [first.tests.right, aligned.right]
-    names = [f"run {i}, {each.scores.head}" for i, each in enumerate((first, second), start=1)]
-    ahead = int(scores[1].accuracy > scores[0].accuracy)
-    behind = 1 - ahead
-    found = compare(right[ahead], right[behind])
-    told = against_line(names[behind], scores[behind], found)
-    name = names[ahead][0].upper() + names[ahead][1:]
-    return f"{name} ({scores[ahead].accuracy:.1%}): {told[0].lower()}{told[1:]}", found
+def _ordered(group: Group | None, materials: Sequence[Material]) -> Sequence[Material]:
+    """Return two runs in the order of their group."""
+    if group is not None and materials[0].page.label != group.runs[0].run.name:
+        return materials[::-1]
+    return materials
+
+
+def _told(group: Group | None, first: Material) -> tuple[str, list[str]]:
+    """Return which run is better, in words, and what else is known of the two."""
+    if group is None:
+        return "These runs are on other texts or sides: their scores cannot be compared.", []
+    test = first.scores.test
+    if not test.enough:
+        return f"Too few test texts ({test.texts}) to compare the runs.", []
+    _, pair, *rest = pair_lines(group)
+    pair = pair.strip()
+    return f"{pair[0].upper()}{pair[1:]}.", [*rest, *choice_lines(group)]
 
 
 def align(first: TestTexts, second: TestTexts) -> TestTexts | None:
@@ -137,9 +145,7 @@ def class_pairs(first: Scores, second: Scores) -> list[ClassPair]:
     return sorted(pairs, key=lambda pair: -abs(pair.gain or 0.0))
 
 
-def _data(
-    first: Material, second: TestTexts, places: Projection | None, names: Sequence[str]
-) -> dict[str, Any]:
+def _data(first: Material, second: TestTexts, places: Projection | None) -> dict[str, Any]:
     """Return the data of the script: that of the first run, and what the second says."""
     tests, listed = first.tests, first.listed
     texts = first.texts
@@ -153,7 +159,7 @@ def _data(
     return {
         **data,
         "cells": [],
-        "runs": list(names),
+        "runs": ["run 1", "run 2"],
         "second": {"predicted": second.predicted[chosen].tolist()},
         "errors": apart[np.argsort(-surest[apart], kind="stable")].tolist(),
     }

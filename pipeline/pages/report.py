@@ -71,7 +71,15 @@ def write_report(names: Sequence[str], runs: Path, config: ReportConfig) -> Repo
     out = config.out or (folders[0] / REPORT if len(folders) == 1 else Path(COMPARISON))
     check_output(out, "--out", [file for folder in folders for file in _read(folder)])
     materials = [read_material(folder, runs, config) for folder in folders]
-    page = run_page(materials[0]) if len(materials) == 1 else pair_page(*materials)
+    if len(materials) == 1:
+        page = run_page(materials[0])
+    else:
+        # Imported only where two runs are compared.
+        from pipeline.comparison.comparison import compare_runs
+        from pipeline.comparison.config import CompareConfig
+
+        compared = compare_runs([str(folder) for folder in folders], runs, CompareConfig())
+        page = pair_page(compared, materials)
     with appearing(out, "--out") as temporary:
         temporary.write_bytes(page.encode("utf-8", "replace"))
     first = materials[0]

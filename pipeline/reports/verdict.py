@@ -40,7 +40,7 @@ def score_lines(result: Scores) -> list[str]:
     if isinstance(result, BlendResult):
         lines.append(blend_line(result))
     lines += [
-        against_line(RIVALS[name], score, result.against.get(name))
+        _against(RIVALS[name], score, result.against.get(name))
         for name, score in result.baselines.items()
         if name in RIVALS
     ]
@@ -87,18 +87,11 @@ def blend_line(result: BlendResult) -> str:
     rival = f"the run that is best on validation, {one_line(best.run)}"
     gain = result.gain_test
     low, high = gain.interval
-    found = Comparison(gain.mean, gain.interval, low > 0 or high < 0)
-    return against_line(rival, best.test, found)
+    return _against(rival, best.test, Comparison(gain.mean, gain.interval, low > 0 or high < 0))
 
 
-def against_line(rival: str, score: Score, found: Comparison | None) -> str:
-    """Return how test answers stand against others of the same texts.
-
-    Args:
-        rival: what the others are from, as a sentence names it.
-        score: of the others.
-        found: the comparison; None where there is none.
-    """
+def _against(rival: str, score: Score, found: Comparison | None) -> str:
+    """How the test answers stand against others of the same texts."""
     shown = f"{rival} ({score.accuracy:.1%})"
     if found is None:
         return f"For comparison, {shown}."

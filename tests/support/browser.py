@@ -93,7 +93,8 @@ class Page:
             mobile=phone,
         )
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[theme])
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}
+        self.call("Emulation.setEmulatedMedia", features=[theme, still])
 
     def open(self, path: Path) -> float:
         """Open a file; the seconds until its script has run and it is drawn."""

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.evaluation import ClassNames
-from pipeline.pages.pair_report import align, pair_page
+from pipeline.pages.pair_report import align
 from pipeline.pages.run_report import run_page
-from tests.support.cli import Command, Refusal, Run, run_name
+from tests.support.cli import BAD, GOOD, Command, Refusal, Run, run_name, write
 from tests.support.reported_runs import made_run
 
 OLD = Path(__file__).parents[2] / "old" / "runs"
@@ -33,6 +33,18 @@ HOSTILE = (
     "{{ 7 * 7 }} {% raw %}",
 )
 LABELS = ("<b>bold</b>", '" onmouseover="alert(1)', "</script>")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """160 texts of two classes, 40 of them to test."""
+    sides = ["train", "train", "validation", "test"]
+    kinds = [(GOOD, "good"), (BAD, "bad, very")]
+    rows = [["text", "label", "split"]]
+    for i in range(160):
+        texts, label = kinds[i % 2 if i % 9 else 0]
+        rows.append([f"{texts[i % 4]} {i}", label, sides[i // 2 % 4]])
+    return write(tmp_path / "data.csv", rows)
 
 
 class Reader(HTMLParser):
@@ -168,26 +180,14 @@ def test_two_runs_stand_side_by_side(train: Command, command: Command) -> None:
     page = Reader(Path("comparison.html").read_text(encoding="utf-8"))
     assert run_name(one) in page.text
     assert run_name(other) in page.text
-    assert "Too few test texts" in page.text
+    assert re.search(r"Run [12] \(\w+\) .*95 % interval", page.text)
+    assert "p = " in page.text
     data = json.loads(page.inside["script"][0])
     labels, first, second = data["label"], data["predicted"], data["second"]["predicted"]
     apart = [
         i for i in range(len(labels)) if (first[i] == labels[i]) != (second[i] == labels[i])
     ]
     assert sorted(data["errors"]) == apart
-
-
-def test_the_better_of_two_runs_is_named(tmp_path: Path) -> None:
-    texts, labels = [f"text {i}" for i in range(90)], ["a", "b", "c"] * 30
-    good = made_run(tmp_path / "good", texts, labels, accuracy=0.95)
-    bad = made_run(tmp_path / "bad", texts, labels, accuracy=0.3, seed=1)
-    right = good.scores.test.accuracy, bad.scores.test.accuracy
-    assert right[0] > right[1] + 0.3
-    told = f"cnn ({right[0]:.1%}): better than run {{}}, cnn ({right[1]:.1%}), beyond noise."
-    for pair, ahead, behind in (((good, bad), 1, 2), ((bad, good), 2, 1)):
-        page = Reader(pair_page(*pair))
-        assert f"Run {ahead}, {told.format(behind)}" in page.text
-        assert "95 % interval of the difference: +" in page.text
 
 
 def test_the_second_run_is_put_in_the_order_of_the_first(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_runs_on_other_texts_are_not_compared(train: Command, run: Run) -> None:
     assert found.code == 0, found.err
     page = Reader(Path("comparison.html").read_text(encoding="utf-8"))
     assert "their scores cannot be compared" in page.text
-    assert "interval of the difference" not in page.text
+    assert "On the same test texts" not in page.text
 
 
 @pytest.mark.parametrize("name", ["logistic", "cnn", "blend"])
