@@ -103,8 +103,12 @@ def _told(group: Group | None, first: Material) -> tuple[str, list[str]]:
     if not test.enough:
         return f"Too few test texts ({test.texts}) to compare the runs.", []
     _, pair, *rest = pair_lines(group)
-    pair = pair.strip()
-    return f"{pair[0].upper()}{pair[1:]}.", [*rest, *choice_lines(group)]
+    verdict, _, facts = pair.strip().removesuffix(")").rpartition(" (")
+    return _sentence(verdict), [_sentence(facts), *rest, *choice_lines(group)]
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def align(first: TestTexts, second: TestTexts) -> TestTexts | None:

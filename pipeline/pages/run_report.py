@@ -122,7 +122,7 @@ def facts_of(material: Material) -> Iterator[tuple[str, str]]:
     facts, resolved, scores = page.facts, page.config.resolved, material.scores
     rows = resolved.rows
     texts = rows.train + rows.validation + rows.test
-    yield "data", f"{facts.data}: {texts:,} texts, {len(resolved.classes):,} classes"
+    yield "data", f"{facts.data_name}: {texts:,} texts, {len(resolved.classes):,} classes"
     yield (
         "split",
         f"{rows.train:,} to train, {rows.validation:,} to validate, {rows.test:,} to test"
