@@ -11,36 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import OutputError, SettingError
-from features.options import Options, option, required_option
 from pipeline.console import one_line
+from pipeline.tracking.config import LogConfig
 from pipeline.tracking.run_record import RunRecord, read_record
 
-TRACKERS = ("mlflow", "wandb", "trackio")
-NUMBERS_ONLY = ("trackio",)
-"""Trackers to which no files are uploaded."""
-
 LONGEST_REASON = 200
-
-
-@dataclass(frozen=True)
-class LogConfig(Options):
-    """Where to log a run."""
-
-    to: str = required_option("log to this tracker", choices=TRACKERS)
-    project: str = option(
-        "manyheads", "put the run in this project, or experiment", metavar="NAME"
-    )
-    files: bool = option(
-        False,
-        "upload the weights, plots and JSON files of the run, too; texts are never uploaded",
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.files and self.to in NUMBERS_ONLY:
-            raise SettingError(f"--to {self.to} takes numbers alone: leave --files out")
-        if not self.project.strip():
-            raise SettingError("--project takes a name; got none")
 
 
 @dataclass(frozen=True)

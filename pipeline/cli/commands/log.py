@@ -7,7 +7,7 @@ import argparse
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
 from pipeline.config import ExperimentConfig
-from pipeline.tracking.tracking import LogConfig
+from pipeline.tracking.config import LogConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
