@@ -153,7 +153,7 @@ def _pair(group: Group, pair: Pair) -> str:
     first, second = _name(group, ahead), _name(group, behind)
     size = f"{_points(difference)} points, 95 % interval {_points(low)} to {_points(high)}"
     facts = (
-        f"only it is right on {many(won, 'text')}, only the other on {lost:,}; "
+        f"only the first is right on {many(won, 'text')}, only the second on {lost:,}; "
         f"p = {_probability(pair.p_corrected)}"
     )
     if pair.beyond_chance:
