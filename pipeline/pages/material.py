@@ -15,8 +15,8 @@ from pipeline.config import ExperimentConfig
 from pipeline.evaluation.result import BlendResult, Scores
 from pipeline.overview.run_page import RunPage, show_run
 from pipeline.pages.config import ReportConfig
+from pipeline.pages.figures.projection import Projection, project
 from pipeline.pages.payload import Listed
-from pipeline.pages.projection import Projection, project
 from pipeline.pages.request import request_of
 from pipeline.pages.test_texts import TestTexts, read_test_texts, read_texts, read_vectors
 from pipeline.runs.folder import HISTORY, PARTS

@@ -12,10 +12,10 @@ from pipeline.command_line import as_typed
 from pipeline.comparison.comparison import Comparison, Group
 from pipeline.comparison.report import choice_lines, pair_lines
 from pipeline.evaluation.result import Scores
-from pipeline.pages.confusion import counts_of
+from pipeline.pages.figures.confusion import counts_of
+from pipeline.pages.figures.projection import Projection
 from pipeline.pages.material import Material
 from pipeline.pages.payload import payload
-from pipeline.pages.projection import Projection
 from pipeline.pages.run_report import facts_of, render_page, score_cells
 from pipeline.pages.test_texts import TestTexts
 from pipeline.reports.report import calibration_line

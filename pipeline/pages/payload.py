@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.pages.projection import Projection
+from pipeline.pages.figures.projection import Projection
 from pipeline.pages.test_texts import TestTexts
 from pipeline.runs.misclassified import Misclassified
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from features.errors import SettingError
 from features.output import appearing, check_output
+from pipeline.console import megabytes
 from pipeline.overview.run_choice import choose_run
 from pipeline.pages.config import ReportConfig
 from pipeline.pages.material import read_material
@@ -45,8 +46,8 @@ class Report:
 
     def to_text(self) -> str:
         """Return the lines for people."""
-        size = self.out.stat().st_size / 1e6
-        lines = [f"{self.out} ({size:.1f} MB): open it in a browser; it needs no network"]
+        size = megabytes(self.out.stat().st_size)
+        lines = [f"{self.out} ({size}): open it in a browser; it needs no network"]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 

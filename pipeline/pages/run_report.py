@@ -5,6 +5,7 @@ the folder -> material -> facts, charts, data of the script -> template -> one H
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,15 @@ from pipeline.command_line import as_typed, train_command
 from pipeline.config import NEAR
 from pipeline.console import one_line, short_label
 from pipeline.evaluation.result import BlendResult, ExperimentResult, Scores
-from pipeline.pages.charts import calibration_chart, coverage_chart, curves
-from pipeline.pages.confusion import ConfusedPair, class_order, confused_pairs, counts_of
-from pipeline.pages.coverage import coverage_table
 from pipeline.pages.embedding import SCRIPTS, STYLES, as_script, asset, policy
+from pipeline.pages.figures.charts import calibration_chart, coverage_chart, curves
+from pipeline.pages.figures.confusion import (
+    ConfusedPair,
+    class_order,
+    confused_pairs,
+    counts_of,
+)
+from pipeline.pages.figures.coverage import coverage_table
 from pipeline.pages.material import Material
 from pipeline.pages.payload import MAX_EXPLAINED, cut, payload
 from pipeline.reports.report import (
@@ -134,8 +140,9 @@ def facts_of(material: Material) -> Iterator[tuple[str, str]]:
         yield "near-duplicates", "kept on one side, unless a split column decides"
     yield "encoder", facts.encoder
     if isinstance(scores, BlendResult):
-        for i, part in enumerate(scores.parts, start=1):
-            yield f"part {i}", f"{part.run}: {part.head} on {part.layout} vectors"
+        for i, (part, weight) in enumerate(zip(scores.parts, scores.weights, strict=True), 1):
+            told = f"{part.run}: {part.head} on {part.layout} vectors, weight {weight:.2f}"
+            yield f"part {i}", told
         return
     yield "head", f"{facts.head} on {facts.layout} vectors"
     changed = ", ".join(f"{name} = {value}" for name, value in page.changed.items())
@@ -187,8 +194,7 @@ def _commands(material: Material) -> list[tuple[str, str]]:
     page = material.page
     again = []
     if isinstance(material.scores, BlendResult):
-        parts = " ".join(part.run for part in material.scores.parts)
-        again = [("blend the same runs again", f"manyheads blend {parts}")]
+        again = [("blend the same runs again", _blend_command(material.scores))]
     elif material.asked is not None:
         again = [("repeat this run", train_command(material.asked))]
     for command in page.commands:
@@ -196,3 +202,11 @@ def _commands(material: Material) -> list[tuple[str, str]]:
         if what:
             again.append((what, command))
     return [(what, as_typed(command)) for what, command in again]
+
+
+def _blend_command(scores: BlendResult) -> str:
+    """Return the command that blends the same runs in the same way."""
+    runs = [part.run for part in scores.parts]
+    if scores.weighting.kind == "selected":
+        return shlex.join(["manyheads", "blend", *runs, *scores.weighting.left_out, "--select"])
+    return shlex.join(["manyheads", "blend", *runs, "--weights", scores.weighting.kind])

@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 
 from pipeline.pages import payload as payloads
-from pipeline.pages.chart import MAX_POINTS, Series, axis, draw, numbers_axis, tried_axis
-from pipeline.pages.confusion import class_order, confused_pairs
-from pipeline.pages.coverage import coverage_curve, coverage_table
 from pipeline.pages.embedding import as_script
+from pipeline.pages.figures.chart import (
+    MAX_POINTS,
+    Series,
+    axis,
+    draw,
+    numbers_axis,
+    tried_axis,
+)
+from pipeline.pages.figures.confusion import class_order, confused_pairs
+from pipeline.pages.figures.coverage import coverage_curve, coverage_table
+from pipeline.pages.figures.projection import STEPS, project
 from pipeline.pages.payload import BUDGET, Listed, cut, payload
-from pipeline.pages.projection import STEPS, project
 from pipeline.pages.run_report import run_page
 from tests.support.reported_runs import made_run
 

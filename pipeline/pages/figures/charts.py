@@ -9,7 +9,7 @@ from heads.evaluation.calibration import Reliability, reliability
 from heads.problem import EpochRecord
 from heads.registry import HEADS
 from pipeline.evaluation.result import ExperimentResult
-from pipeline.pages.chart import (
+from pipeline.pages.figures.chart import (
     Axis,
     Chart,
     Series,
@@ -19,7 +19,7 @@ from pipeline.pages.chart import (
     shares_axis,
     tried_axis,
 )
-from pipeline.pages.coverage import coverage_curve
+from pipeline.pages.figures.coverage import coverage_curve
 from pipeline.pages.test_texts import TestTexts
 from pipeline.runs.formats import HistoryLine
 
