@@ -18,7 +18,7 @@ from heads.evaluation.calibration import softmax
 from heads.head import Head
 from heads.problem import EpochRecord, OnEpoch, Problem
 from heads.registry import check_layout, head_type
-from heads.settings import HeadSettings
+from heads.settings import HeadSettings, TrainingSettings
 from heads.training.inference import compute_logits
 from heads.words.fitting import choose_share, fit_words, mix_logits, refit_words
 from heads.words.model import WordModel
@@ -152,7 +152,8 @@ def fit(
 
     Args:
         head: name of the head in the registry.
-        settings: its settings, from :func:`heads.registry.make_settings`.
+        settings: its settings, from :func:`heads.registry.make_settings`; the head gets them
+            with the epochs that ``min_steps`` asks for.
         table: vectors of N texts, their words, or both, in a layout that the head takes.
         labels: (N,) int64 class ids.
         train: (n,) int64 training rows; their labels are below C.
@@ -175,6 +176,9 @@ def fit(
     """
     tables = as_tables(table)
     check_layout(head, tables.layout)
+    if isinstance(settings, TrainingSettings):
+        # Kept with the head, so that a refit on more texts goes by the same schedule.
+        settings = settings.for_texts(len(train))
     sides = train, validation
     empty = TrainedHead(head, settings, classes, WORDS, 0, {}, (), 0)
     if tables.vectors is None:

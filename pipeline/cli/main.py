@@ -31,6 +31,8 @@ from pipeline.cli.commands import (
     predict,
     report,
     runs,
+    search,
+    serve,
     train,
 )
 from pipeline.cli.commands import show as show_command
@@ -138,12 +140,25 @@ COMMANDS = {
         train.run,
         USUAL,
     ),
+    "search": Command(
+        "find the best head and settings that a time allows",
+        "--data texts.csv --budget 10m",
+        search.add_options,
+        search.run,
+        USUAL,
+    ),
     "predict": Command(
         "label texts with a trained run",
         '--text "What a lovely day"',
         predict.add_options,
         predict.run,
         USUAL,
+    ),
+    "serve": Command(
+        "answer texts over HTTP with a trained run",
+        "",
+        serve.add_options,
+        serve.run,
     ),
     "runs": Command(
         "list the finished runs with their scores",

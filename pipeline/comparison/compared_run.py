@@ -60,6 +60,11 @@ class ComparedRun:
     lacking: str
     texts: Mapping[int, str]
 
+    @property
+    def layout(self) -> str:
+        """Return the layout of its vectors, such as ``pooled,words``; '' of a blend."""
+        return self.scores.layout if isinstance(self.scores, ExperimentResult) else ""
+
 
 def read_compared(folder: Path, name: str) -> ComparedRun:
     """Read a run. One that kept no probabilities, as the first ones, has scores alone.

@@ -80,7 +80,7 @@ def _group(group: Group, title: str, examples: int) -> Iterator[list[str]]:
 def _row(number: int, standing: Standing, encoders: bool) -> tuple[str, ...]:
     """Return the cells of a run, with its encoder where there are several."""
     run, scores = standing.run, standing.run.scores
-    vectors = run.facts.layout or "of its parts"
+    vectors = run.layout or "of its parts"
     found, cost = scores.calibration, run.cost
     return (
         str(number),

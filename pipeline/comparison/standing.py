@@ -50,7 +50,7 @@ class Standing:
         return {
             "run": self.run.name,
             "head": facts.head,
-            "layout": facts.layout,
+            "layout": self.run.layout,
             "encoder": facts.encoder,
             "validation": asdict(scores.validation),
             "behind": asdict(self.behind),

@@ -143,6 +143,8 @@ class ExperimentResult(Scores):
         mean_absolute_error: by how much ratings are missed on test; None of other labels.
         foreign: a language that many of the texts are in and the encoder does not read.
         bytes_per_text: mean stored bytes of a text's vectors; None of an older run.
+        accuracy_by_coverage: pairs of a share of the test texts, those with the highest
+            confidence, and the accuracy of these; empty of an older run.
     """
 
     layout: str
@@ -164,6 +166,7 @@ class ExperimentResult(Scores):
     mean_absolute_error: float | None = None
     foreign: ForeignTexts | None = None
     bytes_per_text: float | None = None
+    accuracy_by_coverage: tuple[tuple[float, float], ...] = ()
 
     @property
     def leakage_matters(self) -> bool:

@@ -49,8 +49,15 @@ def _older_metrics(values: Values, version: int) -> Values:
             _renamed(each, {"kept": "best"}) if isinstance(each, dict) else each
             for each in trainings
         ]
-    lacking: Values = {"chosen": "", "mistake": None, "mean_absolute_error": None}
-    return {**ADDED, **lacking, "foreign": None, "bytes_per_text": None, **values}
+    lacking: Values = {
+        "chosen": "",
+        "mistake": None,
+        "mean_absolute_error": None,
+        "foreign": None,
+        "bytes_per_text": None,
+        "accuracy_by_coverage": [],
+    }
+    return {**ADDED, **lacking, **values}
 
 
 def _older_blend_metrics(values: Values, version: int) -> Values:

@@ -82,7 +82,7 @@ def _parameters(folder: Path, scores: Scores) -> dict[str, Any]:
     }
     if isinstance(scores, ExperimentResult):
         settings = {f"settings/{name}": value for name, value in resolved.settings.items()}
-        found |= {"layout": facts.layout, "seed": resolved.seed, **settings}
+        found |= {"layout": scores.layout, "seed": resolved.seed, **settings}
     return found
 
 

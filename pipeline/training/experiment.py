@@ -25,6 +25,7 @@ from pipeline.console import print_note
 from pipeline.encoding.tables import make_tables
 from pipeline.encoding.vectors import Vectors
 from pipeline.evaluation import baselines
+from pipeline.evaluation.abstention import accuracy_by_coverage
 from pipeline.evaluation.breakdown import by_length, by_truncation, class_scores, collapse
 from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.evaluation import Evaluation, Score, score
@@ -151,6 +152,7 @@ def _result(
         mistake=most_frequent_mistake(test, names.all),
         mean_absolute_error=mean_absolute_error(test, names.all),
         foreign=vectors.foreign,
+        accuracy_by_coverage=accuracy_by_coverage(test),
     )
 
 

@@ -219,12 +219,19 @@ def _train(
     sides = split.train, split.validation, split.classes
     chosen = fit(head, settings, table, ids, *sides, seed, on_epoch, device)
     if on_epoch is not None and "," in table.layout:
-        print_note(f"words have {chosen.word_share:.0%} of the logits, as validation chose")
+        print_note(word_line(chosen.word_share))
     trained = refit(chosen, table, ids, learned, seed, device) if settings.refit else chosen
     seconds = time.perf_counter() - start
     held_out = chosen.logits(table, split.validation, device)
     temperature = fit_temperature(ids[split.validation], held_out)
     return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
+
+
+def word_line(share: float) -> str:
+    """Return what validation chose: the share of the words in the logits, in [0, 1]."""
+    if share in (0, 1):
+        return f"validation chose {'the words' if share else 'the vectors'} alone"
+    return f"validation chose both: {share:.0%} of the logits from the words"
 
 
 def _settings(config: ExperimentConfig, split: Split) -> HeadSettings:

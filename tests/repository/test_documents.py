@@ -27,7 +27,7 @@ import torch
 
 import features.corpus.formats.delimited
 import features.encoders.pooling
-import heads.architectures.meanmax
+import heads.architectures.attention
 import heads.training.losses
 from features.corpus.dialect import Reading
 from features.corpus.rows import ColumnRequest
@@ -54,6 +54,7 @@ RUN_ELSEWHERE = {
     "docs/cache.md": "features/store/test_format.py",
     "docs/models.md": "heads/test_estimator.py",
     "docs/other-programs.md": "features/test_sentence_transformers.py",
+    "docs/serving.md": "pipeline/serving/test_process.py",
 }
 PACKAGES = ("features", "heads", "manyheads", "pipeline")
 TO_BE_ADDED = ("heads/architectures/mean.py", "pipeline/cli/commands/count.py")
@@ -199,7 +200,7 @@ def of_architecture(number: int, module: ModuleType, **more: object) -> dict[str
 
 
 def test_the_head_the_loss_and_the_pooling_of_the_page_about_the_architecture() -> None:
-    names = of_architecture(0, heads.architectures.meanmax, SequenceSettings=SequenceSettings)
+    names = of_architecture(0, heads.architectures.attention, SequenceSettings=SequenceSettings)
     head = names["MeanHead"](names["MeanSettings"](), 5, 3)  # type: ignore[operator]
     assert isinstance(head, SequenceHead)
     x, mask = torch.ones(2, 4, 5), torch.ones(2, 4, dtype=torch.bool)

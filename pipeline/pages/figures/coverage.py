@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from heads.evaluation.metrics import share_interval
+from pipeline.evaluation.abstention import TABLE
 
-SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 MAX_POINTS = 100
 """Of the curve."""
 
@@ -50,12 +50,12 @@ def coverage_curve(right: np.ndarray, confidence: np.ndarray) -> list[tuple[floa
 
 
 def coverage_table(right: np.ndarray, confidence: np.ndarray) -> list[Covered]:
-    """Return what the surest answers score, from all of them to a tenth."""
+    """Return what the surest answers score, from all of them to a half."""
     order = np.argsort(-confidence, kind="stable")
-    found = []
-    for share in SHARES:
+    found: list[Covered] = []
+    for share in TABLE:
         texts = round(share * len(order))
-        if texts < min(MIN_TEXTS, len(order)):
+        if texts < min(MIN_TEXTS, len(order)) or (found and texts == found[-1].texts):
             continue
         chosen = right[order[:texts]]
         found.append(
