@@ -29,6 +29,7 @@ from pipeline.cli.commands import (
     log,
     lr_range,
     predict,
+    report,
     runs,
     search,
     serve,
@@ -178,6 +179,13 @@ COMMANDS = {
         "latest",
         show_command.add_options,
         show_command.run,
+        USUAL,
+    ),
+    "report": Command(
+        "write a run, or two side by side, as a page for the browser",
+        "latest",
+        report.add_options,
+        report.run,
         USUAL,
     ),
     "audit": Command(

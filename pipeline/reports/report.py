@@ -11,7 +11,7 @@ from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.breakdown import ClassScore, Part
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.repeats import Estimate, RepeatedScore
-from pipeline.evaluation.result import Calibration, ExperimentResult
+from pipeline.evaluation.result import Calibration, ExperimentResult, Scores
 from pipeline.progress import duration
 from pipeline.reports.verdict import REPORT, score_lines
 
@@ -37,25 +37,38 @@ def write_report(folder: Path, text: str) -> None:
 
 def result_text(result: ExperimentResult) -> str:
     """Return the report of one experiment."""
-    rest = result.test_without_leaked if result.leaked else None
-    clean = [("test, not leaked", result.head, rest)] if rest and rest.enough else []
-    rows = [
-        ("validation", result.head, result.validation),
-        ("test", result.head, result.test),
-        *clean,
-        *(("test", BASELINE_NAMES[name], each) for name, each in result.baselines.items()),
-    ]
     blocks = [
         score_lines(result),
         advice_lines(result.advice),
-        [score_table(rows)],
+        [score_table(score_rows(result))],
         _repeats(result),
         class_lines(result.classes),
-        [*_parts(result), *_leaked_lines(result), calibration_line(result.calibration)],
+        [
+            *part_lines(result),
+            *leaked_lines(result),
+            wrapped(calibration_line(result.calibration)),
+        ],
         _coverage(result),
-        [wrapped(line) for line in _cost(result)],
+        [wrapped(line) for line in cost_lines(result)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def score_rows(result: Scores) -> list[tuple[str, str, Score]]:
+    """Return the scores of a run and of what it must beat: side, name, score."""
+    rest = None
+    if isinstance(result, ExperimentResult) and result.leaked:
+        rest = result.test_without_leaked
+    clean = [("test, not leaked", result.head, rest)] if rest and rest.enough else []
+    return [
+        ("validation", result.head, result.validation),
+        ("test", result.head, result.test),
+        *clean,
+        *(
+            ("test", BASELINE_NAMES.get(name, name), each)
+            for name, each in result.baselines.items()
+        ),
+    ]
 
 
 def advice_lines(advice: Sequence[str]) -> list[str]:
@@ -167,8 +180,8 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def _parts(result: ExperimentResult) -> Iterator[str]:
-    """Accuracy by length and by truncation, where it differs beyond noise."""
+def part_lines(result: ExperimentResult) -> Iterator[str]:
+    """Yield accuracy by length and by truncation, where it differs beyond noise."""
     if result.by_length and result.by_length.differ:
         longest = result.by_length.parts[-1].tokens[1]
         shown = ", ".join(
@@ -188,7 +201,8 @@ def _part(part: Part) -> str:
     return f"{part.accuracy:.1%} ({low:.1%} to {high:.1%})"
 
 
-def _leaked_lines(result: ExperimentResult) -> Iterator[str]:
+def leaked_lines(result: ExperimentResult) -> Iterator[str]:
+    """Yield how many test texts leaked into training, and what the others score."""
     if not result.leaked:
         yield "No test text has a near-duplicate among the training texts."
         return
@@ -207,7 +221,7 @@ def _leaked_lines(result: ExperimentResult) -> Iterator[str]:
 
 def calibration_line(found: Calibration) -> str:
     """Return whether confidences can be trusted, in words."""
-    return wrapped(
+    return (
         f"The confidences of predict are {100 * found.error_after:.1f} points away from how "
         "often they are right, on average (expected calibration error on test). With so many "
         f"texts chance alone gives {100 * found.error_by_chance:.1f}. Without the correction "
@@ -224,7 +238,8 @@ def _coverage(result: ExperimentResult) -> list[str]:
     return [table(header, rows, align="<>", min_widths=MIN_WIDTHS, fold=False)]
 
 
-def _cost(result: ExperimentResult) -> Iterator[str]:
+def cost_lines(result: ExperimentResult) -> Iterator[str]:
+    """Yield what was done, what it took, and what to know of it."""
     yield (
         f"{result.encoded:,} texts encoded in {duration(result.seconds['encoding'])}; "
         f"{result.parameters:,} parameters trained in {duration(result.seconds['training'])}."

@@ -14,6 +14,7 @@ from pipeline.evaluation.result import (
     Calibration,
     ExperimentResult,
     TrainingScore,
+    Weighting,
 )
 
 SCORE = Score(0.6, 0.602, (0.527, 0.669), 180)
@@ -61,6 +62,8 @@ BLEND = BlendResult(
     best_part=1,
     gain_validation=Difference(0.2, (0.1, 0.3)),
     gain_test=Difference(0.2, (0.1, 0.3)),
+    weights=(0.5, 0.5),
+    weighting=Weighting("equal"),
     command="manyheads predict --text 'a text of yours'",
 )
 
