@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from features.errors import SettingError
+from features.errors import ManyheadsError, SettingError
 from features.messages import listed
 from features.options import Option, from_values, options_of
 from heads.presets import find_preset
@@ -15,6 +17,11 @@ from heads.registry import HEADS, head_type
 from pipeline.config import ExperimentConfig
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+COMMAND = re.compile(r"(manyheads [a-z-]+(?: --?[\w-]+(?:[ =][^\s;,)-][^\s;,)]*)?)*)")
+SETTING = re.compile(r"--set (\w+)=([\w.]+)")
+FLAG = re.compile(r"(?P<flag>--[a-z][a-z-]*)(?: (?P<value>[\w./:-]+))?")
+"""Parts of a message: a command to copy, a setting, an option with the word after it."""
 
 DATA = "data"
 OWN = (DATA, "head", "preset", "set")
@@ -96,6 +103,45 @@ def _unknown(name: str, head: str, known: list[str]) -> str:
         return f"train() has no keyword {name!r}; help(manyheads.train) lists them"
     meant = f"settings={{{near[0]!r}: ...}}" if near[0] in heads[head] else repr(near[0])
     return f"train() has no keyword {name!r}; did you mean {meant}?"
+
+
+@contextmanager
+def errors_by_keyword() -> Iterator[None]:
+    """Let errors name keywords where the messages of the commands name options."""
+    try:
+        yield
+    except ManyheadsError as error:
+        error.args = tuple(
+            in_keywords(each) if isinstance(each, str) else each for each in error.args
+        )
+        raise
+
+
+def in_keywords(message: str) -> str:
+    """Return a message with keywords in place of options; commands in it stay as they are.
+
+    >>> in_keywords("choose one with --text-column; --split random keeps copies apart")
+    "choose one with text_column; split='random' keeps copies apart"
+    """
+    known = {each.flag: each for each in options_of(ExperimentConfig)}
+
+    def keyword(found: re.Match[str]) -> str:
+        option = known.get(found["flag"])
+        if option is None:
+            return found[0]
+        value = found["value"] or ""
+        if value in option.choices or "/" in value:
+            return f"{option.name}={value!r}"
+        return f"{option.name}{' ' + value if value else ''}"
+
+    parts = COMMAND.split(message)
+    parts[::2] = [SETTING.sub(_setting, part) for part in parts[::2]]
+    parts[::2] = [FLAG.sub(keyword, part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _setting(found: re.Match[str]) -> str:
+    return f"settings={{{found[1]!r}: {found[2]}}}"
 
 
 def with_options(function: Function) -> Function:

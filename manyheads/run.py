@@ -18,10 +18,10 @@ from features.errors import ArrayError, CacheError
 from features.storage.location import Location, parse_location
 from features.text import text_keys
 from manyheads.data import columns_of, is_frame, is_source, texts_of
+from manyheads.keywords import errors_by_keyword
 from manyheads.pictures import Picture, find_picture
 from pipeline.config import ExperimentConfig, VectorConfig
 from pipeline.console import print_note
-from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.evaluation import Score, score
 from pipeline.evaluation.result import Scores
 from pipeline.models.predictions import Predictions
@@ -63,7 +63,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Its name, which ``load_run`` and ``manyheads predict --run`` take."""
+        """Its name, which ``load_run`` and ``manyheads predict`` take."""
         return self.folder.name
 
     @cached_property
@@ -143,7 +143,8 @@ class Run:
             CacheError: the run is damaged, or there is nothing to explain by.
             EncoderError: the encoder cannot be loaded, or is not the one of the run.
         """
-        return self._predictor.predict(texts_of(texts, self._columns.text), explain)
+        with errors_by_keyword():
+            return self._predictor.predict(texts_of(texts, self._columns.text), explain)
 
     def evaluate(self, data: Any, labels: Any = None) -> Score:
         """Return the score on other labelled texts; a label that the run lacks is wrong.
@@ -156,6 +157,10 @@ class Run:
             ArrayError, CorpusError: labels lack, or texts and labels cannot be read.
             CacheError, EncoderError: as ``predict``.
         """
+        with errors_by_keyword():
+            return self._evaluate(data, labels)
+
+    def _evaluate(self, data: Any, labels: Any) -> Score:
         columns = self._columns
         if is_source(data):
             corpus = read_corpus(data, columns)
@@ -203,28 +208,18 @@ class Run:
         return trained_columns(str(self.folder), self.folder.parent)
 
     def __repr__(self) -> str:
-        low, high = self.test.accuracy_interval
-        return (
-            f"Run({str(self.folder)!r}: {self.head}, test accuracy {self.test.accuracy:.1%} "
-            f"({low:.1%} to {high:.1%}))"
-        )
+        return f"Run({str(self.folder)!r}: {self.head}, test accuracy: {self.test.told})"
 
     def _repr_html_(self) -> str:
         """A table for notebooks: the scores of the head and of the baselines."""
-        rows = [("validation", self.head, self.validation), ("test", self.head, self.test)]
-        rows += [
-            ("test", BASELINE_NAMES.get(name, name), each)
-            for name, each in self.scores.baselines.items()
-        ]
         lines = "".join(
-            f"<tr><td>{side}</td><td>{html.escape(who)}</td><td>{each.accuracy:.1%}</td>"
-            f"<td>{each.accuracy_interval[0]:.1%} to {each.accuracy_interval[1]:.1%}</td>"
-            f"<td>{each.macro_f1:.1%}</td><td>{each.texts:,}</td></tr>"
-            for side, who, each in rows
+            f"<tr><td>{side}</td><td>{html.escape(who)}</td>"
+            f"{''.join(f'<td>{cell}</td>' for cell in each.cells)}<td>{each.texts:,}</td></tr>"
+            for side, who, each in self.scores.rows
         )
         return (
             f"<b>{html.escape(self.name)}</b><table><tr><th>texts</th><th></th>"
-            "<th>accuracy</th><th>95 % interval</th><th>macro-F1</th><th>number</th></tr>"
+            "<th>accuracy</th><th>macro-F1</th><th>95 % interval</th><th>number</th></tr>"
             f"{lines}</table>"
         )
 
@@ -253,7 +248,8 @@ def load_run(
     Raises:
         CacheError: there is no such run, or it failed.
     """
-    folder = find_run(str(run), Path(runs).expanduser())
+    with errors_by_keyword():
+        folder = find_run(str(run), Path(runs).expanduser())
     return Run(
         folder,
         parse_location(cache),

@@ -12,8 +12,9 @@ from typing import Any
 from features.corpus.source import Source
 from features.errors import CorpusError
 from manyheads.data import as_source, is_source
-from manyheads.keywords import experiment_config, with_options
+from manyheads.keywords import errors_by_keyword, experiment_config, with_options
 from manyheads.run import Run
+from pipeline.config import ExperimentConfig
 from pipeline.training.experiment import run_experiment
 
 
@@ -51,7 +52,14 @@ def train(
         InputError: anything wrong with the data or a value; see ``features.errors``.
         FaultError: a corrupt cache, or vectors or a loss that are not finite.
     """
-    config = experiment_config(head, preset, settings, options)
+    with errors_by_keyword():
+        return _train(
+            data, labels, experiment_config(head, preset, settings, options), progress
+        )
+
+
+def _train(data: Any, labels: Any, config: ExperimentConfig, progress: bool) -> Run:
+    """Train what a configuration describes on data in a file or in memory."""
     made: Path | None = None
     if data is not None:
         columns = config.data.columns

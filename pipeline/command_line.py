@@ -68,10 +68,10 @@ def audit_command(data: DataConfig, vectors: VectorConfig) -> str:
     return shlex.join(["manyheads", "audit", *words_of(unsplit), *words_of(vectors)])
 
 
-def predict_command(runs: Path, cache: Location) -> str:
-    """Return the command that labels a text with the latest run."""
-    words = ["manyheads", "predict", "--text", "a text of yours"]
-    words += ["--runs", str(runs)] if runs != ExperimentConfig().runs else []
+def predict_command(run: Path, cache: Location) -> str:
+    """Return the command that labels a text with a run, whatever is the latest by then."""
+    words = ["manyheads", "predict", run.name, "--text", "a text of yours"]
+    words += ["--runs", str(run.parent)] if run.parent != ExperimentConfig().runs else []
     words += ["--cache", str(cache)] if cache != VectorConfig().cache else []
     return shlex.join(words)
 
@@ -92,6 +92,8 @@ def make_form(command: str) -> str:
         return command
     flags = {f"--{name}": name.upper() for name in VARIABLES[target]}
     given, rest = [], []
+    if "run" in VARIABLES[target] and words and not words[0].startswith("-"):
+        given.append(("RUN", words.pop(0)))
     while words:
         word = words.pop(0)
         if word in flags and words:

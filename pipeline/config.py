@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from features.corpus.columns import SPLITS, Columns
 from features.corpus.corpus import Corpus
-from features.corpus.dialect import Dialect
+from features.corpus.recognition.dialect import Dialect
 from features.corpus.source import HubName, Source, parse_source
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.options import EncoderOptions, VectorOptions

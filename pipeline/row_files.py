@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from features.corpus.dialect import RECOGNISED, Dialect
+from features.corpus.recognition.dialect import RECOGNISED, Dialect
 from features.corpus.rows import ABSENT
 from features.output import appearing
 from pipeline import spreadsheet

@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any
 
-from features.corpus.dialect import Reading
 from features.corpus.reader import row_batches
-from features.corpus.roles import find_roles, shown_columns
+from features.corpus.recognition.dialect import Reading
+from features.corpus.recognition.roles import find_roles, shown_columns
 from features.corpus.rows import ColumnRequest, MissingColumnError, RowBatch
 from features.corpus.source import Source
-from features.errors import CorpusError, SettingError
+from features.errors import SettingError
 from features.messages import listed, meant
 from features.options import option
 
@@ -107,8 +107,8 @@ def _guessed(
     """Return the columns with a guess for those that have default names and are missing.
 
     Raises:
-        CorpusError: a missing column has another name, or no guess is sure; the message shows
-            the columns with one of their cells each.
+        MissingColumnError: a missing column has another name, or no guess is sure; the message
+            shows the columns with one of their cells each.
     """
     batch = next(row_batches(path, (), SAMPLE_ROWS, whole=True, reading=reading))
     counts = Counter(name for name, _ in batch.whole)
@@ -129,11 +129,12 @@ def _guessed(
     )
     if not guessed or not sensible or set(found.texts) & set(found.labels):
         options = [f"--{role}-column" for role in guessed] or [lacking.option]
-        raise CorpusError(
+        raise MissingColumnError(
             f"{path}: no column {lacking.name!r}{meant(lacking.name, cells)}; the columns are "
             f"{shown_columns(cells)}; "
             f"choose one with {options[0]}"
-            + (f", and one with {options[1]}" if options[1:] else "")
+            + (f", and one with {options[1]}" if options[1:] else ""),
+            lacking,
         ) from missing
     reading.say(
         f"{path}: "

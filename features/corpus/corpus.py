@@ -16,7 +16,7 @@ from itertools import chain
 from typing import TypeVar
 
 from features.corpus.columns import Columns, open_rows
-from features.corpus.dialect import RECOGNISED, Dialect, Reading, unsaid
+from features.corpus.recognition.dialect import RECOGNISED, Dialect, Reading, unsaid
 from features.corpus.rows import RowBatch
 from features.corpus.source import HubName, Source, parse_source
 from features.errors import CorpusError

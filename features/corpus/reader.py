@@ -14,11 +14,11 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from features.corpus.dialect import TAB, Reading
 from features.corpus.formats.delimited import delimited
 from features.corpus.formats.excel import excel
 from features.corpus.formats.json_lines import json_lines
 from features.corpus.formats.parquet import parquet, parquet_parts, parts_of
+from features.corpus.recognition.dialect import TAB, Reading
 from features.corpus.rows import ColumnRequest, RowBatch
 from features.corpus.source import HubName, Source
 from features.corpus.streams import check_file, kind_of, late_encoding, readable

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
-from features.corpus.dialect import Reading
-from features.corpus.encodings import UTF8, UTF8_SIGNED, is_utf8, recognise, shown
-from features.corpus.signatures import HEAD_BYTES, foreign, wide_encoding
+from features.corpus.recognition.dialect import Reading
+from features.corpus.recognition.encodings import UTF8, UTF8_SIGNED, is_utf8, recognise, shown
+from features.corpus.recognition.signatures import HEAD_BYTES, foreign, wide_encoding
 from features.errors import CorpusError
 from features.messages import listed
 from features.storage.location import Location, on_disk

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from features.corpus.corpus import Corpus
-from features.corpus.dialect import RECOGNISED, Dialect, Reading
 from features.corpus.reader import row_batches
+from features.corpus.recognition.dialect import RECOGNISED, Dialect, Reading
 from features.corpus.rows import ABSENT, ColumnRequest, WholeColumn
 from features.corpus.source import HubName, Source
 from features.corpus.streams import kind_of

@@ -69,7 +69,8 @@ def run_blend(
     for note in result.notes:
         print_note(f"note: {note}")
     with new_run(runs, run_name(BLEND_NAME, described, datetime.now(UTC))) as opened:
-        result = replace(result, run=opened.final)
+        command = predict_command(opened.final, VectorConfig().cache)
+        result = replace(result, run=opened.final, command=command)
         with writing(opened):
             _write(opened.folder, folders, parts[0].labels, described, blended, result)
     return replace(result, run=opened.final)
@@ -171,7 +172,6 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         leaked=first.leaked,
         notes=first.notes,
         advice=blend_advice(parts[best].name, gain),
-        command=predict_command(run, VectorConfig().cache),
     )
 
 

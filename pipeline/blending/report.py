@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from features.messages import listed
 from pipeline.blending.blend import EQUAL, LEARNED, SELECTED
-from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.evaluation import Difference
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, Weighting
 from pipeline.reports.report import (
@@ -61,10 +60,7 @@ def _scores(result: BlendResult) -> list[str]:
             *(("", name, part.validation) for name, part in named),
             ("test", BLEND_NAME, result.test),
             *(("", name, part.test) for name, part in named),
-            *(
-                ("", BASELINE_NAMES.get(name, name), each)
-                for name, each in result.baselines.items()
-            ),
+            *(("", name, score) for _, name, score in result.baseline_rows),
         ]
     )
     weighted = result.weighting.kind != EQUAL

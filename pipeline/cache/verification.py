@@ -8,7 +8,7 @@ from typing import Any
 
 from features.corpus.columns import Columns
 from features.corpus.corpus import read_corpus
-from features.corpus.dialect import RECOGNISED, Dialect
+from features.corpus.recognition.dialect import RECOGNISED, Dialect
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import EncoderModel, find_model, with_other_trust
 from features.encoders.protocol import Encoder

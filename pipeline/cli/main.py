@@ -18,25 +18,20 @@ from features.threads import let_threads_sleep
 from pipeline.cli.command import CACHE, USUAL, Command
 from pipeline.cli.commands import (
     audit,
-    blend,
-    compare,
     encoders,
     export,
-    export_model,
     features,
     heads,
     layers,
-    log,
     lr_range,
     predict,
-    report,
-    runs,
     search,
     serve,
     train,
 )
-from pipeline.cli.commands import show as show_command
 from pipeline.cli.commands.cache import cache, collect, compact, verify
+from pipeline.cli.commands.runs import blend, compare, export_model, log, report, runs
+from pipeline.cli.commands.runs import show as show_command
 from pipeline.cli.parser import Parser
 from pipeline.cli.system_errors import system_error
 from pipeline.console import open_streams, print_note, show, show_json
@@ -126,7 +121,8 @@ def make_parser() -> Parser:
         child.add_argument(
             "--json",
             action="store_true",
-            help="Print one JSON object on stdout, and nothing else.",
+            help="Print the result as one JSON object on stdout, for programs; notes and "
+            "progress go to stderr.",
         )
         child.set_defaults(parser=child)
     return parser

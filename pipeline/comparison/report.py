@@ -13,7 +13,6 @@ from pipeline.comparison.disagreements import only_right
 from pipeline.comparison.standing import LEVEL, Pair, Standing
 from pipeline.console import one_line, table
 from pipeline.evaluation.evaluation import Difference
-from pipeline.overview.run_facts import score_text
 
 HEADER = (
     "",
@@ -53,8 +52,8 @@ def comparison_text(found: Comparison) -> str:
 
 
 def _apart(run: ComparedRun) -> str:
-    return f"not compared: {run.lacking or run.name}; its test accuracy is " + score_text(
-        run.scores.test
+    return (
+        f"not compared: {run.lacking or run.name}; its test accuracy is " + run.scores.test.told
     )
 
 
@@ -88,7 +87,7 @@ def _row(number: int, standing: Standing, encoders: bool) -> tuple[str, ...]:
         run.facts.head,
         f"{vectors}, {run.facts.encoder_name}" if encoders else vectors,
         f"{scores.validation.accuracy:.1%}",
-        score_text(scores.test),
+        scores.test.told,
         f"{scores.test.macro_f1:.1%}",
         f"{found.error_after:.1%} ({found.error_by_chance:.1%})",
         "-" if cost.seconds is None else f"{cost.seconds:.1f}",

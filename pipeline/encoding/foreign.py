@@ -47,16 +47,21 @@ def foreign_to(
     language, share = found
     which = "most of these texts look" if share > MOST else f"{share:.0%} of these texts look"
     reads = listed(NAMES.get(code, code) for code in sorted(languages))
-    special = OF_LANGUAGE.get(language)
-    others = [special] if special else []
-    others += MULTILINGUAL if language != "en" else ()
-    named = " or ".join(f"--encoder {name}" for name in others[:2])
+    named = " or ".join(f"--encoder {name}" for name in readers_of(language))
     return ForeignTexts(
         language,
         round(share, 4),
         f"{which} {NAMES[language]}, and the encoder {encoder} reads {reads}: an encoder that "
         f"reads {NAMES[language]} will tell more, such as {named}",
     )
+
+
+def readers_of(language: str) -> list[str]:
+    """Return one or two encoders that read a language, with the options that they need."""
+    special = OF_LANGUAGE.get(language)
+    others = [special] if special else []
+    others += MULTILINGUAL if language != "en" else ()
+    return others[:2]
 
 
 def sample_of(texts: Iterable[str]) -> Iterable[str]:

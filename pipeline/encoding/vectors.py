@@ -33,6 +33,9 @@ from pipeline.console import print_note
 from pipeline.encoding.foreign import foreign_texts
 from pipeline.progress import Progress
 
+MIN_PLANNED = 100
+"""Texts to encode from which a plan is told where an encoder is at hand."""
+
 MOST_TOKENS = 4096
 """Of the ``--max-tokens`` that is advised; beyond it a text takes seconds."""
 
@@ -137,7 +140,8 @@ def ensure_vectors(
             reads them from a file.
         layouts: without repeats.
         model: a description at hand; None looks the configured encoder up.
-        load: gives the encoder when something is missing; None loads the model itself.
+        load: gives the encoder when something is missing; None loads the model itself. Who has
+            an encoder at hand asks often: a plan of a few texts is not told.
 
     Raises:
         InputError: an encoder, cache folder, layer or layout that will not do, too little
@@ -162,7 +166,8 @@ def fill(
         InputError, BadVectorError: as ``ensure_vectors``.
     """
     plan = plan_encoding(texts, spaces)
-    print_note(plan_line(plan))
+    if load is None or len(plan.missing) >= MIN_PLANNED:
+        print_note(plan_line(plan))
     foreign = foreign_texts(model, texts)
     if foreign and len(plan.missing):
         print_note(f"note: {foreign.text}")

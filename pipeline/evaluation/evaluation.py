@@ -38,12 +38,30 @@ class Score:
         return self.texts >= FEWEST_SCORED
 
     @property
+    def cells(self) -> tuple[str, str, str]:
+        """Accuracy, macro-F1 and interval, the cells of a table for people."""
+        macro_f1 = f"{self.macro_f1:.1%}" if self.enough else "-"
+        return self.accuracy_told, macro_f1, self.interval_told
+
+    @property
+    def accuracy_told(self) -> str:
+        """The accuracy for people, or a dash where there are too few texts."""
+        return f"{self.accuracy:.1%}" if self.enough else "-"
+
+    @property
+    def interval_told(self) -> str:
+        """The 95 % interval for people, or that there are too few texts."""
+        if not self.enough:
+            return self.told
+        low, high = self.accuracy_interval
+        return f"{low:.1%} to {high:.1%}"
+
+    @property
     def told(self) -> str:
         """The accuracy with its interval for people, or that there are too few texts."""
         if not self.enough:
             return f"too few texts ({self.texts}) for a score"
-        low, high = self.accuracy_interval
-        return f"{self.accuracy:.1%} ({low:.1%} to {high:.1%})"
+        return f"{self.accuracy:.1%} ({self.interval_told})"
 
 
 @dataclass(frozen=True)

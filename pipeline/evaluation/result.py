@@ -12,6 +12,7 @@ import numpy as np
 from features.languages import ForeignTexts
 from heads.evaluation.calibration import BINS, error_by_chance, reliability
 from heads.evaluation.metrics import differ
+from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.breakdown import ClassScore, Collapse, Parts
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.evaluation import Difference, Evaluation, Score
@@ -20,6 +21,9 @@ from pipeline.evaluation.repeats import RepeatedScore
 
 VERSION = 4
 """Of ``metrics.json`` and the results in ``--json``; ``runs/formats.py`` reads older ones."""
+
+ScoreRow = tuple[str, str, Score]
+"""A row of a table of scores: the side, the name of what is scored, the score."""
 
 BLEND_NAME = "blend"
 """The name of a blend, where other runs have that of a head."""
@@ -112,6 +116,23 @@ class Scores:
     advice: tuple[str, ...] = ()
     command: str = ""
 
+    @property
+    def rows(self) -> list[ScoreRow]:
+        """The table of scores: those of the head or blend, then those of the baselines."""
+        return [
+            ("validation", self.head, self.validation),
+            ("test", self.head, self.test),
+            *self.baseline_rows,
+        ]
+
+    @property
+    def baseline_rows(self) -> list[ScoreRow]:
+        """The rows of the baselines."""
+        return [
+            ("test", BASELINE_NAMES.get(name, name), each)
+            for name, each in self.baselines.items()
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for ``--json`` and ``metrics.json``."""
         return {"version": VERSION, **asdict(self), "run": str(self.run)}
@@ -167,6 +188,14 @@ class ExperimentResult(Scores):
     foreign: ForeignTexts | None = None
     bytes_per_text: float | None = None
     accuracy_by_coverage: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def rows(self) -> list[ScoreRow]:
+        """As of every run, with the score on the test texts that are not leaked."""
+        validation, test, *others = super().rows
+        rest = self.test_without_leaked if self.leaked else None
+        clean = [("test, not leaked", self.head, rest)] if rest and rest.enough else []
+        return [validation, test, *clean, *others]
 
     @property
     def leakage_matters(self) -> bool:

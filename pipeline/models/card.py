@@ -18,7 +18,6 @@ from features.vectors.table import POOLED, SENTENCES, TOKENS
 from features.words.table import WORDS
 from heads.trained import TrainedHead
 from pipeline.console import one_line
-from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.result import BlendResult, ExperimentResult
 from pipeline.runs.reader import read_config, read_metrics, read_predictions
@@ -85,12 +84,6 @@ def model_card(
     """
     metrics, config, counts = facts.metrics, facts.config, facts.counts
     data = Path(config.data.data).name
-    rest = metrics.test_without_leaked if metrics.leaked else None
-    own = [
-        ("validation", head.head, metrics.validation),
-        ("test", head.head, metrics.test),
-        *([("test, but near-duplicates of training", head.head, rest)] if rest else []),
-    ]
     sizes = {side: sum(labels.values()) for side, labels in counts.items()}
     metadata = _metadata(
         folder,
@@ -112,7 +105,7 @@ def model_card(
         data=data,
         meaning=" and ".join(MEANINGS[name] for name in head.layout.split(",")),
         words=WORDS in head.layout.split(","),
-        scores=[*own, *_baselines(metrics.baselines)],
+        scores=metrics.rows,
         labels=_label_rows(head.classes, facts),
         sizes=sizes,
         texts=sum(sizes.values()),
@@ -140,7 +133,7 @@ def blend_card(
         *(("validation", name, part.validation) for name, part in named),
         ("test", "blend", metrics.test),
         *(("test", name, part.test) for name, part in named),
-        *_baselines(metrics.baselines),
+        *metrics.baseline_rows,
     ]
     return render(
         "blend_card.md",
@@ -182,6 +175,7 @@ def _metadata(
             metric_value=round(value, 4),
         )
         for side, score in scores.items()
+        if score.enough
         for metric, shown, value in (
             ("accuracy", "accuracy", score.accuracy),
             ("f1", "macro-F1", score.macro_f1),
@@ -193,13 +187,9 @@ def _metadata(
         tags=tags,
         base_model=base_model,
         model_name=one_line(name),
-        eval_results=results,
+        eval_results=results or None,
     )
     return Markdown(described.to_yaml())
-
-
-def _baselines(scores: Mapping[str, Score]) -> list[tuple[str, str, Score]]:
-    return [("test", BASELINE_NAMES.get(name, name), each) for name, each in scores.items()]
 
 
 def _label_rows(
@@ -207,7 +197,8 @@ def _label_rows(
 ) -> list[tuple[str, int, int, int, float | None]]:
     """Return texts by side and test F1 of every label; labels without training texts last."""
     train, validation, test = (facts.counts[side] for side in ("train", "validation", "test"))
-    found = {each.label: each.f1 for each in facts.metrics.classes}
+    scored = facts.metrics.classes if facts.metrics.test.enough else ()
+    found = {each.label: each.f1 for each in scored}
     return [
         (label, train[label], validation[label], test[label], found.get(label))
         for label in [*classes, *sorted(set(test) - set(classes))]

@@ -12,11 +12,8 @@ from features.corpus.whole import WholeTable, values_of
 from features.errors import CorpusError
 from features.messages import clipped, listed, many
 from features.text import text_keys
-from pipeline.evaluation.evaluation import Score, score
+from pipeline.evaluation.evaluation import FEWEST_SCORED, Score, score
 from pipeline.models.predictions import Predictions
-
-MIN_TEXTS = 20
-"""Minimum number of labelled texts for a score."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class GivenScore:
 
     Attributes:
         column: where the labels stand; "" where they came from Python.
-        score: None of fewer than ``MIN_TEXTS`` texts.
+        score: None of fewer than ``FEWEST_SCORED`` texts.
         right, texts: how many agree, of how many that have a label.
         unknown: texts with a label that the run does not know; they count as wrong.
         learned: texts that the run learned from.
@@ -50,9 +47,8 @@ class GivenScore:
                 f"{self.right} of {many(self.texts, 'text')} right{where}: too few for a score"
             )
         else:
-            low, high = self.score.accuracy_interval
             said = (
-                f"accuracy{where}: {self.score.accuracy:.1%} ({low:.1%} to {high:.1%}) of "
+                f"accuracy{where}: {self.score.told} of "
                 f"{self.texts:,} texts, macro-F1 {self.score.macro_f1:.1%}"
             )
         if self.unknown:
@@ -86,7 +82,7 @@ def score_given(
     keys = text_keys(predictions.texts[i] for i in chosen.tolist())
     return GivenScore(
         column,
-        score(ids, predicted) if len(ids) >= MIN_TEXTS else None,
+        score(ids, predicted) if len(ids) >= FEWEST_SCORED else None,
         int((ids == predicted).sum()),
         len(ids),
         int((~known).sum()),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from features.corpus.dialect import RECOGNISED
+from features.corpus.recognition.dialect import RECOGNISED
 from features.corpus.source import Source
 from features.corpus.whole import WholeTable
 from features.errors import SettingError

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from features.messages import many
 from pipeline.console import one_line
 from pipeline.models.provenance import Provenance
 from pipeline.models.uncertainty import SURE, Uncertainty
@@ -132,7 +133,8 @@ class Predictions(Sequence[str]):
         }
 
     def __repr__(self) -> str:
-        return f"Predictions of {len(self):,} texts by {self.run.name}: {self.labels[:SHOWN]}"
+        texts = many(len(self), "text")
+        return f"Predictions of {texts} by {self.run.name}: {self.labels[:SHOWN]}"
 
     def _repr_html_(self) -> str:
         """A table of the first texts, for notebooks."""

@@ -167,7 +167,7 @@ class Predictor:
                 warnings += self._unseen(index, vectors, table)
                 truncated |= vectors.truncated
             if index == order[0]:
-                warnings += self._unusual(vectors, table)
+                warnings += self._unusual(vectors, table, explained)
             if explained:
                 neighbors = self._neighbors(vectors, explain)
         warnings += unlearned_language(self._languages, texts)
@@ -246,7 +246,7 @@ class Predictor:
         whose = f"part {index + 1} of this run" if several else "this run"
         return _unseen(self.opened.parts[index], vectors, table, whose)
 
-    def _unusual(self, vectors: Vectors, table: FeatureTable) -> list[str]:
+    def _unusual(self, vectors: Vectors, table: FeatureTable, explained: bool) -> list[str]:
         """Whether texts are less like those of the training than held-out texts were."""
         pooled = {space.spec.layout for space in vectors.spaces} & {POOLED}
         if self.reference is None or not pooled or not len(table):
@@ -260,7 +260,7 @@ class Predictor:
         return [
             f"{'this text is' if len(unusual) == 1 else which} less like any training text "
             f"than {1 - self.reference.rate:.0%} of the run's held-out texts: labels may "
-            "not fit; --explain shows the nearest training texts"
+            f"not fit{'' if explained else '; --explain shows the nearest training texts'}"
         ]
 
     def _neighbors(self, vectors: Vectors, k: int) -> Sequence[tuple[Neighbor, ...]]:

@@ -71,11 +71,10 @@ class Provenance:
         name = one_line(self.run.name, LONGEST_NAME)
         if not self.data or self.test is None:
             return [f"model: {name} ({self.head})"]
-        low, high = self.test.accuracy_interval
         when = f", {self.trained[:16].replace('T', ' ')} UTC" if self.trained else ""
         lines = [
-            f"run: {name} ({self.head}, trained on {one_line(self.data, LONGEST_NAME)}{when}; "
-            f"test accuracy {self.test.accuracy:.1%}, {low:.1%} to {high:.1%})"
+            f"run: {name} ({self.head}, trained on {one_line(self.data, LONGEST_NAME)}{when}); "
+            f"test accuracy: {self.test.told}"
         ]
         if self.folds:
             lines.append(

@@ -109,12 +109,6 @@ def age_text(seconds: float) -> str:
     return f"{int(seconds / 86400)} days"
 
 
-def score_text(score: Score) -> str:
-    """Return an accuracy with its interval: ``61.7% (54.7 to 68.2)``."""
-    low, high = score.accuracy_interval
-    return f"{score.accuracy:.1%} ({100 * low:.1f} to {100 * high:.1f})"
-
-
 def _began(folder: Path) -> float:
     found = STAMP.fullmatch(folder.name)
     if found:

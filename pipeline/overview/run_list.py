@@ -13,18 +13,19 @@ from typing import Any
 from features.errors import CacheError, SettingError
 from features.messages import listed, many, meant
 from pipeline.console import table
+from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.result import BLEND_NAME
-from pipeline.overview.run_facts import RunFacts, age_text, read_facts, score_text
+from pipeline.overview.run_facts import RunFacts, age_text, read_facts
 from pipeline.runs.folder import CONFIG, FAILURE, METRICS
 
 SORTS: dict[str, Callable[[RunFacts], Any]] = {
     "age": lambda run: -run.began,
     "name": lambda run: run.name,
-    "data": lambda run: (run.data_name, -run.test.accuracy),
-    "head": lambda run: (run.head, -run.test.accuracy),
-    "encoder": lambda run: (run.encoder_name, -run.test.accuracy),
-    "validation": lambda run: -run.validation.accuracy,
-    "test": lambda run: -run.test.accuracy,
+    "data": lambda run: (run.data_name, _best_first(run.test)),
+    "head": lambda run: (run.head, _best_first(run.test)),
+    "encoder": lambda run: (run.encoder_name, _best_first(run.test)),
+    "validation": lambda run: _best_first(run.validation),
+    "test": lambda run: _best_first(run.test),
 }
 """Orders of the table: the newest or the best first, names by the alphabet."""
 
@@ -78,8 +79,8 @@ class RunList:
                 run.data_name,
                 run.head,
                 run.encoder_name,
-                f"{run.validation.accuracy:.1%}",
-                score_text(run.test),
+                run.validation.accuracy_told,
+                run.test.told,
                 age_text(run.age),
             )
             for run in self.runs
@@ -124,6 +125,11 @@ def list_runs(
     chosen.sort(key=SORTS[sort])
     hidden = len(found) - len(chosen)
     return RunList(folder, tuple(chosen), hidden, tuple(unfinished), damaged)
+
+
+def _best_first(score: Score) -> tuple[bool, float]:
+    """Return what sorts scores: those of too few texts stand last."""
+    return not score.enough, -score.accuracy
 
 
 def _check_head(head: str | None) -> None:

@@ -11,7 +11,6 @@ from features.errors import CacheError
 from heads.registry import HEADS, as_text
 from pipeline.config import ExperimentConfig
 from pipeline.console import one_line, table
-from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, Scores
 from pipeline.overview.run_facts import RunFacts, age_text, first_config, read_facts
 from pipeline.reports.report import score_table
@@ -30,8 +29,7 @@ FILES: dict[tuple[str, ...], str] = {
     ("predictions.parquet", "probabilities.parquet"): "held-out texts; blend reads them",
     ("head.safetensors", "head.json"): "the trained head; predict reads it",
     ("blend.json", "parts"): "the runs that are blended, and how; predict reads them",
-    ("training.parquet",): "the texts that it learned from; predict --explain reads it",
-    ("reference.safetensors",): "by what predict tells that texts are foreign to it",
+    ("training.parquet", "reference.safetensors"): "what it learned from; predict reads them",
     ("config.json", "environment.json"): "everything needed to repeat the run",
 }
 """What the files of a run are for, those to look at first at the top."""
@@ -131,9 +129,9 @@ class RunPage:
         """Return the page for people."""
         blocks = [
             self._about(),
-            [self._scores()],
-            ["files in " + str(self.folder), table((), self._file_rows(), align="<<<")],
-            ["next", *(f"  {each}" for each in self.commands)],
+            [score_table(self.scores.rows)],
+            ["Files in " + str(self.folder), table((), self._file_rows(), align="<<<")],
+            ["Next", *(f"  {each}" for each in self.commands)],
         ]
         return "\n\n".join("\n".join(block) for block in blocks)
 
@@ -155,19 +153,6 @@ class RunPage:
         if facts.head != BLEND_NAME:
             lines.append(f"settings: {one_line(changed) or 'all as they are by default'}")
         return lines
-
-    def _scores(self) -> str:
-        head, scores = self.facts.head, self.scores
-        return score_table(
-            [
-                ("validation", head, scores.validation),
-                ("test", head, scores.test),
-                *(
-                    ("test", BASELINE_NAMES.get(name, name), each)
-                    for name, each in scores.baselines.items()
-                ),
-            ]
-        )
 
     def _file_rows(self) -> list[tuple[str, str, str]]:
         rows = []

@@ -31,7 +31,6 @@ from pipeline.reports.report import (
     cost_lines,
     leaked_lines,
     part_lines,
-    score_rows,
 )
 from pipeline.reports.verdict import score_lines
 from pipeline.templating import render
@@ -155,9 +154,7 @@ def facts_of(material: Material) -> Iterator[tuple[str, str]]:
 
 def score_cells(scores: Scores) -> list[dict[str, object]]:
     """Return the rows of the table of scores."""
-    return [
-        {"side": side, "name": name, "score": score} for side, name, score in score_rows(scores)
-    ]
+    return [{"side": side, "name": name, "score": score} for side, name, score in scores.rows]
 
 
 def _curves(material: Material) -> Sequence[object]:

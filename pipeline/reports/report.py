@@ -7,11 +7,9 @@ from pathlib import Path
 from textwrap import fill
 
 from pipeline.console import one_line, short_label, table
-from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.breakdown import ClassScore, Part
-from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.repeats import Estimate, RepeatedScore
-from pipeline.evaluation.result import Calibration, ExperimentResult, Scores
+from pipeline.evaluation.result import Calibration, ExperimentResult, ScoreRow
 from pipeline.progress import duration
 from pipeline.reports.verdict import REPORT, score_lines
 
@@ -40,35 +38,14 @@ def result_text(result: ExperimentResult) -> str:
     blocks = [
         score_lines(result),
         advice_lines(result.advice),
-        [score_table(score_rows(result))],
+        [score_table(result.rows)],
         _repeats(result),
-        class_lines(result.classes),
-        [
-            *part_lines(result),
-            *leaked_lines(result),
-            wrapped(calibration_line(result.calibration)),
-        ],
+        class_lines(result.classes) if result.test.enough else [],
+        [*part_lines(result), *leaked_lines(result), *_calibration(result)],
         _coverage(result),
         [wrapped(line) for line in cost_lines(result)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
-
-
-def score_rows(result: Scores) -> list[tuple[str, str, Score]]:
-    """Return the scores of a run and of what it must beat: side, name, score."""
-    rest = None
-    if isinstance(result, ExperimentResult) and result.leaked:
-        rest = result.test_without_leaked
-    clean = [("test, not leaked", result.head, rest)] if rest and rest.enough else []
-    return [
-        ("validation", result.head, result.validation),
-        ("test", result.head, result.test),
-        *clean,
-        *(
-            ("test", BASELINE_NAMES.get(name, name), each)
-            for name, each in result.baselines.items()
-        ),
-    ]
 
 
 def advice_lines(advice: Sequence[str]) -> list[str]:
@@ -88,19 +65,12 @@ def wrapped(sentences: str, indent: str = "") -> str:
     )
 
 
-def score_table(scores: Iterable[tuple[str, str, Score]]) -> str:
+def score_table(scores: Iterable[ScoreRow]) -> str:
     """Return the table of scores, each with its side and the name of what is scored."""
-    rows = [(side, name, *_measures(score), f"{score.texts:,}") for side, name, score in scores]
+    rows = [(side, name, *score.cells, f"{score.texts:,}") for side, name, score in scores]
     header = ("", "", "accuracy", "macro-F1", "95 % interval of accuracy", "texts")
     widths = (SIDE_WIDTH, NAME_WIDTH, 9, 9)
     return table(header, rows, align="<<>><>", min_widths=widths, fold=False)
-
-
-def _measures(score: Score) -> tuple[str, str, str]:
-    if not score.enough:
-        return "-", "-", score.told
-    low, high = score.accuracy_interval
-    return f"{score.accuracy:.1%}", f"{score.macro_f1:.1%}", f"{low:.1%} to {high:.1%}"
 
 
 def _repeats(result: ExperimentResult) -> list[str]:
@@ -217,6 +187,10 @@ def leaked_lines(result: ExperimentResult) -> Iterator[str]:
         yield f"The other {rest.texts:,} score {rest.told}: 'test, not leaked' in the table."
     else:
         yield f"The other {rest.texts:,} are too few for a score of their own."
+
+
+def _calibration(result: ExperimentResult) -> list[str]:
+    return [wrapped(calibration_line(result.calibration))] if result.test.enough else []
 
 
 def calibration_line(found: Calibration) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipeline.command_line import as_typed
 from pipeline.console import table
-from pipeline.overview.run_facts import score_text
 from pipeline.progress import duration
 from pipeline.search.candidate import BASELINES, LOSS, MAJORITY, ordered, seconds_used
 from pipeline.search.judgement import Finalist
@@ -30,7 +29,7 @@ def search_text(result: SearchResult) -> str:
     run = result.run
     beside = [f"{NAMES.get(n, n)} {s.accuracy:.1%}" for n, s in run.baselines.items()]
     lines += [
-        f"test, looked at {_times(result.looks)}: {score_text(run.test)}"
+        f"test, looked at {_times(result.looks)}: {run.test.told}"
         + (f"; {', '.join(beside)}" if beside else ""),
         f"run: {run.run}",
         f"again: {as_typed(result.command)}",

@@ -22,7 +22,8 @@ from pipeline.command_line import (
 )
 from pipeline.config import ExperimentConfig
 from pipeline.console import short_label
-from pipeline.evaluation.baselines import TFIDF
+from pipeline.encoding.foreign import readers_of
+from pipeline.evaluation.baselines import MAJORITY, TFIDF
 from pipeline.evaluation.evaluation import FEWEST_SCORED
 from pipeline.evaluation.result import ExperimentResult
 
@@ -111,7 +112,7 @@ def next_command(facts: Facts) -> str:
     own, _ = parse_layout(facts.result.layout)
     if config.head == SIMPLEST and own == POOLED and not facts.unread:
         return train_command(_other_head(config, SEQUENCE_HEAD))
-    return predict_command(config.runs, config.vectors.cache)
+    return predict_command(facts.result.run, config.vectors.cache)
 
 
 def few_texts(facts: Facts) -> Advice | None:
@@ -203,9 +204,24 @@ def other_language(facts: Facts) -> Advice | None:
     """Say where an English encoder reads other languages."""
     if not facts.unread:
         return None
-    config = facts.config
-    vectors = replace(config.vectors, encoder=MULTILINGUAL, layers=None, max_tokens=None)
-    return Advice(facts.unread, train_command(replace(config, vectors=vectors)))
+    config, found = facts.config, facts.result.foreign
+    encoder = readers_of(found.language)[0] if found else MULTILINGUAL
+    vectors = replace(config.vectors, encoder=encoder, layers=None, max_tokens=None)
+    text = f"{facts.unread[:1].upper()}{facts.unread[1:]}."
+    return Advice(text.replace("..", "."), train_command(replace(config, vectors=vectors)))
+
+
+def nothing_learned(facts: Facts) -> Advice | None:
+    """Say where the score is one that needs no texts at all."""
+    found, words = (facts.result.against.get(name) for name in (MAJORITY, TFIDF))
+    if found is None or found.better or (words is not None and words.worse):
+        return None
+    return Advice(
+        "The head is not clearly better than always answering the most frequent label. See "
+        "whether the label column is the right one, and with the audit whether the texts tell "
+        "these labels.",
+        _audit(facts),
+    )
 
 
 def words_do_better(facts: Facts) -> Advice | None:
@@ -280,6 +296,7 @@ UNSCORED: tuple[Rule, ...] = (few_texts, collapsed, copies, cut_texts, other_lan
 RULES: tuple[Rule, ...] = (
     *UNSCORED,
     words_do_better,
+    nothing_learned,
     wide_interval,
     nothing_wrong,
     no_better_than_words,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features.corpus.corpus import Corpus
-from features.corpus.roles import looks_like_number
+from features.corpus.recognition.roles import looks_like_number
 from features.errors import SettingError, SplitError
 from features.groups import ids_of, union
 from features.messages import clipped, listed, many

@@ -13,6 +13,19 @@ from pipeline.tuning.config import MIN_SAMPLE, POOLED_HEAD
 
 
 @dataclass(frozen=True)
+class ComparedEncoders(Options):
+    """Which encoders are compared, apart from the one that any other command takes."""
+
+    encoders: tuple[str, ...] = option(
+        (),
+        "compare these encoders, each a folder or a hub id; two or more",
+        name="encoder",
+        metavar="NAME",
+        several=tuple,
+    )
+
+
+@dataclass(frozen=True)
 class EncodersConfig(Options):
     """What to compare.
 

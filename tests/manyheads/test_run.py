@@ -18,6 +18,7 @@ import pytest
 import manyheads
 from features.errors import ArrayError, CacheError, CorpusError, SettingError
 from features.options import options_of
+from manyheads.keywords import in_keywords
 from pipeline.config import ExperimentConfig
 from tests.support.cli import BAD, GOOD
 
@@ -139,6 +140,18 @@ def test_wrong_texts_are_said(run: manyheads.Run) -> None:
             run.predict(texts)
     with pytest.raises(CorpusError, match="no column 'text'"):
         run.predict(pd.DataFrame({"body": ["one"]}))
+
+
+def test_errors_name_keywords(common: dict[str, object], folder: Path) -> None:
+    (folder / "other.csv").write_text("id,note\n1,a b\n2,c d\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"one with text_column$"):
+        manyheads.train(folder / "other.csv", text_column="body", label_column="id", **common)
+    with pytest.raises(SettingError, match=r"^folds must be"):
+        manyheads.train(TEXTS, LABELS, folds=1, **common)
+    copied = "--split random, or manyheads train --data a.csv --head cnn; see --nothing"
+    assert in_keywords(copied) == (
+        "split='random', or manyheads train --data a.csv --head cnn; see --nothing"
+    )
 
 
 def test_keywords_are_the_options_of_the_command() -> None:

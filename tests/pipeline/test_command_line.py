@@ -48,9 +48,11 @@ def test_a_training_is_given_again(config: ExperimentConfig) -> None:
 def test_other_commands_take_what_they_know() -> None:
     assert str(parsed(audit_command(CONFIG.data, CONFIG.vectors)).data) == "my data.csv"
     assert parsed(lr_range_command(CONFIG)).set == ["filters=9"]
-    told = parsed(predict_command(CONFIG.runs, CONFIG.vectors.cache))
-    assert (str(told.runs), str(told.cache)) == ("elsewhere", "c")
-    assert predict_command(Path("runs"), Path("cache")).count("--") == 1
+    told = parsed(predict_command(CONFIG.runs / "1-cnn", CONFIG.vectors.cache))
+    assert (told.run, str(told.runs), str(told.cache)) == ("1-cnn", "elsewhere", "c")
+    usual = predict_command(Path("runs/1-cnn"), Path("cache"))
+    assert usual.count("--") == 1
+    assert make_form(usual) == "make predict RUN=1-cnn TEXT='a text of yours'"
 
 
 def from_make(command: str) -> str:

@@ -29,7 +29,7 @@ import features.corpus.formats.delimited
 import features.encoders.pooling
 import heads.architectures.attention
 import heads.training.losses
-from features.corpus.dialect import Reading
+from features.corpus.recognition.dialect import Reading
 from features.corpus.rows import ColumnRequest
 from features.options import option
 from heads.head import SequenceHead

@@ -59,11 +59,11 @@ BLEND = BlendResult(
         BlendPart("one", "cnn", "tokens", SCORE, SCORE),
         BlendPart("two", "logistic", "pooled", SCORE, TFIDF),
     ),
+    weights=(0.5, 0.5),
+    weighting=Weighting("equal"),
     best_part=1,
     gain_validation=Difference(0.2, (0.1, 0.3)),
     gain_test=Difference(0.2, (0.1, 0.3)),
-    weights=(0.5, 0.5),
-    weighting=Weighting("equal"),
     command="manyheads predict --text 'a text of yours'",
 )
 

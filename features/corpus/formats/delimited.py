@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from features.corpus.dialect import TAB, Reading, recognise_delimiter
 from features.corpus.formats.quotes import Chunk, Row, Shape, swallowed
+from features.corpus.recognition.dialect import TAB, Reading, recognise_delimiter
 from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.corpus.streams import open_lines
 from features.errors import CorpusError

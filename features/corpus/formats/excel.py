@@ -15,8 +15,8 @@ from datetime import date, datetime, time
 from itertools import islice
 from typing import Any
 
-from features.corpus.dialect import Reading
 from features.corpus.formats.parquet import seekable
+from features.corpus.recognition.dialect import Reading
 from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.errors import CorpusError
 from features.storage.location import Location

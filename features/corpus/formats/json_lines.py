@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from features.corpus.dialect import Reading
+from features.corpus.recognition.dialect import Reading
 from features.corpus.rows import (
     ABSENT,
     ColumnRequest,

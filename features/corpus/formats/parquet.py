@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote
 
-from features.corpus.dialect import Reading
+from features.corpus.recognition.dialect import Reading
+from features.corpus.recognition.signatures import HEAD_BYTES, foreign, wide_encoding
 from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
-from features.corpus.signatures import HEAD_BYTES, foreign, wide_encoding
 from features.corpus.source import Source
 from features.corpus.streams import (
     TABLES,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from features.corpus.dialect import TAB
+from features.corpus.recognition.dialect import TAB
 
 MIN_LINES = 3
 """Minimum lines with the right number of separators that are taken for rows, not for one text:

@@ -27,6 +27,7 @@ HEADINGS = {
     "non_answers": "Texts that answer nothing",
     "giveaways": "Words that give the label away",
     "truncation": "Texts that are cut off",
+    "foreign_language": "Texts in a language that the encoder does not read",
     "foreign_scripts": "Texts in another script",
     "outliers": "Texts unlike all others",
     "small_classes": "Labels with few texts",

@@ -1,8 +1,12 @@
-"""An audit on the terminal: the first findings with examples, the others by name."""
+"""An audit on the terminal: the first findings with examples, the others counted.
+
+It fits a screen of 30 lines, whatever was found; the page has all of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from features.messages import many
 from pipeline.audit.audit import AuditResult
@@ -11,8 +15,16 @@ from pipeline.audit.report.sections import Headed, Section, sections, where
 from pipeline.console import one_line
 from pipeline.progress import duration
 
-DETAILED, SHOWN = 3, 2
-"""Findings that are shown with examples, and examples of each; one alone has one more."""
+DETAILED = 3
+SHOWN = (2, 1, 1)
+"""Findings that are shown with examples, and examples of each; one alone has ``ALONE``."""
+
+ALONE = 3
+NAMED = 6
+"""Other findings that are named with their number."""
+
+LINE_WIDTH = 96
+"""Characters of a line that counts the other findings."""
 
 LONGEST_SHOWN, LONGEST_LABEL = 80, 40
 """Characters of a text and of a label."""
@@ -22,15 +34,18 @@ def audit_text(result: AuditResult) -> str:
     """Return the summary for a terminal."""
     lines = [facts_line(result), f"{_found(result)} in {duration(result.seconds)}."]
     rest: list[Headed] = []
-    shown = SHOWN + (len(result.findings) == 1)
     for section in sections(result.findings):
         detailed = [each for each in section.findings if each.number <= DETAILED]
         rest += section.findings[len(detailed) :]
         if detailed:
-            lines += _section_lines(section, detailed, shown)
+            lines += _section_lines(section, detailed, len(result.findings) == 1)
     if rest:
+        named = [f"{each.heading}: {each.finding.count:,}" for each in rest[:NAMED]]
+        if (more := len(rest) - NAMED) > 0:
+            named.append(f"and {many(more, 'more kind', 'more kinds')}")
+        others = "; ".join(named)
         lines += ["", "Found as well (the page and --json have examples and what to do):"]
-        lines += [_title(each) for each in rest]
+        lines += wrap(others, LINE_WIDTH, initial_indent="   ", subsequent_indent="   ")
     return "\n".join(lines)
 
 
@@ -59,8 +74,9 @@ def _found(result: AuditResult) -> str:
     return f"{kinds}, the most urgent first," if len(result.findings) > 1 else kinds
 
 
-def _section_lines(section: Section, detailed: Sequence[Headed], shown: int) -> Iterator[str]:
+def _section_lines(section: Section, detailed: Sequence[Headed], alone: bool) -> Iterator[str]:
     for each in detailed:
+        shown = ALONE if alone else SHOWN[each.number - 1]
         yield from ("", _title(each), f"   {one_line(each.finding.message)}")
         for example in each.finding.examples[:shown]:
             yield from (f"     {line}" for line in _example_lines(example))

@@ -34,13 +34,14 @@ def run(parsed: argparse.Namespace) -> Answer:
     check_first_rows(data)
     find_encoder(vectors)
     # Imported only now: this takes seconds, and what is wrong was answered before.
-    from pipeline.audit.audit import run_audit
     from pipeline.audit.cleaned_file import check_targets, write_clean
     from pipeline.audit.cleaning import check_remedies, plan_cleaning
-    from pipeline.audit.report.terminal import audit_text
 
     remedies = check_remedies(config.remedies)
     check_targets(config.page, config.write_clean, (data.data, vectors.cache, vectors.encoder))
+    from pipeline.audit.audit import run_audit
+    from pipeline.audit.report.terminal import audit_text
+
     result = run_audit(data, vectors, examples=config.examples)
     files: dict[str, str] = {}
     if config.page:

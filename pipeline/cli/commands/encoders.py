@@ -7,18 +7,12 @@ import argparse
 from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import DataConfig, VectorConfig
-from pipeline.tuning.encoders_config import EncodersConfig
+from pipeline.tuning.encoders_config import ComparedEncoders, EncodersConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads encoders``."""
-    parser.add_argument(
-        "--encoder",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="compare this encoder, a folder or a hub id; give two or more",
-    )
+    options.add_options(parser, ComparedEncoders)
     options.add_options(parser, EncodersConfig, only=("head", "sample", "seeds", "seed"))
     options.add_options(parser, DataConfig)
     options.add_options(parser, VectorConfig, without=("encoder", "layers"))
@@ -26,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
-    names = tuple(parsed.encoder)
+    names = options.from_arguments(ComparedEncoders, parsed).encoders
     del parsed.encoder  # the configuration of one encoder has an option of this name
     config = options.from_arguments(EncodersConfig, parsed, encoders=names)
     from pipeline.training.preparation import check_first_rows

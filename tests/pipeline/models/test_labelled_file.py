@@ -174,11 +174,20 @@ def test_a_file_with_labels_is_scored(
     assert "score" not in command(*asked, "--data", "odd.csv"), "other labels altogether"
 
 
+def test_a_file_of_other_columns_than_the_run_had(
+    run: Run, asked: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Columns(text="Nachricht", label="Thema", split=None)
+    monkeypatch.setattr("pipeline.runs.columns.columns_of", lambda *_: own)
+    write(tmp_path / "data.csv", [["id", "text"], ["1", "rain"]])
+    assert run(*asked, "--data", "data.csv").code == 0
+
+
 def test_which_run_answered(run: Run, command: Command, asked: tuple[object, ...]) -> None:
     said = run(*asked, "--text", "rain")
     name = Path(str(asked[2])).name
     assert f"run: {name} (logistic, trained on texts-" in said.err
-    assert "UTC; test accuracy " in said.err
+    assert "UTC); test accuracy: " in said.err
     model = command(*asked, "--text", "rain")["model"]
     assert (model["head"], model["folds"]) == ("logistic", 0)
     trained = datetime.fromisoformat(model["trained"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,8 +97,10 @@ def test_a_run_of_folds_says_whose_head_it_has() -> None:
     )
     first, second = run.lines()
     assert first == (
-        "run: x (cnn, trained on my.csv, 2026-11-27 02:21 UTC; test accuracy 50.0%, "
-        "40.0% to 60.0%)"
+        "run: x (cnn, trained on my.csv, 2026-11-27 02:21 UTC); test accuracy: "
+        "50.0% (40.0% to 60.0%)"
     )
+    few = replace(run, test=Score(1.0, 1.0, (0.2, 1.0), 1))
+    assert few.lines()[0].endswith("; test accuracy: too few texts (1) for a score")
     assert "that of fold 1 of 5" in second
     assert Provenance(Path("model"), "cnn").lines() == ["model: model (cnn)"]

@@ -13,6 +13,7 @@ from pipeline.cli.main import make_parser
 from pipeline.cli.options import from_arguments
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.evaluation.breakdown import Collapse
+from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.evaluation import Score
 from pipeline.training import advice
 from pipeline.training.advice import LARGER, MULTILINGUAL, Advice, Facts, advise, is_foreign
@@ -198,6 +199,16 @@ def test_a_perfect_score_takes_an_audit() -> None:
     assert advice.nothing_wrong(FACTS) is None
 
 
+def test_a_score_that_needs_no_texts_is_told() -> None:
+    same = Comparison(0.01, (-0.05, 0.07), beyond_noise=False)
+    found = advice.nothing_learned(facts(against={"majority": same}))
+    assert found is not None
+    assert "not clearly better than always answering" in found.text
+    assert found.command.startswith("manyheads audit")
+    words = {"majority": same, "tfidf_logistic": WORSE}
+    assert advice.nothing_learned(facts(against=words)) is None, "then the texts tell them"
+
+
 def test_ratings_and_mistakes_are_told() -> None:
     rated = advice.ratings(facts(mean_absolute_error=0.617))
     assert rated is not None
@@ -227,7 +238,8 @@ def test_where_nothing_is_wrong_a_better_head_or_predict_is_next() -> None:
         return advise(replace(one, result=replace(one.result, mistake=None)))[1]
 
     assert "train --head attention" in following(FACTS)
-    assert "predict --text" in following(facts({"head": "cnn"}, layout="tokens"))
+    named = f"predict {FACTS.result.run.name} --text"
+    assert named in following(facts({"head": "cnn"}, layout="tokens"))
     folds = following(facts({"head": "cnn", "folds": 5}))
     assert "train --head cnn" in folds
     assert "--folds" not in folds

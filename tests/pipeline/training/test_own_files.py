@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from features.corpus.recognition.roles import looks_like_number
 from pipeline.cli.main import main
 from tests.support.cli import Command, Output, Refusal, Run, write
 from tests.support.mails import MAILS, mails_csv, write_workbook
@@ -126,3 +127,14 @@ def test_numbers_are_no_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "looks like a number (50 different in 50 rows, such as '0.00')" in (
         capsys.readouterr().err
     )
+
+
+def test_numbers_are_told_from_classes_with_numbers() -> None:
+    assert looks_like_number([f"{i % 101 / 100:.2f}" for i in range(400)]), "of many rows"
+    assert looks_like_number([f"{i % 101},5" for i in range(400)])
+    assert looks_like_number([str(i * 7) for i in range(50)])
+    assert not looks_like_number([f"{i % 50}.0" for i in range(400)]), "numbered classes"
+    assert not looks_like_number([f"{i % 10 / 2}" for i in range(400)]), (
+        "a scale of half points"
+    )
+    assert not looks_like_number([str(i % 90) for i in range(400)])

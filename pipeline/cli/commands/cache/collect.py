@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from features.corpus.dialect import Dialect
+from features.corpus.recognition.dialect import Dialect
 from features.corpus.source import Source
 from pipeline.cache.config import CollectConfig
 from pipeline.cli import options

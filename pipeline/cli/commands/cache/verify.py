@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from features.corpus.dialect import Dialect
+from features.corpus.recognition.dialect import Dialect
 from pipeline.cache.config import VerifyConfig
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+import pipeline.audit
 from pipeline.audit.audit import AuditResult, audit
 from pipeline.audit.cleaning import REMEDIES
 from pipeline.audit.finding import CorpusRow, Example, Finding
@@ -74,12 +76,30 @@ def test_the_terminal_has_the_first_findings_and_the_names_of_the_others() -> No
         "       the same: line 7, test [joy]",
         "   What to do: label_errors",
     ]
-    assert lines[-4:] == [
+    assert lines[-4:-2] == [
         "",
         "Found as well (the page and --json have examples and what to do):",
-        "4. Texts on two sides of the split, but for case and punctuation: 3 (25.0%)",
-        "5. Texts on two sides of the split, but for a few words: 3 (25.0%)",
     ]
+    assert " ".join(line.strip() for line in lines[-2:]) == (
+        "Texts on two sides of the split, but for case and punctuation: 3; "
+        "Texts on two sides of the split, but for a few words: 3"
+    )
+
+
+def test_it_fits_a_screen_whatever_was_found_and_every_kind_has_a_heading() -> None:
+    place = CorpusRow(5, "my text", "joy", "test", 7)
+    examples = (Example(place, CorpusRow(2, "my other", "joy", "train", None), 0.9),) * 3
+    every = tuple(finding(kind, kind, *examples) for kind in HEADINGS)
+    shown = audit_text(AuditResult(evidence(TEXTS, LABELS), every, 2.0))
+    assert len(shown.splitlines()) <= 28
+    package = Path(pipeline.audit.__file__).parent
+    named = {
+        kind
+        for file in package.glob("*.py")
+        for kind in re.findall(r'^ +kind="(\w+)",$', file.read_text("utf-8"), re.MULTILINE)
+    }
+    assert len(named) > 10
+    assert named <= HEADINGS.keys()
 
 
 def test_it_says_no_identifier_and_a_clean_corpus_so(dirty: AuditResult) -> None:

@@ -24,6 +24,10 @@ MAX_LABEL_CHARACTERS, MAX_LABELS, MAX_NUMBERS = 40, 200, 10
 MIN_PER_LABEL = 3
 """Minimum rows per label on average; 2 where there are few rows."""
 
+MIN_DECIMAL, MIN_MEASURES = 0.5, 0.9
+"""Of different labels that are numbers and no classes: minimum share with a fraction, or of
+numbers and dates."""
+
 FEW_ROWS = 20
 MAX_SHOWN = 12
 """Maximum columns in a message."""
@@ -31,6 +35,9 @@ MAX_SHOWN = 12
 NUMBER = re.compile(r"[-+]?\d+")
 MEASURE = re.compile(r"[-+]?[\d.,:/\-\sT]*\d[\d.,:/\-\sTZ%€$]*")
 """Decimal numbers, amounts, dates and times."""
+
+DECIMAL = re.compile(r"[-+]?\d*[.,](\d+)")
+"""A number with a fraction."""
 
 UNSPACED = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\u0e00-\u0e7f]")
 
@@ -77,13 +84,26 @@ def shown_columns(cells: Mapping[str, Sequence[object]]) -> str:
 
 
 def looks_like_number(labels: Sequence[str]) -> bool:
-    """Return whether labels are numbers, most of which are different, and not classes."""
-    distinct = set(labels)
-    if len(distinct) <= max(FEW_ROWS, MIN_DISTINCT * len(labels)):
+    """Return whether labels are numbers to be estimated, and no classes.
+
+    Numbers with fractions are, where there are more of them than a scale has; others where most
+    rows have one of their own.
+    """
+    distinct = {label.strip() for label in labels}
+    if len(distinct) <= FEW_ROWS:
         return False
-    return sum(bool(MEASURE.fullmatch(label.strip())) for label in distinct) > 0.9 * len(
+    if sum(map(_is_decimal, distinct)) > MIN_DECIMAL * len(distinct):
+        return True
+    measures = sum(bool(MEASURE.fullmatch(label)) for label in distinct)
+    return len(distinct) > MIN_DISTINCT * len(labels) and measures > MIN_MEASURES * len(
         distinct
     )
+
+
+def _is_decimal(label: str) -> bool:
+    """Return whether a label is a number with a fraction that is not 0."""
+    found = DECIMAL.fullmatch(label)
+    return found is not None and found[1].strip("0") != ""
 
 
 def _like_texts(values: Sequence[str]) -> bool:

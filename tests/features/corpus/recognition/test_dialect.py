@@ -14,8 +14,8 @@ import pytest
 
 from features.corpus.columns import Columns
 from features.corpus.corpus import Corpus, CorpusTexts, read_corpus
-from features.corpus.dialect import Dialect
-from features.corpus.encodings import recognise
+from features.corpus.recognition.dialect import Dialect
+from features.corpus.recognition.encodings import recognise
 from features.errors import CorpusError, SettingError
 from tests.support.mails import MAILS, mails_csv
 

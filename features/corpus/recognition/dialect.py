@@ -11,7 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from features.corpus.encodings import UTF8_SIGNED, check_encoding, shown, word_beyond_ascii
+from features.corpus.recognition.encodings import (
+    UTF8_SIGNED,
+    check_encoding,
+    shown,
+    word_beyond_ascii,
+)
 from features.corpus.source import Source
 from features.errors import SettingError
 from features.options import Options, option

@@ -1,0 +1,1 @@
+"""How a file is written and what its columns are, recognised where nobody says."""
