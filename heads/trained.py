@@ -18,6 +18,7 @@ from heads.problem import EpochRecord, OnEpoch, Problem
 from heads.registry import check_layout, head_type
 from heads.settings import HeadSettings
 from heads.training.inference import compute_logits
+from heads.training.optimizers import without_compiler
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,8 @@ def fit(
     """
     check_layout(head, table.layout)
     problem = Problem(table, labels, train, validation, len(classes), classes, device)
-    fitted = head_type(head).fit(settings, problem, seed, on_epoch)
+    with without_compiler():
+        fitted = head_type(head).fit(settings, problem, seed, on_epoch)
     return TrainedHead(
         head=head,
         settings=settings,
@@ -172,5 +174,6 @@ def refit(
         table, labels, rows, rows[:0], len(trained.classes), trained.classes, device
     )
     best = trained.history[trained.best_epoch - 1]
-    state = head_type(trained.head).refit(trained.settings, problem, seed, best)
+    with without_compiler():
+        state = head_type(trained.head).refit(trained.settings, problem, seed, best)
     return replace(trained, state=state)
