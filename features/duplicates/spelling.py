@@ -32,7 +32,7 @@ def spelling_vectors(texts: Sequence[str]) -> np.ndarray:
     hashes = grams.astype(np.uint64) * MULTIPLIER
     signs = np.where((hashes >> np.uint64(63)).astype(bool), -1, 1).astype(np.float32)
     values = np.sqrt(rarity(spaced)[grams]) * signs
-    columns = ((hashes >> np.uint64(40)) % np.uint64(WIDTH))
+    columns = (hashes >> np.uint64(40)) % np.uint64(WIDTH)
     dense = np.zeros((len(texts), WIDTH), np.float32)
     rows = np.repeat(np.arange(len(texts)), np.diff(ends))
     np.add.at(dense, (rows, columns.astype(np.int64)), values.astype(np.float32))

@@ -196,7 +196,9 @@ def without_compiler() -> Iterator[None]:
     the block they are called as they are; afterwards torch is as before.
     """
     names = () if COMPILER in sys.modules else ("add_param_group", "zero_grad")
-    plain = [getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None) for name in names]
+    plain = [
+        getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None) for name in names
+    ]
     marked = [each for each in plain if each is not None and not hasattr(each, FLAG)]
     for each in marked:
         setattr(each, FLAG, each)

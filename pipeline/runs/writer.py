@@ -78,7 +78,11 @@ def _write_predictions(path: Path, held_out: HeldOutPredictions) -> None:
     columns = {
         "row": numbers(held_out.rows[every]),
         "side": strings(
-            [each.side for (_, each), count in zip(parts, counts, strict=True) for _ in range(count)]
+            [
+                each.side
+                for (_, each), count in zip(parts, counts, strict=True)
+                for _ in range(count)
+            ]
         ),
         "label": strings([names.all[i] for i in labels.tolist()]),
         "predicted": strings([names.classes[i] for i in predicted.tolist()]),
