@@ -2,8 +2,8 @@
 
     python -m benchmarks.fixed_cost --data texts.csv --head logistic --head attention
 
-On a busy machine ``--clock cpu`` gives the seconds of the processor instead, over all threads and
-processes: that of a quiet machine with one core, about.
+On a busy machine ``--clock cpu`` gives the seconds of the processor instead, over all threads
+and processes: that of a quiet machine with one core, about.
 """
 
 from __future__ import annotations

@@ -8,19 +8,18 @@ mean nothing. A part's seconds are those without the parts inside it.
 
 from __future__ import annotations
 
-import time
-
-BEGAN = time.time()
-
 import builtins
 import functools
 import json
 import resource
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+BEGAN = time.time()
 
 WRAPPED = {
     "pipeline.training.preparation": {
@@ -95,9 +94,7 @@ class Imports:
     def __call__(self, name: str, *args: Any, **kwargs: Any) -> Any:
         inside = self.clock.open[-1:] in ([TORCH], [IMPORTS])
         torch = name.partition(".")[0] == "torch" and "torch" not in sys.modules
-        if name in sys.modules and not torch:
-            found = self.real(name, *args, **kwargs)
-        elif inside and not torch:
+        if not torch and (inside or name in sys.modules):
             found = self.real(name, *args, **kwargs)
         else:
             part = TORCH if torch else IMPORTS
@@ -111,7 +108,7 @@ class Imports:
         for place in [*self.waiting]:
             module, _, owner = place.rpartition(".")
             target = sys.modules.get(place) or getattr(sys.modules.get(module), owner, None)
-            if target is None or getattr(target, "__spec__", None) and _initializing(target):
+            if target is None or _initializing(target):
                 continue
             for name, part in self.waiting.pop(place).items():
                 setattr(target, name, self.clock.timed(part, getattr(target, name)))
@@ -119,7 +116,7 @@ class Imports:
 
 def _initializing(module: Any) -> bool:
     """Return whether a module is only half imported."""
-    return bool(getattr(module.__spec__, "_initializing", False))
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
 def main() -> int:

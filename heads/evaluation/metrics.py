@@ -185,8 +185,8 @@ def differ(right: np.ndarray, texts: np.ndarray, level: float = 0.05) -> bool:
 def _chi_squared_above(value: float, freedom: int) -> float:
     """Return the chance that a chi-squared number is above a value.
 
-    For 1 degree of freedom it is erfc(sqrt(h)), for 2 it is exp(-h), with h half the value; each
-    2 more add h^a exp(-h) / Gamma(a + 1), a being half the degrees before.
+    For 1 degree of freedom it is erfc(sqrt(h)), for 2 it is exp(-h), with h half the value;
+    each 2 more add h^a exp(-h) / Gamma(a + 1), a being half the degrees before.
     """
     half, odd = value / 2, freedom % 2
     chance = math.erfc(math.sqrt(half)) if odd else math.exp(-half)

@@ -1,7 +1,7 @@
 """Optimizers and step-size schedules by name.
 
-The optimizers here are torch's own steps without its ``Optimizer`` class: making one of that class
-imports torch's compiler, which takes longer than many a training.
+The optimizers here are torch's own steps without its ``Optimizer`` class: making one of that
+class imports torch's compiler, which takes longer than many a training.
 """
 
 from __future__ import annotations

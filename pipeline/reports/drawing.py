@@ -3,8 +3,9 @@
     command    Drawing() ........... begin(folder, pictures) ...... finish()
     process    import matplotlib ... draw ......................... end
 
-The drawing library takes longer to import than a small head to train. The process reads one JSON
-object from stdin and writes notes on stderr. Whatever goes wrong with it, ``finish`` draws here.
+The drawing library takes longer to import than a small head to train. The process reads one
+JSON object from stdin and writes notes on stderr. Whatever goes wrong with it, ``finish`` draws
+here.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from pipeline.collection import collect_seldom
 from pipeline.console import print_note
 from pipeline.reports.figures import Picture, draw
 
@@ -96,6 +98,7 @@ def _started() -> subprocess.Popen[bytes] | None:
 def main() -> None:
     """Import the drawing library, then draw what stdin says; nothing if it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever has started this ends it
+    collect_seldom()
     from pipeline.reports import plots
 
     plots.save_figure(plots.Figure(figsize=(1, 1)), io.BytesIO())  # fonts and file formats
