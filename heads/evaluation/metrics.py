@@ -209,7 +209,8 @@ def _fisher(right: np.ndarray, texts: np.ndarray) -> float:
 def _log_choices(texts: int, chosen: np.ndarray) -> np.ndarray:
     """Return the logarithm of the number of ways to choose ``chosen`` of ``texts``."""
     logs = _log_factorials(texts)
-    return logs[texts] - logs[chosen] - logs[texts - chosen]
+    choices: np.ndarray = logs[texts] - logs[chosen] - logs[texts - chosen]
+    return choices
 
 
 def _log_factorials(most: int) -> np.ndarray:

@@ -1,51 +1,34 @@
-"""Columns for Parquet files of a run folder, made from the bytes that Arrow holds.
-
-``pa.array`` imports pandas, which takes longer than to write all files of a run.
-"""
+"""The columns that a run was trained on: those that new files of the same kind have too."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import accumulate
+from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
+from features.corpus.columns import Columns
+from features.errors import CacheError
+from pipeline.runs.folder import CONFIG, find_run
+from pipeline.runs.json_format import read_object
 
-MAX_BYTES = 2**31 - 1
-"""Maximum bytes of all texts of a column of Arrow's type ``string``."""
-
-
-def numbers(values: np.ndarray) -> pa.Array:
-    """Return (n,) integers, floats or bools as a column of the same type."""
-    count = len(values)
-    if values.dtype == np.bool_:
-        bits = pa.py_buffer(np.packbits(values, bitorder="little"))
-        return pa.Array.from_buffers(pa.bool_(), count, [None, bits])
-    data = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), count, [None, data])
+FIRST_PART = "parts/1"
+"""Where the first run of a blend stands in its folder."""
 
 
-def strings(values: Sequence[str]) -> pa.Array:
-    """Return texts as a column of type ``string``.
+def columns_of(run: str, runs: Path) -> Columns:
+    """Return the columns of texts and labels of a run; the usual ones where it has none.
 
-    Raises:
-        ArrowInvalid: they are longer than 2 GB together.
+    What is wrong with a run is said when it is opened.
+
+    Args:
+        run: a run folder, its name or the beginning of it, or ``latest``.
+        runs: the folder of runs.
     """
-    cells = [value.encode() for value in values]
-    ends = np.fromiter(accumulate(map(len, cells), initial=0), np.int64, len(cells) + 1)
-    if ends[-1] > MAX_BYTES:
-        raise pa.ArrowInvalid(f"a column holds at most 2 GB of text, not {ends[-1]:,} bytes")
-    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(cells))]
-    return pa.Array.from_buffers(pa.string(), len(cells), buffers)
-
-
-def named(ids: np.ndarray, names: Sequence[str]) -> pa.Array:
-    """Return (n,) ids from 0 as a column of type ``dictionary(int32, string)``."""
-    codes = numbers(ids.astype(np.int32))
-    return pa.DictionaryArray.from_arrays(codes, strings(names))
-
-
-def keys(values: np.ndarray) -> pa.Array:
-    """Return (n,) ``S`` keys as a column of type ``binary`` of their width."""
-    data = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(pa.binary(values.dtype.itemsize), len(values), [None, data])
+    try:
+        folder = Path(run) if Path(run).is_dir() else find_run(run, runs)
+        part = folder / FIRST_PART
+        data = read_object((part if part.is_dir() else folder) / CONFIG, "").get("data")
+    except CacheError:  # an exported model too
+        return Columns()
+    names = data.get("columns") if isinstance(data, dict) else None
+    found = names if isinstance(names, dict) else {}
+    text, label = (found.get(role) for role in ("text", "label"))
+    return Columns(str(text or Columns.text), str(label or Columns.label), split=None)

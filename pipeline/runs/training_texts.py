@@ -19,7 +19,7 @@ from features.errors import CacheError
 from features.store.space import Space
 from features.text import text_keys
 from features.vectors.neighbors import nearest, unit
-from pipeline.runs.columns import keys, numbers, strings
+from pipeline.runs.arrow import keys, numbers, strings
 from pipeline.runs.tables import read_table, with_schema
 
 TRAINING = "training.parquet"

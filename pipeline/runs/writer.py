@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.evaluation.result import Scores
-from pipeline.runs.columns import named, numbers, strings
+from pipeline.runs.arrow import named, numbers, strings
 from pipeline.runs.folder import CONFIG, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
 from pipeline.runs.formats import (
     CONFIG_FORMAT,
