@@ -11,6 +11,7 @@ DATA    ?=
 ENCODER ?=
 ENCODERS ?= all-MiniLM-L6-v2
 LAYOUT  ?=
+BUDGET  ?=
 SEED    ?=
 SEEDS   ?=
 FOLDS   ?=
@@ -27,9 +28,9 @@ CORPUS    := $(if $(DATA),--data "$(DATA)")
 export TEXT
 
 # So that the command to go on with is shown as make takes it.
-train predict audit layers lr-range blend: export MANYHEADS_MAKE := 1
+train search predict audit layers lr-range blend: export MANYHEADS_MAKE := 1
 
-.PHONY: help features audit layers encoders lr-range train runs show blend predict heads export export-model verify cache compact collect test test-all bench lint clean
+.PHONY: help features audit layers encoders lr-range train search runs compare show blend predict serve heads export export-model verify cache compact collect test test-all bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -45,10 +46,11 @@ help:  ## show this help
 	@echo "  LAYOUT    pooled, tokens or sentences (default: the head's natural one; features: the first two)"
 	@echo "  CACHE     the feature store, here or s3://... (default: $(CACHE))"
 	@echo "  RUNS      where run folders stand (default: $(RUNS))"
+	@echo "  BUDGET    for search: how long, such as 10m or 1h (default: 10m)"
 	@echo "  SEED      the seed of the training (default: 0)"
 	@echo "  SEEDS     how many seeds to train with; reports mean and spread (default: 1)"
 	@echo "  FOLDS     divide the texts into so many folds and test each once (default: one split)"
-	@echo "  RUN       for show, predict and export-model: a run (default: the latest); for blend: several"
+	@echo "  RUN       for show, predict, serve and export-model: a run (default: the latest); for blend and compare: several"
 	@echo "  TEXT      for predict: a text"
 	@echo "  OUT       for export and export-model: where to write"
 	@echo "  FORMAT    for export: npy, arrow, parquet or hf"
@@ -75,8 +77,14 @@ encoders: .venv/.runtime  ## compare the encoders named in ENCODERS="NAME NAME" 
 train: .venv/.runtime  ## train a head on cached vectors, encoding what is missing
 	$(MANYHEADS) train $(if $(HEAD),--head "$(HEAD)") $(if $(PRESET),--preset "$(PRESET)") $(CORPUS) $(ENCODING) --runs "$(RUNS)" $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FOLDS),--folds $(FOLDS)) $(ARGS)
 
+search: .venv/.search  ## find the best head and settings for DATA that BUDGET allows, such as 10m
+	$(MANYHEADS) search $(CORPUS) $(if $(HEAD),--heads "$(HEAD)") $(ENCODING) --runs "$(RUNS)" $(if $(BUDGET),--budget "$(BUDGET)") $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 runs: .venv/.runtime  ## list the runs with their scores; with DATA or HEAD only those
 	@$(MANYHEADS) runs $(CORPUS) $(if $(HEAD),--head "$(HEAD)") --runs "$(RUNS)" $(ARGS)
+
+compare: .venv/.runtime  ## compare the runs named in RUN="NAME NAME ..."; without RUN all on the newest data
+	@$(MANYHEADS) compare $(filter-out latest,$(RUN)) --runs "$(RUNS)" $(ARGS)
 
 show: .venv/.runtime  ## say what RUN is, what its files are for and what to do next
 	@$(MANYHEADS) show "$(RUN)" --runs "$(RUNS)" $(ARGS)
@@ -86,6 +94,9 @@ blend: .venv/.runtime  ## make one run of several, named in RUN="NAME NAME ...":
 
 predict: .venv/.runtime  ## label TEXT, or a file of texts in DATA
 	@$(MANYHEADS) predict "$(RUN)" --runs "$(RUNS)" --cache "$(CACHE)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),--data "$(DATA)",--text "$$TEXT") $(ARGS)
+
+serve: .venv/.serve  ## answer texts over HTTP with RUN, and on a page
+	@$(MANYHEADS) serve "$(RUN)" --runs "$(RUNS)" --cache "$(CACHE)" $(if $(ENCODER),--encoder "$(ENCODER)") $(ARGS)
 
 heads: .venv/.runtime  ## list the heads, or the settings of HEAD
 	@$(MANYHEADS) heads $(HEAD) $(ARGS)
@@ -135,6 +146,14 @@ clean:  ## remove the virtual environment; caches and runs stay
 
 .venv/.onnx: .venv/.runtime
 	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[onnx]"
+	@touch $@
+
+.venv/.search: .venv/.runtime
+	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[search]"
+	@touch $@
+
+.venv/.serve: .venv/.runtime
+	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[serve]"
 	@touch $@
 
 .venv/.development: .venv/.runtime

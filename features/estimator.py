@@ -18,7 +18,9 @@ from features.encoders.options import EncoderOptions, VectorOptions
 from features.errors import SettingError
 from features.options import all_keywords, with_keywords
 from features.store.store import FeatureStore
-from features.vectors.table import POOLED, FeatureTable
+from features.tables import Features, FeatureTables, parse_layout
+from features.vectors.table import POOLED
+from features.words.counting import count_words
 
 
 class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -29,7 +31,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         encoder: name of the embedded encoder, a folder, or a hub id.
-        layout: ``pooled``; or ``tokens`` or ``sentences``, for ``heads.HeadClassifier``.
+        layout: ``pooled``; for ``heads.HeadClassifier`` also ``tokens``, ``sentences``,
+            ``words``, or words beside vectors, such as ``pooled,words``.
         layers: hidden states for the tokens layout, as for ``features.encode``.
         cache: folder of the feature store.
         device: a torch device; None: a GPU if there is one.
@@ -67,27 +70,33 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_out_ = self._width(self.encoder_)
         return self
 
-    def transform(self, X: Iterable[str]) -> np.ndarray | FeatureTable:
+    def transform(self, X: Iterable[str]) -> np.ndarray | Features | FeatureTables:
         """Return the vectors of N texts.
 
         Returns:
-            (N, D) float32 when pooled; in the sequence layouts a ``FeatureTable`` of N texts.
+            (N, D) float32 when pooled; otherwise a table of N texts.
 
         Raises:
             SettingError: a value is not a text.
             ManyheadsError: like ``features.encode``.
         """
+        texts = _texts(X)
+        layout, words = parse_layout(self.layout)
+        if layout is None:
+            return count_words(texts)
         encoder = getattr(self, "encoder_", None) or self._find()
         store = FeatureStore(self.cache)
         table = encode(
-            _texts(X),
+            texts,
             encoder,
             store,
             VectorOptions.of(self, prompt=None),  # the encoder has it
-            layout=self.layout,
+            layout=layout,
             layers=self.layers,
         )
-        return table.values.astype(np.float32) if self.layout == POOLED else table
+        if words:
+            return FeatureTables((table, count_words(texts)))
+        return table.values.astype(np.float32) if layout == POOLED else table
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return (D,) names ``vector0`` to ``vector<D - 1>``."""
@@ -109,7 +118,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _width(self, encoder: LazyEncoder) -> int:
         layers = tuple(self.layers) if self.layers is not None else None
-        return encoder.model.spec(self.layout, layers).width
+        layout, _ = parse_layout(self.layout)
+        return 0 if layout is None else encoder.model.spec(layout, layers).width
 
     def _find(self) -> LazyEncoder:
         return load_encoder(

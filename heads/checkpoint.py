@@ -19,17 +19,21 @@ from safetensors.numpy import save as tensor_bytes
 
 from features.errors import CacheError, DamagedFileError, SettingError
 from features.messages import listed
+from features.words.table import WORDS
 from heads.problem import EpochRecord, current_names
 from heads.registry import make_settings
 from heads.trained import TrainedHead
+from heads.words.model import split_state
 
 WEIGHTS = "head.safetensors"
 DESCRIPTION = "head.json"
 REMEDY = "train again"
-VERSION = 3
-READABLE = (1, 2, 3)
+VERSION, WORDS_VERSION = 3, 4
+"""Versions that are written: the higher one of heads that read words."""
+
+READABLE = (1, 2, 3, 4)
 """Versions that can be read. Version 1 had no temperature; its probabilities were the softmax.
-In versions 1 and 2 the ``value`` of an epoch was called ``learning_rate``.
+In versions 1 and 2 the ``value`` of an epoch was called ``learning_rate``. Version 4 has words.
 """
 
 
@@ -58,7 +62,7 @@ def save(trained: TrainedHead, folder: Path) -> None:
     """
     digest = save_weights(trained, folder)
     description = Description(
-        version=VERSION,
+        version=version_of(trained.layout),
         head=trained.head,
         settings=trained.settings.model_dump(mode="json"),
         classes=trained.classes,
@@ -72,13 +76,19 @@ def save(trained: TrainedHead, folder: Path) -> None:
     _write(folder / DESCRIPTION, (description.model_dump_json(indent=2) + "\n").encode())
 
 
+def version_of(layout: str) -> int:
+    """Return the version of the format in which a head of a layout is written."""
+    return WORDS_VERSION if WORDS in layout.split(",") else VERSION
+
+
 def save_weights(trained: TrainedHead, folder: Path) -> str:
     """Write the weights into an existing folder, and return their digest.
 
     Raises:
         CacheError: the folder cannot be written.
     """
-    weights = tensor_bytes(trained.state)
+    words = {} if trained.words is None else trained.words.arrays()
+    weights = tensor_bytes({**trained.state, **words})
     _write(folder / WEIGHTS, weights)
     return _digest(weights)
 
@@ -113,25 +123,39 @@ def assemble(description: Description, path: Path) -> TrainedHead:
             "from another run; train again"
         )
     try:
+        state, words = split_state(read_tensors(weights))
         trained = TrainedHead(
             head=description.head,
             settings=make_settings(description.head, description.settings),
             classes=description.classes,
             layout=description.layout,
             width=description.width,
-            state=read_tensors(weights),
+            state=state,
             history=description.history,
             best_epoch=description.best_epoch,
             temperature=description.temperature,
+            words=words,
         )
-        _ = trained.module  # built now, so that weights that do not fit are found now
-    except (SafetensorError, SettingError, RuntimeError) as error:
+        check_parts(trained)
+        if trained.layout != WORDS:
+            _ = trained.module  # built now, so that weights that do not fit are found now
+    except (SafetensorError, SettingError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise CacheError(
             f"{path} does not hold the head that the description beside it describes "
             f"({reason}): train again"
         ) from error
     return trained
+
+
+def check_parts(trained: TrainedHead) -> None:
+    """Raise ``ValueError`` if a head has other parts than its layout says."""
+    names = trained.layout.split(",")
+    if (trained.words is not None) != (WORDS in names):
+        has = "no words" if trained.words is None else "words"
+        raise ValueError(f"it has {has}, which is not the layout {trained.layout}")
+    if trained.words is not None and len(trained.words.bias) != len(trained.classes):
+        raise ValueError(f"its words tell {len(trained.words.bias)} classes apart")
 
 
 def _read_description(path: Path) -> Description:

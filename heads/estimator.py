@@ -17,7 +17,9 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from features.errors import ArrayError, SettingError
 from features.messages import clipped
+from features.tables import Features, FeatureTables, as_tables
 from features.vectors.table import POOLED, TOKENS, FeatureTable
+from features.words.table import WordTable
 from heads.device import AUTO
 from heads.evaluation.calibration import fit_temperature
 from heads.registry import check_layout, device_of, head_type, make_settings
@@ -26,15 +28,18 @@ from heads.trained import fit, refit
 NESTED = "settings__"
 """Prefix of the settings' names in a grid."""
 
-Vectors = FeatureTable | np.ndarray | Sequence[np.ndarray]
+Tables = Features | FeatureTables
+Vectors = Tables | np.ndarray | Sequence[np.ndarray]
+
+TABLES = (FeatureTable, WordTable, FeatureTables)
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A head over vectors of texts, as a scikit-learn classifier.
 
-    The input has one of three forms: (N, D) pooled vectors; a ``FeatureTable``, which
-    ``FeatureEncoder`` returns for the sequence layouts; or N arrays (T, D) with the vectors of
-    one text each.
+    The input has one of three forms: (N, D) pooled vectors; a table, which ``FeatureEncoder``
+    returns for the sequence layouts and for words; or N arrays (T, D) with the vectors of one
+    text each.
 
     Args:
         head: name of the head; ``manyheads heads`` lists them.
@@ -51,7 +56,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: (C,) the labels, sorted.
-        n_features_in_: D.
+        n_features_in_: D of the vectors; 0 of words alone.
         trained_: the ``heads.trained.TrainedHead``, with its history.
     """
 
@@ -114,7 +119,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         every = np.arange(len(table))
         trained = refit(chosen, table, ids, every, seed, device) if settings.refit else chosen
         self.trained_ = replace(trained, temperature=temperature)
-        self._named = isinstance(X, FeatureTable)
+        self._named = isinstance(X, TABLES)
         return self
 
     def predict(self, X: Vectors) -> np.ndarray:
@@ -155,26 +160,32 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.settings = {**(self.settings or {}), **inner}
         return self
 
-    def _read(self, X: Vectors, *y: Any) -> tuple[FeatureTable, np.ndarray]:
-        """Return the vectors as a table and the labels as (N,); with labels it is a fit."""
+    def _read(self, X: Vectors, *y: Any) -> tuple[FeatureTables, np.ndarray]:
+        """Return the input as tables and the labels as (N,); with labels it is a fit."""
         _refuse_texts(X)
-        if not isinstance(X, FeatureTable) and not _holds_sequences(X):
+        if not isinstance(X, TABLES) and not _holds_sequences(X):
             # The plain array of scikit-learn, with its own checks and messages.
             checked = validate_data(self, X, *y, reset=bool(y), dtype=np.float32)
             vectors, labels = checked if y else (checked, np.empty(0))
-            return FeatureTable(vectors, np.arange(len(vectors) + 1), POOLED), labels
-        table = X if isinstance(X, FeatureTable) else _join(X, self._sequence_layout())
+            pooled = FeatureTable(vectors, np.arange(len(vectors) + 1), POOLED)
+            return as_tables(pooled), labels
+        table = X if isinstance(X, TABLES) else _join(X, self._sequence_layout())
         if not y:
             # Arrays do not say what their vectors stand for: they are what was learned from.
             learned = self.trained_.layout
-            unnamed = not (self._named and isinstance(X, FeatureTable))
-            if unnamed and POOLED not in (learned, table.layout):
+            unnamed = not (self._named and isinstance(X, TABLES))
+            if (
+                isinstance(table, FeatureTable)
+                and unnamed
+                and POOLED not in (learned, table.layout)
+            ):
                 table = replace(table, layout=learned)
-            return table, np.empty(0)
+            return as_tables(table), np.empty(0)
         labels = validate_data(self, "no_validation", *y)
         check_consistent_length(table, labels)
-        self.n_features_in_ = table.width
-        return table, labels
+        tables = as_tables(table)
+        self.n_features_in_ = tables.width
+        return tables, labels
 
     def _sequence_layout(self) -> str:
         layouts = head_type(self.head).layouts
@@ -183,7 +194,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def _refuse_texts(X: Any) -> None:
     """Raise an ArrayError for texts in place of their vectors."""
-    if isinstance(X, FeatureTable) or getattr(X, "ndim", 1) != 1:
+    if isinstance(X, TABLES) or getattr(X, "ndim", 1) != 1:
         return
     first = X if isinstance(X, str) else next(iter(X), None) if hasattr(X, "__iter__") else None
     if isinstance(first, str):

@@ -81,14 +81,35 @@ class SequenceHead(Head):
             x: (B, T, D) standardised vectors, zero at padding.
             mask: (B, T) bool.
         """
-        return self.classify(self.drop_inputs(x), mask)[None]
+        return self.logits_of_members((self,), x, mask)
+
+    @classmethod
+    def logits_of_members(
+        cls, members: Sequence[SequenceHead], x: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Return (M, B, C) logits of M heads of this class, alike but for their weights.
+
+        A head whose members can share products overrides this.
+
+        Args:
+            x: (B, T, D) standardised vectors, zero at padding.
+            mask: (B, T) bool.
+        """
+        logits = [member.classify(member.drop_inputs(x), mask) for member in members]
+        return logits[0][None] if len(logits) == 1 else torch.stack(logits)
 
     def drop_inputs(self, x: torch.Tensor) -> torch.Tensor:
         """Return (B, T, D) with some features of each text set to 0, in training."""
-        if not self.training:
-            return x
+        return x * self.input_factors(x) if self.training else x
+
+    def input_factors(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (B, 1, D) factors of the features of each text: 0, or 1 / (1 - share dropped).
+
+        Args:
+            x: (B, T, D) vectors.
+        """
         dropout_mask: torch.Tensor = self.input_dropout(torch.ones_like(x[:, :1]))
-        return x * dropout_mask
+        return dropout_mask
 
     def classify(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (B, C) logits.

@@ -3,8 +3,8 @@
 Each published system keeps its layers, sizes, dropout, optimiser, batch size and epochs. The
 embedding layer is left out, since the vectors come from the encoder; ``what`` says what the
 source does not specify. This project's defaults (warm-up, averaged weights, clipping, label
-smoothing, input dropout, final training with the validation texts) are off. Standardised
-inputs, the best epoch by validation and early stopping stay on.
+smoothing, input dropout, more epochs for few texts, final training with the validation texts)
+are off. Standardised inputs, the best epoch by validation and early stopping stay on.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def check_head(head: str, preset: str) -> None:
 
 
 _PLAIN = {
+    "min_steps": 0,
     "learning_rate": 1e-3,
     "schedule": "constant",
     "warmup": 0.0,

@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from features.errors import SettingError
 from features.messages import listed, meant, ordinal
+from features.tables import join_layout, parse_layout
 from features.vectors.table import POOLED, SENTENCES, TOKENS
+from features.words.table import WORDS
 from heads.architectures.settings import (
     AttentionSettings,
     CnnLstmSettings,
@@ -59,12 +61,14 @@ class HeadType:
     Attributes:
         name: name for ``--head``.
         settings: class of its settings.
-        layouts: layouts that it takes, the default one first.
+        layouts: layouts of vectors that it takes, the default one first. Words can stand beside
+            each of them.
         summary: two lines: what it is good for, and what it costs.
         functions: imports the head and returns what it does.
         step: what a record of its history is called in output: ``epoch``, or the name of what
             is tried, such as ``C``.
         values: the setting that holds the values tried; '' of a head that learns by epochs.
+        words: whether words stand beside the vectors by default.
     """
 
     name: str
@@ -74,6 +78,7 @@ class HeadType:
     functions: Callable[[], Functions]
     step: str = "epoch"
     values: str = ""
+    words: bool = False
 
     def record_name(self, settings: HeadSettings, record: EpochRecord) -> str:
         """Return what a record is called: ``epoch 3``, or ``C = 10 (6th of 8)``."""
@@ -172,6 +177,7 @@ HEADS: dict[str, HeadType] = {
             _logistic,
             step="C",
             values="c",
+            words=True,
         ),
         HeadType(
             "knn",
@@ -251,6 +257,10 @@ HEADS: dict[str, HeadType] = {
 """The heads, those whose training takes the least time first."""
 
 
+WORDS_ALONE = "logistic"
+"""The head that takes words without vectors, since it is what reads them everywhere."""
+
+
 def head_type(name: str) -> HeadType:
     """Return the entry of a head.
 
@@ -288,10 +298,18 @@ def check_layout(name: str, layout: str) -> None:
         SettingError: there is no such head, or it takes other layouts.
     """
     layouts = head_type(name).layouts
-    if layout in layouts:
+    vectors, words = parse_layout(layout)
+    if vectors in layouts or (vectors is None and name == WORDS_ALONE):
         return
+    if vectors is None:
+        raise SettingError(
+            f"head {name} takes words only beside vectors, such as {layouts[0]},{WORDS}; words "
+            f"alone are for {WORDS_ALONE}"
+        )
+    if words:
+        layouts = tuple(f"{each},{WORDS}" for each in layouts)
     reason = ""
-    if layout == POOLED:
+    if vectors == POOLED:
         reason = (
             f" (a pooled vector has no time axis: over it {name} would only be a multi-layer "
             "perceptron)"
@@ -299,6 +317,18 @@ def check_layout(name: str, layout: str) -> None:
     raise SettingError(
         f"head {name} does not take the layout {layout!r}{reason}; it takes: {listed(layouts)}"
     )
+
+
+def layout_of(name: str, layout: str | None) -> str:
+    """Return the layout in which a head is trained: the one given, or its default.
+
+    Raises:
+        SettingError: there is no such head, or it takes other layouts.
+    """
+    head = head_type(name)
+    chosen = layout or join_layout(head.layouts[0], head.words)
+    check_layout(name, chosen)
+    return join_layout(*parse_layout(chosen))
 
 
 def make_settings(name: str, overrides: Mapping[str, object]) -> HeadSettings:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from heads.class_weights import RULES as WEIGHT_RULES
 from heads.class_weights import parse_weights
+from heads.ranges import Range, choice
 
 Initial = Literal["default", "orthogonal"]
 DenseInitial = Literal["default", "orthogonal", "he_uniform", "normal"]
@@ -18,6 +28,9 @@ Pooling = Literal["last", "max", "mean"]
 
 Units = tuple[Annotated[int, Field(ge=1, le=65536)], ...]
 """Units of each of several layers."""
+
+
+MAX_EPOCHS = 10_000
 
 
 class HeadSettings(BaseModel):
@@ -36,17 +49,28 @@ class TrainingSettings(HeadSettings):
     optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = Field(
         "adamw", description="optimizer; rmsprop with the constants of Keras"
     )
-    learning_rate: float = Field(2e-3, gt=0, le=1e3, description="peak step size")
+    learning_rate: Annotated[float, Range(5e-4, 1e-2, log=True)] = Field(
+        2e-3, gt=0, le=1e3, description="peak step size"
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="share of the last step; only for sgd")
-    weight_decay: float = Field(
+    weight_decay: Annotated[float, Range(1e-3, 1e-1, log=True)] = Field(
         1e-2, ge=0, le=10, description="decoupled weight decay; only for adamw and sgd"
     )
-    batch_size: int = Field(64, ge=1, le=65536, description="texts per step")
+    batch_size: Annotated[int, choice(32, 64, 128)] = Field(
+        64, ge=1, le=65536, description="texts per step"
+    )
     epochs: int = Field(
-        20, ge=1, le=10_000, description="maximum passes over the training texts"
+        20, ge=1, le=MAX_EPOCHS, description="maximum passes over the training texts"
     )
     patience: int = Field(
-        5, ge=1, le=10_000, description="epochs without a better validation before it stops"
+        5, ge=1, le=MAX_EPOCHS, description="epochs without a better validation before it stops"
+    )
+    min_steps: int = Field(
+        300,
+        ge=0,
+        le=MAX_EPOCHS,
+        description="minimum steps of a training: few texts get more epochs, and more patience "
+        "alike; 0, and if only epochs is set: no minimum",
     )
     warmup: float = Field(
         0.1, ge=0, le=1, description="share of all steps in which the step size rises"
@@ -78,7 +102,7 @@ class TrainingSettings(HeadSettings):
     hardest: int = Field(
         16, ge=1, description="loss=hardest: only this many texts of a batch count"
     )
-    label_smoothing: float = Field(
+    label_smoothing: Annotated[float, choice(0.0, 0.05, 0.1, 0.2)] = Field(
         0.1, ge=0, lt=1, description="share of each target spread evenly over all classes"
     )
     class_weights: str = Field(
@@ -93,13 +117,31 @@ class TrainingSettings(HeadSettings):
         le=64,
         description="heads that learn side by side; their probabilities are averaged",
     )
-    input_dropout: float = Field(
+    input_dropout: Annotated[float, Range(0.0, 0.5, step=0.1)] = Field(
         0.2, ge=0, lt=1, description="share of features dropped from all vectors of a text"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="of matrix products in training; auto: bfloat16 if faster here",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_many_as_said(cls, values: Any) -> Any:
+        # Who says how many epochs gets them. So do settings from before min_steps, all written.
+        if isinstance(values, Mapping) and "epochs" in values and "min_steps" not in values:
+            return {**values, "min_steps": 0}
+        return values
+
+    def for_texts(self, count: int) -> Self:
+        """Return the settings with as many epochs as ``count`` training texts need for
+        ``min_steps``, and ``patience`` raised in proportion.
+        """
+        needed = math.ceil(self.min_steps / math.ceil(max(1, count) / self.batch_size))
+        if needed <= self.epochs:
+            return self
+        patience = min(MAX_EPOCHS, math.ceil(self.patience * needed / self.epochs))
+        return self.model_copy(update={"epochs": needed, "patience": patience})
 
     @field_validator("class_weights")
     @classmethod
@@ -123,7 +165,7 @@ class SequenceSettings(TrainingSettings):
 class DenseSettings(HeadSettings):
     """Settings of the dense layers before the output layer."""
 
-    dense: Units = Field(
+    dense: Annotated[Units, choice("", "128", "256")] = Field(
         (),
         max_length=64,
         description="units of dense layers before the last one; empty: none",
@@ -156,7 +198,7 @@ class DenseSettings(HeadSettings):
 class RecurrentSettings(HeadSettings):
     """Settings of the LSTM layers of every recurrent head."""
 
-    recurrent_dropout: float = Field(
+    recurrent_dropout: Annotated[float, choice(0.0, 0.2, 0.4)] = Field(
         0.0,
         ge=0,
         lt=1,

@@ -18,7 +18,10 @@ from features.errors import SettingError
 from features.options import Options, option
 from features.output import check_output
 from features.storage.location import Location, local_path, parse_location
+from features.tables import join_layout
 from features.vectors.spec import LAYOUTS
+from features.vectors.table import POOLED
+from features.words.table import WORDS
 from heads.device import AUTO, check_device
 from heads.presets import check_head, find_preset
 
@@ -230,8 +233,9 @@ class ExperimentConfig:
     )
     layout: str | None = option(
         None,
-        f"use the vectors in this layout, one of {', '.join(LAYOUTS)}",
-        metavar="NAME",
+        f"train on vectors in this layout, one of {', '.join(LAYOUTS)}; on {WORDS}, which need "
+        f"no encoder; or on both, such as {join_layout(POOLED, True)}",
+        metavar="NAME[,NAME]",
         otherwise="the head's natural one",
     )
     settings: Mapping[str, object] = settings_option("head or preset")
@@ -301,7 +305,7 @@ class ExperimentConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; absolute paths let the run be repeated."""
-        values: dict[str, Any] = _plain(self)
+        values: dict[str, Any] = plain_values(self)
         if Path(self.vectors.encoder).is_dir():
             values["vectors"]["encoder"] = str(Path(self.vectors.encoder).absolute())
         return values
@@ -319,15 +323,16 @@ def check_plot(path: Path, data: DataConfig, vectors: VectorConfig) -> None:
     check_output(path, "--plot", (data.data, vectors.cache, vectors.encoder))
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """Return a configuration as plain values for JSON, with absolute paths."""
     if isinstance(value, Location):
         return str(value.absolute())
     if isinstance(value, HubName):
         return str(value)
     if is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+        return {one.name: plain_values(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain_values(item) for item in value]
     return value

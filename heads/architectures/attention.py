@@ -7,6 +7,8 @@ queries are one product.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from heads.architectures.settings import AttentionSettings
@@ -14,6 +16,7 @@ from heads.head import SequenceHead
 from heads.layers.dense import DenseStack
 from heads.layers.dropout import Dropout
 from heads.layers.masking import mask_to_minus_inf, mean_of
+from heads.layers.queries import weighted_means
 
 
 class AttentionHead(SequenceHead):
@@ -42,10 +45,44 @@ class AttentionHead(SequenceHead):
         values = torch.relu(projected[:, :, self.queries :]) if self.values else x
         weights = torch.softmax(mask_to_minus_inf(scores, real), dim=1)
         found = weights.transpose(1, 2).to(values.dtype) @ values  # (B, queries, features)
-        parts = [found.flatten(1) if self.combine == "concat" else found.mean(dim=1)]
+        beside = []
         if self.mean:
-            parts.append(mean_of(values.masked_fill(~real, 0.0), mask))
+            beside.append(mean_of(values.masked_fill(~real, 0.0), mask))
         if self.max:
-            parts.append(mask_to_minus_inf(values, real).amax(dim=1))
-        logits: torch.Tensor = self.output(self.dense(self.dropout(torch.cat(parts, dim=1))))
+            beside.append(mask_to_minus_inf(values, real).amax(dim=1))
+        return self._answer(found, beside)
+
+    @classmethod
+    def logits_of_members(
+        cls, members: Sequence[SequenceHead], x: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
+        """See :meth:`SequenceHead.logits_of_members`.
+
+        In training on vectors as they are, all members share their products, once a text has
+        more vectors than a head has queries: then dropping features from the queries is less.
+        """
+        heads = [member for member in members if isinstance(member, AttentionHead)]
+        first = heads[0]
+        if first.values or not first.training or x.shape[1] <= first.queries:
+            return super().logits_of_members(members, x, mask)
+        factors = torch.cat([head.input_factors(x) for head in heads], dim=1)
+        queries = torch.stack([head.projection.weight for head in heads])
+        # A bias would add the same to all scores of a query, which changes no weight.
+        found = weighted_means(x, mask, queries, factors).unbind(1)
+        pooled = []
+        if first.mean:
+            pooled.append(mean_of(x, mask))
+        if first.max:
+            pooled.append(mask_to_minus_inf(x, mask[:, :, None]).amax(dim=1))
+        logits = []
+        for member, (head, kept) in enumerate(zip(heads, factors.unbind(1), strict=True)):
+            beside = [part * kept for part in pooled]
+            logits.append(head._answer(found[member], beside))
+        return torch.stack(logits)
+
+    def _answer(self, found: torch.Tensor, beside: list[torch.Tensor]) -> torch.Tensor:
+        """Return (B, C) logits of (B, queries, F) found and of (B, F) poolings beside them."""
+        parts = [found.flatten(1) if self.combine == "concat" else found.mean(dim=1)]
+        pooled = torch.cat([*parts, *beside], dim=1)
+        logits: torch.Tensor = self.output(self.dense(self.dropout(pooled)))
         return logits

@@ -34,18 +34,12 @@ class Ensemble(SequenceHead):
 
     def logits_of_standardized(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """See :meth:`SequenceHead.logits_of_standardized`."""
-        return torch.stack([self._logits_of(member, x, mask) for member in self.members])
+        members = [member for member in self.members if isinstance(member, SequenceHead)]
+        return type(members[0]).logits_of_members(members, x, mask)
 
     def member_heads(self) -> Sequence[torch.nn.Module]:
         """See :meth:`SequenceHead.member_heads`."""
         return tuple(self.members)
-
-    @staticmethod
-    def _logits_of(
-        member: torch.nn.Module, x: torch.Tensor, mask: torch.Tensor
-    ) -> torch.Tensor:
-        assert isinstance(member, SequenceHead)
-        return member.classify(member.drop_inputs(x), mask)
 
 
 def build_members(

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from heads.ranges import Range, choice
 from heads.settings import (
     DenseSettings,
     HeadSettings,
@@ -29,7 +30,7 @@ class LogisticSettings(HeadSettings):
         description="inverse regularisations to choose from by validation loss",
     )
     # Over 8 splits of trec6 and isear validation saw no difference, so the plain objective.
-    standardize: bool = Field(
+    standardize: Annotated[bool, choice(False, True)] = Field(
         False, description="scale every feature to deviation 1 before it is penalised"
     )
     patience: int = Field(
@@ -51,10 +52,12 @@ class LogisticSettings(HeadSettings):
 class MlpSettings(DenseSettings, TrainingSettings):
     """Settings of ``mlp``."""
 
-    dense: Units = Field(
+    dense: Annotated[Units, choice("128", "256", "512", "256,128")] = Field(
         (256,), max_length=64, description="units of the dense layers before the last one"
     )
-    dropout: float = Field(0.5, ge=0, lt=1, description="share dropped after each dense layer")
+    dropout: Annotated[float, Range(0.2, 0.7, step=0.1)] = Field(
+        0.5, ge=0, lt=1, description="share dropped after each dense layer"
+    )
 
 
 class KnnSettings(HeadSettings):
@@ -65,7 +68,7 @@ class KnnSettings(HeadSettings):
         min_length=1,
         description="how many neighbours vote: values to choose from by validation accuracy",
     )
-    temperature: float = Field(
+    temperature: Annotated[float, choice(0.0, 0.03, 0.1, 0.3)] = Field(
         0.1,
         ge=0,
         le=100,
@@ -85,8 +88,10 @@ class MeanMaxSettings(DenseSettings, SequenceSettings):
     """Settings of ``meanmax``."""
 
     # At the 2e-3 of the other heads a linear layer is still learning after 20 epochs.
-    learning_rate: float = Field(1e-2, gt=0, le=1e3, description="peak step size")
-    dropout: float = Field(
+    learning_rate: Annotated[float, Range(3e-3, 5e-2, log=True)] = Field(
+        1e-2, gt=0, le=1e3, description="peak step size"
+    )
+    dropout: Annotated[float, Range(0.2, 0.7, step=0.1)] = Field(
         0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )
 
@@ -94,8 +99,10 @@ class MeanMaxSettings(DenseSettings, SequenceSettings):
 class AttentionSettings(DenseSettings, SequenceSettings):
     """Settings of ``attention``."""
 
-    queries: int = Field(4, ge=1, le=1024, description="learned queries")
-    values: int = Field(
+    queries: Annotated[int, choice(1, 2, 4, 8, 16)] = Field(
+        4, ge=1, le=1024, description="learned queries"
+    )
+    values: Annotated[int, choice(128, 256, 512)] = Field(
         256,
         ge=0,
         le=8192,
@@ -104,10 +111,10 @@ class AttentionSettings(DenseSettings, SequenceSettings):
     combine: Literal["concat", "mean"] = Field(
         "concat", description="how the results of the queries are put together"
     )
-    beside: Literal["none", "mean", "max", "both"] = Field(
-        "none", description="plain poolings of the same features beside the queries"
-    )
-    dropout: float = Field(
+    beside: Annotated[
+        Literal["none", "mean", "max", "both"], choice("none", "mean", "max", "both")
+    ] = Field("none", description="plain poolings of the same features beside the queries")
+    dropout: Annotated[float, Range(0.2, 0.7, step=0.1)] = Field(
         0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )
     # Three members cost as many products per epoch as one cnn. Twenty epochs were not more
@@ -126,10 +133,15 @@ class AttentionSettings(DenseSettings, SequenceSettings):
 class CnnSettings(DenseSettings, SequenceSettings):
     """Settings of ``cnn``."""
 
-    kernels: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
+    kernels: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=64)], ...],
+        choice("1", "1,2", "1,2,3", "2,3,4", "1,2,3,4,5"),
+    ] = Field(
         (1, 2, 3), min_length=1, description="widths of the parallel convolutions, in vectors"
     )
-    filters: int = Field(128, ge=1, le=8192, description="filters of each convolution")
+    filters: Annotated[int, choice(64, 128, 256)] = Field(
+        128, ge=1, le=8192, description="filters of each convolution"
+    )
     padding: Literal["same", "valid"] = Field(
         "same", description="valid: only windows inside the text, if it is as long as one"
     )
@@ -140,7 +152,7 @@ class CnnSettings(DenseSettings, SequenceSettings):
         "side, over max_vectors",
     )
     pool: int = Field(2, ge=1, le=4096, description="pooling=flatten: vectors per window")
-    dropout: float = Field(
+    dropout: Annotated[float, Range(0.2, 0.7, step=0.1)] = Field(
         0.3, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )
 
@@ -155,13 +167,15 @@ class CnnSettings(DenseSettings, SequenceSettings):
 class LstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):
     """Settings of ``lstm``."""
 
-    units: int = Field(96, ge=1, le=4096, description="LSTM units per direction and layer")
+    units: Annotated[int, Range(32, 160, step=32)] = Field(
+        96, ge=1, le=4096, description="LSTM units per direction and layer"
+    )
     layers: int = Field(1, ge=1, le=16, description="LSTM layers, each over the one before")
     bidirectional: bool = Field(True, description="read the text backwards too")
-    pooling: Pooling = Field(
+    pooling: Annotated[Pooling, choice("max", "mean", "last")] = Field(
         "max", description="of the states over real positions; last: where each direction ends"
     )
-    dropout: float = Field(
+    dropout: Annotated[float, Range(0.2, 0.7, step=0.1)] = Field(
         0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )
     layer_dropout: float = Field(
@@ -178,17 +192,19 @@ class CnnLstmSettings(DenseSettings, RecurrentSettings, SequenceSettings):
     kernels: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
         (2, 3, 6), min_length=1, description="widths of the convolutions, in vectors"
     )
-    filters: int = Field(
+    filters: Annotated[int, choice(50, 100, 200)] = Field(
         100, ge=0, le=8192, description="filters of each convolution; 0: as wide as the vectors"
     )
     batch_norm: bool = Field(False, description="batch normalisation of the convolutions")
     pool: int = Field(2, ge=1, le=4096, description="vectors per window of max pooling")
-    units: int = Field(80, ge=1, le=4096, description="units of each LSTM")
+    units: Annotated[int, Range(40, 160, step=40)] = Field(
+        80, ge=1, le=4096, description="units of each LSTM"
+    )
     bidirectional: bool = Field(False, description="read the windows backwards too")
-    pooling: Pooling = Field(
+    pooling: Annotated[Pooling, choice("last", "max", "mean")] = Field(
         "last", description="of the states over real windows; last: where each direction ends"
     )
-    dropout: float = Field(
+    dropout: Annotated[float, Range(0.2, 0.7, step=0.1)] = Field(
         0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )
     layer_dropout: float = Field(

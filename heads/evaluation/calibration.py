@@ -131,9 +131,16 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return probabilities
 
 
-def mean_of(probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the (n, C) float32 mean of several (n, C) probabilities."""
-    return np.asarray(np.mean(probabilities, axis=0, dtype=np.float64), dtype=np.float32)
+def mean_of(
+    probabilities: Sequence[np.ndarray], weights: Sequence[float] | None = None
+) -> np.ndarray:
+    """Return the (n, C) float32 mean of several (n, C) probabilities.
+
+    Args:
+        weights: one for each, summing to 1; None weighs all alike.
+    """
+    mean = np.average(np.asarray(probabilities, np.float64), axis=0, weights=weights)
+    return np.asarray(mean, dtype=np.float32)
 
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:

@@ -220,16 +220,25 @@ def _log_factorials(most: int) -> np.ndarray:
 
 def answers_differ(one: np.ndarray, other: np.ndarray, level: float = 0.05) -> bool:
     """Return whether two heads label the same texts rightly with significantly unequal
-    frequency.
-
-    McNemar's exact test: a text that only one head gets right is equally likely to be that of
-    either head by chance.
+    frequency, by McNemar's exact test.
 
     Args:
         one, other: (n,) bool, the texts that each head labels rightly.
         level: maximum share of tests that find a difference where there is none.
     """
+    return mcnemar(one, other) < level
+
+
+def mcnemar(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the p-value of McNemar's exact test: two heads are equally often right.
+
+    A text that only one head gets right is equally likely to be that of either head by chance
+    (McNemar, Psychometrika, 1947). It is 1 if there is no such text.
+
+    Args:
+        one, other: (n,) bool, the texts that each head labels rightly.
+    """
     wins, losses = int(np.sum(one & ~other)), int(np.sum(other & ~one))
     fewer, both = min(wins, losses), wins + losses
     logs = _log_choices(both, np.arange(fewer + 1)) - both * math.log(2)
-    return bool(2 * np.exp(logs).sum() < level)
+    return min(1.0, 2 * float(np.exp(logs).sum()))

@@ -6,6 +6,9 @@ import torch
 
 from heads.settings import Pooling
 
+# Numbers worked on at a time on a processor: so few stay in its cache from pass to pass.
+PIECE = 1 << 18
+
 
 def to_front(x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Move the real positions of each text to the front, in order.
@@ -45,6 +48,23 @@ def mask_to_minus_inf(x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
 def mean_of(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Return the (B, D) mean over the real positions of x (B, T, D), zero at padding."""
     return x.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp_min(1)
+
+
+def mean_and_maximum(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return the (B, 2, D) mean and maximum over the real positions of x (B, T, D), zero at
+    padding.
+    """
+    texts = max(1, PIECE // x[0].numel()) if in_pieces(x) else len(x)
+    if texts >= len(x):
+        highest = mask_to_minus_inf(x, mask[:, :, None]).amax(dim=1)
+        return torch.stack([mean_of(x, mask), highest], dim=1)
+    parts = zip(torch.split(x, texts), torch.split(mask, texts), strict=True)
+    return torch.cat([mean_and_maximum(*part) for part in parts])
+
+
+def in_pieces(x: torch.Tensor) -> bool:
+    """Return whether memory is slower than the arithmetic on x, whose shape is known."""
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def pool_windows(x: torch.Tensor, width: int) -> torch.Tensor:

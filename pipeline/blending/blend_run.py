@@ -6,13 +6,14 @@ find the runs -> read their heads and what they held out -> blend -> scores -> r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from features.errors import SettingError
 from heads.checkpoint import WEIGHTS
 from pipeline.blending.blend import Blended, best_of, blend
+from pipeline.blending.config import BlendConfig
 from pipeline.blending.report import blend_advice, blend_text
 from pipeline.command_line import predict_command
 from pipeline.config import VectorConfig
@@ -40,22 +41,30 @@ from pipeline.runs.reader import read_held_out, read_metrics
 from pipeline.runs.writer import write_config, write_held_out, write_metrics
 
 
-def run_blend(names: Sequence[str], runs: Path) -> BlendResult:
+def run_blend(
+    names: Sequence[str], runs: Path, config: BlendConfig | None = None
+) -> BlendResult:
     """Blend finished runs and write the run folder of the blend.
 
     Args:
         names: 2 or more runs, as ``find_run`` takes them.
         runs: the folder of runs.
+        config: how they are weighted; None takes the defaults.
 
     Raises:
-        SettingError: too few runs, one of them twice, or different texts or sides.
+        SettingError: too few runs, one of them twice, different texts or sides, or weights
+            that cannot be found.
         CacheError: a run does not exist or is damaged.
     """
     folders = _folders(names, runs)
     parts = [_read_part(folder, run_label(folder, runs)) for folder in folders]
     _refuse_twice(folders, runs)
-    blended = blend([part.held_out for part in parts], [part.name for part in parts])
-    described: Values = {BLEND_NAME: [part.name for part in parts]}
+    config = config or BlendConfig()
+    named = [part.name for part in parts]
+    blended = blend([part.held_out for part in parts], named, config.kind)
+    described: Values = {BLEND_NAME: named, **asdict(config)}
+    folders = [folders[i] for i in blended.chosen]
+    parts = [parts[i] for i in blended.chosen]
     result = _result(runs, parts, blended)
     for note in result.notes:
         print_note(f"note: {note}")
@@ -150,6 +159,8 @@ def _result(run: Path, parts: Sequence[_PartRun], blended: Blended) -> BlendResu
         test=test.score(),
         gain_validation=gain,
         gain_test=difference(test, sides[best][1]),
+        weights=blended.weights[0],
+        weighting=blended.weighting,
         baselines=first.baselines,
         seeds=blended.seeds,
         folds=blended.held_out.fold_count,
@@ -175,7 +186,7 @@ def _write(
     """Fill the run folder. ``metrics.json`` comes last: where it is, the rest is."""
     held_out = blended.held_out
     copy_parts(runs, folder)
-    write_blend_file(folder, labels, blended.temperatures[0])
+    write_blend_file(folder, labels, blended.temperatures[0], blended.weights[0])
     write_config(folder, described)
     write_json(folder / ENVIRONMENT, environment())
     write_held_out(folder, held_out)

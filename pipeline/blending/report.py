@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from features.messages import listed
+from pipeline.blending.blend import EQUAL, LEARNED, SELECTED
 from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.evaluation import Difference
-from pipeline.evaluation.result import BLEND_NAME, BlendResult
+from pipeline.evaluation.result import BLEND_NAME, BlendResult, Weighting
 from pipeline.reports.report import (
     advice_lines,
     calibration_line,
@@ -64,7 +66,32 @@ def _scores(result: BlendResult) -> list[str]:
             ),
         ]
     )
-    return [scores, "", *(f"{name} over {part.layout}, run {part.run}" for name, part in named)]
+    weighted = result.weighting.kind != EQUAL
+    told = [f", weight {weight:.2f}" if weighted else "" for weight in result.weights]
+    parts = [
+        f"{name} over {part.layout}{weight}, run {part.run}"
+        for (name, part), weight in zip(named, told, strict=True)
+    ]
+    return [scores, "", *parts, _weighting(result.weighting)]
+
+
+def _weighting(found: Weighting) -> str:
+    """Return how the weights were found."""
+    measured = ""
+    if found.gain is not None and found.interval is not None:
+        low, high = found.interval
+        measured = f"by {found.gain:.4f} nats per text, 95 % interval {low:.4f} to {high:.4f}"
+    if found.kind == SELECTED:
+        left = f"; left out: {listed(found.left_out)}" if found.left_out else ""
+        return f"weights: by a greedy search on validation, which they flatter{left}"
+    if found.kind == LEARNED:
+        return (
+            "weights: learned on validation, which they flatter; on validation texts that they "
+            f"were not learned on they lower the log loss {measured}"
+        )
+    if not measured:
+        return "weights: equal"
+    return f"weights: equal; learned ones lower the log loss on validation {measured}: noise"
 
 
 def _gains(result: BlendResult) -> Iterator[str]:

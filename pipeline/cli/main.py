@@ -19,15 +19,19 @@ from pipeline.cli.command import CACHE, USUAL, Command
 from pipeline.cli.commands import (
     audit,
     blend,
+    compare,
     encoders,
     export,
     export_model,
     features,
     heads,
     layers,
+    log,
     lr_range,
     predict,
     runs,
+    search,
+    serve,
     train,
 )
 from pipeline.cli.commands import show as show_command
@@ -137,6 +141,13 @@ COMMANDS = {
         train.run,
         USUAL,
     ),
+    "search": Command(
+        "find the best head and settings that a time allows",
+        "--data texts.csv --budget 10m",
+        search.add_options,
+        search.run,
+        USUAL,
+    ),
     "predict": Command(
         "label texts with a trained run",
         '--text "What a lovely day"',
@@ -144,11 +155,24 @@ COMMANDS = {
         predict.run,
         USUAL,
     ),
+    "serve": Command(
+        "answer texts over HTTP with a trained run",
+        "",
+        serve.add_options,
+        serve.run,
+    ),
     "runs": Command(
         "list the finished runs with their scores",
         "--data texts.csv --sort test",
         runs.add_options,
         runs.run,
+        USUAL,
+    ),
+    "compare": Command(
+        "compare finished runs on the same texts, with intervals",
+        "20261121-083000-cnn-1f2e3d 20261121-083512-lstm-4a5b6c",
+        compare.add_options,
+        compare.run,
         USUAL,
     ),
     "show": Command(
@@ -213,6 +237,12 @@ COMMANDS = {
         "latest --out model",
         export_model.add_options,
         export_model.run,
+    ),
+    "log": Command(
+        "log a finished run to MLflow, Weights & Biases or Trackio",
+        "latest --to mlflow",
+        log.add_options,
+        log.run,
     ),
     "cache": Command(
         "list what the cache holds",

@@ -19,6 +19,9 @@ USUAL = (
     "data",
     "text_column",
     "label_column",
+    "budget",
+    "trials",
+    "heads",
     "head",
     "set",
     "encoder",
@@ -31,9 +34,12 @@ USUAL = (
 
 TITLES = (
     "What is trained",
+    "What is searched",
     "Reading the data",
     "Splits",
     "Encoding",
+    "The service",
+    "Where the run is not sure",
     "Where things are kept",
 )
 """Titles of the other options in the order of the help; further ones follow."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from pipeline.evaluation.evaluation import Difference, Evaluation, Score
 from pipeline.evaluation.mistakes import Mistake
 from pipeline.evaluation.repeats import RepeatedScore
 
-VERSION = 3
+VERSION = 4
 """Of ``metrics.json`` and the results in ``--json``; ``runs/formats.py`` reads older ones."""
 
 BLEND_NAME = "blend"
@@ -142,6 +142,9 @@ class ExperimentResult(Scores):
         mistake: the most frequent one on test; None without an error, and of an older run.
         mean_absolute_error: by how much ratings are missed on test; None of other labels.
         foreign: a language that many of the texts are in and the encoder does not read.
+        bytes_per_text: mean stored bytes of a text's vectors; None of an older run.
+        accuracy_by_coverage: pairs of a share of the test texts, those with the highest
+            confidence, and the accuracy of these; empty of an older run.
     """
 
     layout: str
@@ -162,6 +165,8 @@ class ExperimentResult(Scores):
     mistake: Mistake | None = None
     mean_absolute_error: float | None = None
     foreign: ForeignTexts | None = None
+    bytes_per_text: float | None = None
+    accuracy_by_coverage: tuple[tuple[float, float], ...] = ()
 
     @property
     def leakage_matters(self) -> bool:
@@ -194,6 +199,25 @@ class BlendPart:
     test: Score
 
 
+@dataclass(frozen=True)
+class Weighting:
+    """How the weights of a blend were found.
+
+    Attributes:
+        kind: ``equal``; ``learned`` on validation; ``selected``: by how often a greedy search
+            on validation took each run.
+        gain: by how many nats the log loss of a validation text is lower with learned weights
+            than with equal ones, each text by weights learned on others; None if not measured.
+        interval: its 95 % bootstrap interval over the texts.
+        left_out: runs that the search did not take.
+    """
+
+    kind: Literal["equal", "learned", "selected"]
+    gain: float | None = None
+    interval: tuple[float, float] | None = None
+    left_out: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class BlendResult(Scores):
     """The result of a blend.
@@ -204,12 +228,16 @@ class BlendResult(Scores):
         parts: the runs, in the order given.
         best_part: index among them, from 0, of the one that is best on validation.
         gain_validation, gain_test: how much more often it is right than the best part.
+        weights: of the parts, in their order, summing to 1; with folds, those of fold 1.
+        weighting: how they were found.
     """
 
     parts: tuple[BlendPart, ...]
     best_part: int
     gain_validation: Difference
     gain_test: Difference
+    weights: tuple[float, ...]
+    weighting: Weighting
 
 
 def calibration_of(test: Evaluation, temperature: float) -> Calibration:

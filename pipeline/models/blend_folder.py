@@ -1,6 +1,6 @@
 """A blend on disk: copies of its runs, and the temperature of their mean.
 
-    blend.json   labels in the order of the columns, temperature, digests of the heads
+    blend.json   labels in the order of the columns, temperature, weights, digests of the heads
     parts/1 ...  one run each, with the files that prediction and export need
 
 In an exported blend the parts are model folders. A single run or model folder opens as a blend
@@ -13,8 +13,9 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from features.errors import CacheError
 from features.storage.files import read_file
@@ -28,7 +29,7 @@ from pipeline.runs.folder import (
 )
 from pipeline.runs.folder import PARTS as PARTS
 from pipeline.runs.formats import BLEND_AGAIN
-from pipeline.runs.json_format import JsonFormat
+from pipeline.runs.json_format import JsonFormat, Values
 from pipeline.runs.reference import REFERENCE
 from pipeline.runs.training_texts import TRAINING
 
@@ -48,16 +49,37 @@ COPIED = (
 
 
 class BlendFile(BaseModel):
-    """The content of ``blend.json``; ``sha256`` has the digest of each part's weights."""
+    """The content of ``blend.json``.
+
+    Attributes:
+        labels: in the order of the columns.
+        temperature: of the mean.
+        weights: of each part in the mean, summing to 1.
+        sha256: digest of the file of each part's head.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     labels: tuple[str, ...]
     temperature: float = Field(gt=0, allow_inf_nan=False)
+    weights: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     sha256: tuple[str, ...] = Field(min_length=2)
 
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Self:
+        if len(self.weights) != len(self.sha256) or abs(sum(self.weights) - 1) > 1e-6:
+            raise ValueError("weights must be one for each head and sum to 1")
+        return self
 
-BLEND_FORMAT = JsonFormat(BlendFile, 1, BLEND_AGAIN)
+
+def _equal_weights(values: Values, version: int) -> Values:
+    """Return version 2; in version 1 all weights are equal, and none is written."""
+    heads = values.get("sha256")
+    count = len(heads) if isinstance(heads, list) else 0
+    return {**values, "weights": [1 / max(count, 1)] * count}
+
+
+BLEND_FORMAT = JsonFormat(BlendFile, 2, BLEND_AGAIN, _equal_weights)
 
 
 def part_folders(folder: Path, count: int) -> tuple[Path, ...]:
@@ -91,12 +113,15 @@ def copy_parts(runs: Sequence[Path], folder: Path) -> None:
             ) from error
 
 
-def write_blend_file(folder: Path, labels: Sequence[str], temperature: float) -> None:
+def write_blend_file(
+    folder: Path, labels: Sequence[str], temperature: float, weights: Sequence[float]
+) -> None:
     """Write ``blend.json``; the parts must exist already. Raises ``CacheError``."""
     count = sum(part.is_dir() for part in (folder / PARTS).iterdir())
     file = BlendFile(
         labels=tuple(labels),
         temperature=temperature,
+        weights=tuple(weights),
         sha256=tuple(file_digest(part / WEIGHTS) for part in part_folders(folder, count)),
     )
     BLEND_FORMAT.write(folder / BLEND, file.model_dump(mode="json"))

@@ -15,6 +15,7 @@ from pathlib import Path
 from features.encoders.segmentation import language_of
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS
+from features.words.table import WORDS
 from heads.trained import TrainedHead
 from pipeline.console import one_line
 from pipeline.evaluation.baselines import BASELINE_NAMES
@@ -35,6 +36,7 @@ MEANINGS = {
     POOLED: "one vector per text",
     TOKENS: "one vector per token",
     SENTENCES: "one vector per sentence",
+    WORDS: "counts of its words and letter groups",
 }
 
 
@@ -108,7 +110,8 @@ def model_card(
         metrics=metrics,
         config=config,
         data=data,
-        meaning=MEANINGS[head.layout],
+        meaning=" and ".join(MEANINGS[name] for name in head.layout.split(",")),
+        words=WORDS in head.layout.split(","),
         scores=[*own, *_baselines(metrics.baselines)],
         labels=_label_rows(head.classes, facts),
         sizes=sizes,
@@ -147,6 +150,8 @@ def blend_card(
         names=names,
         scores=scores,
         temperature=temperature,
+        weighted=metrics.weighting.kind != "equal",
+        weights=list(metrics.weights),
         folder=folder,
     )
 

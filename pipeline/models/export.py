@@ -12,11 +12,21 @@ from typing import Any
 
 from features.errors import SettingError
 from features.output import appearing, check_output
+from features.vectors.table import POOLED
 from heads import checkpoint
 from heads.checkpoint import WEIGHTS
 from heads.onnx_export import onnx_model
+from pipeline.console import print_note
 from pipeline.models.card import CARD, model_card, read_facts
-from pipeline.models.model import MODEL, MODEL_FORMAT, EncoderPart, Model, ModelFile
+from pipeline.models.model import (
+    MODEL,
+    MODEL_FORMAT,
+    VERSION,
+    WORDS_VERSION,
+    EncoderPart,
+    Model,
+    ModelFile,
+)
 
 ONNX = "head.onnx"
 
@@ -78,7 +88,8 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
         OutputError: the folder cannot be written.
     """
     check_out(out)
-    onnx = onnx_model(model.head)
+    # An ONNX model takes vectors, and the words of a text are none: such a head has no file.
+    onnx = None if model.reads_words else onnx_model(model.head)
     name, folder = model.encoder, Path(model.encoder).is_absolute()
     encoder = EncoderPart(
         name=Path(name).name if folder else name,
@@ -90,7 +101,10 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
     card = model_card(model.head, model.spec, encoder.name, facts, shown or out.name)
     with appearing(out, "--out", folder=True) as temporary:
         digest = checkpoint.save_weights(model.head, temporary)
-        (temporary / ONNX).write_bytes(onnx)
+        digests = {WEIGHTS: digest}
+        if onnx is not None:
+            (temporary / ONNX).write_bytes(onnx)
+            digests[ONNX] = hashlib.sha256(onnx).hexdigest()
         (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
         described = ModelFile(
             labels=model.head.classes,
@@ -100,6 +114,14 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
             layout=model.head.layout,
             width=model.head.width,
             encoder=encoder,
-            sha256={WEIGHTS: digest, ONNX: hashlib.sha256(onnx).hexdigest()},
+            sha256=digests,
         )
-        MODEL_FORMAT.write(temporary / MODEL, described.model_dump(mode="json"))
+        version = WORDS_VERSION if model.reads_words else VERSION
+        values = {"version": version, **described.model_dump(mode="json")}
+        MODEL_FORMAT.write(temporary / MODEL, values)
+    if onnx is None:
+        print_note(
+            f"note: this head reads the words of a text, which ONNX cannot, so {ONNX} is left "
+            "out; one over vectors alone has it: train with --layout "
+            f"{model.head.layout.partition(',')[0] if model.reads_vectors else POOLED}"
+        )

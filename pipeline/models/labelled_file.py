@@ -31,7 +31,8 @@ from pipeline.runs.training_texts import Neighbor
 TEXT = "text"
 """Name of the column of texts that stood in no file."""
 
-PREDICTED, CONFIDENCE, NEIGHBORS = "predicted", "confidence", "neighbors"
+PREDICTED, CONFIDENCE, SET = "predicted", "confidence", "label_set"
+NEIGHBORS = "neighbors"
 
 
 def check_target(path: Path, run: str, runs: Path, reads: Sequence[Source | str]) -> None:
@@ -99,6 +100,8 @@ def _added(predictions: Predictions, nested: bool) -> Types:
     """Return the columns that are added, with their types."""
     types = {PREDICTED: pa.string(), CONFIDENCE: pa.float64()}
     types |= dict.fromkeys(predictions.probability_columns, pa.float64())
+    if predictions.uncertainty.sets:
+        types |= {SET: pa.string()}
     if predictions.neighbors and nested:
         return types | {NEIGHBORS: pa.string()}
     for place in range(1, _most(predictions) + 1):
@@ -132,17 +135,18 @@ def _numbered(types: Types, taken: set[str]) -> Types:
 def _cells(predictions: Predictions, chosen: np.ndarray, nested: bool) -> list[Sequence[Any]]:
     """Return the cells of the added columns; None where a row has no prediction."""
     places = chosen.tolist()
-    best = predictions.probabilities[chosen].argmax(axis=1).tolist()
     shares = predictions.probabilities[chosen].T.tolist()
 
     def filled(values: Sequence[Any]) -> list[Any]:
         return [None if k < 0 else value for k, value in zip(places, values, strict=True)]
 
     columns: list[Sequence[Any]] = [
-        filled([predictions.classes[i] for i in best]),
+        [None if k < 0 else predictions.given[k] for k in places],
         filled([rounded(max(row)) for row in zip(*shares, strict=True)]),
         *(filled([rounded(value) for value in values]) for values in shares),
     ]
+    if predictions.uncertainty.sets:
+        columns.append([None if k < 0 else list(predictions.label_sets[k]) for k in places])
     if not predictions.neighbors:
         return columns
     near = [() if k < 0 else predictions.neighbors[k] for k in places]

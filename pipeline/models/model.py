@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from features.encoders.description.hub import pinned
 from features.errors import DamagedFileError, EncoderError
 from features.vectors.spec import OPTIONAL, FeatureSpec
+from features.words.table import WORDS
 from heads import checkpoint
 from heads.checkpoint import WEIGHTS
 from heads.trained import TrainedHead
@@ -64,7 +65,10 @@ class ModelFile(BaseModel):
     sha256: dict[str, str]
 
 
-MODEL_FORMAT = JsonFormat(ModelFile, 1, EXPORT_AGAIN)
+VERSION, WORDS_VERSION = 1, 2
+"""Versions of ``model.json`` that are written; 2 of heads that read words, which 1 had not."""
+
+MODEL_FORMAT = JsonFormat(ModelFile, WORDS_VERSION, EXPORT_AGAIN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +86,16 @@ class Model:
     spec: FeatureSpec
     encoder: str
     moved: bool = False
+
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether the head reads vectors; one that reads words alone needs no encoder."""
+        return self.head.layout != WORDS
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether the head reads words."""
+        return WORDS in self.head.layout.split(",")
 
     def encoder_name(self) -> str:
         """Return the path or name of the encoder.
@@ -130,7 +144,7 @@ def read_model(folder: Path) -> Model:
     path = folder / MODEL
     file = MODEL_FORMAT.read(path)
     description = checkpoint.Description(
-        version=checkpoint.VERSION,
+        version=checkpoint.version_of(file.layout),
         head=file.head,
         settings=file.settings,
         classes=file.labels,

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from features.errors import CacheError
+from features.vectors.table import POOLED, SENTENCES, TOKENS
 from heads.checkpoint import WEIGHTS
+from heads.evaluation.calibration import mean_of, tempered
 from pipeline.models.blend_folder import BLEND, BLEND_FORMAT, PARTS, file_digest, part_folders
 from pipeline.models.model import MODEL, Model, read_model, read_run
 from pipeline.runs.folder import METRICS, find_run
 
 REMEDY = re.compile("[:;] [^:;]*$")
 """The remedy at the end of an error about a part: it names a run that may be gone."""
+
+
+ORDER = (TOKENS, SENTENCES, POOLED)
+"""Of the parts of a blend: pooled vectors come along with tokens, and are there then."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +34,26 @@ class OpenedModel:
         parts: the heads and the specs of their vectors; all have the same labels.
         folders: where each part is.
         temperature: of the mean of a blend; None for a single head, which has its own.
+        weights: of the parts in that mean.
     """
 
     folder: Path
     parts: tuple[Model, ...]
     folders: tuple[Path, ...]
     temperature: float | None
+    weights: tuple[float, ...] = (1.0,)
+
+    @property
+    def order(self) -> list[int]:
+        """Return the parts in the order in which they are asked; the first one explains."""
+        layouts = [part.spec.layout for part in self.parts]
+        return sorted(range(len(layouts)), key=lambda i: ORDER.index(layouts[i]))
+
+    def merged(self, probabilities: Sequence[np.ndarray]) -> np.ndarray:
+        """Return (N, C) probabilities of the model for those of its parts, in their order."""
+        if self.temperature is None:
+            return probabilities[0]
+        return tempered(mean_of(probabilities, self.weights), self.temperature)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -66,4 +89,4 @@ def open_model(run: str, runs: Path) -> OpenedModel:
         remedy = "export it again" if exported else again
         reason = REMEDY.sub("", str(error))
         raise CacheError(f"the blend {folder} is damaged ({reason}): {remedy}") from error
-    return OpenedModel(folder, parts, folders, file.temperature)
+    return OpenedModel(folder, parts, folders, file.temperature, file.weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ import numpy as np
 
 from pipeline.console import one_line
 from pipeline.models.provenance import Provenance
+from pipeline.models.uncertainty import SURE, Uncertainty
 from pipeline.runs.training_texts import Neighbor
 
 LONGEST_LABEL, LONGEST_TEXT = 60, 80
 """Characters of a label and of a text on the terminal."""
+
+UNSURE = "(no label)"
+"""What people see in place of a label that is not given."""
 
 SHOWN = 10
 """Texts that a notebook shows."""
@@ -35,6 +40,7 @@ class Predictions(Sequence[str]):
         rows: data row of each text, from 1, where rows were left out; otherwise empty.
         provenance: what the run was trained on; None where nobody asked.
         warnings: what makes the labels doubtful, one line each.
+        uncertainty: the rules by which texts get no label, or several.
     """
 
     run: Path
@@ -46,6 +52,7 @@ class Predictions(Sequence[str]):
     rows: Sequence[int] = ()
     provenance: Provenance | None = None
     warnings: tuple[str, ...] = ()
+    uncertainty: Uncertainty = SURE
 
     @property
     def labels(self) -> list[str]:
@@ -57,6 +64,20 @@ class Predictions(Sequence[str]):
         """(N,) float32: the probability of each label."""
         values: np.ndarray = self.probabilities.max(axis=1)
         return values
+
+    @cached_property
+    def given(self) -> list[str | None]:
+        """N labels; None where the run is not sure enough to give one."""
+        abstained = self.uncertainty.abstained(self.probabilities)
+        if abstained is None:
+            return list(self.labels)
+        pairs = zip(self.labels, abstained.tolist(), strict=True)
+        return [None if none else label for label, none in pairs]
+
+    @cached_property
+    def label_sets(self) -> list[tuple[str, ...]]:
+        """N sets of labels, the most probable first; empty if not asked for."""
+        return self.uncertainty.label_sets(self.probabilities, self.classes) or []
 
     @property
     def probability_columns(self) -> list[str]:
@@ -84,13 +105,14 @@ class Predictions(Sequence[str]):
                     **({"row": self.rows[place]} if len(self.rows) else {}),
                     "text": text,
                     "label": label,
+                    **({"labels": list(self.label_sets[place])} if self.label_sets else {}),
                     "probabilities": dict(zip(self.classes, map(rounded, row), strict=True)),
                     **({"neighbors": list(map(asdict, near))} if self.neighbors else {}),
                 }
                 for place, (text, label, row, near) in enumerate(
                     zip(
                         self.texts,
-                        self.labels,
+                        self.given,
                         self.probabilities.tolist(),
                         self.neighbors or [()] * len(self.texts),
                         strict=True,
@@ -106,6 +128,7 @@ class Predictions(Sequence[str]):
             "model": self.provenance.to_dict() if self.provenance else None,
             "truncated": int(self.truncated.sum()),
             "warnings": list(self.warnings),
+            **self.uncertainty.to_dict(),
         }
 
     def __repr__(self) -> str:
@@ -131,10 +154,15 @@ class Predictions(Sequence[str]):
         lines = []
         near = self.neighbors or [()] * len(self.texts)
         names = [one_line(name, LONGEST_LABEL) for name in self.classes]
-        for text, row, neighbors in zip(self.texts, self.probabilities, near, strict=True):
+        rows = zip(self.texts, self.probabilities, near, self.given, strict=True)
+        for place, (text, row, neighbors, given) in enumerate(rows):
             best = np.argsort(-row, kind="stable")[:3]
             shares = ", ".join(f"{names[i]} {row[i]:.1%}" for i in best)
-            lines.append(f"{names[best[0]]}\t({shares})\t{one_line(text, LONGEST_TEXT)}")
+            label = UNSURE if given is None else names[best[0]]
+            lines.append(f"{label}\t({shares})\t{one_line(text, LONGEST_TEXT)}")
+            if self.label_sets:
+                inside = (one_line(name, LONGEST_LABEL) for name in self.label_sets[place])
+                lines.append(f"    set: {', '.join(inside) or 'no label'}")
             lines += [
                 f"    {each.similarity:.2f} [{one_line(each.label, LONGEST_LABEL)}] "
                 f"{one_line(each.text, LONGEST_TEXT)} (training row {each.row:,})"

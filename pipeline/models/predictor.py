@@ -14,20 +14,29 @@ from features.encoders.options import VectorOptions
 from features.encoders.protocol import Encoder
 from features.errors import CacheError, EncoderError
 from features.storage.location import Location
-from features.vectors.spec import FeatureSpec
-from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
+from features.store.space import Space
+from features.tables import FeatureTables
+from features.vectors.table import POOLED, SENTENCES, FeatureTable
+from features.words.counting import count_words
+from features.words.table import WordTable
 from heads.device import AUTO, find_device
-from heads.evaluation.calibration import mean_of, tempered
 from heads.registry import device_of
 from pipeline.config import VectorConfig
 from pipeline.console import print_note
-from pipeline.encoding.vectors import Vectors, ensure_vectors, load_encoder, with_pooled
+from pipeline.encoding.vectors import (
+    Vectors,
+    ensure_vectors,
+    load_encoder,
+    open_spaces,
+    with_pooled,
+)
 from pipeline.models.encoder_check import check_encoder, differing
 from pipeline.models.languages import learned_languages, unlearned_language
 from pipeline.models.model import Model
 from pipeline.models.opening import OpenedModel, open_model
 from pipeline.models.predictions import Predictions
 from pipeline.models.provenance import Provenance
+from pipeline.models.uncertainty import SURE, Uncertainty
 from pipeline.runs.reference import REFERENCE, Reference, read_reference
 from pipeline.runs.training_texts import (
     TRAINING,
@@ -36,9 +45,6 @@ from pipeline.runs.training_texts import (
     read_training,
     training_vectors,
 )
-
-ORDER = (TOKENS, SENTENCES, POOLED)
-"""Of the parts of a blend: pooled vectors come along with tokens, and are there then."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +56,7 @@ class Predictor:
 
     Attributes:
         opened: the heads.
-        encoders: the encoder of each head.
+        encoders: the encoder of each head; None of one that reads words alone.
         cache: the feature store; new texts are added to it.
         memory: GB that the vectors of one call may take; None: half of what is available.
         provenance: what the run was trained on, and when.
@@ -60,7 +66,7 @@ class Predictor:
     """
 
     opened: OpenedModel
-    encoders: tuple[EncoderModel, ...]
+    encoders: tuple[EncoderModel | None, ...]
     cache: Location
     memory: float | None
     provenance: Provenance
@@ -103,7 +109,7 @@ class Predictor:
         find_device(device)
         opened = open_model(run, runs)
         models = _find_encoders(opened, encoders, trust_remote_code)
-        reference = read_reference(opened.folders[_order(opened)[0]] / REFERENCE)
+        reference = read_reference(opened.folders[opened.order[0]] / REFERENCE)
         return cls(
             opened,
             tuple(models),
@@ -128,30 +134,38 @@ class Predictor:
         except CacheError:
             return None
 
-    def predict(self, texts: Sequence[str], explain: int = 0) -> Predictions:
+    def predict(
+        self, texts: Sequence[str], explain: int = 0, uncertainty: Uncertainty = SURE
+    ) -> Predictions:
         """Label texts. What makes the labels doubtful is said on stderr, and is in the result.
 
         Args:
             texts: N texts, none empty.
             explain: how many of the nearest training texts to give for each text.
+            uncertainty: by which rules texts get no label, or several.
 
         Raises:
             CacheError: there is nothing to explain by, or the store cannot be used.
             EncoderError: the encoder cannot be loaded.
         """
         parts = self.opened.parts
-        probabilities: list[np.ndarray] = []
+        probabilities: dict[int, np.ndarray] = {}
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
         warnings: list[str] = []
-        order = _order(self.opened)
+        order = self.opened.order
+        words = count_words(texts) if any(part.reads_words for part in parts) else None
         for index in order:
             explained = explain > 0 and index == order[0]
-            vectors = self._vectors(index, texts, explained)
+            if not (parts[index].reads_vectors or explained):
+                probabilities[index] = self.probabilities(index, None, words)
+                continue
+            vectors = self.vectors(index, texts, explained)
             table = vectors.table(parts[index].spec.layout)
-            probabilities.append(self._probabilities(index, table))
-            warnings += self._unseen(index, vectors, table)
-            truncated |= vectors.truncated
+            probabilities[index] = self.probabilities(index, table, words)
+            if parts[index].reads_vectors:
+                warnings += self._unseen(index, vectors, table)
+                truncated |= vectors.truncated
             if index == order[0]:
                 warnings += self._unusual(vectors, table)
             if explained:
@@ -159,38 +173,72 @@ class Predictor:
         warnings += unlearned_language(self._languages, texts)
         for warning in warnings:
             print_note(f"warning: {warning}")
-        merged = probabilities[0]
-        if self.opened.temperature is not None:
-            merged = tempered(mean_of(probabilities), self.opened.temperature)
         return Predictions(
             self.opened.folder,
             texts,
             self.opened.labels,
-            merged,
+            self.opened.merged([probabilities[index] for index in range(len(parts))]),
             truncated,
             neighbors,
             provenance=self.provenance,
             warnings=tuple(warnings),
+            uncertainty=uncertainty,
         )
 
-    def _vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
-        """The vectors of texts that a part takes, and pooled ones where that costs nothing."""
-        spec, model = self.opened.parts[index].spec, self.encoders[index]
+    def layouts(self, index: int, explained: bool) -> tuple[str, ...]:
+        """Return the layouts of a part's vectors, with pooled where that costs nothing."""
+        layout = self.opened.parts[index].spec.layout
         # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
-        alone = spec.layout == SENTENCES and not explained
+        alone = layout == SENTENCES and not explained
+        return (layout,) if alone else with_pooled(layout)
+
+    def spaces(self, index: int, explained: bool) -> tuple[Space, ...]:
+        """Return where the vectors of a part are cached, in its ``layouts``."""
+        model, layouts = self.model(index), self.layouts(index, explained)
+        return open_spaces(self._config(index, model), layouts, model)
+
+    def vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
+        """Return the vectors of texts for a part, encoding what is not cached."""
+        model = self.model(index)
         return ensure_vectors(
             texts,
-            _vector_config(spec, model.name, self.cache, self.memory),
-            (spec.layout,) if alone else with_pooled(spec.layout),
+            self._config(index, model),
+            self.layouts(index, explained),
             model=model,
             load=self.load_encoder,
         )
 
-    def _probabilities(self, index: int, table: FeatureTable) -> np.ndarray:
-        """(N, C) probabilities of a part."""
+    def model(self, index: int) -> EncoderModel:
+        """Return the encoder of a part, of one that reads words alone too.
+
+        Raises:
+            EncoderError: it is gone, or is another one.
+        """
+        part, model = self.opened.parts[index], self.encoders[index]
+        if model is None:  # the neighbours of a text are found by vectors all the same
+            model = _find_recorded(part.encoder_name(), False)
+            check_encoder(model, part.spec, self.opened.folder)
+        return model
+
+    def _config(self, index: int, model: EncoderModel) -> VectorConfig:
+        """The configuration that gives the vectors of a part."""
+        spec = self.opened.parts[index].spec
+        return VectorConfig(
+            encoder=model.name,
+            layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
+            cache=self.cache,
+            memory=self.memory,
+            **vars(VectorOptions.of_spec(spec)),
+        )
+
+    def probabilities(
+        self, index: int, table: FeatureTable | None, words: WordTable | None
+    ) -> np.ndarray:
+        """Return (N, C) probabilities of a part from what it reads."""
         head = self.opened.parts[index].head
+        tables = FeatureTables(tuple(each for each in (table, words) if each is not None))
         device = device_of(head.head, self.device)
-        return head.predict_proba(table, np.arange(len(table)), device)
+        return head.predict_proba(tables, np.arange(len(tables)), device)
 
     def _unseen(self, index: int, vectors: Vectors, table: FeatureTable) -> list[str]:
         """What of the texts a part does not see."""
@@ -240,15 +288,18 @@ class _LoadedOnce:
 
 def _find_encoders(
     opened: OpenedModel, given: Sequence[str], trust_remote_code: bool
-) -> list[EncoderModel]:
+) -> list[EncoderModel | None]:
     """The encoder of each part: one of those given that fits, else where it was.
 
     Raises:
         EncoderError: there is none, none fits, or one that was given fits no part.
     """
     found = {name: find_model(name, trust_remote_code) for name in given}
-    models: list[EncoderModel] = []
+    models: list[EncoderModel | None] = []
     for part, folder in zip(opened.parts, opened.folders, strict=True):
+        if not (part.reads_vectors or given):
+            models.append(None)
+            continue
         fitting = [name for name in given if not differing(found[name], part.spec)]
         recorded = not given or (opened.temperature is not None and not part.moved)
         name = (fitting or ([part.encoder_name()] if recorded else given))[0]
@@ -274,25 +325,6 @@ def _find_recorded(name: str, trust_remote_code: bool) -> EncoderModel:
             return find_model(repository, trust_remote_code)
         except EncoderError:
             raise error from None
-
-
-def _vector_config(
-    spec: FeatureSpec, encoder: str, cache: Location, memory: float | None
-) -> VectorConfig:
-    """The configuration that gives vectors of a spec."""
-    return VectorConfig(
-        encoder=encoder,
-        layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
-        cache=cache,
-        memory=memory,
-        **vars(VectorOptions.of_spec(spec)),
-    )
-
-
-def _order(opened: OpenedModel) -> list[int]:
-    """The parts in the order in which they are asked; the first one explains."""
-    layouts = [part.spec.layout for part in opened.parts]
-    return sorted(range(len(layouts)), key=lambda i: ORDER.index(layouts[i]))
 
 
 def _unseen(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> list[str]:

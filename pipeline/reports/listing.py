@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 from features.errors import SettingError
 from features.messages import listed, meant
 from heads.presets import PRESETS, Preset, find_preset
+from heads.ranges import in_words, values_of
 from heads.registry import HEADS, HeadType, as_text
 from heads.settings import DenseSettings, HeadSettings, RecurrentSettings, TrainingSettings
 from pipeline.console import table
@@ -129,10 +132,17 @@ def _head_text(head: HeadType) -> str:
 def _settings(head: HeadType, names: list[str]) -> str:
     known = head.settings.model_fields
     rows = [
-        ("", name, as_text(known[name].default) or "-", known[name].description or "")
+        ("", name, as_text(known[name].default) or "-", _description(known[name]))
         for name in names
     ]
     return table((), rows, align="<<<<", min_widths=WIDTHS)
+
+
+def _description(field: FieldInfo) -> str:
+    """Return what a setting is, and which values a search tries."""
+    values = values_of(field)
+    searched = f" (search: {in_words(values)})" if values else ""
+    return f"{field.description or ''}{searched}"
 
 
 def _preset_text(preset: Preset) -> str:

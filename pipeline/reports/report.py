@@ -52,6 +52,7 @@ def result_text(result: ExperimentResult) -> str:
         _repeats(result),
         class_lines(result.classes),
         [*_parts(result), *_leaked_lines(result), calibration_line(result.calibration)],
+        _coverage(result),
         [wrapped(line) for line in _cost(result)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -212,6 +213,15 @@ def calibration_line(found: Calibration) -> str:
         f"texts chance alone gives {100 * found.error_by_chance:.1f}. Without the correction "
         f"by temperature ({found.temperature:.2f}) it would be {100 * found.error_before:.1f}."
     )
+
+
+def _coverage(result: ExperimentResult) -> list[str]:
+    """Accuracy of the most confident texts; predict --abstain labels these alone."""
+    if not (result.accuracy_by_coverage and result.test.enough):
+        return []
+    rows = [(f"{share:.0%}", f"{found:.1%}") for share, found in result.accuracy_by_coverage]
+    header = ("the most confident, on test", "accuracy")
+    return [table(header, rows, align="<>", min_widths=MIN_WIDTHS, fold=False)]
 
 
 def _cost(result: ExperimentResult) -> Iterator[str]:

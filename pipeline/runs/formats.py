@@ -39,7 +39,9 @@ ADDED: Values = {"advice": [], "against": {}, "command": ""}
 
 
 def _older_metrics(values: Values, version: int) -> Values:
-    """Turn version 1, without a number and advice, and version 2, with other keys, into 3."""
+    """Return version 4. Version 3 does not have the bytes per text, 2 has other keys, and 1
+    has neither number nor advice.
+    """
     values = _renamed(values, METRICS_NAMES)
     trainings = values.get("trainings")
     if isinstance(trainings, list):  # the check that follows says what else is wrong
@@ -47,13 +49,24 @@ def _older_metrics(values: Values, version: int) -> Values:
             _renamed(each, {"kept": "best"}) if isinstance(each, dict) else each
             for each in trainings
         ]
-    lacking: Values = {"chosen": "", "mistake": None, "mean_absolute_error": None}
-    return {**ADDED, **lacking, "foreign": None, **values}
+    lacking: Values = {
+        "chosen": "",
+        "mistake": None,
+        "mean_absolute_error": None,
+        "foreign": None,
+        "bytes_per_text": None,
+        "accuracy_by_coverage": [],
+    }
+    return {**ADDED, **lacking, **values}
 
 
 def _older_blend_metrics(values: Values, version: int) -> Values:
-    """Turn versions 1 and 2, with other keys, into 3."""
-    return {**ADDED, **_renamed(values, {"copied": "leaked", "best": "best_part"})}
+    """Return version 4. Up to 3 all weights are equal, and up to 2 keys have other names."""
+    values = _renamed(values, {"copied": "leaked", "best": "best_part"})
+    parts = values.get("parts")
+    count = len(parts) if isinstance(parts, list) else 0
+    equal = {"weights": [1 / max(count, 1)] * count, "weighting": {"kind": "equal"}}
+    return {**ADDED, **equal, **values}
 
 
 def _renamed(values: Values, names: Mapping[str, str]) -> Values:

@@ -13,7 +13,6 @@ from features.corpus.corpus import Corpus
 from pipeline.evaluation.evaluation import Evaluation
 from pipeline.runs.training_texts import Neighbor, TrainingTexts
 
-ERRORS = "errors.jsonl"
 NEIGHBORS = 3
 
 

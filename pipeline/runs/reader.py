@@ -19,7 +19,7 @@ from features.storage.files import read_file
 from heads.problem import EpochRecord, current_names
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, ExperimentResult, Scores
-from pipeline.runs.folder import CONFIG, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
+from pipeline.runs.folder import CONFIG, ERRORS, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
 from pipeline.runs.formats import (
     BLEND_METRICS_FORMAT,
     CONFIG_FORMAT,
@@ -89,6 +89,22 @@ def read_history(folder: Path) -> tuple[HistoryLine, ...]:
     except (OSError, ValueError, RecursionError) as error:
         raise DamagedFileError(path, error, RETRAIN) from error
     return tuple(lines)
+
+
+def read_error_texts(folder: Path) -> dict[int, str]:
+    """Return the misclassified test texts by data row; of a blend, which keeps none, {}.
+
+    Raises:
+        DamagedFileError: the file is damaged.
+    """
+    path = folder / ERRORS
+    if not path.exists():
+        return {}
+    try:
+        errors = [json.loads(line) for line in read_file(path).decode("utf-8").splitlines()]
+        return {int(each["row"]): str(each["text"]) for each in errors}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedFileError(path, error, RETRAIN) from error
 
 
 def read_predictions(folder: Path) -> pa.Table:

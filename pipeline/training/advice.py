@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from features.encoders.description.hub import EMBEDDED_NAMES
 from features.messages import many
+from features.tables import join_layout, parse_layout
 from features.vectors.table import POOLED, SENTENCES
 from heads.registry import HEADS
 from pipeline.command_line import (
@@ -58,7 +59,7 @@ NOT_ASCII, NO_LETTER = re.compile(r"[^\x00-\x7f]"), re.compile("[^A-Za-z]+")
 COPIED_SHARE = 0.5
 """Of the test texts; more with near-duplicates in training say what the head remembers."""
 
-MORE = "Vectors that tell more may help, such as those of every token or another --encoder."
+MORE = "Words beside them, or vectors of every token or another --encoder, may tell more."
 
 LONGEST_LABEL = 28
 
@@ -110,7 +111,8 @@ def next_command(facts: Facts) -> str:
     config = facts.config
     if config.folds:
         return train_command(replace(config, folds=0))
-    if config.head == SIMPLEST and facts.result.layout == POOLED and not facts.unread:
+    own, _ = parse_layout(facts.result.layout)
+    if config.head == SIMPLEST and own == POOLED and not facts.unread:
         return train_command(_other_head(config, SEQUENCE_HEAD))
     return predict_command(config.runs, config.vectors.cache)
 
@@ -330,15 +332,18 @@ def _other_head(config: ExperimentConfig, head: str) -> ExperimentConfig:
 
 
 def _better_vectors(facts: Facts) -> str:
-    """Return the same training with one thing changed: the head, or else the encoder; '' where
-    the encoder is the one that would be named.
+    """Return the same training with one thing changed: words beside the vectors, or else the
+    head, or else the encoder; '' where the encoder is the one that would be named.
 
-    A head over token vectors costs least. It does not help where the encoder may not know the
-    language.
+    Words cost least, then a head over token vectors. That does not help where the encoder may
+    not know the language.
     """
     config = facts.config
     encoder = config.vectors.encoder.partition("@")[0]
-    if facts.result.layout == POOLED and (not facts.foreign or encoder == MULTILINGUAL):
+    own, reads_words = parse_layout(facts.result.layout)
+    if not reads_words:
+        return train_command(replace(config, layout=join_layout(own, True)))
+    if own == POOLED and (not facts.foreign or encoder == MULTILINGUAL):
         return train_command(_other_head(config, SEQUENCE_HEAD))
     larger = MULTILINGUAL if facts.foreign else LARGER
     if encoder == larger:

@@ -17,12 +17,15 @@ from features.duplicates.duplicates import Duplicates, cached_duplicates, leaked
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.vectors.table import POOLED
+from features.words.table import WORDS
 from heads.device import CPU, device_label
 from heads.registry import device_of, head_type
 from pipeline.config import ExperimentConfig
 from pipeline.console import print_note
-from pipeline.encoding.vectors import Vectors, ensure_vectors, with_pooled
+from pipeline.encoding.tables import make_tables
+from pipeline.encoding.vectors import Vectors
 from pipeline.evaluation import baselines
+from pipeline.evaluation.abstention import accuracy_by_coverage
 from pipeline.evaluation.breakdown import by_length, by_truncation, class_scores, collapse
 from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.evaluation import Evaluation, Score, score
@@ -82,11 +85,9 @@ def _run(
     config, layout, corpus = prepared.config, prepared.layout, prepared.corpus
     labels, described = corpus.labels or (), config.to_dict()
     device = device_of(config.head, config.device)  # before an encoder starts the GPU
-    vectors = ensure_vectors(
-        corpus.texts, config.vectors, with_pooled(layout), model=prepared.model, load=load
-    )
-    table = vectors.table(layout)
-    pooled = (table if layout == POOLED else vectors.table(POOLED)).values
+    tables, vectors = make_tables(corpus.texts, layout, config.vectors, prepared.model, load)
+    own = tables.vectors
+    pooled = own.values if own and own.layout == POOLED else vectors.table(POOLED).values
     duplicates = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
     if prepared.splits is not None:
         splits = prepared.splits
@@ -94,15 +95,17 @@ def _run(
         splits = fold_corpus(corpus, config.data, duplicates, config.folds)
     else:
         splits = (split_corpus(corpus, config.data, duplicates),)
-    spec = vectors.space(layout).spec
-    decided = config.head, spec.fingerprint, corpus.digest, device_label(device)
+    spec = vectors.space(own.layout if own else POOLED).spec
+    decided = config.head, layout, spec.fingerprint, corpus.digest, device_label(device)
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
         if device != CPU:
             print_note(f"training on {device_label(device)}")
-        outcome = run_trainings(config, table, labels, splits, journal, device)
+        outcome = run_trainings(config, tables, labels, splits, journal, device)
         result = _result(config, layout, corpus, vectors, duplicates, outcome)
-        result = _with_advice(prepared, replace(result, run=run.final), vectors)
+        stored = spec.bytes_per_vector * float(own.lengths.mean()) if own else 0.0
+        result = replace(result, run=run.final, bytes_per_text=round(stored, 1))
+        result = _with_advice(prepared, result, vectors)
         with writing(run):
             record = RunContents(
                 described, corpus, spec, outcome, pooled, vectors.model.commit, device
@@ -166,6 +169,7 @@ def _result(
         mistake=most_frequent_mistake(test, names.all),
         mean_absolute_error=mean_absolute_error(test, names.all),
         foreign=vectors.foreign,
+        accuracy_by_coverage=accuracy_by_coverage(test),
     )
 
 
@@ -179,7 +183,7 @@ def _with_advice(
     facts = Facts(
         prepared.config,
         result,
-        limit=vectors.space(prepared.layout).spec.limit,
+        limit=vectors.spaces[-1].spec.limit,
         long=int(np.quantile(vectors.tokens, LONG_SHARE)),
         foreign=foreign,
         unread=found.text if found else unread_language(encoder, foreign),
@@ -192,7 +196,10 @@ def _with_advice(
 def _chosen(head: str, training: Training) -> str:
     """Return which epoch, or value tried, validation has chosen."""
     trained, kind = training.trained, head_type(head)
-    name = kind.record_name(trained.settings, trained.history[trained.best_epoch - 1])
+    best = trained.history[trained.best_epoch - 1]
+    if trained.layout == WORDS:
+        return f"C = {best.value:g} of the words"
+    name = kind.record_name(trained.settings, best)
     return name if kind.values else f"{name} of {len(trained.history)}"
 
 

@@ -18,7 +18,7 @@ from features.splits.split import Split
 from features.vectors.spec import parse_layers
 from heads.class_weights import check_weights
 from heads.device import check_here
-from heads.registry import check_layout, head_type, make_settings
+from heads.registry import layout_of, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.runs.folder import check_runs, find_run, run_label
@@ -32,7 +32,7 @@ class PreparedExperiment:
 
     Attributes:
         config: what was asked for; a run that ``split_of`` names has its path.
-        layout: of the vectors that the head is trained on.
+        layout: of what the head is trained on: vectors, words or both.
         corpus: the labelled texts.
         splits: those of the run that ``split_of`` names; None: they are still to be made.
         model: the encoder.
@@ -71,10 +71,8 @@ def check_head(config: ExperimentConfig) -> tuple[HeadSettings, str]:
             does not take, or a device that this machine does not have.
     """
     settings = make_settings(config.head, config.overrides(classes=2))
-    layout = config.layout or head_type(config.head).layouts[0]
-    check_layout(config.head, layout)
     check_here(config.device)
-    return settings, layout
+    return settings, layout_of(config.head, config.layout)
 
 
 def check_labels(settings: HeadSettings, labels: Sequence[str]) -> None:

@@ -19,11 +19,11 @@ from pipeline.reports.drawing import Drawing
 from pipeline.reports.figures import Curve, Picture, curves_picture, test_pictures
 from pipeline.reports.report import result_text, write_report
 from pipeline.runs.environment import environment
-from pipeline.runs.folder import ENVIRONMENT
+from pipeline.runs.folder import ENVIRONMENT, ERRORS
 from pipeline.runs.formats import HistoryLine
 from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions
 from pipeline.runs.json_format import Values, write_json
-from pipeline.runs.misclassified import ERRORS, Misclassified, error_list, write_errors
+from pipeline.runs.misclassified import Misclassified, error_list, write_errors
 from pipeline.runs.reference import REFERENCE, Reference, write_reference
 from pipeline.runs.run_config import Resolved, SideRows
 from pipeline.runs.training_texts import TRAINING, TrainingTexts, write_training

@@ -17,7 +17,7 @@ import numpy as np
 
 from features.errors import DivergedError
 from features.splits.split import Split
-from features.vectors.table import FeatureTable
+from features.tables import FeatureTables
 from heads.class_weights import weights_of
 from heads.device import CPU
 from heads.evaluation.calibration import fit_temperature, softmax
@@ -144,7 +144,7 @@ class Trainings:
 
 def run_trainings(
     config: ExperimentConfig,
-    table: FeatureTable,
+    table: FeatureTables,
     labels: Sequence[str],
     splits: Sequence[Split],
     finished: FinishedTrainings,
@@ -154,7 +154,7 @@ def run_trainings(
 
     Args:
         config: the experiment.
-        table: vectors of N texts.
+        table: what the heads read of N texts.
         labels: N labels.
         splits: of those texts; each of them one fold.
         finished: trainings of this experiment that are stored already.
@@ -206,7 +206,7 @@ def run_trainings(
 def _train(
     head: str,
     settings: HeadSettings,
-    table: FeatureTable,
+    table: FeatureTables,
     ids: np.ndarray,
     split: Split,
     learned: np.ndarray,
@@ -218,11 +218,20 @@ def _train(
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
     chosen = fit(head, settings, table, ids, *sides, seed, on_epoch, device)
+    if on_epoch is not None and "," in table.layout:
+        print_note(word_line(chosen.word_share))
     trained = refit(chosen, table, ids, learned, seed, device) if settings.refit else chosen
     seconds = time.perf_counter() - start
     held_out = chosen.logits(table, split.validation, device)
     temperature = fit_temperature(ids[split.validation], held_out)
     return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
+
+
+def word_line(share: float) -> str:
+    """Return what validation chose: the share of the words in the logits, in [0, 1]."""
+    if share in (0, 1):
+        return f"validation chose {'the words' if share else 'the vectors'} alone"
+    return f"validation chose both: {share:.0%} of the logits from the words"
 
 
 def _settings(config: ExperimentConfig, split: Split) -> HeadSettings:

@@ -18,10 +18,11 @@ from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.output import appearing
+from features.tables import parse_layout
 from features.vectors.table import POOLED
 from heads.learning_rate import RangeTest, check_range, range_test
 from heads.problem import Problem
-from heads.registry import check_layout, device_of, head_type, make_settings
+from heads.registry import device_of, layout_of, make_settings
 from pipeline.command_line import as_typed, train_command
 from pipeline.console import table
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
@@ -111,8 +112,8 @@ def run_lr_range(
     training = config.training
     check_range(training.head, config.lowest, config.highest, config.steps)
     settings = make_settings(training.head, training.overrides(classes=2))
-    layout = training.layout or head_type(training.head).layouts[0]
-    check_layout(training.head, layout)
+    layout, _ = parse_layout(layout_of(training.head, training.layout))
+    layout = layout or POOLED  # of words alone, which have no learning rate either
     device = device_of(training.head, training.device)
     corpus = read_labelled(training.data)
     check_labels(settings, corpus.labels or ())

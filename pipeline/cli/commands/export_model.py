@@ -37,8 +37,9 @@ def run(parsed: argparse.Namespace) -> Answer:
     model = open_model(str(folder), parsed.runs)
     if model.temperature is None:
         write_model(model.parts[0], folder, parsed.out)
-        head = model.parts[0].head.head
-        files: tuple[str, ...] = (WEIGHTS, ONNX, MODEL, CARD)
+        part = model.parts[0]
+        head = part.head.head
+        files: tuple[str, ...] = (WEIGHTS, *([] if part.reads_words else [ONNX]), MODEL, CARD)
     else:
         _write_blend(model, model.temperature, parsed.out)
         head, files = "blend", (BLEND, PARTS, CARD)
@@ -59,5 +60,5 @@ def _write_blend(model: OpenedModel, temperature: float, out: Path) -> None:
         places = part_folders(temporary, len(model.parts))
         for part, folder, place in zip(model.parts, model.folders, places, strict=True):
             write_model(part, folder, place, f"{out.name}/{PARTS}/{place.name}")
-        write_blend_file(temporary, model.labels, temperature)
+        write_blend_file(temporary, model.labels, temperature, model.weights)
         (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")

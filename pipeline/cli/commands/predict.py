@@ -20,6 +20,7 @@ from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.console import print_note
+from pipeline.models.config import UncertaintyConfig
 from pipeline.spreadsheet import ESCAPE
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="find the run's encoder here, if it was moved; may be repeated for a blend",
     )
+    options.add_options(parser, UncertaintyConfig)
     options.add_options(parser, ExperimentConfig, only=("runs", "device"))
     options.add_options(parser, VectorConfig, only=("cache", "memory", "trust_remote_code"))
 
@@ -89,6 +91,7 @@ def run(parsed: argparse.Namespace) -> Answer:
     from pipeline.corpora import read_data
     from pipeline.models.labelled_file import check_target, write_labelled
     from pipeline.models.predictor import Predictor
+    from pipeline.models.uncertainty import Uncertainty
 
     if parsed.output:
         reads = (*([parsed.data] if parsed.data else []), parsed.cache, *parsed.encoder)
@@ -106,9 +109,10 @@ def run(parsed: argparse.Namespace) -> Answer:
         memory=parsed.memory,
         device=parsed.device,
     )
-    for line in predictor.provenance.lines():
+    rules = Uncertainty.of(predictor.opened, options.from_arguments(UncertaintyConfig, parsed))
+    for line in (*predictor.provenance.lines(), *rules.lines()):
         print_note(line)
-    predictions = predictor.predict(texts, parsed.explain)
+    predictions = predictor.predict(texts, parsed.explain, rules)
     if parsed.skip_empty and corpus:
         predictions = replace(predictions, rows=corpus.rows)
     source = WholeTable.of(corpus) if corpus else None

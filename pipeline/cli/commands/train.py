@@ -5,20 +5,25 @@ from __future__ import annotations
 import argparse
 
 from pipeline.cli import options
-from pipeline.cli.command import Answer
+from pipeline.cli.command import Answer, answer
 from pipeline.config import ExperimentConfig
+from pipeline.search.config import AUTO, auto_config
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads train``."""
-    options.add_options(parser, ExperimentConfig)
+    default = f"the preset's, or logistic; {AUTO} searches for a minute"
+    options.add_options(parser, ExperimentConfig, otherwise={"head": default})
 
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
+    config = options.from_arguments(ExperimentConfig, parsed)
+    if config.head == AUTO:
+        return _search(config)
     from pipeline.training.preparation import prepare_experiment
 
-    prepared = prepare_experiment(options.from_arguments(ExperimentConfig, parsed))
+    prepared = prepare_experiment(config)
     from pipeline.reports.drawing import Drawing
     from pipeline.reports.verdict import verdict_text
 
@@ -28,3 +33,10 @@ def run(parsed: argparse.Namespace) -> Answer:
 
         result = run_prepared(prepared, drawing=drawing)
     return Answer(result.to_dict(), verdict_text(result))
+
+
+def _search(config: ExperimentConfig) -> Answer:
+    """Answer with a short search."""
+    from pipeline.search.search import prepare_search, run_search
+
+    return answer(run_search(prepare_search(auto_config(config))))

@@ -105,6 +105,59 @@ def _with_unknown(part: HeldOutPredictions) -> HeldOutPredictions:
     return replace(part, names=names, trainings=answers)
 
 
+def test_weights_are_learned_where_they_gain_beyond_noise() -> None:
+    good, bad = wide(0, 3.0), wide(1, -3.0)
+    blended = blend([good, bad], ["good", "bad"], None)
+    (weights,) = blended.weights
+    assert blended.weighting.kind == "learned"
+    assert weights[0] > 0.9
+    assert sum(weights) == pytest.approx(1)
+    parts = [part.trainings[0].test.probabilities for part in (good, bad)]
+    mean = np.average(parts, axis=0, weights=weights)
+    np.testing.assert_allclose(blended.held_out.test.plain, mean, atol=1e-6)
+    assert blend([good, bad], ["good", "bad"], "equal").weights == ((0.5, 0.5),)
+    alike = blend([wide(0, 1.0), wide(1, 1.0)], ["one", "two"], None)
+    assert (alike.weighting.kind, alike.weights) == ("equal", ((0.5, 0.5),))
+    assert alike.weighting.interval is not None
+    assert blend([wide(0, 1.0), wide(1, 1.0)], ["a", "b"], "learned").weights != ((0.5, 0.5),)
+
+
+def wide(seed: int, sure: float) -> HeldOutPredictions:
+    """A run on 1,200 validation texts and 60 test texts."""
+    (answers,) = held_out().trainings
+    made = replace(
+        answers,
+        validation=evaluation("validation", range(1200), seed, sure),
+        test=evaluation("test", range(1200, 1260), 50 + seed, sure),
+    )
+    return replace(held_out(), rows=np.arange(1300), trainings=(made,))
+
+
+def test_a_search_blends_what_helps_and_says_what_it_left_out() -> None:
+    runs = [wide(0, 1.5), wide(3, -3.0), wide(1, 1.5)]
+    blended = blend(runs, ["one", "bad", "two"], "selected")
+    assert blended.chosen == (0, 2)
+    assert blended.weighting.left_out == ("bad",)
+    assert sum(blended.weights[0]) == pytest.approx(1)
+    again = blend([runs[0], runs[2]], ["one", "two"], "selected")
+    assert again.weights == blended.weights
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind", "message"),
+    [
+        ([wide(0, 3.0), wide(1, -3.0)], "selected", "--select keeps x alone"),
+        ([held_out(folds=3), held_out(folds=3, start=9)], "selected", "without --folds"),
+        ([held_out(), held_out(start=9)], "learned", "40 for 2; there are 30: leave"),
+    ],
+)
+def test_weights_that_cannot_be_found_are_refused(
+    parts: list[HeldOutPredictions], kind: str, message: str
+) -> None:
+    with pytest.raises(SettingError, match=message):
+        blend(parts, ["x", "y"], kind)
+
+
 def test_seeds_are_blended_with_their_like_and_a_single_one_with_each() -> None:
     three, one = held_out(seeds=3, kept=2), held_out(seeds=1, start=7)
     blended = blend([three, one], ["three", "one"])
@@ -126,6 +179,7 @@ def test_folds_are_blended_one_by_one() -> None:
     blended = blend([one, two], ["one", "two"])
     assert blended.over_folds is not None
     assert len(blended.over_folds.accuracy.values) == len(blended.temperatures) == 3
+    assert blended.weights == ((0.5, 0.5),) * 3
     alone = [
         blend([_fold(one, place), _fold(two, place)], ["one", "two"]).temperatures[0]
         for place in range(3)

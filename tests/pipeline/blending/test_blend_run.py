@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.vectors.spec import FeatureSpec
+from pipeline.blending import blend
+from pipeline.blending.report import blend_text
 from pipeline.cli.main import main
 from pipeline.models import predictor
 from pipeline.runs.folder import PROBABILITIES
-from pipeline.runs.reader import read_held_out
+from pipeline.runs.reader import read_blend_metrics, read_held_out
 from tests.support.cli import Command, Refusal, three_classes
 from tests.support.cli import run_name as name
 
@@ -48,7 +50,7 @@ def test_a_blend_scores_predicts_and_is_exported(
     assert result["gain_test"]["mean"] == pytest.approx(gain)
     assert len(result["over_seeds"]["accuracy"]["values"]) == 2
 
-    # The folder says the same, in the columns that docs/experiments.md names, and what it
+    # The folder says the same, in the columns that docs/run-folder.md names, and what it
     # predicts is the mean of what its parts predict.
     folder = Path(result["run"])
     assert json.loads((folder / "metrics.json").read_text()) == result
@@ -87,6 +89,49 @@ def test_a_blend_scores_predicts_and_is_exported(
     scope: dict[str, Any] = {}
     exec(code, scope)
     np.testing.assert_allclose(scope["blend"](single), expected, atol=2e-6)
+
+
+def test_a_weighted_blend_predicts_by_its_weights(
+    train: Command,
+    command: Command,
+    refusal: Refusal,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The parts are encoded in another order than they have in the blend."""
+    monkeypatch.setattr(blend, "TEXTS_PER_WEIGHT", 1)
+    runs = [train("logistic"), train("cnn", "--layout", "sentences"), train("mlp")]
+    parts = [name(each) for each in runs]
+    text = ("--text", "cat sat. Rain fell.")
+    single = [shares(command("predict", run, *text)) for run in parts]
+    result = command("blend", *parts, "--weights", "learned")
+    weights = result["weights"]
+    assert (sum(weights), result["weighting"]["kind"]) == (pytest.approx(1), "learned")
+    assert max(weights) > min(weights) + 0.01
+    powers = np.average(single, axis=0, weights=weights)
+    powers = powers ** (1 / result["calibration"]["temperature"])
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares(command("predict", "latest", *text)), expected, atol=2e-6)
+    report = blend_text(read_blend_metrics(Path(result["run"])))
+    assert f"1: logistic over pooled, weight {weights[0]:.2f}, run {parts[0]}" in report
+    assert "weights: learned on validation, which they flatter" in report
+
+    command("export-model", name(result), "--out", tmp_path / "model")
+    given = json.loads(Path(runs[0]["run"], "config.json").read_text())["vectors"]["encoder"]
+    again = shares(command("predict", tmp_path / "model", *text, "--encoder", given))
+    np.testing.assert_allclose(again, expected, atol=2e-6)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert f"(parts/1/README.md), weight {round(weights[0], 3)}\n- [2" in card
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    scope: dict[str, Any] = {}
+    exec(code, scope)
+    np.testing.assert_allclose(scope["blend"](single), expected, atol=2e-6)
+    line = refusal("blend", *parts, "--select", "--weights", "equal")
+    assert "--select finds the weights itself" in line
+    described = Path(result["run"], "blend.json")
+    values = json.loads(described.read_text())
+    described.write_text(json.dumps({**values, "weights": weights[:2]}))
+    assert "weights must be one for each head" in refusal("predict", "latest", *text)
 
 
 def encoder_of(train: Command) -> Path:

@@ -68,7 +68,7 @@ def test_a_run_folder_holds_what_the_readme_says(
     assert any(name.startswith("events.out.tfevents") for name in files)
     assert json.loads((folder / "metrics.json").read_text()) == result
     assert result["head"] == head
-    assert result["layout"] == ("pooled" if head == "logistic" else "tokens")
+    assert result["layout"] == ("pooled,words" if head == "logistic" else "tokens")
     for side in ("validation", "test"):
         low, high = result[side]["accuracy_interval"]
         assert 0 <= low <= result[side]["accuracy"] <= high <= 1

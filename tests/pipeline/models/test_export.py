@@ -172,7 +172,7 @@ def spiky(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("head", ["logistic", "cnn"])
 def test_the_whole_way(run: Run, spiky: Path, tiny_models: dict[str, Path], head: str) -> None:
     shutil.copytree(tiny_models["bert"], "bert")
-    settings = QUICK if head != "logistic" else ()
+    settings = QUICK if head != "logistic" else ("--layout", "pooled")
     common = ("train", "--data", spiky, "--encoder", "bert", "--head", head, "--json")
     result = run(*common, *settings).json
     Path("my model").mkdir()
@@ -390,7 +390,7 @@ def test_predict_says_in_what_an_encoder_differs(tiny_models: dict[str, Path]) -
 
 
 def test_predict_counts_truncated_texts(run: Run, train: Command) -> None:
-    train("logistic")
+    train("logistic", "--layout", "pooled")
     out = run("predict", "--text", "and over " * 60, "--text", "rain", "--json")
     assert "1 of 2 texts are longer than the 32 tokens" in out.err
     assert out.json["truncated"] == 1

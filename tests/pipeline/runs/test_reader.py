@@ -43,6 +43,8 @@ def test_old_runs_are_read_in_the_form_of_today() -> None:
     assert isinstance(blend, BlendResult)
     assert [part.head for part in blend.parts] == ["logistic", "cnn"]
     assert blend.best_part == 0
+    assert (blend.weights, blend.weighting.kind) == ((0.5, 0.5), "equal")
+    assert (single.bytes_per_text, blend.weighting.gain) == (None, None)
     config = reader.read_config(OLD / "runs" / "logistic")
     assert config.resolved.encoder_commit == ""
     assert config.resolved.rows.train == 16
@@ -140,7 +142,7 @@ def change(path: Path, where: str, value: Any) -> None:
     ("name", "where", "value", "words"),
     [
         ("config.json", "version", 3, "is of format version 3, this program reads 1, 2"),
-        ("metrics.json", "version", 4, "is of format version 4"),
+        ("metrics.json", "version", 5, "is of format version 5"),
         ("metrics.json", "version", "2", "is of format version 2"),
         ("metrics.json", "next", 1, "unknown: next; a newer version may have written it"),
         ("metrics.json", "refit", ..., "it lacks refit"),

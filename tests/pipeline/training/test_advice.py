@@ -141,10 +141,12 @@ def test_another_language_takes_an_encoder_that_reads_it() -> None:
 @pytest.mark.parametrize(
     ("head", "layout", "foreign", "changed"),
     [
-        ("logistic", "pooled", False, {"head": "attention"}),
-        ("cnn", "tokens", False, {"head": "cnn", "encoder": LARGER}),
-        ("cnn", "tokens", True, {"head": "cnn", "encoder": MULTILINGUAL}),
-        ("knn", "pooled", True, {"head": "knn", "encoder": MULTILINGUAL}),
+        ("logistic", "pooled", False, {"head": "logistic", "layout": "pooled,words"}),
+        ("cnn", "tokens", True, {"head": "cnn", "layout": "tokens,words"}),
+        ("logistic", "pooled,words", False, {"head": "attention"}),
+        ("cnn", "tokens,words", False, {"head": "cnn", "encoder": LARGER}),
+        ("cnn", "tokens,words", True, {"head": "cnn", "encoder": MULTILINGUAL}),
+        ("knn", "pooled,words", True, {"head": "knn", "encoder": MULTILINGUAL}),
     ],
 )
 def test_words_that_do_better_take_vectors_that_tell_more(
@@ -158,6 +160,7 @@ def test_words_that_do_better_take_vectors_that_tell_more(
     )
     config = trains(advice.words_do_better(replace(worse, foreign=foreign)))
     assert config.head == changed["head"]
+    assert config.layout == changed.get("layout")
     assert config.vectors.encoder == changed.get("encoder", FACTS.config.vectors.encoder)
     assert config.folds == 3
     assert config.settings == sets
@@ -170,7 +173,9 @@ def test_words_that_do_better_take_vectors_that_tell_more(
 @pytest.mark.parametrize(("foreign", "encoder"), [(False, LARGER), (True, MULTILINGUAL)])
 def test_no_command_is_named_that_was_just_run(foreign: bool, encoder: str) -> None:
     vectors = VectorConfig(encoder=f"{encoder}@main")
-    worse = facts({"vectors": vectors}, layout="tokens", against={"tfidf_logistic": WORSE})
+    worse = facts(
+        {"vectors": vectors}, layout="tokens,words", against={"tfidf_logistic": WORSE}
+    )
     found = advice.words_do_better(replace(worse, foreign=foreign))
     assert found is not None
     assert found.command == ""
@@ -239,7 +244,8 @@ def test_the_advice_stands_in_the_verdict_and_the_files(run: Run, encoder: Path)
     rows = [[f"x{i} it is {names[i % 5]} {i * 7 % 11}", names[i % 5]] for i in range(400)]
     with Path("data.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["text", "label"], *rows])
-    common = ("train", "--data", "data.csv", "--encoder", encoder, "--set", "c=0.001")
+    common = ("train", "--data", "data.csv", "--encoder", encoder, "--layout", "pooled")
+    common = (*common, "--set", "c=0.001")
     out = run(*common)
     assert out.code == 0
     assert "Worse than TF-IDF + logistic regression" in out.out

@@ -267,6 +267,7 @@ def test_a_head_that_learned_nothing_is_said_to_have_collapsed(
     with data.open("a", newline="", encoding="utf-8") as file:
         for number in range(40):
             csv.writer(file).writerow([f"cat {number * 13} laughed {number}", "good", "many"])
+    common = (*common, "--layout", "pooled")
     held_down = (*common, "--set", "c=0.000001")
     result = command(*held_down, "--seeds", 2)
     assert result["collapse"]["predicted_share"] == 1.0

@@ -1,0 +1,140 @@
+"""Fit the model of words: C by validation, and the share of words in a head's logits."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from features.words.table import WordTable
+from heads.evaluation.calibration import fit_temperature
+from heads.evaluation.metrics import accuracy, log_loss
+from heads.problem import EpochRecord, OnEpoch
+from heads.words.model import WordModel
+from heads.words.solver import make_objective
+from heads.words.tfidf import learn_tfidf
+
+C = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+"""Inverse regularisations to choose from; the loss on validation has one minimum over them."""
+
+SHARES = tuple(step / 10 for step in range(11))
+"""Shares of words in the logits to choose from, 0 and 1 included."""
+
+
+def fit_words(
+    table: WordTable,
+    labels: np.ndarray,
+    train: np.ndarray,
+    validation: np.ndarray,
+    classes: int,
+    on_epoch: OnEpoch | None = None,
+) -> tuple[WordModel, tuple[EpochRecord, ...], int]:
+    """Fit for rising values of C until the validation loss rises; return the best.
+
+    Args:
+        table: words of N texts.
+        labels: (N,) int64 class ids, those of training rows below ``classes``.
+        train, validation: int64 rows of the table.
+        classes: number of classes.
+        on_epoch: called with the record of every value of C.
+
+    Returns:
+        The model, the records, and the number of the best one, from 1.
+    """
+    tfidf = learn_tfidf(table, train, labels[train])
+    x, y = tfidf.transform(table, train), labels[train]
+    held_out = tfidf.transform(table, validation)
+    objective = make_objective(x, y, classes)
+    history: list[EpochRecord] = []
+    best, best_loss = 0, np.inf
+    for c in C:
+        started = time.perf_counter()
+        weights, bias = objective.minimize(c)
+        record = _record(
+            len(history) + 1,
+            c,
+            (x @ weights + bias, y),
+            (held_out @ weights + bias, labels[validation]),
+            started,
+        )
+        history.append(record)
+        if on_epoch is not None:
+            on_epoch(record)
+        if not history[1:] or record.held_out_loss < best_loss:
+            best, best_loss = record.epoch, record.held_out_loss
+            model = WordModel(tfidf.ids, tfidf.idf, weights.astype(np.float16), bias)
+        else:
+            break
+    return model, tuple(history), best
+
+
+def refit_words(
+    table: WordTable, labels: np.ndarray, rows: np.ndarray, classes: int, c: float
+) -> WordModel:
+    """Fit for one C; arguments as for :func:`fit_words`."""
+    tfidf = learn_tfidf(table, rows, labels[rows])
+    objective = make_objective(tfidf.transform(table, rows), labels[rows], classes)
+    weights, bias = objective.minimize(c)
+    return WordModel(tfidf.ids, tfidf.idf, weights.astype(np.float16), bias)
+
+
+def choose_share(labels: np.ndarray, vectors: np.ndarray, words: np.ndarray) -> float:
+    """Return the share of words in the sum of logits that validates best.
+
+    That is the lowest cross-entropy, each sum with a temperature of its own. One part alone
+    is taken where the sum gains less than two standard errors over it, and where it labels
+    every text rightly.
+
+    Args:
+        labels: (m,) int64 class ids of validation texts.
+        vectors, words: (m, C) float32 logits of both parts.
+    """
+    known = labels < vectors.shape[1]
+    labels, vectors, words = labels[known], vectors[known], words[known]
+    if len(labels) == 0:
+        return 0.0
+    losses = [_losses(labels, mix_logits(vectors, words, share)) for share in SHARES]
+    means = [float(each.mean()) for each in losses]
+    best = int(np.argmin(means))
+    alone = 0 if means[0] <= means[-1] else len(SHARES) - 1
+    gain = losses[alone] - losses[best]
+    part = words if alone else vectors
+    sure = gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
+    if not sure or (part.argmax(axis=1) == labels).all():
+        best = alone
+    return SHARES[best]
+
+
+def mix_logits(vectors: np.ndarray, words: np.ndarray, share: float) -> np.ndarray:
+    """Return (n, C) float32, the sum of both parts' logits, of words with their share."""
+    mixed: np.ndarray = np.float32(1 - share) * vectors + np.float32(share) * words
+    return mixed
+
+
+def _losses(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Return (m,) cross-entropies at the temperature that fits best."""
+    scaled = logits.astype(np.float64) / fit_temperature(labels, logits)
+    scaled -= scaled.max(axis=1, keepdims=True)
+    own = scaled[np.arange(len(labels)), labels]
+    losses: np.ndarray = np.log(np.exp(scaled).sum(axis=1)) - own
+    return losses
+
+
+def _record(
+    epoch: int,
+    c: float,
+    seen: tuple[np.ndarray, np.ndarray],
+    held_out: tuple[np.ndarray, np.ndarray],
+    started: float,
+) -> EpochRecord:
+    """Return the record of a value of C, from (logits, labels) of both sides."""
+    return EpochRecord(
+        epoch=epoch,
+        train_loss=log_loss(seen[1], seen[0]),
+        train_accuracy=accuracy(seen[1], seen[0].argmax(axis=1)),
+        validation_loss=log_loss(held_out[1], held_out[0]),
+        validation_accuracy=accuracy(held_out[1], held_out[0].argmax(axis=1)),
+        value=c,
+        seconds=time.perf_counter() - started,
+        gradient_norm=0.0,
+    )

@@ -1,0 +1,241 @@
+"""The loop of a search: take a job, train it, store what came of it, until it is enough.
+
+    simple candidates -> drawn ones -> the best again, with other seeds -> finalists
+
+It knows neither torch nor vectors: what trains a job is handed to it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+
+from pipeline.console import print_note
+from pipeline.progress import duration
+from pipeline.search.candidate import (
+    ACCURACY,
+    BASELINES,
+    Candidate,
+    Job,
+    Outcome,
+    Trial,
+    deterministic,
+    ordered,
+    seconds_used,
+)
+from pipeline.search.halving import Halving, IsBehind
+from pipeline.search.journal import DRAWN, REPEATS, SIMPLE, Claim, Journal
+from pipeline.search.judgement import (
+    PLATEAU,
+    Finalist,
+    compare,
+    finalists,
+    repeat_jobs,
+    stalled,
+)
+from pipeline.search.space import Arm, Space, Suggest, draw_candidate
+
+WAIT_SECONDS = 0.2
+"""Between two looks at what other processes are doing."""
+
+REFIT = 2.5
+"""Time of the winner's own run, as a multiple of its trial: it is refitted and reported."""
+
+WORST_LOSS = 1e9
+"""What the sampler is told of a loss that is not finite."""
+
+Train = Callable[[Job, IsBehind | None], Outcome]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study does.
+
+    Attributes:
+        simple: the jobs that come first.
+        arms: heads on vectors that candidates are drawn from.
+        space: their settings.
+        seeds: of each drawn trial.
+        trials: how many are drawn; None: as long as the budget lasts and it helps.
+        budget: seconds for all of it; None: no limit.
+        repeats: of each finalist.
+        texts: how many validate.
+        encoders: how many there are.
+    """
+
+    simple: Sequence[Job]
+    arms: Sequence[Arm]
+    space: Space
+    seeds: tuple[int, ...]
+    trials: int | None
+    budget: float | None
+    repeats: int
+    texts: int
+    encoders: int = 1
+
+    @property
+    def goal(self) -> str:
+        """Return what the best trial has the best of."""
+        return self.space.wins
+
+
+def score(goal: str, outcome: Outcome) -> float:
+    """Return what the sampler learns from: higher is better."""
+    if goal == ACCURACY:
+        return outcome.accuracy
+    return -outcome.loss if math.isfinite(outcome.loss) else -WORST_LOSS
+
+
+class Loop:
+    """A process at work on a study.
+
+    Args:
+        journal: of the study.
+        plan: what is to be done.
+        train: trains a job.
+
+    Attributes:
+        ended: why no more trials were drawn, for people; '' if all were.
+    """
+
+    def __init__(self, journal: Journal, plan: Plan, train: Train) -> None:
+        self._journal = journal
+        self._plan = plan
+        self._train = train
+        self.ended = ""
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Return the finished trials, simple and drawn, in the order in which they ended."""
+        found = self._journal.finished(SIMPLE) + self._journal.finished(DRAWN)
+        return sorted(found, key=lambda trial: trial.outcome.ended)
+
+    def try_candidates(self) -> list[Trial]:
+        """Train the simple candidates and the drawn ones, with any other processes."""
+        self._work(self._next_candidate, (SIMPLE, DRAWN))
+        return self.trials
+
+    def repeat_best(self) -> list[Finalist]:
+        """Train the best again with other seeds; return them, the winner first."""
+        plan = self._plan
+        chosen = finalists(self.trials, plan.space.keep, plan.goal, plan.texts)
+        if not chosen:
+            return []
+        jobs = [
+            job
+            for trial in chosen
+            if not deterministic(trial.candidate)
+            for job in repeat_jobs(trial, plan.repeats)
+        ]
+        wanted = {job.key for job in jobs}
+        if jobs:
+            print_note(
+                f"the best {len(chosen)} again, with {plan.repeats} other seeds where a seed "
+                "changes anything"
+            )
+        self._work(partial(self._journal.claim, REPEATS, jobs), (REPEATS,))
+        again: dict[str, list[Trial]] = {trial.candidate.key: [] for trial in chosen}
+        for trial in self._journal.finished(REPEATS):
+            if trial.job.key in wanted and trial.outcome.whole:
+                again[trial.candidate.key].append(trial)
+        sound = [t for t in chosen if deterministic(t.candidate) or again[t.candidate.key]]
+        return compare(sound, again, plan.goal, plan.texts) if sound else []
+
+    def _work(self, claim: Callable[[], Claim | None], kinds: Sequence[str]) -> None:
+        """Train what can be taken; wait for what other processes train, or leave unfinished."""
+        while True:
+            taken = claim()
+            if taken is not None:
+                self._do(taken)
+            elif any(self._journal.others_at_work(kind) for kind in kinds):
+                time.sleep(WAIT_SECONDS)
+            else:
+                return
+
+    def _next_candidate(self) -> Claim | None:
+        plan, journal = self._plan, self._journal
+        if self._out_of_time():
+            self.ended = "the time is over"
+            return None
+        claim = journal.claim(SIMPLE, plan.simple)
+        if claim is not None:
+            return claim
+        if plan.trials is None and stalled(self.trials, plan.goal, plan.texts):
+            self.ended = f"{PLATEAU} trials in a row did not improve validation beyond noise"
+            return None
+
+        def draw(suggest: Suggest) -> Candidate:
+            return draw_candidate(suggest, plan.arms, plan.space)
+
+        known = {job.candidate.key for job in plan.simple}
+        claim = journal.claim_drawn(draw, plan.seeds, plan.trials, known)
+        if claim is None and journal.exhausted:
+            self.ended = "nothing new is left in the space"
+        return claim
+
+    def _do(self, claim: Claim) -> None:
+        """Train a job and store its outcome."""
+        is_behind = None
+        head = claim.job.candidate.head
+        if claim.kind == DRAWN and self._plan.space.halving:
+            curves = [t.outcome.curve for t in self.trials if t.candidate.head == head]
+            is_behind = Halving(curves).is_behind
+        outcome = self._train(claim.job, is_behind)
+        self._journal.finish(claim, outcome, score(self._plan.goal, outcome))
+        self._note(claim, outcome)
+
+    def _left(self) -> float:
+        """Return the seconds that are left for further trials."""
+        plan, trials = self._plan, self.trials
+        if plan.budget is None or not trials:
+            return math.inf
+        chosen = finalists(trials, plan.space.keep, plan.goal, plan.texts)
+        again = sum(
+            t.outcome.seconds / len(t.job.seeds) * plan.repeats
+            for t in chosen
+            if not deterministic(t.candidate)
+        )
+        refit = REFIT * chosen[0].outcome.seconds if chosen else 0.0
+        done = seconds_used(trials + self._journal.finished(REPEATS))
+        return plan.budget - done - again - refit
+
+    def _out_of_time(self) -> bool:
+        heads = [t.outcome.seconds for t in self.trials if t.candidate.head not in BASELINES]
+        return bool(heads) and self._left() < median(heads)  # one head is always trained
+
+    def _note(self, claim: Claim, outcome: Outcome) -> None:
+        """Write the line of a job that is done: which, its accuracy, the best, time left."""
+        plan, trials = self._plan, self.trials
+        several = plan.encoders > 1
+        done = len(self._journal.finished(claim.kind))
+        total = {SIMPLE: len(plan.simple), DRAWN: plan.trials}.get(claim.kind)
+        count = f"{done} of {total}" if total else f"{done}"
+        name = {SIMPLE: f"simple {count}", DRAWN: f"trial {count}"}.get(claim.kind, "again")
+        said = f"{outcome.accuracy:.1%}"
+        if outcome.failed:
+            said = "failed"
+        elif outcome.stopped:
+            said += f", stopped after epoch {len(outcome.curve)}"
+        parts = [f"{name}: {claim.job.candidate.words(several)}: {said}"]
+        best = ordered(trials, plan.goal)
+        if best and claim.kind != REPEATS:
+            parts.append(
+                f"best {best[0].outcome.accuracy:.1%}, {best[0].candidate.head}"
+                if best[0].job.key != claim.job.key
+                else "the best so far"
+            )
+            parts += self._time_left(trials, done, total, claim.kind)
+        print_note("; ".join(parts))
+
+    def _time_left(
+        self, trials: Sequence[Trial], done: int, total: int | None, kind: str
+    ) -> list[str]:
+        left = self._left()
+        drawn = [trial.outcome.seconds for trial in trials]
+        if kind == DRAWN and total:
+            left = min(left, (total - done) * sum(drawn) / len(drawn))
+        return [f"about {duration(max(0.0, left))} left"] if math.isfinite(left) else []

@@ -1,0 +1,115 @@
+"""The report of a search for people."""
+
+from __future__ import annotations
+
+from pipeline.command_line import as_typed
+from pipeline.console import table
+from pipeline.overview.run_facts import score_text
+from pipeline.progress import duration
+from pipeline.search.candidate import BASELINES, LOSS, MAJORITY, ordered, seconds_used
+from pipeline.search.judgement import Finalist
+from pipeline.search.search import SearchResult
+
+MOST_SHARES = 5
+"""Settings that the report names."""
+
+NAMES = {MAJORITY: "majority class", "tfidf_logistic": "TF-IDF + logistic"}
+
+
+def search_text(result: SearchResult) -> str:
+    """Return the report: finalists, how far to believe them, what mattered, what to do."""
+    lines = [_counts(result), ""]
+    if result.finalists:
+        lines += [_finalists(result), "", *_judgement(result)]
+    if result.run is None:
+        lines += [
+            f"this process has helped with {result.study}; the command that began it names the "
+            "winner and looks at test"
+        ]
+        return "\n".join(lines)
+    run = result.run
+    beside = [f"{NAMES.get(n, n)} {s.accuracy:.1%}" for n, s in run.baselines.items()]
+    lines += [
+        f"test, looked at {_times(result.looks)}: {score_text(run.test)}"
+        + (f"; {', '.join(beside)}" if beside else ""),
+        f"run: {run.run}",
+        f"again: {as_typed(result.command)}",
+        f'predict: manyheads predict {run.run} --text "a text of yours"',
+        f"study: {result.study} (trials.csv has every trial)",
+    ]
+    return "\n".join(lines)
+
+
+def _times(looks: int) -> str:
+    return "once" if looks == 1 else f"{looks} times, since the study went on after a winner"
+
+
+def _counts(result: SearchResult) -> str:
+    trials = result.trials
+    failed = sum(bool(trial.outcome.failed) for trial in trials)
+    stopped = sum(trial.outcome.stopped for trial in trials)
+    parts = [f"{len(trials):,} trials in {duration(seconds_used(trials))} of training"]
+    parts += [f"{stopped:,} stopped early"] if stopped else []
+    parts += [f"{failed:,} failed"] if failed else []
+    parts += [f"ended: {result.ended}"] if result.ended else []
+    return "; ".join(parts)
+
+
+def _finalists(result: SearchResult) -> str:
+    several = len(result.config.encoders) > 1
+    rows = []
+    for one in result.finalists:
+        again = f"{one.mean:.1%}" if one.repeated else "the same"
+        rows.append(
+            (one.candidate.words(several), f"{one.search:.1%}", again, _against(one, result))
+        )
+    baselines = [t for t in ordered(result.trials, LOSS) if t.candidate.head in BASELINES]
+    rows += [
+        (NAMES[trial.candidate.head], f"{trial.outcome.accuracy:.1%}", "", "")
+        for trial in baselines
+    ]
+    header = ("on validation", "in the search", "other seeds", "against the winner")
+    return table(header, rows, align="<>><")
+
+
+def _against(one: Finalist, result: SearchResult) -> str:
+    if one is result.finalists[0]:
+        return "winner"
+    low, high = one.interval
+    noise = ", within noise" if one.within_noise else ""
+    return f"{one.difference * 100:+.1f} ({low * 100:+.1f} to {high * 100:+.1f}){noise}"
+
+
+def _judgement(result: SearchResult) -> list[str]:
+    """Return how far validation is to be believed, what to take, and what mattered."""
+    lines = []
+    found = result.flattery
+    if found is not None:
+        if found.repeats is None:
+            seeds = f"the best of {found.trials:,} trials has no seed that could flatter it"
+        else:
+            gap = 100 * (found.best - found.repeats)
+            gain = f"flatters it by {gap:.1f} points" if gap > 0 else "did not flatter it"
+            seeds = (
+                f"the best of {found.trials:,} trials has {found.best:.1%} on validation, and "
+                f"{found.repeats:.1%} with other seeds: its seed {gain}"
+            )
+        lines.append(f"{seeds}; choosing among them adds about {100 * found.choice:.1f} more.")
+    simple = result.simplest
+    if simple is not None:
+        lines.append(
+            f"Within noise of the winner and simpler: {simple.candidate.words()}. That is "
+            "often the one to take."
+        )
+    elif len(result.finalists) > 1:
+        lines.append("No simpler head is within noise of the winner.")
+    if result.shares:
+        shown = [
+            f"{f'{share.head} ' if share.head else ''}{share.setting} {share.share:.0%} "
+            f"(best: {share.best or 'none'})"
+            for share in result.shares[:MOST_SHARES]
+        ]
+        lines.append(f"Shares of the variance among trials: {', '.join(shown)}.")
+    else:
+        lines.append("These trials do not tell which settings mattered.")
+    return [*lines, ""]

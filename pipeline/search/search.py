@@ -1,0 +1,407 @@
+"""``manyheads search``: the best that a time allows, and how far to believe it.
+
+    texts, space -> study -> vectors, split -> trials -> finalists -> the winner's run -> report
+
+Only validation decides. Test is looked at once, by the run of the winner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.corpus.corpus import Corpus
+from features.encoders.description.model import EncoderModel
+from features.encoders.protocol import Encoder
+from features.errors import SettingError
+from features.tables import join_layout, parse_layout
+from features.vectors.spec import parse_layers
+from features.vectors.table import TOKENS
+from heads.device import check_here
+from heads.presets import find_preset
+from heads.registry import head_type, layout_of
+from pipeline.command_line import train_command
+from pipeline.config import DataConfig, ExperimentConfig
+from pipeline.console import print_note
+from pipeline.runs.folder import METRICS, check_runs
+from pipeline.search.candidate import BASELINES, Candidate, Job, Outcome, Trial, plain
+from pipeline.search.config import BUDGET, SearchConfig
+from pipeline.search.halving import IsBehind
+from pipeline.search.journal import KINDS, REPEATS, Journal, load_optuna
+from pipeline.search.judgement import Finalist, Flattery, Share, flattery, next_simplest, shares
+from pipeline.search.loop import Loop, Plan, score
+from pipeline.search.space import Arm, Space, make_space
+from pipeline.search.study import NamedWinner, Study, find_study, make_study
+from pipeline.training.partition import read_labelled
+from pipeline.training.preparation import PreparedExperiment, find_encoder
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.result import Scores
+    from pipeline.search.trials import Materials
+
+LEAST, LEAST_HEAD = "B4", "lstm"
+"""The least LSTM, which is tried before larger ones."""
+
+NAMING = ".winner"
+"""Locked while a winner is named."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSearch:
+    """A search that can be run.
+
+    Attributes:
+        config: what was asked for.
+        space: settings that are drawn.
+        arms: heads on vectors.
+        simple: the candidates that come first.
+        corpus: the labelled texts.
+        models: the encoders, by name.
+        study: its folder.
+    """
+
+    config: SearchConfig
+    space: Space
+    arms: tuple[Arm, ...]
+    simple: tuple[Candidate, ...]
+    corpus: Corpus
+    models: dict[str, EncoderModel]
+    study: Study
+
+    @property
+    def sampler(self) -> str:
+        """Return the name of the sampler."""
+        return self.config.sampler or self.space.sampler or "tpe"
+
+    @property
+    def trials(self) -> int | None:
+        """Return how many candidates are drawn; None: as the time allows."""
+        given = self.config.trials
+        return self.space.trials if given is None else given
+
+    @property
+    def budget(self) -> float | None:
+        """Return the seconds of the search; None: no limit."""
+        if self.config.budget is None and self.trials is None:
+            return BUDGET
+        return self.config.budget
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """What ``manyheads search`` reports.
+
+    Attributes:
+        study: its folder.
+        config: what was asked for.
+        trials: finished simple and drawn trials.
+        finalists: the best, trained again; the winner first.
+        flattery: of validation.
+        shares: the settings that mattered.
+        simplest: the simplest head within noise of the winner; None if there is none.
+        run: scores of the winner's run; None for a process that only helped.
+        command: trains the winner again.
+        looks: how often test texts were scored for this study.
+        ended: why no more was tried; '' if all was.
+        validation: how many texts validate.
+    """
+
+    study: Path
+    config: SearchConfig
+    trials: tuple[Trial, ...]
+    finalists: tuple[Finalist, ...] = ()
+    flattery: Flattery | None = None
+    shares: tuple[Share, ...] = ()
+    simplest: Finalist | None = None
+    run: Scores | None = None
+    command: str = ""
+    looks: int = 0
+    ended: str = ""
+    validation: int = 0
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        return {
+            "study": str(self.study),
+            "trials": [
+                {
+                    **asdict(trial.candidate),
+                    "seeds": list(trial.job.seeds),
+                    **{k: v for k, v in trial.outcome.to_dict().items() if k != "right"},
+                }
+                for trial in self.trials
+            ],
+            "finalists": [{**asdict(one), "mean": one.mean} for one in self.finalists],
+            "flattery": asdict(self.flattery) if self.flattery else None,
+            "settings_that_mattered": [asdict(share) for share in self.shares],
+            "simplest_within_noise": (
+                asdict(self.simplest.candidate) if self.simplest else None
+            ),
+            "winner": self.run.to_dict() if self.run else None,
+            "command": self.command,
+            "test_looks": self.looks,
+            "ended": self.ended,
+        }
+
+    def to_text(self) -> str:
+        """Return the report for people."""
+        from pipeline.search.report import search_text
+
+        return search_text(self)
+
+
+def prepare_search(config: SearchConfig) -> PreparedSearch:
+    """Check a search and read its texts; imports no torch, and writes nothing.
+
+    Raises:
+        InputError: anything wrong with what the user gave; see ``features.errors``.
+    """
+    check_here(config.device)
+    make_space(config.space, config.heads, classes=2)  # wrong names, before any text is read
+    load_optuna()
+    check_runs(config.runs)
+    joined = find_study(config.join, config.runs) if config.join else None
+    corpus = read_labelled(config.data)
+    classes = len(set(corpus.labels or ()))
+    space = make_space(config.space, config.heads, classes)
+    names = config.encoders or (config.vectors.encoder,)
+    models = {name: find_encoder(replace(config.vectors, encoder=name)) for name in names}
+    arms = make_arms(config, space, models)
+    study = make_study(config, corpus.name, corpus.digest, arms, space)
+    if joined is not None:
+        study = replace(study, folder=joined)
+    simple = simple_candidates(arms, space, classes)
+    return PreparedSearch(config, space, arms, simple, corpus, models, study)
+
+
+def make_arms(
+    config: SearchConfig, space: Space, models: dict[str, EncoderModel]
+) -> tuple[Arm, ...]:
+    """Return each head on each of the vectors that it takes, the quickest heads first.
+
+    Raises:
+        SettingError: a layer that an encoder lacks, or a head that takes none of the layouts.
+    """
+    arms = []
+    for name in space.heads:
+        for encoder, model in models.items():
+            for layout in _layouts(config, name):
+                reads = parse_layout(layout)[0]
+                for layers in config.layer_choices if reads == TOKENS else ():
+                    parse_layers(layers, model.depth)
+                    arms.append(Arm(name, layout, encoder, layers))
+                if reads != TOKENS or not config.layer_choices:
+                    arms.append(Arm(name, layout, encoder, config.vectors.layers))
+    if not arms:
+        raise SettingError(
+            f"no head takes the layout {', '.join(config.layouts)}; leave --layout out"
+        )
+    return tuple(arms)
+
+
+def _layouts(config: SearchConfig, head: str) -> tuple[str, ...]:
+    """Return the layouts that a head is tried on; of all heads, some may take none."""
+    if not config.layouts:
+        usual = layout_of(head, None)
+        without = join_layout(parse_layout(usual)[0], words=False)
+        return tuple(dict.fromkeys((without, usual)))
+    found, refused = [], None
+    for layout in config.layouts:
+        try:
+            found.append(layout_of(head, layout))
+        except SettingError as error:
+            refused = error
+    if not found and refused is not None and head in config.heads:
+        raise refused
+    return tuple(found)
+
+
+def simple_candidates(arms: Sequence[Arm], space: Space, classes: int) -> tuple[Candidate, ...]:
+    """Return what is tried before anything is drawn: baselines, then each head's defaults.
+
+    The least LSTM stands before the heads over sequences.
+    """
+    found = [Candidate(name) for name in BASELINES]
+    if not space.defaults:
+        return tuple(found)
+    own = [arm.candidate(space.heads[arm.head].fixed) for arm in arms]
+    least = {
+        name: plain(value) for name, value in find_preset(LEAST).overrides(classes).items()
+    }
+    small = [arm.candidate(least) for arm in arms if arm.head == LEAST_HEAD]
+    quick = [each for each in own if TOKENS not in head_type(each.head).layouts]
+    rest = [each for each in own if each not in quick]
+    return (*found, *quick, *small, *rest)
+
+
+def run_search(
+    prepared: PreparedSearch, load: Callable[[EncoderModel], Encoder] | None = None
+) -> SearchResult:
+    """Run a study, or go on with one; name a winner and write its run folder.
+
+    Args:
+        load: gives the encoder when something is missing; None loads the model itself.
+
+    Raises:
+        InputError: anything wrong with what the user gave; see ``features.errors``.
+        FaultError: a corrupt cache, or vectors that are not finite.
+    """
+    from pipeline.search.trials import gather, train  # torch
+
+    config, study = prepared.config, prepared.study
+    study.begin(joined=config.join is not None)
+    materials = gather(
+        prepared.corpus,
+        config.data,
+        config.vectors,
+        prepared.models,
+        prepared.arms,
+        load,
+    )
+    space = prepared.space
+    texts = len(materials.split.validation)
+    seeds = tuple(range(config.seed, config.seed + space.repeats))
+    plan = Plan(
+        simple=[Job(each, (config.seed,)) for each in prepared.simple],
+        arms=prepared.arms,
+        space=space,
+        seeds=seeds,
+        trials=prepared.trials,
+        budget=prepared.budget,
+        repeats=config.repeats,
+        texts=texts,
+        encoders=len(prepared.models),
+    )
+
+    def train_job(job: Job, is_behind: IsBehind | None) -> Outcome:
+        return train(materials, job, config.device, is_behind)
+
+    with Journal(study.folder, config.seed, prepared.sampler) as journal:
+        journal.settle(lambda outcome: score(plan.goal, outcome))
+        loop = Loop(journal, plan, train_job)
+        try:
+            trials = loop.try_candidates()
+            found = loop.repeat_best()
+        except KeyboardInterrupt:
+            _say_how_to_go_on(prepared, journal)
+            raise
+        study.write_table((kind, each) for kind in KINDS for each in journal.finished(kind))
+    result = SearchResult(
+        study.folder, config, tuple(trials), ended=loop.ended, validation=texts
+    )
+    if not found:
+        raise SettingError(
+            f"no trial of {study.folder} could be trained to its end; see {study.folder}/"
+            "trials.csv, and allow more --budget or other --heads"
+        )
+    result = replace(
+        result,
+        finalists=tuple(found),
+        flattery=flattery(trials, found, plan.goal, texts, config.seed),
+        shares=tuple(shares(trials)),
+        simplest=next_simplest(found),
+    )
+    return result if config.join else _name_winner(prepared, materials, result)
+
+
+def _say_how_to_go_on(prepared: PreparedSearch, journal: Journal) -> None:
+    """Write the table of trials, and how the study goes on."""
+    study = prepared.study
+    done = [(kind, each) for kind in KINDS for each in journal.finished(kind)]
+    study.write_table(done)
+    count = sum(kind != REPEATS for kind, _ in done)
+    print_note(
+        f"{study.folder} keeps {count:,} finished trials: the same command goes on with them, "
+        "and names the best"
+    )
+
+
+def _name_winner(
+    prepared: PreparedSearch, materials: Materials, result: SearchResult
+) -> SearchResult:
+    """Train the winner as an ordinary run, unless that was done; return the whole result."""
+    from features.storage.files import locked
+
+    study, config = prepared.study, prepared.config
+    winner = result.finalists[0]
+    with locked(study.folder, NAMING) as ours:
+        if not ours:
+            print_note(f"another process names the winner of {study.folder}")
+            return result
+        known = study.named()
+        experiment = _experiment(prepared, winner.candidate)
+        if known and known.candidate == winner.candidate.key:
+            folder = config.runs / known.run
+            if (folder / METRICS).is_file():
+                return _with_run(prepared, result, experiment, _read(folder), known.looks)
+        run = _run(prepared, materials, experiment, winner.candidate, len(result.trials))
+        looks = 1 + (known.looks if known else 0)
+        study.name_winner(NamedWinner(winner.candidate.key, run.run.name, looks))
+    return _with_run(prepared, result, experiment, run, looks)
+
+
+def _read(folder: Path) -> Scores:
+    from pipeline.runs.reader import read_scores
+
+    return replace(read_scores(folder), run=folder)
+
+
+def _experiment(prepared: PreparedSearch, candidate: Candidate) -> ExperimentConfig:
+    """Return the experiment that trains a candidate."""
+    config = prepared.config
+    return ExperimentConfig(
+        data=config.data,
+        vectors=replace(config.vectors, encoder=candidate.encoder, layers=candidate.layers),
+        head=candidate.head,
+        layout=candidate.layout,
+        settings=dict(candidate.settings),
+        seed=config.seed,
+        device=config.device,
+        runs=config.runs,
+    )
+
+
+def _run(
+    prepared: PreparedSearch,
+    materials: Materials,
+    experiment: ExperimentConfig,
+    candidate: Candidate,
+    trials: int,
+) -> Scores:
+    """Train the winner on the sides of the study, and write its run folder."""
+    from pipeline.training.experiment import run_prepared  # torch
+
+    note = (
+        f"Chosen by {prepared.study.name} among {trials:,} trials on these validation texts: "
+        "its validation score is flattered, its test score is not."
+    )
+    split = replace(materials.split, notes=(*materials.split.notes, note))
+    print_note(f"the winner: {candidate.words()}")
+    model = prepared.models[candidate.encoder]
+    layout = candidate.layout
+    return run_prepared(
+        PreparedExperiment(experiment, layout, prepared.corpus, (split,), model)
+    )
+
+
+def _with_run(
+    prepared: PreparedSearch,
+    result: SearchResult,
+    experiment: ExperimentConfig,
+    run: Scores,
+    looks: int,
+) -> SearchResult:
+    first = next(iter(prepared.models))
+    if experiment.vectors.encoder != first:  # its own near-duplicates would split otherwise
+        usual = DataConfig()
+        data = replace(
+            experiment.data,
+            columns=replace(experiment.data.columns, group=None),
+            split=usual.split,
+            split_seed=usual.split_seed,
+        )
+        experiment = replace(experiment, split_of=run.run.name, data=data)
+    return replace(result, run=run, command=train_command(experiment), looks=looks)

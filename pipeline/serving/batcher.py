@@ -1,0 +1,176 @@
+"""Batches across requests: texts wait a moment, and one thread encodes what has gathered."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+from typing import Any, Protocol
+
+from features.errors import ManyheadsError
+from features.vectors.sizes import expected_tokens
+from pipeline.serving.metrics import Metrics
+from pipeline.serving.model import TextAnswer
+
+
+class QueueFullError(Exception):
+    """More texts wait than may."""
+
+
+class Answering(Protocol):
+    """What the batcher needs of a model; tests use fakes."""
+
+    token_limit: int
+
+    def answer(self, texts: Sequence[str], explain: Sequence[int]) -> list[TextAnswer]:
+        """Return an answer per text; ``explain`` says how many neighbours each gets."""
+        ...
+
+
+@dataclass(eq=False)
+class _Item:
+    """One text that waits."""
+
+    text: str
+    explain: int
+    tokens: int
+    arrived: float
+    future: Future[TextAnswer] = field(default_factory=Future)
+
+
+class Batcher:
+    """A queue of texts, and the thread that answers them.
+
+    Args:
+        model: what answers.
+        delay: seconds that a text waits at most for others.
+        tokens: estimated tokens at which a batch waits no longer.
+        capacity: texts that may wait.
+        metrics: counts batches.
+    """
+
+    def __init__(
+        self, model: Answering, delay: float, tokens: int, capacity: int, metrics: Metrics
+    ) -> None:
+        self.model = model
+        self._delay, self._budget, self._capacity = delay, tokens, capacity
+        self._metrics = metrics
+        self._items: deque[_Item] = deque()
+        self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._tokens = 0
+        self._closing = False
+        self._changed = Condition()
+        self._thread = Thread(target=self._run, name="encoder", daemon=True)
+        metrics.waiting = lambda: len(self._items)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def closing(self) -> bool:
+        """Whether no more texts are taken."""
+        return self._closing
+
+    @property
+    def alive(self) -> bool:
+        """Whether texts are answered."""
+        return self._thread.is_alive()
+
+    def submit(self, texts: Sequence[str], explain: int = 0) -> list[Future[TextAnswer]]:
+        """Queue texts, all or none; a future that is cancelled in time is not encoded.
+
+        Raises:
+            QueueFullError: they do not fit, or the service stops.
+        """
+        now, limit = time.monotonic(), self.model.token_limit
+        items = [_Item(text, explain, min(limit, expected_tokens(text)), now) for text in texts]
+        with self._changed:
+            if self._closing or len(self._items) + len(items) > self._capacity:
+                raise QueueFullError
+            self._items += items
+            self._tokens += sum(item.tokens for item in items)
+            self._changed.notify()
+        return [item.future for item in items]
+
+    def call(self, function: Callable[[], Any]) -> Future[Any]:
+        """Have the thread call a function between two batches, and return what it gives."""
+        future: Future[Any] = Future()
+        with self._changed:
+            self._calls.append((function, future))
+            self._changed.notify()
+        return future
+
+    def close(self) -> None:
+        """Answer what is queued, take no more, and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._items or self._calls or self._closing):
+                    self._changed.wait()
+                call = self._calls.popleft() if self._calls else None
+                if call is None and not self._items:
+                    return
+                batch = [] if call else self._gathered()
+            if call:
+                _settle(call[1], call[0])
+            else:
+                self._answer([x for x in batch if x.future.set_running_or_notify_cancel()])
+
+    def _gathered(self) -> list[_Item]:
+        """Wait until a batch is due, and take it off the queue. The lock is held."""
+        due = self._items[0].arrived + self._delay
+        while self._tokens < self._budget and not self._closing:
+            left = due - time.monotonic()
+            if left <= 0 or self._calls:
+                break
+            self._changed.wait(left)
+        batch: list[_Item] = []
+        tokens = 0
+        while self._items and (not batch or tokens + self._items[0].tokens <= self._budget):
+            item = self._items.popleft()
+            tokens += item.tokens
+            batch.append(item)
+        self._tokens -= tokens
+        return batch
+
+    def _answer(self, batch: list[_Item]) -> None:
+        """Answer a batch; if that fails each text by itself, so that none spoils others."""
+        if not batch:
+            return
+        self._metrics.batch(len(batch), sum(item.tokens for item in batch))
+        try:
+            answers = self.model.answer(
+                [item.text for item in batch], [item.explain for item in batch]
+            )
+        except Exception as error:
+            if len(batch) == 1:
+                batch[0].future.set_exception(error)
+                return
+            if not isinstance(error, ManyheadsError):
+                for item in batch:
+                    item.future.set_exception(error)
+                return
+            for item in batch:
+                self._answer([item])
+            return
+        for item, answer in zip(batch, answers, strict=True):
+            item.future.set_result(answer)
+
+
+def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(function())
+    except Exception as error:
+        future.set_exception(error)

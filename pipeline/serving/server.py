@@ -1,0 +1,93 @@
+"""The process that serves: a socket, uvicorn, and an end that answers what was accepted."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from importlib.util import find_spec
+
+from features.errors import SettingError
+from pipeline.console import print_note
+from pipeline.serving.config import TOKEN
+from pipeline.serving.service import Service
+
+INSTALL = "pip install 'manyheads[serve]'"
+PACKAGES = ("fastapi", "uvicorn")
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 15
+LOCAL = ("127.", "::1", "localhost")
+
+
+def check_installed() -> None:
+    """Refuse to go on without the packages of the extra. Raises ``SettingError``."""
+    lacking = [name for name in PACKAGES if find_spec(name) is None]
+    if lacking:
+        raise SettingError(
+            f"manyheads serve needs {' and '.join(lacking)}, not installed here; install with: "
+            f"{INSTALL}"
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises ``SettingError``."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        found = socket.socket(family, kind, protocol)
+        try:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            found.listen(BACKLOG)
+        except OSError:
+            found.close()
+            raise
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingError(
+            f"--host {host} --port {port} cannot be listened on ({reason}); choose others, or "
+            "--port 0 for any free port"
+        ) from error
+    return found
+
+
+def serve(service: Service, listening: socket.socket) -> None:
+    """Answer requests until SIGTERM or SIGINT; then answer what was accepted, and return."""
+    import uvicorn
+
+    from pipeline.serving.app import make_app
+
+    config = service.config
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    if not service.token and not host.startswith(LOCAL):
+        print_note(
+            f"warning: everybody who reaches {shown}:{port} is answered; set {TOKEN} or "
+            "--token-file to ask for a token"
+        )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            make_app(service),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws="none",
+            lifespan="on",
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=int(config.timeout) + 5,
+        )
+    )
+    print_note(f"serving {service.model.name} at http://{shown}:{port} (Ctrl-C ends it)")
+    # uvicorn raises the signal again once all is answered: then there is nothing left to end.
+    before = {each: signal.signal(each, _nothing) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        server.run(sockets=[listening])
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _nothing(number: int, frame: object) -> None:
+    """Do nothing about a signal."""

@@ -1,0 +1,1 @@
+"""A finished run in an experiment tracker: MLflow, Weights & Biases, Trackio."""
