@@ -89,7 +89,8 @@ class Duplicates:
         """(N,) int64 ids, equal for texts linked by duplicates of any kind, also in a chain."""
         nodes = int(self.normalized.max(initial=-1)) + 1
         ends = self.normalized[self.first], self.normalized[self.second]
-        return linked(nodes, *ends)[self.normalized]
+        clusters: np.ndarray = linked(nodes, *ends)[self.normalized]
+        return clusters
 
 
 def cached_duplicates(root: Location, texts: Sequence[str], vectors: np.ndarray) -> Duplicates:

@@ -42,7 +42,7 @@ class Optimizer(ABC):
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], rate: float) -> None:
         self.param_groups: list[dict[str, Any]] = [{"params": [*parameters], "lr": rate}]
-        self.state: dict[torch.nn.Parameter, dict[str, torch.Tensor]] = {}
+        self.state: dict[torch.Tensor, dict[str, torch.Tensor]] = {}
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -59,12 +59,12 @@ class Optimizer(ABC):
 
     @abstractmethod
     def _move(
-        self, parameters: list[torch.nn.Parameter], gradients: list[torch.Tensor], rate: float
+        self, parameters: list[torch.Tensor], gradients: list[torch.Tensor], rate: float
     ) -> None:
         """Move parameters in place."""
 
     def _of(
-        self, parameters: list[torch.nn.Parameter], name: str, scalar: bool = False
+        self, parameters: list[torch.Tensor], name: str, scalar: bool = False
     ) -> list[torch.Tensor]:
         """Return a value of the state of each parameter; at first it is 0.
 
@@ -112,7 +112,7 @@ class Adam(Optimizer):
         self.decay = decay
 
     def _move(
-        self, parameters: list[torch.nn.Parameter], gradients: list[torch.Tensor], rate: float
+        self, parameters: list[torch.Tensor], gradients: list[torch.Tensor], rate: float
     ) -> None:
         means, squares = self._of(parameters, "mean"), self._of(parameters, "square")
         steps = self._of(parameters, "step", scalar=True)
@@ -154,7 +154,7 @@ class DecoupledSGD(Optimizer):
         self.momentum, self.decay = momentum, decay
 
     def _move(
-        self, parameters: list[torch.nn.Parameter], gradients: list[torch.Tensor], rate: float
+        self, parameters: list[torch.Tensor], gradients: list[torch.Tensor], rate: float
     ) -> None:
         for parameter in parameters:
             parameter.mul_(1.0 - rate * self.decay)
@@ -180,7 +180,7 @@ class KerasRMSprop(Optimizer):
     """
 
     def _move(
-        self, parameters: list[torch.nn.Parameter], gradients: list[torch.Tensor], rate: float
+        self, parameters: list[torch.Tensor], gradients: list[torch.Tensor], rate: float
     ) -> None:
         squares = self._of(parameters, "square")
         for parameter, gradient, square in zip(parameters, gradients, squares, strict=True):

@@ -99,9 +99,11 @@ def main() -> None:
     """Import the drawing library, then draw what stdin says; nothing if it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever has started this ends it
     collect_seldom()
-    from pipeline.reports import plots
+    from matplotlib.figure import Figure
 
-    plots.save_figure(plots.Figure(figsize=(1, 1)), io.BytesIO())  # fonts and file formats
+    from pipeline.reports import plots  # noqa: F401  - what draw imports
+
+    Figure(figsize=(1, 1)).savefig(io.BytesIO())  # fonts and file formats
     told = sys.stdin.buffer.read()
     if told:
         wanted = json.loads(told)
