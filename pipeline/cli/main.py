@@ -34,6 +34,7 @@ from pipeline.cli.commands.runs import blend, compare, export_model, log, report
 from pipeline.cli.commands.runs import show as show_command
 from pipeline.cli.parser import Parser
 from pipeline.cli.system_errors import system_error
+from pipeline.collection import collect_seldom
 from pipeline.console import open_streams, print_note, show, show_json
 
 NAME = "manyheads"
@@ -43,6 +44,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     let_threads_sleep()
+    collect_seldom()
     open_streams()
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
