@@ -30,7 +30,7 @@ export TEXT
 # So that the command to go on with is shown as make takes it.
 train search predict audit layers lr-range blend: export MANYHEADS_MAKE := 1
 
-.PHONY: help features audit layers encoders lr-range train search runs compare show blend predict serve heads export export-model verify cache compact collect test test-all bench lint clean
+.PHONY: help features audit layers encoders lr-range train search runs compare report show blend predict serve heads export export-model verify cache compact collect test test-all bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -50,9 +50,10 @@ help:  ## show this help
 	@echo "  SEED      the seed of the training (default: 0)"
 	@echo "  SEEDS     how many seeds to train with; reports mean and spread (default: 1)"
 	@echo "  FOLDS     divide the texts into so many folds and test each once (default: one split)"
-	@echo "  RUN       for show, predict, serve and export-model: a run (default: the latest); for blend and compare: several"
+	@echo "  RUN       for show, report, predict, serve and export-model: a run (default: the latest); for blend and"
+	@echo "            compare: several; report takes two as well"
 	@echo "  TEXT      for predict: a text"
-	@echo "  OUT       for export and export-model: where to write"
+	@echo "  OUT       for export, export-model and report: where to write"
 	@echo "  FORMAT    for export: npy, arrow, parquet or hf"
 	@echo "  WORKERS   how many processes run the tests (default: $(WORKERS))"
 	@echo "  ARGS      more options of the command, such as ARGS=\"--set units=64\""
@@ -85,6 +86,9 @@ runs: .venv/.runtime  ## list the runs with their scores; with DATA or HEAD only
 
 compare: .venv/.runtime  ## compare the runs named in RUN="NAME NAME ..."; without RUN all on the newest data
 	@$(MANYHEADS) compare $(filter-out latest,$(RUN)) --runs "$(RUNS)" $(ARGS)
+
+report: .venv/.runtime  ## write RUN, or two runs side by side, as a page for the browser; to OUT
+	@$(MANYHEADS) report $(RUN) --runs "$(RUNS)" $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 show: .venv/.runtime  ## say what RUN is, what its files are for and what to do next
 	@$(MANYHEADS) show "$(RUN)" --runs "$(RUNS)" $(ARGS)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from benchmarks import encoding, heads, reading, trained, warm
+from benchmarks import encoding, fixed_cost, heads, reading, trained, warm
 from benchmarks.handed import Handed
 from benchmarks.measure import Result
 from features.duplicates.duplicates import find_duplicates
@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> Iterator[Result]:
     yield reading.token_shards(rounds, round(16_000 * scale))
     handed = labelled(options.data, options.cache)
     yield from heads.run(handed.problem())
+    yield from fixed_cost.run(options.data, options.cache, rounds)
     yield from trained.run(options.data, options.cache, handed)
 
 

@@ -37,6 +37,28 @@ def union(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return ids_of(root(unit) for unit in first.tolist())
 
 
+def linked(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return (count,) int64: numbers that a chain of pairs links share an id, from 0.
+
+    Ids are in order of the lowest number. Every round gives each number the lowest one that is
+    known to be linked to it, and that of this one, so rounds are few.
+
+    Args:
+        count: how many numbers there are, from 0.
+        first, second: (P,) int64 numbers of the pairs.
+    """
+    lowest = np.arange(count)
+    while True:
+        before = lowest.copy()
+        least = np.minimum(lowest[first], lowest[second])
+        for ends in (first, second):  # the chains that both ends belonged to, and both ends
+            np.minimum.at(lowest, before[ends], least)
+            np.minimum.at(lowest, ends, least)
+        lowest = lowest[lowest]
+        if np.array_equal(lowest, before):
+            return np.unique(lowest, return_inverse=True)[1].astype(np.int64)
+
+
 def majority(units: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Return (U,) int64: the most frequent class of each unit; of a tie, the lowest id.
 

@@ -20,6 +20,7 @@ from heads.problem import EpochRecord, OnEpoch, Problem
 from heads.registry import check_layout, head_type
 from heads.settings import HeadSettings, TrainingSettings
 from heads.training.inference import compute_logits
+from heads.training.optimizers import without_compiler
 from heads.words.fitting import choose_share, fit_words, mix_logits, refit_words
 from heads.words.model import WordModel
 
@@ -184,7 +185,8 @@ def fit(
     if tables.vectors is None:
         return _with_words(empty, tables, labels, *sides, on_epoch)
     problem = Problem(tables.vectors, labels, *sides, len(classes), classes, device)
-    fitted = head_type(head).fit(settings, problem, seed, on_epoch)
+    with without_compiler():
+        fitted = head_type(head).fit(settings, problem, seed, on_epoch)
     vectors = replace(empty, layout=tables.vectors.layout, width=tables.width, **vars(fitted))
     if tables.words is None:
         return vectors
@@ -265,7 +267,8 @@ def refit(
         return replace(trained, words=words)
     problem = Problem(tables.vectors, labels, rows, rows[:0], classes, trained.classes, device)
     best = trained.history[trained.best_epoch - 1]
-    state = head_type(trained.head).refit(trained.settings, problem, seed, best)
+    with without_compiler():
+        state = head_type(trained.head).refit(trained.settings, problem, seed, best)
     return replace(trained, state=state, words=words)
 
 

@@ -12,6 +12,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # the other core, since each waits for the other. Commands that the tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import matplotlib.figure  # noqa: F401  - pictures are then drawn here, not in a process
 import pytest
 
 from features.storage.bucket import filesystem

@@ -18,11 +18,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from features.duplicates.shingles import UNSPACED, letters, overlaps, rarity, shared_runs, words
-from features.groups import ids_of
+from features.groups import ids_of, linked
 from features.hardware import cpu_bfloat16
 from features.storage.location import Location
 from features.storage.results import Arrays, recall
@@ -91,9 +89,7 @@ class Duplicates:
         """(N,) int64 ids, equal for texts linked by duplicates of any kind, also in a chain."""
         nodes = int(self.normalized.max(initial=-1)) + 1
         ends = self.normalized[self.first], self.normalized[self.second]
-        links = coo_matrix((np.ones(len(self.first), bool), ends), shape=(nodes, nodes))
-        _, component = connected_components(links, directed=False)
-        clusters: np.ndarray = component[self.normalized].astype(np.int64)
+        clusters: np.ndarray = linked(nodes, *ends)[self.normalized]
         return clusters
 
 

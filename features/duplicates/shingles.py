@@ -11,11 +11,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from features.text import normalize_text
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 GRAM = 4
 """Characters per n-gram."""
@@ -106,6 +109,18 @@ def gram_matrix(spaced: Sequence[str]) -> csr_matrix:
     """Return a (N, BUCKETS) float32 matrix with 1 for every n-gram that a text has.
 
     The ends of a text count as spaces."""
+    from scipy.sparse import csr_matrix  # slow to import; stored duplicates need none
+
+    columns, ends = grams_of(spaced)
+    ones = np.ones(len(columns), np.float32)
+    return csr_matrix((ones, columns, ends), shape=(len(spaced), BUCKETS))
+
+
+def grams_of(spaced: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the n-grams of N texts: (P,) int32 buckets, text by text, and (N + 1,) int64 ends.
+
+    The n-grams of text i are those from the i-th to the next of the ends, sorted.
+    """
     codes, starts = _codes([f" {text} " for text in spaced])
     hashes = _hashes(codes, GRAM)
     text_of = np.repeat(np.arange(len(spaced)), np.diff(starts))[: len(hashes)]
@@ -115,9 +130,7 @@ def gram_matrix(spaced: Sequence[str]) -> csr_matrix:
     )
     rows = (keys >> np.uint64(22)).astype(np.int64)
     columns = (keys & np.uint64(BUCKETS - 1)).astype(np.int32)
-    ends = np.searchsorted(rows, np.arange(len(spaced) + 1))
-    ones = np.ones(len(columns), np.float32)
-    return csr_matrix((ones, columns, ends), shape=(len(spaced), BUCKETS))
+    return columns, np.searchsorted(rows, np.arange(len(spaced) + 1))
 
 
 def rarity(spaced: Sequence[str]) -> np.ndarray:
@@ -129,9 +142,8 @@ def rarity(spaced: Sequence[str]) -> np.ndarray:
     sample = spaced[::step]
     counts = np.zeros(BUCKETS, np.int32)
     for part in _chunks(sample):
-        counts += np.bincount(
-            gram_matrix([sample[i] for i in part]).indices, minlength=BUCKETS
-        ).astype(np.int32)
+        columns, _ = grams_of([sample[i] for i in part])
+        counts += np.bincount(columns, minlength=BUCKETS).astype(np.int32)
     weights: np.ndarray = np.log1p(len(sample) / np.maximum(counts, 1)).astype(np.float32)
     return weights
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
-from features.duplicates.shingles import MULTIPLIER, gram_matrix, rarity, words
+from features.duplicates.shingles import MULTIPLIER, grams_of, rarity, words
 
 WIDTH = 256
 """Width of the vectors; their cosines are those of the n-grams up to 1 / sqrt(WIDTH), about."""
@@ -29,13 +28,14 @@ def spelling_vectors(texts: Sequence[str]) -> np.ndarray:
     ``find_duplicates`` takes these in place of the encoder's vectors. It finds fewer pairs.
     """
     spaced = [words(text) for text in texts]
-    grams = gram_matrix(spaced)
-    hashes = grams.indices.astype(np.uint64) * MULTIPLIER
+    grams, ends = grams_of(spaced)
+    hashes = grams.astype(np.uint64) * MULTIPLIER
     signs = np.where((hashes >> np.uint64(63)).astype(bool), -1, 1).astype(np.float32)
-    values = np.sqrt(rarity(spaced)[grams.indices]) * signs
-    columns = ((hashes >> np.uint64(40)) % np.uint64(WIDTH)).astype(np.int32)
-    few = csr_matrix((values, columns, grams.indptr), shape=(len(texts), WIDTH))
-    dense: np.ndarray = few.toarray().astype(np.float32)
+    values = np.sqrt(rarity(spaced)[grams]) * signs
+    columns = (hashes >> np.uint64(40)) % np.uint64(WIDTH)
+    dense = np.zeros((len(texts), WIDTH), np.float32)
+    rows = np.repeat(np.arange(len(texts)), np.diff(ends))
+    np.add.at(dense, (rows, columns.astype(np.int64)), values.astype(np.float32))
     return dense
 
 

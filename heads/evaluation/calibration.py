@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heads.evaluation.metrics import accuracy, log_loss
+from heads.evaluation.minimum import find_minimum
 
 BINS = 15
 DRAWS = 200
@@ -26,6 +27,9 @@ MIN_TEMPERATURE = 0.1
 
 MAX_TEMPERATURE = 10.0
 """Maximum temperature."""
+
+TOLERANCE = 1e-4
+"""Of the logarithm of the temperature."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +103,13 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
     labels, logits = labels[known], logits[known].astype(np.float64)
     if len(known) == 0 or accuracy(labels, logits.argmax(axis=1)) == 1.0:
         return 1.0
-    from scipy.optimize import minimize_scalar  # slow to import; reading scores needs none
-
-    found = minimize_scalar(
+    power = find_minimum(
         lambda power: log_loss(labels, logits / math.exp(power)),
-        bounds=(math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)),
-        method="bounded",
-        options={"xatol": 1e-4},
+        math.log(MIN_TEMPERATURE),
+        math.log(MAX_TEMPERATURE),
+        TOLERANCE,
     )
-    return math.exp(float(found.x))
+    return math.exp(power)
 
 
 def _binned(confidence: np.ndarray, right: np.ndarray, bins: int) -> Reliability:

@@ -23,7 +23,7 @@ from pipeline.evaluation.evaluation import Score, difference
 from pipeline.evaluation.result import BLEND_NAME, BlendPart, BlendResult, calibration_of
 from pipeline.models.blend_folder import PARTS, copy_parts, file_digest, write_blend_file
 from pipeline.models.model import read_run
-from pipeline.reports.figures import draw_test
+from pipeline.reports.figures import draw, test_pictures
 from pipeline.reports.report import write_report
 from pipeline.runs.environment import environment
 from pipeline.runs.folder import (
@@ -193,6 +193,6 @@ def _write(
     write_classes(folder / CLASSES, result.classes)
     what = f"accuracy over {result.folds} folds" if result.folds else "test accuracy"
     title = f"blend of {len(result.parts)} runs: {what} {result.test.told}"
-    draw_test(folder, held_out.test, held_out.names, blended.temperatures, title)
+    draw(folder, test_pictures(held_out.test, held_out.names, blended.temperatures, title))
     write_report(folder, blend_text(result))
     write_metrics(folder, result)

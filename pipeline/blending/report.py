@@ -14,6 +14,7 @@ from pipeline.reports.report import (
     class_lines,
     score_table,
     spread_lines,
+    wrapped,
 )
 from pipeline.reports.verdict import score_lines
 
@@ -27,7 +28,7 @@ def blend_text(result: BlendResult) -> str:
         list(_gains(result)),
         _spreads(result),
         class_lines(result.classes),
-        [*_leaked(result), calibration_line(result.calibration)],
+        [*_leaked(result), wrapped(calibration_line(result.calibration))],
         [f"Note: {note}" for note in result.notes],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)

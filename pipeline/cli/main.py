@@ -30,10 +30,11 @@ from pipeline.cli.commands import (
     train,
 )
 from pipeline.cli.commands.cache import cache, collect, compact, verify
-from pipeline.cli.commands.runs import blend, compare, export_model, log, runs
+from pipeline.cli.commands.runs import blend, compare, export_model, log, report, runs
 from pipeline.cli.commands.runs import show as show_command
 from pipeline.cli.parser import Parser
 from pipeline.cli.system_errors import system_error
+from pipeline.collection import collect_seldom
 from pipeline.console import open_streams, print_note, show, show_json
 
 NAME = "manyheads"
@@ -43,6 +44,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     let_threads_sleep()
+    collect_seldom()
     open_streams()
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
@@ -152,7 +154,7 @@ COMMANDS = {
     ),
     "serve": Command(
         "answer texts over HTTP with a trained run",
-        "",
+        "latest --port 8000",
         serve.add_options,
         serve.run,
     ),
@@ -175,6 +177,13 @@ COMMANDS = {
         "latest",
         show_command.add_options,
         show_command.run,
+        USUAL,
+    ),
+    "report": Command(
+        "write a run, or two side by side, as a page for the browser",
+        "latest",
+        report.add_options,
+        report.run,
         USUAL,
     ),
     "audit": Command(

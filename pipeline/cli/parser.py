@@ -33,6 +33,8 @@ USUAL = (
 """Options that most people need, in the order of the help; every other has its own title."""
 
 TITLES = (
+    "The service",
+    "Where the run is not sure",
     "What is trained",
     "What is searched",
     "Reading the data",

@@ -20,6 +20,7 @@ from pipeline.runs.run_config import RunConfig
 
 FILES: dict[tuple[str, ...], str] = {
     ("report.txt",): "all tables of the training",
+    ("report.html",): "the run as a page for the browser; manyheads report writes it",
     ("metrics.json",): "every score, with intervals and baselines",
     ("errors.jsonl",): "the wrongly labelled test texts, the surest first",
     ("confusion.png", "classes.csv"): "which classes are taken for which; F1 of each",
@@ -101,6 +102,7 @@ class RunPage:
         )
         found = [
             f'manyheads predict {name} --text "..."{place}',
+            f"manyheads report {name}{place}",
             f"manyheads export-model {name} --out model{place}",
         ]
         if self.facts.head != BLEND_NAME:

@@ -6,7 +6,6 @@ Figures are made without pyplot: nothing of matplotlib is changed for others in 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from heads.evaluation.calibration import Reliability
-from heads.problem import EpochRecord
 from pipeline.console import short_label
 from pipeline.reports import fonts
+from pipeline.reports.figures import Curve
 
 DPI = 120
 TRAIN, VALIDATION, BEST, STOP = "#3b6ea8", "#d1662d", "#555555", "#999999"
@@ -35,15 +34,6 @@ LONGEST_NAME = 34
 
 FEW_TEXTS = 10
 """Fewer than that in a bin of confidence are drawn small."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One training to draw; ``strong`` marks the one whose head the run folder holds."""
-
-    history: Sequence[EpochRecord]
-    best_epoch: int
-    strong: bool
 
 
 def draw_curves(

@@ -41,9 +41,9 @@ def result_text(result: ExperimentResult) -> str:
         [score_table(result.rows)],
         _repeats(result),
         class_lines(result.classes) if result.test.enough else [],
-        [*_parts(result), *_leaked_lines(result), *_calibration(result)],
+        [*part_lines(result), *leaked_lines(result), *_calibration(result)],
         _coverage(result),
-        [wrapped(line) for line in _cost(result)],
+        [wrapped(line) for line in cost_lines(result)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -150,8 +150,8 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def _parts(result: ExperimentResult) -> Iterator[str]:
-    """Accuracy by length and by truncation, where it differs beyond noise."""
+def part_lines(result: ExperimentResult) -> Iterator[str]:
+    """Yield accuracy by length and by truncation, where it differs beyond noise."""
     if result.by_length and result.by_length.differ:
         longest = result.by_length.parts[-1].tokens[1]
         shown = ", ".join(
@@ -171,7 +171,8 @@ def _part(part: Part) -> str:
     return f"{part.accuracy:.1%} ({low:.1%} to {high:.1%})"
 
 
-def _leaked_lines(result: ExperimentResult) -> Iterator[str]:
+def leaked_lines(result: ExperimentResult) -> Iterator[str]:
+    """Yield how many test texts leaked into training, and what the others score."""
     if not result.leaked:
         yield "No test text has a near-duplicate among the training texts."
         return
@@ -189,12 +190,12 @@ def _leaked_lines(result: ExperimentResult) -> Iterator[str]:
 
 
 def _calibration(result: ExperimentResult) -> list[str]:
-    return [calibration_line(result.calibration)] if result.test.enough else []
+    return [wrapped(calibration_line(result.calibration))] if result.test.enough else []
 
 
 def calibration_line(found: Calibration) -> str:
     """Return whether confidences can be trusted, in words."""
-    return wrapped(
+    return (
         f"The confidences of predict are {100 * found.error_after:.1f} points away from how "
         "often they are right, on average (expected calibration error on test). With so many "
         f"texts chance alone gives {100 * found.error_by_chance:.1f}. Without the correction "
@@ -211,7 +212,8 @@ def _coverage(result: ExperimentResult) -> list[str]:
     return [table(header, rows, align="<>", min_widths=MIN_WIDTHS, fold=False)]
 
 
-def _cost(result: ExperimentResult) -> Iterator[str]:
+def cost_lines(result: ExperimentResult) -> Iterator[str]:
+    """Yield what was done, what it took, and what to know of it."""
     yield (
         f"{result.encoded:,} texts encoded in {duration(result.seconds['encoding'])}; "
         f"{result.parameters:,} parameters trained in {duration(result.seconds['training'])}."

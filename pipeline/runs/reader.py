@@ -9,6 +9,7 @@ import json
 import math
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +39,9 @@ from pipeline.runs.json_format import check_version, read_object, reason
 from pipeline.runs.run_config import RunConfig
 from pipeline.runs.tables import read_table, with_schema
 
+if TYPE_CHECKING:
+    from pipeline.runs.misclassified import Misclassified
+
 MAX_POSITION = 2**31
 """Maximum number of texts in a corpus; a larger position means a damaged file."""
 
@@ -45,6 +49,11 @@ MAX_POSITION = 2**31
 def read_config(folder: Path) -> RunConfig:
     """Return what a run was asked for. Raises ``DamagedFileError``."""
     return CONFIG_FORMAT.read(folder / CONFIG)
+
+
+def read_options(folder: Path) -> dict[str, Any]:
+    """Return all options of ``config.json`` as plain values. Raises ``DamagedFileError``."""
+    return read_object(folder / CONFIG, RETRAIN)
 
 
 def read_metrics(folder: Path) -> ExperimentResult:
@@ -91,6 +100,27 @@ def read_history(folder: Path) -> tuple[HistoryLine, ...]:
     return tuple(lines)
 
 
+def read_errors(folder: Path) -> tuple[Misclassified, ...]:
+    """Return the misclassified test texts, the surest first; () of a run that kept none.
+
+    Raises:
+        DamagedFileError: the file is damaged.
+    """
+    from pipeline.runs.misclassified import Misclassified  # imports faiss
+
+    path = folder / ERRORS
+    if not path.exists():
+        return ()
+    error_of = TypeAdapter(Misclassified).validate_python
+    try:
+        lines = read_file(path).splitlines()  # of bytes: a text may hold U+2028
+        return tuple(error_of(json.loads(line)) for line in lines)
+    except ValidationError as error:
+        raise DamagedFileError(path, reason(error), RETRAIN) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DamagedFileError(path, error, RETRAIN) from error
+
+
 def read_error_texts(folder: Path) -> dict[int, str]:
     """Return the misclassified test texts by data row; of a blend, which keeps none, {}.
 
@@ -101,7 +131,7 @@ def read_error_texts(folder: Path) -> dict[int, str]:
     if not path.exists():
         return {}
     try:
-        errors = [json.loads(line) for line in read_file(path).decode("utf-8").splitlines()]
+        errors = [json.loads(line) for line in read_file(path).splitlines()]
         return {int(each["row"]): str(each["text"]) for each in errors}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedFileError(path, error, RETRAIN) from error

@@ -19,6 +19,7 @@ from features.errors import CacheError
 from features.store.space import Space
 from features.text import text_keys
 from features.vectors.neighbors import nearest, unit
+from pipeline.runs.arrow import keys, numbers, strings
 from pipeline.runs.tables import read_table, with_schema
 
 TRAINING = "training.parquet"
@@ -93,8 +94,12 @@ class TrainingTexts:
 
 def write_training(path: Path, training: TrainingTexts) -> None:
     """Write the training texts of a run as Parquet."""
-    keys = pa.array([key.ljust(16, b"\0") for key in training.keys.tolist()], pa.binary(16))
-    columns = [[*training.rows], [*training.texts], [*training.labels], keys]
+    columns = [
+        numbers(np.array(training.rows, np.int64)),
+        strings(training.texts),
+        strings(training.labels),
+        keys(training.keys.astype("S16")),
+    ]
     pq.write_table(pa.table(columns, schema=SCHEMA), path)
 
 

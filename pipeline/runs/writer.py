@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.evaluation.result import Scores
+from pipeline.runs.arrow import named, numbers, strings
 from pipeline.runs.folder import CONFIG, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
 from pipeline.runs.formats import (
     CONFIG_FORMAT,
@@ -64,15 +65,30 @@ def write_held_out(folder: Path, held_out: HeldOutPredictions) -> None:
 def _write_predictions(path: Path, held_out: HeldOutPredictions) -> None:
     """Write the predictions. With folds, most texts have several rows on validation."""
     names = held_out.names
-    columns: dict[str, list[Any]] = {name: [] for name in PREDICTIONS_SCHEMA.names}
-    for training in held_out.folds:
-        for evaluation in (training.validation, training.test):
-            columns["row"] += held_out.rows[evaluation.rows].tolist()
-            columns["side"] += [evaluation.side] * len(evaluation.rows)
-            columns["label"] += [names.all[i] for i in evaluation.labels]
-            columns["predicted"] += [names.classes[i] for i in evaluation.predicted]
-            columns["confidence"] += evaluation.probabilities.max(axis=1).tolist()
-            columns["fold"] += [training.fold] * len(evaluation.rows)
+    parts = [
+        (training, evaluation)
+        for training in held_out.folds
+        for evaluation in (training.validation, training.test)
+    ]
+    counts = [len(evaluation.rows) for _, evaluation in parts]
+    every = np.concatenate([evaluation.rows for _, evaluation in parts])
+    labels = np.concatenate([evaluation.labels for _, evaluation in parts])
+    predicted = np.concatenate([evaluation.predicted for _, evaluation in parts])
+    confidence = [evaluation.probabilities.max(axis=1) for _, evaluation in parts]
+    columns = {
+        "row": numbers(held_out.rows[every]),
+        "side": strings(
+            [
+                each.side
+                for (_, each), count in zip(parts, counts, strict=True)
+                for _ in range(count)
+            ]
+        ),
+        "label": strings([names.all[i] for i in labels.tolist()]),
+        "predicted": strings([names.classes[i] for i in predicted.tolist()]),
+        "confidence": numbers(np.concatenate(confidence).astype(np.float64)),
+        "fold": numbers(np.repeat(np.array([one.fold for one, _ in parts], np.int64), counts)),
+    }
     pq.write_table(pa.table(columns, PREDICTIONS_SCHEMA), path)
 
 
@@ -93,17 +109,15 @@ def _write_probabilities(path: Path, held_out: HeldOutPredictions) -> None:
     shares = stacked("probabilities").astype(np.float32)
     sides = repeated([SIDES.index(each.side) for _, each in parts], np.int32)
     columns = {
-        "fold": pa.array(repeated([training.fold for training, _ in parts], np.int32)),
-        "seed": pa.array(repeated([training.seed for training, _ in parts], np.int64)),
-        "best": pa.array(repeated([training.best for training, _ in parts], bool)),
-        "side": pa.DictionaryArray.from_arrays(sides, pa.array(SIDES)),
-        "row": pa.array(held_out.rows[stacked("rows")]),
-        "position": pa.array(stacked("rows")),
-        "label": pa.DictionaryArray.from_arrays(
-            stacked("labels").astype(np.int32), pa.array(held_out.names.all)
-        ),
+        "fold": numbers(repeated([training.fold for training, _ in parts], np.int32)),
+        "seed": numbers(repeated([training.seed for training, _ in parts], np.int64)),
+        "best": numbers(repeated([training.best for training, _ in parts], bool)),
+        "side": named(sides, SIDES),
+        "row": numbers(held_out.rows[stacked("rows")]),
+        "position": numbers(stacked("rows")),
+        "label": named(stacked("labels"), held_out.names.all),
         "probabilities": pa.FixedSizeListArray.from_arrays(
-            shares.reshape(-1), len(held_out.names.classes)
+            numbers(shares.reshape(-1)), len(held_out.names.classes)
         ),
     }
     description = ProbabilitiesDescription(

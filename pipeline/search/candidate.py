@@ -23,6 +23,10 @@ BASELINES = (MAJORITY, TFIDF)
 """Names that stand where others have that of a head."""
 
 
+SHOWN = 11
+"""Settings of a candidate that are shown; a preset has more, and trials.csv has all."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A head with its settings and its vectors, or a baseline.
@@ -57,6 +61,8 @@ class Candidate:
         where = [self.layout, f"layers {self.layers}" if self.layers else ""]
         where += [self.encoder] if encoders else []
         own = [f"{name}={_short(value)}" for name, value in self.settings.items()]
+        if len(own) > SHOWN:  # what is drawn stands last
+            own = ["...", *own[-SHOWN:]]
         named = f" ({listed([each for each in where if each])})" if self.layout else ""
         return " ".join([f"{self.head}{named}", *own])
 

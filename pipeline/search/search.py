@@ -7,7 +7,7 @@ Only validation decides. Test is looked at once, by the run of the winner.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,19 +20,18 @@ from features.tables import join_layout, parse_layout
 from features.vectors.spec import parse_layers
 from features.vectors.table import TOKENS
 from heads.device import check_here
-from heads.presets import find_preset
-from heads.registry import head_type, layout_of
+from heads.registry import layout_of
 from pipeline.command_line import train_command
 from pipeline.config import DataConfig, ExperimentConfig
 from pipeline.console import print_note
 from pipeline.runs.folder import METRICS, check_runs
-from pipeline.search.candidate import BASELINES, Candidate, Job, Outcome, Trial, plain
+from pipeline.search.candidate import Candidate, Job, Outcome, Trial
 from pipeline.search.config import BUDGET, SearchConfig
 from pipeline.search.halving import IsBehind
 from pipeline.search.journal import KINDS, REPEATS, Journal, load_optuna
 from pipeline.search.judgement import Finalist, Flattery, Share, flattery, next_simplest, shares
 from pipeline.search.loop import Loop, Plan, score
-from pipeline.search.space import Arm, Space, make_space
+from pipeline.search.space import Arm, Space, make_space, simple_candidates
 from pipeline.search.study import NamedWinner, Study, find_study, make_study
 from pipeline.training.partition import read_labelled
 from pipeline.training.preparation import PreparedExperiment, find_encoder
@@ -40,9 +39,6 @@ from pipeline.training.preparation import PreparedExperiment, find_encoder
 if TYPE_CHECKING:
     from pipeline.evaluation.result import Scores
     from pipeline.search.trials import Materials
-
-LEAST, LEAST_HEAD = "B4", "lstm"
-"""The least LSTM, which is tried before larger ones."""
 
 NAMING = ".winner"
 """Locked while a winner is named."""
@@ -217,24 +213,6 @@ def _layouts(config: SearchConfig, head: str) -> tuple[str, ...]:
     if not found and refused is not None and head in config.heads:
         raise refused
     return tuple(found)
-
-
-def simple_candidates(arms: Sequence[Arm], space: Space, classes: int) -> tuple[Candidate, ...]:
-    """Return what is tried before anything is drawn: baselines, then each head's defaults.
-
-    The least LSTM stands before the heads over sequences.
-    """
-    found = [Candidate(name) for name in BASELINES]
-    if not space.defaults:
-        return tuple(found)
-    own = [arm.candidate(space.heads[arm.head].fixed) for arm in arms]
-    least = {
-        name: plain(value) for name, value in find_preset(LEAST).overrides(classes).items()
-    }
-    small = [arm.candidate(least) for arm in arms if arm.head == LEAST_HEAD]
-    quick = [each for each in own if TOKENS not in head_type(each.head).layouts]
-    rest = [each for each in own if each not in quick]
-    return (*found, *quick, *small, *rest)
 
 
 def run_search(

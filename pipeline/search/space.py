@@ -21,12 +21,16 @@ from typing import Any, Protocol
 
 from features.errors import SettingError
 from features.messages import listed, meant
+from features.vectors.table import TOKENS
 from heads.presets import check_head, find_preset
 from heads.ranges import Choice, Plain, Range, Stack, Values, values_of
 from heads.registry import HEADS, as_text, head_type, make_settings
-from pipeline.search.candidate import ACCURACY, GOALS, Candidate, plain
+from pipeline.search.candidate import ACCURACY, BASELINES, GOALS, Candidate, plain
 
 SAMPLERS = ("tpe", "random")
+
+LEAST, LEAST_HEAD = "B4", "lstm"
+"""The least LSTM, which is tried before larger ones."""
 
 RULES = {
     "trials": (1, 100_000),
@@ -118,6 +122,24 @@ def draw_candidate(suggest: Suggest, arms: Sequence[Arm], space: Space) -> Candi
     chosen = suggest.choose("arm", list(by_name)) if len(arms) > 1 else arms[0].name
     arm = by_name[str(chosen)]
     return arm.candidate(space.heads[arm.head].draw(suggest))
+
+
+def simple_candidates(arms: Sequence[Arm], space: Space, classes: int) -> tuple[Candidate, ...]:
+    """Return what is tried before anything is drawn: baselines, then each head's defaults.
+
+    The least LSTM stands before the heads over sequences.
+    """
+    found = [Candidate(name) for name in BASELINES]
+    if not space.defaults:
+        return tuple(found)
+    own = [arm.candidate(space.heads[arm.head].fixed) for arm in arms]
+    least = {
+        name: plain(value) for name, value in find_preset(LEAST).overrides(classes).items()
+    }
+    small = [arm.candidate(least) for arm in arms if arm.head == LEAST_HEAD]
+    quick = [each for each in own if TOKENS not in head_type(each.head).layouts]
+    rest = [each for each in own if each not in quick]
+    return (*found, *quick, *small, *rest)
 
 
 def _draw(suggest: Suggest, name: str, values: Values) -> Plain:

@@ -6,6 +6,7 @@ applies is what a user is told, all of them stand in the run's report.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -53,6 +54,8 @@ WIDE = 0.15
 """Length of an interval from which folds are advised, which test every text."""
 
 FOLDS = 5
+
+NOT_ASCII, NO_LETTER = re.compile(r"[^\x00-\x7f]"), re.compile("[^A-Za-z]+")
 
 COPIED_SHARE = 0.5
 """Of the test texts; more with near-duplicates in training say what the head remembers."""
@@ -308,8 +311,10 @@ RULES: tuple[Rule, ...] = (
 
 def is_foreign(texts: Sequence[str]) -> bool:
     """Return whether texts are not English, by their letters."""
-    letters = [letter for text in texts[:SAMPLE] for letter in text if letter.isalpha()]
-    return sum(not letter.isascii() for letter in letters) > FOREIGN * len(letters)
+    sample = "".join(texts[:SAMPLE])
+    foreign = sum(map(str.isalpha, NOT_ASCII.findall(sample)))
+    english = len(NO_LETTER.sub("", sample))
+    return foreign > FOREIGN * (foreign + english)
 
 
 def unread_language(encoder: str, foreign: bool) -> str:

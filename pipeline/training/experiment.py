@@ -31,6 +31,7 @@ from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.evaluation import Evaluation, Score, score
 from pipeline.evaluation.mistakes import mean_absolute_error, most_frequent_mistake
 from pipeline.evaluation.result import ExperimentResult, TrainingScore, calibration_of
+from pipeline.reports.drawing import Drawing
 from pipeline.runs.folder import new_run, run_name, writing
 from pipeline.training.advice import Facts, advise, is_foreign, unread_language
 from pipeline.training.partition import fold_corpus, split_corpus
@@ -59,12 +60,28 @@ def run_experiment(
 
 
 def run_prepared(
-    prepared: PreparedExperiment, load: Callable[[EncoderModel], Encoder] | None = None
+    prepared: PreparedExperiment,
+    load: Callable[[EncoderModel], Encoder] | None = None,
+    drawing: Drawing | None = None,
 ) -> ExperimentResult:
     """Train and score the head of a prepared experiment; as ``run_experiment``.
 
     The run folder is made when the training begins: what is refused before leaves none.
+
+    Args:
+        prepared: the experiment.
+        load: as ``run_experiment`` takes it.
+        drawing: draws the pictures; None starts one here.
     """
+    with drawing or Drawing() as own:
+        return _run(prepared, load, own)
+
+
+def _run(
+    prepared: PreparedExperiment,
+    load: Callable[[EncoderModel], Encoder] | None,
+    drawing: Drawing,
+) -> ExperimentResult:
     config, layout, corpus = prepared.config, prepared.layout, prepared.corpus
     labels, described = corpus.labels or (), config.to_dict()
     device = device_of(config.head, config.device)  # before an encoder starts the GPU
@@ -93,7 +110,7 @@ def run_prepared(
             record = RunContents(
                 described, corpus, spec, outcome, pooled, vectors.model.commit, device
             )
-            write_run(run.folder, record, result)
+            write_run(run.folder, record, result, drawing)
     journal.close()
     return replace(result, run=run.final)
 

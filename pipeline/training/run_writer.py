@@ -15,8 +15,8 @@ from heads.device import CPU, device_label
 from heads.registry import head_type
 from pipeline.evaluation.breakdown import CLASSES, write_classes
 from pipeline.evaluation.result import ExperimentResult
-from pipeline.reports.figures import draw_test, optional
-from pipeline.reports.plots import Curve, draw_curves
+from pipeline.reports.drawing import Drawing
+from pipeline.reports.figures import Curve, Picture, curves_picture, test_pictures
 from pipeline.reports.report import result_text, write_report
 from pipeline.runs.environment import environment
 from pipeline.runs.folder import ENVIRONMENT, ERRORS
@@ -55,8 +55,15 @@ class RunContents:
     device: str = CPU
 
 
-def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> None:
-    """Fill a run folder. ``metrics.json`` comes last: its existence means the rest is there."""
+def write_run(
+    folder: Path, record: RunContents, result: ExperimentResult, drawing: Drawing
+) -> None:
+    """Fill a run folder. ``metrics.json`` comes last: its existence means the rest is there.
+
+    Args:
+        drawing: draws the pictures meanwhile.
+    """
+    drawing.begin(folder, _pictures(record, result))
     first = record.outcome.first
     errors = _errors(record)
     write_config(folder, record.config, _resolved(record))
@@ -69,8 +76,8 @@ def write_run(folder: Path, record: RunContents, result: ExperimentResult) -> No
     write_reference(folder / REFERENCE, Reference.of(record.pooled, first.split))
     write_errors(folder / ERRORS, errors)
     save(first.trained, folder)
-    _draw(folder, record, result)
     write_report(folder, result_text(result))
+    drawing.finish()
     write_metrics(folder, result)
 
 
@@ -113,7 +120,8 @@ def _errors(record: RunContents) -> list[Misclassified]:
     return sorted(errors, key=lambda error: -error.confidence)
 
 
-def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:
+def _pictures(record: RunContents, result: ExperimentResult) -> list[Picture]:
+    """Return the pictures of a run."""
     what = f"accuracy over {result.folds} folds" if result.folds else "test accuracy"
     title = f"{result.head} on {record.corpus.name}: {what} {result.test.told}"
     outcome = record.outcome
@@ -121,11 +129,12 @@ def _draw(folder: Path, record: RunContents, result: ExperimentResult) -> None:
         Curve(training.trained.history, training.trained.best_epoch, training is outcome.first)
         for training in outcome.trainings
     ]
-    with optional(folder / "curves.png") as path:
-        kind = head_type(result.head)
-        draw_curves(curves, title, kind.step, path, tried=bool(kind.values))
+    kind = head_type(result.head)
     temperatures = [training.trained.temperature for training in outcome.best]
-    draw_test(folder, outcome.test, outcome.names, temperatures, title)
+    return [
+        curves_picture(curves, title, kind.step, tried=bool(kind.values)),
+        *test_pictures(outcome.test, outcome.names, temperatures, title),
+    ]
 
 
 def held_out_of(corpus: Corpus, outcome: Trainings) -> HeldOutPredictions:

@@ -11,11 +11,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch.utils.tensorboard import SummaryWriter
-
 from heads.registry import head_type
 from pipeline.evaluation.evaluation import Score
 from pipeline.runs.misclassified import Misclassified
+from pipeline.training.events import EventFile
 from pipeline.training.trainings import Training, Trainings
 
 SHOWN_ERRORS = 20
@@ -31,29 +30,30 @@ def write_events(folder: Path, outcome: Trainings, errors: Sequence[Misclassifie
     """
     for training in outcome.trainings:
         first = training is outcome.first
-        with SummaryWriter(str(folder if first else folder / training.name)) as writer:
-            _write_curves(writer, training)
-            test = outcome.test.score() if first else training.test.score()
-            _write_score(writer, test, training.trained.best_epoch)
-            if first and errors:
-                writer.add_text("errors", errors_table(errors[:SHOWN_ERRORS]))
+        events = EventFile()
+        _add_curves(events, training)
+        test = outcome.test.score() if first else training.test.score()
+        _add_score(events, test, training.trained.best_epoch)
+        if first and errors:
+            events.text("errors", errors_table(errors[:SHOWN_ERRORS]))
+        events.write(folder if first else folder / training.name)
 
 
-def _write_curves(writer: SummaryWriter, training: Training) -> None:
+def _add_curves(events: EventFile, training: Training) -> None:
     step = head_type(training.trained.head).step
     name_of_value = "learning_rate" if step == "epoch" else step.replace(" ", "_")
     for epoch in training.trained.history:
         for side in ("train", "validation"):
             for name in ("loss", "accuracy"):
                 value = getattr(epoch, f"{side}_{name}")
-                writer.add_scalar(f"{name}/{side}", value, epoch.epoch)
-        writer.add_scalar(name_of_value, epoch.value, epoch.epoch)
-        writer.add_scalar("gradient_norm", epoch.gradient_norm, epoch.epoch)
+                events.scalar(f"{name}/{side}", value, epoch.epoch)
+        events.scalar(name_of_value, epoch.value, epoch.epoch)
+        events.scalar("gradient_norm", epoch.gradient_norm, epoch.epoch)
 
 
-def _write_score(writer: SummaryWriter, test: Score, epoch: int) -> None:
-    writer.add_scalar("test/accuracy", test.accuracy, epoch)
-    writer.add_scalar("test/macro_f1", test.macro_f1, epoch)
+def _add_score(events: EventFile, test: Score, epoch: int) -> None:
+    events.scalar("test/accuracy", test.accuracy, epoch)
+    events.scalar("test/macro_f1", test.macro_f1, epoch)
 
 
 def errors_table(errors: Sequence[Misclassified]) -> str:

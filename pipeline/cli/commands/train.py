@@ -24,11 +24,14 @@ def run(parsed: argparse.Namespace) -> Answer:
     from pipeline.training.preparation import prepare_experiment
 
     prepared = prepare_experiment(config)
-    # Imported only now: this takes seconds, and what is wrong was answered before.
+    from pipeline.reports.drawing import Drawing
     from pipeline.reports.verdict import verdict_text
-    from pipeline.training.experiment import run_prepared
 
-    result = run_prepared(prepared)
+    with Drawing() as drawing:
+        # Imported only now: this takes seconds, and what is wrong was answered before.
+        from pipeline.training.experiment import run_prepared
+
+        result = run_prepared(prepared, drawing=drawing)
     return Answer(result.to_dict(), verdict_text(result))
 
 

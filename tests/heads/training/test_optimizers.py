@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +15,7 @@ from heads.architectures.cnn import CnnHead, CnnSettings
 from heads.settings import TrainingSettings
 from heads.training.optimizers import make_optimizer, step_size
 from heads.training.trainer import fit_by_steps
+from tests.support.cli import REPOSITORY
 from tests.support.tables import marker_problem
 
 
@@ -103,3 +109,64 @@ def test_every_optimizer_learns_and_repeats_itself(
     second = fit_by_steps(CnnHead, settings, problem, 0)
     for key, value in first.state.items():
         assert value.tobytes() == second.state[key].tobytes(), key
+
+
+THEIRS: dict[str, tuple[dict[str, float], Any]] = {
+    "adamw": (
+        {"weight_decay": 0.05},
+        partial(torch.optim.AdamW, weight_decay=0.05, fused=True),
+    ),
+    "adam": ({}, partial(torch.optim.Adam, fused=True)),
+    "sgd": (
+        {"momentum": 0.9, "weight_decay": 0.0},
+        partial(torch.optim.SGD, momentum=0.9, fused=True),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_steps_are_those_of_torch_to_the_bit(name: str) -> None:
+    settings, theirs = THEIRS[name]
+    positions = []
+    for make in (
+        partial(make_optimizer, TrainingSettings(optimizer=name, **settings)),
+        partial(theirs, lr=0.01),
+    ):
+        torch.manual_seed(0)
+        parameters = [torch.nn.Parameter(torch.randn(shape)) for shape in ((30, 7), (5,))]
+        unused = torch.nn.Parameter(torch.ones(2))
+        optimizer = make([*parameters, unused])
+        for step in range(1, 8):
+            optimizer.param_groups[0]["lr"] = 0.01 * step
+            optimizer.zero_grad()
+            sum(((1.3 * each - 0.2) ** 4).mean() for each in parameters).backward()
+            optimizer.step()
+        assert unused.tolist() == [1.0, 1.0]
+        positions.append(torch.cat([each.detach().flatten() for each in parameters]))
+    assert torch.equal(*positions)
+
+
+def test_neither_steps_nor_lbfgs_import_the_compiler() -> None:
+    code = """
+import sys, torch
+from heads.settings import TrainingSettings
+from heads.training.optimizers import make_optimizer, without_compiler
+weights = torch.nn.Parameter(torch.ones(3))
+for name in ("adamw", "adam", "rmsprop", "sgd"):
+    optimizer = make_optimizer(TrainingSettings(optimizer=name), [weights])
+    optimizer.zero_grad()
+    weights.square().sum().backward()
+    optimizer.step()
+def closure():
+    theirs.zero_grad()
+    loss = weights.square().sum()
+    loss.backward()
+    return loss
+with without_compiler():
+    theirs = torch.optim.LBFGS([weights])
+    theirs.step(closure)
+assert "torch._dynamo" not in sys.modules
+torch.optim.SGD([weights], lr=0.1)
+assert "torch._dynamo" in sys.modules, "afterwards torch is as before"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation import baselines
-from pipeline.reports import figures
+from pipeline.reports import figures, plots
 from pipeline.training import partition
 from tests.support.cli import Run
 from tests.support.corpora import sentence
@@ -66,7 +66,7 @@ def test_a_picture_or_baseline_that_fails_is_a_note(
     def fail(*_: object) -> None:
         raise RuntimeError("no such thing")
 
-    monkeypatch.setattr(figures, "draw_confusion", fail)
+    monkeypatch.setattr(plots, "draw_confusion", fail)
     monkeypatch.setattr(baselines, "tfidf_logistic", fail)
     said: list[str] = []
     monkeypatch.setattr(figures, "print_note", said.append)

@@ -116,7 +116,7 @@ def test_the_report_says_in_words_what_is_better() -> None:
         r"run 1 \(x\) is better than run 2 \(y\) by 25\.0 points, 95 % interval 1[89]\.",
         text,
     )
-    assert "only it is right on 50 texts, only the other on 0; p = below 0.001" in text
+    assert "only the first is right on 50 texts, only the second on 0; p = below 0.001" in text
     assert "choose by it" in text
     assert "runs 1, 2 are within noise of the best (paired, 95 %); run 2 has the few" in text
     assert text.count("  row ") == 2, "two examples of the one kind that there is"

@@ -133,7 +133,7 @@ def test_show_says_what_a_run_is_and_what_to_do_next(
     assert command("show", "cnn")["files"]["notes.txt"] == "written by another version"
     assert len(text.splitlines()) <= 30
     verbs = [line.split()[1] for line in shown["commands"]]
-    assert verbs == ["predict", "export-model", "train", "blend"]
+    assert verbs == ["predict", "report", "export-model", "train", "blend"]
     assert "a blend of " in run("show", "blend").out
     assert command("show", "blend")["settings"] == {}
     moved = runs.rename(runs.with_name("other"))

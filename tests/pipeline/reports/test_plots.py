@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from heads.evaluation.calibration import Reliability
 from heads.problem import EpochRecord
 from pipeline.reports import plots
-from pipeline.reports.plots import Curve, draw_calibration, draw_confusion, draw_curves
+from pipeline.reports.figures import Curve
+from pipeline.reports.plots import draw_calibration, draw_confusion, draw_curves
 
 PATH = Path("x.png")
 

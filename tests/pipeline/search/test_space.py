@@ -89,6 +89,7 @@ def test_a_file_takes_the_place_of_a_heads_own_ranges(tmp_path: Path) -> None:
     )
     assert dice.names == {"arm", "cnn.kernels", "cnn.filters", "cnn.learning_rate"}
     assert candidate.settings["epochs"] == 3
+    assert "learning_rate=" in candidate.words()
     assert candidate.settings["kernels"] in ("1,2", "3")
     assert list(make_space(str(path), ("mlp",), 2).heads) == ["mlp"]
 

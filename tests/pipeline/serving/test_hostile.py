@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -182,3 +183,31 @@ def test_a_fault_of_ours_tells_nothing_of_the_text(
     assert "fault: RuntimeError in " in said
     assert "secret" not in said
     assert client.post("/predict", json={"text": "a cat"}).status_code == 200
+
+
+def test_a_body_that_never_comes_gets_408(start: Start) -> None:
+    client = start(timeout=0.1)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(30)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/predict",
+        "raw_path": b"/predict",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"9")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }
+    asyncio.run(client.app(scope, receive, send))
+    assert sent[0]["status"] == 408
+    assert "in time" in json.loads(sent[1]["body"])["error"]

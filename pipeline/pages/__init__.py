@@ -1,0 +1,1 @@
+"""Pages of runs for the browser: one HTML file that shows everything, and loads nothing."""

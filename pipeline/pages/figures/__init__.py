@@ -1,0 +1,1 @@
+"""What a page draws, as numbers: charts, the matrix of confusions, the map of texts."""
