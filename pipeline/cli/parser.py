@@ -40,8 +40,6 @@ TITLES = (
     "Reading the data",
     "Splits",
     "Encoding",
-    "The service",
-    "Where the run is not sure",
     "Where things are kept",
 )
 """Titles of the other options in the order of the help; further ones follow."""

@@ -132,7 +132,7 @@ def test_predict_one_text_and_files_through_the_cache(
     assert second["label"] in ("good", "bad, very")
     assert sum(second["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     again = run("predict", "--text", "<b>wholly new</b>")
-    assert "all cached" in again.err
+    assert "encod" not in again.err  # the text is cached, and one text needs no plan
     assert again.out.startswith(second["label"])
     new = tmp_path / "new.jsonl"
     new.write_text(json.dumps({"text": GOOD[0]}) + "\n" + json.dumps({"text": 'x, "y"\nz'}))
