@@ -69,8 +69,8 @@ def _group(group: Group, title: str, examples: int) -> Iterator[list[str]]:
     several = len({run.run.facts.encoder for run in group.runs}) > 1
     rows = [_row(i, run, several) for i, run in enumerate(group.runs, start=1)]
     yield [table(HEADER, rows, ALIGN)]
-    yield list(_choice(group))
-    yield list(_pairs(group))
+    yield list(choice_lines(group))
+    yield list(pair_lines(group))
     yield list(_examples(group, examples))
 
 
@@ -94,8 +94,8 @@ def _row(number: int, standing: Standing, encoders: bool) -> tuple[str, ...]:
     )
 
 
-def _choice(group: Group) -> Iterator[str]:
-    """Yield which run to choose, and by what."""
+def choice_lines(group: Group) -> Iterator[str]:
+    """Yield which run of a group to choose, and by what."""
     if len(group.runs) == 1:
         yield "One run: train another head on the same data to compare."
         return
@@ -118,7 +118,7 @@ def _choice(group: Group) -> Iterator[str]:
     )
 
 
-def _pairs(group: Group) -> Iterator[str]:
+def pair_lines(group: Group) -> Iterator[str]:
     """Yield a line about each pair, on test."""
     if not group.pairs:
         return
@@ -150,7 +150,7 @@ def _pair(group: Group, pair: Pair) -> str:
     first, second = _name(group, ahead), _name(group, behind)
     size = f"{_points(difference)} points, 95 % interval {_points(low)} to {_points(high)}"
     facts = (
-        f"only it is right on {many(won, 'text')}, only the other on {lost:,}; "
+        f"only the first is right on {many(won, 'text')}, only the second on {lost:,}; "
         f"p = {_probability(pair.p_corrected)}"
     )
     if pair.beyond_chance:
