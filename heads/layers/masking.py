@@ -54,8 +54,8 @@ def mean_and_maximum(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Return the (B, 2, D) mean and maximum over the real positions of x (B, T, D), zero at
     padding.
     """
-    texts = max(1, PIECE // x[0].numel()) if in_pieces(x) else len(x)
-    if texts >= len(x):
+    texts = max(1, PIECE // x[0].numel()) if in_pieces(x) else 0
+    if not texts or texts >= len(x):  # on export len() would fix the number of texts
         highest = mask_to_minus_inf(x, mask[:, :, None]).amax(dim=1)
         return torch.stack([mean_of(x, mask), highest], dim=1)
     parts = zip(torch.split(x, texts), torch.split(mask, texts), strict=True)

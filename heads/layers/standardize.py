@@ -49,7 +49,9 @@ class Standardize(torch.nn.Module):
             x: (B, T, D), any float dtype.
             mask: (B, T) bool.
         """
-        texts = max(1, PIECE // x[0].numel()) if in_pieces(x) else len(x)
+        if not in_pieces(x):  # on export len() would fix the number of texts
+            return self._standardized(x, mask)
+        texts = max(1, PIECE // x[0].numel())
         if texts >= len(x):
             return self._standardized(x, mask)
         parts = list(zip(torch.split(x, texts), torch.split(mask, texts), strict=True))

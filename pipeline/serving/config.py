@@ -56,6 +56,7 @@ class ServeConfig(Options):
     """Where the service listens, and what it takes.
 
     Attributes:
+        encoders: where the encoders of the run are now.
         host, port: where it listens; port 0 is any free one.
         delay: milliseconds that a text waits at most for others to share its batch.
         batch_tokens: estimated tokens at which a batch waits no longer.
@@ -71,6 +72,13 @@ class ServeConfig(Options):
 
     GROUP: ClassVar = "The service"
 
+    encoders: tuple[str, ...] = option(
+        (),
+        "find the run's encoder here, if it was moved; may be repeated for a blend",
+        name="encoder",
+        metavar="NAME",
+        several=tuple,
+    )
     host: str = option("127.0.0.1", "listen on this address; 0.0.0.0: on all", metavar="HOST")
     port: int = option(
         8000, "listen on this port; 0: any free one", metavar="N", parse=int, check=check_port

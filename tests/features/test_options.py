@@ -135,11 +135,11 @@ def test_the_keywords_of_python_are_the_fields() -> None:
 
 
 def test_commands_define_no_options_of_their_own() -> None:
-    """An option is a field, except for some of ``predict`` and ``encoders``."""
+    """An option is a field, except for some of ``predict``."""
     folder = Path(options.__file__).parent / "commands"
     own = {
         path.stem
         for path in folder.rglob("*.py")
         if re.search(r'add_argument\(\s*"--', path.read_text(encoding="utf-8"))
     }
-    assert own <= {"predict", "encoders"}
+    assert own <= {"predict"}

@@ -18,8 +18,8 @@ def test_markdown_is_escaped_unless_it_is_markdown_already() -> None:
     text = render("scores.md", scores=[(EVIL, Markdown("*own*"), SCORE)])
     row = text.splitlines()[2]
     assert row == (
-        r'| a: "b" --- - \[x\](y) \| \*z\* \<b\> \`\#\` 中 | *own* | 81.2% | 70.0% to 90.0% '
-        "| 50.0% | 1,000 |"
+        r'| a: "b" --- - \[x\](y) \| \*z\* \<b\> \`\#\` 中 | *own* | 81.2% | 50.0% '
+        "| 70.0% to 90.0% | 1,000 |"
     )
 
 

@@ -17,13 +17,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.run_argument(parser, ", or that of an exported model")
     options.add_options(parser, ServeConfig)
     options.add_options(parser, UncertaintyConfig)
-    parser.add_argument(
-        "--encoder",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="find the run's encoder here, if it was moved; may be repeated for a blend",
-    )
     options.add_options(parser, ExperimentConfig, only=("runs", "device"))
     options.add_options(parser, VectorConfig, only=("cache", "memory", "trust_remote_code"))
 
@@ -49,7 +42,7 @@ def run(parsed: argparse.Namespace) -> Answer:
             parsed.cache,
             config,
             uncertainty,
-            encoders=parsed.encoder,
+            encoders=config.encoders,
             trust_remote_code=parsed.trust_remote_code,
             memory=parsed.memory,
             device=parsed.device,

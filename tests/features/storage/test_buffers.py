@@ -38,7 +38,7 @@ CLASSES = ("a", "b", "c")
 
 def test_features_holds_a_small_part_of_its_texts() -> None:
     letters = 5000
-    few, many = (measure_alone(count, letters) for count in (6_000, 24_000))
+    few, many = (measure_alone(count, letters) for count in (12_000, 36_000))
     more = (many.texts - few.texts) * letters / 1e6
     print(f"{few.line()}\n{many.line()}\n{more:.0f} MB more texts")
     assert many.peak - few.peak < more / 3

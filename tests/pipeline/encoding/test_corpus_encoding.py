@@ -43,10 +43,10 @@ def test_two_processes_give_what_one_gives_and_a_warm_run_says_no_speed(
     assert 0 <= first["speed"]["roofline_share"] < 1
     assert first["speed"]["roofline_gflops"] > 1
     assert main([*two, "--roofline"]) == 0
-    assert "tokens a second" not in capfd.readouterr().out
+    assert "tokens per second" not in capfd.readouterr().out
     assert main([*common, "--cache", "one"]) == 0
     shown = capfd.readouterr().out
-    assert "tokens a second with torch in float32" in shown
+    assert "tokens per second with torch in float32" in shown
     assert "GFLOP/s" not in shown
     spec = find_model(encoder).spec("tokens")
     keys = text_keys(TEXTS)
@@ -65,7 +65,7 @@ def test_two_processes_give_what_one_gives_and_a_warm_run_says_no_speed(
         ),
         (["--devices", "tpu"], "--devices takes cpu, cpu*N (N processes), cuda (all GPUs)"),
         (["--devices", "cpu*99"], "99 processes on the processor, and this machine has"),
-        (["--backend", "tensorflow"], "invalid choice: 'tensorflow'"),
+        (["--backend", "tensorflow"], "unknown choice 'tensorflow'"),
     ],
 )
 def test_devices_and_back_ends_that_are_not_here_are_one_line_and_exit_code_2(

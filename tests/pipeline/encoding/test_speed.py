@@ -101,7 +101,7 @@ def test_speed_leaves_out_loading_and_tokens_that_were_cut(
     facts = share.to_dict()
     assert facts["tokens_a_second"] == round(seen / 2, 1)
     assert facts["roofline_share"] == round(share.achieved / share.peak, 3)
-    assert f"{seen / 2:,.0f} tokens a second with torch in float32; " in share.to_text()
+    assert f"{seen / 2:,.0f} tokens per second with torch in float32; " in share.to_text()
     assert "GFLOP/s that this machine's matrix products reach" in share.to_text()
 
 
