@@ -220,7 +220,7 @@ def card_says_what_it_must(folder: Path, result: dict) -> None:  # type: ignore[
     assert "**Languages.** Not recorded" in card
     assert str(Path.cwd()) not in card
     rows = re.findall(
-        r"^\| (?:bad|go).* \| (\d+) \| (\d+) \| (\d+) \| (?:[\d.]+% )?\|$", card, re.MULTILINE
+        r"^\| (?:bad|go).* \| (\d+) \| (\d+) \| (\d+) \| (?:[\d.]+%)? \|$", card, re.MULTILINE
     )
     assert np.array(rows, dtype=int).sum() == 80
     for note in result["notes"]:
