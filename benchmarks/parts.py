@@ -28,7 +28,7 @@ WRAPPED = {
         "check_near_copies": "near-duplicates",
     },
     "pipeline.training.experiment": {
-        "ensure_vectors": "cache",
+        "make_tables": "cache",
         "cached_duplicates": "near-duplicates",
         "split_corpus": "split",
         "fold_corpus": "split",
