@@ -118,7 +118,7 @@ class AttentionSettings(DenseSettings, SequenceSettings):
         0.5, ge=0, lt=1, description="share dropped after pooling and after each dense layer"
     )
     # Three members cost as many products per epoch as one cnn. Twenty epochs were not more
-    # accurate on validation than ten: docs/heads.md.
+    # accurate on validation than ten: docs/heads-measured.md.
     epochs: int = Field(
         10, ge=1, le=10_000, description="maximum passes over the training texts"
     )
