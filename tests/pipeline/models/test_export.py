@@ -28,13 +28,11 @@ from heads.registry import HEADS, Functions, HeadType, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import gather
-from pipeline.evaluation.evaluation import Score
-from pipeline.models.card import _metadata
 from pipeline.models.encoder_check import check_encoder
 from pipeline.models.export import write_model
 from pipeline.models.model import read_model, read_run
 from pipeline.runs import json_format
-from pipeline.templating import escape_markdown, render
+from pipeline.templating import escape_markdown
 from tests.support.cli import BAD, GOOD, QUICK, Command, Run, write
 from tests.support.tables import cluster_problem, marker_problem
 
@@ -392,12 +390,3 @@ def test_predict_counts_truncated_texts(run: Run, train: Command) -> None:
     out = run("predict", "--text", "and over " * 60, "--text", "rain", "--json")
     assert "1 of 2 texts are longer than the 32 tokens" in out.err
     assert out.json["truncated"] == 1
-
-
-def test_a_card_has_no_score_of_few_texts() -> None:
-    few, enough = Score(1.0, 1.0, (0.2, 1.0), 1), Score(0.5, 0.4, (0.4, 0.6), 100)
-    rows = render("scores.md", scores=[("test", "cnn", few), ("test", "cnn", enough)])
-    assert "| test | cnn | - | - | too few texts (1) for a score | 1 |" in rows
-    assert "| test | cnn | 50.0% | 40.0% | 40.0% to 60.0% | 100 |" in rows
-    assert "value: 0.5" in _metadata("m", "d", {"test": enough}, tags=[])
-    assert "value:" not in _metadata("m", "d", {"test": few}, tags=[])
