@@ -117,7 +117,7 @@ class Predictor:
             memory,
             Provenance.of(opened),
             reference,
-            _LoadedOnce(load or load_encoder),
+            LoadedOnce(load or load_encoder),
             device,
         )
 
@@ -269,7 +269,7 @@ class Predictor:
         return self.training.neighbors(queries, base, min(k, len(base)))
 
 
-class _LoadedOnce:
+class LoadedOnce:
     """Loads each encoder once and keeps it.
 
     Args:
@@ -281,9 +281,15 @@ class _LoadedOnce:
         self._loaded: dict[EncoderModel, Encoder] = {}
 
     def __call__(self, model: EncoderModel) -> Encoder:
+        """Return the encoder of a model."""
         if model not in self._loaded:
             self._loaded[model] = self._load(model)
         return self._loaded[model]
+
+    def keep(self, models: Sequence[EncoderModel]) -> None:
+        """Forget every encoder but those of some models."""
+        for model in set(self._loaded) - set(models):
+            del self._loaded[model]
 
 
 def _find_encoders(

@@ -239,20 +239,8 @@ def run_search(
         prepared.arms,
         load,
     )
-    space = prepared.space
     texts = len(materials.split.validation)
-    seeds = tuple(range(config.seed, config.seed + space.repeats))
-    plan = Plan(
-        simple=[Job(each, (config.seed,)) for each in prepared.simple],
-        arms=prepared.arms,
-        space=space,
-        seeds=seeds,
-        trials=prepared.trials,
-        budget=prepared.budget,
-        repeats=config.repeats,
-        texts=texts,
-        encoders=len(prepared.models),
-    )
+    plan = _plan(prepared, texts)
 
     def train_job(job: Job, is_behind: IsBehind | None) -> Outcome:
         return train(materials, job, config.device, is_behind)
@@ -283,6 +271,22 @@ def run_search(
         simplest=next_simplest(found),
     )
     return result if config.join else _name_winner(prepared, materials, result)
+
+
+def _plan(prepared: PreparedSearch, texts: int) -> Plan:
+    """Return what the loop has to try; ``texts`` is the number of validation texts."""
+    config, space = prepared.config, prepared.space
+    return Plan(
+        simple=[Job(each, (config.seed,)) for each in prepared.simple],
+        arms=prepared.arms,
+        space=space,
+        seeds=tuple(range(config.seed, config.seed + space.repeats)),
+        trials=prepared.trials,
+        budget=prepared.budget,
+        repeats=config.repeats,
+        texts=texts,
+        encoders=len(prepared.models),
+    )
 
 
 def _say_how_to_go_on(prepared: PreparedSearch, journal: Journal) -> None:

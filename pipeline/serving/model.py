@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -208,26 +208,3 @@ class ServedModel:
             Neighbor(own.rows[i], own.texts[i], own.labels[i], round(float(similarity[i]), 4))
             for i in best.tolist()
         )
-
-
-class SharedEncoders:
-    """Loads each encoder once, also for the runs that follow.
-
-    Args:
-        load: gives an encoder.
-    """
-
-    def __init__(self, load: Callable[[EncoderModel], Encoder]) -> None:
-        self._load = load
-        self._loaded: dict[EncoderModel, Encoder] = {}
-
-    def __call__(self, model: EncoderModel) -> Encoder:
-        """Return the encoder of a model."""
-        if model not in self._loaded:
-            self._loaded[model] = self._load(model)
-        return self._loaded[model]
-
-    def keep(self, models: Sequence[EncoderModel]) -> None:
-        """Forget every encoder but those of some models."""
-        for model in set(self._loaded) - set(models):
-            del self._loaded[model]

@@ -13,13 +13,13 @@ from pipeline.console import one_line, print_note
 from pipeline.encoding.vectors import load_encoder
 from pipeline.models.config import UncertaintyConfig
 from pipeline.models.model import MODEL
-from pipeline.models.predictor import Predictor
+from pipeline.models.predictor import LoadedOnce, Predictor
 from pipeline.models.uncertainty import Uncertainty
 from pipeline.runs.folder import find_run
 from pipeline.serving.batcher import Batcher, QueueFullError
 from pipeline.serving.config import ServeConfig
 from pipeline.serving.metrics import Metrics
-from pipeline.serving.model import ServedModel, SharedEncoders, TextAnswer
+from pipeline.serving.model import ServedModel, TextAnswer
 from pipeline.serving.requests import RefusedError, check_texts
 
 RELOAD_SECONDS = 600.0
@@ -52,7 +52,7 @@ class Service:
         self.token = config.token()
         self._run, self._runs, self._cache = run, runs, cache
         self._uncertainty, self._more = uncertainty, more
-        self._encoders = SharedEncoders(more.pop("load", None) or load_encoder)
+        self._encoders = LoadedOnce(more.pop("load", None) or load_encoder)
         self.model = self._opened()
         self.batcher = Batcher(
             self.model,
