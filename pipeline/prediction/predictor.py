@@ -12,11 +12,11 @@ import numpy as np
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.options import VectorOptions
 from features.encoders.protocol import Encoder
-from features.errors import CacheError, EncoderError
+from features.errors import CacheError, EncoderError, SettingError
 from features.storage.location import Location
 from features.store.space import Space
 from features.tables import FeatureTables
-from features.vectors.table import POOLED, SENTENCES, FeatureTable
+from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from features.words.counting import count_words
 from features.words.table import WordTable
 from heads.device import AUTO, find_device
@@ -33,10 +33,12 @@ from pipeline.encoding.vectors import (
 from pipeline.models.model import Model
 from pipeline.models.opening import OpenedModel, open_model
 from pipeline.prediction.encoder_check import check_encoder, differing
+from pipeline.prediction.explain import NOTHING, Explain
 from pipeline.prediction.languages import learned_languages, unlearned_language
 from pipeline.prediction.predictions import Predictions
 from pipeline.prediction.provenance import Provenance
 from pipeline.prediction.uncertainty import SURE, Uncertainty
+from pipeline.prediction.word_weights import WordExplainer, words_refusal
 from pipeline.runs.files.training_texts import (
     TRAINING,
     Neighbor,
@@ -134,76 +136,110 @@ class Predictor:
         except CacheError:
             return None
 
+    @cached_property
+    def words(self) -> WordExplainer:
+        """What weighs the words of texts. Raises as ``model`` does."""
+        models = [
+            self.model(index) if part.reads_vectors else None
+            for index, part in enumerate(self.opened.parts)
+        ]
+        return WordExplainer(self.opened, models, self.probabilities)
+
     def predict(
-        self, texts: Sequence[str], explain: int = 0, uncertainty: Uncertainty = SURE
+        self,
+        texts: Sequence[str],
+        explain: Explain = NOTHING,
+        uncertainty: Uncertainty = SURE,
     ) -> Predictions:
         """Label texts. What makes the labels doubtful is said on stderr, and is in the result.
 
         Args:
             texts: N texts, none empty.
-            explain: how many of the nearest training texts to give for each text.
+            explain: what to give for each text: the nearest training texts, its words.
             uncertainty: by which rules texts get no label, or several.
 
         Raises:
             CacheError: there is nothing to explain by, or the store cannot be used.
             EncoderError: the encoder cannot be loaded.
+            SettingError: the words of a text cannot be weighed with this run.
         """
+        if explain.words and (refusal := words_refusal(self.opened)):
+            raise SettingError(f"--explain words: {refusal}")
         parts = self.opened.parts
         probabilities: dict[int, np.ndarray] = {}
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
+        tokens: dict[int, FeatureTable] = {}
         warnings: list[str] = []
         order = self.opened.order
         words = count_words(texts) if any(part.reads_words for part in parts) else None
         for index in order:
-            explained = explain > 0 and index == order[0]
+            explained = explain.neighbors > 0 and index == order[0]
             if not (parts[index].reads_vectors or explained):
                 probabilities[index] = self.probabilities(index, None, words)
                 continue
-            vectors = self.vectors(index, texts, explained)
+            vectors = self.vectors(index, texts, explained, explain.words)
             table = vectors.table(parts[index].spec.layout)
             probabilities[index] = self.probabilities(index, table, words)
             if parts[index].reads_vectors:
                 warnings += self._unseen(index, vectors, table)
                 truncated |= vectors.truncated
+                if explain.words:
+                    tokens[index] = vectors.table(TOKENS)
             if index == order[0]:
                 warnings += self._unusual(vectors, table, explained)
             if explained:
-                neighbors = self._neighbors(vectors, explain)
+                neighbors = self._neighbors(vectors, explain.neighbors)
         warnings += unlearned_language(self._languages, texts)
         for warning in warnings:
             print_note(f"warning: {warning}")
+        merged = self.opened.merged([probabilities[index] for index in range(len(parts))])
+        words_of = (
+            self.words.weigh(texts, merged.argmax(axis=1), tokens) if explain.words else None
+        )
+        if words_of:
+            print_note(f"note: {words_of.note}")
         return Predictions(
             self.opened.folder,
             texts,
             self.opened.labels,
-            self.opened.merged([probabilities[index] for index in range(len(parts))]),
+            merged,
             truncated,
             neighbors,
+            words=words_of,
             provenance=self.provenance,
             warnings=tuple(warnings),
             uncertainty=uncertainty,
         )
 
-    def layouts(self, index: int, explained: bool) -> tuple[str, ...]:
-        """Return the layouts of a part's vectors, with pooled where that costs nothing."""
+    def layouts(self, index: int, explained: bool, words: bool = False) -> tuple[str, ...]:
+        """Return the layouts of a part's vectors, with pooled where that costs nothing.
+
+        Args:
+            explained: whether pooled ones are needed, to find the nearest training texts.
+            words: whether token vectors are needed, to weigh words.
+        """
         layout = self.opened.parts[index].spec.layout
+        if words and layout == POOLED:
+            return with_pooled(TOKENS)
         # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
         alone = layout == SENTENCES and not explained
         return (layout,) if alone else with_pooled(layout)
 
-    def spaces(self, index: int, explained: bool) -> tuple[Space, ...]:
+    def spaces(self, index: int, explained: bool, words: bool = False) -> tuple[Space, ...]:
         """Return where the vectors of a part are cached, in its ``layouts``."""
-        model, layouts = self.model(index), self.layouts(index, explained)
+        model, layouts = self.model(index), self.layouts(index, explained, words)
         return open_spaces(self._config(index, model), layouts, model)
 
-    def vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
+    def vectors(
+        self, index: int, texts: Sequence[str], explained: bool, words: bool = False
+    ) -> Vectors:
         """Return the vectors of texts for a part, encoding what is not cached."""
         model = self.model(index)
         return ensure_vectors(
             texts,
             self._config(index, model),
-            self.layouts(index, explained),
+            self.layouts(index, explained, words),
             model=model,
             load=self.load_encoder,
         )
@@ -225,7 +261,8 @@ class Predictor:
         spec = self.opened.parts[index].spec
         return VectorConfig(
             encoder=model.name,
-            layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
+            # Of pooled ones the last layer: where words are weighed, their tokens are pooled.
+            layers=",".join(map(str, spec.layers)),
             cache=self.cache,
             memory=self.memory,
             **vars(VectorOptions.of_spec(spec)),
