@@ -20,6 +20,7 @@ from heads.trained import TrainedHead
 from pipeline.console import one_line
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.result import BlendResult, ExperimentResult
+from pipeline.models.standalone import StandaloneReport
 from pipeline.runs.files.training_texts import TRAINING, read_training
 from pipeline.runs.reader import read_config, read_metrics, read_predictions
 from pipeline.runs.run_config import RunConfig
@@ -71,7 +72,12 @@ def read_facts(folder: Path) -> Facts:
 
 
 def model_card(
-    head: TrainedHead, spec: FeatureSpec, encoder: str, facts: Facts, folder: str
+    head: TrainedHead,
+    spec: FeatureSpec,
+    encoder: str,
+    facts: Facts,
+    folder: str,
+    standalone: StandaloneReport | None = None,
 ) -> str:
     """Return the card of a model folder.
 
@@ -81,6 +87,7 @@ def model_card(
         encoder: its name for people.
         facts: of its run.
         folder: the name of the model folder, for the examples.
+        standalone: how the encoder in the folder agrees; None without one.
     """
     metrics, config, counts = facts.metrics, facts.config, facts.counts
     data = Path(config.data.data).name
@@ -111,6 +118,7 @@ def model_card(
         texts=sum(sizes.values()),
         split_of=_run_name(config.split_of) if config.split_of else None,
         options=_encode_options(head.layout, spec),
+        standalone=standalone,
     )
 
 

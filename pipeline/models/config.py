@@ -6,23 +6,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from features.errors import SettingError
 from features.options import Options, option, required_option
 from features.storage.location import local_path
 from pipeline.evaluation.abstention import check_precision
 from pipeline.evaluation.prediction_sets import check_level
 
+QUANTIZED = ("int8",)
+"""Types that an exported encoder may be stored in, besides float32."""
+
 
 @dataclass(frozen=True)
-class ExportModelConfig:
+class ExportModelConfig(Options):
     """Where a model is written to.
 
     Attributes:
         out: the folder to make.
+        with_encoder: whether to write the encoder too.
+        quantize: ``int8`` or None, for the weights of that encoder.
+        encoder: where it is now; None: where the run found it.
     """
 
     out: Path = required_option(
         "write the model to this new folder", metavar="FOLDER", parse=local_path
     )
+    with_encoder: bool = option(
+        False,
+        "write the encoder too, its tokenizer, and a program that labels texts with "
+        "onnxruntime, tokenizers and numpy alone",
+    )
+    quantize: str | None = option(
+        None,
+        "store the weights of that encoder in 8 bits, and say what it costs",
+        choices=QUANTIZED,
+        metavar="TYPE",
+    )
+    encoder: str | None = option(
+        None, "find the run's encoder here, if it was moved", metavar="NAME"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for flag, given in (("--quantize", self.quantize), ("--encoder", self.encoder)):
+            if given and not self.with_encoder:
+                raise SettingError(f"{flag} {given} goes with --with-encoder; add that")
 
 
 @dataclass(frozen=True)
