@@ -6,6 +6,8 @@
 In a program, with this folder on the path: ``Model().probabilities(["a text"])``.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 from collections import defaultdict
@@ -27,7 +29,7 @@ class Model:
         encoder: the file of the encoder.
     """
 
-    def __init__(self, folder=FOLDER, encoder="encoder.onnx"):
+    def __init__(self, folder: Path | str = FOLDER, encoder: str = "encoder.onnx") -> None:
         folder = Path(folder)
         described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         spec = described["encoder"]["spec"]
@@ -37,15 +39,15 @@ class Model:
         self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(spec["max_length"])
-        options = {"providers": ["CPUExecutionProvider"]}
-        self.encoder = onnxruntime.InferenceSession(folder / encoder, **options)
-        self.head = onnxruntime.InferenceSession(folder / "head.onnx", **options)
+        self.encoder = _session(folder / encoder)
+        self.head = _session(folder / "head.onnx")
         self.inputs = {each.name for each in self.encoder.get_inputs()}
 
-    def probabilities(self, texts):
+    def probabilities(self, texts: list[str]) -> np.ndarray:
         """Return (N, C) float32 probabilities of the labels, for N texts."""
         found = self.tokenizer.encode_batch([self.prompt + text for text in texts])
-        by_length = defaultdict(list)  # texts of one length share a batch: no padding
+        # Texts of one length share a batch, so that nothing is padded.
+        by_length: dict[int, list[int]] = defaultdict(list)
         for place, each in enumerate(found):
             if not each.ids:
                 raise ValueError(f"text {place} has no tokens")
@@ -58,13 +60,14 @@ class Model:
                 logits[batch] = self._logits([found[place] for place in batch])
         logits /= self.temperature
         powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-        return powers / powers.sum(axis=1, keepdims=True)
+        shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+        return shares
 
-    def predict(self, texts):
+    def predict(self, texts: list[str]) -> list[str]:
         """Return the most probable label of each text."""
         return [self.labels[best] for best in self.probabilities(texts).argmax(axis=1)]
 
-    def _logits(self, encoded):
+    def _logits(self, encoded: list[tokenizers.Encoding]) -> np.ndarray:
         arrays = {
             "input_ids": np.array([each.ids for each in encoded], np.int64),
             "attention_mask": np.ones((len(encoded), len(encoded[0].ids)), np.int64),
@@ -74,10 +77,15 @@ class Model:
             ["vectors"], {name: arrays[name] for name in arrays if name in self.inputs}
         )
         mask = np.ones(vectors.shape[:2], bool)
-        return self.head.run(["logits"], {"x": vectors, "mask": mask})[0]
+        (logits,) = self.head.run(["logits"], {"x": vectors, "mask": mask})
+        return np.asarray(logits)
 
 
-def main():
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def main() -> None:
     """Print the label of each text, and its probability."""
     texts = sys.argv[1:] or [line for line in map(str.strip, sys.stdin) if line]
     model = Model()
