@@ -1,8 +1,8 @@
 """FeatureTables: what a head reads of N texts, one table or several beside each other.
 
 A layout names the tables, joined by commas: ``pooled``, ``words``, ``tokens,words``. Vectors
-come first; of several encoders there is a table each, all in the one layout that is named. A head
-has a part for each table, and the logits of its parts are added.
+come first; of several encoders there is a table each, all in the one layout that is named. A
+head has a part for each table, and the logits of its parts are added.
 """
 
 from __future__ import annotations

@@ -118,8 +118,7 @@ class TrainedHead:
         """Build the head of each table of vectors with its weights, in evaluation mode."""
         states = [self.state, *(model.state for model in self.further)]
         return tuple(
-            self._build(width, state)
-            for width, state in zip(self.widths, states, strict=False)
+            self._build(width, state) for width, state in zip(self.widths, states, strict=False)
         )
 
     def _build(self, width: int, weights: dict[str, np.ndarray]) -> Head:
@@ -159,7 +158,7 @@ class TrainedHead:
         return mix_logits(logits, words, self.words.share) if vectors else words
 
     def _read(self, tables: FeatureTables) -> tuple[FeatureTable, ...]:
-        """Return the vectors that the head reads. Raises ``SettingError`` if it lacks a table."""
+        """Return the vectors that it reads. Raises ``SettingError`` if a table is missing."""
         names = self.layout.split(",")
         read = tuple(tables.encoders[i] for i in self.reads if i < len(tables.encoders))
         widths = tuple(each.width for each in read)

@@ -1,4 +1,4 @@
-"""Heads that read the vectors of several encoders, each with a share that validation chooses."""
+"""Heads over the vectors of several encoders, each with a share that validation chooses."""
 
 from __future__ import annotations
 
