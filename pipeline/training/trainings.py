@@ -173,7 +173,8 @@ def run_trainings(
         settings = _settings(config, split)
         ids = split.label_ids(labels)
         learned = _learned(settings, split, ids)
-        on_epoch = _EpochNotes(config.head, settings) if single else None
+        names_read = config.vectors.encoders if len(table.encoders) > 1 else ()
+        on_epoch = _EpochNotes(config.head, settings, names_read) if single else None
         for seed in seeds:
             found = finished.find(settings, split, seed)
             known = found is not None
@@ -307,14 +308,21 @@ class _EpochNotes:
     """Notes on the epochs of a training, or the values that it tries: some ten lines.
 
     ``history.jsonl`` has them all. A line also comes where the last one is long ago.
+
+    Args:
+        encoders: names of those that have a part of the head each, if there are several.
     """
 
-    def __init__(self, head: str, settings: HeadSettings) -> None:
+    def __init__(self, head: str, settings: HeadSettings, encoders: Sequence[str] = ()) -> None:
         self.head, self.settings = head_type(head), settings
+        self.encoders = iter(encoders)
         self.every = max(1, math.ceil(getattr(settings, "epochs", 1) / EPOCH_LINES))
         self.last = time.monotonic()
 
     def __call__(self, record: EpochRecord) -> None:
+        name = next(self.encoders, "") if record.epoch == 1 else ""
+        if name:
+            print_note(f"over the vectors of {name}:")
         now = time.monotonic()
         due = record.epoch % self.every == 0 or now - self.last >= LINE_SECONDS
         if record.epoch > 1 and not due:
