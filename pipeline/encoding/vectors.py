@@ -149,7 +149,7 @@ def ensure_vectors(
         BadVectorError: the encoder gave vectors that must not be stored.
         WorkerError: one of several processes died.
     """
-    model = model or find_model(config.encoder, config.trust_remote_code)
+    model = model or find_model(config.one_encoder, config.trust_remote_code)
     return fill(texts, config, open_spaces(config, layouts, model), model, load)
 
 

@@ -16,6 +16,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from features.errors import DivergedError
+from features.messages import listed
 from features.splits.split import Split
 from features.tables import FeatureTables
 from heads.class_weights import weights_of
@@ -200,6 +201,8 @@ def run_trainings(
             trainings.append(training)
             if known or not single:
                 _note_training(training, len(splits), known)
+            elif len(table.tables) > 1:
+                print_note(parts_line(found.trained, config.vectors.encoders))
     return Trainings.of(trainings, names, truth)
 
 
@@ -218,8 +221,6 @@ def _train(
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
     chosen = fit(head, settings, table, ids, *sides, seed, on_epoch, device)
-    if on_epoch is not None and "," in table.layout:
-        print_note(word_line(chosen.word_share))
     trained = refit(chosen, table, ids, learned, seed, device) if settings.refit else chosen
     seconds = time.perf_counter() - start
     held_out = chosen.logits(table, split.validation, device)
@@ -227,11 +228,24 @@ def _train(
     return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
 
 
-def word_line(share: float) -> str:
-    """Return what validation chose: the share of the words in the logits, in [0, 1]."""
-    if share in (0, 1):
-        return f"validation chose {'the words' if share else 'the vectors'} alone"
-    return f"validation chose both: {share:.0%} of the logits from the words"
+def parts_line(trained: TrainedHead, encoders: Sequence[str]) -> str:
+    """Return which parts of a head validation chose, and their shares of the logits.
+
+    Args:
+        encoders: names of those that it could read.
+    """
+    left = 1 - trained.word_share
+    shares = [left * share for share in trained.encoder_shares]
+    vectors = len(encoders) == 1
+    parts = [
+        (share, "the vectors" if vectors else encoders[table])
+        for share, table in zip(shares, trained.reads, strict=True)
+    ]
+    parts += [(trained.word_share, "the words")] if trained.words is not None else []
+    if len(parts) == 1:
+        return f"validation chose {parts[0][1]} alone"
+    told = [f"{share:.0%} of the logits from {name}" for share, name in parts]
+    return f"validation chose {len(parts)} parts: {listed(told)}"
 
 
 def _settings(config: ExperimentConfig, split: Split) -> HeadSettings:
