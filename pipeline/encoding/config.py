@@ -16,6 +16,7 @@ class FeaturesConfig:
     Attributes:
         roofline: measure the speed of the encoder against that of this machine.
         certify: texts to measure the stored forms on, storing nothing; None: encode.
+        estimate: measure what it would take, storing nothing.
     """
 
     roofline: bool = option(
@@ -29,6 +30,11 @@ class FeaturesConfig:
         parse=int,
         bare=1000,
         otherwise="1000",
+    )
+    estimate: bool = option(
+        False,
+        "store nothing; say how many tokens, minutes and gigabytes it would take, here and on "
+        "a cluster",
     )
 
 
