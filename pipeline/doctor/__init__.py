@@ -5,7 +5,7 @@
 
 The contract, one file per noun:
 
-- ``measurements.py``: what is known of a training, in groups of plain numbers. A group that was
+- ``measurements/``: what is known of a training, in groups of plain numbers. A group that was
   not measured is None, and so is a number that could not be measured. JSON-able.
 - ``case.py``: what a training was made of (tables, labels, sides, the head before its refit).
   Measuring and counterfactuals read it; rules never do.

@@ -88,7 +88,7 @@ def examine(
     for name, seconds in prover.skipped.items():
         if name not in {one.cause for one in findings if one.certainty == "proven"}:
             not_looked_at.append(
-                f"{name} was not tried further: about {seconds:.0f} s more, by a larger --budget."
+                f"{name} was not tried further: that takes about {seconds:.0f} s more (--budget)."
             )
     return Verdict(
         state,
@@ -136,7 +136,7 @@ def _findings(
         else:
             certain.append((each, certainty))
     if certain:
-        certain.sort(key=lambda pair: _weight(*pair, prover))
+        certain.sort(key=lambda pair: _weight(pair[0], pair[1], prover))
         return tuple(_finding(case, each, how, prover) for each, how in certain)
     if not ill:
         return ()

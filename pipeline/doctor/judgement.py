@@ -114,7 +114,7 @@ def _gains(trial: Trial, expected: Expected) -> tuple[float, float, np.ndarray]:
 
 
 def _means(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return (RESAMPLES,) means of resamples; one is a draw of the counts of distinct values."""
+    """Return (RESAMPLES,) means of resamples, drawn as counts of the distinct values."""
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) > len(values) // 2:  # numbers such as losses
         rows = random.integers(0, len(values), (RESAMPLES, len(values)))
