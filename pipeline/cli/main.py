@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from features.errors import InputError, ManyheadsError, SettingError
-from features.threads import let_threads_sleep
+from features.machine.threads import let_threads_sleep
 from pipeline.cli.command import CACHE, USUAL, Command
 from pipeline.cli.commands import (
     audit,
