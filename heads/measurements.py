@@ -1,7 +1,6 @@
-"""What is measured of a training: how far its steps went, and what the head knows in the end.
+"""What a training measures: how far its steps went, and what the head knows in the end.
 
-Plain frozen values, without torch; ``heads.training.monitor`` and ``heads.evaluation.gain`` fill
-them.
+Plain frozen values, without torch; ``training.monitor`` and ``evaluation.gain`` fill them.
 """
 
 from __future__ import annotations
@@ -116,7 +115,7 @@ class Gain(Measured):
 
     @property
     def loss_gain(self) -> float:
-        """1 - calibrated loss / loss of the best constant; <= 0.02: knows nothing of the text."""
+        """1 - calibrated loss / loss of the best constant; 0.02 or less: it knows nothing."""
         return 1.0 - self.calibrated_loss / self.constant_loss if self.constant_loss else 0.0
 
     @property
@@ -145,3 +144,17 @@ class TrainingScore(Measured):
     texts: int
     accuracy: float
     loss: float
+
+
+class Diagnostics(Measured):
+    """What was measured of one training, of the head before its refit.
+
+    Attributes:
+        gain: on validation; None if training knows none of its classes.
+        training: on training texts; None of ``knn``, which finds each of its own texts.
+        steps: None of a head that takes none.
+    """
+
+    gain: Gain | None = None
+    training: TrainingScore | None = None
+    steps: StepMeasurements | None = None

@@ -19,10 +19,10 @@ def measure_gain(labels: np.ndarray, logits: np.ndarray) -> Gain | None:
         logits: (n, C) float32.
 
     Returns:
-        The gain; None if no text has a class that training knows.
+        The gain; None if no text has a class that training knows, or a logit is not finite.
     """
     known = np.flatnonzero(labels < logits.shape[1])
-    if len(known) == 0:
+    if len(known) == 0 or not np.isfinite(logits).all():
         return None
     labels, logits = labels[known], logits[known]
     classes = logits.shape[1]

@@ -19,6 +19,9 @@ EVERY = 16
 FEWEST = 10
 """Measured steps of a short training: then every step counts more."""
 
+MOST = 1e30
+"""Stands for a number that is not finite, which JSON does not have."""
+
 FAR = 10.0
 """A gradient this many times as long as ``clip`` is far beyond it."""
 
@@ -70,9 +73,14 @@ class Monitor:
         """Return what was measured; None if no step was taken."""
         if not self.norms or not self.ratios:
             return None
-        norms = np.array(self.norms)
-        ratios = torch.stack(self.ratios).double().cpu().numpy()
-        gradients = torch.stack(self.gradients).double().cpu().numpy()
+        norms, ratios, gradients = (
+            np.nan_to_num(np.asarray(each, dtype=np.float64), nan=MOST, posinf=MOST)
+            for each in (
+                self.norms,
+                torch.stack(self.ratios).double().cpu().numpy(),
+                torch.stack(self.gradients).double().cpu().numpy(),
+            )
+        )
         quarter = max(1, len(ratios) // 4)
         early, late = np.median(ratios[:quarter], axis=0), np.median(ratios[-quarter:], axis=0)
         typical, gradient = np.median(ratios, axis=0), np.median(gradients, axis=0)
