@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.doctor.case import Case
+from pipeline.doctor.measuring.learning import measure_learning, measure_steps
 
 Price = Literal["free", "seconds", "trainings"]
 """free: at most 3 % of a training, so ``train`` makes it too; seconds: the doctor makes it
@@ -29,5 +30,8 @@ class Measurer:
     measure: Callable[[Case], Any]
 
 
-MEASURERS: tuple[Measurer, ...] = ()
+MEASURERS: tuple[Measurer, ...] = (
+    Measurer("learning", "free", measure_learning),
+    Measurer("steps", "free", measure_steps),
+)
 """In the order in which they are made."""
