@@ -78,10 +78,7 @@ def look_at_units(
     watched = [each for each in member.modules() if isinstance(each, DenseStack | Layer)]
     outputs: list[tuple[str, torch.Tensor]] = []
     hooks = [
-        hook
-        for module in watched
-        for hook in (_watch(module, outputs),)
-        if hook is not None
+        hook for module in watched for hook in (_watch(module, outputs),) if hook is not None
     ]
     passes = []
     try:
@@ -153,7 +150,9 @@ def look_back(
     """
     head.eval()
     member = _first_member(head)
-    both = any(isinstance(each, Layer) and len(each.directions) == 2 for each in member.modules())
+    both = any(
+        isinstance(each, Layer) and len(each.directions) == 2 for each in member.modules()
+    )
     norms: list[np.ndarray] = []
     places: list[np.ndarray] = []
     for x, mask, own in _inputs(head, table, rows[:SEEN_BACK]):
