@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +18,10 @@ from heads.settings import HeadSettings
 if TYPE_CHECKING:
     from features.corpus.corpus import Corpus
     from features.duplicates.duplicates import Duplicates
+    from heads.measurements import Diagnostics
+    from heads.problem import EpochRecord
     from heads.trained import TrainedHead
     from pipeline.config import ExperimentConfig
-    from pipeline.doctor.measurements import Steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,8 @@ class Case:
         seed: of the training.
         seconds: of the training.
         device: it learned on.
-        steps: what was counted while training; None where nothing was.
+        history, best_epoch: of the training.
+        diagnostics: what was measured while training; None where nothing was.
         corpus: the texts; None of arrays.
         duplicates: near-copies among the texts; None where not looked for.
         tokens: (N,) tokens of each whole text, or None.
@@ -64,7 +67,9 @@ class Case:
     device: str = CPU
     pooled: np.ndarray | None = None
     trained: TrainedHead | None = None
-    steps: Steps | None = None
+    history: tuple[EpochRecord, ...] = ()
+    best_epoch: int = 0
+    diagnostics: Diagnostics | None = None
     corpus: Corpus | None = None
     duplicates: Duplicates | None = None
     tokens: np.ndarray | None = None
@@ -102,6 +107,22 @@ class Case:
             return FeatureTables((FeatureTable(self.pooled, rows, POOLED),))
         raise SettingError(
             f"{layout} vectors are not at hand; this run has {self.tables.layout}"
+        )
+
+    @cached_property
+    def own_head(self) -> TrainedHead:
+        """Return the head before its refit; trains it again where it is not at hand."""
+        return self.train_again() if self.trained is None else self.trained
+
+    def with_own_head(self) -> Case:
+        """Return the case with the head before its refit, and what belongs to it."""
+        trained = self.own_head
+        return replace(
+            self,
+            trained=trained,
+            history=trained.history,
+            best_epoch=trained.best_epoch,
+            logits=trained.logits(self.tables, self.validation, self.device),
         )
 
     def train_again(
