@@ -12,7 +12,8 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from benchmarks import encoding, fixed_cost, heads, reading, trained, warm
+from benchmarks import encoding, heads, reading, trained
+from benchmarks.commands import fixed_cost, warm
 from benchmarks.handed import Handed
 from benchmarks.measure import Result
 from features.duplicates.duplicates import find_duplicates

@@ -27,7 +27,7 @@ from features.encoders.roofline import forward_flops, measured_peak
 from features.encoders.transformer import TransformerEncoder
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
-from features.hardware import cpu_bfloat16
+from features.machine.hardware import cpu_bfloat16
 from features.store.store import FeatureStore
 
 LEAST_COSINE = 0.9999

@@ -11,7 +11,7 @@ from benchmarks.measure import Result, in_turn
 from features.encoders.description.model import find_model
 from features.store.space import Space
 from features.store.store import FeatureStore
-from features.text import text_keys
+from features.text.keys import text_keys
 from features.vectors.block import Block
 
 SHARD_TEXTS = 2048

@@ -23,7 +23,10 @@ from benchmarks.measure import Result
 from pipeline.console import print_note
 
 LOOPS = {"keras": "Keras", "pytorch_lightning": "Lightning"}
-SCRIPTS = {"keras": "benchmarks.keras_loop", "pytorch_lightning": "benchmarks.lightning_loop"}
+SCRIPTS = {
+    "keras": "benchmarks.peers.keras_loop",
+    "pytorch_lightning": "benchmarks.peers.lightning_loop",
+}
 GOAL = 1.0
 
 

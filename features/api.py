@@ -16,7 +16,7 @@ from features.encoders.options import EncoderOptions, VectorOptions
 from features.encoders.protocol import Encoder, Enough, OnBatch, PausingEncoder
 from features.encoding.plan import check_disk, plan_encoding
 from features.encoding.serial import encode as encode_missing
-from features.hardware import AUTO
+from features.machine.hardware import AUTO
 from features.options import with_keywords
 from features.probe.probe import prepare
 from features.store.store import FeatureStore

@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from features.threads import let_threads_sleep
+from features.machine.threads import let_threads_sleep
 
 if TYPE_CHECKING:
     from heads.estimator import HeadClassifier

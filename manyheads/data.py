@@ -18,7 +18,7 @@ from features.corpus.columns import Columns
 from features.corpus.source import HubName, Source, parse_source
 from features.errors import ArrayError, CorpusError
 from features.messages import clipped, listed
-from features.output import appearing
+from features.outputs.output import appearing
 from features.storage.files import make_folder
 from features.storage.remote import RemotePath
 

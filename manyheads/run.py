@@ -16,7 +16,7 @@ from features.corpus.columns import Columns
 from features.corpus.corpus import read_corpus
 from features.errors import ArrayError, CacheError
 from features.storage.location import Location, parse_location
-from features.text import text_keys
+from features.text.keys import text_keys
 from manyheads.data import columns_of, is_frame, is_source, texts_of
 from manyheads.keywords import errors_by_keyword
 from manyheads.pictures import Picture, find_picture
@@ -24,11 +24,11 @@ from pipeline.config import ExperimentConfig, VectorConfig
 from pipeline.console import print_note
 from pipeline.evaluation.evaluation import Score, score
 from pipeline.evaluation.result import Scores
-from pipeline.models.predictions import Predictions
-from pipeline.models.predictor import Predictor
+from pipeline.prediction.predictions import Predictions
+from pipeline.prediction.predictor import Predictor
 from pipeline.runs.columns import columns_of as trained_columns
+from pipeline.runs.files.json_format import read_object
 from pipeline.runs.folder import CONFIG, METRICS, find_run
-from pipeline.runs.json_format import read_object
 from pipeline.runs.reader import read_predictions, read_scores
 
 RETRAIN = "train the run again"

@@ -16,7 +16,7 @@ from features.encoders.options import EncoderOptions, VectorOptions
 from features.encoding.devices import parse_devices
 from features.errors import SettingError
 from features.options import Options, option
-from features.output import check_output
+from features.outputs.output import check_output
 from features.storage.location import Location, local_path, parse_location
 from features.tables import join_layout
 from features.vectors.spec import LAYOUTS

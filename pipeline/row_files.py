@@ -2,7 +2,7 @@
 
     names, types -> open_rows -> write(columns of some rows), as often as wanted
 
-A file appears complete or not at all (``features.output.appearing``).
+A file appears complete or not at all (``features.outputs.output.appearing``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from features.corpus.recognition.dialect import RECOGNISED, Dialect
 from features.corpus.rows import ABSENT
-from features.output import appearing
+from features.outputs.output import appearing
 from pipeline import spreadsheet
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}

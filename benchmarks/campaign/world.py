@@ -37,7 +37,7 @@ PRELOAD = [
         "pipeline.cli.main",
         "pipeline.encoding.corpus_encoding",
         "pipeline.training.experiment",
-        "pipeline.models.predictor",
+        "pipeline.prediction.predictor",
     ),
     *(
         "pipeline.training.run_writer",

@@ -21,7 +21,7 @@ import numpy as np
 
 from features.duplicates.shingles import UNSPACED, letters, overlaps, rarity, shared_runs, words
 from features.groups import ids_of, linked
-from features.hardware import cpu_bfloat16
+from features.machine.hardware import cpu_bfloat16
 from features.storage.location import Location
 from features.storage.results import Arrays, recall
 from features.vectors.neighbors import close_pairs, cosines, unit

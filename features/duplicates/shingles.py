@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from features.text import normalize_text
+from features.text.keys import normalize_text
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

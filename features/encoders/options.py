@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from features.encoders.backends.names import BACKENDS
 from features.encoders.segmentation import LANGUAGE, check_language, language_of
-from features.hardware import AUTO, chosen_precision
+from features.machine.hardware import AUTO, chosen_precision
 from features.options import Options, option
 from features.vectors.precision import STORED_DTYPES
 from features.vectors.spec import PRECISIONS, FeatureSpec, check_prompt

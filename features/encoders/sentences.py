@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from features.encoders.segmentation import language_of, sentences
-from features.text import text_key
+from features.text.keys import text_key
 from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED

@@ -37,7 +37,7 @@ from features.encoders.segmentation import SPARE_TOKENS, token_windows
 from features.encoders.sentences import SentenceEncoder
 from features.encoders.tokens import Frame, Ids, TokenizedTexts, in_windows, joined
 from features.errors import EncoderError
-from features.hardware import AUTO
+from features.machine.hardware import AUTO
 from features.vectors import ragged
 from features.vectors.block import Block
 from features.vectors.precision import encoder_dtype

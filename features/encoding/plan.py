@@ -15,7 +15,7 @@ from features.messages import gigabytes
 from features.storage.location import Location
 from features.storage.storage import storage_of
 from features.store.space import Space, missing_by_space
-from features.text import text_keys
+from features.text.keys import text_keys
 from features.vectors.sizes import stored_bytes
 
 PLANNED_TEXTS = 4096

@@ -15,7 +15,7 @@ from features.store.inventory import manifests
 from features.store.manifest import SpaceManifest
 from features.store.space import Space
 from features.store.verification import CHANGED_MODEL, OTHER_VECTORS, Fault
-from features.text import text_keys
+from features.text.keys import text_keys
 from features.vectors.agreement import smallest_cosine
 from features.vectors.precision import MIN_COSINE, MIN_COSINE_INT8
 from features.vectors.spec import FeatureSpec

@@ -16,7 +16,7 @@ from itertools import islice
 import numpy as np
 
 from features.errors import CorpusError
-from features.text import text_keys
+from features.text.keys import text_keys
 
 LOOK_AHEAD_BYTES = 64 * 2**20
 """Maximum bytes of texts in the units that wait in a shared queue."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from features.errors import SettingError, SplitError
 from features.groups import ids_of, majority, union
-from features.missing import ids_of_groups
-from features.text import normalize_text
+from features.text.keys import normalize_text
+from features.text.missing import ids_of_groups
 
 
 def make_folds(

@@ -18,10 +18,10 @@ import numpy as np
 from features.errors import SettingError, SplitError
 from features.groups import ids_of, majority, union
 from features.messages import clipped, listed, many
-from features.missing import ids_of_groups
 from features.splits.names import OFFICIAL, SIDES, TEST, TRAINING, VALIDATION
 from features.splits.strata import draw
-from features.text import normalize_text
+from features.text.keys import normalize_text
+from features.text.missing import ids_of_groups
 
 MIN_UNITS = 3
 """Minimum units of a class, one per side: with fewer it cannot be both learned and scored."""

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.store.shards.shard import ShardRows, digest
-from features.text import KEY_BYTES
+from features.text.keys import KEY_BYTES
 
 DIGEST_HEX = 32
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 
-from features.hardware import cpu_bfloat16
+from features.machine.hardware import cpu_bfloat16
 
 MAX_EXACT = 200_000
 """Maximum number of vectors for an exact search."""

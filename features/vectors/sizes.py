@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.text import KEY_BYTES
+from features.text.keys import KEY_BYTES
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES
 

@@ -19,7 +19,7 @@ from features.corpus.source import Source
 from features.corpus.whole import WholeTable, values_of
 from features.errors import SettingError
 from features.messages import listed
-from features.output import check_output
+from features.outputs.output import check_output
 from pipeline import spreadsheet
 from pipeline.audit.cleaning import Cleaning
 from pipeline.console import print_note

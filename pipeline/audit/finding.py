@@ -14,7 +14,7 @@ import numpy as np
 from features.corpus.columns import Columns
 from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import Duplicates
-from features.languages import ForeignTexts
+from features.text.languages import ForeignTexts
 from pipeline.audit.config import EXAMPLES
 
 

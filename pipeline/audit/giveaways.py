@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.messages import many
-from features.text import normalize_text
+from features.text.keys import normalize_text
 from pipeline.audit.finding import Evidence, Example, Finding, corpus_row
 
 SAMPLE = 20_000

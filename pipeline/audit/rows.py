@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 
 from features.messages import listed, many
-from features.missing import is_missing
+from features.text.missing import is_missing
 from pipeline.audit.finding import Evidence, Example, Finding, corpus_row
 
 INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")

@@ -8,8 +8,8 @@ from collections import Counter
 import numpy as np
 
 from features.duplicates.shingles import words
-from features.languages import language_of
 from features.messages import many
+from features.text.languages import language_of
 from features.vectors.neighbors import nearest, unit
 from pipeline.audit.finding import Evidence, Example, Finding, corpus_row, evenly_spaced
 from pipeline.audit.rows import invisible_rows

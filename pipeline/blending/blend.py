@@ -30,7 +30,7 @@ from pipeline.blending.weights import (
 from pipeline.evaluation.evaluation import Evaluation, pooled
 from pipeline.evaluation.repeats import RepeatedScore, fold_spread, seed_spread
 from pipeline.evaluation.result import Weighting
-from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions
+from pipeline.runs.files.held_out import HeldOutPredictions, TrainingPredictions
 
 EQUAL: Final = "equal"
 LEARNED: Final = "learned"

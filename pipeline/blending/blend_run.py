@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from features.errors import SettingError
-from heads.checkpoint import WEIGHTS
+from heads.persistence.checkpoint import WEIGHTS
 from pipeline.blending.blend import Blended, best_of, blend
 from pipeline.blending.config import BlendConfig
 from pipeline.blending.report import blend_advice, blend_text
@@ -26,6 +26,8 @@ from pipeline.models.model import read_run
 from pipeline.reports.figures import draw, test_pictures
 from pipeline.reports.report import write_report
 from pipeline.runs.environment import environment
+from pipeline.runs.files.held_out import HeldOutPredictions
+from pipeline.runs.files.json_format import Values, write_json
 from pipeline.runs.folder import (
     ENVIRONMENT,
     PROBABILITIES,
@@ -35,8 +37,6 @@ from pipeline.runs.folder import (
     run_name,
     writing,
 )
-from pipeline.runs.held_out import HeldOutPredictions
-from pipeline.runs.json_format import Values, write_json
 from pipeline.runs.reader import read_held_out, read_metrics
 from pipeline.runs.writer import write_config, write_held_out, write_metrics
 

@@ -10,8 +10,8 @@ from features.errors import CacheError, DamagedFileError
 from features.vectors.table import POOLED
 from pipeline.evaluation.result import BlendResult, ExperimentResult, Scores
 from pipeline.overview.run_facts import RunFacts, read_facts
+from pipeline.runs.files.held_out import HeldOutPredictions
 from pipeline.runs.folder import PARTS
-from pipeline.runs.held_out import HeldOutPredictions
 from pipeline.runs.reader import (
     read_config,
     read_error_texts,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import CacheError, SettingError
-from features.output import check_output
+from features.outputs.output import check_output
 from pipeline.comparison.compared_run import ComparedRun, read_compared
 from pipeline.comparison.config import CompareConfig
 from pipeline.comparison.disagreements import (

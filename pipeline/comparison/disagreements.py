@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from features.output import appearing
+from features.outputs.output import appearing
 from pipeline.comparison.standing import Standing
 
 

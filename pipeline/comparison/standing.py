@@ -16,7 +16,7 @@ from heads.evaluation.metrics import log_loss
 from heads.evaluation.paired import Paired, holm, paired, paired_seeds
 from pipeline.comparison.compared_run import ComparedRun
 from pipeline.evaluation.evaluation import Difference, Evaluation, difference
-from pipeline.runs.held_out import HeldOutPredictions
+from pipeline.runs.files.held_out import HeldOutPredictions
 
 LEVEL = 0.05
 """Two runs differ if the corrected p-value is below this."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from features.export import Export, check_export, export
+from features.outputs.export import Export, check_export, export
 from features.vectors.table import POOLED
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.corpora import read_data

@@ -7,8 +7,8 @@ from itertools import islice
 
 from features.encoders.description.languages import languages_of
 from features.encoders.description.model import EncoderModel
-from features.languages import MOST, NAMES, ForeignTexts, foreign_language
 from features.messages import listed
+from features.text.languages import MOST, NAMES, ForeignTexts, foreign_language
 
 SAMPLE = 500
 """Texts that are looked at: evenly spaced ones of a list, the first ones of a stream."""

@@ -20,12 +20,12 @@ from features.encoding.job import EncodingReport
 from features.encoding.plan import EncodingPlan, check_disk, plan_encoding
 from features.encoding.processes import encode_on_devices
 from features.encoding.serial import encode
-from features.hardware import AUTO
-from features.languages import ForeignTexts
+from features.machine.hardware import AUTO
 from features.probe.probe import prepare
 from features.storage.buffers import on_disk
 from features.store.space import Space
 from features.store.store import FeatureStore
+from features.text.languages import ForeignTexts
 from features.vectors.spec import parse_layers
 from features.vectors.table import POOLED, SENTENCES, FeatureTable
 from pipeline.config import VectorConfig

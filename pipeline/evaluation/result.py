@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from features.languages import ForeignTexts
+from features.text.languages import ForeignTexts
 from heads.evaluation.calibration import BINS, error_by_chance, reliability
 from heads.evaluation.metrics import differ
 from pipeline.evaluation.baselines import BASELINE_NAMES

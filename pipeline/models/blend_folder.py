@@ -19,7 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from features.errors import CacheError
 from features.storage.files import read_file
-from heads.checkpoint import DESCRIPTION, WEIGHTS
+from heads.persistence.checkpoint import DESCRIPTION, WEIGHTS
+from pipeline.runs.files.json_format import JsonFormat, Values
+from pipeline.runs.files.training_texts import TRAINING
 from pipeline.runs.folder import (
     CONFIG,
     ENVIRONMENT,
@@ -29,9 +31,7 @@ from pipeline.runs.folder import (
 )
 from pipeline.runs.folder import PARTS as PARTS
 from pipeline.runs.formats import BLEND_AGAIN
-from pipeline.runs.json_format import JsonFormat, Values
 from pipeline.runs.reference import REFERENCE
-from pipeline.runs.training_texts import TRAINING
 
 BLEND = "blend.json"
 

@@ -20,9 +20,9 @@ from heads.trained import TrainedHead
 from pipeline.console import one_line
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.result import BlendResult, ExperimentResult
+from pipeline.runs.files.training_texts import TRAINING, read_training
 from pipeline.runs.reader import read_config, read_metrics, read_predictions
 from pipeline.runs.run_config import RunConfig
-from pipeline.runs.training_texts import TRAINING, read_training
 from pipeline.templating import Markdown, render
 
 CARD = "README.md"

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import SettingError
-from features.output import appearing, check_output
+from features.outputs.output import appearing, check_output
 from features.vectors.table import POOLED
-from heads import checkpoint
-from heads.checkpoint import WEIGHTS
-from heads.onnx_export import onnx_model
+from heads.persistence import checkpoint
+from heads.persistence.checkpoint import WEIGHTS
+from heads.persistence.onnx_export import onnx_model
 from pipeline.console import print_note
 from pipeline.models.card import CARD, model_card, read_facts
 from pipeline.models.model import (

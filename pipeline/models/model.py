@@ -1,7 +1,7 @@
 """A model folder: one trained head that predicts anywhere.
 
     head.safetensors   the weights, as in the run folder
-    head.onnx          the same head for any ONNX runtime (see heads.onnx_export)
+    head.onnx          the same head for any ONNX runtime (see heads.persistence.onnx_export)
     model.json         labels in the order of the logits, temperature, the vectors it takes
     README.md          the model card
 
@@ -20,12 +20,12 @@ from features.encoders.description.hub import pinned
 from features.errors import DamagedFileError, EncoderError
 from features.vectors.spec import OPTIONAL, FeatureSpec
 from features.words.table import WORDS
-from heads import checkpoint
-from heads.checkpoint import WEIGHTS
+from heads.persistence import checkpoint
+from heads.persistence.checkpoint import WEIGHTS
 from heads.trained import TrainedHead
+from pipeline.runs.files.json_format import JsonFormat, reason
 from pipeline.runs.folder import CONFIG
 from pipeline.runs.formats import RETRAIN
-from pipeline.runs.json_format import JsonFormat, reason
 from pipeline.runs.reader import read_config
 
 MODEL = "model.json"

@@ -11,8 +11,8 @@ import numpy as np
 
 from features.errors import CacheError
 from features.vectors.table import POOLED, SENTENCES, TOKENS
-from heads.checkpoint import WEIGHTS
 from heads.evaluation.calibration import mean_of, tempered
+from heads.persistence.checkpoint import WEIGHTS
 from pipeline.models.blend_folder import BLEND, BLEND_FORMAT, PARTS, file_digest, part_folders
 from pipeline.models.model import MODEL, Model, read_model, read_run
 from pipeline.runs.folder import METRICS, find_run

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.pages.figures.projection import Projection
 from pipeline.pages.test_texts import TestTexts
-from pipeline.runs.misclassified import Misclassified
+from pipeline.runs.files.misclassified import Misclassified
 
 MAX_TEXTS = 50_000
 """Test texts on the map and in the list, at most; of more, a sample."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import SettingError
-from features.output import appearing, check_output
+from features.outputs.output import appearing, check_output
 from pipeline.console import megabytes
 from pipeline.overview.run_choice import choose_run
 from pipeline.pages.config import ReportConfig

@@ -136,7 +136,7 @@ def read_vectors(
         config: may name another cache.
     """
     from features.store.store import FeatureStore
-    from features.text import text_keys
+    from features.text.keys import text_keys
 
     cache = config.cache or (asked.vectors.cache if asked else None)
     if cache is None or asked is None:

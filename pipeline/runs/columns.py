@@ -6,8 +6,8 @@ from pathlib import Path
 
 from features.corpus.columns import Columns
 from features.errors import CacheError
+from pipeline.runs.files.json_format import read_object
 from pipeline.runs.folder import CONFIG, find_run
-from pipeline.runs.json_format import read_object
 
 FIRST_PART = "parts/1"
 """Where the first run of a blend stands in its folder."""

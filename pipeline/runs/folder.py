@@ -24,7 +24,7 @@ from features.errors import (
 )
 from features.messages import listed, meant
 from features.storage.files import FULL, sweep, temporary_folder
-from pipeline.runs.json_format import read_object, write_json
+from pipeline.runs.files.json_format import read_object, write_json
 
 CONFIG = "config.json"
 METRICS = "metrics.json"

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from heads.problem import EpochRecord
 from pipeline.evaluation.result import VERSION, BlendResult, ExperimentResult
-from pipeline.runs.json_format import JsonFormat, Values
+from pipeline.runs.files.json_format import JsonFormat, Values
 from pipeline.runs.run_config import RunConfig
 
 RETRAIN = "train the run again"

@@ -20,6 +20,9 @@ from features.storage.files import read_file
 from heads.problem import EpochRecord, current_names
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, ExperimentResult, Scores
+from pipeline.runs.files.held_out import SIDES, HeldOutPredictions, TrainingPredictions
+from pipeline.runs.files.json_format import check_version, read_object, reason
+from pipeline.runs.files.tables import read_table, with_schema
 from pipeline.runs.folder import CONFIG, ERRORS, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
 from pipeline.runs.formats import (
     BLEND_METRICS_FORMAT,
@@ -34,13 +37,10 @@ from pipeline.runs.formats import (
     ProbabilitiesDescription,
     probabilities_schema,
 )
-from pipeline.runs.held_out import SIDES, HeldOutPredictions, TrainingPredictions
-from pipeline.runs.json_format import check_version, read_object, reason
 from pipeline.runs.run_config import RunConfig
-from pipeline.runs.tables import read_table, with_schema
 
 if TYPE_CHECKING:
-    from pipeline.runs.misclassified import Misclassified
+    from pipeline.runs.files.misclassified import Misclassified
 
 MAX_POSITION = 2**31
 """Maximum number of texts in a corpus; a larger position means a damaged file."""
@@ -106,7 +106,7 @@ def read_errors(folder: Path) -> tuple[Misclassified, ...]:
     Raises:
         DamagedFileError: the file is damaged.
     """
-    from pipeline.runs.misclassified import Misclassified  # imports faiss
+    from pipeline.runs.files.misclassified import Misclassified  # imports faiss
 
     path = folder / ERRORS
     if not path.exists():

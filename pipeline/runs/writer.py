@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.evaluation.result import Scores
-from pipeline.runs.arrow import named, numbers, strings
+from pipeline.runs.files.arrow import named, numbers, strings
+from pipeline.runs.files.held_out import SIDES, HeldOutPredictions
+from pipeline.runs.files.json_format import Values, write_json
 from pipeline.runs.folder import CONFIG, HISTORY, METRICS, PREDICTIONS, PROBABILITIES
 from pipeline.runs.formats import (
     CONFIG_FORMAT,
@@ -25,8 +27,6 @@ from pipeline.runs.formats import (
     ProbabilitiesDescription,
     probabilities_schema,
 )
-from pipeline.runs.held_out import SIDES, HeldOutPredictions
-from pipeline.runs.json_format import Values, write_json
 from pipeline.runs.run_config import Resolved
 
 

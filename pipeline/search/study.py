@@ -23,7 +23,7 @@ from features.errors import CacheError, SettingError
 from features.storage.files import make_folder, put
 from pipeline.command_line import words_of
 from pipeline.config import plain_values
-from pipeline.runs.json_format import VERSION, JsonFormat, Values
+from pipeline.runs.files.json_format import VERSION, JsonFormat, Values
 from pipeline.search.candidate import Trial
 from pipeline.search.config import SearchConfig
 from pipeline.search.space import Arm, Space

@@ -19,10 +19,10 @@ from features.vectors.table import POOLED, FeatureTable
 from features.words.counting import count_words
 from pipeline.console import print_note
 from pipeline.encoding.direct_vectors import DirectVectors, encode_directly
-from pipeline.models.predictions import rounded
-from pipeline.models.predictor import Predictor
-from pipeline.models.uncertainty import SURE, Uncertainty
-from pipeline.runs.training_texts import Neighbor, training_vectors
+from pipeline.prediction.predictions import rounded
+from pipeline.prediction.predictor import Predictor
+from pipeline.prediction.uncertainty import SURE, Uncertainty
+from pipeline.runs.files.training_texts import Neighbor, training_vectors
 
 
 @dataclass(frozen=True, eq=False)

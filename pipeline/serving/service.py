@@ -13,8 +13,8 @@ from pipeline.console import one_line, print_note
 from pipeline.encoding.vectors import load_encoder
 from pipeline.models.config import UncertaintyConfig
 from pipeline.models.model import MODEL
-from pipeline.models.predictor import LoadedOnce, Predictor
-from pipeline.models.uncertainty import Uncertainty
+from pipeline.prediction.predictor import LoadedOnce, Predictor
+from pipeline.prediction.uncertainty import Uncertainty
 from pipeline.runs.folder import find_run
 from pipeline.serving.batcher import Batcher, QueueFullError
 from pipeline.serving.config import ServeConfig

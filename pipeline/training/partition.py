@@ -18,14 +18,14 @@ from features.corpus.recognition.roles import looks_like_number
 from features.errors import SettingError, SplitError
 from features.groups import ids_of, union
 from features.messages import clipped, listed, many
-from features.missing import ids_of_groups, is_missing
 from features.splits.folds import make_folds
 from features.splits.names import SIDES, TEST
 from features.splits.split import Split, make_split, official_sides
+from features.text.missing import ids_of_groups, is_missing
 from pipeline.config import NEAR, DataConfig
 from pipeline.console import print_note
 from pipeline.corpora import read_data
-from pipeline.runs.held_out import HeldOutPredictions
+from pipeline.runs.files.held_out import HeldOutPredictions
 
 if TYPE_CHECKING:
     from features.duplicates.duplicates import Duplicates

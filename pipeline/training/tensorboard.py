@@ -13,7 +13,7 @@ from pathlib import Path
 
 from heads.registry import head_type
 from pipeline.evaluation.evaluation import Score
-from pipeline.runs.misclassified import Misclassified
+from pipeline.runs.files.misclassified import Misclassified
 from pipeline.training.events import EventFile
 from pipeline.training.trainings import Training, Trainings
 
@@ -26,7 +26,7 @@ def write_events(folder: Path, outcome: Trainings, errors: Sequence[Misclassifie
     """Write loss, accuracy, learning rate and gradient norm by epoch, test scores and errors.
 
     Args:
-        errors: from ``pipeline.runs.misclassified.error_list``.
+        errors: from ``pipeline.runs.files.misclassified.error_list``.
     """
     for training in outcome.trainings:
         first = training is outcome.first

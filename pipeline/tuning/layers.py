@@ -19,7 +19,7 @@ from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.protocol import Encoder
 from features.groups import ids_of
-from features.output import appearing
+from features.outputs.output import appearing
 from features.splits.names import TEST, VALIDATION
 from features.splits.split import Split, official_sides
 from features.splits.strata import sample

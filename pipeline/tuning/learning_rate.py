@@ -17,7 +17,7 @@ import numpy as np
 from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
-from features.output import appearing
+from features.outputs.output import appearing
 from features.tables import parse_layout
 from features.vectors.table import POOLED
 from heads.learning_rate import RangeTest, check_range, range_test

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heads.checkpoint import DESCRIPTION, load, save
+from heads.persistence.checkpoint import DESCRIPTION, load, save
 from heads.presets import OWN, SOURCES
 from heads.problem import Problem
 from heads.registry import HEADS, make_settings

@@ -11,8 +11,8 @@ from features.errors import CacheError, SettingError
 from features.tables import FeatureTables
 from features.vectors.table import POOLED, FeatureTable
 from features.words.counting import count_words
-from heads.checkpoint import load, save
 from heads.estimator import HeadClassifier
+from heads.persistence.checkpoint import load, save
 from heads.registry import check_layout, layout_of, make_settings
 from heads.trained import TrainedHead, fit, refit
 

@@ -16,7 +16,7 @@ import pytest
 
 from features.corpus.corpus import Corpus, read_corpus
 from features.splits.split import make_split
-from features.text import normalize_text
+from features.text.keys import normalize_text
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COMPARED = "e0970c693bb8364dff6f94217efc3a5dc13e0572220d9845b1c59e521ebd3d90"

@@ -10,7 +10,7 @@ from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.store.space import Space
 from features.store.store import FeatureStore
-from features.text import text_keys
+from features.text.keys import text_keys
 from tests.support.encoders import CountingEncoder, fake_vectors, spec
 
 UNIT_TEXTS = 8

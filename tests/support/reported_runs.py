@@ -18,10 +18,10 @@ from pipeline.overview.run_page import RunPage
 from pipeline.pages.config import ReportConfig
 from pipeline.pages.material import Material
 from pipeline.pages.test_texts import TestTexts
+from pipeline.runs.files.misclassified import Misclassified
+from pipeline.runs.files.training_texts import Neighbor
 from pipeline.runs.formats import HistoryLine
-from pipeline.runs.misclassified import Misclassified
 from pipeline.runs.run_config import RunConfig
-from pipeline.runs.training_texts import Neighbor
 
 
 def made_run(

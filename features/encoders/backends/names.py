@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from features.hardware import AUTO
+from features.machine.hardware import AUTO
 
 TORCH = "torch"
 OPENVINO = "openvino"

@@ -24,7 +24,7 @@ from features.encoders.backends.base import Backend, Inputs, Run
 from features.encoders.backends.names import OPENVINO, TORCH
 from features.encoders.backends.pytorch import TorchBackend
 from features.errors import EncoderError, SettingError
-from features.hardware import AUTO
+from features.machine.hardware import AUTO
 
 Check = Callable[["Backend", Sequence[int], str], None]
 """Raises ``EncoderError`` if a back end gives other vectors for some layers."""

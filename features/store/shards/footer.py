@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from features.errors import SettingError
 from features.store.shards.thrift import Struct, read_struct
-from features.text import KEY_BYTES
+from features.text.keys import KEY_BYTES
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED
 

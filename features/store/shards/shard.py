@@ -34,7 +34,7 @@ from features.storage.files import Content, Ranges
 from features.storage.location import Location
 from features.storage.storage import storage_of
 from features.store.shards.footer import ROWS_METADATA, SPEC_METADATA, Footer, footer_size
-from features.text import KEY_BYTES
+from features.text.keys import KEY_BYTES
 from features.vectors.block import Block
 from features.vectors.precision import pack
 from features.vectors.spec import FeatureSpec

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from features.output import appearing
+from features.outputs.output import appearing
 from pipeline.audit.audit import AuditResult
 from pipeline.audit.finding import CorpusRow, Example
 from pipeline.audit.report.differences import Segment, differences

@@ -25,9 +25,9 @@ from pipeline.spreadsheet import ESCAPE
 
 if TYPE_CHECKING:
     from features.corpus.whole import WholeTable
-    from pipeline.models.given_labels import GivenScore
-    from pipeline.models.predictions import Predictions
-    from pipeline.models.predictor import Predictor
+    from pipeline.prediction.given_labels import GivenScore
+    from pipeline.prediction.predictions import Predictions
+    from pipeline.prediction.predictor import Predictor
 
 
 PREDICT_DATA = ("text_column", "label_column", "delimiter", "encoding")
@@ -89,9 +89,9 @@ def run(parsed: argparse.Namespace) -> Answer:
     # Imported only now: this takes seconds, and what is wrong was answered before.
     from features.corpus.whole import WholeTable
     from pipeline.corpora import read_data
-    from pipeline.models.labelled_file import check_target, write_labelled
-    from pipeline.models.predictor import Predictor
-    from pipeline.models.uncertainty import Uncertainty
+    from pipeline.prediction.labelled_file import check_target, write_labelled
+    from pipeline.prediction.predictor import Predictor
+    from pipeline.prediction.uncertainty import Uncertainty
 
     if parsed.output:
         reads = (*([parsed.data] if parsed.data else []), parsed.cache, *parsed.encoder)
@@ -149,7 +149,7 @@ def _score(
     Raises:
         CorpusError: a label column that was named is not there.
     """
-    from pipeline.models.given_labels import labels_of, score_given
+    from pipeline.prediction.given_labels import labels_of, score_given
 
     named = column != Columns.label
     if not named and own.label in source.names:

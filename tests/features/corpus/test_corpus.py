@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from features.corpus.columns import Columns
 from features.corpus.corpus import Corpus, CorpusTexts, corpus_batches, read_corpus
 from features.errors import CorpusError, SettingError
-from features.text import normalize_text
+from features.text.keys import normalize_text
 
 TEXTS = ("I won, again", 'He said "no"', "two\nlines", "Füße 猫 🙂", " spaced ")
 LABELS = ("joy", "anger", "joy", "fear", " joy")

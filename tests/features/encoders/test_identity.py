@@ -13,7 +13,7 @@ from features.encoders.description.hub import commit_of, locate
 from features.encoders.description.model import find_model
 from features.errors import EncoderError
 from pipeline.cli.main import main
-from pipeline.models.encoder_check import check_encoder, differing
+from pipeline.prediction.encoder_check import check_encoder, differing
 from tests.support.cli import Command, Refusal, three_classes
 
 OLD, NEW = "a" * 40, "b" * 40

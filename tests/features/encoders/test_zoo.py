@@ -156,7 +156,7 @@ def test_every_file_that_loading_opens_is_in_the_fingerprint(
     """Python's own opens are seen by an audit hook; what Rust opens lies in the folders too."""
     folders = {name: zoo(name) for name in ZOO}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.loading_driver", folders["bert"].parent],
+        [sys.executable, "-m", "tests.support.drivers.loading_driver", folders["bert"].parent],
         env={**os.environ, "HF_MODULES_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT)},
         cwd=ROOT,
         check=True,

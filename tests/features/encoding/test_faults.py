@@ -21,9 +21,9 @@ from features.storage import files
 from features.store.space import Space
 from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, STALE_TEMPORARY, verify_cache
+from tests.support.drivers.kill_driver import FEW, SPECS
+from tests.support.drivers.kill_driver import TEXTS as KILL_TEXTS
 from tests.support.encoders import CountingEncoder, fake_vectors, spec
-from tests.support.kill_driver import FEW, SPECS
-from tests.support.kill_driver import TEXTS as KILL_TEXTS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TEXTS = [f"text number {i} " + "word " * (i % 5) for i in range(24)]
@@ -67,7 +67,7 @@ def check_resumed(root: Path, texts: list[str]) -> int:
 def killed(root: Path, *how: object) -> dict[str, Any]:
     """What the driver did: it forks writers without the libraries that start threads."""
     driver = subprocess.run(
-        [sys.executable, "-m", "tests.support.kill_driver", str(root), *map(str, how)],
+        [sys.executable, "-m", "tests.support.drivers.kill_driver", str(root), *map(str, how)],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from features.encoders.batching import token_budget_batches
 from features.encoders.pooling import POOLINGS
 from features.errors import CorpusError, SettingError
-from features.hardware import flags_in
-from features.text import text_key, text_keys
+from features.machine.hardware import flags_in
+from features.text.keys import text_key, text_keys
 from features.vectors.ragged import slices_by_size
 from features.vectors.spec import FeatureSpec, check_layers, parse_layers
 from tests.support.transformers import spec

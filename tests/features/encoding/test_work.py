@@ -16,7 +16,7 @@ from features.encoding.units import MIN_AHEAD, WorkQueue, WorkUnit, cut
 from features.errors import CorpusError
 from features.store.space import Space
 from features.store.store import FeatureStore
-from features.text import text_keys
+from features.text.keys import text_keys
 from features.vectors.ragged import slices_by_size
 from tests.support.encoders import CountingEncoder, fake_vectors, spec
 

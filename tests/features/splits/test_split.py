@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from features.errors import SplitError
 from features.splits.split import Split, make_split
-from features.text import normalize_text
+from features.text.keys import normalize_text
 from tests.support.corpora import rows_of
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.memory import MODEL, FreeEncoder, measure_alone
+from benchmarks.commands.memory import MODEL, FreeEncoder, measure_alone
 from features.errors import CacheError, DiskSpaceError, SettingError
 from features.storage import buffers
 from features.storage.buffers import available_memory, on_disk
 from features.store.space import Space
 from features.store.store import FeatureStore
-from features.text import text_keys
+from features.text.keys import text_keys
 from features.vectors.block import Block
 from features.vectors.precision import encoder_dtype
 from features.vectors.table import POOLED, TOKENS, FeatureTable

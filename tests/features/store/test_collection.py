@@ -11,7 +11,7 @@ import pytest
 from features.store.collection import collect, plan_collection
 from features.store.compaction import compact
 from features.store.verification import STALE_INDEX, verify_cache
-from features.text import text_keys
+from features.text.keys import text_keys
 from tests.support.caches import GONE, KEPT, LATER, fill, held, opened
 from tests.support.encoders import CountingEncoder
 

@@ -13,7 +13,7 @@ import pytest
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.store.store import FeatureStore
-from features.text import text_keys
+from features.text.keys import text_keys
 from features.vectors.precision import pack, unpack
 from tests.support.encoders import CountingEncoder, spec
 

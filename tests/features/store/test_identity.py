@@ -16,7 +16,7 @@ from features.errors import CacheError, ManyheadsError
 from features.store.index import Index
 from features.store.store import FeatureStore
 from features.store.verification import repair, verify_cache
-from features.text import text_keys
+from features.text.keys import text_keys
 from features.vectors.spec import FeatureSpec
 from tests.support.encoders import CountingEncoder, fake_vectors, spec
 

@@ -24,7 +24,7 @@ from features.store.inventory import inventory
 from features.store.space import Space
 from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, verify_cache
-from features.text import text_keys
+from features.text.keys import text_keys
 from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from tests.support.encoders import CountingEncoder, fake_vectors, spec

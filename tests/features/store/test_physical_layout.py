@@ -19,7 +19,7 @@ from features.store.shards.shard import Shard, digest, read_rows
 from features.store.space import Space
 from features.store.store import FeatureStore
 from features.store.verification import CORRUPT_SHARD, repair, verify_cache
-from features.text import text_keys
+from features.text.keys import text_keys
 from tests.support.encoders import CountingEncoder, fake_vectors, spec
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(40)]

@@ -28,12 +28,12 @@ from features.store.compaction import compact
 from features.store.shards.shard import SUFFIX
 from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, Fault, repair, verify_cache
-from features.text import text_keys
+from features.text.keys import text_keys
 from features.vectors.block import Block
 from tests.support.cli import Command, Run
+from tests.support.drivers.s3_driver import SPECS, TEXTS, UNIT_TEXTS, fill
 from tests.support.encoders import fake_vectors, spec
 from tests.support.s3 import S3Server
-from tests.support.s3_driver import SPECS, TEXTS, UNIT_TEXTS, fill
 from tests.support.transformers import save_bert
 
 CACHE = "s3://bucket/deep/cache"
@@ -293,7 +293,7 @@ def test_a_large_shard_whose_upload_breaks_is_not_seen(
 
 def start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.s3_driver", CACHE], cwd=REPOSITORY
+        [sys.executable, "-m", "tests.support.drivers.s3_driver", CACHE], cwd=REPOSITORY
     )
 
 

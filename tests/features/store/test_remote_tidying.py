@@ -14,11 +14,11 @@ from features.storage.remote import RemotePath
 from features.store.shards.shard import SUFFIX
 from features.store.store import FeatureStore
 from features.store.verification import verify_cache
-from features.text import text_keys
+from features.text.keys import text_keys
 from features.vectors.block import Block
+from tests.support.drivers.s3_driver import SPECS, TEXTS, fill
 from tests.support.encoders import spec
 from tests.support.s3 import S3Server
-from tests.support.s3_driver import SPECS, TEXTS, fill
 
 CACHE = "s3://bucket/deep/cache"
 ROOT = parse_location(CACHE)

@@ -17,7 +17,7 @@ from features.store.index import GrowingIndex, Index
 from features.store.shards.shard import Shard, ShardRows, digest, serialize
 from features.store.space import Space
 from features.store.store import FeatureStore
-from features.text import text_keys
+from features.text.keys import text_keys
 from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from tests.support.transformers import WIDTH, CountingEncoder, fake_vectors, spec

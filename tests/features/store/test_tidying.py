@@ -27,7 +27,7 @@ from features.store.manifest import last_use
 from features.store.space import Space
 from features.store.store import FeatureStore
 from features.store.verification import STALE_INDEX, repair, verify_cache
-from features.text import text_keys
+from features.text.keys import text_keys
 from tests.support.caches import GONE, KEPT, LATER, UNIT_TEXTS, fill, held, opened
 from tests.support.encoders import CountingEncoder, spec
 

@@ -10,8 +10,8 @@ import torch
 
 from features.errors import SettingError
 from heads.architectures.ensemble import Ensemble
-from heads.checkpoint import load, save
 from heads.head import SequenceHead
+from heads.persistence.checkpoint import load, save
 from heads.problem import Problem
 from heads.registry import HEADS, head_type, make_settings
 from heads.settings import TrainingSettings

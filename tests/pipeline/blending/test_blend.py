@@ -11,7 +11,7 @@ from features.errors import SettingError
 from heads.evaluation.calibration import mean_of, softmax, tempered
 from pipeline.blending.blend import best_of, blend
 from pipeline.evaluation.evaluation import ClassNames, Evaluation, difference
-from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions
+from pipeline.runs.files.held_out import HeldOutPredictions, TrainingPredictions
 
 CLASSES = ("a", "b", "c")
 NAMES = ClassNames(CLASSES, ())

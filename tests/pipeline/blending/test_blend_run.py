@@ -17,7 +17,7 @@ from features.vectors.spec import FeatureSpec
 from pipeline.blending import blend
 from pipeline.blending.report import blend_text
 from pipeline.cli.main import main
-from pipeline.models import predictor
+from pipeline.prediction import predictor
 from pipeline.runs.folder import PROBABILITIES
 from pipeline.runs.reader import read_blend_metrics, read_held_out
 from tests.support.cli import Command, Refusal, three_classes

@@ -16,7 +16,7 @@ from pipeline.comparison.disagreements import disagreements, only_right
 from pipeline.comparison.standing import compare_pairs, rank, same_texts
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.overview.run_facts import RunFacts
-from pipeline.runs.held_out import HeldOutPredictions, TrainingPredictions
+from pipeline.runs.files.held_out import HeldOutPredictions, TrainingPredictions
 from pipeline.runs.reader import read_metrics
 from tests.support.cli import REPOSITORY
 

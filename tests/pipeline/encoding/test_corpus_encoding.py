@@ -10,7 +10,7 @@ import pytest
 
 from features.encoders.description.model import find_model
 from features.store.store import FeatureStore
-from features.text import text_keys
+from features.text.keys import text_keys
 from pipeline.cli.main import main
 
 TEXTS = [f"the cat sat on the mat {i} times and then " + "again " * (i % 5) for i in range(30)]

@@ -20,18 +20,18 @@ from huggingface_hub import ModelCard
 from features.encoders.description.model import find_model
 from features.errors import EncoderError, FaultError, InputError, SettingError
 from features.vectors.table import POOLED, FeatureTable
-from heads import onnx_export
 from heads.head import Head
-from heads.onnx_export import TOLERANCE, onnx_model
+from heads.persistence import onnx_export
+from heads.persistence.onnx_export import TOLERANCE, onnx_model
 from heads.problem import Problem
 from heads.registry import HEADS, Functions, HeadType, make_settings
 from heads.settings import HeadSettings, TrainingSettings
 from heads.trained import TrainedHead, fit
 from heads.training.batches import gather
-from pipeline.models.encoder_check import check_encoder
 from pipeline.models.export import write_model
 from pipeline.models.model import read_model, read_run
-from pipeline.runs import json_format
+from pipeline.prediction.encoder_check import check_encoder
+from pipeline.runs.files import json_format
 from pipeline.templating import escape_markdown
 from tests.support.cli import BAD, GOOD, QUICK, Command, Run, write
 from tests.support.tables import cluster_problem, marker_problem

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.pages.run_report import run_page
-from tests.support.browser import Page, browsing, find_browser
+from tests.support.browsing.browser import Page, browsing, find_browser
 from tests.support.reported_runs import made_run
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason="chromium is not installed")

@@ -14,13 +14,13 @@ import pytest
 
 from features.errors import CacheError, CorpusError, DivergedError
 from features.storage import files
-from heads import checkpoint
+from heads.persistence import checkpoint
 from pipeline.models.blend_folder import file_digest
 from pipeline.runs import folder
+from pipeline.runs.files.json_format import read_object, write_json
+from pipeline.runs.files.training_texts import read_training
 from pipeline.runs.folder import METRICS, check_runs, find_run, new_run, run_name
-from pipeline.runs.json_format import read_object, write_json
 from pipeline.runs.reader import read_held_out
-from pipeline.runs.training_texts import read_training
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

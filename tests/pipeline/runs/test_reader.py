@@ -20,8 +20,8 @@ from pipeline.evaluation.result import VERSION, BlendResult, ExperimentResult
 from pipeline.models.blend_folder import BLEND_FORMAT
 from pipeline.models.model import MODEL_FORMAT
 from pipeline.runs import reader
+from pipeline.runs.files.training_texts import read_training
 from pipeline.runs.formats import DESCRIPTION, HistoryLine
-from pipeline.runs.training_texts import read_training
 from pipeline.runs.writer import write_config, write_held_out, write_history, write_metrics
 
 OLD = Path(__file__).parents[2] / "old"

@@ -11,7 +11,7 @@ from safetensors.numpy import save
 
 from features.errors import CacheError, DamagedFileError
 from features.splits.split import Split
-from pipeline.models.provenance import Provenance
+from pipeline.prediction.provenance import Provenance
 from pipeline.runs.reference import (
     MAX_VECTORS,
     Reference,

@@ -19,7 +19,7 @@ from pipeline.search.journal import DRAWN, LOG, REPEATS, SIMPLE, Journal, remove
 from pipeline.search.loop import Loop
 from pipeline.search.space import make_space
 from tests.support.cli import REPOSITORY
-from tests.support.search_driver import TRIALS, facts, killed_plan, plan, search, train
+from tests.support.drivers.search_driver import TRIALS, facts, killed_plan, plan, search, train
 
 
 def finished(folder: Path, kind: str) -> dict[str, float]:
@@ -136,7 +136,14 @@ def test_halving_stops_the_worse_half_at_a_rung_alone() -> None:
 
 def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.search_driver", folder, str(kills), str(seed)],
+        [
+            sys.executable,
+            "-m",
+            "tests.support.drivers.search_driver",
+            folder,
+            str(kills),
+            str(seed),
+        ],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.serving.conftest import Start
-from tests.support.chromium import chromium, find_chromium
+from tests.support.browsing.chromium import chromium, find_chromium
 
 TAB, ENTER, DOWN = 9, 13, 40
 

@@ -14,7 +14,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from features.errors import DivergedError
-from heads.checkpoint import load
+from heads.persistence.checkpoint import load
 from pipeline.cli.main import main
 from pipeline.training import trainings
 from tests.support.cli import Command, Refusal, three_classes, write

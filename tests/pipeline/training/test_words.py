@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.models.predictor import Predictor
+from pipeline.prediction.predictor import Predictor
 from tests.support.cli import Command, Refusal, write
 
 TOPICS = {

@@ -45,7 +45,7 @@ def _keys(paths: Sequence[Source], text_column: str, dialect: Dialect) -> np.nda
     import numpy as np
 
     from features.corpus.corpus import CorpusTexts
-    from features.text import text_keys
+    from features.text.keys import text_keys
     from pipeline.corpora import say_reading
 
     parts = [

@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """``manyheads export-model``."""
-    from heads.checkpoint import WEIGHTS
+    from heads.persistence.checkpoint import WEIGHTS
     from pipeline.models.blend_folder import BLEND, PARTS
     from pipeline.models.card import CARD
     from pipeline.models.export import ONNX, ExportedModel, check_out, write_model
@@ -48,7 +48,7 @@ def run(parsed: argparse.Namespace) -> Answer:
 
 def _write_blend(model: OpenedModel, temperature: float, out: Path) -> None:
     """Write the folder of a blend; it appears whole or not at all."""
-    from features.output import appearing
+    from features.outputs.output import appearing
     from pipeline.models.blend_folder import PARTS, part_folders, write_blend_file
     from pipeline.models.card import CARD, blend_card
     from pipeline.models.export import write_model

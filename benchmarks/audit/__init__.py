@@ -1,0 +1,1 @@
+"""The audit: what it finds of planted faults, and its time as a corpus grows."""

@@ -1,0 +1,1 @@
+"""Whole commands: seconds and memory from start to end."""

@@ -1,0 +1,1 @@
+"""The same heads in other frameworks."""

@@ -1,0 +1,91 @@
+"""The CNN as people write it in Lightning: a module, a DataLoader and ``pad_sequence``.
+
+    python -m benchmarks.peers.lightning_loop FOLDER
+
+Reads what ``benchmarks.trained`` wrote there and prints the test accuracy.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+import pytorch_lightning as lightning
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from torch.utils.data import DataLoader
+
+from benchmarks.handed import Handed
+from benchmarks.heads import PlainCnn, Texts, collate
+from heads.architectures.cnn import CnnSettings
+
+SETTINGS = CnnSettings()
+Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+class Classifier(lightning.LightningModule):
+    """The plain CNN with its loss and optimiser."""
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        self.head = PlainCnn(SETTINGS, width, classes)
+
+    def training_step(self, part: Part, index: int) -> torch.Tensor:
+        """The loss of a batch."""
+        x, lengths, labels = part
+        return torch.nn.functional.cross_entropy(self.head(x, lengths), labels)
+
+    def validation_step(self, part: Part, index: int) -> None:
+        """The share that is right."""
+        self._score("validation", part)
+
+    def test_step(self, part: Part, index: int) -> None:
+        """The share that is right."""
+        self._score("test", part)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW, the step size constant."""
+        return torch.optim.AdamW(
+            self.parameters(), SETTINGS.learning_rate, weight_decay=SETTINGS.weight_decay
+        )
+
+    def _score(self, side: str, part: Part) -> None:
+        x, lengths, labels = part
+        right = (self.head(x, lengths).argmax(dim=1) == labels).float().mean()
+        self.log(side, right, batch_size=len(labels))
+
+
+def main() -> None:
+    """Train, restore the best epoch, score the test texts."""
+    warnings.simplefilter("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    folder = Path(sys.argv[1])
+    handed = Handed.read(folder)
+    lightning.seed_everything(0, verbose=False)
+    problem = handed.problem()
+    train, validation, test = (
+        DataLoader(Texts(problem, rows), SETTINGS.batch_size, i == 0, collate_fn=collate)
+        for i, rows in enumerate(handed.sides)
+    )
+    best = ModelCheckpoint(folder / "lightning", monitor="validation", mode="max")
+    trainer = lightning.Trainer(
+        max_epochs=SETTINGS.epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[
+            EarlyStopping("validation", patience=SETTINGS.patience, mode="max"),
+            best,
+        ],
+    )
+    trainer.fit(Classifier(handed.table.width, handed.classes), train, validation)
+    scores = trainer.test(dataloaders=test, ckpt_path=best.best_model_path, verbose=False)
+    print(scores[0]["test"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Files for people and other tools: outputs that appear whole, and exported vectors."""

@@ -1,0 +1,160 @@
+"""``predict --output``: the rows of a file with what a run says of each.
+
+file --texts--> Predictions --+
+file --every row, in batches--+--> every input column, predicted, confidence, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from features.corpus.recognition.dialect import RECOGNISED
+from features.corpus.source import Source
+from features.corpus.whole import WholeTable
+from features.errors import SettingError
+from features.messages import listed
+from features.outputs.output import check_output
+from pipeline import spreadsheet
+from pipeline.console import print_note
+from pipeline.models.blend_folder import COPIED
+from pipeline.prediction.predictions import Predictions, rounded
+from pipeline.row_files import SUFFIXES, Types, open_rows
+from pipeline.runs.files.training_texts import Neighbor
+from pipeline.runs.folder import find_run
+
+TEXT = "text"
+"""Name of the column of texts that stood in no file."""
+
+PREDICTED, CONFIDENCE, SET = "predicted", "confidence", "label_set"
+NEIGHBORS = "neighbors"
+
+
+def check_target(path: Path, run: str, runs: Path, reads: Sequence[Source | str]) -> None:
+    """Refuse an output that cannot be written or is read, before any work is done.
+
+    Args:
+        run, runs: as in ``predict``.
+        reads: what else is read: the texts, the cache, encoders.
+
+    Raises:
+        SettingError: an unknown suffix, or a place that will not do.
+        OutputError: a file that cannot be written.
+        CacheError: no such run.
+    """
+    if path.suffix not in SUFFIXES:
+        raise SettingError(f"--output must end in one of {listed(SUFFIXES)}; got {str(path)!r}")
+    check_output(path, "--output", reads)
+    folder = Path(run) if Path(run).is_dir() else find_run(run, runs)
+    check_output(path, "--output", [folder / name for name in COPIED])
+
+
+def write_labelled(
+    predictions: Predictions,
+    path: Path,
+    source: WholeTable | None = None,
+    formulas: str = spreadsheet.ESCAPE,
+) -> None:
+    """Write every row of a file with its label, confidence and one probability per class.
+
+    A row that was left out has these columns empty. If a column of the file has the name of
+    one of them, all of them get the same number behind their names.
+
+    Args:
+        source: the file that the texts are of; None: write the texts alone.
+        formulas: what to do in CSV and TSV about cells that a spreadsheet would run; see
+            ``spreadsheet.FORMULAS``.
+
+    Raises:
+        CorpusError: the file cannot be read any more, or has changed.
+        OutputError: the file cannot be written.
+    """
+    nested = path.suffix == ".jsonl"
+    read = source.types if source is not None else {TEXT: pa.string()}
+    added = _numbered(_added(predictions, nested), set(read))
+    escape = formulas == spreadsheet.ESCAPE
+    like = source.dialect if source is not None else RECOGNISED
+    with open_rows(path, "--output", {**read, **added}, escape, like) as write:
+        for columns, chosen in _rows(predictions, source):
+            write([*columns, *_cells(predictions, chosen, nested)])
+
+
+def _rows(
+    predictions: Predictions, source: WholeTable | None
+) -> Iterator[tuple[list[Sequence[Any]], np.ndarray]]:
+    """Yield columns of some rows, and (n,) int64 the prediction of each row, -1 for none."""
+    count = len(predictions)
+    if source is None:
+        yield [predictions.texts], np.arange(count)
+        return
+    rows = predictions.rows if len(predictions.rows) else range(1, count + 1)
+    yield from source.placed(rows, predictions.texts)
+
+
+def _added(predictions: Predictions, nested: bool) -> Types:
+    """Return the columns that are added, with their types."""
+    types = {PREDICTED: pa.string(), CONFIDENCE: pa.float64()}
+    types |= dict.fromkeys(predictions.probability_columns, pa.float64())
+    if predictions.uncertainty.sets:
+        types |= {SET: pa.string()}
+    if predictions.neighbors and nested:
+        return types | {NEIGHBORS: pa.string()}
+    for place in range(1, _most(predictions) + 1):
+        types |= {
+            f"neighbor_{place}": pa.string(),
+            f"neighbor_{place}_label": pa.string(),
+            f"neighbor_{place}_similarity": pa.float64(),
+            f"neighbor_{place}_row": pa.int64(),
+        }
+    return types
+
+
+def _most(predictions: Predictions) -> int:
+    return max(map(len, predictions.neighbors), default=0)
+
+
+def _numbered(types: Types, taken: set[str]) -> Types:
+    """Return the columns under names that no other has: all with the same number, if any."""
+    if not taken & set(types):
+        return types
+    number = 2
+    while taken & {f"{name}_{number}" for name in types}:
+        number += 1
+    print_note(
+        f"note: the file has a column {listed(sorted(taken & set(types)), 3)} already: the "
+        f"new columns are {PREDICTED}_{number}, {CONFIDENCE}_{number} and so on"
+    )
+    return {f"{name}_{number}": kind for name, kind in types.items()}
+
+
+def _cells(predictions: Predictions, chosen: np.ndarray, nested: bool) -> list[Sequence[Any]]:
+    """Return the cells of the added columns; None where a row has no prediction."""
+    places = chosen.tolist()
+    shares = predictions.probabilities[chosen].T.tolist()
+
+    def filled(values: Sequence[Any]) -> list[Any]:
+        return [None if k < 0 else value for k, value in zip(places, values, strict=True)]
+
+    columns: list[Sequence[Any]] = [
+        [None if k < 0 else predictions.given[k] for k in places],
+        filled([rounded(max(row)) for row in zip(*shares, strict=True)]),
+        *(filled([rounded(value) for value in values]) for values in shares),
+    ]
+    if predictions.uncertainty.sets:
+        columns.append([None if k < 0 else list(predictions.label_sets[k]) for k in places])
+    if not predictions.neighbors:
+        return columns
+    near = [() if k < 0 else predictions.neighbors[k] for k in places]
+    if nested:
+        return [*columns, [[asdict(each) for each in row] for row in near]]
+    for place in range(_most(predictions)):
+        own: list[Neighbor | None] = [row[place] if place < len(row) else None for row in near]
+        for name in ("text", "label", "similarity", "row"):
+            cells = (None if each is None else getattr(each, name) for each in own)
+            columns.append([*cells])
+    return columns

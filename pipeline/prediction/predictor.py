@@ -1,0 +1,352 @@
+"""Prediction: a trained run labels texts, through the same cache as training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.options import VectorOptions
+from features.encoders.protocol import Encoder
+from features.errors import CacheError, EncoderError
+from features.storage.location import Location
+from features.store.space import Space
+from features.tables import FeatureTables
+from features.vectors.table import POOLED, SENTENCES, FeatureTable
+from features.words.counting import count_words
+from features.words.table import WordTable
+from heads.device import AUTO, find_device
+from heads.registry import device_of
+from pipeline.config import VectorConfig
+from pipeline.console import print_note
+from pipeline.encoding.vectors import (
+    Vectors,
+    ensure_vectors,
+    load_encoder,
+    open_spaces,
+    with_pooled,
+)
+from pipeline.models.model import Model
+from pipeline.models.opening import OpenedModel, open_model
+from pipeline.prediction.encoder_check import check_encoder, differing
+from pipeline.prediction.languages import learned_languages, unlearned_language
+from pipeline.prediction.predictions import Predictions
+from pipeline.prediction.provenance import Provenance
+from pipeline.prediction.uncertainty import SURE, Uncertainty
+from pipeline.runs.files.training_texts import (
+    TRAINING,
+    Neighbor,
+    TrainingTexts,
+    read_training,
+    training_vectors,
+)
+from pipeline.runs.reference import REFERENCE, Reference, read_reference
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A run that was opened once and labels texts as often as wanted.
+
+    The heads are read and the encoders found, hashed and checked in :meth:`load`; an encoder
+    is loaded when it is first needed and stays in memory.
+
+    Attributes:
+        opened: the heads.
+        encoders: the encoder of each head; None of one that reads words alone.
+        cache: the feature store; new texts are added to it.
+        memory: GB that the vectors of one call may take; None: half of what is available.
+        provenance: what the run was trained on, and when.
+        reference: what its training texts look like; None of a run that does not say.
+        load_encoder: gives an encoder when texts are missing from the store.
+        device: what the heads predict on, as ``ExperimentConfig.device``.
+    """
+
+    opened: OpenedModel
+    encoders: tuple[EncoderModel | None, ...]
+    cache: Location
+    memory: float | None
+    provenance: Provenance
+    reference: Reference | None
+    load_encoder: Callable[[EncoderModel], Encoder]
+    device: str = AUTO
+
+    @classmethod
+    def load(
+        cls,
+        run: str,
+        runs: Path,
+        cache: Location,
+        *,
+        encoders: Sequence[str] = (),
+        trust_remote_code: bool = False,
+        memory: float | None = None,
+        load: Callable[[EncoderModel], Encoder] | None = None,
+        device: str = AUTO,
+    ) -> Predictor:
+        """Open a finished run.
+
+        Args:
+            run: a run folder, its name, ``latest``, or a model folder; of a blend too.
+            runs: the folder of runs.
+            cache: the feature store.
+            encoders: where its encoder is now, of a blend several; without any, where it was
+                when the run was trained.
+            trust_remote_code: run the Python code that comes with it; a run cannot ask for
+                that.
+            memory: as the attribute.
+            load: gives an encoder, and is called once for each; None loads the model itself.
+            device: as the attribute.
+
+        Raises:
+            SettingError: this machine does not have the device.
+            CacheError: no such run, or a damaged one.
+            EncoderError: the encoder is gone, or is not the one that the run was trained on.
+        """
+        find_device(device)
+        opened = open_model(run, runs)
+        models = _find_encoders(opened, encoders, trust_remote_code)
+        reference = read_reference(opened.folders[opened.order[0]] / REFERENCE)
+        return cls(
+            opened,
+            tuple(models),
+            cache,
+            memory,
+            Provenance.of(opened),
+            reference,
+            LoadedOnce(load or load_encoder),
+            device,
+        )
+
+    @cached_property
+    def training(self) -> TrainingTexts:
+        """The texts that the run was trained on. Raises ``CacheError`` where it kept none."""
+        return read_training(self.opened.folder / TRAINING)
+
+    @cached_property
+    def _languages(self) -> frozenset[str] | None:
+        """Those of the training texts; None where the run kept none, or they show none."""
+        try:
+            return learned_languages(self.training.texts)
+        except CacheError:
+            return None
+
+    def predict(
+        self, texts: Sequence[str], explain: int = 0, uncertainty: Uncertainty = SURE
+    ) -> Predictions:
+        """Label texts. What makes the labels doubtful is said on stderr, and is in the result.
+
+        Args:
+            texts: N texts, none empty.
+            explain: how many of the nearest training texts to give for each text.
+            uncertainty: by which rules texts get no label, or several.
+
+        Raises:
+            CacheError: there is nothing to explain by, or the store cannot be used.
+            EncoderError: the encoder cannot be loaded.
+        """
+        parts = self.opened.parts
+        probabilities: dict[int, np.ndarray] = {}
+        truncated = np.zeros(len(texts), bool)
+        neighbors: Sequence[tuple[Neighbor, ...]] = ()
+        warnings: list[str] = []
+        order = self.opened.order
+        words = count_words(texts) if any(part.reads_words for part in parts) else None
+        for index in order:
+            explained = explain > 0 and index == order[0]
+            if not (parts[index].reads_vectors or explained):
+                probabilities[index] = self.probabilities(index, None, words)
+                continue
+            vectors = self.vectors(index, texts, explained)
+            table = vectors.table(parts[index].spec.layout)
+            probabilities[index] = self.probabilities(index, table, words)
+            if parts[index].reads_vectors:
+                warnings += self._unseen(index, vectors, table)
+                truncated |= vectors.truncated
+            if index == order[0]:
+                warnings += self._unusual(vectors, table, explained)
+            if explained:
+                neighbors = self._neighbors(vectors, explain)
+        warnings += unlearned_language(self._languages, texts)
+        for warning in warnings:
+            print_note(f"warning: {warning}")
+        return Predictions(
+            self.opened.folder,
+            texts,
+            self.opened.labels,
+            self.opened.merged([probabilities[index] for index in range(len(parts))]),
+            truncated,
+            neighbors,
+            provenance=self.provenance,
+            warnings=tuple(warnings),
+            uncertainty=uncertainty,
+        )
+
+    def layouts(self, index: int, explained: bool) -> tuple[str, ...]:
+        """Return the layouts of a part's vectors, with pooled where that costs nothing."""
+        layout = self.opened.parts[index].spec.layout
+        # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
+        alone = layout == SENTENCES and not explained
+        return (layout,) if alone else with_pooled(layout)
+
+    def spaces(self, index: int, explained: bool) -> tuple[Space, ...]:
+        """Return where the vectors of a part are cached, in its ``layouts``."""
+        model, layouts = self.model(index), self.layouts(index, explained)
+        return open_spaces(self._config(index, model), layouts, model)
+
+    def vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
+        """Return the vectors of texts for a part, encoding what is not cached."""
+        model = self.model(index)
+        return ensure_vectors(
+            texts,
+            self._config(index, model),
+            self.layouts(index, explained),
+            model=model,
+            load=self.load_encoder,
+        )
+
+    def model(self, index: int) -> EncoderModel:
+        """Return the encoder of a part, of one that reads words alone too.
+
+        Raises:
+            EncoderError: it is gone, or is another one.
+        """
+        part, model = self.opened.parts[index], self.encoders[index]
+        if model is None:  # the neighbours of a text are found by vectors all the same
+            model = _find_recorded(part.encoder_name(), False)
+            check_encoder(model, part.spec, self.opened.folder)
+        return model
+
+    def _config(self, index: int, model: EncoderModel) -> VectorConfig:
+        """The configuration that gives the vectors of a part."""
+        spec = self.opened.parts[index].spec
+        return VectorConfig(
+            encoder=model.name,
+            layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
+            cache=self.cache,
+            memory=self.memory,
+            **vars(VectorOptions.of_spec(spec)),
+        )
+
+    def probabilities(
+        self, index: int, table: FeatureTable | None, words: WordTable | None
+    ) -> np.ndarray:
+        """Return (N, C) probabilities of a part from what it reads."""
+        head = self.opened.parts[index].head
+        tables = FeatureTables(tuple(each for each in (table, words) if each is not None))
+        device = device_of(head.head, self.device)
+        return head.predict_proba(tables, np.arange(len(tables)), device)
+
+    def _unseen(self, index: int, vectors: Vectors, table: FeatureTable) -> list[str]:
+        """What of the texts a part does not see."""
+        several = self.opened.temperature is not None
+        whose = f"part {index + 1} of this run" if several else "this run"
+        return _unseen(self.opened.parts[index], vectors, table, whose)
+
+    def _unusual(self, vectors: Vectors, table: FeatureTable, explained: bool) -> list[str]:
+        """Whether texts are less like those of the training than held-out texts were."""
+        pooled = {space.spec.layout for space in vectors.spaces} & {POOLED}
+        if self.reference is None or not pooled or not len(table):
+            return []
+        values = table.values if table.layout == POOLED else vectors.table(POOLED).values
+        unusual = self.reference.unusual(values)
+        if not self.reference.foreign(unusual):
+            return []
+        hits = int(unusual.sum())
+        which = f"{hits:,} of {len(unusual):,} texts {'is' if hits == 1 else 'are'}"
+        return [
+            f"{'this text is' if len(unusual) == 1 else which} less like any training text "
+            f"than {1 - self.reference.rate:.0%} of the run's held-out texts: labels may "
+            f"not fit{'' if explained else '; --explain shows the nearest training texts'}"
+        ]
+
+    def _neighbors(self, vectors: Vectors, k: int) -> Sequence[tuple[Neighbor, ...]]:
+        base = training_vectors(self.training, vectors.space(POOLED))
+        queries = vectors.table(POOLED).values
+        return self.training.neighbors(queries, base, min(k, len(base)))
+
+
+class LoadedOnce:
+    """Loads each encoder once and keeps it.
+
+    Args:
+        load: gives an encoder.
+    """
+
+    def __init__(self, load: Callable[[EncoderModel], Encoder]) -> None:
+        self._load = load
+        self._loaded: dict[EncoderModel, Encoder] = {}
+
+    def __call__(self, model: EncoderModel) -> Encoder:
+        """Return the encoder of a model."""
+        if model not in self._loaded:
+            self._loaded[model] = self._load(model)
+        return self._loaded[model]
+
+    def keep(self, models: Sequence[EncoderModel]) -> None:
+        """Forget every encoder but those of some models."""
+        for model in set(self._loaded) - set(models):
+            del self._loaded[model]
+
+
+def _find_encoders(
+    opened: OpenedModel, given: Sequence[str], trust_remote_code: bool
+) -> list[EncoderModel | None]:
+    """The encoder of each part: one of those given that fits, else where it was.
+
+    Raises:
+        EncoderError: there is none, none fits, or one that was given fits no part.
+    """
+    found = {name: find_model(name, trust_remote_code) for name in given}
+    models: list[EncoderModel | None] = []
+    for part, folder in zip(opened.parts, opened.folders, strict=True):
+        if not (part.reads_vectors or given):
+            models.append(None)
+            continue
+        fitting = [name for name in given if not differing(found[name], part.spec)]
+        recorded = not given or (opened.temperature is not None and not part.moved)
+        name = (fitting or ([part.encoder_name()] if recorded else given))[0]
+        if name not in found:
+            found[name] = _find_recorded(name, trust_remote_code)
+        check_encoder(found[name], part.spec, folder)
+        models.append(found[name])
+    for name in given:
+        if found[name] not in models:
+            check_encoder(found[name], opened.parts[0].spec, opened.folder)
+    return models
+
+
+def _find_recorded(name: str, trust_remote_code: bool) -> EncoderModel:
+    """The encoder of a run. Where its commit is gone from the hub, another may still fit."""
+    try:
+        return find_model(name, trust_remote_code)
+    except EncoderError as error:
+        repository, at, _ = name.partition("@")
+        if not at:
+            raise
+        try:
+            return find_model(repository, trust_remote_code)
+        except EncoderError:
+            raise error from None
+
+
+def _unseen(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> list[str]:
+    """Return lines about what of the texts is not seen."""
+    lines = []
+    truncated, texts = int(vectors.truncated.sum()), len(table)
+    if truncated:
+        lines.append(
+            f"{truncated:,} of {texts:,} texts are longer than the "
+            f"{part.spec.limit} tokens that {whose} sees; the rest of each is not seen"
+        )
+    most = part.head.module.max_vectors
+    longer = int((table.lengths > most).sum()) if most else 0
+    if longer:
+        lines.append(
+            f"{longer:,} of {texts:,} texts have more than the {most:,} vectors "
+            f"that the head of {whose} reads (max_vectors); the rest of each is not read"
+        )
+    return lines

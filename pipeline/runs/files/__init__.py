@@ -1,0 +1,1 @@
+"""The files of a run folder, one format per module."""

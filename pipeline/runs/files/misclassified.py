@@ -1,0 +1,76 @@
+"""The misclassified test texts of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from features.corpus.corpus import Corpus
+from pipeline.evaluation.evaluation import Evaluation
+from pipeline.runs.files.training_texts import Neighbor, TrainingTexts
+
+NEIGHBORS = 3
+
+
+@dataclass(frozen=True)
+class Misclassified:
+    """A test text that was misclassified.
+
+    Attributes:
+        row: its data row, from 1.
+        text, label, predicted: the text, its label, and the one predicted.
+        confidence: the probability of that, to six digits.
+        neighbors: the training texts nearest to it, nearest first.
+    """
+
+    row: int
+    text: str
+    label: str
+    predicted: str
+    confidence: float
+    neighbors: tuple[Neighbor, ...]
+
+
+def error_list(
+    corpus: Corpus,
+    train: np.ndarray,
+    test: Evaluation,
+    classes: Sequence[str],
+    pooled: np.ndarray,
+) -> list[Misclassified]:
+    """Return the misclassified test texts with their neighbours, the most confident first.
+
+    Args:
+        train: positions of the training texts in the corpus.
+        classes: names of the class ids.
+        pooled: (N, D) pooled vectors of the whole corpus.
+    """
+    wrong = np.flatnonzero(test.predicted != test.labels)
+    confidence = test.probabilities.max(axis=1)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
+    rows = test.rows[wrong]
+    training = TrainingTexts.of(corpus, train)
+    k = min(NEIGHBORS, len(train))
+    near = training.neighbors(pooled[rows], pooled[train], k)
+    labels = corpus.labels or ()
+    return [
+        Misclassified(
+            corpus.rows[row],
+            corpus.texts[row],
+            labels[row],
+            classes[test.predicted[index]],
+            round(float(confidence[index]), 6),
+            neighbors,
+        )
+        for index, row, neighbors in zip(wrong.tolist(), rows.tolist(), near, strict=True)
+    ]
+
+
+def write_errors(path: Path, errors: Sequence[Misclassified]) -> None:
+    """Write misclassified texts, one JSON object per line."""
+    lines = [json.dumps(asdict(error), ensure_ascii=False) + "\n" for error in errors]
+    path.write_bytes("".join(lines).encode(errors="backslashreplace"))
