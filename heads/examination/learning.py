@@ -19,16 +19,22 @@ import torch
 from features.vectors.table import FeatureTable
 from heads.evaluation.metrics import accuracy, log_loss
 from heads.examination.module import Build, ForeignModule
-from heads.examination.outputs import LOGITS
+from heads.examination.outputs import LOGITS, OutputRange, output_range
 from heads.problem import Problem
 from heads.training.batches import Batch, gather, plan, seen_lengths
 from heads.training.losses import cross_entropy
 from heads.training.trainer import seeded
 
+SCORED = 2000
+"""Most training texts that are scored in the end."""
+
 BY_HEART_TEXTS = 16
 BY_HEART_STEPS = 300
 BY_HEART_RATES = (1e-2, 1e-3)
 """Texts, steps and step sizes of learning by heart; the second rate where the first fails."""
+
+BY_HEART_VECTORS = 100
+"""Vectors of each of them that are used: the first ones, so that long texts take no minutes."""
 
 BY_HEART_WRONG = 0.05
 """Largest share of the texts that may be wrong in the end."""
@@ -46,6 +52,7 @@ class Loop:
         reading: what the output is taken for; see :mod:`heads.examination.outputs`.
         max_vectors: use only the first so many vectors of a text; 0: all.
         padded: whether texts of different lengths share a batch; otherwise there is no padding.
+        more_padding: padded positions that every batch gets besides.
     """
 
     epochs: int = 20
@@ -55,6 +62,7 @@ class Loop:
     reading: str = LOGITS
     max_vectors: int = 0
     padded: bool = True
+    more_padding: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,16 +82,20 @@ class Learned:
         module: with the weights of the best epoch, in evaluation mode.
         loop: how it was trained.
         history: one record per epoch; it ends early where the loss became NaN or infinite.
+        best: number of the best epoch, from 1; 0 if the first one ended in NaN.
         logits: (m, C) float32 of the validation rows.
-        train_accuracy: over up to as many training as validation texts, in evaluation mode.
+        train_rows: (k,) training rows that were scored, at most ``SCORED``.
+        train_logits: (k, C) float32 of these, in evaluation mode.
         seconds: of the training.
     """
 
     module: ForeignModule
     loop: Loop
     history: tuple[Epoch, ...]
+    best: int
     logits: np.ndarray
-    train_accuracy: float
+    train_rows: np.ndarray
+    train_logits: np.ndarray
     seconds: float
 
     @property
@@ -91,14 +103,10 @@ class Learned:
         """Whether the loss became NaN or infinite."""
         return len(self.history) < self.loop.epochs
 
-    def right(self, problem: Problem) -> np.ndarray:
-        """Return (m,) bool: which validation texts it labels rightly."""
-        found: np.ndarray = self.logits.argmax(axis=1) == problem.labels[problem.validation]
-        return found
-
-    def loss(self, problem: Problem) -> float:
-        """Return the mean cross-entropy over the validation texts."""
-        return log_loss(problem.labels[problem.validation], self.logits)
+    @property
+    def resting_loss(self) -> float:
+        """Return the lowest mean loss of an epoch; NaN without epochs."""
+        return min((each.train_loss for each in self.history), default=math.nan)
 
 
 def learn(build: Build, problem: Problem, loop: Loop) -> Learned:
@@ -118,7 +126,8 @@ def learn(build: Build, problem: Problem, loop: Loop) -> Learned:
     optimizer = torch.optim.Adam(trainable(module), lr=loop.learning_rate)
     truth = problem.labels[problem.validation]
     history: list[Epoch] = []
-    best, state = (-math.inf, -math.inf), copy.deepcopy(module.state_dict())
+    best, found = (-math.inf, -math.inf), 0
+    state = copy.deepcopy(module.state_dict())
     for epoch in range(1, loop.epochs + 1):
         loss = _pass(module, optimizer, problem, loop, epoch)
         if not math.isfinite(loss):
@@ -128,16 +137,17 @@ def learn(build: Build, problem: Problem, loop: Loop) -> Learned:
         history.append(record)
         key = (record.validation_accuracy, -record.validation_loss)
         if key > best:
-            best, state = key, copy.deepcopy(module.state_dict())
+            best, found, state = key, epoch, copy.deepcopy(module.state_dict())
     module.load_state_dict(state)
-    known = problem.train[: len(problem.validation)]
-    own = predict(module, problem.table, known, loop).argmax(axis=1)
+    known = problem.train[:SCORED]
     return Learned(
         module,
         loop,
         tuple(history),
+        found,
         predict(module, problem.table, problem.validation, loop),
-        accuracy(problem.labels[known], own),
+        known,
+        predict(module, problem.table, known, loop),
         time.perf_counter() - started,
     )
 
@@ -174,7 +184,7 @@ def step(
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
-    return float(loss)
+    return float(loss.detach())
 
 
 def trainable(module: torch.nn.Module) -> list[torch.nn.Parameter]:
@@ -224,7 +234,11 @@ def parts(
         planned = [planned[place] for place in random.permutation(len(planned))]
     for places in planned:
         batch = gather(table, rows[places], loop.max_vectors)
-        yield places, Batch(batch.rows, batch.x.float(), batch.mask)
+        x, mask = batch.x.float(), batch.mask
+        if loop.more_padding:
+            x = torch.nn.functional.pad(x, (0, 0, 0, loop.more_padding))
+            mask = torch.nn.functional.pad(mask, (0, loop.more_padding))
+        yield places, Batch(batch.rows, x, mask)
 
 
 @dataclass(frozen=True)
@@ -237,6 +251,8 @@ class ByHeart:
         wrong: share of the texts that it labels wrongly in the end, in training mode.
         first_loss, last_loss: mean cross-entropy before the first step and at the end.
         unmoved: names of the weights that none of the steps moved.
+        outputs: what the output of the module looks like in the end, over the texts learned and
+            as many others: what is still bounded then is bounded by the module.
     """
 
     texts: int
@@ -245,6 +261,7 @@ class ByHeart:
     first_loss: float
     last_loss: float
     unmoved: tuple[str, ...]
+    outputs: OutputRange
 
     @property
     def learned(self) -> bool:
@@ -270,7 +287,7 @@ def learn_by_heart(build: Build, problem: Problem, loop: Loop) -> ByHeart:
 def _by_heart(build: Build, problem: Problem, loop: Loop, rate: float) -> ByHeart:
     rows = mixed(problem, BY_HEART_TEXTS)
     labels = torch.from_numpy(problem.labels[rows])
-    batch = gather(problem.table, rows, loop.max_vectors)
+    batch = gather(problem.table, rows, BY_HEART_VECTORS)
     batch = Batch(rows, batch.x.float(), batch.mask)
     with seeded(loop.seed, 0):
         module = ForeignModule(build(), problem.classes, loop.reading)
@@ -284,7 +301,7 @@ def _by_heart(build: Build, problem: Problem, loop: Loop, rate: float) -> ByHear
             logits = module(batch.x, batch.mask)
             wrong = float((logits.argmax(dim=1) != labels).float().mean())
             value = cross_entropy(logits, labels)
-            loss = float(value)
+            loss = float(value.detach())
             first = loss if taken == 1 else first
             if not math.isfinite(loss) or (wrong == 0 and loss < 0.05):
                 break
@@ -296,7 +313,11 @@ def _by_heart(build: Build, problem: Problem, loop: Loop, rate: float) -> ByHear
         for name, one in module.module.named_parameters()
         if one.requires_grad and torch.equal(one.detach(), before[name])
     )
-    return ByHeart(len(rows), taken, wrong, first, loss, unmoved)
+    with torch.no_grad():
+        others = gather(problem.table, problem.validation[: len(rows)], BY_HEART_VECTORS)
+        outputs = [module.output(each.x.float(), each.mask) for each in (batch, others)]
+    shape = output_range(torch.cat(outputs))
+    return ByHeart(len(rows), taken, wrong, first, loss, unmoved, shape)
 
 
 def mixed(problem: Problem, count: int) -> np.ndarray:
