@@ -1,4 +1,4 @@
-"""The long short-term memory of a public question about news: one state after thousands of steps.
+"""The LSTM of a public question about news: one state after thousands of steps.
 
 The state is that of each text's own last step, so the forward pass is right. What the first
 words said has to survive every step after them. That is the fault.

@@ -1,4 +1,4 @@
-"""The long short-term memory of two public questions: it reads the last step of the batch.
+"""The LSTM of two public questions: it reads the last step of the batch.
 
 For every text but the longest of its batch that step is padding. That is the fault.
 """

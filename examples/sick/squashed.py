@@ -21,7 +21,9 @@ class Squashed(torch.nn.Module):
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         x = x.transpose(1, 2)
         padding = ~mask[:, None, :]
-        maps = [torch.relu(each(x)).masked_fill(padding, 0.0) for each in (self.short, self.long)]
+        maps = [
+            torch.relu(each(x)).masked_fill(padding, 0.0) for each in (self.short, self.long)
+        ]
         pooled = self.dropout(torch.cat([each.amax(dim=2) for each in maps], dim=1))
         hidden = self.dropout(torch.relu(self.dense(pooled)))
         probabilities = torch.softmax(self.output(hidden), dim=1)

@@ -65,8 +65,8 @@ class ForeignModule(torch.nn.Module):
                 else f"a {type(found).__name__}"
             )
             raise ModuleError(
-                f"for vectors of shape {tuple(x.shape)} the module must return a tensor of shape "
-                f"{wanted}, one row per text and one column per class; it returned {got}"
+                f"for vectors of shape {tuple(x.shape)} the module must return a tensor of "
+                f"shape {wanted}, one row per text and one column per class; it returned {got}"
             )
         return found.float()
 
@@ -101,8 +101,8 @@ def _second_argument(module: torch.nn.Module) -> str:
     required = [each for each in named if each.default is inspect.Parameter.empty]
     if not named or len(required) > 2:
         raise ModuleError(
-            "forward must take the vectors (B, T, D), and may take a mask (B, T) or lengths (B,) "
-            f"beside them; that of {type(module).__name__} takes "
+            "forward must take the vectors (B, T, D), and may take a mask (B, T) or lengths "
+            f"(B,) beside them; that of {type(module).__name__} takes "
             f"({', '.join(each.name for each in parameters)})"
         )
     return named[1].name if len(named) > 1 else ""

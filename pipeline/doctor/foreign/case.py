@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from features.errors import SettingError
+from features.tables import as_tables
 from heads.evaluation.metrics import accuracy, log_loss
-from heads.examination.learning import Learned, Loop, learn
+from heads.examination.learning import Learned, Loop, as_given, learn
 from heads.measurements import Diagnostics, TrainingScore
 from heads.problem import Problem
 from heads.settings import HeadSettings
@@ -29,16 +30,13 @@ class ForeignCase(Case):
     Attributes:
         problem: what it learns.
         name: for people.
-        scored: it as it was given, before any training: (C' columns of) outputs for rows; None
-            where there is nothing to score.
     """
 
     problem: Problem | None = None
     name: str = ""
-    scored: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
-    def own_head(self) -> TrainedHead:  # type: ignore[override]
+    def own_head(self) -> TrainedHead:
         """Refuse: what a user brings is no head of the registry."""
         raise SettingError("a classifier of your own is not a head that is trained here")
 
@@ -47,7 +45,7 @@ class ForeignCase(Case):
         return self
 
     def train_again(self, *arguments: Any, head: str = "", **changes: Any) -> TrainedHead:
-        """Train a head of the registry on the same sides. Raises ``SettingError`` without one."""
+        """Train a head of the registry on the same sides, or raise ``SettingError``."""
         if not head:
             raise SettingError("only a head of the registry can be trained again by settings")
         return super().train_again(*arguments, head=head, **changes)
@@ -93,9 +91,28 @@ def module_case(
     Raises:
         ModuleError: the module fails.
     """
-    from features.tables import as_tables
-
     learned = learn(build, problem, loop)
+    return _case(build, problem, learned, name, facts)
+
+
+def given_case(
+    build: Callable[[], Any], problem: Problem, loop: Loop, name: str, **facts: Any
+) -> ModuleCase:
+    """Return the case of a module as it is, without training it. Arguments as for the other.
+
+    Raises:
+        ModuleError: the module fails.
+    """
+    return _case(build, problem, as_given(build, problem, loop), name, facts)
+
+
+def _case(
+    build: Callable[[], Any],
+    problem: Problem,
+    learned: Learned,
+    name: str,
+    facts: dict[str, Any],
+) -> ModuleCase:
     truth, logits = problem.labels[learned.train_rows], learned.train_logits
     score = TrainingScore(
         texts=len(truth),
@@ -112,7 +129,7 @@ def module_case(
         validation=problem.validation,
         test=facts.pop("test", problem.validation[:0]),
         logits=learned.logits,
-        seed=loop.seed,
+        seed=learned.loop.seed,
         seconds=learned.seconds,
         best_epoch=learned.best,
         diagnostics=Diagnostics(training=score),
@@ -120,6 +137,24 @@ def module_case(
         name=name,
         build_module=build,
         learned=learned,
-        trainings={loop: learned},
+        trainings={learned.loop: learned},
         **facts,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatorCase(ForeignCase):
+    """An estimator in the way of scikit-learn, over pooled vectors.
+
+    Attributes:
+        score: (n, D) float32 vectors -> (n, C) logits.
+    """
+
+    score: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def scored_alone(self) -> np.ndarray:
+        """Return (m, C) logits of the validation texts, each asked for by itself."""
+        assert self.score is not None
+        assert self.pooled is not None
+        rows = self.pooled[self.validation]
+        return np.concatenate([self.score(row[None]) for row in rows])

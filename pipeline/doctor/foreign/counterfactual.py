@@ -14,7 +14,7 @@ from heads.examination.learning import Learned, Loop, predict
 from heads.examination.modes import training_mode_logits
 from pipeline.doctor.case import Case
 from pipeline.doctor.counterfactual import Expected, Rescoring, Trial, trial_of
-from pipeline.doctor.foreign.case import ModuleCase
+from pipeline.doctor.foreign.case import EstimatorCase, ModuleCase
 from pipeline.doctor.judgement import CLOSE, POINTS
 
 
@@ -65,14 +65,19 @@ def more_padding() -> Rescoring:
         return _rescored(case, lambda one, loop: _padded_logits(_module(case), one, loop))
 
     change = f"{PADDED} more padded positions behind each text, nothing trained"
-    return Rescoring(change, compare, expected="falls")
+    # As dear as a training, so that it is tried behind the one that says what the fault costs.
+    return Rescoring(change, compare, trainings=1.0, expected="falls")
 
 
 def one_by_one() -> Rescoring:
-    """Return the same module, asked for one text at a time."""
+    """Return the same classifier, asked for one text at a time."""
 
     def compare(case: Case) -> Trial:
-        return _rescored(case, lambda one, loop: _logits(case, one, replace(loop, batch_size=1)))
+        if isinstance(case, EstimatorCase):
+            return trial_of(case, case.scored_alone(), "accuracy", 0.0)
+        return _rescored(
+            case, lambda one, loop: _logits(case, one, replace(loop, batch_size=1))
+        )
 
     return Rescoring("each text by itself, nothing trained", compare, expected="falls")
 

@@ -38,8 +38,13 @@ def measure_module(case: ModuleCase) -> Invariances:
     assigned = best_assignment(truth, learned.train_logits.argmax(axis=1), problem.classes)
     order = assigned.classes
     lengths = problem.table.lengths
+    gaps = compared.differences
     return Invariances(
-        **_differences(compared),
+        alone=gaps.get("alone"),
+        neighbours=gaps.get("neighbours"),
+        padded=gaps.get("padding"),
+        reversed=gaps.get("order"),
+        twice=gaps.get("repeat"),
         failures=tuple(compared.failures.items()),
         bounded=compared.outputs.lowest >= 0.0 and compared.outputs.highest <= 1.0,
         sums_to_one=compared.outputs.kind == SOFTMAX,
@@ -62,11 +67,6 @@ def measure_module(case: ModuleCase) -> Invariances:
     )
 
 
-def _differences(compared: Compared) -> dict[str, float]:
-    names = {"padding": "padded", "order": "reversed", "repeat": "twice"}
-    return {names.get(name, name): value for name, value in compared.differences.items()}
-
-
 def _output(compared: Compared, after_learning: str) -> str:
     """Return the bounded function that all outputs fit, of a module that learned; or logits.
 
@@ -79,7 +79,9 @@ def _output(compared: Compared, after_learning: str) -> str:
 def _reach(case: ModuleCase) -> tuple[float | None, ...]:
     assert case.learned is not None
     assert case.problem is not None
-    found = gradient_by_distance(case.learned.module, case.problem, case.learned.loop, DISTANCES)
+    found = gradient_by_distance(
+        case.learned.module, case.problem, case.learned.loop, DISTANCES
+    )
     end = found.get(0, 0.0)
     if not end:
         return ()

@@ -1,4 +1,4 @@
-"""A text gets other answers in other company: padding is read, axes are mixed, state is kept."""
+"""A text gets other answers in other company: padding is read, or texts are mixed."""
 
 from __future__ import annotations
 

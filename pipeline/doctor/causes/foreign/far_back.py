@@ -47,7 +47,9 @@ def examine(measured: Measurements) -> Suspicion | None:
         ),
         counterfactuals=(
             ChangedLoop(
-                f"only the first {KEPT} vectors of a text", (("max_vectors", KEPT),), trainings=0.5
+                f"only the first {KEPT} vectors of a text",
+                (("max_vectors", KEPT),),
+                trainings=0.5,
             ),
         ),
     )

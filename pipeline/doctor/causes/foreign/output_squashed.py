@@ -33,7 +33,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     return Suspicion(
         strength=1.0,
         headline=f"Your module's loss cannot fall below {found.floor:.3f}{rests}{reached}.",
-        explanation=f"the output is squashed: it is a {found.output}, and the loss expects logits",
+        explanation=f"the output is a {found.output}, and the loss expects logits",
         evidence=(
             Evidence(
                 f"lowest loss that a {found.output} can reach as logits, {classes} classes",
