@@ -16,6 +16,7 @@ from features.words.table import WORDS
 from heads.device import CPU
 from heads.evaluation.calibration import softmax
 from heads.head import Head
+from heads.measurements import StepMeasurements
 from heads.problem import EpochRecord, OnEpoch, Problem
 from heads.registry import check_layout, head_type
 from heads.settings import HeadSettings, TrainingSettings
@@ -45,6 +46,7 @@ class TrainedHead:
         words: the part that reads words; None if the layout has none, or if validation gave
             them no share.
         word_c: C of the words, which a refit uses; not stored.
+        steps: what was measured of the steps of the fit; not stored with the head.
     """
 
     head: str
@@ -58,6 +60,7 @@ class TrainedHead:
     temperature: float = 1.0
     words: WordModel | None = None
     word_c: float = 0.0
+    steps: StepMeasurements | None = None
 
     @property
     def parameters(self) -> int:
