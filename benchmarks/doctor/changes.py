@@ -58,7 +58,7 @@ def to(name: str, value: object, **others: object) -> Callable[[Trial], Trial | 
 
     def apply(trial: Trial) -> Trial | None:
         own = _value(trial, name)
-        if own is None or own == value or trial.build is not None:
+        if own is None or own == value or trial.build:
             return None
         known = head_type(trial.head).settings.model_fields
         added = {key: each for key, each in others.items() if key in known}
@@ -176,7 +176,7 @@ def linear(trial: Trial) -> Trial | None:
 
 
 def scaled(trial: Trial) -> Trial | None:
-    """Return the trial with every pooled feature at deviation 1, for heads that do not do it."""
+    """Return the trial with pooled features at deviation 1, for heads that do not do it."""
     if trial.head not in ("knn", "logistic"):
         return None
     table = trial.material.tables[POOLED]

@@ -114,28 +114,40 @@ def train_foreign(trial: Trial, seed: int) -> Outcome:
     started = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = _learn(trial, seed)
+        head = learn(trial, seed)
     if head is None:
         return constant(trial, time.perf_counter() - started)
     sides = (outputs(head, trial.table, rows) for rows in (trial.validation, trial.fresh))
     return outcome(trial, *sides, time.perf_counter() - started, head)
 
 
-def _learn(trial: Trial, seed: int) -> nn.Module | None:
+def learn(trial: Trial, seed: int, watch: Any = None) -> nn.Module | None:
+    """Return the learned head; None if the loss is not finite.
+
+    Args:
+        watch: told of every step and epoch, see ``rivals.Watch``.
+    """
     assert trial.build is not None
     head: nn.Module = trial.build(trial.table.width, len(trial.classes))
     optimizer = torch.optim.Adam(head.parameters(), RATE)
     rng = np.random.default_rng(seed)
     labels = torch.from_numpy(trial.seen_labels)
     head.train()
-    for _ in range(EPOCHS):
+    for epoch in range(1, EPOCHS + 1):
         for rows, x, mask in batches(trial.table, trial.train, BATCH, rng):
             loss = nn.functional.cross_entropy(head(x, mask), labels[torch.from_numpy(rows)])
             if not torch.isfinite(loss):
                 return None
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            if watch is not None:
+                watch.gradients(head, float(loss))
             optimizer.step()
+            if watch is not None:
+                watch.moved(head)
+        if watch is not None:
+            watch.epoch_of_user(head, epoch)
+            head.train()
     return head
 
 
