@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,7 @@ def _rounds(groups: Mapping[str, list[Case]]) -> Iterator[Case]:
     ill, well, two = iter(groups["ill"]), iter(groups["well"]), iter(groups["two"])
     for wave in zip_longest(*causes):
         faults = [case for case in wave if case is not None]
-        faults += [case for _, case in zip(range(DOUBLES), two, strict=False)]
+        faults += islice(two, DOUBLES)
         for i, case in enumerate(faults):
             yield case
             partner = next(ill if i % 2 else well, None)
