@@ -39,8 +39,8 @@ def run(parsed: argparse.Namespace) -> Answer:
             look=lambda learned, run: seen.extend(watch_training(learned, run)),
         )
     watched = "".join(f"\n{each.line}" for each in seen)
-    found = [each.to_dict() for each in seen]
-    return Answer({**result.to_dict(), "doctor": found}, verdict_text(result) + watched)
+    found = {"doctor": each.to_dict() for each in seen}
+    return Answer({**result.to_dict(), **found}, verdict_text(result) + watched)
 
 
 def _search(config: ExperimentConfig) -> Answer:

@@ -67,6 +67,10 @@ class Neighbours:
         z: (agreement - expected) / deviation of the permutations.
         break_row: data row from which agreement falls to chance; None without a break.
         z_before, z_after: of the parts before and after it.
+        agreement_before, agreement_after: of these parts.
+        offset: by how many rows the labels are moved, from the break or in all, for neighbours
+            to agree again; None where no move helps.
+        offset_agreement: agreement there once they are moved.
     """
 
     agreement: float
@@ -75,6 +79,10 @@ class Neighbours:
     break_row: int | None = None
     z_before: float | None = None
     z_after: float | None = None
+    agreement_before: float | None = None
+    agreement_after: float | None = None
+    offset: int | None = None
+    offset_agreement: float | None = None
 
 
 @dataclass(frozen=True)

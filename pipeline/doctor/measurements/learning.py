@@ -41,6 +41,8 @@ class Learning:
         epochs: the history.
         best_epoch: its best record, from 1.
         stopped_early: whether patience ended it.
+        calibrated_loss: ``loss`` at the best temperature, so that a head that is too sure of
+            itself is not taken for one that knows nothing; None: not measured.
     """
 
     texts: int
@@ -61,11 +63,18 @@ class Learning:
     epochs: tuple[Epoch, ...] = ()
     best_epoch: int = 0
     stopped_early: bool = False
+    calibrated_loss: float | None = None
 
     @property
     def gain(self) -> float:
         """Return 1 - loss / H(labels); 0.02 or less: it knows nothing about the text."""
-        return 1 - self.loss / self.label_entropy if self.label_entropy > 0 else 0.0
+        loss = self.loss if self.calibrated_loss is None else self.calibrated_loss
+        return 1 - loss / self.label_entropy if self.label_entropy > 0 else 0.0
+
+    @property
+    def gap(self) -> float | None:
+        """Return training less validation accuracy, both in evaluation mode."""
+        return None if self.train_accuracy is None else self.train_accuracy - self.accuracy
 
     @property
     def accuracy_gain(self) -> float:
@@ -98,6 +107,8 @@ class Steps:
         clipped_share: of the steps.
         unchanged: whether all weights equal the initial ones (rtol 1e-5) after 3 steps.
         loss_rise: smoothed training loss at the end over its minimum, less 1; 0 at the minimum.
+        early_ratio: ``update_ratio`` over the first quarter of the steps.
+        far_clipped_share: of the steps, those with a gradient 10 times as long as ``clip``.
     """
 
     count: int
@@ -110,6 +121,8 @@ class Steps:
     clipped_share: float | None = None
     unchanged: bool = False
     loss_rise: float = 0.0
+    early_ratio: float | None = None
+    far_clipped_share: float | None = None
 
 
 @dataclass(frozen=True)
