@@ -1,4 +1,4 @@
-"""Modules as users write them, one fault each, over vectors in which a marker tells the class."""
+"""Modules as users write them, with one fault each; a marker vector tells the class."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def run(parsed: argparse.Namespace) -> Answer:
             look=lambda learned, run: seen.extend(watch_training(learned, run)),
         )
     watched = "".join(f"\n{each.line}" for each in seen)
-    found = {"doctor": each.to_dict() for each in seen}
+    found = {"doctor": seen[0].to_dict()} if seen else {}
     return Answer({**result.to_dict(), **found}, verdict_text(result) + watched)
 
 

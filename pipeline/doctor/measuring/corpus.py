@@ -91,7 +91,7 @@ def _suspects(case: Case, pooled: np.ndarray | None) -> tuple[float | None, floa
 
 
 def giveaways_of(case: Case) -> list[Giveaway]:
-    """Return tokens that alone predict a label and are no plain words, or stand in one place."""
+    """Return tokens that alone predict a label: no plain words, or always in one place."""
     if case.corpus is None or case.duplicates is None:
         return []
     return giveaways(_evidence(case, case.duplicates))[:MOST_GIVEAWAYS]

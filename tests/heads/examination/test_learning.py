@@ -10,8 +10,8 @@ import torch
 
 from heads.examination.gradients import gradient_by_distance, used_weights
 from heads.examination.learning import Loop, learn, learn_by_heart, mixed, parts
-from heads.examination.module import ForeignModule
 from heads.examination.modes import mode_difference
+from heads.examination.module import ForeignModule
 from heads.examination.outputs import SOFTMAX
 from tests.support import foreign
 from tests.support.tables import WIDTH, make_table, marker_problem
