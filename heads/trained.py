@@ -19,6 +19,7 @@ from heads.device import CPU
 from heads.evaluation.calibration import softmax
 from heads.evaluation.shares import choose_share, mix_logits
 from heads.head import Head
+from heads.measurements import StepMeasurements
 from heads.problem import EpochRecord, OnEpoch, Problem
 from heads.registry import check_layout, head_type
 from heads.settings import HeadSettings, TrainingSettings
@@ -52,6 +53,7 @@ class TrainedHead:
         table: which of the tables of vectors ``state`` is for, from 0: validation may leave the
             first encoder out.
         further: the parts that read the vectors of further encoders, each with its share.
+        steps: what was measured of the steps of the fit; not stored with the head.
     """
 
     head: str
@@ -67,6 +69,7 @@ class TrainedHead:
     word_c: float = 0.0
     table: int = 0
     further: tuple[VectorModel, ...] = ()
+    steps: StepMeasurements | None = None
 
     @property
     def parameters(self) -> int:

@@ -19,6 +19,7 @@ from pipeline.reports.drawing import Drawing
 from pipeline.reports.figures import Curve, Picture, curves_picture, test_pictures
 from pipeline.reports.report import result_text, write_report
 from pipeline.runs.environment import environment
+from pipeline.runs.files.diagnostics import TrainingDiagnostics, write_diagnostics
 from pipeline.runs.files.held_out import HeldOutPredictions, TrainingPredictions
 from pipeline.runs.files.json_format import Values, write_json
 from pipeline.runs.files.misclassified import Misclassified, error_list, write_errors
@@ -71,6 +72,7 @@ def write_run(
     write_history(folder, _history(record.outcome))
     write_events(folder, record.outcome, errors)
     write_held_out(folder, held_out_of(record.corpus, record.outcome))
+    write_diagnostics(folder, _diagnostics(record.outcome))
     write_classes(folder / CLASSES, result.classes)
     write_training(folder / TRAINING, TrainingTexts.of(record.corpus, first.learned))
     write_reference(folder / REFERENCE, Reference.of(record.pooled, first.split))
@@ -108,6 +110,13 @@ def _history(outcome: Trainings) -> Iterator[HistoryLine]:
     for training in outcome.trainings:
         for epoch in training.trained.history:
             yield HistoryLine(training.fold, training.seed, epoch)
+
+
+def _diagnostics(outcome: Trainings) -> list[TrainingDiagnostics]:
+    return [
+        TrainingDiagnostics(fold=one.fold, seed=one.seed, measured=one.diagnostics)
+        for one in outcome.trainings
+    ]
 
 
 def _errors(record: RunContents) -> list[Misclassified]:

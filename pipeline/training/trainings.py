@@ -22,6 +22,7 @@ from features.tables import FeatureTables
 from heads.class_weights import weights_of
 from heads.device import CPU
 from heads.evaluation.calibration import fit_temperature, softmax
+from heads.measurements import Diagnostics
 from heads.problem import EpochRecord, OnEpoch
 from heads.registry import head_type, make_settings
 from heads.settings import HeadSettings, TrainingSettings
@@ -31,6 +32,7 @@ from pipeline.console import print_note
 from pipeline.evaluation.evaluation import ClassNames, Evaluation, pooled
 from pipeline.evaluation.repeats import RepeatedScore, fold_spread, seed_spread
 from pipeline.progress import LINE_SECONDS
+from pipeline.training.diagnosis import diagnose
 from pipeline.training.resume import FinishedTraining, FinishedTrainings
 
 EPOCH_LINES = 10
@@ -50,6 +52,7 @@ class Training:
         validation, test: predictions in the ids of ``ClassNames``; those on validation are of
             the head before it learned from those texts too.
         seconds: of the training.
+        diagnostics: what was measured of the head before it learned from validation texts.
     """
 
     fold: int
@@ -60,6 +63,7 @@ class Training:
     validation: Evaluation
     test: Evaluation
     seconds: float
+    diagnostics: Diagnostics
 
     @property
     def name(self) -> str:
@@ -198,6 +202,7 @@ def run_trainings(
                 evaluate("validation", split.validation, found.held_out),
                 evaluate("test", split.test, test),
                 found.seconds,
+                found.diagnostics,
             )
             trainings.append(training)
             if known or not single:
@@ -226,7 +231,10 @@ def _train(
     seconds = time.perf_counter() - start
     held_out = chosen.logits(table, split.validation, device)
     temperature = fit_temperature(ids[split.validation], held_out)
-    return FinishedTraining(replace(trained, temperature=temperature), held_out, seconds)
+    rows = split.train, split.validation
+    diagnostics = diagnose(chosen, table, ids, *rows, held_out, device)
+    trained = replace(trained, temperature=temperature)
+    return FinishedTraining(trained, held_out, seconds, diagnostics)
 
 
 def parts_line(trained: TrainedHead, encoders: Sequence[str]) -> str:
