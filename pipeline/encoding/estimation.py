@@ -108,7 +108,7 @@ def run_estimate(
     """
     start = time.perf_counter()
     layouts = DEFAULT_LAYOUTS if layout is None else with_pooled(layout)
-    model = find_model(vectors.encoder, vectors.trust_remote_code)
+    model = find_model(vectors.one_encoder, vectors.trust_remote_code)
     spaces = open_spaces(vectors, layouts, model)
     texts = SampledTexts(stream_texts(data))
     plan = plan_encoding(texts, spaces)
