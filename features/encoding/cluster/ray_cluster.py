@@ -243,8 +243,9 @@ class RayExecutor:
                 break
             if not self.loading:
                 self._note(
-                    f"waiting for the Ray cluster: no worker with {self._workers.cores:g} "
-                    f"cores on {self._workers.device} has loaded the encoder yet"
+                    f"waiting for the Ray cluster: none of {self._workers.count} workers "
+                    f"({self._workers.cores:g} cores each, on {self._workers.device}) has "
+                    "loaded the encoder yet"
                 )
         task = self._tasks.pop(ready[0])
         try:
@@ -280,6 +281,13 @@ class RayExecutor:
         if text not in self._notes:
             self._notes.add(text)
             logging.getLogger("manyheads").warning(text)
+
+
+def actor_pool(workers: int | None) -> Any:
+    """Return Ray Data's pool of a number of workers; None: as many as help."""
+    from ray.data import ActorPoolStrategy  # slow to import, and only this needs it
+
+    return ActorPoolStrategy(size=workers) if workers else ActorPoolStrategy(min_size=1)
 
 
 @contextmanager
