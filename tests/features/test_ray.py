@@ -97,10 +97,10 @@ of_ray = pytest.mark.filterwarnings("ignore")  # Ray warns of settings of its ow
 def ray() -> Iterator[Any]:
     """Ray on this machine."""
     found = pytest.importorskip("ray", reason="needs ray: pip install 'manyheads[ray]'")
-    from features.encoding.cluster.ray_cluster import _connected
+    from features.encoding.cluster.ray_cluster import connected
     from features.encoding.cluster.resources import Cluster
 
-    with _connected(Cluster()):
+    with connected(Cluster()):
         found.data.DataContext.get_current().enable_progress_bars = False
         yield found
 

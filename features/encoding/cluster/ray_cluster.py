@@ -117,7 +117,7 @@ def encode_on_ray(
             committed.
         ManyheadsError: like ``serial.encode``.
     """
-    with _connected(cluster) as workers:
+    with connected(cluster) as workers:
         executor = RayExecutor(load, workers, on_batch)
         fair = len(plan.missing) // (MIN_UNITS * workers.count)
         size = max(1, min(unit_texts, max(fair, MIN_TEXTS)))
@@ -291,7 +291,7 @@ def actor_pool(workers: int | None) -> Any:
 
 
 @contextmanager
-def _connected(cluster: Cluster) -> Iterator[Workers]:
+def connected(cluster: Cluster) -> Iterator[Workers]:
     """Connect to a cluster, or start one on this machine; yield the workers that suit it.
 
     Raises:
