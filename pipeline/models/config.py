@@ -12,6 +12,12 @@ from features.storage.location import local_path
 from pipeline.evaluation.abstention import check_precision
 from pipeline.evaluation.prediction_sets import check_level
 
+HUB = "hub:"
+"""Begins the name of a model of the Hugging Face hub."""
+
+EXPORTED = f", that of an exported model, or {HUB}OWNER/NAME@REVISION"
+"""What a run may be besides, for the help of commands that predict."""
+
 QUANTIZED = ("int8",)
 """Types that an exported encoder may be stored in, besides float32."""
 
@@ -25,6 +31,8 @@ class ExportModelConfig(Options):
         with_encoder: whether to write the encoder too.
         quantize: ``int8`` or None, for the weights of that encoder.
         encoder: where it is now; None: where the run found it.
+        push: the name on the hub; None: nothing is uploaded.
+        public: whether a repository that is made can be seen by everybody.
     """
 
     out: Path = required_option(
@@ -45,11 +53,21 @@ class ExportModelConfig(Options):
         None, "find the run's encoder here, if it was moved", metavar="NAME"
     )
 
+    push: str | None = option(
+        None,
+        "upload the folder to the Hugging Face hub under this name; a repository that is made "
+        "for it is private",
+        metavar="OWNER/NAME",
+    )
+    public: bool = option(False, "make that repository for everybody to see")
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for flag, given in (("--quantize", self.quantize), ("--encoder", self.encoder)):
             if given and not self.with_encoder:
                 raise SettingError(f"{flag} {given} goes with --with-encoder; add that")
+        if self.public and not self.push:
+            raise SettingError("--public goes with --push OWNER/NAME; add that")
 
 
 @dataclass(frozen=True)

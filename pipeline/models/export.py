@@ -15,29 +15,26 @@ from features.errors import SettingError
 from features.outputs.output import appearing, check_output
 from features.vectors.table import POOLED
 from heads.persistence import checkpoint
-from heads.persistence.checkpoint import WEIGHTS
+from heads.persistence.checkpoint import WEIGHTS, further_of
 from heads.persistence.onnx_export import onnx_model
 from pipeline.console import print_note
 from pipeline.models.blend_folder import file_digest
 from pipeline.models.card import CARD, model_card, read_facts
 from pipeline.models.encoder_onnx import check_exportable
 from pipeline.models.model import (
+    ENCODERS_VERSION,
     MODEL,
     MODEL_FORMAT,
     VERSION,
     WORDS_VERSION,
     EncoderPart,
+    FurtherPart,
     Model,
     ModelFile,
+    Source,
 )
-from pipeline.models.standalone import (
-    FILES as STANDALONE,
-)
-from pipeline.models.standalone import (
-    StandaloneReport,
-    check_runtime,
-    write_standalone,
-)
+from pipeline.models.standalone import FILES as STANDALONE
+from pipeline.models.standalone import StandaloneReport, check_runtime, write_standalone
 from pipeline.runs.files.training_texts import TRAINING, read_training
 
 ONNX = "head.onnx"
@@ -53,6 +50,7 @@ class ExportedModel:
     labels: int
     files: tuple[str, ...]
     standalone: StandaloneReport | None = None
+    pushed: str = ""
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,6 +61,7 @@ class ExportedModel:
             "head": self.head,
             "labels": self.labels,
             "files": list(self.files),
+            **({"pushed": self.pushed} if self.pushed else {}),
             **({"agreement": self.standalone.to_dict()} if self.standalone else {}),
         }
 
@@ -71,6 +70,8 @@ class ExportedModel:
         of what was rounded."""
         *files, card = self.files
         told = self.standalone.lines() if self.standalone else []
+        if self.pushed:
+            told.append(f"on the hub: manyheads predict {self.pushed} --text TEXT")
         first = (
             f"{self.head} with {self.labels} labels: {', '.join(files)} and {card}, "
             f"which says how to use them, in {self.folder}"
@@ -119,9 +120,9 @@ def write_model(
     check_out(out)
     if encoder is not None:
         check_standalone(model)
-    # An ONNX model takes vectors, and the words of a text are none: such a head has no file.
-    onnx = None if model.reads_words else onnx_model(model.head)
-    described = _encoder_part(model)
+    # An ONNX model takes the vectors of one encoder; words are none: such heads have no file.
+    reason = _no_onnx(model)
+    onnx = None if reason else onnx_model(model.head)
     facts = read_facts(run_folder)
     report = None
     with appearing(out, "--out", folder=True) as temporary:
@@ -129,52 +130,32 @@ def write_model(
         if onnx is not None:
             (temporary / ONNX).write_bytes(onnx)
             digests[ONNX] = hashlib.sha256(onnx).hexdigest()
-        _write_description(temporary, model, described, digests)
+        _write_description(temporary, model, digests)
         if encoder is not None:
             texts = read_training(run_folder / TRAINING).texts
-            report = write_standalone(
-                temporary, model.head, model.spec, encoder, texts, quantize
-            )
+            own = temporary, model.head, model.spec, encoder, texts, quantize
+            report = write_standalone(*own)
             digests |= {name: file_digest(temporary / name) for name in STANDALONE}
-            _write_description(temporary, model, described, digests)
-        named = shown or out.name
-        card = model_card(model.head, model.spec, described.name, facts, named, report)
+            _write_description(temporary, model, digests)
+        names = [_part(source).name for source in model.sources]
+        card = model_card(model, names, facts, shown or out.name, report)
         (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
-    if onnx is None:
-        print_note(
-            f"note: this head reads the words of a text, which ONNX cannot, so {ONNX} is left "
-            "out; one over vectors alone has it: train with --layout "
-            f"{model.head.layout.partition(',')[0] if model.reads_vectors else POOLED}"
-        )
+    if reason:
+        print_note(f"note: {reason}")
     return report
 
 
 def check_standalone(model: Model) -> None:
     """Refuse a model that no program but manyheads can run. Raises ``SettingError``."""
-    if model.reads_words:
-        raise SettingError(
-            "--with-encoder cannot write this run: its head reads the words of a text, which "
-            "ONNX cannot; leave the option out, or train with --layout "
-            f"{model.head.layout.partition(',')[0] if model.reads_vectors else POOLED}"
-        )
-    check_exportable(model.spec, model.encoder)
+    if reason := _no_onnx(model):
+        raise SettingError(f"--with-encoder cannot write this run: {reason}")
+    check_exportable(model.spec, model.sources[0].encoder)
     check_runtime()
 
 
-def _encoder_part(model: Model) -> EncoderPart:
-    name, folder = model.encoder, Path(model.encoder).is_absolute()
-    return EncoderPart(
-        name=Path(name).name if folder else name,
-        folder=folder,
-        fingerprint=model.spec.fingerprint,
-        spec=model.spec.to_dict(),
-    )
-
-
-def _write_description(
-    folder: Path, model: Model, encoder: EncoderPart, digests: dict[str, str]
-) -> None:
+def _write_description(folder: Path, model: Model, digests: dict[str, str]) -> None:
     """Write ``model.json``."""
+    encoder, *others = map(_part, model.sources)
     described = ModelFile(
         labels=model.head.classes,
         temperature=model.head.temperature,
@@ -184,7 +165,45 @@ def _write_description(
         width=model.head.width,
         encoder=encoder,
         sha256=digests,
+        further=tuple(
+            FurtherPart(encoder=each, vectors=vectors)
+            for each, vectors in zip(others, further_of(model.head), strict=True)
+        ),
     )
     version = WORDS_VERSION if model.reads_words else VERSION
-    values = {"version": version, **described.model_dump(mode="json")}
+    version = ENCODERS_VERSION if others else version
+    usual = set() if others else {"further"}
+    values = {"version": version, **described.model_dump(mode="json", exclude=usual)}
     MODEL_FORMAT.write(folder / MODEL, values)
+
+
+def _part(source: Source) -> EncoderPart:
+    """Return the description of an encoder's vectors in ``model.json``."""
+    name, folder = source.encoder, Path(source.encoder).is_absolute()
+    return EncoderPart(
+        name=Path(name).name if folder else name,
+        folder=folder,
+        fingerprint=source.spec.fingerprint,
+        spec=source.spec.to_dict(),
+    )
+
+
+def writes_onnx(model: Model) -> bool:
+    """Return whether a head is written as ONNX."""
+    return not _no_onnx(model)
+
+
+def _no_onnx(model: Model) -> str:
+    """Return why a head is not written as ONNX; '' if it is."""
+    if model.reads_words:
+        layout = model.head.layout.partition(",")[0] if model.reads_vectors else POOLED
+        return (
+            f"this head reads the words of a text, which ONNX cannot, so {ONNX} is left "
+            f"out; one over vectors alone has it: train with --layout {layout}"
+        )
+    if len(model.sources) > 1:
+        return (
+            f"this head reads the vectors of {len(model.sources)} encoders, so {ONNX}, which "
+            "would take those of one, is left out; train with one --encoder for it"
+        )
+    return ""

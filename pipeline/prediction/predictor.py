@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.description.model import EncoderModel
 from features.encoders.options import VectorOptions
 from features.encoders.protocol import Encoder
-from features.errors import CacheError, EncoderError, SettingError
+from features.errors import CacheError, SettingError
 from features.storage.location import Location
 from features.store.space import Space
 from features.tables import FeatureTables
@@ -30,15 +30,15 @@ from pipeline.encoding.vectors import (
     open_spaces,
     with_pooled,
 )
-from pipeline.models.model import Model
 from pipeline.models.opening import OpenedModel, open_model
-from pipeline.prediction.encoder_check import check_encoder, differing
+from pipeline.prediction.encoder_check import check_encoder
+from pipeline.prediction.encoders import LoadedOnce, find_encoders, find_recorded
 from pipeline.prediction.explain import NOTHING, Explain
 from pipeline.prediction.languages import learned_languages, unlearned_language
 from pipeline.prediction.predictions import Predictions
 from pipeline.prediction.provenance import Provenance
 from pipeline.prediction.uncertainty import SURE, Uncertainty
-from pipeline.prediction.word_weights import WordExplainer, words_refusal
+from pipeline.prediction.word_weights import Place, WordExplainer, words_refusal
 from pipeline.runs.files.training_texts import (
     TRAINING,
     Neighbor,
@@ -58,7 +58,8 @@ class Predictor:
 
     Attributes:
         opened: the heads.
-        encoders: the encoder of each head; None of one that reads words alone.
+        encoders: by head, the encoder of each of its sources; none of one that reads words
+            alone.
         cache: the feature store; new texts are added to it.
         memory: GB that the vectors of one call may take; None: half of what is available.
         provenance: what the run was trained on, and when.
@@ -68,7 +69,7 @@ class Predictor:
     """
 
     opened: OpenedModel
-    encoders: tuple[EncoderModel | None, ...]
+    encoders: tuple[tuple[EncoderModel, ...], ...]
     cache: Location
     memory: float | None
     provenance: Provenance
@@ -95,8 +96,8 @@ class Predictor:
             run: a run folder, its name, ``latest``, or a model folder; of a blend too.
             runs: the folder of runs.
             cache: the feature store.
-            encoders: where its encoder is now, of a blend several; without any, where it was
-                when the run was trained.
+            encoders: where its encoder is now, of a blend, or a head over several, several;
+                without any, where it was when the run was trained.
             trust_remote_code: run the Python code that comes with it; a run cannot ask for
                 that.
             memory: as the attribute.
@@ -110,7 +111,7 @@ class Predictor:
         """
         find_device(device)
         opened = open_model(run, runs)
-        models = _find_encoders(opened, encoders, trust_remote_code)
+        models = find_encoders(opened, encoders, trust_remote_code)
         reference = read_reference(opened.folders[opened.order[0]] / REFERENCE)
         return cls(
             opened,
@@ -139,10 +140,11 @@ class Predictor:
     @cached_property
     def words(self) -> WordExplainer:
         """What weighs the words of texts. Raises as ``model`` does."""
-        models = [
-            self.model(index) if part.reads_vectors else None
+        models = {
+            (index, number): self.model(index, number)
             for index, part in enumerate(self.opened.parts)
-        ]
+            for number in range(len(part.sources) if part.reads_vectors else 0)
+        }
         return WordExplainer(self.opened, models, self.probabilities)
 
     def predict(
@@ -169,36 +171,38 @@ class Predictor:
         probabilities: dict[int, np.ndarray] = {}
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
-        tokens: dict[int, FeatureTable] = {}
+        tokens: dict[Place, FeatureTable] = {}
         warnings: list[str] = []
         order = self.opened.order
         words = count_words(texts) if any(part.reads_words for part in parts) else None
         for index in order:
             explained = explain.neighbors > 0 and index == order[0]
             if not (parts[index].reads_vectors or explained):
-                probabilities[index] = self.probabilities(index, None, words)
+                probabilities[index] = self.probabilities(index, (), words)
                 continue
-            vectors = self.vectors(index, texts, explained, explain.words)
-            table = vectors.table(parts[index].spec.layout)
-            probabilities[index] = self.probabilities(index, table, words)
+            sources = parts[index].sources
+            numbers = range(len(sources))
+            encoded = [self.vectors(index, texts, explained, i, explain.words) for i in numbers]
+            tables = [encoded[i].table(sources[i].spec.layout) for i in numbers]
+            probabilities[index] = self.probabilities(index, tables, words)
             if parts[index].reads_vectors:
-                warnings += self._unseen(index, vectors, table)
-                truncated |= vectors.truncated
-                if explain.words:
-                    tokens[index] = vectors.table(TOKENS)
+                for i in numbers:
+                    warnings += self._unseen(index, i, encoded[i], tables[i])
+                    truncated |= encoded[i].truncated
+                    if explain.words:
+                        tokens[index, i] = encoded[i].table(TOKENS)
             if index == order[0]:
-                warnings += self._unusual(vectors, table, explained)
+                warnings += self._unusual(encoded[0], tables[0], explained)
             if explained:
-                neighbors = self._neighbors(vectors, explain.neighbors)
-        warnings += unlearned_language(self._languages, texts)
+                neighbors = self._neighbors(encoded[0], explain.neighbors)
+        warnings = [*dict.fromkeys(warnings), *unlearned_language(self._languages, texts)]
         for warning in warnings:
             print_note(f"warning: {warning}")
         merged = self.opened.merged([probabilities[index] for index in range(len(parts))])
-        words_of = (
-            self.words.weigh(texts, merged.argmax(axis=1), tokens) if explain.words else None
-        )
-        if words_of:
-            print_note(f"note: {words_of.note}")
+        weights = None
+        if explain.words:
+            weights = self.words.weigh(texts, merged.argmax(axis=1), tokens)
+            print_note(f"note: {weights.note}")
         return Predictions(
             self.opened.folder,
             texts,
@@ -206,59 +210,75 @@ class Predictor:
             merged,
             truncated,
             neighbors,
-            words=words_of,
+            words=weights,
             provenance=self.provenance,
             warnings=tuple(warnings),
             uncertainty=uncertainty,
         )
 
-    def layouts(self, index: int, explained: bool, words: bool = False) -> tuple[str, ...]:
+    def layouts(
+        self, index: int, explained: bool, number: int = 0, words: bool = False
+    ) -> tuple[str, ...]:
         """Return the layouts of a part's vectors, with pooled where that costs nothing.
 
         Args:
-            explained: whether pooled ones are needed, to find the nearest training texts.
-            words: whether token vectors are needed, to weigh words.
+            index: of the part.
+            explained: whether pooled vectors are needed, of the first source.
+            number: of the source among those of the part, from 0, here and below.
+            words: whether token vectors are needed too, to weigh words, here and below.
         """
-        layout = self.opened.parts[index].spec.layout
+        layout = self.opened.parts[index].sources[number].spec.layout
         if words and layout == POOLED:
             return with_pooled(TOKENS)
+        if number:
+            return (layout,)
         # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
         alone = layout == SENTENCES and not explained
         return (layout,) if alone else with_pooled(layout)
 
-    def spaces(self, index: int, explained: bool, words: bool = False) -> tuple[Space, ...]:
+    def spaces(
+        self, index: int, explained: bool, number: int = 0, words: bool = False
+    ) -> tuple[Space, ...]:
         """Return where the vectors of a part are cached, in its ``layouts``."""
-        model, layouts = self.model(index), self.layouts(index, explained, words)
-        return open_spaces(self._config(index, model), layouts, model)
+        model = self.model(index, number)
+        layouts = self.layouts(index, explained, number, words)
+        return open_spaces(self._config(index, number, model), layouts, model)
 
     def vectors(
-        self, index: int, texts: Sequence[str], explained: bool, words: bool = False
+        self,
+        index: int,
+        texts: Sequence[str],
+        explained: bool,
+        number: int = 0,
+        words: bool = False,
     ) -> Vectors:
         """Return the vectors of texts for a part, encoding what is not cached."""
-        model = self.model(index)
+        model = self.model(index, number)
         return ensure_vectors(
             texts,
-            self._config(index, model),
-            self.layouts(index, explained, words),
+            self._config(index, number, model),
+            self.layouts(index, explained, number, words),
             model=model,
             load=self.load_encoder,
         )
 
-    def model(self, index: int) -> EncoderModel:
+    def model(self, index: int, number: int = 0) -> EncoderModel:
         """Return the encoder of a part, of one that reads words alone too.
 
         Raises:
             EncoderError: it is gone, or is another one.
         """
-        part, model = self.opened.parts[index], self.encoders[index]
-        if model is None:  # the neighbours of a text are found by vectors all the same
-            model = _find_recorded(part.encoder_name(), False)
-            check_encoder(model, part.spec, self.opened.folder)
+        source, models = self.opened.parts[index].sources[number], self.encoders[index]
+        if models:
+            return models[number]
+        # The neighbours of a text are found by vectors all the same.
+        model = find_recorded(source.name(), False)
+        check_encoder(model, source.spec, self.opened.folder)
         return model
 
-    def _config(self, index: int, model: EncoderModel) -> VectorConfig:
+    def _config(self, index: int, number: int, model: EncoderModel) -> VectorConfig:
         """The configuration that gives the vectors of a part."""
-        spec = self.opened.parts[index].spec
+        spec = self.opened.parts[index].sources[number].spec
         return VectorConfig(
             encoder=model.name,
             # Of pooled ones the last layer: where words are weighed, their tokens are pooled.
@@ -269,19 +289,30 @@ class Predictor:
         )
 
     def probabilities(
-        self, index: int, table: FeatureTable | None, words: WordTable | None
+        self, index: int, vectors: Sequence[FeatureTable], words: WordTable | None
     ) -> np.ndarray:
-        """Return (N, C) probabilities of a part from what it reads."""
+        """Return (N, C) probabilities of a part from what it reads.
+
+        Args:
+            vectors: one table per source; none for a head that reads words alone.
+            words: of the same texts.
+        """
         head = self.opened.parts[index].head
-        tables = FeatureTables(tuple(each for each in (table, words) if each is not None))
+        tables = FeatureTables((*vectors, *(() if words is None else (words,))))
         device = device_of(head.head, self.device)
         return head.predict_proba(tables, np.arange(len(tables)), device)
 
-    def _unseen(self, index: int, vectors: Vectors, table: FeatureTable) -> list[str]:
+    def _unseen(
+        self, index: int, number: int, vectors: Vectors, table: FeatureTable
+    ) -> list[str]:
         """What of the texts a part does not see."""
         several = self.opened.temperature is not None
         whose = f"part {index + 1} of this run" if several else "this run"
-        return _unseen(self.opened.parts[index], vectors, table, whose)
+        if number:
+            whose = f"encoder {number + 1} of {whose}"
+        part = self.opened.parts[index]
+        most = part.head.modules[number].max_vectors
+        return _unseen(part.sources[number].spec.limit, most, vectors, table, whose)
 
     def _unusual(self, vectors: Vectors, table: FeatureTable, explained: bool) -> list[str]:
         """Whether texts are less like those of the training than held-out texts were."""
@@ -306,80 +337,22 @@ class Predictor:
         return self.training.neighbors(queries, base, min(k, len(base)))
 
 
-class LoadedOnce:
-    """Loads each encoder once and keeps it.
+def _unseen(
+    limit: int, most: int, vectors: Vectors, table: FeatureTable, whose: str
+) -> list[str]:
+    """Return lines about what of the texts is not seen.
 
     Args:
-        load: gives an encoder.
+        limit: tokens of a text that are encoded.
+        most: vectors of a text that the head reads; 0: all.
     """
-
-    def __init__(self, load: Callable[[EncoderModel], Encoder]) -> None:
-        self._load = load
-        self._loaded: dict[EncoderModel, Encoder] = {}
-
-    def __call__(self, model: EncoderModel) -> Encoder:
-        """Return the encoder of a model."""
-        if model not in self._loaded:
-            self._loaded[model] = self._load(model)
-        return self._loaded[model]
-
-    def keep(self, models: Sequence[EncoderModel]) -> None:
-        """Forget every encoder but those of some models."""
-        for model in set(self._loaded) - set(models):
-            del self._loaded[model]
-
-
-def _find_encoders(
-    opened: OpenedModel, given: Sequence[str], trust_remote_code: bool
-) -> list[EncoderModel | None]:
-    """The encoder of each part: one of those given that fits, else where it was.
-
-    Raises:
-        EncoderError: there is none, none fits, or one that was given fits no part.
-    """
-    found = {name: find_model(name, trust_remote_code) for name in given}
-    models: list[EncoderModel | None] = []
-    for part, folder in zip(opened.parts, opened.folders, strict=True):
-        if not (part.reads_vectors or given):
-            models.append(None)
-            continue
-        fitting = [name for name in given if not differing(found[name], part.spec)]
-        recorded = not given or (opened.temperature is not None and not part.moved)
-        name = (fitting or ([part.encoder_name()] if recorded else given))[0]
-        if name not in found:
-            found[name] = _find_recorded(name, trust_remote_code)
-        check_encoder(found[name], part.spec, folder)
-        models.append(found[name])
-    for name in given:
-        if found[name] not in models:
-            check_encoder(found[name], opened.parts[0].spec, opened.folder)
-    return models
-
-
-def _find_recorded(name: str, trust_remote_code: bool) -> EncoderModel:
-    """The encoder of a run. Where its commit is gone from the hub, another may still fit."""
-    try:
-        return find_model(name, trust_remote_code)
-    except EncoderError as error:
-        repository, at, _ = name.partition("@")
-        if not at:
-            raise
-        try:
-            return find_model(repository, trust_remote_code)
-        except EncoderError:
-            raise error from None
-
-
-def _unseen(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> list[str]:
-    """Return lines about what of the texts is not seen."""
     lines = []
     truncated, texts = int(vectors.truncated.sum()), len(table)
     if truncated:
         lines.append(
             f"{truncated:,} of {texts:,} texts are longer than the "
-            f"{part.spec.limit} tokens that {whose} sees; the rest of each is not seen"
+            f"{limit} tokens that {whose} sees; the rest of each is not seen"
         )
-    most = part.head.module.max_vectors
     longer = int((table.lengths > most).sum()) if most else 0
     if longer:
         lines.append(

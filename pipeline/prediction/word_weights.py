@@ -39,7 +39,10 @@ POOLINGS = ("mean", "max")
 """Poolings whose vector can be made again without some of the tokens."""
 
 
-Probabilities = Callable[[int, FeatureTable | None, WordTable | None], np.ndarray]
+Place = tuple[int, int]
+"""A part of a model, and one of the sources of its vectors, each from 0."""
+
+Probabilities = Callable[[int, Sequence[FeatureTable], WordTable | None], np.ndarray]
 """Gives (N, C) probabilities of a part of a model from what it reads."""
 
 
@@ -48,11 +51,12 @@ def words_refusal(opened: OpenedModel) -> str:
     for part in opened.parts:
         if not part.reads_vectors:
             continue
-        spec = part.spec
-        if spec.layout == SENTENCES:
+        specs = [source.spec for source in part.sources]
+        odd = [s.pooling for s in specs if s.layout == POOLED and s.pooling not in POOLINGS]
+        if specs[0].layout == SENTENCES:
             how = "has one vector per sentence"
-        elif spec.layout == POOLED and spec.pooling not in POOLINGS:
-            how = f"has one vector per text, made by the pooling {spec.pooling!r}"
+        elif odd:
+            how = f"has one vector per text, made by the pooling {odd[0]!r}"
         else:
             continue
         return (
@@ -68,41 +72,34 @@ class WordExplainer:
 
     Attributes:
         opened: the model.
-        encoders: of each part; None of one that reads words alone.
+        encoders: of each part that reads vectors, by source.
         probabilities: asks the heads.
     """
 
     opened: OpenedModel
-    encoders: Sequence[EncoderModel | None]
+    encoders: Mapping[Place, EncoderModel]
     probabilities: Probabilities
 
     @cached_property
-    def _spans(self) -> list[TokenSpans | None]:
+    def _spans(self) -> dict[Place, TokenSpans]:
         """Raises ``EncoderError``."""
-        loaded: dict[EncoderModel, TokenSpans] = {}
-        found: list[TokenSpans | None] = []
-        for part, encoder in zip(self.opened.parts, self.encoders, strict=True):
-            if encoder is None or not part.reads_vectors:
-                found.append(None)
-                continue
-            loaded.setdefault(encoder, TokenSpans(encoder))
-            found.append(loaded[encoder])
-        return found
+        loaded = {model: TokenSpans(model) for model in set(self.encoders.values())}
+        return {place: loaded[model] for place, model in self.encoders.items()}
 
     def load(self) -> None:
         """Load the tokenizers. Raises ``EncoderError``."""
         _ = self._spans
 
     def weigh(
-        self, texts: Sequence[str], labels: np.ndarray, tokens: Mapping[int, FeatureTable]
+        self, texts: Sequence[str], labels: np.ndarray, tokens: Mapping[Place, FeatureTable]
     ) -> WordWeights:
         """Return the words of texts with their part in the label.
 
         Args:
             texts: N texts.
             labels: (N,) int64, the class of each that is to be explained.
-            tokens: token vectors of the texts, by part that reads vectors; the last hidden
-                states of a part that reads pooled ones.
+            tokens: token vectors of the texts, by source; the last hidden states where pooled
+                ones are read.
 
         Raises:
             SettingError: the model cannot tell.
@@ -115,15 +112,14 @@ class WordExplainer:
             pairs = zip(texts, labels.tolist(), strict=True)
             return WordWeights(tuple(self._exact(*pair) for pair in pairs), LOGIT)
         places = {
-            index: spans.of(texts, self.opened.parts[index].spec.prompt, tokens[index].lengths)
-            for index, spans in enumerate(self._spans)
-            if spans is not None
+            place: spans.of(texts, self._spec(place).prompt, tokens[place].lengths)
+            for place, spans in self._spans.items()
         }
         asked = [
             _Occlusion.of(
                 text,
-                {index: tokens[index].sequence(row) for index in places},
-                {index: own[row] for index, own in places.items()},
+                {place: tokens[place].sequence(row) for place in places},
+                {place: own[row] for place, own in places.items()},
                 any(part.reads_words for part in self.opened.parts),
             )
             for row, text in enumerate(texts)
@@ -142,11 +138,9 @@ class WordExplainer:
         variants = [text for each in asked for text in each.texts]
         for index, own in enumerate(self.opened.parts):
             words = count_words(variants) if own.reads_words else None
-            rows = (
-                [each.vectors(index, own.spec) for each in asked] if own.reads_vectors else []
-            )
-            table = _table([one for each in rows for one in each], own.spec) if rows else None
-            every.append(self.probabilities(index, table, words))
+            places = [place for place in self.encoders if place[0] == index]
+            tables = [self._table(place, asked) for place in sorted(places)]
+            every.append(self.probabilities(index, tables, words))
         merged = self.opened.merged(every)
         found, start = [], 0
         for each, label in zip(asked, labels.tolist(), strict=True):
@@ -154,6 +148,17 @@ class WordExplainer:
             found.append(_words(each.text, each.spans, shares[0] - shares[1:]))
             start += len(each.texts)
         return found
+
+    def _spec(self, place: Place) -> FeatureSpec:
+        """The spec of the vectors that a part reads of a source."""
+        return self.opened.parts[place[0]].sources[place[1]].spec
+
+    def _table(self, place: Place, asked: Sequence[_Occlusion]) -> FeatureTable:
+        """What a part reads of a source, of all variants of some texts."""
+        spec = self._spec(place)
+        sequences = [one for each in asked for one in each.vectors(place, spec)]
+        offsets = np.concatenate([[0], np.cumsum([len(each) for each in sequences])])
+        return FeatureTable(np.concatenate(sequences), offsets.astype(np.int64), spec.layout)
 
     def _exact(self, text: str, label: int) -> tuple[ExplainedWord, ...]:
         """Return the words of a text with their exact weights in a head over words alone."""
@@ -179,32 +184,32 @@ class _Occlusion:
     Attributes:
         text: the text.
         spans: its m words.
-        sequences: (T, D) token vectors, by part.
-        kept: (m, T) bool, by part: which of them stay without each word.
+        sequences: (T, D) token vectors, by source.
+        kept: (m, T) bool, by source: which of them stay without each word.
     """
 
     text: str
     spans: list[Span]
-    sequences: Mapping[int, np.ndarray]
-    kept: Mapping[int, np.ndarray]
+    sequences: Mapping[Place, np.ndarray]
+    kept: Mapping[Place, np.ndarray]
 
     @classmethod
     def of(
         cls,
         text: str,
-        sequences: Mapping[int, np.ndarray],
-        places: Mapping[int, np.ndarray | None],
+        sequences: Mapping[Place, np.ndarray],
+        places: Mapping[Place, np.ndarray | None],
         counted: bool,
     ) -> _Occlusion:
         """Return the variants of a text.
 
         Args:
-            places: (T, 2) spans of the tokens, by part; None where they cannot be told.
+            places: (T, 2) spans of the tokens, by source; None where they cannot be told.
             counted: whether the words of the text are read, also those that no token covers.
         """
-        known = {index: own for index, own in places.items() if own is not None}
+        known = {place: own for place, own in places.items() if own is not None}
         if len(known) < len(places):
-            none = {index: np.ones((0, len(own)), bool) for index, own in sequences.items()}
+            none = {place: np.ones((0, len(own)), bool) for place, own in sequences.items()}
             return cls(text, [], sequences, none)
         spans = word_spans(text)
         for own in known.values():
@@ -214,12 +219,12 @@ class _Occlusion:
             spans = [span for span in spans if span[0] < ends]
         longest = max((len(sequence) for sequence in sequences.values()), default=1)
         spans = at_most(spans, max(1, min(MOST_WORDS, MOST_VECTORS // longest)))
-        kept = {index: _kept(own, spans) for index, own in known.items()}
+        kept = {place: _kept(own, spans) for place, own in known.items()}
         left = np.array(
             [all(own[word].any() for own in kept.values()) for word in range(len(spans))], bool
         )
         spans = [span for span, some in zip(spans, left.tolist(), strict=True) if some]
-        return cls(text, spans, sequences, {i: own[left] for i, own in kept.items()})
+        return cls(text, spans, sequences, {place: own[left] for place, own in kept.items()})
 
     @property
     def size(self) -> int:
@@ -233,9 +238,9 @@ class _Occlusion:
         cut = [f"{self.text[:start]} {self.text[end:]}" for start, end in self.spans]
         return [self.text, *cut]
 
-    def vectors(self, index: int, spec: FeatureSpec) -> list[np.ndarray]:
-        """Return what a part reads of each variant, (t, D) each."""
-        sequence, kept = self.sequences[index], self.kept[index]
+    def vectors(self, place: Place, spec: FeatureSpec) -> list[np.ndarray]:
+        """Return what a part reads of a source, of each variant, (t, D) each."""
+        sequence, kept = self.sequences[place], self.kept[place]
         if spec.layout != POOLED:
             return [sequence, *(sequence[own] for own in kept)]
         whole = np.concatenate([np.ones((1, len(sequence)), bool), kept])
@@ -256,12 +261,6 @@ def _kept(places: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
     touching = (starts < words[:, 1:]) & (ends > words[:, :1])
     kept: np.ndarray = ~touching
     return kept
-
-
-def _table(sequences: Sequence[np.ndarray], spec: FeatureSpec) -> FeatureTable:
-    """Return the table of some sequences."""
-    offsets = np.concatenate([[0], np.cumsum([len(each) for each in sequences])])
-    return FeatureTable(np.concatenate(sequences), offsets.astype(np.int64), spec.layout)
 
 
 def _words(text: str, spans: Sequence[Span], weights: np.ndarray) -> tuple[ExplainedWord, ...]:

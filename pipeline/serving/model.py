@@ -19,11 +19,12 @@ from features.vectors.table import POOLED, TOKENS, FeatureTable
 from features.words.counting import count_words
 from pipeline.console import print_note
 from pipeline.encoding.direct_vectors import DirectVectors, encode_directly
+from pipeline.models.hub import shown_name
 from pipeline.prediction.explain import Explain, ExplainedWord
 from pipeline.prediction.predictions import rounded
 from pipeline.prediction.predictor import Predictor
 from pipeline.prediction.uncertainty import SURE, Uncertainty
-from pipeline.prediction.word_weights import words_refusal
+from pipeline.prediction.word_weights import Place, words_refusal
 from pipeline.runs.files.training_texts import Neighbor, training_vectors
 
 
@@ -103,19 +104,19 @@ class ServedModel:
         self.predictor, self.uncertainty = predictor, uncertainty
         self.keep_vectors = keep_vectors
         opened = predictor.opened
-        self.name = opened.folder.name
-        self.token_limit = max(part.spec.limit for part in opened.parts)
+        self.name = shown_name(opened.folder)
+        self.token_limit = max(part.limit for part in opened.parts)
         self._first = opened.order[0]
         FeatureStore(predictor.cache).prepare()
-        self._spaces: dict[int, tuple[Space, ...]] = {}
-        self._encoders: dict[int, Encoder] = {}
+        self._spaces: dict[Place, tuple[Space, ...]] = {}
+        self._encoders: dict[Place, Encoder] = {}
         self.explains, self.weighs = "", words_refusal(opened)
         for index, part in enumerate(opened.parts):
-            if part.reads_vectors:
-                self._load(index)
+            for number in range(len(part.sources)) if part.reads_vectors else ():
+                self._load((index, number))
         try:
-            if self._first not in self._encoders:  # neighbours are found by vectors
-                self._load(self._first)
+            if (self._first, 0) not in self._encoders:  # neighbours are found by vectors
+                self._load((self._first, 0))
             self._base = self._unit_vectors()
         except ManyheadsError as error:
             self.explains = str(error)
@@ -125,18 +126,19 @@ class ServedModel:
             except ManyheadsError as error:
                 self.weighs = str(error)
 
-    def _load(self, index: int) -> None:
-        """Load the encoder of a part, and check it as a filled cache would."""
-        encoder = self.predictor.load_encoder(self.predictor.model(index))
+    def _load(self, place: Place) -> None:
+        """Load an encoder of a part, and check it as a filled cache would."""
+        index, number = place
+        encoder = self.predictor.load_encoder(self.predictor.model(index, number))
         weighs = not self.weighs and self.predictor.opened.parts[index].reads_vectors
-        spaces = self.predictor.spaces(index, True, weighs)
+        spaces = self.predictor.spaces(index, True, number, weighs)
         prepare(encoder, spaces, print_note)
-        self._spaces[index], self._encoders[index] = spaces, encoder
+        self._spaces[place], self._encoders[place] = spaces, encoder
 
     @property
     def models(self) -> list[EncoderModel]:
         """Return the encoders that are loaded."""
-        return [self.predictor.model(index) for index in self._encoders]
+        return [self.predictor.model(*place) for place in self._encoders]
 
     def answer(self, texts: Sequence[str], explain: Sequence[Explain]) -> list[TextAnswer]:
         """Return an answer per text.
@@ -159,24 +161,29 @@ class ServedModel:
         words = count_words(texts) if any(part.reads_words for part in parts) else None
         truncated = np.zeros(len(texts), bool)
         pooled: FeatureTable | None = None
-        tokens: dict[int, FeatureTable] = {}
+        tokens: dict[Place, FeatureTable] = {}
         for index in opened.order:
             explained = index == self._first and any(each.neighbors for each in asked)
             if not (parts[index].reads_vectors or explained):
-                probabilities[index] = self.predictor.probabilities(index, None, words)
+                probabilities[index] = self.predictor.probabilities(index, (), words)
                 continue
-            vectors = self._vectors(index, texts, explained, bool(weighed))
-            table = vectors.tables[parts[index].spec.layout]
-            probabilities[index] = self.predictor.probabilities(index, table, words)
+            sources = parts[index].sources
+            encoded = [
+                self._vectors((index, number), texts, explained, bool(weighed))
+                for number in range(len(sources))
+            ]
+            tables = [
+                each.tables[source.spec.layout]
+                for each, source in zip(encoded, sources, strict=True)
+            ]
+            probabilities[index] = self.predictor.probabilities(index, tables, words)
             if parts[index].reads_vectors:
-                most = parts[index].head.module.max_vectors
-                truncated |= vectors.truncated
-                if most:
-                    truncated |= table.lengths > most
+                truncated |= self._truncated(index, encoded, tables)
                 if weighed:
-                    tokens[index] = vectors.tables[TOKENS]
+                    for number, each in enumerate(encoded):
+                        tokens[index, number] = each.tables[TOKENS]
             if index == self._first:
-                pooled = vectors.tables.get(POOLED)
+                pooled = encoded[0].tables.get(POOLED)
         merged = opened.merged([probabilities[index] for index in range(len(parts))])
         told = self._weighed(texts, weighed, merged, tokens)
         return [
@@ -191,6 +198,21 @@ class ServedModel:
                 )
             )
         ]
+
+    def _truncated(
+        self,
+        index: int,
+        encoded: Sequence[DirectVectors],
+        tables: Sequence[FeatureTable],
+    ) -> np.ndarray:
+        """(n,) bool: which texts are longer than a part sees."""
+        most = self.predictor.opened.parts[index].head.module.max_vectors
+        cut = np.zeros(len(tables[0]), bool)
+        for vectors, table in zip(encoded, tables, strict=True):
+            cut |= vectors.truncated
+            if most:
+                cut |= table.lengths > most
+        return cut
 
     def _labelled(self, probabilities: np.ndarray) -> list[TextAnswer]:
         """Return answers with nothing but what follows from (N, C) probabilities."""
@@ -232,34 +254,35 @@ class ServedModel:
         texts: Sequence[str],
         chosen: Sequence[int],
         probabilities: np.ndarray,
-        tokens: Mapping[int, FeatureTable],
+        tokens: Mapping[Place, FeatureTable],
     ) -> dict[int, dict[str, Any]]:
         """The words of some texts, as keywords of their answers."""
         if not chosen:
             return {}
         rows = np.array(chosen)
-        own = {index: _rows(table, rows) for index, table in tokens.items()}
+        own = {place: _rows(table, rows) for place, table in tokens.items()}
         best = probabilities[rows].argmax(axis=1)
         found = self.predictor.words.weigh([texts[i] for i in chosen], best, own)
         pairs = zip(chosen, found.texts, strict=True)
         return {i: {"words": words, "unit": found.unit} for i, words in pairs}
 
     def _vectors(
-        self, index: int, texts: Sequence[str], explained: bool, words: bool
+        self, place: Place, texts: Sequence[str], explained: bool, words: bool
     ) -> DirectVectors:
         """The vectors of texts that a part takes, and pooled ones where that costs nothing."""
+        index, number = place
         if self.keep_vectors:
-            found = self.predictor.vectors(index, texts, explained, words)
+            found = self.predictor.vectors(index, texts, explained, number, words)
             names = [space.spec.layout for space in found.spaces]
             return DirectVectors({name: found.table(name) for name in names}, found.truncated)
-        layouts = self.predictor.layouts(index, explained, words)
-        specs = [space.spec for space in self._spaces[index] if space.spec.layout in layouts]
-        return encode_directly(self._encoders[index], texts, specs)
+        layouts = self.predictor.layouts(index, explained, number, words)
+        specs = [space.spec for space in self._spaces[place] if space.spec.layout in layouts]
+        return encode_directly(self._encoders[place], texts, specs)
 
     def _unit_vectors(self) -> np.ndarray:
         """(n, D) unit vectors of the training texts."""
         space: Space = next(
-            space for space in self._spaces[self._first] if space.spec.layout == POOLED
+            space for space in self._spaces[self._first, 0] if space.spec.layout == POOLED
         )
         return as_unit(training_vectors(self.predictor.training, space))
 

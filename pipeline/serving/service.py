@@ -13,8 +13,9 @@ from pipeline.console import one_line, print_note
 from pipeline.encoding.vectors import load_encoder
 from pipeline.models.config import UncertaintyConfig
 from pipeline.models.model import MODEL
+from pipeline.prediction.encoders import LoadedOnce
 from pipeline.prediction.explain import NOTHING, Explain
-from pipeline.prediction.predictor import LoadedOnce, Predictor
+from pipeline.prediction.predictor import Predictor
 from pipeline.prediction.uncertainty import Uncertainty
 from pipeline.runs.folder import find_run
 from pipeline.serving.batcher import Batcher, QueueFullError

@@ -20,7 +20,7 @@ from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.console import print_note
-from pipeline.models.config import UncertaintyConfig
+from pipeline.models.config import EXPORTED, HUB, UncertaintyConfig
 from pipeline.prediction.explain import NEAREST, NOTHING, Explain
 from pipeline.spreadsheet import ESCAPE
 
@@ -42,7 +42,7 @@ FROM_RUN = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads predict``."""
-    options.run_argument(parser, ", or that of an exported model")
+    options.run_argument(parser, EXPORTED)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", action="append", help="label this text; may be repeated")
     what.add_argument(
@@ -87,6 +87,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
+    if parsed.run.startswith(HUB):
+        from pipeline.models.hub import fetched
+
+        parsed.run = fetched(parsed.run)
     own, data = check_early(parsed)
     # Imported only now: this takes seconds, and what is wrong was answered before.
     from features.corpus.whole import WholeTable

@@ -54,7 +54,7 @@ def test_a_word_weighs_what_the_head_says_without_its_vectors(
     assert [each.word for each in words] == TEXTS[0].split()
     label = found.probabilities[0].argmax()
     whole = without(table.sequence(0), [], own, layout)
-    spans = predictor.words._spans[0].of(TEXTS, "", table.lengths)[0]  # type: ignore[union-attr]
+    spans = predictor.words._spans[0, 0].of(TEXTS, "", table.lengths)[0]  # type: ignore[union-attr]
     for each in words:
         rows = [
             i

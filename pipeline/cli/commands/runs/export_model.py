@@ -10,7 +10,7 @@ from features.errors import SettingError
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
 from pipeline.config import ExperimentConfig
-from pipeline.models.config import ExportModelConfig
+from pipeline.models.config import HUB, ExportModelConfig
 
 if TYPE_CHECKING:
     from features.encoders.description.model import EncoderModel
@@ -30,7 +30,8 @@ def run(parsed: argparse.Namespace) -> Answer:
     from heads.persistence.checkpoint import WEIGHTS
     from pipeline.models.blend_folder import BLEND, PARTS
     from pipeline.models.card import CARD
-    from pipeline.models.export import ONNX, ExportedModel, check_out, write_model
+    from pipeline.models.export import ONNX, ExportedModel, check_out, write_model, writes_onnx
+    from pipeline.models.hub import check_push, push
     from pipeline.models.model import MODEL
     from pipeline.models.opening import open_model
     from pipeline.models.standalone import FILES as STANDALONE
@@ -38,13 +39,15 @@ def run(parsed: argparse.Namespace) -> Answer:
 
     config = options.from_arguments(ExportModelConfig, parsed)
     check_out(parsed.out)
+    if config.push is not None:
+        check_push(config.push)
     folder = choose_run(parsed.run, parsed.runs)
     model = open_model(str(folder), parsed.runs)
     report = None
     if model.temperature is None:
         part = model.parts[0]
         head = part.head.head
-        files: tuple[str, ...] = (WEIGHTS, *([] if part.reads_words else [ONNX]), MODEL)
+        files: tuple[str, ...] = (WEIGHTS, *([ONNX] if writes_onnx(part) else []), MODEL)
         encoder = _find_encoder(part, folder, config) if config.with_encoder else None
         report = write_model(part, folder, parsed.out, None, encoder, config.quantize)
         files += (*(STANDALONE if report else ()), CARD)
@@ -56,7 +59,9 @@ def run(parsed: argparse.Namespace) -> Answer:
     else:
         _write_blend(model, model.temperature, parsed.out)
         head, files = "blend", (BLEND, PARTS, CARD)
-    found = ExportedModel(parsed.out, folder, head, len(model.labels), files, report)
+    commit = push(parsed.out, config.push, config.public) if config.push else ""
+    pushed = f"{HUB}{config.push}@{commit}" if commit else ""
+    found = ExportedModel(parsed.out, folder, head, len(model.labels), files, report, pushed)
     return answer(found)
 
 
@@ -67,7 +72,7 @@ def _find_encoder(part: Model, folder: Path, config: ExportModelConfig) -> Encod
     from pipeline.prediction.encoder_check import check_encoder
 
     check_standalone(part)
-    model = find_model(config.encoder or part.encoder_name())
+    model = find_model(config.encoder or part.sources[0].name())
     check_encoder(model, part.spec, folder)
     return model
 
