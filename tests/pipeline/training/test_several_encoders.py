@@ -12,6 +12,7 @@ import pytest
 
 from features.errors import EncoderError
 from manyheads import train as train_in_python
+from pipeline.doctor.run_case import case_of_run
 from pipeline.prediction.predictor import Predictor
 from pipeline.serving.model import ServedModel
 from tests.support.cli import Command, Refusal, write
@@ -84,6 +85,8 @@ def test_what_is_trained_predicts(
     np.testing.assert_allclose(
         moved.predict(TEXTS).probabilities, found.probabilities, atol=1e-6
     )
+    assert command("runs")["runs"][0]["encoder"] == f"{first},{second}"
+    command("report", result["run"])
     line = refusal("predict", out, "--text", "boat", "--encoder", first)
     assert f"a folder '{second.name}'; say where that folder is now with --encoder" in line
 
@@ -124,6 +127,8 @@ def test_an_encoder_that_adds_nothing_is_not_needed(
     predictor = Predictor.load(result["run"], tmp_path / "runs", tmp_path / "cache")
     assert [model.name for model in predictor.encoders[0]] == [str(second)]
     assert len(predictor.predict(TEXTS, explain=1).labels) == len(TEXTS)
+    tables = case_of_run(Path(result["run"])).tables
+    assert [each.width for each in tables.encoders] == [own["spec"]["width"]]
 
 
 def test_from_python_and_in_a_search(
