@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from features.encoding.cluster.resources import Cluster
@@ -76,7 +76,7 @@ class FeaturesConfig:
         if self.workers is not None and self.workers < 1:
             raise SettingError(f"--workers takes a number from 1; got {self.workers}")
         if self.executor == RAY:
-            if importlib.util.find_spec(RAY) is None and not self.estimate:
+            if find_spec(RAY) is None and not self.estimate:
                 raise SettingError(
                     f"--executor {RAY} needs a package that is not installed: pip install "
                     "'manyheads[ray]'"

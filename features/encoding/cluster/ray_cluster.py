@@ -117,7 +117,7 @@ def encode_on_ray(
             committed.
         ManyheadsError: like ``serial.encode``.
     """
-    with _connected(cluster) as workers:
+    with connected(cluster) as workers:
         executor = RayExecutor(load, workers, on_batch)
         fair = len(plan.missing) // (MIN_UNITS * workers.count)
         size = max(1, min(unit_texts, max(fair, MIN_TEXTS)))
@@ -243,8 +243,9 @@ class RayExecutor:
                 break
             if not self.loading:
                 self._note(
-                    f"waiting for the Ray cluster: no worker with {self._workers.cores:g} "
-                    f"cores on {self._workers.device} has loaded the encoder yet"
+                    f"waiting for the Ray cluster: none of {self._workers.count} workers "
+                    f"({self._workers.cores:g} cores each, on {self._workers.device}) has "
+                    "loaded the encoder yet"
                 )
         task = self._tasks.pop(ready[0])
         try:
@@ -282,8 +283,15 @@ class RayExecutor:
             logging.getLogger("manyheads").warning(text)
 
 
+def actor_pool(workers: int | None) -> Any:
+    """Return Ray Data's pool of a number of workers; None: as many as help."""
+    from ray.data import ActorPoolStrategy  # slow to import, and only this needs it
+
+    return ActorPoolStrategy(size=workers) if workers else ActorPoolStrategy(min_size=1)
+
+
 @contextmanager
-def _connected(cluster: Cluster) -> Iterator[Workers]:
+def connected(cluster: Cluster) -> Iterator[Workers]:
     """Connect to a cluster, or start one on this machine; yield the workers that suit it.
 
     Raises:

@@ -51,7 +51,7 @@ class Done:
     ended: float
 
 
-class _UnitClock(CommitClock):
+class UnitClock(CommitClock):
     """Never pauses for a commit: a unit is one shard, so no small ones have to be joined."""
 
     def due(self, share: float) -> bool:
@@ -100,7 +100,7 @@ class Worker:
                 self._spaces,
                 self._encoder,
                 lambda texts, tokens: None,
-                _UnitClock(),
+                UnitClock(),
                 missing,
             )
         except ManyheadsError as error:

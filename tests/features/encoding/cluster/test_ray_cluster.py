@@ -36,7 +36,7 @@ UNIT = 5
 @pytest.fixture(scope="module", autouse=True)
 def _a_cluster() -> Iterator[None]:
     """One cluster for all tests here: it takes seconds to start."""
-    with cluster._connected(TWO):
+    with cluster.connected(TWO):
         yield
 
 
