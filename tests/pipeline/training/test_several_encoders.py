@@ -131,6 +131,17 @@ def test_an_encoder_that_adds_nothing_is_not_needed(
     assert [each.width for each in tables.encoders] == [own["spec"]["width"]]
 
 
+@pytest.mark.usefixtures("half")
+def test_the_best_seed_is_that_of_the_whole_head(
+    command: Command, both: tuple[Path, Path], data: Path
+) -> None:
+    quick = ("--head", "meanmax", "--set", "epochs=1", "min_steps=0", "refit=false")
+    result = command("train", "--data", data, "--encoder", *both, *quick, "--seeds", 3)
+    reached = [each["validation"]["accuracy"] for each in result["trainings"]]
+    (best,) = [each for each in result["trainings"] if each["best"]]
+    assert best["validation"]["accuracy"] == max(reached)
+
+
 def test_from_python_and_in_a_search(
     command: Command, both: tuple[Path, Path], data: Path, tmp_path: Path
 ) -> None:
