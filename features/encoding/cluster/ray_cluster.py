@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,7 +52,7 @@ MIN_UNITS = 4
 MIN_TEXTS = 256
 """Minimum texts per unit all the same, for batches of texts of similar length."""
 
-TRIES = 3
+TRIES = 5
 """How often a unit is begun: texts that kill every worker must not kill them forever."""
 
 NOTE_SECONDS = 30.0
@@ -210,7 +211,8 @@ class RayExecutor:
         """Ask a worker for something, without waiting for it."""
         actor = self._actors[task.worker]
         if task.unit is None:
-            self._tasks[actor.load.remote()] = task
+            # With retries it waits until the actor is there again; a unit does not wait.
+            self._tasks[actor.load.options(max_task_retries=TRIES).remote()] = task
         else:
             self._tasks[actor.encode.remote(task.unit, missing)] = task
             self._in_flight[task.worker] += 1
@@ -260,15 +262,13 @@ class RayExecutor:
 
     def _bury(self, task: _Task, error: Exception) -> None:
         """Keep the unit of a worker that died for another, and wait until Ray restarted it."""
-        self._in_flight.pop(task.worker, None)
-        if task.tries >= TRIES:
+        # Of the units of a worker, the first that comes back is the one that it had begun.
+        begun = self._in_flight.pop(task.worker, None) is not None
+        if task.unit is None or (begun and task.tries >= TRIES):
             self._lost.append(" ".join(str(error).split())[:160])
-        elif task.unit is not None:
-            self._again.append(replace(task, tries=task.tries + 1))
-        if task.unit is None:
-            if task.tries < TRIES:
-                self._ask(replace(task, tries=task.tries + 1))
-        elif not any(x.worker == task.worker and not x.unit for x in self._tasks.values()):
+        else:
+            self._again.append(replace(task, tries=task.tries + begun))
+        if begun:
             self._ask(_Task(task.worker))
 
     def _record(self, worker: int, done: Done) -> None:
@@ -299,24 +299,26 @@ def connected(cluster: Cluster) -> Iterator[Workers]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ours = not ray.is_initialized()
+    if ray.is_initialized():
+        yield _suitable(cluster)
+        return
     address = cluster.address or os.environ.get("RAY_ADDRESS") or "local"
-    if ours:
-        local: dict[str, Any] = (
-            {"num_cpus": core_count(), "include_dashboard": False} if address == "local" else {}
-        )
+    here = {"num_cpus": core_count(), "include_dashboard": False} if address == "local" else {}
+    with redirect_stdout(sys.stderr):  # stdout is for results; Ray tells of dead workers there
         try:
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise SettingError(
                 f"no Ray cluster answers at {address} ({' '.join(str(error).split())[:160]}); "
                 "give the address of one with --address, or leave it out to use this machine"
             ) from error
-    try:
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        yield plan_workers(
-            cluster, [(node.get("CPU", 0), node.get("GPU", 0)) for node in nodes]
-        )
-    finally:
-        if ours:
+        try:
+            yield _suitable(cluster)
+        finally:
             ray.shutdown()
+
+
+def _suitable(cluster: Cluster) -> Workers:
+    """Return the workers that suit the cluster to which this process is connected."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return plan_workers(cluster, [(node.get("CPU", 0), node.get("GPU", 0)) for node in nodes])
