@@ -6,7 +6,7 @@ from pipeline.command_line import as_typed
 from pipeline.console import table
 from pipeline.progress import duration
 from pipeline.search.candidate import BASELINES, LOSS, MAJORITY, ordered, seconds_used
-from pipeline.search.judgement import Finalist
+from pipeline.search.judging.finalists import Finalist
 from pipeline.search.search import SearchResult
 
 MOST_SHARES = 5

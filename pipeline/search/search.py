@@ -28,11 +28,18 @@ from pipeline.runs.folder import METRICS, check_runs
 from pipeline.search.candidate import Candidate, Job, Outcome, Trial
 from pipeline.search.config import BUDGET, SearchConfig
 from pipeline.search.halving import IsBehind
-from pipeline.search.journal import KINDS, REPEATS, Journal, load_optuna
-from pipeline.search.judgement import Finalist, Flattery, Share, flattery, next_simplest, shares
+from pipeline.search.judging.finalists import (
+    Finalist,
+    Flattery,
+    Share,
+    flattery,
+    next_simplest,
+    shares,
+)
 from pipeline.search.loop import Loop, Plan, score
+from pipeline.search.records.journal import KINDS, REPEATS, Journal, load_optuna
+from pipeline.search.records.study import NamedWinner, Study, find_study, make_study
 from pipeline.search.space import Arm, Space, make_space, simple_candidates
-from pipeline.search.study import NamedWinner, Study, find_study, make_study
 from pipeline.training.partition import read_labelled
 from pipeline.training.preparation import PreparedExperiment, find_encoder
 

@@ -42,7 +42,7 @@ def _config(parsed: argparse.Namespace) -> SearchConfig:
     """Return the configuration; of a study that is joined, that with which it was begun."""
     if parsed.join is None:
         return _of(parsed)
-    from pipeline.search.study import STUDY, STUDY_FORMAT, find_study
+    from pipeline.search.records.study import STUDY, STUDY_FORMAT, find_study
 
     folder = find_study(parsed.join, parsed.runs)
     words = STUDY_FORMAT.read(folder / STUDY).arguments

@@ -16,7 +16,7 @@ from pipeline.search.candidate import (
     packed,
     seconds_used,
 )
-from pipeline.search.judgement import (
+from pipeline.search.judging.finalists import (
     compare,
     finalists,
     flattery,
