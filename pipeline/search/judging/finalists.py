@@ -1,11 +1,6 @@
-"""Judge a search by its own answers on validation. Pure functions.
+"""Judge a search by its own answers on validation: its finalists, and the winner. Pure.
 
-    trials -> finalists -> trained again with other seeds -> compared paired -> the winner
-
-How much the search flatters validation is estimated twice. The best trial had luck with its
-seed, which its repeats take away. And it was chosen by these very texts: the bootstrap chooses
-among all trials on drawn texts, and scores the choice on the texts that were not drawn
-(Tsamardinos et al., Bootstrapping the out-of-sample predictions, Machine Learning, 2018).
+trials -> finalists -> trained again with other seeds -> compared paired -> the winner
 """
 
 from __future__ import annotations
@@ -27,16 +22,6 @@ from pipeline.search.candidate import (
     ordered,
     rank,
 )
-
-RESAMPLES = 400
-"""Bootstrap samples of the validation texts."""
-
-MIN_TRIALS = 8
-"""Trials of a head from which the share of a setting is told."""
-
-GROUPS, MANY_GROUPS, MANY = 3, 5, 24
-"""Groups of as many trials each into which a setting with many values is cut; and the trials
-from which there are more groups."""
 
 PLATEAU = 40
 """Trials in a row without an improvement beyond noise, after which a search may end."""
@@ -75,43 +60,6 @@ class Finalist:
     def within_noise(self) -> bool:
         """Return whether it is not told from the winner."""
         return self.interval[1] >= 0.0
-
-
-@dataclass(frozen=True)
-class Flattery:
-    """How much higher validation is than the truth, because the best was chosen on it.
-
-    Attributes:
-        best: validation accuracy of the best trial of the search.
-        repeats: mean of the repeats of that very candidate; None: no seed changes it.
-        trials: how many the best was chosen from.
-        choice: mean, over bootstrap samples, of the accuracy by which a trial is chosen less
-            its accuracy on the other texts.
-    """
-
-    best: float
-    repeats: float | None
-    trials: int
-    choice: float
-
-
-@dataclass(frozen=True)
-class Share:
-    """What a setting has to do with the accuracy of the trials.
-
-    Attributes:
-        head: whose setting it is; '' for the choice of head and vectors.
-        setting: its name.
-        share: of the variance among trials that its values explain, in [0, 1], beyond chance.
-        best: the value, or values, of the trials that did best.
-        trials: how many there were.
-    """
-
-    head: str
-    setting: str
-    share: float
-    best: str
-    trials: int
 
 
 def simplicity(trial: Trial) -> tuple[int, int]:
@@ -203,97 +151,6 @@ def next_simplest(found: Sequence[Finalist]) -> Finalist | None:
         one for one in found[1:] if one.within_noise and order.index(one.candidate.head) < place
     ]
     return min(simpler, key=lambda one: order.index(one.candidate.head), default=None)
-
-
-def flattery(
-    trials: Sequence[Trial], found: Sequence[Finalist], goal: str, texts: int, seed: int = 0
-) -> Flattery:
-    """Return how much the search flatters validation.
-
-    Args:
-        trials: simple and drawn ones.
-        found: the finalists.
-        seed: of the bootstrap.
-    """
-    whole = ordered(trials, goal)
-    heads = [each for each in whole if each.candidate.head not in BASELINES]
-    best = heads[0]
-    again = [one for one in found if one.candidate == best.candidate and one.repeated]
-    shares = np.array([each.outcome.answers(texts).mean(axis=0) for each in heads])
-    counts = np.random.default_rng(seed).multinomial(
-        texts, np.full(texts, 1 / texts), size=RESAMPLES
-    )
-    drawn = counts @ shares.T / texts
-    left = (counts == 0).astype(np.float64)
-    others = left @ shares.T / np.maximum(1.0, left.sum(axis=1, keepdims=True))
-    chosen = drawn.argmax(axis=1)
-    rows = np.arange(RESAMPLES)
-    choice = float((drawn[rows, chosen] - others[rows, chosen]).mean())
-    return Flattery(
-        best.outcome.accuracy, again[0].mean if again else None, len(heads), max(0.0, choice)
-    )
-
-
-def shares(trials: Sequence[Trial]) -> list[Share]:
-    """Return which settings mattered, the largest share first.
-
-    For each setting of a head, omega squared of its values (large ranges in groups).
-    """
-    usable = [
-        trial
-        for trial in trials
-        if not trial.outcome.failed and trial.candidate.head not in BASELINES
-    ]
-    by_arm = [f"{t.candidate.head} on {t.candidate.layout}" for t in usable]
-    found = [_share("", "head and layout", usable, by_arm)] if len(set(by_arm)) > 1 else []
-    for head in HEADS:
-        own = [trial for trial in usable if trial.candidate.head == head]
-        names = dict.fromkeys(name for trial in own for name in trial.candidate.settings)
-        for name in names:
-            having = [trial for trial in own if name in trial.candidate.settings]
-            values = [trial.candidate.settings[name] for trial in having]
-            if len(set(values)) > 1:
-                found.append(_share(head, name, having, values))
-    known = [each for each in found if each is not None and each.share > 0]
-    return sorted(known, key=lambda each: -each.share)
-
-
-def _share(
-    head: str, setting: str, trials: Sequence[Trial], values: Sequence[object]
-) -> Share | None:
-    """Return the share of a setting; None where there are too few trials to tell."""
-    groups, names = _grouped(values)
-    count = len(names)
-    if len(trials) < max(MIN_TRIALS, count + 2):
-        return None
-    scores = np.array([trial.outcome.accuracy for trial in trials])
-    total = float(((scores - scores.mean()) ** 2).sum())
-    parts = [scores[groups == i] for i in range(count)]
-    within = sum(float(((part - part.mean()) ** 2).sum()) for part in parts)
-    noise = within / (len(scores) - count)
-    if total <= 0:
-        return None
-    share = (total - within - (count - 1) * noise) / (total + noise)
-    best = names[int(np.argmax([part.mean() for part in parts]))]
-    return Share(head, setting, float(np.clip(share, 0, 1)), best, len(trials))
-
-
-def _grouped(values: Sequence[object]) -> tuple[np.ndarray, list[str]]:
-    """Return (n,) int64 groups of values, and what each group is called."""
-    numbers = [each for each in values if type(each) in (int, float)]
-    distinct = sorted(set(values), key=lambda each: (str(type(each)), each))
-    if len(distinct) <= MANY_GROUPS or len(numbers) < len(values):
-        index = {value: i for i, value in enumerate(distinct)}
-        return np.array([index[each] for each in values]), [str(each) for each in distinct]
-    column = np.array(numbers, np.float64)
-    parts = MANY_GROUPS if len(column) >= MANY else GROUPS
-    edges = np.quantile(column, np.arange(1, parts) / parts)
-    groups = np.unique(np.searchsorted(edges, column), return_inverse=True)[1]
-    names = [
-        f"{column[groups == i].min():.3g} to {column[groups == i].max():.3g}"
-        for i in range(int(groups.max()) + 1)
-    ]
-    return groups, names
 
 
 def stalled(trials: Sequence[Trial], goal: str, texts: int) -> bool:

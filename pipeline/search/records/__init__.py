@@ -1,1 +1,1 @@
-"""What a study keeps on disk: its description, its journal, its winner; and reading them again."""
+"""What a study keeps on disk: its description, journal and winner; and reading them."""
