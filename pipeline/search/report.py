@@ -38,6 +38,7 @@ def search_text(result: SearchResult) -> str:
         f"again: {as_typed(result.command)}",
         f'predict: manyheads predict {run.run} --text "a text of yours"',
         f"study: {result.study} (trials.csv has every trial)",
+        f"page: manyheads report {result.study}",
     ]
     return "\n".join(lines)
 

@@ -298,9 +298,10 @@ def _say_how_to_go_on(prepared: PreparedSearch, journal: Journal) -> None:
     done = [(kind, each) for kind in KINDS for each in journal.finished(kind)]
     study.write_table(done)
     count = sum(kind != REPEATS for kind, _ in done)
+    names = "" if prepared.config.join else ", and names the best"
     print_note(
-        f"{study.folder} keeps {count:,} finished trials: the same command goes on with them, "
-        "and names the best"
+        f"{study.folder} keeps {count:,} finished trials: the same command goes on with them"
+        f"{names}"
     )
 
 

@@ -118,6 +118,7 @@ def test_an_interrupted_search_says_how_it_goes_on_and_is_joined(
     assert len(rows("runs/study-mine")) == 5
 
     assert "has named no winner yet" in run("compare", "mine", "latest").err
+    assert "leave --trials out" in run("search", "--join", "mine", "--trials", 9).err
     joined = run("search", "--join", "mine")
     assert joined.code == 0, joined.err
     assert "helped with runs/study-mine" in joined.out
