@@ -11,6 +11,7 @@ import numpy as np
 
 from features.vectors.table import FeatureTable
 from heads.device import CPU
+from heads.measurements import StepMeasurements
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +88,14 @@ def current_names(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """The result of a fit: the best weights by name, the history, and which record was best."""
+    """The result of a fit: the best weights by name, the history, which record was best, and
+    what was measured of the steps; None of a head that takes none.
+    """
 
     state: dict[str, np.ndarray]
     history: tuple[EpochRecord, ...]
     best_epoch: int
+    steps: StepMeasurements | None = None
 
 
 OnEpoch = Callable[[EpochRecord], None]

@@ -30,6 +30,7 @@ from heads.training.batches import Batch, plan, seen_lengths
 from heads.training.device_vectors import device_batches, device_statistics
 from heads.training.inference import compute_logits
 from heads.training.losses import cross_entropy, make_loss
+from heads.training.monitor import Monitor
 from heads.training.optimizers import make_optimizer, step_size
 
 
@@ -71,7 +72,8 @@ def fit_by_steps(
                 best_state = copy.deepcopy(trainer.averaged.state_dict())
             elif epoch - best >= settings.patience:
                 break
-        return Fitted(_arrays(best_state), tuple(history), best)
+        steps = trainer.monitor.result()
+        return Fitted(_arrays(best_state), tuple(history), best, steps)
 
 
 def refit_by_steps(
@@ -171,6 +173,7 @@ class Trainer:
     Attributes:
         head: the weights that are trained.
         averaged: the averaged weights, or ``head`` itself without averaging.
+        monitor: measures every k-th step.
     """
 
     def __init__(
@@ -192,6 +195,7 @@ class Trainer:
         parts = plan(lengths, settings.batch_size, min_vectors=head.min_vectors)
         self.steps = settings.epochs * len(parts)
         self.done = 0
+        self.monitor = Monitor(self.head.member_heads()[0], self.steps, settings.clip)
 
     def epoch(self, epoch: int) -> EpochRecord:
         """Train on all training texts once, then evaluate on the validation texts."""
@@ -217,8 +221,11 @@ class Trainer:
         with seeded(self.seed, epoch, self.device):
             self.head.train()
             if self.device == CPU:
-                return [self.step(batch, epoch) for batch in self.parts(epoch)]
-            return self._learn_ahead(epoch)
+                steps = [self.step(batch, epoch) for batch in self.parts(epoch)]
+            else:
+                steps = self._learn_ahead(epoch)
+        self.monitor.note_norms([step.gradient_norm for step in steps])
+        return steps
 
     def _learn_ahead(self, epoch: int) -> list[Step]:
         """Take all steps of an epoch without waiting for a GPU's numbers; read them at the end.
@@ -281,11 +288,15 @@ class Trainer:
         loss = torch.stack([self.loss(each, labels) for each in member_logits]).sum()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.monitor.due(self.done):
+            self.monitor.note_gradients()
         return loss.detach(), self._clip(), member_logits.detach(), labels
 
     def _move(self) -> None:
         """Take the step along the clipped gradient."""
         self.optimizer.step()
+        if self.monitor.due(self.done):
+            self.monitor.note_update()
         self._average()
 
     def size(self, step: int) -> float:

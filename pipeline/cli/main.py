@@ -30,7 +30,7 @@ from pipeline.cli.commands import (
     train,
 )
 from pipeline.cli.commands.cache import cache, collect, compact, verify
-from pipeline.cli.commands.runs import blend, compare, export_model, log, report, runs
+from pipeline.cli.commands.runs import blend, compare, doctor, export_model, log, report, runs
 from pipeline.cli.commands.runs import show as show_command
 from pipeline.cli.parser import Parser
 from pipeline.cli.system_errors import system_error
@@ -184,6 +184,13 @@ COMMANDS = {
         "latest",
         report.add_options,
         report.run,
+        USUAL,
+    ),
+    "doctor": Command(
+        "say why a head does not learn, and prove it",
+        "latest",
+        doctor.add_options,
+        doctor.run,
         USUAL,
     ),
     "audit": Command(

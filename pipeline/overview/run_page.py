@@ -25,6 +25,7 @@ FILES: dict[tuple[str, ...], str] = {
     ("errors.jsonl",): "the wrongly labelled test texts, the surest first",
     ("confusion.png", "classes.csv"): "which classes are taken for which; F1 of each",
     ("curves.png", "history.jsonl"): "loss and accuracy while it learned",
+    ("diagnostics.json",): "measured while it learned; manyheads doctor reads it",
     ("calibration.png",): "whether its confidence agrees with its accuracy",
     ("predictions.parquet", "probabilities.parquet"): "held-out texts; blend reads them",
     ("head.safetensors", "head.json"): "the trained head; predict reads it",

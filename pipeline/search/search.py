@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from features.corpus.corpus import Corpus
 from features.encoders.description.model import EncoderModel
+from features.encoders.description.names import split_names
 from features.encoders.protocol import Encoder
 from features.errors import SettingError
 from features.tables import join_layout, parse_layout
@@ -37,7 +38,7 @@ from pipeline.search.records.study import NamedWinner, Study, find_study, make_s
 from pipeline.search.records.winner import chosen_note
 from pipeline.search.space import Arm, Space, make_space, simple_candidates
 from pipeline.training.partition import read_labelled
-from pipeline.training.preparation import PreparedExperiment, find_encoder
+from pipeline.training.preparation import PreparedExperiment, find_encoders
 
 if TYPE_CHECKING:
     from pipeline.evaluation.result import Scores
@@ -57,7 +58,7 @@ class PreparedSearch:
         arms: heads on vectors.
         simple: the candidates that come first.
         corpus: the labelled texts.
-        models: the encoders, by name.
+        models: the encoders by what an arm names, one or several joined by commas.
         study: its folder.
     """
 
@@ -66,7 +67,7 @@ class PreparedSearch:
     arms: tuple[Arm, ...]
     simple: tuple[Candidate, ...]
     corpus: Corpus
-    models: dict[str, EncoderModel]
+    models: dict[str, tuple[EncoderModel, ...]]
     study: Study
 
     @property
@@ -167,7 +168,7 @@ def prepare_search(config: SearchConfig) -> PreparedSearch:
     classes = len(set(corpus.labels or ()))
     space = make_space(config.space, config.heads, classes)
     names = config.encoders or (config.vectors.encoder,)
-    models = {name: find_encoder(replace(config.vectors, encoder=name)) for name in names}
+    models = {name: find_encoders(replace(config.vectors, encoder=name)) for name in names}
     arms = make_arms(config, space, models)
     study = make_study(config, corpus.name, corpus.digest, arms, space)
     if joined is not None:
@@ -177,7 +178,7 @@ def prepare_search(config: SearchConfig) -> PreparedSearch:
 
 
 def make_arms(
-    config: SearchConfig, space: Space, models: dict[str, EncoderModel]
+    config: SearchConfig, space: Space, models: dict[str, tuple[EncoderModel, ...]]
 ) -> tuple[Arm, ...]:
     """Return each head on each of the vectors that it takes, the quickest heads first.
 
@@ -186,11 +187,12 @@ def make_arms(
     """
     arms = []
     for name in space.heads:
-        for encoder, model in models.items():
+        for encoder, several in models.items():
             for layout in _layouts(config, name):
                 reads = parse_layout(layout)[0]
                 for layers in config.layer_choices if reads == TOKENS else ():
-                    parse_layers(layers, model.depth)
+                    for model in several:
+                        parse_layers(layers, model.depth)
                     arms.append(Arm(name, layout, encoder, layers))
                 if reads != TOKENS or not config.layer_choices:
                     arms.append(Arm(name, layout, encoder, config.vectors.layers))
@@ -382,10 +384,9 @@ def _run(
     note = chosen_note(prepared.study.name, trials)
     split = replace(materials.split, notes=(*materials.split.notes, note))
     print_note(f"the winner: {candidate.words()}")
-    model = prepared.models[candidate.encoder]
-    layout = candidate.layout
+    models, layout = prepared.models[candidate.encoder], candidate.layout
     return run_prepared(
-        PreparedExperiment(experiment, layout, prepared.corpus, (split,), model)
+        PreparedExperiment(experiment, layout, prepared.corpus, (split,), models)
     )
 
 
@@ -396,8 +397,8 @@ def _with_run(
     run: Scores,
     looks: int,
 ) -> SearchResult:
-    first = next(iter(prepared.models))
-    if experiment.vectors.encoder != first:  # its own near-duplicates would split otherwise
+    first, *_ = split_names(next(iter(prepared.models)))
+    if experiment.vectors.encoders[0] != first:  # its own near-duplicates would split otherwise
         usual = DataConfig()
         data = replace(
             experiment.data,

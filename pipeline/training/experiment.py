@@ -7,8 +7,9 @@ read_corpus -> ensure_vectors -> near-duplicates -> split or folds -> trainings 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import Duplicates, cached_duplicates, leaked
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
+from features.tables import FeatureTables
 from features.vectors.table import POOLED
 from features.words.table import WORDS
 from heads.device import CPU, device_label
@@ -33,6 +35,7 @@ from pipeline.evaluation.mistakes import mean_absolute_error, most_frequent_mist
 from pipeline.evaluation.result import ExperimentResult, TrainingScore, calibration_of
 from pipeline.reports.drawing import Drawing
 from pipeline.runs.folder import new_run, run_name, writing
+from pipeline.runs.run_config import EncoderSection
 from pipeline.training.advice import Facts, advise, is_foreign, unread_language
 from pipeline.training.partition import fold_corpus, split_corpus
 from pipeline.training.preparation import PreparedExperiment, prepare_experiment
@@ -42,6 +45,29 @@ from pipeline.training.trainings import Training, Trainings, run_trainings
 
 LONG_SHARE = 0.99
 """Share of the texts that the ``--max-tokens`` of advice sees whole."""
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What an experiment was made of, for who looks at it while it is in memory.
+
+    Attributes:
+        prepared: the experiment.
+        tables: what the heads read.
+        vectors: the cached vectors.
+        pooled: (N, D) pooled vectors.
+        duplicates: among the texts.
+        outcome: every training.
+        device: that the heads learned on.
+    """
+
+    prepared: PreparedExperiment
+    tables: FeatureTables
+    vectors: Vectors
+    pooled: np.ndarray
+    duplicates: Duplicates
+    outcome: Trainings
+    device: str
 
 
 def run_experiment(
@@ -63,6 +89,7 @@ def run_prepared(
     prepared: PreparedExperiment,
     load: Callable[[EncoderModel], Encoder] | None = None,
     drawing: Drawing | None = None,
+    look: Callable[[Learned, Path], None] | None = None,
 ) -> ExperimentResult:
     """Train and score the head of a prepared experiment; as ``run_experiment``.
 
@@ -72,22 +99,26 @@ def run_prepared(
         prepared: the experiment.
         load: as ``run_experiment`` takes it.
         drawing: draws the pictures; None starts one here.
+        look: called with what was learned and the run's folder once that is complete.
     """
     with drawing or Drawing() as own:
-        return _run(prepared, load, own)
+        result, learned = _run(prepared, load, own)
+    if look is not None:
+        look(learned, result.run)
+    return result
 
 
 def _run(
     prepared: PreparedExperiment,
     load: Callable[[EncoderModel], Encoder] | None,
     drawing: Drawing,
-) -> ExperimentResult:
+) -> tuple[ExperimentResult, Learned]:
     config, layout, corpus = prepared.config, prepared.layout, prepared.corpus
     labels, described = corpus.labels or (), config.to_dict()
     device = device_of(config.head, config.device)  # before an encoder starts the GPU
-    tables, vectors = make_tables(corpus.texts, layout, config.vectors, prepared.model, load)
-    own = tables.vectors
-    pooled = own.values if own and own.layout == POOLED else vectors.table(POOLED).values
+    tables, encoded = make_tables(corpus.texts, layout, config.vectors, prepared.models, load)
+    own, vectors = tables.vectors, encoded[0]
+    pooled = _pooled(tables, encoded, 0)
     duplicates = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
     if prepared.splits is not None:
         splits = prepared.splits
@@ -95,24 +126,55 @@ def _run(
         splits = fold_corpus(corpus, config.data, duplicates, config.folds)
     else:
         splits = (split_corpus(corpus, config.data, duplicates),)
-    spec = vectors.space(own.layout if own else POOLED).spec
-    decided = config.head, layout, spec.fingerprint, corpus.digest, device_label(device)
+    specs = [each.space(own.layout if own else POOLED).spec for each in encoded]
+    read = ",".join(spec.fingerprint for spec in specs)
+    decided = config.head, layout, read, corpus.digest, device_label(device)
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
         if device != CPU:
             print_note(f"training on {device_label(device)}")
         outcome = run_trainings(config, tables, labels, splits, journal, device)
         result = _result(config, layout, corpus, vectors, duplicates, outcome)
-        stored = spec.bytes_per_vector * float(own.lengths.mean()) if own else 0.0
-        result = replace(result, run=run.final, bytes_per_text=round(stored, 1))
+        stored = sum(
+            spec.bytes_per_vector * float(table.lengths.mean())
+            for spec, table in zip(specs, tables.encoders, strict=False)
+        )
+        result = replace(
+            result,
+            run=run.final,
+            encoded=sum(each.report.encoded for each in encoded),
+            seconds={**result.seconds, "encoding": _encoding_seconds(encoded)},
+            bytes_per_text=round(stored, 1),
+        )
         result = _with_advice(prepared, result, vectors)
         with writing(run):
+            read_by_head = outcome.first.trained.reads or (0,)
+            if read_by_head[0]:
+                pooled = _pooled(tables, encoded, read_by_head[0])
             record = RunContents(
-                described, corpus, spec, outcome, pooled, vectors.model.commit, device
+                described,
+                corpus,
+                tuple(EncoderSection.of(encoded[i].model, specs[i]) for i in read_by_head),
+                outcome,
+                pooled,
+                device,
             )
             write_run(run.folder, record, result, drawing)
     journal.close()
-    return replace(result, run=run.final)
+    learned = Learned(prepared, tables, vectors, pooled, duplicates, outcome, device)
+    return replace(result, run=run.final), learned
+
+
+def _pooled(tables: FeatureTables, encoded: Sequence[Vectors], number: int) -> np.ndarray:
+    """Return (N, D) pooled vectors of an encoder, from the table that is at hand if it is."""
+    own = tables.encoders[number] if tables.encoders else None
+    if own is not None and own.layout == POOLED:
+        return own.values
+    return encoded[number].table(POOLED).values
+
+
+def _encoding_seconds(encoded: Sequence[Vectors]) -> float:
+    return round(sum(each.report.seconds for each in encoded), 3)
 
 
 def _result(
@@ -148,7 +210,7 @@ def _result(
         chosen=_chosen(config.head, first),
         parameters=first.trained.parameters,
         seconds={
-            "encoding": round(vectors.report.seconds, 3),
+            "encoding": _encoding_seconds([vectors]),
             "training": round(sum(training.seconds for training in outcome.trainings), 3),
         },
         notes=first.split.notes,

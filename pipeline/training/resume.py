@@ -1,7 +1,7 @@
 """Finished trainings of an unfinished experiment, so that a killed ``train`` can continue.
 
     runs/.unfinished/<digest of all that decides a training>/   head.json, head.safetensors,
-                                                                training
+                                                                training, diagnostics.json
 
 The same command uses them and continues; once its run folder is complete they are removed.
 """
@@ -25,6 +25,7 @@ from safetensors.numpy import load, save
 from features.errors import CacheError
 from features.splits.split import Split
 from features.storage.files import read_file, sweep, temporary_folder
+from heads.measurements import Diagnostics
 from heads.persistence import checkpoint
 from heads.settings import HeadSettings
 from heads.trained import TrainedHead
@@ -33,6 +34,7 @@ from pipeline.runs.environment import environment
 
 FOLDER = ".unfinished"
 TRAINING = "training"
+DIAGNOSTICS = "diagnostics.json"
 OF = "of-"
 """Begins the name of an empty file; the number of trainings of the experiment follows."""
 
@@ -52,11 +54,13 @@ class FinishedTraining:
         held_out: (n, C) float32 logits of the validation texts, of the head before it learned
             from those too.
         seconds: it took.
+        diagnostics: what was measured of it, before it learned from validation texts.
     """
 
     trained: TrainedHead
     held_out: np.ndarray
     seconds: float
+    diagnostics: Diagnostics
 
 
 class FinishedTrainings:
@@ -84,6 +88,7 @@ class FinishedTrainings:
             stored = read_file(folder / TRAINING)
             digest, data = stored[:DIGEST], stored[DIGEST:]
             sound = digest == _digest(folder, data)
+            diagnostics = Diagnostics.model_validate_json(read_file(folder / DIAGNOSTICS))
         except (
             CacheError,
             OSError,
@@ -93,7 +98,8 @@ class FinishedTrainings:
         if not sound:
             return None
         values = load(data)
-        return FinishedTraining(trained, values["held_out"], float(values["seconds"][0]))
+        seconds = float(values["seconds"][0])
+        return FinishedTraining(trained, values["held_out"], seconds, diagnostics)
 
     def store(
         self, settings: HeadSettings, split: Split, seed: int, training: FinishedTraining
@@ -107,6 +113,8 @@ class FinishedTrainings:
                     {"held_out": training.held_out, "seconds": np.array([training.seconds])}
                 )
                 (folder / TRAINING).write_bytes(_digest(folder, data) + data)
+                measured = training.diagnostics.model_dump_json()
+                (folder / DIAGNOSTICS).write_text(measured, encoding="utf-8")
                 (folder / f"{OF}{self.trainings}").touch()
                 shutil.rmtree(target, ignore_errors=True)
                 folder.rename(target)

@@ -1,0 +1,360 @@
+"""Learning with a module of the user's own: the plain loop, and one batch by heart.
+
+The loop is the one that most code has: shuffled batches that are padded to their longest text,
+Adam with a constant step size, cross-entropy of what the module returns. What counts is that
+one thing at a time can be changed, with the same seed.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from features.vectors.table import FeatureTable
+from heads.evaluation.metrics import accuracy, log_loss
+from heads.examination.module import Build, ForeignModule
+from heads.examination.outputs import LOGITS, OutputRange, output_range
+from heads.problem import Problem
+from heads.training.batches import Batch, gather, plan, seen_lengths
+from heads.training.losses import cross_entropy
+from heads.training.trainer import seeded
+
+SCORED = 2000
+"""Most training texts that are scored in the end."""
+
+BY_HEART_TEXTS = 16
+BY_HEART_STEPS = 300
+BY_HEART_RATES = (1e-2, 1e-3)
+"""Texts, steps and step sizes of learning by heart; the second rate where the first fails."""
+
+BY_HEART_VECTORS = 100
+"""Vectors of each of them that are used: the first ones, so that long texts take no minutes."""
+
+BY_HEART_WRONG = 0.05
+"""Largest share of the texts that may be wrong in the end."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How a module is trained.
+
+    Attributes:
+        epochs: passes over the training texts; the best on validation is kept.
+        batch_size: texts per step.
+        learning_rate: step size of Adam, constant.
+        seed: of initial weights, order of the texts and dropout.
+        reading: what the output is taken for; see :mod:`heads.examination.outputs`.
+        max_vectors: use only the first so many vectors of a text; 0: all.
+        padded: whether texts of different lengths share a batch; otherwise there is no padding.
+        more_padding: padded positions that every batch gets besides.
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    seed: int = 0
+    reading: str = LOGITS
+    max_vectors: int = 0
+    padded: bool = True
+    more_padding: int = 0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: mean cross-entropy over the training texts, with dropout, and validation."""
+
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """The result of a training.
+
+    Attributes:
+        module: with the weights of the best epoch, in evaluation mode.
+        loop: how it was trained.
+        history: one record per epoch; it ends early where the loss became NaN or infinite.
+        best: number of the best epoch, from 1; 0 if the first one ended in NaN.
+        logits: (m, C) float32 of the validation rows.
+        train_rows: (k,) training rows that were scored, at most ``SCORED``.
+        train_logits: (k, C) float32 of these, in evaluation mode.
+        seconds: of the training.
+    """
+
+    module: ForeignModule
+    loop: Loop
+    history: tuple[Epoch, ...]
+    best: int
+    logits: np.ndarray
+    train_rows: np.ndarray
+    train_logits: np.ndarray
+    seconds: float
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss became NaN or infinite."""
+        return len(self.history) < self.loop.epochs
+
+    @property
+    def resting_loss(self) -> float:
+        """Return the lowest mean loss of an epoch; NaN without epochs."""
+        return min((each.train_loss for each in self.history), default=math.nan)
+
+
+def learn(build: Build, problem: Problem, loop: Loop) -> Learned:
+    """Train a module; return it with the weights of the epoch that was best on validation.
+
+    Args:
+        build: makes the module.
+        problem: what to learn from.
+        loop: how.
+
+    Raises:
+        ModuleError: the module fails.
+    """
+    started = time.perf_counter()
+    with seeded(loop.seed, 0):
+        module = ForeignModule(build(), problem.classes, loop.reading)
+    optimizer = torch.optim.Adam(trainable(module), lr=loop.learning_rate)
+    truth = problem.labels[problem.validation]
+    history: list[Epoch] = []
+    best, found = (-math.inf, -math.inf), 0
+    state = copy.deepcopy(module.state_dict())
+    for epoch in range(1, loop.epochs + 1):
+        loss = _pass(module, optimizer, problem, loop, epoch)
+        if not math.isfinite(loss):
+            break
+        logits = predict(module, problem.table, problem.validation, loop)
+        record = Epoch(loss, log_loss(truth, logits), accuracy(truth, logits.argmax(axis=1)))
+        history.append(record)
+        key = (record.validation_accuracy, -record.validation_loss)
+        if key > best:
+            best, found, state = key, epoch, copy.deepcopy(module.state_dict())
+    module.load_state_dict(state)
+    known = problem.train[:SCORED]
+    return Learned(
+        module,
+        loop,
+        tuple(history),
+        found,
+        predict(module, problem.table, problem.validation, loop),
+        known,
+        predict(module, problem.table, known, loop),
+        time.perf_counter() - started,
+    )
+
+
+def as_given(build: Build, problem: Problem, loop: Loop) -> Learned:
+    """Return a module as it is, without training it; ``loop`` says how it is asked.
+
+    Raises:
+        ModuleError: the module fails.
+    """
+    started = time.perf_counter()
+    module = ForeignModule(build(), problem.classes, loop.reading)
+    known = problem.train[:SCORED]
+    return Learned(
+        module,
+        loop,
+        (),
+        0,
+        predict(module, problem.table, problem.validation, loop),
+        known,
+        predict(module, problem.table, known, loop),
+        time.perf_counter() - started,
+    )
+
+
+def _pass(
+    module: ForeignModule,
+    optimizer: torch.optim.Optimizer,
+    problem: Problem,
+    loop: Loop,
+    epoch: int,
+) -> float:
+    """Learn from all training texts once; return the mean loss, or NaN where it stopped."""
+    total = 0.0
+    labels = torch.from_numpy(problem.labels)
+    random = np.random.default_rng([loop.seed, epoch])
+    with seeded(loop.seed, epoch):
+        module.train()
+        for _, batch in parts(problem.table, problem.train, loop, random):
+            loss = step(module, optimizer, batch, labels[torch.from_numpy(batch.rows)])
+            if not math.isfinite(loss):
+                return math.nan
+            total += loss * len(batch.rows)
+    return total / len(problem.train)
+
+
+def step(
+    module: ForeignModule,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    labels: torch.Tensor,
+) -> float:
+    """Take one step on a batch; return its mean cross-entropy before."""
+    loss = cross_entropy(module(batch.x, batch.mask), labels)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return float(loss.detach())
+
+
+def trainable(module: torch.nn.Module) -> list[torch.nn.Parameter]:
+    """Return the parameters that ask for a gradient."""
+    return [each for each in module.parameters() if each.requires_grad]
+
+
+@torch.no_grad()
+def predict(
+    module: ForeignModule, table: FeatureTable, rows: np.ndarray, loop: Loop
+) -> np.ndarray:
+    """Return (n, C) float32 logits, batch by batch in the order of the rows.
+
+    Args:
+        module: left in evaluation mode.
+        table: vectors of N texts.
+        rows: (n,) int64.
+        loop: size of the batches, and how texts are cut and padded.
+    """
+    module.eval()
+    found = np.zeros((len(rows), module.classes), np.float32)
+    for places, batch in parts(table, rows, loop):
+        found[places] = module(batch.x, batch.mask).numpy()
+    return found
+
+
+def parts(
+    table: FeatureTable, rows: np.ndarray, loop: Loop, random: np.random.Generator | None = None
+) -> Iterator[tuple[np.ndarray, Batch]]:
+    """Yield batches of float32 vectors with the places of their texts in ``rows``.
+
+    Args:
+        random: shuffles texts and batches; None: in the order of the rows.
+    """
+    lengths = seen_lengths(table, rows, loop.max_vectors)
+    groups = (
+        [np.arange(len(rows))]
+        if loop.padded
+        else [np.flatnonzero(lengths == each) for each in np.unique(lengths)]
+    )
+    planned = []
+    for group in groups:
+        # Lengths are hidden from the plan, so that it mixes them as a plain loop does.
+        longest = np.full(len(group), lengths[group].max())
+        planned += [group[one] for one in plan(longest, loop.batch_size, random)]
+    if random is not None:
+        planned = [planned[place] for place in random.permutation(len(planned))]
+    for places in planned:
+        batch = gather(table, rows[places], loop.max_vectors)
+        x, mask = batch.x.float(), batch.mask
+        if loop.more_padding:
+            x = torch.nn.functional.pad(x, (0, 0, 0, loop.more_padding))
+            mask = torch.nn.functional.pad(mask, (0, loop.more_padding))
+        yield places, Batch(batch.rows, x, mask)
+
+
+@dataclass(frozen=True)
+class ByHeart:
+    """Whether a module can learn one batch by heart.
+
+    Attributes:
+        texts: how many.
+        steps: taken until all were right, or all there were.
+        wrong: share of the texts that it labels wrongly in the end, in training mode.
+        first_loss, last_loss: mean cross-entropy before the first step and at the end.
+        unmoved: names of the weights that none of the steps moved.
+        outputs: what the output of the module looks like in the end, over the texts learned and
+            as many others: what is still bounded then is bounded by the module.
+    """
+
+    texts: int
+    steps: int
+    wrong: float
+    first_loss: float
+    last_loss: float
+    unmoved: tuple[str, ...]
+    outputs: OutputRange
+
+    @property
+    def learned(self) -> bool:
+        """Whether at most 5 % of the texts are wrong in the end."""
+        return self.wrong <= BY_HEART_WRONG
+
+
+def learn_by_heart(build: Build, problem: Problem, loop: Loop) -> ByHeart:
+    """Try to learn 16 texts by heart, dropout off, in up to 300 steps.
+
+    A module that cannot do so has a fault in its forward pass or its gradient, whatever the
+    data is: Karpathy, A recipe for training neural networks, 2019.
+
+    Raises:
+        ModuleError: the module fails.
+    """
+    found = [_by_heart(build, problem, loop, rate) for rate in BY_HEART_RATES[:1]]
+    if not found[0].learned:
+        found.append(_by_heart(build, problem, loop, BY_HEART_RATES[1]))
+    return min(found, key=lambda one: one.wrong)
+
+
+def _by_heart(build: Build, problem: Problem, loop: Loop, rate: float) -> ByHeart:
+    rows = mixed(problem, BY_HEART_TEXTS)
+    labels = torch.from_numpy(problem.labels[rows])
+    batch = gather(problem.table, rows, BY_HEART_VECTORS)
+    batch = Batch(rows, batch.x.float(), batch.mask)
+    with seeded(loop.seed, 0):
+        module = ForeignModule(build(), problem.classes, loop.reading)
+    before = {name: one.detach().clone() for name, one in module.module.named_parameters()}
+    without_dropout(module)
+    module.train()
+    optimizer = torch.optim.Adam(trainable(module), lr=rate)
+    first, loss, wrong, taken = math.nan, math.nan, 1.0, 0
+    with seeded(loop.seed, 1):
+        for taken in range(1, BY_HEART_STEPS + 1):
+            logits = module(batch.x, batch.mask)
+            wrong = float((logits.argmax(dim=1) != labels).float().mean())
+            value = cross_entropy(logits, labels)
+            loss = float(value.detach())
+            first = loss if taken == 1 else first
+            if not math.isfinite(loss) or (wrong == 0 and loss < 0.05):
+                break
+            optimizer.zero_grad()
+            value.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    unmoved = tuple(
+        name
+        for name, one in module.module.named_parameters()
+        if one.requires_grad and torch.equal(one.detach(), before[name])
+    )
+    with torch.no_grad():
+        others = gather(problem.table, problem.validation[: len(rows)], BY_HEART_VECTORS)
+        outputs = [module.output(each.x.float(), each.mask) for each in (batch, others)]
+    shape = output_range(torch.cat(outputs))
+    return ByHeart(len(rows), taken, wrong, first, loss, unmoved, shape)
+
+
+def mixed(problem: Problem, count: int) -> np.ndarray:
+    """Return (n,) int64 training rows, the classes in turn."""
+    labels = problem.labels[problem.train]
+    turn = np.zeros(len(labels), np.int64)
+    for each in np.unique(labels):
+        own = np.flatnonzero(labels == each)
+        turn[own] = np.arange(len(own))
+    return problem.train[np.lexsort((labels, turn))][:count]
+
+
+def without_dropout(module: torch.nn.Module) -> None:
+    """Set the shares that the dropout layers and LSTMs of a module drop to 0."""
+    for each in module.modules():
+        if isinstance(each, torch.nn.modules.dropout._DropoutNd):
+            each.p = 0.0
+        elif isinstance(each, torch.nn.RNNBase):
+            each.dropout = 0.0

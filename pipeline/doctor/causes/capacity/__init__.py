@@ -1,0 +1,1 @@
+"""Causes in the shape of a head: room, regularisation, loss, activations, state."""

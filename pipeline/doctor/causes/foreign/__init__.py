@@ -1,0 +1,1 @@
+"""Causes in code that a user brings."""

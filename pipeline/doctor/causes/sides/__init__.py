@@ -1,0 +1,1 @@
+"""Causes in the sides: what trains, what validates, what tests."""

@@ -1,0 +1,1 @@
+"""Causes in the steps of a training: their size, their number, their order."""

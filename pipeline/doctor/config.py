@@ -1,0 +1,62 @@
+"""What ``manyheads doctor`` is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from features.corpus.source import Source, parse_source
+from features.errors import SettingError
+from features.options import Options, option
+from features.storage.location import Location, parse_location
+from pipeline.config import PLACES
+
+
+def check_seconds(seconds: float) -> None:
+    """Refuse a budget that is no time. Raises ``SettingError``."""
+    if not 0 < seconds < 1e7:
+        raise SettingError(f"--budget takes seconds, more than 0; got {seconds:g}")
+
+
+@dataclass(frozen=True)
+class DoctorConfig(Options):
+    """What is tried, what is told, and where texts and vectors of the run are now."""
+
+    GROUP: ClassVar = "What is tried and told"
+
+    no_prove: bool = option(
+        False, "measure only: change nothing and train nothing to prove a cause"
+    )
+    budget: float | None = option(
+        None,
+        "spend at most so many seconds on proof",
+        metavar="SECONDS",
+        parse=float,
+        check=check_seconds,
+        otherwise="one training of the head, or 60 if that is longer",
+    )
+    all: bool = option(False, "tell every finding, every number and all that is ruled out")
+    strict: bool = option(False, "end with exit code 3 if anything is found, for scripts")
+    cure: bool = option(
+        False, "train with the one proven remedy and show both runs side by side"
+    )
+    data: Source | None = option(
+        None,
+        "read the texts from this file, if that of the training has moved",
+        metavar="FILE",
+        parse=parse_source,
+        otherwise="the file that the run was trained on",
+        group=PLACES,
+    )
+    cache: Location | None = option(
+        None,
+        "read and keep vectors in this cache",
+        metavar="FOLDER",
+        parse=parse_location,
+        otherwise="the cache that the run was trained with",
+        group=PLACES,
+    )
+
+    def __post_init__(self) -> None:
+        if self.cure and self.no_prove:
+            raise SettingError("--cure trains with a proven remedy: leave --no-prove out")

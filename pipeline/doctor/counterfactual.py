@@ -1,0 +1,186 @@
+"""Counterfactuals: the run with one thing changed, on the same texts and with the same seed.
+
+Each kind gives a ``Trial``, numbers by text before and after; ``judgement`` says what it means.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from heads.settings import HeadSettings
+    from pipeline.doctor.case import Case
+
+Expected = Literal["rises", "falls"]
+"""What the measure does if the cause holds; where a score was too good it falls."""
+
+Statistic = Literal["mean", "macro_f1"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What a change did.
+
+    Attributes:
+        before, after: by text. Of ``mean``: values, (n,) float64 or bool, such as rightness or
+            neighbours that agree. Of ``macro_f1``: predicted class ids.
+        labels: (n,) class ids, for ``macro_f1``.
+        paired: whether both are of the same texts in one order; else two sets of texts are
+            compared, such as those with and without a copy.
+        measure: what the numbers are, for people.
+        statistic: what is made of them.
+        seconds: it took.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    measure: str = "accuracy"
+    statistic: Statistic = "mean"
+    labels: np.ndarray | None = None
+    paired: bool = True
+    seconds: float = 0.0
+
+
+class Counterfactual(Protocol):
+    """One change.
+
+    Attributes:
+        change: in words, what is changed, such as ``learning_rate 0.1 -> 0.0023``.
+        trainings: price in trainings of the run's head; 0: a second or two.
+        expected: what the measure does if the cause holds.
+    """
+
+    @property
+    def change(self) -> str:
+        """See the class."""
+
+    @property
+    def trainings(self) -> float:
+        """See the class."""
+
+    @property
+    def expected(self) -> Expected:
+        """See the class."""
+
+    def run(self, case: Case) -> Trial:
+        """Try it."""
+
+
+@dataclass(frozen=True)
+class ChangedSettings:
+    """Train again with one thing changed: settings, or the head.
+
+    Attributes:
+        change: in words.
+        settings: to change, as text or values.
+        head: another head with its default settings; '' the same head and its settings.
+        layout: of its tables, such as ``pooled``; '' that of the run.
+        measure: ``accuracy``, ``macro_f1`` or ``log_loss`` (minus the loss, so that more is
+            better).
+        trainings: price.
+    """
+
+    change: str
+    settings: tuple[tuple[str, object], ...] = ()
+    head: str = ""
+    layout: str = ""
+    measure: Literal["accuracy", "macro_f1", "log_loss"] = "accuracy"
+    trainings: float = 1.0
+    expected: Expected = "rises"
+
+    def made(self, case: Case) -> HeadSettings:
+        """Return the settings that it trains with. Raises ``SettingError``."""
+        from heads.registry import make_settings
+
+        if self.head and self.head != case.head:
+            return make_settings(self.head, dict(self.settings))
+        return make_settings(case.head, {**case.settings.model_dump(), **dict(self.settings)})
+
+    def run(self, case: Case) -> Trial:
+        """Train and predict the validation texts."""
+        started = time.perf_counter()
+        tables = case.tables
+        if self.layout and self.layout != case.tables.layout:
+            tables = case.tables_of(self.layout)
+        trained = case.train_again(self.made(case), head=self.head, tables=tables)
+        logits = trained.logits(tables, case.validation, case.device)
+        return trial_of(case, logits, self.measure, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class ChangedData:
+    """Train again, the same head and settings, with other rows, labels or vectors.
+
+    Attributes:
+        change: in words.
+        vary: Case -> the changed case; its ``train``, ``validation``, ``labels`` or ``tables``
+            differ. The validation texts of the run are predicted, unless it changes them.
+        trainings: price.
+        expected: see ``Counterfactual``.
+        compare: (m,) bool of the validation texts to compare on, from the case; None: all.
+    """
+
+    change: str
+    vary: Callable[[Case], Case]
+    trainings: float = 1.0
+    expected: Expected = "rises"
+    compare: Callable[[Case], np.ndarray] | None = None
+
+    def run(self, case: Case) -> Trial:
+        """Train on the changed data and predict the validation texts."""
+        started = time.perf_counter()
+        varied = self.vary(case)
+        trained = varied.train_again()
+        logits = trained.logits(varied.tables, varied.validation, varied.device)
+        after = logits.argmax(axis=1) == varied.labels[varied.validation]
+        seconds = time.perf_counter() - started
+        same = np.array_equal(varied.validation, case.validation)
+        chosen = slice(None) if self.compare is None or not same else self.compare(case)
+        return Trial(case.right[chosen], after[chosen], paired=same, seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """Train no head of the run's kind: score otherwise, or ask neighbours or word counts.
+
+    Attributes:
+        change: in words.
+        compare: Case -> trial.
+        trainings: price; 0 for a second or two.
+        expected: see ``Counterfactual``.
+    """
+
+    change: str
+    compare: Callable[[Case], Trial]
+    trainings: float = 0.0
+    expected: Expected = "rises"
+
+    def run(self, case: Case) -> Trial:
+        """Compare."""
+        return self.compare(case)
+
+
+def trial_of(case: Case, logits: np.ndarray, measure: str, seconds: float) -> Trial:
+    """Return the trial of other logits, (m, C), of the same validation texts."""
+    labels = case.labels[case.validation]
+    if measure == "macro_f1":
+        after = logits.argmax(axis=1)
+        return Trial(case.predicted, after, "macro-F1", "macro_f1", labels, seconds=seconds)
+    if measure == "log_loss":
+        known = np.flatnonzero(labels < case.logits.shape[1])
+        old, new = (_log_shares(each[known], labels[known]) for each in (case.logits, logits))
+        return Trial(old, new, "log likelihood of a text", seconds=seconds)
+    return Trial(case.right, logits.argmax(axis=1) == labels, seconds=seconds)
+
+
+def _log_shares(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return (n,) float64 log probabilities of the true classes."""
+    wide = logits.astype(np.float64)
+    right = wide[np.arange(len(wide)), labels]
+    values: np.ndarray = right - np.logaddexp.reduce(wide, axis=1)
+    return values

@@ -1,0 +1,81 @@
+"""``manyheads doctor``: why a head does not learn, with proof.
+
+run folder -> case -> examination -> verdict, and if asked for the cure
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.encoders.description.model import EncoderModel
+from features.encoders.protocol import Encoder
+from pipeline.doctor.config import DoctorConfig
+from pipeline.doctor.cure import Cure, cure
+from pipeline.doctor.examination import examine
+from pipeline.doctor.findings import Verdict
+from pipeline.doctor.run_case import case_of_run
+from pipeline.doctor.telling import verdict_text, verdict_values
+
+FOUND = 3
+"""Exit code of ``--strict`` where anything was found."""
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """What ``manyheads doctor`` reports.
+
+    Attributes:
+        run: the folder.
+        verdict: of the examination.
+        config: what was asked for.
+        cured: both runs side by side; None where not asked for, or nothing could be cured.
+    """
+
+    run: Path
+    verdict: Verdict
+    config: DoctorConfig
+    cured: Cure | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0, or 3 with ``strict`` where anything was found."""
+        return FOUND if self.config.strict and self.verdict.findings else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        cured = None if self.cured is None else self.cured.to_dict()
+        return {"run": str(self.run), **verdict_values(self.verdict), "cured": cured}
+
+    def to_text(self) -> str:
+        """Return the verdict for people."""
+        text = verdict_text(self.verdict, self.config.all)
+        if self.cured is not None:
+            return f"{text}\n\n{self.cured.to_text()}"
+        if self.config.cure:
+            return f"{text}\n\nNothing was trained: there is no proven remedy to train with."
+        return text
+
+
+def run_doctor(
+    folder: Path,
+    config: DoctorConfig,
+    load: Callable[[EncoderModel], Encoder] | None = None,
+) -> Diagnosis:
+    """Examine a finished run.
+
+    Args:
+        folder: of the run.
+        config: what to try and tell.
+        load: gives the encoder when something is missing; None loads the model itself.
+
+    Raises:
+        InputError: anything wrong with what the user gave; see ``features.errors``.
+        FaultError: a corrupt cache, or vectors that are not finite.
+    """
+    case = case_of_run(folder, config, load)
+    verdict = examine(case, prove=not config.no_prove, budget=config.budget, every=config.all)
+    cured = cure(verdict, case, load) if config.cure else None
+    return Diagnosis(folder, verdict, config, cured)

@@ -1,0 +1,289 @@
+"""The examination: what is measured, suspected, tried and said, in the order of a good doctor.
+
+Is it a function and scored rightly; do texts and labels belong together; are the sides fit; why
+does it not learn more. A score that cannot be trusted is told before one that is low. Where
+nothing is wrong or nothing can be named, that is the answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pipeline.doctor.case import Case
+from pipeline.doctor.cause import STAGES, Cause
+from pipeline.doctor.causes.registry import CAUSES
+from pipeline.doctor.commands import remedy_command, with_data
+from pipeline.doctor.findings import Certainty, Finding, RuledOut, Suspicion, Verdict
+from pipeline.doctor.judgement import POINTS
+from pipeline.doctor.measurements import Measurements
+from pipeline.doctor.measuring.collection import measure
+from pipeline.doctor.measuring.measurers import Measurer
+from pipeline.doctor.proof import Prover, default_budget
+from pipeline.doctor.symptom import PARTIAL, name_of, symptom_of
+
+WORTH = 0.3
+"""Strength of a suspicion from which it is tried."""
+
+LIKELY = 0.6
+"""Strength from which it is told though nothing was proven, if something is wrong."""
+
+ENOUGH = 0.5
+"""Share of what is missing that a proven change must bring back to end the search."""
+
+ALIKE = 0.1
+"""Two suspicions whose strengths differ by less are not told apart."""
+
+MOST_RULED_OUT = 3
+
+NOTHING_LEARNED = 0.02
+
+
+@dataclass(frozen=True)
+class Suspected:
+    """A cause with the suspicion of it."""
+
+    cause: Cause
+    suspicion: Suspicion
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """Return the stage, then the strength and what its proof costs."""
+        cheapest = min((one.trainings for one in self.suspicion.counterfactuals), default=0.0)
+        return STAGES.index(self.cause.stage), -self.suspicion.strength / (1 + cheapest)
+
+
+def examine(
+    case: Case,
+    *,
+    prove: bool = True,
+    budget: float | None = None,
+    every: bool = False,
+    known: Measurements | None = None,
+    causes: Sequence[Cause] = CAUSES,
+    measurers: Sequence[Measurer] | None = None,
+) -> Verdict:
+    """Examine a training.
+
+    Args:
+        case: what it was made of.
+        prove: try counterfactuals.
+        budget: seconds for them; None: one training, or a minute if that is longer.
+        every: go on behind the leading finding.
+        known: measurements that were made before, such as while training.
+        causes: that are looked for.
+        measurers: that are asked; None: all.
+    """
+    started = time.perf_counter()
+    measured, left_out = measure(case, known, measurers=measurers)
+    suspected = suspicions(measured, causes)
+    prover = Prover(
+        case, measured.missing_points, default_budget(case) if budget is None else budget
+    )
+    findings = _findings(case, measured, suspected, prover if prove else None, every)
+    told = {finding.cause for finding in findings}
+    refuted = [] if not prove else _refuted(suspected, prover, told)
+    ruled_out = (*refuted, *_ruled_out(measured, causes, told | {one.cause for one in refuted}))
+    state, summary = _state(measured, findings)
+    not_looked_at = ["The test texts' predictions were not looked at.", *left_out]
+    for name, seconds in prover.skipped.items():
+        if name not in {one.cause for one in findings if one.certainty == "proven"}:
+            not_looked_at.append(
+                f"{name} was not tried further: about {seconds:.0f} s more (--budget)."
+            )
+    return Verdict(
+        state,
+        summary,
+        findings,
+        ruled_out[:MOST_RULED_OUT] if not every else ruled_out,
+        tuple(not_looked_at),
+        measured,
+        time.perf_counter() - started,
+    )
+
+
+def suspicions(measured: Measurements, causes: Sequence[Cause] = CAUSES) -> list[Suspected]:
+    """Return what is suspected, what is examined first before the others; pure."""
+    found = [
+        Suspected(cause, suspicion)
+        for cause in causes
+        if (suspicion := cause.suspect(measured)) is not None and suspicion.strength >= WORTH
+    ]
+    excluded = {
+        name for each in found if each.suspicion.measured for name in each.suspicion.excludes
+    }
+    return sorted(
+        (each for each in found if each.cause.name not in excluded), key=lambda each: each.order
+    )
+
+
+def _findings(
+    case: Case,
+    measured: Measurements,
+    suspected: Sequence[Suspected],
+    prover: Prover | None,
+    every: bool,
+) -> tuple[Finding, ...]:
+    """Return the findings, the leading one first."""
+    ill = is_ill(measured)
+    certain: list[tuple[Suspected, Certainty]] = []
+    rest: list[Suspected] = []
+    for each in suspected:
+        if certain and not every and _settled(certain, measured, prover):
+            break
+        certainty = _certainty(each, prover)
+        if certainty is None or (certainty == "likely" and not ill):
+            rest.append(each)
+        else:
+            certain.append((each, certainty))
+    if certain:
+        certain.sort(key=lambda pair: _weight(pair[0], pair[1], prover))
+        return tuple(_finding(case, each, how, prover) for each, how in certain)
+    if not ill:
+        return ()
+    likely = [
+        each
+        for each in rest
+        if each.suspicion.strength >= LIKELY and not _is_refuted(each.cause.name, prover)
+    ]
+    likely.sort(key=lambda each: -each.suspicion.strength)
+    return _likely(case, likely, prover)
+
+
+def _likely(
+    case: Case, likely: Sequence[Suspected], prover: Prover | None
+) -> tuple[Finding, ...]:
+    """Return what signals alone say; two that say it as strongly are not told apart."""
+    if not likely:
+        return ()
+    first, *others = likely
+    rival = others[0] if others else None
+    close = rival and first.suspicion.strength - rival.suspicion.strength < ALIKE
+    if rival is None or not close:
+        return tuple(_finding(case, each, "likely", prover) for each in likely)
+    told = _finding(case, first, "not told apart", prover)
+    return (
+        replace(told, apart_from=rival.suspicion.explanation),
+        *(_finding(case, each, "likely", prover) for each in others),
+    )
+
+
+def _certainty(each: Suspected, prover: Prover | None) -> Certainty | None:
+    """Try a suspicion; return how certain it is then, None where nothing decides."""
+    name, suspicion = each.cause.name, each.suspicion
+    own: Certainty | None = "measured" if suspicion.measured else None
+    if prover is None or not suspicion.counterfactuals:
+        return own
+    prover.attempt(name, suspicion.counterfactuals)
+    results = prover.results(name)
+    if any(one.verdict == "confirmed" for one in results):
+        return "likely" if prover.unsure(name) else "proven"
+    return None if _is_refuted(name, prover) else own
+
+
+def _is_refuted(name: str, prover: Prover | None) -> bool:
+    """Return whether all that was tried for a cause speaks against it."""
+    results = () if prover is None else prover.results(name)
+    return bool(results) and all(one.verdict == "refuted" for one in results)
+
+
+def _settled(
+    certain: Sequence[tuple[Suspected, Certainty]],
+    measured: Measurements,
+    prover: Prover | None,
+) -> bool:
+    """Return whether the search can end: the score cannot be trusted, or most came back."""
+    for each, how in certain:
+        if each.cause.stage != STAGES[-1]:
+            return True
+        gain = 0.0 if prover is None else prover.gain(each.cause.name)
+        if how == "proven" and gain >= ENOUGH * measured.missing_points:
+            return True
+    return False
+
+
+def _weight(each: Suspected, how: Certainty, prover: Prover | None) -> tuple[int, bool, float]:
+    gain = 0.0 if prover is None else prover.gain(each.cause.name)
+    return STAGES.index(each.cause.stage), how == "likely", -gain
+
+
+def _finding(
+    case: Case, each: Suspected, certainty: Certainty, prover: Prover | None
+) -> Finding:
+    suspicion, config = each.suspicion, case.config
+    remedy = suspicion.remedy
+    command = remedy_command(config, remedy)
+    trains = bool(command) and not remedy.command
+    return Finding(
+        cause=each.cause.name,
+        certainty=certainty,
+        headline=suspicion.headline,
+        explanation=suspicion.explanation,
+        evidence=suspicion.evidence,
+        remedy=remedy,
+        tried=() if prover is None else prover.results(each.cause.name),
+        command=command,
+        also="" if config is None else with_data(config, remedy.also),
+        seconds=round(case.seconds, 1) if trains and not remedy.head else None,
+    )
+
+
+def is_ill(measured: Measurements) -> bool:
+    """Return whether something is wrong with the training, whatever the cause.
+
+    It uses few of the classes, knows nothing about the texts, or a simple classifier is better
+    beyond noise. A gap to the training texts or a rising loss is no illness.
+    """
+    learning = measured.learning
+    best = None if measured.references is None else measured.references.best
+    behind = measured.behind and best is not None and best.ahead >= POINTS
+    if learning is None:
+        return behind
+    return behind or learning.class_use < PARTIAL or learning.gain <= NOTHING_LEARNED
+
+
+def _refuted(
+    suspected: Sequence[Suspected], prover: Prover, told: set[str]
+) -> tuple[RuledOut, ...]:
+    """Return what was suspected and refuted by a counterfactual."""
+    found = []
+    for each in suspected:
+        name = each.cause.name
+        if name not in told and _is_refuted(name, prover):
+            result = prover.results(name)[0]
+            change = f"{result.change}: {result.before:.1%} -> {result.after:.1%}"
+            found.append(RuledOut(name, f"{each.cause.title} ({change})"))
+    return tuple(found)
+
+
+def _ruled_out(
+    measured: Measurements, causes: Sequence[Cause], told: set[str]
+) -> tuple[RuledOut, ...]:
+    """Return what the measurements speak against."""
+    found = [cause.rule_out(measured) for cause in causes if cause.name not in told]
+    titles = {cause.name: cause.title for cause in causes}
+    return tuple(
+        RuledOut(one.cause, f"{titles[one.cause]} ({one.why})") for one in found if one
+    )
+
+
+def _state(
+    measured: Measurements, findings: Sequence[Finding]
+) -> tuple[Literal["ill", "healthy", "unknown"], str]:
+    if findings:
+        return "ill", findings[0].headline
+    learning = measured.learning
+    best = None if measured.references is None else measured.references.best
+    if learning is None:
+        return "unknown", "The head could not be measured."
+    reached = f"{learning.accuracy:.1%} of {learning.texts:,} validation texts are right"
+    beside = f", {name_of(best)} has {best.accuracy:.1%}" if best else ""
+    if is_ill(measured):
+        return (
+            "unknown",
+            f"Something is wrong ({symptom_of(measured)[:-1]}), but no cause that is known "
+            "here explains it.",
+        )
+    return "healthy", f"Nothing to mend: {reached}{beside}."

@@ -1,0 +1,207 @@
+"""What the texts, labels, sides and vectors are like: M7 to M12."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Another classifier on the same sides.
+
+    Attributes:
+        name: ``logistic``, ``tfidf_logistic`` or ``knn``.
+        accuracy: on validation.
+        ahead: its accuracy less that of the head, on the same texts.
+        interval: 95 % paired bootstrap of ``ahead``.
+        macro_f1: on validation.
+    """
+
+    name: str
+    accuracy: float
+    ahead: float
+    interval: tuple[float, float]
+    macro_f1: float = 0.0
+
+
+@dataclass(frozen=True)
+class References:
+    """M7 and M9: what other classifiers reach, and what more texts would give.
+
+    Attributes:
+        references: each once.
+        half, whole: accuracy of ``logistic`` on half and on all training texts.
+        doubling_interval: 95 % paired bootstrap of whole - half.
+    """
+
+    references: tuple[Reference, ...] = ()
+    half: float | None = None
+    whole: float | None = None
+    doubling_interval: tuple[float, float] | None = None
+
+    def named(self, name: str) -> Reference | None:
+        """Return the reference of a name."""
+        return next((each for each in self.references if each.name == name), None)
+
+    @property
+    def best(self) -> Reference | None:
+        """Return the better of ``logistic`` and TF-IDF: "Ref" of the rules."""
+        usual = [each for each in self.references if each.name != "knn"]
+        return max(usual, key=lambda each: each.accuracy, default=None)
+
+    @property
+    def points_per_doubling(self) -> float | None:
+        """Return accuracy gained by twice the texts."""
+        if self.half is None or self.whole is None:
+            return None
+        return self.whole - self.half
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """M8: label agreement of the 10 nearest training texts, in all and by file position.
+
+    Attributes:
+        agreement: mean share of neighbours with the label of the text.
+        expected: the same under permuted labels, mean of 20 permutations.
+        z: (agreement - expected) / deviation of the permutations.
+        break_row: data row from which agreement falls to chance; None without a break.
+        z_before, z_after: of the parts before and after it.
+        agreement_before, agreement_after: of these parts.
+        offset: by how many rows the labels are moved, from the break or in all, for neighbours
+            to agree again; None where no move helps.
+        offset_agreement: agreement there once they are moved.
+    """
+
+    agreement: float
+    expected: float
+    z: float
+    break_row: int | None = None
+    z_before: float | None = None
+    z_after: float | None = None
+    agreement_before: float | None = None
+    agreement_after: float | None = None
+    offset: int | None = None
+    offset_agreement: float | None = None
+
+
+@dataclass(frozen=True)
+class Sides:
+    """M10: whether the sides are alike. Test texts and labels are compared, never predictions.
+
+    Attributes:
+        auc_validation, auc_test: of a classifier that tells training texts from that side.
+        apart_validation, apart_test: total variation of the label shares from training's.
+        runs_z: Wald and Wolfowitz's z of equal labels in file order; far below 0: sorted.
+        missing_in_training: labels of validation that no training text has.
+        official: whether a split column decides the sides.
+        copied: validation texts with a near-copy in training, of ``compared``.
+        copied_accuracy, uncopied_accuracy: of the head on those with and without.
+        uncopied_interval: 95 % interval of the latter.
+        examples: data rows of up to three pairs (held out, training).
+    """
+
+    auc_validation: float | None = None
+    auc_test: float | None = None
+    apart_validation: float = 0.0
+    apart_test: float = 0.0
+    runs_z: float | None = None
+    missing_in_training: tuple[str, ...] = ()
+    official: bool = False
+    copied: int = 0
+    compared: int = 0
+    copied_accuracy: float | None = None
+    uncopied_accuracy: float | None = None
+    uncopied_interval: tuple[float, float] | None = None
+    examples: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def copied_share(self) -> float:
+        """Return the share of validation texts with a near-copy in training."""
+        return self.copied / self.compared if self.compared else 0.0
+
+
+@dataclass(frozen=True)
+class Audit:
+    """M11: what the texts and labels show, of training and validation.
+
+    Attributes:
+        suspects_share: training texts with a suspected label.
+        suspects_pairs: share of the suspects in their two most frequent pairs of classes.
+        giveaway_share: largest share of a class's texts that one giveaway token is in.
+        giveaways: up to three such tokens with their class.
+        variants: groups of labels that differ in spelling alone, such as ``Joy`` and ``joy``.
+        conflicts: equal texts with unequal labels.
+        truncated_share: of the texts.
+        tokens_cut_share: of all tokens.
+        whole_accuracy, truncated_accuracy: of the head on validation texts of each kind.
+        truncation_matters: whether these differ at 1 %.
+        unknown_pieces: share of unknown or single-letter pieces of the tokens.
+        accuracy_by_length: (median tokens, texts, accuracy) of quarters of the texts.
+    """
+
+    suspects_share: float | None = None
+    suspects_pairs: float | None = None
+    giveaway_share: float = 0.0
+    giveaways: tuple[tuple[str, str], ...] = ()
+    variants: tuple[tuple[str, ...], ...] = ()
+    conflicts: int = 0
+    truncated_share: float = 0.0
+    tokens_cut_share: float = 0.0
+    whole_accuracy: float | None = None
+    truncated_accuracy: float | None = None
+    truncation_matters: bool = False
+    unknown_pieces: float | None = None
+    accuracy_by_length: tuple[tuple[float, int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """M12: pooled vectors of the training texts.
+
+    Attributes:
+        width: D.
+        constant_share: of the features, those with a deviation below 1e-4.
+        deviation_ratio: largest over median deviation.
+        mean_cosine: of 1,000 random pairs.
+        effective_rank: exp(H(shares of the eigenvalues of the covariance)).
+        equal_share: of the texts, those with the vector of an unequal text.
+    """
+
+    width: int
+    constant_share: float
+    deviation_ratio: float
+    mean_cosine: float
+    effective_rank: float
+    equal_share: float
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels.
+
+    Attributes:
+        names: C classes of training, in the order of their ids.
+        train_counts, validation_counts: texts by class.
+        train_texts, validation_texts, test_texts: sizes of the sides.
+    """
+
+    names: tuple[str, ...]
+    train_counts: tuple[int, ...]
+    validation_counts: tuple[int, ...]
+    train_texts: int
+    validation_texts: int
+    test_texts: int = 0
+
+    @property
+    def imbalance(self) -> float:
+        """Return largest over smallest class of training."""
+        return max(self.train_counts) / max(1, min(self.train_counts))
+
+    @property
+    def median_count(self) -> float:
+        """Return the median of the training texts of a class."""
+        ordered, middle = sorted(self.train_counts), len(self.train_counts) // 2
+        if len(ordered) % 2:
+            return float(ordered[middle])
+        return (ordered[middle - 1] + ordered[middle]) / 2

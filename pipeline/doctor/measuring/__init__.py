@@ -1,0 +1,1 @@
+"""Measure a case: one group of numbers per function, cheap ones first."""

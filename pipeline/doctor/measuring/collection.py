@@ -1,0 +1,73 @@
+"""Make the measurements of a case, each once; one that fails is left out and named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from features.errors import ManyheadsError
+from pipeline.doctor.case import Case
+from pipeline.doctor.measurements import Labels, Measurements, Settings
+from pipeline.doctor.measuring.measurers import MEASURERS, Measurer, Price
+
+FREE: tuple[Price, ...] = ("free",)
+USUAL: tuple[Price, ...] = ("free", "seconds")
+
+
+def measure(
+    case: Case,
+    known: Measurements | None = None,
+    prices: Collection[Price] = USUAL,
+    measurers: Sequence[Measurer] | None = None,
+) -> tuple[Measurements, tuple[str, ...]]:
+    """Return the measurements of a case, and sentences on what could not be measured.
+
+    Args:
+        case: the training.
+        known: what was measured before; its groups are kept.
+        prices: of the measurements to make.
+        measurers: None: all.
+    """
+    measured = known or Measurements(settings_of(case), labels_of(case))
+    left_out = []
+    for each in MEASURERS if measurers is None else measurers:
+        if each.price not in prices or getattr(measured, each.group) is not None:
+            continue
+        try:
+            value = each.measure(case)
+        except ManyheadsError as error:  # such as texts that cannot be read as words
+            left_out.append(f"{each.group} could not be measured: {error}.")
+            continue
+        measured = replace(measured, **{each.group: value})
+    return measured, tuple(left_out)
+
+
+def settings_of(case: Case) -> Settings:
+    """Return what was asked for."""
+    return Settings(
+        head=case.head,
+        layout=case.tables.layout,
+        values=case.settings.model_dump(mode="json"),
+        parameters=case.trained.parameters if case.trained is not None else 0,
+        encoder=case.config.vectors.encoder if case.config is not None else "",
+        train_seconds=round(case.seconds, 3),
+    )
+
+
+def labels_of(case: Case) -> Labels:
+    """Return how many texts each class has."""
+    count = len(case.classes)
+
+    def counts(rows: np.ndarray) -> tuple[int, ...]:
+        return tuple(np.bincount(case.labels[rows], minlength=count)[:count].tolist())
+
+    return Labels(
+        names=case.classes,
+        train_counts=counts(case.train),
+        validation_counts=counts(case.validation),
+        train_texts=len(case.train),
+        validation_texts=len(case.validation),
+        test_texts=len(case.test),
+    )

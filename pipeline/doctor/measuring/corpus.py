@@ -1,0 +1,160 @@
+"""M11: what the audit's finders find among the texts and labels of a case."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from features.duplicates.duplicates import Duplicates
+from heads.evaluation.metrics import differ
+from pipeline.audit.finding import Evidence
+from pipeline.audit.giveaways import Giveaway, giveaways
+from pipeline.audit.label_errors import LabelErrors, find_label_errors, out_of_fold
+from pipeline.audit.labels import MIN_ROWS, conflicting, label_key
+from pipeline.doctor.case import Case
+from pipeline.doctor.measurements import Audit
+from pipeline.doctor.measuring.pooled import pooled_of
+from pipeline.doctor.measuring.vectors import spaced
+
+SHOWN = 3
+
+MOST = 5000
+"""Training texts whose labels are judged."""
+
+LEVEL = 0.01
+
+QUARTERS = 4
+
+MOST_GIVEAWAYS = 50
+
+
+def measure_audit(case: Case) -> Audit | None:
+    """Return what the audit says of the case; None without texts and without vectors."""
+    pooled = pooled_of(case)
+    if pooled is None and case.texts is None:
+        return None
+    share, pairs = _suspects(case, pooled)
+    found = [] if case.texts is None else giveaways_of(case)
+    cut = _cut(case)
+    return Audit(
+        suspects_share=share,
+        suspects_pairs=pairs,
+        giveaway_share=max((one.coverage for one in found), default=0.0),
+        giveaways=tuple((one.token, one.label) for one in found[:SHOWN]),
+        variants=variants(case.classes),
+        conflicts=_conflicts(case),
+        truncated_share=0.0 if case.truncated is None else float(case.truncated.mean()),
+        tokens_cut_share=_cut_share(case),
+        whole_accuracy=cut[0],
+        truncated_accuracy=cut[1],
+        truncation_matters=cut[2],
+        accuracy_by_length=_by_length(case),
+    )
+
+
+def variants(classes: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return groups of labels that differ in spelling alone, such as ``Joy`` and ``joy``."""
+    alike: dict[str, list[str]] = {}
+    for label in classes:
+        alike.setdefault(label_key(label), []).append(label)
+    return tuple(tuple(group) for group in alike.values() if len(group) > 1)
+
+
+def suspects_of(case: Case, pooled: np.ndarray) -> LabelErrors | None:
+    """Return training rows with a suspected label, as rows of the corpus."""
+    rows = spaced(case.train, MOST)
+    ids = case.labels[rows]
+    if len(rows) < MIN_ROWS or len(np.unique(ids)) < 2:
+        return None
+    known, own = np.unique(ids, return_inverse=True)
+    groups = rows if case.duplicates is None else case.duplicates.clusters[rows]
+    _, groups = np.unique(groups, return_inverse=True)
+    probabilities = out_of_fold(pooled[rows], own, groups)
+    found = find_label_errors(probabilities, own)
+    return LabelErrors(rows[found.rows], known[found.suggested], found.own, found.other)
+
+
+def _suspects(case: Case, pooled: np.ndarray | None) -> tuple[float | None, float | None]:
+    """Return the share of suspected labels, and that of their two most frequent pairs."""
+    found = None if pooled is None else suspects_of(case, pooled)
+    if found is None:
+        return None, None
+    share = len(found.rows) / min(len(case.train), MOST)
+    if not len(found.rows):
+        return share, None
+    pairs = Counter(
+        tuple(sorted(pair))
+        for pair in zip(case.labels[found.rows].tolist(), found.suggested.tolist(), strict=True)
+    )
+    return share, sum(count for _, count in pairs.most_common(2)) / len(found.rows)
+
+
+def giveaways_of(case: Case) -> list[Giveaway]:
+    """Return tokens that alone predict a label: no plain words, or always in one place."""
+    if case.corpus is None or case.duplicates is None:
+        return []
+    return giveaways(_evidence(case, case.duplicates))[:MOST_GIVEAWAYS]
+
+
+def _evidence(case: Case, duplicates: Duplicates) -> Evidence:
+    corpus = case.corpus
+    assert corpus is not None
+    count = len(corpus)
+    tokens = np.zeros(count, np.int64) if case.tokens is None else case.tokens
+    pooled = pooled_of(case)
+    vectors = np.zeros((count, 1), np.float32) if pooled is None else pooled
+    return Evidence(corpus, None, duplicates, vectors, tokens, max_length=0)
+
+
+def _conflicts(case: Case) -> int:
+    if case.corpus is None or case.duplicates is None:
+        return 0
+    return len(conflicting(_evidence(case, case.duplicates)))
+
+
+def _cut_share(case: Case) -> float:
+    """Return the share of all tokens that is cut off."""
+    if case.tokens is None or case.truncated is None or not case.truncated.any():
+        return 0.0
+    seen = int(case.tokens[~case.truncated].max(initial=0))
+    limit = max(seen, int(case.tokens[case.truncated].min()) - 1)
+    total = float(case.tokens.sum())
+    return float(np.maximum(case.tokens - limit, 0)[case.truncated].sum()) / max(total, 1.0)
+
+
+def _cut(case: Case) -> tuple[float | None, float | None, bool]:
+    """Return the accuracy of whole and of truncated validation texts; whether they differ."""
+    if case.truncated is None:
+        return None, None, False
+    cut, right = case.truncated[case.validation], case.right
+    if cut.all() or not cut.any():
+        return None, None, False
+    texts = np.array([int((~cut).sum()), int(cut.sum())])
+    hits = np.array([int(right[~cut].sum()), int(right[cut].sum())])
+    whole, truncated = (hits / texts).tolist()
+    return whole, truncated, differ(hits, texts, LEVEL)
+
+
+def _by_length(case: Case) -> tuple[tuple[float, int, float], ...]:
+    """Return (median length, texts, accuracy) of quarters of the validation texts.
+
+    Lengths are tokens, or vectors where tokens are not known.
+    """
+    lengths = case.tokens
+    if lengths is None:
+        table = case.tables.vectors
+        lengths = None if table is None else table.lengths
+    if lengths is None:
+        return ()
+    own = lengths[case.validation]
+    edges = np.unique(np.quantile(own, np.arange(1, QUARTERS) / QUARTERS))
+    places = np.searchsorted(edges, own)
+    return tuple(
+        (
+            float(np.median(own[places == place])),
+            int((places == place).sum()),
+            float(case.right[places == place].mean()),
+        )
+        for place in np.unique(places).tolist()
+    )

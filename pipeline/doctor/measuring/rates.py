@@ -1,0 +1,39 @@
+"""M15 and M16: what nothing but another seed does, and the range test of step sizes."""
+
+from __future__ import annotations
+
+from pipeline.doctor.case import Case
+from pipeline.doctor.measurements import Noise, RateRange
+
+SEEDS = 2
+"""Further trainings by which noise is judged."""
+
+
+def measure_rates(case: Case) -> RateRange | None:
+    """Return what a range test says; None of heads without steps or without vectors."""
+    from heads.learning_rate import range_test  # imports torch
+    from heads.problem import Problem
+    from heads.settings import TrainingSettings
+
+    table = case.tables.vectors
+    if table is None or not case.head or not isinstance(case.settings, TrainingSettings):
+        return None
+    sides = case.train, case.validation
+    problem = Problem(table, case.labels, *sides, len(case.classes), case.classes, case.device)
+    found = range_test(case.head, case.settings, problem, case.seed)
+    return RateRange(found.suggestion, found.lowest_loss_at, found.diverged_at)
+
+
+def measure_noise(case: Case) -> Noise | None:
+    """Return the accuracies under other seeds; None of a head that has no seed."""
+    from heads.settings import TrainingSettings
+
+    if not case.head or not isinstance(case.settings, TrainingSettings):
+        return None
+    accuracies = [float(case.right.mean())]
+    for seed in range(case.seed + 1, case.seed + 1 + SEEDS):
+        trained = case.train_again(seed=seed)
+        logits = trained.logits(case.tables, case.validation, case.device)
+        right = logits.argmax(axis=1) == case.labels[case.validation]
+        accuracies.append(float(right.mean()))
+    return Noise(tuple(accuracies))

@@ -1,0 +1,188 @@
+"""Proof: the counterfactuals that are tried, within a budget, and what they say together."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from features.errors import ManyheadsError
+from pipeline.command_line import train_command
+from pipeline.doctor.case import Case
+from pipeline.doctor.commands import changed_config
+from pipeline.doctor.counterfactual import ChangedSettings, Counterfactual, Trial
+from pipeline.doctor.findings import CounterfactualResult
+from pipeline.doctor.judgement import CLOSE, Judgement, judge
+
+MOST = 3
+"""Trainings that are tried for one verdict."""
+
+LEAST_BUDGET = 60.0
+"""Seconds; or one training, if that takes longer."""
+
+QUICK = 2.0
+"""Seconds that a counterfactual without training is taken to need."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """One counterfactual that was tried for a cause."""
+
+    cause: str
+    counterfactual: Counterfactual
+    trial: Trial
+    again: bool = False
+
+
+@dataclass(eq=False)
+class Prover:
+    """Tries counterfactuals on a case and judges all of them together.
+
+    Attributes:
+        case: the run.
+        missing: what the best reference is ahead by.
+        budget: seconds.
+        tried: so far.
+        skipped: causes whose counterfactual did not fit into the budget, with seconds.
+    """
+
+    case: Case
+    missing: float
+    budget: float
+    tried: list[Tried] = field(default_factory=list)
+    skipped: dict[str, float] = field(default_factory=dict)
+    spent: float = 0.0
+
+    def seconds_of(self, counterfactual: Counterfactual) -> float:
+        """Return about how long a counterfactual takes."""
+        return max(QUICK, counterfactual.trainings * self.case.seconds)
+
+    def allows(self, counterfactual: Counterfactual) -> bool:
+        """Return whether budget and number of trainings allow one more."""
+        trainings = sum(each.counterfactual.trainings > 0 for each in self.tried)
+        if counterfactual.trainings > 0 and trainings >= MOST:
+            return False
+        return self.spent + self.seconds_of(counterfactual) <= self.budget
+
+    def attempt(self, cause: str, counterfactuals: tuple[Counterfactual, ...]) -> None:
+        """Try the counterfactuals of a cause, the cheapest first, until one confirms it."""
+        for each in sorted(counterfactuals, key=lambda one: one.trainings):
+            if not self.allows(each):
+                self.skipped[cause] = self.seconds_of(each)
+                continue
+            started = time.perf_counter()
+            try:
+                trial = each.run(self.case)
+            except (
+                ManyheadsError
+            ):  # the changed run cannot be made or diverges: it says nothing
+                self.spent += time.perf_counter() - started
+                continue
+            self.spent += time.perf_counter() - started
+            if not len(trial.before) or not len(trial.after):
+                continue
+            self.tried.append(Tried(cause, each, trial))
+            self._repeat_if_close()
+            if any(found.verdict == "confirmed" for found in self.results(cause)):
+                return
+
+    def _repeat_if_close(self) -> None:
+        """Try the last one with a second seed, where seeds alone could make the difference.
+
+        Where the budget does not allow it, the result stays as it is, marked as of one seed.
+        """
+        last = self.tried[-1]
+        judged = self._judgements()[-1]
+        if judged.outcome != "confirmed" or judged.gain >= CLOSE:
+            return
+        if not isinstance(last.counterfactual, ChangedSettings) or not last.trial.paired:
+            return
+        price = 2 * self.seconds_of(last.counterfactual)
+        if self.spent + price > self.budget:
+            return
+        started = time.perf_counter()
+        other = replace(self.case, seed=self.case.seed + 1)
+        own = other.train_again()
+        logits = own.logits(other.tables, other.validation, other.device)
+        second = last.counterfactual.run(replace(other, logits=logits, trained=own))
+        self.spent += time.perf_counter() - started
+        if last.trial.statistic == "macro_f1":
+            labels = last.trial.labels
+            assert labels is not None
+            pooled = replace(
+                last.trial,
+                before=np.concatenate([last.trial.before, second.before]),
+                after=np.concatenate([last.trial.after, second.after]),
+                labels=np.concatenate([labels, labels]),
+            )
+        else:
+            pooled = replace(
+                last.trial,
+                before=(last.trial.before.astype(float) + second.before) / 2,
+                after=(last.trial.after.astype(float) + second.after) / 2,
+            )
+        seconds = last.trial.seconds + time.perf_counter() - started
+        self.tried[-1] = replace(last, trial=replace(pooled, seconds=seconds), again=True)
+
+    def unsure(self, cause: str) -> bool:
+        """Return whether the deciding result of a cause is small and of one seed alone."""
+        found = [
+            (each, judged)
+            for each, judged in zip(self.tried, self._judgements(), strict=True)
+            if each.cause == cause and judged.outcome == "confirmed"
+        ]
+        return bool(found) and all(
+            isinstance(each.counterfactual, ChangedSettings)
+            and judged.gain < CLOSE
+            and not each.again
+            for each, judged in found
+        )
+
+    def _judgements(self) -> tuple[Judgement, ...]:
+        trials = [(each.trial, each.counterfactual.expected) for each in self.tried]
+        return judge(trials, self.missing)
+
+    def results(self, cause: str) -> tuple[CounterfactualResult, ...]:
+        """Return what was tried for a cause, what confirms it first."""
+        found = [
+            self._result(each, judged)
+            for each, judged in zip(self.tried, self._judgements(), strict=True)
+            if each.cause == cause
+        ]
+        order = {"confirmed": 0, "open": 1, "refuted": 2}
+        return tuple(sorted(found, key=lambda one: order[one.verdict]))
+
+    def gain(self, cause: str) -> float:
+        """Return the largest confirmed gain of a cause; 0 without one."""
+        return max(
+            (
+                judged.gain
+                for each, judged in zip(self.tried, self._judgements(), strict=True)
+                if each.cause == cause and judged.outcome == "confirmed"
+            ),
+            default=0.0,
+        )
+
+    def _result(self, tried: Tried, judged: Judgement) -> CounterfactualResult:
+        own = tried.counterfactual
+        command = ""
+        if isinstance(own, ChangedSettings) and self.case.config is not None:
+            changed = changed_config(self.case.config, own.settings, own.head, own.layout)
+            command = train_command(changed)
+        return CounterfactualResult(
+            change=own.change + (", two seeds" if tried.again else ""),
+            measure=tried.trial.measure,
+            before=judged.before,
+            after=judged.after,
+            interval=judged.interval,
+            verdict=judged.outcome,
+            seconds=round(tried.trial.seconds, 1),
+            command=command,
+            texts=len(tried.trial.before),
+        )
+
+
+def default_budget(case: Case) -> float:
+    """Return the seconds that proof may take: one training, or a minute if that is longer."""
+    return max(LEAST_BUDGET, case.seconds)

@@ -1,0 +1,144 @@
+"""The verdict for people: at most seven lines, one cause, one command; and as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from pipeline.command_line import as_typed
+from pipeline.console import one_line
+from pipeline.doctor.findings import CounterfactualResult, Finding, Verdict
+
+VERSION = 1
+"""Of the object that ``--json`` prints."""
+
+SHARES = ("accuracy", "macro-F1")
+"""Measures that are told in per cent; others that lie in [0, 1] are, too."""
+
+
+def verdict_text(verdict: Verdict, every: bool = False) -> str:
+    """Return the verdict: the leading finding, or that there is none.
+
+    Args:
+        verdict: of an examination.
+        every: tell all findings, and everything that was measured, tried and ruled out.
+    """
+    leading = verdict.leading
+    if leading is None:
+        lines = [verdict.summary]
+        if verdict.state == "unknown" or every:
+            lines += [*_ruled_out(verdict), *_end(verdict, every)]
+        return "\n".join(map(one_line, lines))
+    lines = list(finding_lines(leading))
+    if every:
+        for other in verdict.findings[1:]:
+            lines += ["", *finding_lines(other)]
+        lines.append("")
+    lines += [*_ruled_out(verdict), *_end(verdict, every)]
+    return "\n".join(one_line(line) if line else "" for line in lines)
+
+
+def finding_lines(finding: Finding) -> Iterator[str]:
+    """Yield the lines of one finding: symptom, cause, proof, what to do."""
+    yield finding.headline
+    deciding = finding.tried[0] if finding.tried else None
+    proven = deciding is not None and deciding.verdict == "confirmed"
+    shown = finding.evidence[: 1 if proven else 3]
+    numbers = " ".join(f"{_capital(each.sentence)}." for each in shown)
+    word = finding.certainty[:1].upper() + finding.certainty[1:]
+    explained = finding.explanation.rstrip(".")
+    if finding.certainty == "not told apart":
+        explained += f"; or: {finding.apart_from.rstrip('.')}"
+        yield f"Cause, not told apart: {explained}. {numbers}".rstrip()
+    elif finding.certainty == "measured":
+        yield f"{word}: {explained}. {numbers}".rstrip()
+    else:
+        yield f"Cause, {finding.certainty}: {explained}. {numbers}".rstrip()
+    if deciding is not None:
+        yield _trial_line(deciding)
+    if finding.command:
+        seconds = "" if finding.seconds is None else f"  (about {finding.seconds:.0f} s)"
+        yield f"Do this:  {as_typed(finding.command)}{seconds}"
+    else:
+        yield f"Do this:  {finding.remedy.words}."
+    if finding.also:
+        yield f"See also:  {as_typed(finding.also)}"
+    if finding.remedy.stops:
+        yield "No setting of the head can help."
+
+
+def _trial_line(tried: CounterfactualResult) -> str:
+    told = f"Only that changed ({tried.change}), same validation texts: "
+    numbers = f"{tried.measure} {_value(tried, tried.before)} -> {_value(tried, tried.after)}"
+    low, high = tried.interval
+    if _is_share(tried):
+        between = f"({100 * low:+.0f} to {100 * high:+.0f} points)"
+    else:
+        between = f"({low:+.2f} to {high:+.2f})"
+    doubt = {"confirmed": "", "open": ": not enough to tell", "refuted": ": no help"}
+    return f"{told}{numbers} {between}{doubt[tried.verdict]}."
+
+
+def _is_share(tried: CounterfactualResult) -> bool:
+    ends = (tried.before, tried.after)
+    return tried.measure in SHARES or all(0 <= each <= 1 for each in ends)
+
+
+def _value(tried: CounterfactualResult, value: float) -> str:
+    return f"{value:.1%}" if _is_share(tried) else f"{value:.2f}"
+
+
+def _ruled_out(verdict: Verdict) -> list[str]:
+    if not verdict.ruled_out:
+        return []
+    return [f"Ruled out: {', '.join(one.why for one in verdict.ruled_out)}."]
+
+
+def _end(verdict: Verdict, every: bool) -> list[str]:
+    more = len(verdict.findings) - 1
+    others = f" {more} more: --all." if more > 0 and not every else ""
+    unseen = verdict.not_looked_at if every else verdict.not_looked_at[:1]
+    return [f"{verdict.seconds:.0f} s. {' '.join(unseen)}{others}"]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def verdict_values(verdict: Verdict) -> dict[str, Any]:
+    """Return the verdict as plain values for JSON."""
+    ruled_out = [asdict(one) for one in verdict.ruled_out]
+    return {
+        "version": VERSION,
+        "state": verdict.state,
+        "summary": verdict.summary,
+        "findings": [finding_values(one, ruled_out) for one in verdict.findings],
+        "ruled_out": ruled_out,
+        "not_looked_at": list(verdict.not_looked_at),
+        "measurements": verdict.measurements.to_dict(),
+        "seconds": round(verdict.seconds, 3),
+    }
+
+
+def finding_values(finding: Finding, ruled_out: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return one finding as plain values."""
+    tried = [asdict(one) | {"interval": list(one.interval)} for one in finding.tried]
+    return {
+        "cause": finding.cause,
+        "certainty": finding.certainty,
+        "headline": finding.headline,
+        "explanation": finding.explanation,
+        "evidence": [asdict(one) for one in finding.evidence],
+        "counterfactual": tried[0] if tried else None,
+        "tried": tried,
+        "remedy": {
+            "words": finding.remedy.words,
+            "command": finding.command,
+            "also": finding.also,
+            "seconds": finding.seconds,
+            "stops": finding.remedy.stops,
+        },
+        "apart_from": finding.apart_from,
+        "ruled_out": ruled_out,
+    }

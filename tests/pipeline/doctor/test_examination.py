@@ -1,0 +1,134 @@
+"""The order of an examination: what is tried, what is told, and when nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from pipeline.doctor.case import Case
+from pipeline.doctor.cause import Cause, Stage
+from pipeline.doctor.counterfactual import Rescoring, Trial
+from pipeline.doctor.examination import examine
+from pipeline.doctor.findings import Evidence, Remedy, Suspicion
+from pipeline.doctor.measurements import Measurements, References
+from pipeline.doctor.telling import verdict_text, verdict_values
+from tests.support.cases import healthy, reference, trained_case
+from tests.support.tables import cluster_problem
+
+
+@cache
+def small_case() -> Case:
+    """Return a training that takes no time."""
+    return trained_case(cluster_problem(400), "logistic")
+
+
+def behind() -> Measurements:
+    """Return measurements of a head that a reference beats by 20 points."""
+    return healthy(references=References((reference("logistic", 0.9, 0.2),)))
+
+
+def suspicion(strength: float = 0.8, gain: float | None = None, **fields: object) -> Suspicion:
+    """Return a suspicion; its one counterfactual gains a share of all texts, None: has none."""
+
+    def compare(case: Case) -> Trial:
+        before = np.arange(200) < 100
+        return Trial(before, np.arange(200) < 100 + 200 * (gain or 0.0))
+
+    made = Suspicion(
+        strength,
+        "Your head is ill.",
+        "the cause is known",
+        (Evidence("one number", "8", "1 is usual"),),
+        Remedy("change it", settings=(("c", "1"),)),
+        () if gain is None else (Rescoring("that", compare),),
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def cause(
+    name: str,
+    found: Suspicion | None,
+    stage: Stage = "learning",
+    exclude: Callable[[Measurements], str | None] = lambda measured: None,
+) -> Cause:
+    """Return a cause that always says the same."""
+    return Cause(name, name, stage, lambda measured: found, exclude)
+
+
+def verdict(*causes: Cause, known: Measurements | None = None, **options: object):  # type: ignore[no-untyped-def]
+    return examine(small_case(), known=known or behind(), causes=causes, **options)  # type: ignore[arg-type]
+
+
+def test_what_a_change_mends_is_proven_and_what_it_does_not_is_ruled_out() -> None:
+    found = verdict(cause("tempting", suspicion(0.9, 0.0)), cause("right", suspicion(0.6, 0.3)))
+    (finding,) = found.findings
+    assert (finding.cause, finding.certainty) == ("right", "proven")
+    assert [one.cause for one in found.ruled_out] == ["tempting"]
+    text = verdict_text(found)
+    assert "Cause, proven: the cause is known. One number: 8 (1 is usual)." in text
+    assert "accuracy 50.0% -> 80.0%" in text
+    assert "Ruled out: tempting (that: 50.0% -> 50.0%)." in text
+
+
+def test_a_score_that_cannot_be_trusted_comes_first_and_ends_the_search() -> None:
+    found = verdict(
+        cause("low", suspicion(0.9, 0.3)),
+        cause("copies", suspicion(0.5, measured=True), "sides"),
+    )
+    assert [(one.cause, one.certainty) for one in found.findings] == [("copies", "measured")]
+    both = verdict(
+        cause("low", suspicion(0.9, 0.3)),
+        cause("copies", suspicion(0.5, measured=True), "sides"),
+        every=True,
+    )
+    assert [one.cause for one in both.findings] == ["copies", "low"]
+
+
+def test_a_change_that_brings_little_back_does_not_end_the_search() -> None:
+    found = verdict(cause("part", suspicion(0.9, 0.08)), cause("whole", suspicion(0.5, 0.3)))
+    assert [one.cause for one in found.findings] == ["whole", "part"]
+
+
+def test_signals_alone_are_likely_and_two_alike_are_not_told_apart() -> None:
+    (one,) = verdict(cause("first", suspicion(0.8))).findings
+    assert one.certainty == "likely"
+    two = verdict(cause("first", suspicion(0.8)), cause("second", suspicion(0.75)))
+    assert [each.certainty for each in two.findings] == ["not told apart", "likely"]
+    assert "not told apart" in verdict_text(two)
+    assert "1 more: --all" in verdict_text(two)
+
+
+def test_without_an_illness_signals_are_not_told() -> None:
+    found = verdict(cause("first", suspicion(0.9)), known=healthy())
+    assert (found.state, found.findings) == ("healthy", ())
+    assert verdict_text(found).startswith("Nothing to mend: 80.0% of 200 validation texts")
+    assert "\n" not in verdict_text(found)
+
+
+def test_an_illness_without_a_cause_is_unknown() -> None:
+    found = verdict(cause("first", None, exclude=lambda measured: "logistic reaches 90 %"))
+    assert (found.state, found.findings) == ("unknown", ())
+    assert "first (logistic reaches 90 %)" in verdict_text(found)
+
+
+def test_nothing_is_tried_without_proof_or_beyond_the_budget() -> None:
+    def never(case: Case) -> Trial:
+        raise AssertionError
+
+    guarded = replace(suspicion(0.8), counterfactuals=(Rescoring("that", never),))
+    assert verdict(cause("first", guarded), prove=False).findings[0].certainty == "likely"
+    found = verdict(cause("first", guarded), budget=0.5)
+    assert found.findings[0].certainty == "likely"
+    assert any("--budget" in one for one in found.not_looked_at)
+
+
+def test_plain_values_say_what_was_tried() -> None:
+    values = verdict_values(verdict(cause("right", suspicion(0.6, 0.3))))
+    (finding,) = values["findings"]
+    tried = finding["counterfactual"]
+    assert (tried["change"], tried["before"], tried["after"]) == ("that", 0.5, 0.8)
+    assert tried["interval"][0] > 0
+    assert values["state"] == "ill"
