@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from features.errors import ModuleError
 from features.vectors.table import FeatureTable
 from heads.evaluation.metrics import accuracy, log_loss
-from heads.examination.module import Build, ForeignModule
+from heads.examination.module import Build, ForeignModule, failure
 from heads.examination.outputs import LOGITS, OutputRange, output_range
 from heads.problem import Problem
 from heads.training.batches import Batch, gather, plan, seen_lengths
@@ -32,6 +33,9 @@ BY_HEART_TEXTS = 16
 BY_HEART_STEPS = 300
 BY_HEART_RATES = (1e-2, 1e-3)
 """Texts, steps and step sizes of learning by heart; the second rate where the first fails."""
+
+BY_HEART_LOSS, BY_HEART_LEAST = 0.05, 5
+"""Loss that ends it, but not before so many steps, which show whether weights move."""
 
 BY_HEART_VECTORS = 100
 """Vectors of each of them that are used: the first ones, so that long texts take no minutes."""
@@ -203,14 +207,39 @@ def step(
     """Take one step on a batch; return its mean cross-entropy before."""
     loss = cross_entropy(module(batch.x, batch.mask), labels)
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    descend(loss)
     optimizer.step()
     return float(loss.detach())
 
 
+def descend(loss: torch.Tensor) -> None:
+    """Compute the gradients of a loss.
+
+    Raises:
+        ModuleError: no weight has one, or the graph of an earlier call is needed.
+    """
+    try:
+        loss.backward()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        raise ModuleError(
+            f"the module has no gradient: {failure(error)}; its output must come from its weights "
+            "by operations of torch, without detach, no_grad or a state of the call before"
+        ) from error
+
+
 def trainable(module: torch.nn.Module) -> list[torch.nn.Parameter]:
-    """Return the parameters that ask for a gradient."""
-    return [each for each in module.parameters() if each.requires_grad]
+    """Return the parameters that ask for a gradient.
+
+    Raises:
+        ModuleError: there are none.
+    """
+    found = [each for each in module.parameters() if each.requires_grad]
+    if not found:
+        raise ModuleError(
+            "the module has nothing to learn: none of its parameters asks for a gradient; make "
+            "layers attributes of the module, lists of them a torch.nn.ModuleList"
+        )
+    return found
 
 
 @torch.no_grad()
@@ -324,10 +353,11 @@ def _by_heart(build: Build, problem: Problem, loop: Loop, rate: float) -> ByHear
             value = cross_entropy(logits, labels)
             loss = float(value.detach())
             first = loss if taken == 1 else first
-            if not math.isfinite(loss) or (wrong == 0 and loss < 0.05):
+            known = wrong == 0 and loss < BY_HEART_LOSS and taken > BY_HEART_LEAST
+            if known or not math.isfinite(loss):
                 break
             optimizer.zero_grad()
-            value.backward()  # type: ignore[no-untyped-call]
+            descend(value)
             optimizer.step()
     unmoved = tuple(
         name
