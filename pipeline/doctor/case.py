@@ -116,13 +116,18 @@ class Case:
 
     def with_own_head(self) -> Case:
         """Return the case with the head before its refit, and what belongs to it."""
+        from pipeline.training.diagnosis import diagnose
+
         trained = self.own_head
+        logits = trained.logits(self.tables, self.validation, self.device)
+        read = self.tables, self.labels, self.train, self.validation
         return replace(
             self,
             trained=trained,
             history=trained.history,
             best_epoch=trained.best_epoch,
-            logits=trained.logits(self.tables, self.validation, self.device),
+            logits=logits,
+            diagnostics=diagnose(trained, *read, logits, self.device),
         )
 
     def train_again(

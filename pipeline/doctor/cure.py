@@ -1,4 +1,4 @@
-"""``manyheads doctor --cure``: train with the one proven remedy, and set both runs side by side.
+"""``manyheads doctor --cure``: train with the one proven remedy; both runs side by side.
 
 They are compared on the validation texts, text by text; test scores decide nothing here.
 """
@@ -65,8 +65,8 @@ class Cure:
     def _sentence(self) -> str:
         if self.difference is None or self.interval is None:
             return (
-                "The remedy deals the texts anew, so these are other texts: the second score is "
-                "the one to believe."
+                "The remedy deals the texts anew, so these are other texts: the second score "
+                "is the one to believe."
             )
         low, high = (100 * end for end in self.interval)
         told = f"{100 * self.difference:+.1f} points ({low:+.1f} to {high:+.1f})"

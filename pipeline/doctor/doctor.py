@@ -76,8 +76,6 @@ def run_doctor(
         FaultError: a corrupt cache, or vectors that are not finite.
     """
     case = case_of_run(folder, config, load)
-    verdict = examine(
-        case, prove=not config.no_prove, budget=config.budget, every=config.all
-    )
+    verdict = examine(case, prove=not config.no_prove, budget=config.budget, every=config.all)
     cured = cure(verdict, case, load) if config.cure else None
     return Diagnosis(folder, verdict, config, cured)

@@ -91,7 +91,7 @@ def examine(
     for name, seconds in prover.skipped.items():
         if name not in {one.cause for one in findings if one.certainty == "proven"}:
             not_looked_at.append(
-                f"{name} was not tried further: that takes about {seconds:.0f} s more (--budget)."
+                f"{name} was not tried further: about {seconds:.0f} s more (--budget)."
             )
     return Verdict(
         state,

@@ -1,4 +1,4 @@
-"""The case of a finished run: its texts, vectors and sides again, and its head before the refit.
+"""The case of a finished run: texts, vectors and sides again, and the head before its refit.
 
     run folder -> configuration, corpus, sides, tables, predictions on validation -> Case
 
@@ -25,11 +25,12 @@ from pipeline.config import ExperimentConfig
 from pipeline.doctor.case import Case
 from pipeline.doctor.config import DoctorConfig
 from pipeline.encoding.tables import make_tables
+from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.runs.files.diagnostics import read_diagnostics
-from pipeline.runs.files.held_out import HeldOutPredictions
 from pipeline.runs.folder import PARTS
 from pipeline.runs.reader import read_config, read_held_out, read_metrics, read_options
 from pipeline.runs.request import request_of
+from pipeline.training.experiment import Learned
 from pipeline.training.partition import read_labelled, splits_of
 from pipeline.training.trainings import on_split
 
@@ -61,11 +62,11 @@ def case_of_run(
     layout = layout_of(asked.head, asked.layout)
     tables, vectors = make_tables(corpus.texts, layout, asked.vectors, load=load)
     pooled = vectors.table(POOLED).values
-    trained = checkpoint.load(folder)
+    trained, first = checkpoint.load(folder), held_out.folds[0]
     settings = on_split(make_settings(asked.head, resolved.settings), split)
     seconds = read_metrics(folder).trainings[0].seconds
     measured = read_diagnostics(folder)
-    found = None if measured is None else measured.find(held_out.folds[0].fold, resolved.seed)
+    found = None if measured is None else measured.find(first.fold, first.seed)
     case = Case(
         head=asked.head,
         settings=settings,
@@ -75,7 +76,7 @@ def case_of_run(
         train=split.train,
         validation=split.validation,
         test=split.test,
-        logits=_logits(held_out, split.classes, trained.temperature),
+        logits=_logits(first.validation, held_out.names, split.classes, trained.temperature),
         seed=resolved.seed,
         seconds=seconds,
         device=device_of(asked.head, asked.device),
@@ -91,6 +92,38 @@ def case_of_run(
         config=asked,
     )
     return case if found is not None else case.with_own_head()
+
+
+def case_of_training(learned: Learned) -> Case:
+    """Return the case of an experiment that is still in memory; as ``case_of_run``."""
+    first, prepared = learned.outcome.first, learned.prepared
+    split, trained = first.split, first.trained
+    corpus = prepared.corpus
+    names, validation = learned.outcome.names, first.validation
+    return Case(
+        head=trained.head,
+        settings=trained.settings,
+        tables=learned.tables,
+        labels=split.label_ids(corpus.labels or ()),
+        classes=split.classes,
+        train=split.train,
+        validation=split.validation,
+        test=split.test,
+        logits=_logits(validation, names, split.classes, trained.temperature),
+        seed=first.seed,
+        seconds=first.seconds,
+        device=learned.device,
+        pooled=learned.pooled,
+        trained=None if trained.settings.refit else trained,
+        history=trained.history,
+        best_epoch=trained.best_epoch,
+        diagnostics=first.diagnostics,
+        corpus=corpus,
+        duplicates=learned.duplicates,
+        tokens=learned.vectors.tokens,
+        truncated=learned.vectors.truncated,
+        config=prepared.config,
+    )
 
 
 def _asked(folder: Path, config: DoctorConfig) -> ExperimentConfig:
@@ -114,17 +147,16 @@ def _asked(folder: Path, config: DoctorConfig) -> ExperimentConfig:
 
 
 def _logits(
-    held_out: HeldOutPredictions, classes: tuple[str, ...], temperature: float
+    kept: Evaluation, names: ClassNames, classes: tuple[str, ...], temperature: float
 ) -> np.ndarray:
     """Return (m, C) float32 logits of the validation texts, but for a constant of each text.
 
     Args:
-        held_out: of the run; its probabilities are those after the temperature.
+        kept: their probabilities, after the temperature.
+        names: of the columns.
         classes: C of the head.
         temperature: of the head.
     """
-    kept = held_out.folds[0].validation
-    columns = held_out.names.ids(classes)
-    shares = np.maximum(kept.probabilities[:, columns], LEAST)
+    shares = np.maximum(kept.probabilities[:, names.ids(classes)], LEAST)
     logits: np.ndarray = (temperature * np.log(shares.astype(np.float64))).astype(np.float32)
     return logits

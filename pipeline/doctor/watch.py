@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from features.errors import ManyheadsError
 from pipeline.command_line import as_typed
 from pipeline.doctor.case import Case
 from pipeline.doctor.examination import LIKELY, Suspected, is_ill, suspicions
-from pipeline.doctor.measuring.collection import measure
+from pipeline.doctor.measuring.collection import FREE, measure
+from pipeline.doctor.run_case import case_of_training
 from pipeline.doctor.symptom import symptom_of
+from pipeline.training.experiment import Learned
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,22 @@ class Watch:
         return {"cause": self.cause, "line": self.line, "command": self.command}
 
 
+def watch_training(learned: Learned, run: Path) -> tuple[Watch, ...]:
+    """Return what is worth a look in an experiment that is still in memory: at most one thing.
+
+    A finished training is never lost to it: what it cannot measure it does not say.
+
+    Args:
+        learned: of the experiment.
+        run: its folder.
+    """
+    try:
+        found = watch(case_of_training(learned), run)
+    except ManyheadsError:
+        return ()
+    return () if found is None else (found,)
+
+
 def watch(case: Case, run: Path) -> Watch | None:
     """Return what free measurements say; None where nothing is wrong as far as they see.
 
@@ -39,7 +58,7 @@ def watch(case: Case, run: Path) -> Watch | None:
         case: with what was measured while training; nothing else is measured.
         run: its folder, for the command.
     """
-    measured, _ = measure(case, prices=("free",))
+    measured, _ = measure(case, prices=FREE)
     if not is_ill(measured):
         return None
     command = f"manyheads doctor {run.name}"

@@ -17,12 +17,12 @@ from pipeline.overview.run_page import RunPage, show_run
 from pipeline.pages.config import ReportConfig
 from pipeline.pages.figures.projection import Projection, project
 from pipeline.pages.payload import Listed
-from pipeline.runs.request import request_of
 from pipeline.pages.test_texts import TestTexts, read_test_texts, read_texts, read_vectors
 from pipeline.runs.files.misclassified import Misclassified
 from pipeline.runs.folder import HISTORY, PARTS
 from pipeline.runs.formats import HistoryLine
 from pipeline.runs.reader import read_errors, read_history, read_options
+from pipeline.runs.request import request_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,9 @@ read_corpus -> ensure_vectors -> near-duplicates -> split or folds -> trainings 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import Duplicates, cached_duplicates, leaked
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
+from features.tables import FeatureTables
 from features.vectors.table import POOLED
 from features.words.table import WORDS
 from heads.device import CPU, device_label
@@ -44,6 +46,29 @@ LONG_SHARE = 0.99
 """Share of the texts that the ``--max-tokens`` of advice sees whole."""
 
 
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What an experiment was made of, for who looks at it while it is in memory.
+
+    Attributes:
+        prepared: the experiment.
+        tables: what the heads read.
+        vectors: the cached vectors.
+        pooled: (N, D) pooled vectors.
+        duplicates: among the texts.
+        outcome: every training.
+        device: that the heads learned on.
+    """
+
+    prepared: PreparedExperiment
+    tables: FeatureTables
+    vectors: Vectors
+    pooled: np.ndarray
+    duplicates: Duplicates
+    outcome: Trainings
+    device: str
+
+
 def run_experiment(
     config: ExperimentConfig, load: Callable[[EncoderModel], Encoder] | None = None
 ) -> ExperimentResult:
@@ -63,6 +88,7 @@ def run_prepared(
     prepared: PreparedExperiment,
     load: Callable[[EncoderModel], Encoder] | None = None,
     drawing: Drawing | None = None,
+    look: Callable[[Learned, Path], None] | None = None,
 ) -> ExperimentResult:
     """Train and score the head of a prepared experiment; as ``run_experiment``.
 
@@ -72,16 +98,20 @@ def run_prepared(
         prepared: the experiment.
         load: as ``run_experiment`` takes it.
         drawing: draws the pictures; None starts one here.
+        look: called with what was learned and the run's folder once that is complete.
     """
     with drawing or Drawing() as own:
-        return _run(prepared, load, own)
+        result, learned = _run(prepared, load, own)
+    if look is not None:
+        look(learned, result.run)
+    return result
 
 
 def _run(
     prepared: PreparedExperiment,
     load: Callable[[EncoderModel], Encoder] | None,
     drawing: Drawing,
-) -> ExperimentResult:
+) -> tuple[ExperimentResult, Learned]:
     config, layout, corpus = prepared.config, prepared.layout, prepared.corpus
     labels, described = corpus.labels or (), config.to_dict()
     device = device_of(config.head, config.device)  # before an encoder starts the GPU
@@ -112,7 +142,8 @@ def _run(
             )
             write_run(run.folder, record, result, drawing)
     journal.close()
-    return replace(result, run=run.final)
+    learned = Learned(prepared, tables, vectors, pooled, duplicates, outcome, device)
+    return replace(result, run=run.final), learned
 
 
 def _result(

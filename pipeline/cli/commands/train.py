@@ -29,10 +29,18 @@ def run(parsed: argparse.Namespace) -> Answer:
 
     with Drawing() as drawing:
         # Imported only now: this takes seconds, and what is wrong was answered before.
+        from pipeline.doctor.watch import Watch, watch_training
         from pipeline.training.experiment import run_prepared
 
-        result = run_prepared(prepared, drawing=drawing)
-    return Answer(result.to_dict(), verdict_text(result))
+        seen: list[Watch] = []  # at most one
+        result = run_prepared(
+            prepared,
+            drawing=drawing,
+            look=lambda learned, run: seen.extend(watch_training(learned, run)),
+        )
+    watched = "".join(f"\n{each.line}" for each in seen)
+    found = {"doctor": each.to_dict() for each in seen}
+    return Answer({**result.to_dict(), **found}, verdict_text(result) + watched)
 
 
 def _search(config: ExperimentConfig) -> Answer:

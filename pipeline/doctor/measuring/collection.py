@@ -12,6 +12,7 @@ from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Labels, Measurements, Settings
 from pipeline.doctor.measuring.measurers import MEASURERS, Measurer, Price
 
+FREE: tuple[Price, ...] = ("free",)
 USUAL: tuple[Price, ...] = ("free", "seconds")
 
 
