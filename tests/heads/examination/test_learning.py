@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from features.errors import ModuleError
+from heads.examination.by_heart import learn_by_heart, mixed
 from heads.examination.gradients import gradient_by_distance, used_weights
-from heads.examination.learning import Loop, learn, learn_by_heart, mixed, parts
-from heads.examination.module import ForeignModule
+from heads.examination.learning import Loop, learn, parts
 from heads.examination.modes import mode_difference
+from heads.examination.module import ForeignModule
 from heads.examination.outputs import SOFTMAX
 from tests.support import foreign
 from tests.support.tables import WIDTH, make_table, marker_problem

@@ -61,7 +61,10 @@ def test_code_that_fails_is_told_with_its_line(file: Path) -> None:
 
 
 def test_settings_of_the_loop() -> None:
-    assert parse_loop(["epochs=3", "learning_rate=1e-2"]) == {"epochs": 3, "learning_rate": 0.01}
+    assert parse_loop(["epochs=3", "learning_rate=1e-2"]) == {
+        "epochs": 3,
+        "learning_rate": 0.01,
+    }
     for pair, words in (("epoch=3", "did you mean epochs"), ("epochs=0", "above 0")):
         with pytest.raises(SettingError, match=words):
             parse_loop([pair])
