@@ -20,6 +20,7 @@ from pipeline.doctor.findings import Certainty, Finding, RuledOut, Suspicion, Ve
 from pipeline.doctor.judgement import POINTS
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measuring.collection import measure
+from pipeline.doctor.measuring.measurers import Measurer
 from pipeline.doctor.proof import Prover, default_budget
 from pipeline.doctor.symptom import PARTIAL, name_of, symptom_of
 
@@ -64,6 +65,7 @@ def examine(
     every: bool = False,
     known: Measurements | None = None,
     causes: Sequence[Cause] = CAUSES,
+    measurers: Sequence[Measurer] | None = None,
 ) -> Verdict:
     """Examine a training.
 
@@ -74,9 +76,10 @@ def examine(
         every: go on behind the leading finding.
         known: measurements that were made before, such as while training.
         causes: that are looked for.
+        measurers: that are asked; None: all.
     """
     started = time.perf_counter()
-    measured, left_out = measure(case, known)
+    measured, left_out = measure(case, known, measurers=measurers)
     suspected = suspicions(measured, causes)
     prover = Prover(
         case, measured.missing_points, default_budget(case) if budget is None else budget
