@@ -17,11 +17,11 @@ from pipeline.doctor.cause import STAGES, Cause
 from pipeline.doctor.causes.registry import CAUSES
 from pipeline.doctor.commands import remedy_command, with_data
 from pipeline.doctor.findings import Certainty, Finding, RuledOut, Suspicion, Verdict
-from pipeline.doctor.judgement import POINTS
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measuring.collection import measure
 from pipeline.doctor.measuring.measurers import Measurer
-from pipeline.doctor.proof import Prover, default_budget
+from pipeline.doctor.proving.judgement import POINTS
+from pipeline.doctor.proving.prover import Prover, default_budget
 from pipeline.doctor.symptom import PARTIAL, name_of, symptom_of
 
 WORTH = 0.3
@@ -39,8 +39,8 @@ ALIKE = 0.1
 MOST_RULED_OUT = 3
 
 NOTHING_LEARNED, LITTLE = 0.02, 0.1
-"""Gain of the loss and of the accuracy over the best constant answer; a head that is too sure of
-itself has a bad loss alone."""
+"""Gain of the loss and of the accuracy over the best constant answer; a head that is too sure
+of itself has a bad loss alone."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from pipeline.doctor.causes.foreign.step_size import (
     MODULE_STEP_TOO_SMALL,
 )
 from pipeline.doctor.causes.registry import CAUSES
-from pipeline.doctor.doctor import FOUND
 from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Verdict
 from pipeline.doctor.foreign.case import ForeignCase, ModuleCase, given_case, module_case
@@ -34,6 +33,7 @@ from pipeline.doctor.foreign.source import load_function, make_builder
 from pipeline.doctor.measurements import Invariances, Measurements, Settings
 from pipeline.doctor.measuring.collection import labels_of
 from pipeline.doctor.measuring.measurers import MEASURERS
+from pipeline.doctor.runs.doctor import FOUND
 from pipeline.doctor.telling import verdict_text, verdict_values
 from pipeline.encoding.vectors import ensure_vectors, with_pooled
 from pipeline.training.partition import check_near_copies, read_labelled, split_corpus

@@ -25,7 +25,7 @@ from heads.persistence import checkpoint
 from heads.registry import device_of, layout_of, make_settings
 from pipeline.config import ExperimentConfig, VectorConfig
 from pipeline.doctor.case import Case
-from pipeline.doctor.config import DoctorConfig
+from pipeline.doctor.runs.config import DoctorConfig
 from pipeline.encoding.tables import make_tables
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.runs.files.diagnostics import read_diagnostics

@@ -12,11 +12,11 @@ from typing import Any
 
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
-from pipeline.doctor.config import DoctorConfig
-from pipeline.doctor.cure import Cure, cure
 from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Verdict
-from pipeline.doctor.run_case import case_of_run
+from pipeline.doctor.runs.config import DoctorConfig
+from pipeline.doctor.runs.cure import Cure, cure
+from pipeline.doctor.runs.run_case import case_of_run
 from pipeline.doctor.telling import verdict_text, verdict_values
 
 FOUND = 3
