@@ -198,7 +198,7 @@ def _settled(
 ) -> bool:
     """Return whether the search can end: the score cannot be trusted, or most came back."""
     for each, how in certain:
-        if each.cause.stage != STAGES[-1]:
+        if _decides(each):
             return True
         gain = 0.0 if prover is None else prover.gain(each.cause.name)
         if how == "proven" and gain >= ENOUGH * measured.missing_points:
@@ -206,9 +206,18 @@ def _settled(
     return False
 
 
+def _decides(each: Suspected) -> bool:
+    """Return whether a finding makes the score untrue, or every change of the head useless."""
+    stops = each.suspicion.remedy.stops or each.suspicion.measured
+    return each.cause.stage in ("function", "sides") or (
+        each.cause.stage == "belonging" and stops
+    )
+
+
 def _weight(each: Suspected, how: Certainty, prover: Prover | None) -> tuple[int, bool, float]:
     gain = 0.0 if prover is None else prover.gain(each.cause.name)
-    return STAGES.index(each.cause.stage), how == "likely", -gain
+    stage = STAGES.index(each.cause.stage) if _decides(each) else len(STAGES)
+    return stage, how == "likely", -gain
 
 
 def _finding(
