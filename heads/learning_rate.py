@@ -44,7 +44,7 @@ SHARE = 0.25
 """
 
 DIVERGED = 4.0
-"""The loss has diverged when its smoothed value is this many times its minimum."""
+"""Times its minimum, from which on the smoothed loss has diverged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +89,7 @@ def range_test(
     lowest: float = LOWEST,
     highest: float = HIGHEST,
     steps: int | None = None,
+    diverged: float = DIVERGED,
 ) -> RangeTest:
     """Train a head for some steps, each larger than the one before by the same factor.
 
@@ -100,6 +101,7 @@ def range_test(
         lowest: first step size.
         highest: last step size, if the loss does not diverge before.
         steps: number of steps; None: an epoch, but between ``MIN_STEPS`` and ``MAX_STEPS``.
+        diverged: the loss has diverged when its smoothed value is this many times its minimum.
 
     Raises:
         SettingError: the head is not trained by gradient steps, or the range is not valid.
@@ -115,7 +117,7 @@ def range_test(
         if steps is None:
             steps = min(max(trainer.steps // settings.epochs, MIN_STEPS), MAX_STEPS)
         trainer.rates = np.geomspace(lowest, highest, steps)
-        losses, averages, diverged = _run(trainer)
+        losses, averages, diverged = _run(trainer, diverged)
     if diverged and len(losses) < MIN_SHOWN // 2:
         raise SettingError(
             f"the loss diverged after {len(losses)} steps, too few to judge by: start lower "
@@ -144,7 +146,7 @@ def check_range(head: str, lowest: float, highest: float, steps: int | None) -> 
         raise SettingError(f"--steps takes {MIN_SHOWN} to {MOST:,}; got {steps}")
 
 
-def _run(trainer: RangeTrainer) -> tuple[list[float], list[float], bool]:
+def _run(trainer: RangeTrainer, diverged: float) -> tuple[list[float], list[float], bool]:
     """Return n losses, n smoothed losses, and whether the loss diverged at the end."""
     steps = len(trainer.rates)
     decay = 1.0 - 1.0 / max(2.0, SMOOTHING * steps)
@@ -162,7 +164,7 @@ def _run(trainer: RangeTrainer) -> tuple[list[float], list[float], bool]:
                 total, weight = decay * total + loss, decay * weight + 1.0
                 losses.append(loss)
                 smoothed.append(total / weight)
-                if smoothed[-1] > DIVERGED * min(smoothed):
+                if smoothed[-1] > diverged * min(smoothed):
                     return losses, smoothed, True
                 if len(losses) == steps:
                     return losses, smoothed, False

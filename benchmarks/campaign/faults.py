@@ -187,7 +187,9 @@ def campaign(world: World, count: int, seed: int) -> Iterator[str]:
             yield (f"fault {number} ({name}): {found}")
 
 
-def judge(world: World, cache: Path, reads: Sequence[str]) -> str:
+def judge(
+    world: World, cache: Path, reads: Sequence[str], texts_per_shard: int = TEXTS // SHARDS
+) -> str:
     """What a cache with one fault does wrong; '' where every promise held.
 
     Args:
@@ -219,7 +221,7 @@ def judge(world: World, cache: Path, reads: Sequence[str]) -> str:
         return f"features: {again.broken_promise or again.err[-300:]}"
     encoded = json.loads(again.out)["encoded"]
     harmed = len(shards(world.cache)) - len(unharmed)
-    if encoded > harmed * (TEXTS // SHARDS):
+    if encoded > harmed * texts_per_shard:
         return f"{encoded} texts are encoded again for {harmed} shards that were harmed"
     after = world.exported(cache)
     if after is None or not np.array_equal(after, world.vectors):

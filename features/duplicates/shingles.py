@@ -149,7 +149,11 @@ def rarity(spaced: Sequence[str]) -> np.ndarray:
 
 
 def overlaps(
-    spaced: Sequence[str], first: np.ndarray, second: np.ndarray, weights: np.ndarray
+    spaced: Sequence[str],
+    first: np.ndarray,
+    second: np.ndarray,
+    weights: np.ndarray,
+    chunk_characters: int = CHUNK_CHARACTERS,
 ) -> Overlap:
     """Return how much the texts of each pair overlap.
 
@@ -157,11 +161,12 @@ def overlaps(
         spaced: N texts as ``words`` gives them.
         first, second: (P,) int64 rows of the pairs.
         weights: (BUCKETS,) from ``rarity``.
+        chunk_characters: compared at once, about; the result does not depend on it.
     """
     lengths = np.array([len(text) for text in spaced], np.int64)
     jaccard = np.empty(len(first), np.float32)
     containment = np.empty(len(first), np.float32)
-    for part in _slices(lengths[first] + lengths[second]):
+    for part in _slices(lengths[first] + lengths[second], chunk_characters):
         rows, positions = np.unique(
             np.concatenate([first[part], second[part]]), return_inverse=True
         )
@@ -305,9 +310,9 @@ def _chunks(texts: Sequence[str]) -> Iterator[range]:
         yield range(part.start, part.stop)
 
 
-def _slices(sizes: np.ndarray) -> Iterator[slice]:
-    """Yield slices over 0..N, each with sizes of about ``CHUNK_CHARACTERS`` in total."""
-    chunk = np.cumsum(sizes) // CHUNK_CHARACTERS
+def _slices(sizes: np.ndarray, total: int = CHUNK_CHARACTERS) -> Iterator[slice]:
+    """Yield slices over 0..N, each with sizes of about ``total`` together."""
+    chunk = np.cumsum(sizes) // total
     cuts = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(sizes)]
     for start, stop in pairwise(cuts):
         if stop > start:

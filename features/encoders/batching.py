@@ -68,10 +68,12 @@ class BatchLimit:
 
     Attributes:
         texts: maximum texts of the next batch.
+        clock: returns seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.texts = FIRST_TEXTS
+        self.clock = clock
 
     def note(self, texts: int, seconds: float) -> None:
         """Record how long a batch took; texts of the next one are at most as long.
@@ -121,11 +123,11 @@ def run_batches(
             parts = token_budget_batches(lengths[rest], budget, unpadded)
             batches = deque([first, *(rest[part] for part in parts)])
         rows = batches[0]
-        start = time.perf_counter()
+        start = limit.clock() if limit else 0.0
         if _fits(run, rows):
             batches.popleft()
             if limit:
-                limit.note(len(rows), time.perf_counter() - start)
+                limit.note(len(rows), limit.clock() - start)
             done += int(lengths[rows].sum())
             if batches and enough(done / total):
                 break

@@ -131,11 +131,11 @@ class VectorBuffer:
             ) from error
 
 
-def _reserve(descriptor: int, size: int) -> None:
+def _reserve(descriptor: int, size: int, zeros: bytes = ZEROS) -> None:
     """Allocate all bytes of a file: a full disk under a memory map would kill the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
         return
     left = size
     while left:
-        left -= os.write(descriptor, ZEROS[:left])
+        left -= os.write(descriptor, zeros[:left])

@@ -29,10 +29,15 @@ PAIR = np.uint64(0xD6E8FEB86659FD93)
 """Odd; the factor of the first of two words."""
 
 
-def count_words(texts: Iterable[str]) -> WordTable:
-    """Return the n-grams of N texts, lower case, with their counts."""
+def count_words(texts: Iterable[str], letters: int = PART) -> WordTable:
+    """Return the n-grams of N texts, lower case, with their counts.
+
+    Args:
+        texts: each is read once.
+        letters: counted at once, about; the counts do not depend on it.
+    """
     ids, counts, lengths = [], [], []
-    for part in _parts(texts):
+    for part in _parts(texts, letters):
         own_ids, own_counts, own_lengths = _count(part)
         ids.append(own_ids)
         counts.append(own_counts)
@@ -45,15 +50,16 @@ def count_words(texts: Iterable[str]) -> WordTable:
     )
 
 
-def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Yield lists of texts in lower case, with one blank around and between their words."""
+def _parts(texts: Iterable[str], letters: int) -> Iterator[list[str]]:
+    """Yield lists of texts of about so many letters, in lower case, with one blank around and
+    between their words."""
     part: list[str] = []
     size = 0
     for text in texts:
         spaced = f" {' '.join(text.lower().split())} "
         part.append(spaced)
         size += len(spaced)
-        if size >= PART:
+        if size >= letters:
             yield part
             part, size = [], 0
     if part:

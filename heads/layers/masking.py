@@ -50,11 +50,11 @@ def mean_of(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return x.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp_min(1)
 
 
-def mean_and_maximum(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def mean_and_maximum(x: torch.Tensor, mask: torch.Tensor, piece: int = PIECE) -> torch.Tensor:
     """Return the (B, 2, D) mean and maximum over the real positions of x (B, T, D), zero at
-    padding.
+    padding; about ``piece`` numbers at a time.
     """
-    texts = max(1, PIECE // x[0].numel()) if in_pieces(x) else 0
+    texts = max(1, piece // x[0].numel()) if in_pieces(x) else 0
     if not texts or texts >= len(x):  # on export len() would fix the number of texts
         highest = mask_to_minus_inf(x, mask[:, :, None]).amax(dim=1)
         return torch.stack([mean_of(x, mask), highest], dim=1)

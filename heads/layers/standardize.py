@@ -35,8 +35,9 @@ class Standardize(torch.nn.Module):
     center: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, piece: int = PIECE) -> None:
         super().__init__()
+        self.piece = piece
         self.register_buffer("center", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
 
@@ -51,7 +52,7 @@ class Standardize(torch.nn.Module):
         """
         if not in_pieces(x):  # on export len() would fix the number of texts
             return self._standardized(x, mask)
-        texts = max(1, PIECE // x[0].numel())
+        texts = max(1, self.piece // x[0].numel())
         if texts >= len(x):
             return self._standardized(x, mask)
         parts = list(zip(torch.split(x, texts), torch.split(mask, texts), strict=True))

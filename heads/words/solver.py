@@ -45,7 +45,7 @@ class SparseObjective:
         self.weights = np.zeros((x.shape[1], classes), np.float32)
         self.bias = np.zeros(classes, np.float32)
 
-    def minimize(self, c: float) -> tuple[np.ndarray, np.ndarray]:
+    def minimize(self, c: float, tolerance: float = TOLERANCE) -> tuple[np.ndarray, np.ndarray]:
         """Return (V, C) weights and (C,) bias for one C, starting from the optimum before."""
         penalty = np.float32(1.0 / (c * len(self.y)))
         probabilities, _ = self._probabilities(self.weights, self.bias)
@@ -58,7 +58,7 @@ class SparseObjective:
             [v],
             max_iter=STEPS,
             max_eval=2 * STEPS,
-            tolerance_grad=TOLERANCE,
+            tolerance_grad=tolerance,
             tolerance_change=0.0,
             history_size=MEMORY,
             line_search_fn="strong_wolfe",
@@ -113,9 +113,9 @@ class GramObjective:
         self.objective = Objective(coordinates, torch.from_numpy(y), classes)
         self.optimum: Optimum = self.objective.start()
 
-    def minimize(self, c: float) -> tuple[np.ndarray, np.ndarray]:
+    def minimize(self, c: float, tolerance: float = TOLERANCE) -> tuple[np.ndarray, np.ndarray]:
         """Return (V, C) weights and (C,) bias for one C, starting from the optimum before."""
-        self.optimum = self.objective.minimize(c, self.optimum, TOLERANCE, STEPS)
+        self.optimum = self.objective.minimize(c, self.optimum, tolerance, STEPS)
         shares = self.directions @ self.optimum.weights.numpy()
         weights = self.transposed @ shares.astype(np.float32)
         return weights, self.optimum.bias.float().numpy() - self.mean @ weights

@@ -55,10 +55,12 @@ class Tfidf:
         return sparse.csr_matrix((values, column.astype(np.int32), starts), shape)
 
 
-def learn_tfidf(table: WordTable, rows: np.ndarray, labels: np.ndarray) -> Tfidf:
+def learn_tfidf(
+    table: WordTable, rows: np.ndarray, labels: np.ndarray, max_entries: int = MAX_ENTRIES
+) -> Tfidf:
     """Return the n-grams that count, from training texts alone.
 
-    If they have more than ``MAX_ENTRIES`` values, words are taken before letters, and of each
+    If they have more than ``max_entries`` values, words are taken before letters, and of each
     those n-grams that differ most between the classes.
 
     Args:
@@ -74,11 +76,11 @@ def learn_tfidf(table: WordTable, rows: np.ndarray, labels: np.ndarray) -> Tfidf
         ids, texts = ids[texts >= MIN_TEXTS], texts[texts >= MIN_TEXTS]
     idf = (1 + np.log((1 + len(rows)) / (1 + texts))).astype(np.float32)
     tfidf = Tfidf(ids, idf)
-    if texts.sum() <= MAX_ENTRIES:
+    if texts.sum() <= max_entries:
         return tfidf
     differences = _differences(tfidf.transform(table, rows), labels)
     order = np.lexsort((-differences, ids < WORD_BIT))  # words first: they are a seventh of all
-    chosen = np.sort(order[np.cumsum(texts[order]) <= MAX_ENTRIES])
+    chosen = np.sort(order[np.cumsum(texts[order]) <= max_entries])
     return Tfidf(ids[chosen], idf[chosen])
 
 

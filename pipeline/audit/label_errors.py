@@ -24,7 +24,7 @@ INVERSE_REGULARISATION = 10.0
 
 UNLIKELY = 0.05
 
-LEARNED_MOST = 16_000
+MAX_LEARNED = 16_000
 """Texts that one fold's model learns from: more hardly change it, and cost in proportion."""
 
 ITERATIONS = 100
@@ -52,7 +52,11 @@ class LabelErrors:
 
 
 def out_of_fold(
-    vectors: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: int = 0
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    seed: int = 0,
+    max_learned: int = MAX_LEARNED,
 ) -> np.ndarray:
     """(N, C) float32 probabilities by a model that saw neither the text nor its copies.
 
@@ -61,6 +65,7 @@ def out_of_fold(
         labels: (N,) int64 class ids below C, each at least once.
         groups: (N,) int64; rows of one group share a fold.
         seed: of the folds.
+        max_learned: maximum texts that the model of one fold learns from.
     """
     x = unit(vectors)
     classes = int(labels.max()) + 1
@@ -70,8 +75,8 @@ def out_of_fold(
     for number in range(FOLDS):
         held = np.flatnonzero(fold == number)
         learn = np.flatnonzero(fold != number)
-        if len(learn) > LEARNED_MOST:  # which may leave a rare class out
-            learn = np.sort(rng.permutation(learn)[:LEARNED_MOST])
+        if len(learn) > max_learned:  # which may leave a rare class out
+            learn = np.sort(rng.permutation(learn)[:max_learned])
         if len(held) == 0 or len(np.unique(labels[learn])) < 2:
             probabilities[held] = 1.0 / classes
             continue

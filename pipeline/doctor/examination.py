@@ -38,7 +38,9 @@ ALIKE = 0.1
 
 MOST_RULED_OUT = 3
 
-NOTHING_LEARNED = 0.02
+NOTHING_LEARNED, LITTLE = 0.02, 0.1
+"""Gain of the loss and of the accuracy over the best constant answer; a head that is too sure of
+itself has a bad loss alone."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,8 @@ def is_ill(measured: Measurements) -> bool:
     behind = measured.behind and best is not None and best.ahead >= POINTS
     if learning is None:
         return behind
-    return behind or learning.class_use < PARTIAL or learning.gain <= NOTHING_LEARNED
+    nothing = learning.gain <= NOTHING_LEARNED and learning.accuracy_gain < LITTLE
+    return behind or learning.class_use < PARTIAL or nothing
 
 
 def _refuted(

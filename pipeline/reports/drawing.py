@@ -35,10 +35,13 @@ class Drawing:
     """The pictures of one run. It starts the process; leaving its block ends it.
 
     There is no process where the drawing library is imported already: only its import is slow.
+
+    Args:
+        library: module that draws.
     """
 
-    def __init__(self) -> None:
-        self._process = None if LIBRARY in sys.modules else _started()
+    def __init__(self, library: str = LIBRARY) -> None:
+        self._process = None if library in sys.modules else _started()
         self._folder = Path()
         self._pictures: Sequence[Picture] = ()
 

@@ -51,6 +51,7 @@ class FasterBackend:
         first: the back end to begin with.
         prepare: returns the other back end; its first run may take seconds.
         pays_after: tokens, padding included, that ``first`` encodes before the trial.
+        clock: returns seconds.
 
     Attributes:
         name: name of the back end in use.
@@ -58,13 +59,17 @@ class FasterBackend:
     """
 
     def __init__(
-        self, first: Backend, prepare: Callable[[], Backend], pays_after: int = PAYS_AFTER
+        self,
+        first: Backend,
+        prepare: Callable[[], Backend],
+        pays_after: int = PAYS_AFTER,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.name = first.name
         self.check: Check = lambda other, layers, precision: None
         self._first, self._prepare = first, cache(prepare)
         self._chosen: dict[tuple[tuple[int, ...], str], Backend] = {}
-        self._left, self._largest = pays_after, Inputs()
+        self._left, self._largest, self._clock = pays_after, Inputs(), clock
 
     @contextmanager
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
@@ -89,14 +94,20 @@ class FasterBackend:
         try:
             other = self._prepare()
             self.check(other, layers, precision)
-            first, second = trial([self._first, other], self._largest, layers, precision)
+            first, second = trial(
+                [self._first, other], self._largest, layers, precision, self._clock
+            )
         except (EncoderError, RuntimeError):  # it does not work here, and was not asked for
             return self._first
         return other if first >= FASTER * second else self._first
 
 
 def trial(
-    backends: Sequence[Backend], inputs: Inputs, layers: Sequence[int], precision: str
+    backends: Sequence[Backend],
+    inputs: Inputs,
+    layers: Sequence[int],
+    precision: str,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
     """Return the best time of each back end for one batch, in seconds.
 
@@ -107,9 +118,9 @@ def trial(
         for index, backend in enumerate(backends):
             with torch.no_grad(), backend.running(layers, precision) as run:
                 run(inputs)  # casts weights, compiles kernels
-                start = time.perf_counter()
+                start = clock()
                 run(inputs)
-                seconds = time.perf_counter() - start
+                seconds = clock() - start
             if turn:
                 best[index] = min(best[index], seconds)
     return best

@@ -57,9 +57,7 @@ def test_overlaps_are_those_of_weighted_sets(texts: list[str], chunk: int) -> No
     pairs = [(i, j) for i in range(len(texts)) for j in range(len(texts))]
     first, second = np.array(pairs).T
     weights = np.ones(shingles.BUCKETS, np.float32)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shingles, "CHUNK_CHARACTERS", chunk)
-        overlap = overlaps(texts, first, second, weights)
+    overlap = overlaps(texts, first, second, weights, chunk)
     for index, (i, j) in enumerate(pairs):
         one, other = grams(texts[i]), grams(texts[j])
         shared = len(one & other)

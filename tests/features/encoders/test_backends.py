@@ -182,11 +182,10 @@ class Timed:
 
 @pytest.mark.parametrize(("seconds", "chosen"), [(0.5, "openvino"), (0.99, "torch")])
 def test_auto_changes_after_enough_work_and_only_for_the_faster_one(
-    seconds: float, chosen: str, monkeypatch: pytest.MonkeyPatch
+    seconds: float, chosen: str
 ) -> None:
-    monkeypatch.setattr(selection.time, "perf_counter", lambda: Timed.now)
     first, other = Timed("torch", 1.0), Timed("openvino", seconds)
-    backend = FasterBackend(first, lambda: other, pays_after=100)
+    backend = FasterBackend(first, lambda: other, pays_after=100, clock=lambda: Timed.now)
     inputs = {"input_ids": torch.zeros((5, 10), dtype=torch.int64)}
     names = []
     for _ in range(4):

@@ -172,9 +172,8 @@ def denied(**options: object) -> None:
 
 def test_systems_that_cannot_reserve_get_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(buffers.os, "posix_fallocate")
-    monkeypatch.setattr(buffers, "ZEROS", bytes(7))
     with buffers.tempfile.TemporaryFile() as file:
-        buffers._reserve(file.fileno(), 100)
+        buffers._reserve(file.fileno(), 100, bytes(7))
         assert len(mmap.mmap(file.fileno(), 0)) == 100
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
-from features.words import counting
 from features.words.counting import count_words
 from features.words.table import WORD_BIT, WordTable
 
@@ -62,10 +61,9 @@ def test_case_and_spacing_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 20, 45])
-def test_parts_change_nothing(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_change_nothing(size: int) -> None:
     whole = count_words(TEXTS)
-    monkeypatch.setattr(counting, "PART", size)
-    cut = count_words(iter(TEXTS))
+    cut = count_words(iter(TEXTS), letters=size)
     for name in ("ids", "counts", "offsets"):
         assert np.array_equal(getattr(whole, name), getattr(cut, name))
 

@@ -13,7 +13,6 @@ from heads.architectures.attention import AttentionHead
 from heads.architectures.ensemble import Ensemble
 from heads.architectures.meanmax import MeanMaxHead
 from heads.head import SequenceHead
-from heads.layers import masking, standardize
 from heads.layers.masking import mask_to_minus_inf, mean_and_maximum, mean_of
 from heads.layers.standardize import Standardize
 from heads.registry import head_type, make_settings
@@ -128,31 +127,27 @@ def test_in_bfloat16_they_differ_by_rounding_alone(name: str) -> None:
     assert 0 < float((found[0] - found[1]).detach().abs().max()) < 0.05
 
 
-def test_inputs_standardised_in_pieces_are_the_same_bits(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    inputs = Standardize(WIDTH)
+def test_inputs_standardised_in_pieces_are_the_same_bits() -> None:
     table: FeatureTable = make_table(LENGTHS)
-    inputs.measure(table, np.arange(5))
+    inputs, *others = [Standardize(WIDTH)] + [
+        Standardize(WIDTH, piece) for piece in (1, 2 * 12 * WIDTH)
+    ]
+    for each in (inputs, *others):
+        each.measure(table, np.arange(5))
     batch = gather(table, np.arange(5))
     for rounded in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
             whole = inputs(batch.x, batch.mask)
-            for piece in (1, 2 * 12 * WIDTH):
-                monkeypatch.setattr(standardize, "PIECE", piece)
-                found = inputs(batch.x, batch.mask)
+            for each in others:
+                found = each(batch.x, batch.mask)
                 assert found.dtype == whole.dtype
                 assert torch.equal(found, whole)
-            monkeypatch.undo()
 
 
-def test_mean_and_maximum_in_pieces_are_the_same_bits(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_mean_and_maximum_in_pieces_are_the_same_bits() -> None:
     batch = gather(make_table(LENGTHS, dtype="float32"), np.arange(5))
     whole = mean_and_maximum(batch.x, batch.mask)
     for text, (row, length) in enumerate(zip(batch.x, LENGTHS, strict=True)):
         torch.testing.assert_close(whole[text, 0], row[:length].mean(dim=0))
         assert torch.equal(whole[text, 1], row[:length].amax(dim=0))
-    monkeypatch.setattr(masking, "PIECE", 2 * 12 * WIDTH)
-    assert torch.equal(mean_and_maximum(batch.x, batch.mask), whole)
+    assert torch.equal(mean_and_maximum(batch.x, batch.mask, 2 * 12 * WIDTH), whole)

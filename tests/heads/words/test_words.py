@@ -9,7 +9,6 @@ from sklearn.linear_model import LogisticRegression
 
 from features.words.counting import count_words
 from features.words.table import WORD_BIT, WordTable
-from heads.words import solver, tfidf
 from heads.words.fitting import choose_share, fit_words, refit_words
 from heads.words.solver import GramObjective, SparseObjective
 from heads.words.tfidf import learn_tfidf
@@ -67,34 +66,29 @@ def test_letters_alone_where_words_do_not_repeat() -> None:
     assert not (learned.ids >= WORD_BIT).any()
 
 
-def test_too_many_values_leave_those_that_tell_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_values_leave_those_that_tell_classes() -> None:
     table = make_words()
     whole = learn_tfidf(table, TRAIN, LABELS[TRAIN])
     limit = len(table[TRAIN].ids) // 4
-    monkeypatch.setattr(tfidf, "MAX_ENTRIES", limit)
-    some = learn_tfidf(table, TRAIN, LABELS[TRAIN])
+    some = learn_tfidf(table, TRAIN, LABELS[TRAIN], max_entries=limit)
     assert 0 < some.transform(table, TRAIN).nnz <= limit
     assert np.isin(some.ids, whole.ids).all()
     assert np.isin(whole.ids[whole.ids >= WORD_BIT], some.ids).all()  # words before letters
-    monkeypatch.setattr(tfidf, "MAX_ENTRIES", 200)
-    few = learn_tfidf(table, TRAIN, LABELS[TRAIN])
+    few = learn_tfidf(table, TRAIN, LABELS[TRAIN], max_entries=200)
     topics = count_words(" ".join(TOPICS).split()).ids
     assert np.isin(few.ids, topics).mean() > 0.7  # before what stands there by chance
 
 
 @pytest.mark.parametrize("c", [0.3, 30.0])
-def test_both_ways_reach_the_optimum_of_scikit_learn(
-    c: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(solver, "TOLERANCE", 1e-5)
+def test_both_ways_reach_the_optimum_of_scikit_learn(c: float) -> None:
     random = np.random.default_rng(0)
     x = sparse.random(200, 90, 0.2, "csr", np.float32, random_state=random)
     y = np.argmax(x @ random.normal(size=(90, 4)) + random.normal(size=(200, 4)), axis=1)
     expected = LogisticRegression(C=c, tol=1e-8, max_iter=5000).fit(x, y).decision_function(x)
     expected -= expected.mean(axis=1, keepdims=True)
     for objective in (SparseObjective(x, y, 4), GramObjective(x, y, 4)):
-        objective.minimize(c / 10)
-        weights, bias = objective.minimize(c)
+        objective.minimize(c / 10, tolerance=1e-5)
+        weights, bias = objective.minimize(c, tolerance=1e-5)
         logits = x @ weights + bias
         logits -= logits.mean(axis=1, keepdims=True)
         distance = float(np.abs(logits - expected).max())

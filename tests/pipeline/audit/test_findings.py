@@ -11,7 +11,6 @@ import pytest
 
 from features.corpus.columns import Columns
 from features.duplicates.duplicates import leaked
-from pipeline.audit import label_errors
 from pipeline.audit import texts as findings_texts
 from pipeline.audit.audit import audit
 from pipeline.audit.finding import Finding, evenly_spaced
@@ -176,14 +175,11 @@ def test_flipped_labels_are_suspected_first() -> None:
     assert sum(right) >= 10
 
 
-def test_a_class_so_rare_that_the_texts_learned_from_lack_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(label_errors, "LEARNED_MOST", 20)
+def test_a_class_so_rare_that_the_texts_learned_from_lack_it() -> None:
     made = np.random.default_rng(0).standard_normal((400, 4))
     labels = np.zeros(400, np.int64)
     labels[:2] = 1
-    probabilities = out_of_fold(made, labels, np.arange(400))
+    probabilities = out_of_fold(made, labels, np.arange(400), max_learned=20)
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 

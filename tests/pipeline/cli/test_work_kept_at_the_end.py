@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation import baselines
-from pipeline.reports import figures, plots
+from pipeline.reports import plots
 from pipeline.training import partition
 from tests.support.cli import Run
 from tests.support.corpora import sentence
@@ -35,7 +35,8 @@ def train(run: Run, encoder: Path) -> Train:
         with Path(name).open("w", newline="", encoding="utf-8") as file:
             rows = [[text, "$a$"[: 2 + i % 2]] for i, text in enumerate(texts)]
             csv.writer(file).writerows([["text", "label"], *rows])
-        return run("train", "--data", name, "--encoder", encoder, "--json").json
+        done = run("train", "--data", name, "--encoder", encoder, "--json")
+        return {**done.json, "notes": done.err.splitlines()}
 
     return call
 
@@ -61,18 +62,16 @@ def test_texts_without_words_are_trained_on(train: Train) -> None:
 
 
 def test_a_picture_or_baseline_that_fails_is_a_note(
-    train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("no such thing")
 
     monkeypatch.setattr(plots, "draw_confusion", fail)
     monkeypatch.setattr(baselines, "tfidf_logistic", fail)
-    said: list[str] = []
-    monkeypatch.setattr(figures, "print_note", said.append)
     result = train("data.csv")
     assert set(result["baselines"]) == {"majority"}
-    assert said == [
+    assert [line for line in result["notes"] if "drawn" in line] == [
         "note: confusion.png cannot be drawn (no such thing); the run is complete without it"
     ]
     assert (Path(result["run"]) / "curves.png").exists()

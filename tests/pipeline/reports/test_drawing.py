@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
-from pipeline.reports import drawing, figures
+from pipeline.reports import figures
 from pipeline.reports.drawing import Drawing
 from pipeline.reports.figures import Picture
 
@@ -21,31 +21,23 @@ def pictures() -> list[Picture]:
     return figures.test_pictures(test, ClassNames(("a", "b$"), ()), [1.0], "a title")
 
 
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a process draw, as where the drawing library is not imported yet."""
-    monkeypatch.setattr(drawing, "LIBRARY", "no.such.library")
-
-
-@pytest.fixture
-def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    said: list[str] = []
-    for module in (drawing, figures):
-        monkeypatch.setattr(module, "print_note", said.append)
-    return said
+def elsewhere() -> Drawing:
+    """Return a drawing by a process, as where the drawing library is not imported yet."""
+    return Drawing("no.such.library")
 
 
 def test_a_process_draws_what_is_drawn_here(
-    tmp_path: Path, elsewhere: None, notes: list[str], pictures: list[Picture]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], pictures: list[Picture]
 ) -> None:
     here = tmp_path / "here"
     here.mkdir()
     (tmp_path / "matplotlib.py").write_text("raise RuntimeError('of the working folder')")
     wrong = Picture(figures.CURVES, "", {})
-    with Drawing() as own:
+    with elsewhere() as own:
         assert own._process is not None
         own.begin(tmp_path, [*pictures, wrong])
         own.finish()
+    notes = capfd.readouterr().err.splitlines()
     assert [note.partition(" (")[0] for note in notes] == [
         "note: curves.png cannot be drawn"
     ], notes
@@ -57,20 +49,19 @@ def test_a_process_draws_what_is_drawn_here(
 @pytest.mark.parametrize("program", ["", "false", "/no/such/program"])
 def test_where_no_process_can_draw_the_pictures_are_drawn_here(
     tmp_path: Path,
-    elsewhere: None,
     monkeypatch: pytest.MonkeyPatch,
     pictures: list[Picture],
     program: str,
 ) -> None:
     monkeypatch.setattr(sys, "executable", program)
-    with Drawing() as own:
+    with elsewhere() as own:
         own.begin(tmp_path, pictures)
         own.finish()
     assert (tmp_path / figures.CONFUSION).stat().st_size > 1000
 
 
-def test_a_process_that_draws_nothing_ends_with_its_block(elsewhere: None) -> None:
-    with Drawing() as own:
+def test_a_process_that_draws_nothing_ends_with_its_block() -> None:
+    with elsewhere() as own:
         process = own._process
     assert process is not None
     assert process.returncode is not None

@@ -96,10 +96,9 @@ def test_the_seed_decides_and_the_validation_texts_do_not(head: str) -> None:
     assert not np.array_equal(first.losses[:5], other.losses[:5])
 
 
-def test_a_loss_that_is_not_finite_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DIVERGED", math.inf)
+def test_a_loss_that_is_not_finite_ends_it_too() -> None:
     settings = make_settings("cnn", {**SMALL, "clip": 0})
-    found = range_test("cnn", settings, marker_problem(), 0, 1e-3, 1e37, 400)
+    found = range_test("cnn", settings, marker_problem(), 0, 1e-3, 1e37, 400, diverged=math.inf)
     assert found.diverged_at == found.rates[-1] < 1e37
     assert np.isfinite(found.losses).all()
     with pytest.raises(SettingError, match=r"diverged after \d+ steps, .* lower than 1e\+35"):
