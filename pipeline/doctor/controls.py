@@ -35,7 +35,7 @@ SEEDS = 3
 ORDER, SHUFFLED, AVERAGED, MLP, LOGISTIC = "in order", "shuffled", "averaged", "mlp", "logistic"
 
 SINGLE = "single"
-"""The better of mlp and logistic: a small head gives an mlp too few units to be a fair match."""
+"""The better of mlp and logistic: as small as some heads, an mlp is no fair match."""
 
 MOST_UNITS = 65_536
 
