@@ -69,6 +69,11 @@ def _module(config: DoctorConfig, foreign: ModuleConfig) -> Answer:
             "--cure trains heads of this project; a module of your own is cured in its code: "
             "leave --cure out"
         )
+    if config.controls or config.gains:
+        raise SettingError(
+            "--controls and --gains train heads of this project, so they need a run: leave "
+            "--module or them out"
+        )
     check_first_rows(foreign.data)
     find_encoder(foreign.vectors)
     from pipeline.doctor.foreign.examination import run_module  # imports torch
