@@ -29,7 +29,7 @@ def build(width: int, classes: int) -> torch.nn.Module:
 
 
 def lengthen(table: FeatureTable, vectors: int, seed: int = 0) -> FeatureTable:
-    """Return texts of so many vectors each: their own, and behind them vectors that say nothing.
+    """Return texts of so many vectors each: their own, and behind them ones that say nothing.
 
     The filler lies around the mean vector of the table, with a tenth of its deviation.
     """
