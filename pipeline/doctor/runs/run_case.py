@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,12 +19,13 @@ from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
 from features.errors import CacheError, SettingError
+from features.storage.location import Location
 from features.vectors.table import POOLED
 from heads.persistence import checkpoint
 from heads.registry import device_of, layout_of, make_settings
-from pipeline.config import ExperimentConfig
+from pipeline.config import ExperimentConfig, VectorConfig
 from pipeline.doctor.case import Case
-from pipeline.doctor.config import DoctorConfig
+from pipeline.doctor.runs.config import DoctorConfig
 from pipeline.encoding.tables import make_tables
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.runs.files.diagnostics import read_diagnostics
@@ -32,7 +34,10 @@ from pipeline.runs.reader import read_config, read_held_out, read_metrics, read_
 from pipeline.runs.request import request_of
 from pipeline.training.experiment import Learned
 from pipeline.training.partition import read_labelled, splits_of
+from pipeline.training.preparation import find_encoders
 from pipeline.training.trainings import on_split
+
+Place = TypeVar("Place", bound=Location | Path)
 
 LEAST = 1e-30
 """Probabilities below it count as this, so that their logarithm is a number."""
@@ -60,7 +65,9 @@ def case_of_run(
     split = splits_of(corpus, held_out, folder.name, ())[0]
     labels = split.label_ids(corpus.labels or ())
     layout = layout_of(asked.head, asked.layout)
-    tables, vectors = make_tables(corpus.texts, layout, asked.vectors, load=load)
+    models = find_encoders(asked.vectors)
+    tables, encoded = make_tables(corpus.texts, layout, asked.vectors, models, load)
+    vectors = encoded[0]
     pooled = vectors.table(POOLED).values
     trained, first = checkpoint.load(folder), held_out.folds[0]
     settings = on_split(make_settings(asked.head, resolved.settings), split)
@@ -141,9 +148,15 @@ def _asked(folder: Path, config: DoctorConfig) -> ExperimentConfig:
         )
     if config.data is not None:
         asked = replace(asked, data=replace(asked.data, data=config.data))
-    if config.cache is not None:
-        asked = replace(asked, vectors=replace(asked.vectors, cache=config.cache))
-    return asked
+    cache = _usual(asked.vectors.cache, VectorConfig().cache)
+    vectors = replace(asked.vectors, cache=cache if config.cache is None else config.cache)
+    return replace(asked, vectors=vectors, runs=_usual(asked.runs, ExperimentConfig().runs))
+
+
+def _usual(place: Place, default: Place) -> Place:
+    """Return the default where it is the same place, so that commands need not name it."""
+    same = isinstance(place, Path) and place == Path(str(default)).absolute()
+    return default if same else place
 
 
 def _logits(

@@ -1,0 +1,1 @@
+"""What others would have said of the same runs."""

@@ -1,0 +1,67 @@
+"""Diagnosis by trying: changes without a doctor, from the table of all single changes.
+
+Every change of a case has been trained for the truth already, so these voices cost no training
+here; their price is what these trainings took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.doctor.changes import FREQUENT, Tried
+
+GAIN = 2.0
+"""Points of validation that the kept change must give."""
+
+
+def said(
+    tried: Sequence[Tried], before: float, lost: float, names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return what someone says who tried some changes and keeps the best by validation.
+
+    Args:
+        tried: all changes that were trained.
+        before: validation points of the run.
+        lost: points that the fault costs; 0 of a healthy run.
+        names: of the changes that they try; None: all of them.
+    """
+    chosen = [each for each in tried if names is None or each.name in names]
+    seconds = sum(each.seconds for each in chosen)
+    best = max(chosen, key=lambda each: each.validation, default=None)
+    if best is None or best.validation < before + GAIN:
+        return {"alarm": False, "causes": [], "seconds": seconds, "regained": 0.0}
+    causes = [[best.cause]] if best.cause else []
+    if best.name == "rate suggested":
+        causes = [["step_too_large"], ["step_too_small"]]
+    regained = best.gain.points / lost if lost > 0 else 0.0
+    return {"alarm": True, "causes": causes, "seconds": seconds, "regained": regained}
+
+
+def frequent(tried: Sequence[Tried], before: float, lost: float) -> dict[str, Any]:
+    """Return what trying the ten most frequent remedies says."""
+    return said(tried, before, lost, FREQUENT)
+
+
+def rate(tried: Sequence[Tried], lost: float) -> dict[str, Any]:
+    """Return what one says who always blames the learning rate, and takes the suggested one."""
+    own = next((each for each in tried if each.name == "rate suggested"), None)
+    regained = own.gain.points / lost if own and lost > 0 else 0.0
+    causes = [["step_too_large", "step_too_small"]]
+    seconds = own.seconds if own else 0.0
+    return {"alarm": True, "causes": causes, "seconds": seconds, "regained": regained}
+
+
+def random(
+    tried: Sequence[Tried], before: float, lost: float, budget: float, seed: int
+) -> dict[str, Any]:
+    """Return what random single changes say within a budget in seconds, one at least."""
+    names, spent = [], 0.0
+    for i in np.random.default_rng(seed).permutation(len(tried)).tolist():
+        if names and spent + tried[i].seconds > budget:
+            break
+        names.append(tried[i].name)
+        spent += tried[i].seconds
+    return said(tried, before, lost, names)

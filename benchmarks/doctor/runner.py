@@ -1,0 +1,331 @@
+"""Run cases and keep a journal: JSON Lines, one line on disk before the next training begins.
+
+A case gives one ``truth`` line, which says whether its fault takes effect or whether it is
+healthy, decided without the doctor, and one ``run`` line for each training seed. What the
+journal has is not done again, so a kill loses one run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.doctor.case import (
+    LEVEL,
+    POINTS,
+    Case,
+    Difference,
+    Outcome,
+    Pair,
+    Trial,
+    takes_effect,
+    train,
+)
+from benchmarks.doctor.changes import Tried, best_change, right_causes, try_all
+from benchmarks.doctor.diagnosis import Diagnosis, diagnose
+from benchmarks.doctor.faults import data_cases, double_cases, setting_cases
+from benchmarks.doctor.foreign import foreign_cases
+from benchmarks.doctor.healthy import healthy_cases
+from benchmarks.doctor.material import Ingredients
+from benchmarks.doctor.measures import (
+    DOCTOR,
+    EXCLUDED,
+    FAULT,
+    HARMLESS,
+    HEALTHY,
+    QUIET,
+    RANDOM,
+    RATE,
+    TRIED,
+)
+from benchmarks.doctor.rivals import trying
+from benchmarks.doctor.rivals.records import record
+from benchmarks.doctor.rivals.rules import TOOLS, without_inputs
+from features.errors import ManyheadsError
+
+SEEDS = Path(__file__).with_name("seeds.json")
+DOUBLES = 5
+"""Cases with two faults come in each round, beside one of each cause."""
+
+UNNAMED = "UMLAUT", "DeepDiagnosis"
+"""Tools with a rule on inputs that vectors of an encoder always break; asked without it too."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be run.
+
+    Attributes:
+        half: ``tune`` or ``report``.
+        out: folder of the journal.
+        cache: folder of encoded texts.
+        data: folder of the public corpora, or None.
+        limit: maximum number of cases; 0: all.
+        corpora: names of the only corpora; (): all.
+        only: cases whose name has this; '': all.
+        seconds: time for the whole; after it no case begins. 0: no end.
+    """
+
+    half: str
+    out: Path
+    cache: Path
+    data: Path | None = None
+    limit: int = 0
+    corpora: tuple[str, ...] = ()
+    only: str = ""
+    seconds: float = 0.0
+
+    @property
+    def journal(self) -> Path:
+        """Return the journal's file."""
+        return self.out / f"{self.half}.jsonl"
+
+
+def seeds_of(half: str) -> dict[str, Any]:
+    """Return the seeds of a half, from the file that was written beforehand."""
+    found: dict[str, Any] = json.loads(SEEDS.read_text(encoding="utf-8"))[half]
+    return found
+
+
+def cases_of(request: Request) -> list[Case]:
+    """Return the cases in the order in which they are taken.
+
+    In turn one case of each cause, some with two faults, and as many healthy ones, of which
+    half look ill; so whatever the limit is, the mixture stays.
+    """
+    half, rng = request.half, np.random.default_rng(seeds_of(request.half)["order"])
+    groups: dict[str, list[Case]] = {}
+    for case in (*setting_cases(half), *data_cases(half), *foreign_cases(half)):
+        groups.setdefault(case.causes[0], []).append(case)
+    doubles, healthy = list(double_cases(half)), list(healthy_cases(half))
+    groups["two"] = doubles
+    groups["ill"] = [case for case in healthy if case.ill]
+    groups["well"] = [case for case in healthy if not case.ill]
+    mixed = {
+        name: [group[i] for i in rng.permutation(len(group))] for name, group in groups.items()
+    }
+    kept = {
+        name: [case for case in group if _wanted(case, request)]
+        for name, group in mixed.items()
+    }
+    ordered = list(_rounds(kept))
+    return ordered[: request.limit] if request.limit else ordered
+
+
+def _wanted(case: Case, request: Request) -> bool:
+    corpus = case.name.split("/")[2]
+    if request.corpora and corpus not in request.corpora:
+        return False
+    if request.data is None and corpus not in ("E", "T", "S", "S2"):
+        return False
+    return request.only in case.name
+
+
+def _rounds(groups: Mapping[str, list[Case]]) -> Iterator[Case]:
+    causes = [group for name, group in groups.items() if name not in ("two", "ill", "well")]
+    ill, well, two = iter(groups["ill"]), iter(groups["well"]), iter(groups["two"])
+    for wave in zip_longest(*causes):
+        faults = [case for case in wave if case is not None]
+        faults += islice(two, DOUBLES)
+        for i, case in enumerate(faults):
+            yield case
+            partner = next(ill if i % 2 else well, None)
+            if partner is not None:
+                yield partner
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a journal; a torn last line, left by a kill, is cut off."""
+    if not path.exists():
+        return []
+    whole = path.read_bytes()
+    end = whole.rfind(b"\n") + 1
+    if end < len(whole):
+        with path.open("r+b") as stream:
+            stream.truncate(end)
+    return [json.loads(line) for line in whole[:end].splitlines()]
+
+
+def append(path: Path, line: Mapping[str, Any]) -> None:
+    """Write one line and wait until it is on the disk; several processes may do so."""
+    with path.open("ab") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.write(json.dumps(line, default=_plain).encode() + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, tuple | np.ndarray) else dict(value)
+
+
+class Worker:
+    """Does the cases of one process."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.ingredients = Ingredients(request.cache, request.data)
+        self.cases = {case.name: case for case in cases_of(request)}
+        self.numbers = {name: number for number, name in enumerate(sorted(self.cases))}
+        self.seeds: dict[str, Any] = seeds_of(request.half)
+
+    def do(self, name: str, done: Sequence[Mapping[str, Any]]) -> None:
+        """Do what of a case is not done; what it raises becomes an ``error`` line."""
+        case = self.cases[name]
+        try:
+            self._do(case, done)
+        except Exception as error:
+            text = "".join(traceback.format_exception(error))[-1500:]
+            self._write({"record": "error", "case": name, "error": text})
+
+    def _do(self, case: Case, done: Sequence[Mapping[str, Any]]) -> None:
+        pair = case.make(self.ingredients, self._random(case))
+        training: list[int] = self.seeds["training"]
+        outcomes: dict[int, Outcome] = {}
+        truth = next((line for line in done if line["record"] == "truth"), None)
+        if truth is None:
+            truth = self._truth(case, pair, outcomes)
+            self._write(truth)
+        if truth["kind"] == EXCLUDED:
+            return
+        known = {line["seed"] for line in done if line["record"] == "run"}
+        # What is harmless is asked once: three seeds of it would say the same three times.
+        for seed in training[: 1 if truth["kind"] == HARMLESS else len(training)]:
+            if seed not in known:
+                found = outcomes.get(seed) or train(pair.faulty, seed)
+                self._write(self._run(truth, pair.faulty, found, seed, seed == training[0]))
+
+    def _random(self, case: Case) -> np.random.Generator:
+        # By name: the limit and the corpora at hand change no case.
+        return np.random.default_rng([self.seeds["data"], *case.name.encode()])
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        append(self.request.journal, line)
+
+    def _truth(self, case: Case, pair: Pair, outcomes: dict[int, Outcome]) -> dict[str, Any]:
+        """Return what a case is, decided without the doctor."""
+        started = time.perf_counter()
+        training: list[int] = self.seeds["training"]
+        for seed in training:
+            outcomes[seed] = train(pair.faulty, seed)
+        faulty = [outcomes[seed] for seed in training]
+        lost, kind, twin = Difference(0.0, 0.0), HEALTHY, faulty
+        if not case.healthy:
+            twin = [train(pair.twin, seed) for seed in training]
+            lost = takes_effect(case, pair, faulty, twin)
+            kind = _kind(lost)
+        tried: list[Tried] = []
+        better: Tried | None = None
+        if kind != EXCLUDED:
+            tried = list(try_all(pair.faulty, faulty[0], training[0]))
+        if kind in (HEALTHY, HARMLESS):
+            better = best_change(pair.faulty, faulty, training, tried)
+            kind = EXCLUDED if better else kind
+        right = (
+            right_causes(case.causes, case.accepted, lost.points, tried)
+            if kind == FAULT
+            else ()
+        )
+        return {
+            "record": "truth",
+            "case": case.name,
+            "kind": kind,
+            "ill": case.ill,
+            "seeded": case.causes,
+            "right": right,
+            "effect": case.effect,
+            "lost": lost.points,
+            "error": lost.error,
+            "scores": [each.score for each in faulty],
+            "twin": [each.score for each in twin],
+            "better": asdict(better) if better else None,
+            "tried": [asdict(each) for each in tried],
+            "seconds": time.perf_counter() - started,
+        }
+
+    def _run(
+        self, truth: Mapping[str, Any], trial: Trial, found: Outcome, seed: int, first: bool
+    ) -> dict[str, Any]:
+        """Return what the doctor and all others say of one run."""
+        said: dict[str, Any] = {}
+        lost = truth["lost"] if truth["effect"] == "loss" else 0.0
+        tried = [Tried(**{**one, "gain": Difference(**one["gain"])}) for one in truth["tried"]]
+        answer = diagnose(trial, found, seed)
+        said[DOCTOR] = _as_said(answer)
+        said[DOCTOR]["regained"] = _regained(trial, found, answer, lost, seed)
+        if first:
+            said[QUIET] = _as_said(diagnose(trial, found, seed, prove=False))
+        seen = record(trial, seed)
+        for name, rules in TOOLS.items():
+            symptoms = rules(seen)
+            said[name] = _symptoms(symptoms)
+            if name in UNNAMED:
+                said[f"{name}, no input rule"] = _symptoms(without_inputs(symptoms))
+        before = found.validation_score
+        budget = max(answer.seconds, found.seconds)
+        said[RATE] = trying.rate(tried, lost)
+        said[RANDOM] = trying.random(tried, before, lost, budget, seed)
+        said[TRIED] = trying.frequent(tried, before, lost)
+        return {
+            "record": "run",
+            "case": truth["case"],
+            "seed": seed,
+            "seconds": found.seconds,
+            "validation": before,
+            "fresh": found.fresh_score,
+            "said": said,
+            "measured": answer.measured,
+            "failed": answer.error,
+        }
+
+
+def _kind(lost: Difference) -> str:
+    """Return what a seeded fault is by its effect; excluded: it may cost something."""
+    if lost.beyond(POINTS, LEVEL):
+        return FAULT
+    return EXCLUDED if lost.points >= POINTS else HARMLESS
+
+
+def _as_said(answer: Diagnosis) -> dict[str, Any]:
+    return {
+        "alarm": answer.state == "ill",
+        "state": answer.state,
+        "causes": [[cause] for cause in answer.causes],
+        "certain": answer.certainties,
+        "summary": answer.summary,
+        "told": answer.told,
+        "seconds": answer.seconds,
+    }
+
+
+def _symptoms(found: Sequence[tuple[str, tuple[str, ...]]]) -> dict[str, Any]:
+    causes = [list(each) for _, each in found if each]
+    return {"alarm": bool(found), "causes": causes, "symptoms": [name for name, _ in found]}
+
+
+def _regained(
+    trial: Trial, found: Outcome, answer: Diagnosis, lost: float, seed: int
+) -> float | None:
+    """Return the share of the lost points that the one remedy gives back; None without one."""
+    if lost <= 0 or trial.build is not None or not (answer.settings or answer.head):
+        return None
+    changed = trial.changed(**answer.settings)
+    if answer.head and answer.head != trial.head:
+        changed = replace(trial, head=answer.head, settings={**answer.settings, "refit": False})
+    try:
+        after = train(changed, seed)
+    except ManyheadsError:
+        return 0.0
+    return (after.score - found.score) / lost
