@@ -167,6 +167,16 @@ def repair(judged: Judged) -> tuple[Share, float]:
     return share(value >= 0.8 for value in regained), mean
 
 
+def truth_told(judged: Judged) -> Share:
+    """Return how often the true score of a leak or a shift is stated, within 5 points."""
+    told = []
+    for line in judged.of(FAULT):
+        if judged.truths[line["case"]]["effect"] == "untruth":
+            said = line["said"][judged.voice].get("told")
+            told.append(said is not None and abs(said - line["fresh"]) <= 5)
+    return share(told)
+
+
 def cost(judged: Judged) -> tuple[float, float]:
     """Return the median time, and that of 95 %, in trainings of the run's own."""
     ratios = [
@@ -273,7 +283,8 @@ def report(records: Sequence[Line], half: str) -> str:
             "",
             f"Statements marked proven or measured that are right: {marked}. Right ones that "
             f"are so marked: {right}. Unknown: {unknown}. Cost: median {median:.1f}, 95 % "
-            f"{most:.1f} trainings. Same verdict over three seeds: {steady(judged)}.",
+            f"{most:.1f} trainings. The true score of a leak or shift is told: "
+            f"{truth_told(judged)}. Same verdict over three seeds: {steady(judged)}.",
             "",
             causes_table(records),
             "",

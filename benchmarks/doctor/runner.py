@@ -33,7 +33,7 @@ from benchmarks.doctor.case import (
 )
 from benchmarks.doctor.changes import Tried, best_change, right_causes, try_all
 from benchmarks.doctor.diagnosis import Diagnosis, diagnose
-from benchmarks.doctor.faults import data_cases, double_cases, setting_cases
+from benchmarks.doctor.faults import MADE, data_cases, double_cases, setting_cases
 from benchmarks.doctor.foreign import foreign_cases
 from benchmarks.doctor.healthy import healthy_cases
 from benchmarks.doctor.material import Ingredients
@@ -54,7 +54,7 @@ from benchmarks.doctor.rivals.rules import TOOLS, without_inputs
 from features.errors import ManyheadsError
 
 SEEDS = Path(__file__).with_name("seeds.json")
-DOUBLES = 5
+DOUBLES = 7
 """Cases with two faults come in each round, beside one of each cause."""
 
 UNNAMED = "UMLAUT", "DeepDiagnosis"
@@ -126,7 +126,7 @@ def _wanted(case: Case, request: Request) -> bool:
     corpus = case.name.split("/")[2]
     if request.corpora and corpus not in request.corpora:
         return False
-    if request.data is None and corpus not in ("E", "T", "S", "S2"):
+    if request.data is None and corpus not in ("E", "T", *MADE):
         return False
     return request.only in case.name
 
