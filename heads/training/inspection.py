@@ -28,7 +28,7 @@ DEAD_SHARE = 0.99
 """A unit is dead that is 0 for this share of the texts."""
 
 SATURATED_SHARE, BOUND = 0.95, 0.01
-"""A unit is saturated that is nearer than ``BOUND`` to a bound for this share of its outputs."""
+"""A unit is saturated that is within ``BOUND`` of a bound for this share of its outputs."""
 
 DISTANCES = (0, 10, 100)
 """Positions from the end that is read."""
@@ -113,7 +113,8 @@ def _watch(
         def dense(_: object, inputs: object, output: torch.Tensor) -> None:
             outputs.append((kind, output.flatten(0, -2)))
 
-        return module.activation.register_forward_hook(dense)
+        hook: torch.utils.hooks.RemovableHandle = module.activation.register_forward_hook(dense)
+        return hook
 
     def recurrent(_: object, inputs: object, states: list[torch.Tensor]) -> None:
         outputs.append((LSTM, torch.cat(list(states), dim=2).flatten(0, 1)))

@@ -138,6 +138,12 @@ def neighbours_of(around: Neighbourhood, labels: np.ndarray) -> Neighbours:
     )
 
 
+def place_of_break(around: Neighbourhood, labels: np.ndarray) -> int | None:
+    """Return the place in ``around.rows`` from which agreement is lower; None without one."""
+    own = labels[around.rows]
+    return _break(around.agreement(own), own)
+
+
 def _chance(around: Neighbourhood, own: np.ndarray) -> tuple[float, float]:
     """Return mean and deviation of the agreement of permuted labels."""
     random = np.random.default_rng(0)
