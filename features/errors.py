@@ -7,6 +7,7 @@
     │   ├── SettingError           an unknown or out-of-range setting, head or layout
     │   ├── ArrayError             unusable vectors or labels, passed from Python
     │   ├── EncoderError           an encoder that is not available, or not what it claims to be
+    │   ├── ModuleError            a module of the user's own that cannot be built or run
     │   ├── CacheError             a cache or run folder that cannot be written or read
     │   │   └── DamagedFileError   a file of a run or model folder that breaks its format
     │   ├── OutputError            a file or stream for results that cannot be written
@@ -57,6 +58,10 @@ class ArrayError(InputError, ValueError):
 
 class EncoderError(InputError):
     """An encoder that is not available, or not what it claims to be."""
+
+
+class ModuleError(InputError):
+    """A module of the user's own that cannot be built, or does not run."""
 
 
 class CacheError(InputError):

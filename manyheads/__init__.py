@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from features.estimator import FeatureEncoder
     from features.store.store import FeatureStore
     from heads.estimator import HeadClassifier
+    from manyheads.examination import examine
     from manyheads.run import Run, load_run
     from manyheads.training import train
 
@@ -35,6 +36,7 @@ __all__ = [
     "HeadClassifier",
     "Run",
     "encode",
+    "examine",
     "load_encoder",
     "load_run",
     "read_corpus",
@@ -47,6 +49,7 @@ _HOMES = {
     "HeadClassifier": "heads.estimator",
     "Run": "manyheads.run",
     "encode": "features.api",
+    "examine": "manyheads.examination",
     "load_encoder": "features.api",
     "load_run": "manyheads.run",
     "read_corpus": "features.corpus.corpus",

@@ -58,5 +58,6 @@ class DoctorConfig(Options):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.cure and self.no_prove:
             raise SettingError("--cure trains with a proven remedy: leave --no-prove out")

@@ -20,6 +20,7 @@ from pipeline.doctor.findings import Certainty, Finding, RuledOut, Suspicion, Ve
 from pipeline.doctor.judgement import POINTS
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measuring.collection import measure
+from pipeline.doctor.measuring.measurers import Measurer
 from pipeline.doctor.proof import Prover, default_budget
 from pipeline.doctor.symptom import PARTIAL, name_of, symptom_of
 
@@ -37,7 +38,9 @@ ALIKE = 0.1
 
 MOST_RULED_OUT = 3
 
-NOTHING_LEARNED = 0.02
+NOTHING_LEARNED, LITTLE = 0.02, 0.1
+"""Gain of the loss and of the accuracy over the best constant answer; a head that is too sure of
+itself has a bad loss alone."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def examine(
     every: bool = False,
     known: Measurements | None = None,
     causes: Sequence[Cause] = CAUSES,
+    measurers: Sequence[Measurer] | None = None,
 ) -> Verdict:
     """Examine a training.
 
@@ -72,9 +76,10 @@ def examine(
         every: go on behind the leading finding.
         known: measurements that were made before, such as while training.
         causes: that are looked for.
+        measurers: that are asked; None: all.
     """
     started = time.perf_counter()
-    measured, left_out = measure(case, known)
+    measured, left_out = measure(case, known, measurers=measurers)
     suspected = suspicions(measured, causes)
     prover = Prover(
         case, measured.missing_points, default_budget(case) if budget is None else budget
@@ -238,7 +243,8 @@ def is_ill(measured: Measurements) -> bool:
     behind = measured.behind and best is not None and best.ahead >= POINTS
     if learning is None:
         return behind
-    return behind or learning.class_use < PARTIAL or learning.gain <= NOTHING_LEARNED
+    nothing = learning.gain <= NOTHING_LEARNED and learning.accuracy_gain < LITTLE
+    return behind or learning.class_use < PARTIAL or nothing
 
 
 def _refuted(

@@ -38,9 +38,10 @@ def run(parsed: argparse.Namespace) -> Answer:
             drawing=drawing,
             look=lambda learned, run: seen.extend(watch_training(learned, run)),
         )
-    watched = "".join(f"\n{each.line}" for each in seen)
-    found = {"doctor": each.to_dict() for each in seen}
-    return Answer({**result.to_dict(), **found}, verdict_text(result) + watched)
+    values, text = result.to_dict(), verdict_text(result)
+    for each in seen:
+        values, text = {**values, "doctor": each.to_dict()}, f"{text}\n{each.line}"
+    return Answer(values, text)
 
 
 def _search(config: ExperimentConfig) -> Answer:

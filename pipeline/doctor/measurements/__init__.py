@@ -15,9 +15,9 @@ from pipeline.doctor.measurements.data import (
     Sides,
     Vectors,
 )
+from pipeline.doctor.measurements.foreign import Invariances
 from pipeline.doctor.measurements.learning import (
     Epoch,
-    Invariances,
     Layer,
     Learning,
     Noise,

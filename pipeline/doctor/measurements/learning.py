@@ -163,43 +163,6 @@ class Units:
 
 
 @dataclass(frozen=True)
-class Invariances:
-    """M13 and M14: of a head that a user brings. None: not measured.
-
-    Attributes:
-        alone, padded, reversed, twice: largest relative difference of the logits of a text
-            alone and in a batch, behind 20 more padded positions, in the batch reversed, asked
-            twice in evaluation mode; above 1e-3 it fails.
-        bounded, sums_to_one: whether all outputs lie in [0, 1], and rows sum to 1.
-        first_loss: before the first step; about ln C is usual.
-        final_train_loss: where the training loss rests.
-        by_heart: share of one batch of 16 that is wrong after ``by_heart_steps`` steps.
-        gradients_double: whether asking twice for the gradients of a batch adds them up.
-        unchanged: names of weights that equal the initial ones (rtol 1e-5) after 3 steps.
-        mode_difference: of training and evaluation mode, over the deviation of the logits.
-        best_assignment: accuracy under the best assignment of predicted to true classes.
-        claimed_score, measured_score: what the user's code says, and what we measure.
-    """
-
-    alone: float | None = None
-    padded: float | None = None
-    reversed: float | None = None
-    twice: float | None = None
-    bounded: bool = False
-    sums_to_one: bool = False
-    first_loss: float | None = None
-    final_train_loss: float | None = None
-    by_heart: float | None = None
-    by_heart_steps: int = 0
-    gradients_double: bool = False
-    unchanged: tuple[str, ...] = ()
-    mode_difference: float | None = None
-    best_assignment: float | None = None
-    claimed_score: float | None = None
-    measured_score: float | None = None
-
-
-@dataclass(frozen=True)
 class Noise:
     """M15: the same training under other seeds.
 

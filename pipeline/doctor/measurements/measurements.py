@@ -15,14 +15,8 @@ from pipeline.doctor.measurements.data import (
     Sides,
     Vectors,
 )
-from pipeline.doctor.measurements.learning import (
-    Invariances,
-    Learning,
-    Noise,
-    RateRange,
-    Steps,
-    Units,
-)
+from pipeline.doctor.measurements.foreign import Invariances
+from pipeline.doctor.measurements.learning import Learning, Noise, RateRange, Steps, Units
 
 
 @dataclass(frozen=True)

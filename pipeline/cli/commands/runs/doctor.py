@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 
+from features.errors import SettingError
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
-from pipeline.config import ExperimentConfig
+from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.doctor.config import DoctorConfig
+from pipeline.doctor.foreign.config import ModuleConfig, ModuleOptions
+
+SHARED = ("data", "cache")
+"""Options of a module's texts and vectors that a run has too."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +21,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prove", action="store_true", help=argparse.SUPPRESS)  # the default
     options.add_options(parser, DoctorConfig)
     options.add_options(parser, ExperimentConfig, only=("runs",))
+    options.add_options(parser, ModuleOptions)
+    for config in (DataConfig, VectorConfig):
+        options.add_options(parser, config, without=SHARED)
 
 
 def run(parsed: argparse.Namespace) -> Answer:
@@ -23,7 +31,52 @@ def run(parsed: argparse.Namespace) -> Answer:
     from pipeline.overview.run_choice import choose_run
 
     config = options.from_arguments(DoctorConfig, parsed)
+    foreign = _module_config(parsed, config)
+    if foreign.options.module is not None:
+        return _module(config, foreign)
+    if foreign != _module_config(argparse.Namespace(), config):
+        raise SettingError(
+            "options of data, vectors and training are for --module: a run has its own; leave "
+            "them out, or name the file with --module FILE.py:FUNCTION"
+        )
     folder = choose_run(parsed.run, parsed.runs)
     from pipeline.doctor.doctor import run_doctor  # slow: what is wrong was answered before
 
     return answer(run_doctor(folder, config))
+
+
+def _module_config(parsed: argparse.Namespace, config: DoctorConfig) -> ModuleConfig:
+    """Return what is asked of a module; its data and cache are those of ``DoctorConfig``."""
+    values = {name: value for name, value in vars(parsed).items() if name not in SHARED}
+    own = argparse.Namespace(**values)
+    data = {} if config.data is None else {"data": config.data}
+    cache = {} if config.cache is None else {"cache": config.cache}
+    return ModuleConfig(
+        options.from_arguments(ModuleOptions, own),
+        options.from_arguments(DataConfig, own, **data),
+        options.from_arguments(VectorConfig, own, **cache),
+    )
+
+
+def _module(config: DoctorConfig, foreign: ModuleConfig) -> Answer:
+    """Answer for a module of the user's own."""
+    from pipeline.training.preparation import check_first_rows, find_encoder
+
+    if config.cure:
+        raise SettingError(
+            "--cure trains heads of this project; a module of your own is cured in its code: "
+            "leave --cure out"
+        )
+    check_first_rows(foreign.data)
+    find_encoder(foreign.vectors)
+    from pipeline.doctor.foreign.examination import run_module  # imports torch
+
+    return answer(
+        run_module(
+            foreign,
+            prove=not config.no_prove,
+            budget=config.budget,
+            every=config.all,
+            strict=config.strict,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Examine classifiers that were written elsewhere: PyTorch modules, scikit-learn estimators."""

@@ -1,0 +1,106 @@
+"""It is better than its score says: classes in another order, or scored in another mode."""
+
+from __future__ import annotations
+
+from pipeline.doctor.cause import Cause
+from pipeline.doctor.findings import Evidence, Remedy, Suspicion
+from pipeline.doctor.foreign.counterfactual import by_assignment, in_training_mode
+from pipeline.doctor.measurements import Measurements
+
+GAIN = 0.20
+"""Accuracy that another order of the classes gains at least."""
+
+MODES = 0.25
+"""Difference of training and evaluation mode, in deviations of the logits
+[TheDeepChecker: similarity 0.75]."""
+
+CLAIM = 0.02
+"""Difference of a claimed score and the one measured here."""
+
+
+def examine(measured: Measurements) -> Suspicion | None:
+    """Suspect it where another order, mode or measure gives another score."""
+    found = measured.invariances
+    assert found is not None
+    if _gain(measured) >= GAIN:
+        return _order(measured)
+    if found.mode_difference is not None and found.mode_difference > MODES:
+        return Suspicion(
+            strength=0.7,
+            headline="Your module answers otherwise in evaluation than in training mode.",
+            explanation="what batch normalisation has averaged is not what it saw in training",
+            evidence=(
+                Evidence(
+                    "difference of the modes, dropout off",
+                    f"{found.mode_difference:.2f} deviations",
+                    "below 0.25 is usual",
+                ),
+            ),
+            remedy=Remedy(
+                "train for more steps, raise the momentum of the batch normalisation, or take "
+                "layer normalisation"
+            ),
+            counterfactuals=(in_training_mode(),),
+        )
+    claimed, own = found.claimed_score, found.measured_score
+    if claimed is None or own is None or abs(claimed - own) < CLAIM:
+        return None
+    return Suspicion(
+        strength=0.8,
+        headline=f"You count {claimed:.1%}; of the same validation texts {own:.1%} are right.",
+        explanation="the score is counted in another way",
+        evidence=(Evidence("accuracy counted here", f"{own:.1%}", f"claimed: {claimed:.1%}"),),
+        remedy=Remedy("count whole texts, in evaluation mode, on texts that were held out"),
+        measured=True,
+    )
+
+
+def exclude(measured: Measurements) -> str | None:
+    """Say that no other order of the classes fits better."""
+    if measured.invariances is None or measured.invariances.best_assignment is None:
+        return None
+    return "no other order of the classes fits better" if _gain(measured) < CLAIM else None
+
+
+def _gain(measured: Measurements) -> float:
+    found = measured.invariances
+    assert found is not None
+    if found.best_assignment is None or found.measured_score is None:
+        return 0.0
+    return found.best_assignment - found.measured_score
+
+
+def _order(measured: Measurements) -> Suspicion:
+    found = measured.invariances
+    assert found is not None
+    assert found.measured_score is not None
+    assert found.best_assignment is not None
+    names = measured.labels.names
+    moved = [
+        f"output {place} means {names[own]!r}"
+        for place, own in enumerate(found.order)
+        if place != own
+    ]
+    return Suspicion(
+        strength=1.0,
+        headline=(
+            f"Only {found.measured_score:.1%} of the validation texts are right; in another "
+            f"order of the classes it would be {found.best_assignment:.1%}."
+        ),
+        explanation="the classes are scored in another order than they were learned in",
+        evidence=(
+            Evidence(
+                "accuracy in the order that fits the training texts",
+                f"{found.best_assignment:.1%}",
+                f"as given {found.measured_score:.1%}; {', '.join(moved[:2])}",
+            ),
+        ),
+        remedy=Remedy("keep one list of the classes, sorted, for training and for scoring"),
+        counterfactuals=(by_assignment(found.order),),
+        measured=True,
+    )
+
+
+SCORED_OTHERWISE = Cause(
+    "scored_otherwise", "scored otherwise", "function", examine, exclude, ("invariances",)
+)

@@ -1,0 +1,1 @@
+"""Classifiers that a user brings: a PyTorch module or a scikit-learn estimator, examined."""

@@ -1,0 +1,88 @@
+"""Measure a module: M13 and M14, before and after it was trained here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from heads.evaluation.assignment import best_assignment
+from heads.examination.by_heart import learn_by_heart
+from heads.examination.gradients import gradient_by_distance, used_weights
+from heads.examination.invariances import Invariances as Compared
+from heads.examination.invariances import measure_invariances
+from heads.examination.modes import mode_difference
+from heads.examination.outputs import LOGITS, SOFTMAX, loss_floor
+from pipeline.doctor.foreign.case import ModuleCase
+from pipeline.doctor.measurements import Invariances
+
+DISTANCES = (0, 10, 100)
+"""From the end of a text, in vectors, at which the gradient is measured."""
+
+TEXTS = 512
+"""Validation texts on which the modes are compared."""
+
+
+def measure_module(case: ModuleCase) -> Invariances:
+    """Return what is measured of a trained module and of one that is still to be trained.
+
+    Raises:
+        ModuleError: it fails on an ordinary batch.
+    """
+    learned, problem, build = case.learned, case.problem, case.build_module
+    assert learned is not None
+    assert problem is not None
+    assert build is not None
+    compared = measure_invariances(learned.module, problem.table, problem.validation)
+    heart = learn_by_heart(build, problem, learned.loop)
+    output = _output(compared, heart.outputs.kind)
+    truth = problem.labels[learned.train_rows]
+    assigned = best_assignment(truth, learned.train_logits.argmax(axis=1), problem.classes)
+    order = assigned.classes
+    lengths = problem.table.lengths
+    gaps = compared.differences
+    return Invariances(
+        alone=gaps.get("alone"),
+        neighbours=gaps.get("neighbours"),
+        padded=gaps.get("padding"),
+        reversed=gaps.get("order"),
+        twice=gaps.get("repeat"),
+        failures=tuple(compared.failures.items()),
+        bounded=compared.outputs.lowest >= 0.0 and compared.outputs.highest <= 1.0,
+        sums_to_one=compared.outputs.kind == SOFTMAX,
+        output=output,
+        floor=loss_floor(output, problem.classes),
+        first_loss=heart.first_loss,
+        final_train_loss=learned.resting_loss,
+        by_heart=heart.wrong,
+        by_heart_steps=heart.steps,
+        unchanged=used_weights(learned.module, heart.unmoved, problem, learned.loop),
+        mode_difference=mode_difference(
+            learned.module, problem.table, problem.validation[:TEXTS], learned.loop
+        ),
+        best_assignment=float((order[case.predicted] == case.labels[case.validation]).mean()),
+        order=tuple(order.tolist()),
+        measured_score=float(case.right.mean()),
+        median_length=float(np.median(lengths)),
+        padding_share=compared.padding_share,
+        reach=_reach(case),
+    )
+
+
+def _output(compared: Compared, after_learning: str) -> str:
+    """Return the bounded function that all outputs fit, of a module that learned; or logits.
+
+    Before it has learned, small logits look bounded; so both a module that learned 16 texts by
+    heart and one that was trained must fit.
+    """
+    return after_learning if compared.outputs.kind == after_learning else LOGITS
+
+
+def _reach(case: ModuleCase) -> tuple[float | None, ...]:
+    assert case.learned is not None
+    assert case.problem is not None
+    found = gradient_by_distance(
+        case.learned.module, case.problem, case.learned.loop, DISTANCES
+    )
+    end = found.get(0, 0.0)
+    if not end:
+        return ()
+    return tuple(found[each] / end if each in found else None for each in DISTANCES[1:])
