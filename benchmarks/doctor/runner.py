@@ -10,11 +10,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from itertools import islice, zip_longest
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +75,7 @@ class Request:
         data: folder of the public corpora, or None.
         limit: maximum number of cases; 0: all.
         corpora: names of the only corpora; (): all.
-        only: cases whose name has this; '': all.
+        only: cases whose name has one of these, joined by commas; '': all.
         seconds: time for the whole; after it no case begins. 0: no end.
     """
 
@@ -128,7 +131,7 @@ def _wanted(case: Case, request: Request) -> bool:
         return False
     if request.data is None and corpus not in ("E", "T", *MADE):
         return False
-    return request.only in case.name
+    return any(part in case.name for part in request.only.split(","))
 
 
 def _rounds(groups: Mapping[str, list[Case]]) -> Iterator[Case]:
@@ -329,3 +332,61 @@ def _regained(
     except ManyheadsError:
         return 0.0
     return (after.score - found.score) / lost
+
+
+_worker: Worker | None = None
+
+
+def _start(request: Request) -> None:
+    global _worker
+    import torch
+
+    torch.set_num_threads(1)
+    _worker = Worker(request)
+
+
+def _do(name: str, done: list[dict[str, Any]]) -> str:
+    assert _worker is not None
+    _worker.do(name, done)
+    return name
+
+
+def run(request: Request, jobs: int) -> None:
+    """Do the cases that the journal does not have; with one job in this process."""
+    done: dict[str, list[dict[str, Any]]] = {}
+    for line in read_journal(request.journal):
+        done.setdefault(line["case"], []).append(line)
+    names = [case.name for case in cases_of(request)]
+    started, count = time.monotonic(), 0
+
+    def late() -> bool:
+        return 0 < request.seconds < time.monotonic() - started
+
+    if jobs == 1:
+        _start(request)
+        for name in names:
+            if late():
+                return
+            _do(name, done.get(name, []))
+            count = _tell(name, count, len(names))
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _start, (request,)) as pool:
+        waiting = iter(names)
+        running = {
+            pool.submit(_do, name, done.get(name, []))
+            for _, name in zip(range(jobs), waiting, strict=False)
+        }
+        while running:
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for each in finished:
+                count = _tell(each.result(), count, len(names))
+                name = None if late() else next(waiting, None)
+                if name is not None:
+                    running.add(pool.submit(_do, name, done.get(name, [])))
+
+
+def _tell(name: str, count: int, total: int) -> int:
+    sys.stderr.write(f"{count + 1} of {total}: {name}\n")
+    sys.stderr.flush()
+    return count + 1
