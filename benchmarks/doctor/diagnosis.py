@@ -139,11 +139,10 @@ def _examine(trial: Trial, found: Outcome, seed: int, prove: bool, budget: float
 def _examine_user(
     trial: Trial, found: Outcome, seed: int, prove: bool, budget: float | None
 ) -> Any:
-    from heads.examination.learning import Loop
-    from pipeline.doctor.foreign.examination import examine_module
-
     from benchmarks.doctor.foreign import BATCH, EPOCHS, RATE
+    from heads.examination.learning import Loop
     from heads.problem import Problem
+    from pipeline.doctor.foreign.examination import examine_module
 
     assert trial.build is not None
     names = trial.classes

@@ -221,11 +221,15 @@ def table(records: Sequence[Line]) -> str:
             share(judged.right(line, 3) for line in faults),
             marked,
             repaired if has_remedy else "-",
-            f"{mean:.0%}" if has_remedy else "-",
-            f"{cost(judged)[0]:.1f}",
+            f"{mean:.0%}" if has_remedy and mean == mean else "-",
+            _number(cost(judged)[0]),
         )
         rows.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(rows)
+
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.1f}"
 
 
 def causes_table(records: Sequence[Line], voice: str = DOCTOR) -> str:
@@ -279,11 +283,13 @@ def report(records: Sequence[Line], half: str) -> str:
         marked, right = proven(judged)
         unknown = share(line["said"][DOCTOR]["state"] == "unknown" for line in judged.lines)
         median, most = cost(judged)
+        seconds = float(np.median([line["said"][DOCTOR]["seconds"] for line in judged.lines]))
         lines += [
             "",
             f"Statements marked proven or measured that are right: {marked}. Right ones that "
             f"are so marked: {right}. Unknown: {unknown}. Cost: median {median:.1f}, 95 % "
-            f"{most:.1f} trainings. The true score of a leak or shift is told: "
+            f"{most:.1f} trainings; median {seconds:.0f} s. The true score of a leak or shift is "
+            "told: "
             f"{truth_told(judged)}. Same verdict over three seeds: {steady(judged)}.",
             "",
             causes_table(records),
