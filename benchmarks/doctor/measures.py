@@ -288,9 +288,8 @@ def report(records: Sequence[Line], half: str) -> str:
             "",
             f"Statements marked proven or measured that are right: {marked}. Right ones that "
             f"are so marked: {right}. Unknown: {unknown}. Cost: median {median:.1f}, 95 % "
-            f"{most:.1f} trainings; median {seconds:.0f} s. The true score of a leak or shift is "
-            "told: "
-            f"{truth_told(judged)}. Same verdict over three seeds: {steady(judged)}.",
+            f"{most:.1f} trainings; median {seconds:.0f} s. True score of a leak or shift "
+            f"told: {truth_told(judged)}. Same verdict over three seeds: {steady(judged)}.",
             "",
             causes_table(records),
             "",
