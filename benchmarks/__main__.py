@@ -6,14 +6,15 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from benchmarks import encoding, heads, reading, trained
-from benchmarks.commands import fixed_cost, warm
+from benchmarks import encoding, heads, lengths, reading, trained
+from benchmarks.commands import fixed_cost, scripts, warm
 from benchmarks.handed import Handed
 from benchmarks.measure import Result
 from features.duplicates.duplicates import find_duplicates
@@ -40,6 +41,9 @@ def main() -> int:
     )
     parser.add_argument("--cache", type=Path, default=VectorConfig.cache, help="feature store")
     parser.add_argument(
+        "--encoder", help="of the whole commands: a folder or name (default: the embedded one)"
+    )
+    parser.add_argument(
         "--rounds", type=int, default=3, help="measured in turn; the median counts"
     )
     parser.add_argument(
@@ -48,14 +52,23 @@ def main() -> int:
         default=1.0,
         help="of the numbers of texts; below 1 only to try the benchmark itself",
     )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one round of a fifth of the texts, without Keras and Lightning: some 3 minutes",
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.scale = 1, options.scale / 5
+    start = time.perf_counter()
     facts = environment()
     print_note(f"{facts['processor']}, {facts['cores']} cores; {options.data.name}")
     results = []
     for result in run(options):
         print_note(result.line())
         results.append(result)
+    print_note(f"{(time.perf_counter() - start) / 60:.1f} minutes")
     if options.json:
         rows = [{**asdict(result), "ratio": result.ratio} for result in results]
         sys.stdout.write(json.dumps({"results": rows, "environment": facts}) + "\n")
@@ -71,7 +84,20 @@ def run(options: argparse.Namespace) -> Iterator[Result]:
     handed = labelled(options.data, options.cache)
     yield from heads.run(handed.problem())
     yield from fixed_cost.run(options.data, options.cache, rounds)
-    yield from trained.run(options.data, options.cache, handed)
+    for data, count in files(options):
+        yield from scripts.run(data, options.encoder, min(rounds, 2), round(count * scale))
+    if not options.quick:
+        yield from trained.run(options.data, options.cache, handed)
+
+
+def files(options: argparse.Namespace) -> list[tuple[Path, int]]:
+    """Return files of labelled texts for the whole commands, and how many texts of each."""
+    found = [
+        (options.corpora / profile.corpus / f"{profile.corpus}.csv", 4 * profile.texts)
+        for profile in lengths.PROFILES
+        if options.corpora
+    ]
+    return [(path, count) for path, count in found if path.exists()] or [(options.data, 8_000)]
 
 
 def labelled(data: Path, cache: Path) -> Handed:

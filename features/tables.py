@@ -1,7 +1,8 @@
 """FeatureTables: what a head reads of N texts, one table or several beside each other.
 
 A layout names the tables, joined by commas: ``pooled``, ``words``, ``tokens,words``. Vectors
-come first. A head has a part for each table, and the logits of its parts are added.
+come first; of several encoders there is a table each, all in the one layout that is named. A
+head has a part for each table, and the logits of its parts are added.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class FeatureTables:
     """Tables of the same N texts, each with features of its own.
 
     Attributes:
-        tables: one or more, of layouts that differ, in the order of :attr:`layout`.
+        tables: one or more: of vectors one per encoder, in the order of the encoders and all
+            in one layout, and at most one of words.
     """
 
     tables: tuple[Features, ...]
@@ -30,13 +32,15 @@ class FeatureTables:
     def __post_init__(self) -> None:
         lengths = [len(table) for table in self.tables]
         layouts = [table.layout for table in self.tables]
+        vectors = {layout for layout in layouts if layout != WORDS}
         if len(set(lengths)) != 1:
             raise ArrayError(
                 f"tables beside each other hold the same texts; these hold {lengths} texts"
             )
-        if len(set(layouts)) < len(layouts) or len(layouts) - (WORDS in layouts) > 1:
+        if len(vectors) > 1 or layouts.count(WORDS) > 1:
             raise ArrayError(
-                f"one table of vectors can stand beside one of words; got {layouts}"
+                "tables beside each other are vectors in one layout, a table per encoder, and "
+                f"one table of words; got {layouts}"
             )
 
     def __len__(self) -> int:
@@ -53,13 +57,18 @@ class FeatureTables:
 
     @property
     def layout(self) -> str:
-        """The layouts of the tables, joined by commas."""
-        return ",".join(table.layout for table in self.tables)
+        """The layouts of the tables, each named once, joined by commas."""
+        return ",".join(dict.fromkeys(table.layout for table in self.tables))
+
+    @property
+    def encoders(self) -> tuple[FeatureTable, ...]:
+        """The tables of vectors, one per encoder."""
+        return tuple(table for table in self.tables if isinstance(table, FeatureTable))
 
     @property
     def vectors(self) -> FeatureTable | None:
-        """The table of vectors; None if there are words alone."""
-        return next((table for table in self.tables if isinstance(table, FeatureTable)), None)
+        """The vectors of the first encoder; None if there are words alone."""
+        return next(iter(self.encoders), None)
 
     @property
     def words(self) -> WordTable | None:
@@ -68,7 +77,7 @@ class FeatureTables:
 
     @property
     def width(self) -> int:
-        """D of the vectors; 0 without."""
+        """D of the first encoder's vectors; 0 without."""
         return 0 if self.vectors is None else self.vectors.width
 
 

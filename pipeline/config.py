@@ -12,9 +12,11 @@ from features.corpus.corpus import Corpus
 from features.corpus.recognition.dialect import Dialect
 from features.corpus.source import HubName, Source, parse_source
 from features.encoders.description.hub import EMBEDDED
+from features.encoders.description.names import join_names, split_names
 from features.encoders.options import EncoderOptions, VectorOptions
 from features.encoding.devices import parse_devices
 from features.errors import SettingError
+from features.messages import listed
 from features.options import Options, option
 from features.outputs.output import check_output
 from features.storage.location import Location, local_path, parse_location
@@ -64,8 +66,9 @@ class VectorConfig(EncoderOptions, VectorOptions):
     encoder: str = option(
         EMBEDDED,
         "encode with this model: a folder, or a hub id such as owner/name or "
-        "owner/name@revision",
-        metavar="NAME",
+        "owner/name@revision; train and search take several for one head, joined by commas",
+        metavar="NAME[,NAME]",
+        several=join_names,
         otherwise=f"the embedded {EMBEDDED}, which reads English",
     )
     layers: str | None = option(
@@ -103,6 +106,27 @@ class VectorConfig(EncoderOptions, VectorOptions):
         super().__post_init__()
         if self.prompt is not None and self.prompt_name is not None:
             raise SettingError("--prompt and --prompt-name exclude each other: give one")
+        split_names(self.encoder)  # refuses what is wrong with them
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """Return the name of each encoder."""
+        return split_names(self.encoder)
+
+    @property
+    def one_encoder(self) -> str:
+        """Return the name of the only encoder. Raises ``SettingError`` if there are several."""
+        if len(self.encoders) > 1:
+            raise SettingError(
+                f"--encoder takes one encoder here, not {len(self.encoders)}: "
+                f"{listed(self.encoders)}; train and search take several"
+            )
+        return self.encoder
+
+    @property
+    def each(self) -> tuple[VectorConfig, ...]:
+        """Return a configuration per encoder, in their order."""
+        return tuple(replace(self, encoder=name) for name in self.encoders)
 
     @property
     def memory_bytes(self) -> int | None:
@@ -306,8 +330,9 @@ class ExperimentConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; absolute paths let the run be repeated."""
         values: dict[str, Any] = plain_values(self)
-        if Path(self.vectors.encoder).is_dir():
-            values["vectors"]["encoder"] = str(Path(self.vectors.encoder).absolute())
+        values["vectors"]["encoder"] = join_names(
+            [full_name(name) for name in self.vectors.encoders]
+        )
         return values
 
 
@@ -321,6 +346,11 @@ def check_plot(path: Path, data: DataConfig, vectors: VectorConfig) -> None:
     if path.suffix != ".png":
         raise SettingError(f"--plot must end in .png, or be none; got {str(path)!r}")
     check_output(path, "--plot", (data.data, vectors.cache, vectors.encoder))
+
+
+def full_name(encoder: str) -> str:
+    """Return the name of an encoder; of a folder its absolute path."""
+    return str(Path(encoder).absolute()) if Path(encoder).is_dir() else encoder
 
 
 def plain_values(value: Any) -> Any:

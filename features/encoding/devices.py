@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 
 from features.errors import SettingError
@@ -76,3 +77,11 @@ def threads(device: str, devices: Sequence[str]) -> int:
     """Return the number of threads for the process of a device; processes share the cores."""
     sharing = max(1, list(devices).count(CPU)) if device == CPU else len(devices)
     return max(1, core_count() // sharing)
+
+
+def limit_threads(count: int) -> None:
+    """Limit the threads of this process, since all processes share the cores."""
+    os.environ["OMP_NUM_THREADS"] = str(count)  # read when torch is imported
+    os.environ["RAYON_NUM_THREADS"] = str(count)  # of the tokenizer
+    if "torch" in sys.modules:  # by the script that started all this
+        sys.modules["torch"].set_num_threads(count)

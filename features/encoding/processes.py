@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,7 +23,7 @@ from typing import Any
 
 from features.encoders.protocol import Encoder, OnBatch, PausingEncoder, backend_name
 from features.encoding.bad_vectors import BadTexts
-from features.encoding.devices import threads
+from features.encoding.devices import limit_threads, threads
 from features.encoding.job import UNIT_TEXTS, EncodingReport, run_plan
 from features.encoding.pace import CommitClock, Pace, Units
 from features.encoding.plan import EncodingPlan
@@ -243,7 +241,7 @@ def _work(
     """Run a worker: encode and commit units until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
     try:
-        _limit_threads(threads)
+        limit_threads(threads)
         encoder = load(device)
         spaces = [Space(*arguments) for arguments in space_arguments]
         prepare(encoder, spaces, lambda text: pipe.send(_Note(text)))
@@ -268,11 +266,3 @@ def _work(
         return
     except ManyheadsError as error:
         pipe.send(error)
-
-
-def _limit_threads(count: int) -> None:
-    """Limit the threads of this process, since all processes share the cores."""
-    os.environ["OMP_NUM_THREADS"] = str(count)  # read when torch is imported
-    os.environ["RAYON_NUM_THREADS"] = str(count)  # of the tokenizer
-    if "torch" in sys.modules:  # by the script that started all this
-        sys.modules["torch"].set_num_threads(count)

@@ -47,14 +47,18 @@ def encode_unit(
     encoder: Encoder,
     on_batch: OnBatch,
     clock: CommitClock,
+    missing: np.ndarray | None = None,
 ) -> WorkResult:
     """Encode the texts of a unit that are missing from some space, and commit them there.
 
     Texts that are missing from the same spaces are encoded together, so that no space gets
     vectors that it has already.
+
+    Args:
+        missing: (n, spaces) bool, which texts are missing from which spaces; None asks these.
     """
     seconds = 0.0
-    missing = missing_by_space(planned.keys, spaces)
+    missing = missing_by_space(planned.keys, spaces) if missing is None else missing
     missing_some = missing.any(axis=1)
     shared = not missing_some.all()
     bad: list[WorkUnit] = []

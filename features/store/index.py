@@ -254,11 +254,15 @@ class GrowingIndex:
     Args:
         index: the main index at the start.
         max_recent: maximum texts in the side index, plus a 16th of those in the main one.
+
+    Attributes:
+        names: those of all shards in the index.
     """
 
     def __init__(self, index: Index, max_recent: int = MAX_RECENT) -> None:
         self._max_recent = max_recent
         self._settled, self._recent = index, Index.empty()
+        self.names = set(index.shards)
 
     @property
     def whole(self) -> Index:
@@ -267,11 +271,6 @@ class GrowingIndex:
             self._settled = self._settled.joined(self._recent)
             self._recent = Index.empty()
         return self._settled
-
-    @property
-    def shards(self) -> tuple[str, ...]:
-        """Names of all shards in the index."""
-        return (*self._settled.shards, *self._recent.shards)
 
     def missing(self, keys: np.ndarray) -> np.ndarray:
         """Return (N,) bool: which keys are not in the index."""
@@ -282,12 +281,14 @@ class GrowingIndex:
         """Add shards. Known keys keep their position."""
         if added:
             self._recent = self._recent.joined(Index.of(added))
+            self.names.update(name for name, _ in added)
             if len(self._recent.keys) > self._max_recent + len(self._settled.keys) // 16:
                 _ = self.whole
 
     def remove(self, gone: set[str]) -> None:
         """Remove shards, as ``Index.without`` does."""
         self._settled = self.whole.without(gone)
+        self.names = set(self._settled.shards)
 
 
 def grouped(numbers: np.ndarray, count: int) -> list[np.ndarray]:

@@ -61,10 +61,13 @@ class Space:
     Attributes:
         storage: where the folder lies.
         committed: names of the shards that were committed through this object, in order.
+        keeps_copies: whether shards that are committed to object storage are kept here too.
 
     Raises:
         CacheError: the folder cannot be read, or holds another space.
     """
+
+    keeps_copies = True
 
     def __init__(self, folder: Location, spec: FeatureSpec, model: str = "") -> None:
         self.folder = folder
@@ -119,13 +122,13 @@ class Space:
     def _look(self) -> tuple[bool, bool]:
         """List the folder once; return whether shards vanished, and whether some were added."""
         present = self.shard_names()
-        gone = set(self._growing.shards) - present
+        gone = self._growing.names - present
         for name in gone:
             self.storage.evict(f"{name}{SUFFIX}")
         if gone:
             self._growing.remove(gone)
         added = []
-        for name in sorted(present - set(self._growing.shards)):
+        for name in sorted(present - self._growing.names):
             try:
                 added.append((name, self._rows(name)))
             except FileNotFoundError:  # removed since the listing
@@ -186,12 +189,17 @@ class Space:
         file = f"{name}{SUFFIX}"
         fresh = not (self.folder / file).exists()
         if fresh:
-            self.storage.put(file, data, copy=True)
+            self.storage.put(file, data, copy=self.keeps_copies)
             self.write_manifest()  # again: a collection may have removed it as empty
-        if name not in self._growing.shards:
+        if name not in self._growing.names:
             self._growing.add([(name, rows)])
         self.committed.append(name)
         return fresh
+
+    def adopt(self, shards: Sequence[tuple[str, ShardRows]]) -> None:
+        """Add shards that another process is known to have committed, without reading them."""
+        known = self._growing.names
+        self._growing.add([(name, rows) for name, rows in shards if name not in known])
 
     def write_manifest(self) -> None:
         """Write the manifest, and make the folder, if they are missing."""
@@ -213,7 +221,7 @@ class Space:
             self.refresh()
             if not self.stale:
                 return
-            shards = set(self._growing.shards)
+            shards = set(self._growing.names)
             try:
                 self.storage.put(INDEX_NAME, self.index.to_bytes(self.folder.name))
             except (CacheError, DiskSpaceError, RemoteError):
@@ -227,7 +235,7 @@ class Space:
     @property
     def stale(self) -> bool:
         """Whether the saved index has other shards than this object."""
-        return set(self._growing.shards) != (self._saved_shards or set())
+        return self._growing.names != (self._saved_shards or set())
 
     def drop_index(self) -> None:
         """Remove the index before removing shards: it must never refer to removed shards."""

@@ -25,6 +25,9 @@ BY_HEART_RATES = (1e-2, 1e-3)
 BY_HEART_LOSS, BY_HEART_LEAST = 0.05, 5
 """Loss that ends it, but not before so many steps, which show whether weights move."""
 
+BY_HEART_KEPT = 50
+"""Steps in a row with all texts right that end it too: a bounded output has no small loss."""
+
 BY_HEART_VECTORS = 100
 """Vectors of each of them that are used: the first ones, so that long texts take no minutes."""
 
@@ -86,7 +89,7 @@ def _by_heart(build: Build, problem: Problem, loop: Loop, rate: float) -> ByHear
     without_dropout(module)
     module.train()
     optimizer = torch.optim.Adam(trainable(module), lr=rate)
-    first, loss, wrong, taken = math.nan, math.nan, 1.0, 0
+    first, loss, wrong, taken, kept = math.nan, math.nan, 1.0, 0, 0
     with seeded(loop.seed, 1):
         for taken in range(1, BY_HEART_STEPS + 1):
             logits = module(batch.x, batch.mask)
@@ -94,8 +97,9 @@ def _by_heart(build: Build, problem: Problem, loop: Loop, rate: float) -> ByHear
             value = cross_entropy(logits, labels)
             loss = float(value.detach())
             first = loss if taken == 1 else first
+            kept = kept + 1 if wrong == 0 else 0
             known = wrong == 0 and loss < BY_HEART_LOSS and taken > BY_HEART_LEAST
-            if known or not math.isfinite(loss):
+            if known or kept >= BY_HEART_KEPT or not math.isfinite(loss):
                 break
             optimizer.zero_grad()
             descend(value)

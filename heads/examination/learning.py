@@ -208,8 +208,9 @@ def descend(loss: torch.Tensor) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         raise ModuleError(
-            f"the module has no gradient: {failure(error)}; its output must come from its weights "
-            "by operations of torch, without detach, no_grad or a state of the call before"
+            f"the module has no gradient: {failure(error)}; its output must come from its "
+            "weights by operations of torch, without detach, no_grad or a state of an earlier "
+            "call"
         ) from error
 
 

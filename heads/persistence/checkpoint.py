@@ -23,18 +23,31 @@ from features.words.table import WORDS
 from heads.problem import EpochRecord, current_names
 from heads.registry import make_settings
 from heads.trained import TrainedHead
+from heads.vector_model import VectorModel, further_arrays, split_further
 from heads.words.model import split_state
 
 WEIGHTS = "head.safetensors"
 DESCRIPTION = "head.json"
 REMEDY = "train again"
-VERSION, WORDS_VERSION = 3, 4
-"""Versions that are written: the higher one of heads that read words."""
+VERSION, WORDS_VERSION, ENCODERS_VERSION = 3, 4, 5
+"""Versions that are written: the second of heads that read words, the third of those whose
+vectors are of several encoders."""
 
-READABLE = (1, 2, 3, 4)
+READABLE = (1, 2, 3, 4, 5)
 """Versions that can be read. Version 1 had no temperature; its probabilities were the softmax.
-In versions 1 and 2 the ``value`` of an epoch was called ``learning_rate``. Version 4 has words.
+In versions 1 and 2 the ``value`` of an epoch was called ``learning_rate``. Version 4 has words,
+5 ``table`` and ``further``.
 """
+
+
+class FurtherVectors(BaseModel):
+    """What ``head.json`` says of the vectors of a further encoder, as in ``VectorModel``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: int = Field(ge=0)
+    width: int = Field(ge=1)
+    share: float = Field(gt=0, lt=1)
 
 
 class Description(BaseModel):
@@ -52,6 +65,8 @@ class Description(BaseModel):
     best_epoch: int
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
     weights_digest: str
+    table: int = Field(0, ge=0)
+    further: tuple[FurtherVectors, ...] = ()
 
 
 def save(trained: TrainedHead, folder: Path) -> None:
@@ -62,7 +77,7 @@ def save(trained: TrainedHead, folder: Path) -> None:
     """
     digest = save_weights(trained, folder)
     description = Description(
-        version=version_of(trained.layout),
+        version=version_of(trained),
         head=trained.head,
         settings=trained.settings.model_dump(mode="json"),
         classes=trained.classes,
@@ -72,13 +87,32 @@ def save(trained: TrainedHead, folder: Path) -> None:
         best_epoch=trained.best_epoch,
         temperature=trained.temperature,
         weights_digest=digest,
+        table=trained.table,
+        further=further_of(trained),
     )
-    _write(folder / DESCRIPTION, (description.model_dump_json(indent=2) + "\n").encode())
+    usual = set() if several_encoders(trained) else {"table", "further"}
+    text = description.model_dump_json(indent=2, exclude=usual) + "\n"
+    _write(folder / DESCRIPTION, text.encode())
 
 
-def version_of(layout: str) -> int:
-    """Return the version of the format in which a head of a layout is written."""
-    return WORDS_VERSION if WORDS in layout.split(",") else VERSION
+def version_of(trained: TrainedHead) -> int:
+    """Return the version of the format in which a head is written."""
+    if several_encoders(trained):
+        return ENCODERS_VERSION
+    return WORDS_VERSION if WORDS in trained.layout.split(",") else VERSION
+
+
+def several_encoders(trained: TrainedHead) -> bool:
+    """Return whether a head reads other vectors than those of the first encoder."""
+    return trained.table > 0 or bool(trained.further)
+
+
+def further_of(trained: TrainedHead) -> tuple[FurtherVectors, ...]:
+    """Return the description of the further vectors of a head."""
+    return tuple(
+        FurtherVectors(table=model.table, width=model.width, share=model.share)
+        for model in trained.further
+    )
 
 
 def save_weights(trained: TrainedHead, folder: Path) -> str:
@@ -88,7 +122,7 @@ def save_weights(trained: TrainedHead, folder: Path) -> str:
         CacheError: the folder cannot be written.
     """
     words = {} if trained.words is None else trained.words.arrays()
-    weights = tensor_bytes({**trained.state, **words})
+    weights = tensor_bytes({**trained.state, **further_arrays(trained.further), **words})
     _write(folder / WEIGHTS, weights)
     return _digest(weights)
 
@@ -123,7 +157,8 @@ def assemble(description: Description, path: Path) -> TrainedHead:
             "from another run; train again"
         )
     try:
-        state, words = split_state(read_tensors(weights))
+        arrays, words = split_state(read_tensors(weights))
+        state, states = split_further(arrays, len(description.further))
         trained = TrainedHead(
             head=description.head,
             settings=make_settings(description.head, description.settings),
@@ -135,10 +170,14 @@ def assemble(description: Description, path: Path) -> TrainedHead:
             best_epoch=description.best_epoch,
             temperature=description.temperature,
             words=words,
+            table=description.table,
+            further=tuple(
+                VectorModel(each.table, each.width, each.share, own)
+                for each, own in zip(description.further, states, strict=True)
+            ),
         )
         check_parts(trained)
-        if trained.layout != WORDS:
-            _ = trained.module  # built now, so that weights that do not fit are found now
+        _ = trained.modules  # built now, so that weights that do not fit are found now
     except (SafetensorError, SettingError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise CacheError(

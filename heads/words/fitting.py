@@ -1,4 +1,4 @@
-"""Fit the model of words: C by validation, and the share of words in a head's logits."""
+"""Fit the model of words: C by validation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 import numpy as np
 
 from features.words.table import WordTable
-from heads.evaluation.calibration import fit_temperature
 from heads.evaluation.metrics import accuracy, log_loss
 from heads.problem import EpochRecord, OnEpoch
 from heads.words.model import WordModel
@@ -16,9 +15,6 @@ from heads.words.tfidf import learn_tfidf
 
 C = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Inverse regularisations to choose from; the loss on validation has one minimum over them."""
-
-SHARES = tuple(step / 10 for step in range(11))
-"""Shares of words in the logits to choose from, 0 and 1 included."""
 
 
 def fit_words(
@@ -76,48 +72,6 @@ def refit_words(
     objective = make_objective(tfidf.transform(table, rows), labels[rows], classes)
     weights, bias = objective.minimize(c)
     return WordModel(tfidf.ids, tfidf.idf, weights.astype(np.float16), bias)
-
-
-def choose_share(labels: np.ndarray, vectors: np.ndarray, words: np.ndarray) -> float:
-    """Return the share of words in the sum of logits that validates best.
-
-    That is the lowest cross-entropy, each sum with a temperature of its own. One part alone
-    is taken where the sum gains less than two standard errors over it, and where it labels
-    every text rightly.
-
-    Args:
-        labels: (m,) int64 class ids of validation texts.
-        vectors, words: (m, C) float32 logits of both parts.
-    """
-    known = labels < vectors.shape[1]
-    labels, vectors, words = labels[known], vectors[known], words[known]
-    if len(labels) == 0:
-        return 0.0
-    losses = [_losses(labels, mix_logits(vectors, words, share)) for share in SHARES]
-    means = [float(each.mean()) for each in losses]
-    best = int(np.argmin(means))
-    alone = 0 if means[0] <= means[-1] else len(SHARES) - 1
-    gain = losses[alone] - losses[best]
-    part = words if alone else vectors
-    sure = gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
-    if not sure or (part.argmax(axis=1) == labels).all():
-        best = alone
-    return SHARES[best]
-
-
-def mix_logits(vectors: np.ndarray, words: np.ndarray, share: float) -> np.ndarray:
-    """Return (n, C) float32, the sum of both parts' logits, of words with their share."""
-    mixed: np.ndarray = np.float32(1 - share) * vectors + np.float32(share) * words
-    return mixed
-
-
-def _losses(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Return (m,) cross-entropies at the temperature that fits best."""
-    scaled = logits.astype(np.float64) / fit_temperature(labels, logits)
-    scaled -= scaled.max(axis=1, keepdims=True)
-    own = scaled[np.arange(len(labels)), labels]
-    losses: np.ndarray = np.log(np.exp(scaled).sum(axis=1)) - own
-    return losses
 
 
 def _record(

@@ -152,7 +152,7 @@ def certify(
     rows = _sample(corpus, sample)
     texts = [corpus.texts[row] for row in rows]
     labels = [corpus.labels[row] for row in rows] if corpus.labels else None
-    model = find_model(vectors.encoder, vectors.trust_remote_code)
+    model = find_model(vectors.one_encoder, vectors.trust_remote_code)
     layers = parse_layers(vectors.layers, model.depth)
     prompt = model.chosen_prompt(vectors.prompt, vectors.prompt_name)
     layouts = DEFAULT_LAYOUTS if layout is None else (layout,)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
+from features.encoding.cluster.resources import Cluster
+from features.errors import SettingError
 from features.options import option, required_option
 from features.storage.location import local_path
+
+HERE, RAY = "here", "ray"
+"""What runs the encoding."""
+
+CLUSTER = "On a cluster"
+"""Title of options in the help."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +25,10 @@ class FeaturesConfig:
     Attributes:
         roofline: measure the speed of the encoder against that of this machine.
         certify: texts to measure the stored forms on, storing nothing; None: encode.
+        estimate: measure what it would take, storing nothing.
+        executor: what runs the encoding, ``here`` or ``ray``.
+        address: of the Ray cluster; None: that of the environment, or one on this machine.
+        workers: number of processes on the cluster; None: what suits it.
     """
 
     roofline: bool = option(
@@ -30,6 +43,62 @@ class FeaturesConfig:
         bare=1000,
         otherwise="1000",
     )
+    estimate: bool = option(
+        False,
+        "store nothing; say how many tokens, minutes and gigabytes it would take, here and on "
+        "a cluster",
+    )
+    executor: str = option(
+        HERE,
+        "encode on this machine, or with the extra ray on a Ray cluster: here or ray",
+        metavar="NAME",
+        group=CLUSTER,
+    )
+    address: str | None = option(
+        None,
+        "use the Ray cluster at this address, such as 10.0.0.1:6379",
+        metavar="ADDR",
+        otherwise="that of RAY_ADDRESS, or one that is started here",
+        group=CLUSTER,
+    )
+    workers: int | None = option(
+        None,
+        "start N processes that encode, each with its own encoder",
+        metavar="N",
+        parse=int,
+        otherwise="one per GPU of the cluster, or else per 4 cores",
+        group=CLUSTER,
+    )
+
+    def __post_init__(self) -> None:
+        if self.executor not in (HERE, RAY):
+            raise SettingError(f"--executor takes {HERE} or {RAY}; got {self.executor!r}")
+        if self.workers is not None and self.workers < 1:
+            raise SettingError(f"--workers takes a number from 1; got {self.workers}")
+        if self.executor == RAY:
+            if find_spec(RAY) is None and not self.estimate:
+                raise SettingError(
+                    f"--executor {RAY} needs a package that is not installed: pip install "
+                    "'manyheads[ray]'"
+                )
+            return
+        if self.address is not None:
+            raise SettingError(f"--address belongs to --executor {RAY}: give that too")
+        if self.workers is not None and not self.estimate:
+            raise SettingError(
+                f"--workers belongs to --executor {RAY}: give that too; on this machine "
+                "--devices cpu*N starts N processes"
+            )
+
+    def cluster(self, devices: str | None) -> Cluster | None:
+        """Return the cluster on which to encode; None: on this machine.
+
+        Args:
+            devices: the option ``--devices``.
+        """
+        if self.executor != RAY:
+            return None
+        return Cluster(self.address, self.workers, devices)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
+from features.encoding.cluster.resources import Cluster
 from features.vectors.spec import DEFAULT_LAYOUTS
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.corpora import stream_texts
@@ -88,6 +89,7 @@ def run_features(
     *,
     model: EncoderModel | None = None,
     load: Callable[[EncoderModel], Encoder] | None = None,
+    cluster: Cluster | None = None,
 ) -> FeaturesResult:
     """Encode a corpus in one layout and pooled, by which ``train`` finds near-duplicates.
 
@@ -97,11 +99,11 @@ def run_features(
 
     Args:
         roofline: compare the speed with what the machine can do at most.
-        model, load: as in ``ensure_vectors``.
+        model, load, cluster: as in ``ensure_vectors``.
     """
     start = time.perf_counter()
     texts = stream_texts(data)
     layouts = DEFAULT_LAYOUTS if layout is None else with_pooled(layout)
-    result = ensure_vectors(texts, vectors, layouts, model=model, load=load)
+    result = ensure_vectors(texts, vectors, layouts, model=model, load=load, cluster=cluster)
     seconds = time.perf_counter() - start
     return FeaturesResult(result, seconds, measure_speed(result, roofline))

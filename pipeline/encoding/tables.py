@@ -17,17 +17,17 @@ def make_tables(
     texts: Sequence[str],
     layout: str,
     config: VectorConfig,
-    model: EncoderModel | None = None,
+    models: Sequence[EncoderModel],
     load: Callable[[EncoderModel], Encoder] | None = None,
-) -> tuple[FeatureTables, Vectors]:
-    """Return the tables of texts, and their cached vectors, of which pooled ones are always
-    there: near-duplicates are found by them.
+) -> tuple[FeatureTables, tuple[Vectors, ...]]:
+    """Return the tables of texts, and their cached vectors by encoder, of which pooled ones
+    are always there: near-duplicates are found by them.
 
     Args:
         texts: N texts.
         layout: such as ``pooled,words``.
         config: of the vectors.
-        model: the encoder, if it was found already.
+        models: its encoders, in their order.
         load: gives the encoder when something is missing; None loads the model itself.
 
     Raises:
@@ -35,8 +35,11 @@ def make_tables(
     """
     name, words = parse_layout(layout)
     layouts = with_pooled(name or POOLED)
-    vectors = ensure_vectors(texts, config, layouts, model=model, load=load)
-    tables: list[Features] = [] if name is None else [vectors.table(name)]
+    vectors = tuple(
+        ensure_vectors(texts, each, layouts, model=model, load=load)
+        for each, model in zip(config.each, models, strict=True)
+    )
+    tables: list[Features] = [each.table(name) for each in vectors] if name else []
     if words:
         tables.append(count_words(texts))  # 2 to 6 million letters a second: not cached
     return FeatureTables(tuple(tables)), vectors

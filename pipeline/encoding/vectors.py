@@ -14,7 +14,9 @@ from functools import cached_property, partial
 import numpy as np
 
 from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.description.model import here as found_here
 from features.encoders.protocol import Encoder
+from features.encoding.cluster.resources import Cluster
 from features.encoding.devices import CPU, core_count, parse_devices, present
 from features.encoding.job import EncodingReport
 from features.encoding.plan import EncodingPlan, check_disk, plan_encoding
@@ -132,6 +134,7 @@ def ensure_vectors(
     *,
     model: EncoderModel | None = None,
     load: Callable[[EncoderModel], Encoder] | None = None,
+    cluster: Cluster | None = None,
 ) -> Vectors:
     """Cache the vectors of texts in some layouts, encoding only those that are missing.
 
@@ -142,6 +145,7 @@ def ensure_vectors(
         model: a description at hand; None looks the configured encoder up.
         load: gives the encoder when something is missing; None loads the model itself. Who has
             an encoder at hand asks often: a plan of a few texts is not told.
+        cluster: encodes; None: this machine.
 
     Raises:
         InputError: an encoder, cache folder, layer or layout that will not do, too little
@@ -149,8 +153,8 @@ def ensure_vectors(
         BadVectorError: the encoder gave vectors that must not be stored.
         WorkerError: one of several processes died.
     """
-    model = model or find_model(config.encoder, config.trust_remote_code)
-    return fill(texts, config, open_spaces(config, layouts, model), model, load)
+    model = model or find_model(config.one_encoder, config.trust_remote_code)
+    return fill(texts, config, open_spaces(config, layouts, model), model, load, cluster)
 
 
 def fill(
@@ -159,6 +163,7 @@ def fill(
     spaces: tuple[Space, ...],
     model: EncoderModel,
     load: Callable[[EncoderModel], Encoder] | None = None,
+    cluster: Cluster | None = None,
 ) -> Vectors:
     """Cache the vectors of texts in some spaces of one encoder, from one forward pass.
 
@@ -174,7 +179,8 @@ def fill(
     if len(plan.missing):
         FeatureStore(config.cache).prepare()
         check_disk(plan, config.cache)
-    devices = chosen_devices(config) if len(plan.missing) and not load else ()
+    here = len(plan.missing) and not load and not cluster
+    devices = chosen_devices(config) if here else ()
     device = devices[0] if devices else None
     own = load or partial(load_encoder, backend=config.backend, device=device)
 
@@ -188,7 +194,12 @@ def fill(
         def on_batch(count: int, tokens: int) -> None:
             progress.advance(count)
 
-        if len(devices) > 1:
+        if cluster and len(plan.missing):
+            from features.encoding.cluster.ray_cluster import encode_on_ray
+
+            far = partial(load_far, model, config.backend)
+            report = encode_on_ray(plan, texts, spaces, far, cluster, on_batch)
+        elif len(devices) > 1:
             each = partial(load_encoder, model, config.backend)
             report = encode_on_devices(plan, texts, spaces, each, devices, on_batch)
         else:
@@ -253,3 +264,9 @@ def load_encoder(
     module = importlib.import_module("features.encoders.transformer")
     encoder: Encoder = module.load_encoder(model, device, backend)
     return encoder
+
+
+def load_far(model: EncoderModel, backend: str, device: str) -> Encoder:
+    """Load an encoder on another machine than that which described it. Raises as
+    ``load_encoder``."""
+    return load_encoder(found_here(model), backend, device)

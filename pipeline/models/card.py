@@ -16,10 +16,10 @@ from features.encoders.segmentation import language_of
 from features.vectors.spec import FeatureSpec
 from features.vectors.table import POOLED, SENTENCES, TOKENS
 from features.words.table import WORDS
-from heads.trained import TrainedHead
 from pipeline.console import one_line
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.result import BlendResult, ExperimentResult
+from pipeline.models.model import Model
 from pipeline.runs.files.training_texts import TRAINING, read_training
 from pipeline.runs.reader import read_config, read_metrics, read_predictions
 from pipeline.runs.run_config import RunConfig
@@ -70,18 +70,16 @@ def read_facts(folder: Path) -> Facts:
     return Facts(read_config(folder), metrics, counts)
 
 
-def model_card(
-    head: TrainedHead, spec: FeatureSpec, encoder: str, facts: Facts, folder: str
-) -> str:
+def model_card(model: Model, encoders: Sequence[str], facts: Facts, folder: str) -> str:
     """Return the card of a model folder.
 
     Args:
-        head: the trained head.
-        spec: of the vectors it takes.
-        encoder: its name for people.
+        model: the trained head, and the vectors that it takes.
+        encoders: the encoders' names for people.
         facts: of its run.
         folder: the name of the model folder, for the examples.
     """
+    head, spec, encoder = model.head, model.spec, " and ".join(encoders)
     metrics, config, counts = facts.metrics, facts.config, facts.counts
     data = Path(config.data.data).name
     sizes = {side: sum(labels.values()) for side, labels in counts.items()}
@@ -91,7 +89,7 @@ def model_card(
         {"validation": metrics.validation, "test": metrics.test},
         tags=["manyheads", head.head],
         revision=config.resolved.corpus_digest,
-        base_model=encoder if HUB_NAME.fullmatch(encoder) else None,
+        base_model=[name for name in encoders if HUB_NAME.fullmatch(name)],
     )
     return render(
         "model_card.md",
@@ -99,12 +97,19 @@ def model_card(
         head=head,
         spec=spec,
         encoder=encoder,
+        sources=[
+            (name, source.spec.fingerprint, share)
+            for name, source, share in zip(
+                encoders, model.sources, head.encoder_shares or (1.0,), strict=True
+            )
+        ],
         folder=folder,
         metrics=metrics,
         config=config,
         data=data,
         meaning=" and ".join(MEANINGS[name] for name in head.layout.split(",")),
-        words=WORDS in head.layout.split(","),
+        words=model.reads_words,
+        onnx=not model.reads_words and len(encoders) == 1,
         scores=metrics.rows,
         labels=_label_rows(head.classes, facts),
         sizes=sizes,
@@ -155,7 +160,7 @@ def _metadata(
     scores: Mapping[str, Score],
     tags: list[str],
     revision: str | None = None,
-    base_model: str | None = None,
+    base_model: Sequence[str] = (),
 ) -> Markdown:
     """Return the YAML that the Hub reads: the kind of model and its scores.
 
@@ -185,11 +190,16 @@ def _metadata(
         library_name="manyheads",
         pipeline_tag=TASK,
         tags=tags,
-        base_model=base_model,
+        base_model=_one_or_all(base_model),
         model_name=one_line(name),
         eval_results=results or None,
     )
     return Markdown(described.to_yaml())
+
+
+def _one_or_all(names: Sequence[str]) -> str | list[str] | None:
+    """Return a single name as it is, several as a list, none as None."""
+    return names[0] if len(names) == 1 else [*names] or None
 
 
 def _label_rows(

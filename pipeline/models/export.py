@@ -14,18 +14,21 @@ from features.errors import SettingError
 from features.outputs.output import appearing, check_output
 from features.vectors.table import POOLED
 from heads.persistence import checkpoint
-from heads.persistence.checkpoint import WEIGHTS
+from heads.persistence.checkpoint import WEIGHTS, further_of
 from heads.persistence.onnx_export import onnx_model
 from pipeline.console import print_note
 from pipeline.models.card import CARD, model_card, read_facts
 from pipeline.models.model import (
+    ENCODERS_VERSION,
     MODEL,
     MODEL_FORMAT,
     VERSION,
     WORDS_VERSION,
     EncoderPart,
+    FurtherPart,
     Model,
     ModelFile,
+    Source,
 )
 
 ONNX = "head.onnx"
@@ -88,17 +91,13 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
         OutputError: the folder cannot be written.
     """
     check_out(out)
-    # An ONNX model takes vectors, and the words of a text are none: such a head has no file.
-    onnx = None if model.reads_words else onnx_model(model.head)
-    name, folder = model.encoder, Path(model.encoder).is_absolute()
-    encoder = EncoderPart(
-        name=Path(name).name if folder else name,
-        folder=folder,
-        fingerprint=model.spec.fingerprint,
-        spec=model.spec.to_dict(),
-    )
+    # An ONNX model takes the vectors of one encoder; words are none: such heads have no file.
+    reason = _no_onnx(model)
+    onnx = None if reason else onnx_model(model.head)
+    encoder, *others = map(_part, model.sources)
     facts = read_facts(run_folder)
-    card = model_card(model.head, model.spec, encoder.name, facts, shown or out.name)
+    names = [encoder.name, *(each.name for each in others)]
+    card = model_card(model, names, facts, shown or out.name)
     with appearing(out, "--out", folder=True) as temporary:
         digest = checkpoint.save_weights(model.head, temporary)
         digests = {WEIGHTS: digest}
@@ -115,13 +114,42 @@ def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = N
             width=model.head.width,
             encoder=encoder,
             sha256=digests,
+            further=tuple(
+                FurtherPart(encoder=each, vectors=vectors)
+                for each, vectors in zip(others, further_of(model.head), strict=True)
+            ),
         )
         version = WORDS_VERSION if model.reads_words else VERSION
-        values = {"version": version, **described.model_dump(mode="json")}
+        version = ENCODERS_VERSION if others else version
+        usual = set() if others else {"further"}
+        values = {"version": version, **described.model_dump(mode="json", exclude=usual)}
         MODEL_FORMAT.write(temporary / MODEL, values)
-    if onnx is None:
-        print_note(
-            f"note: this head reads the words of a text, which ONNX cannot, so {ONNX} is left "
-            "out; one over vectors alone has it: train with --layout "
-            f"{model.head.layout.partition(',')[0] if model.reads_vectors else POOLED}"
+    if reason:
+        print_note(f"note: {reason}")
+
+
+def _part(source: Source) -> EncoderPart:
+    """Return the description of an encoder's vectors in ``model.json``."""
+    name, folder = source.encoder, Path(source.encoder).is_absolute()
+    return EncoderPart(
+        name=Path(name).name if folder else name,
+        folder=folder,
+        fingerprint=source.spec.fingerprint,
+        spec=source.spec.to_dict(),
+    )
+
+
+def _no_onnx(model: Model) -> str:
+    """Return why a head is not written as ONNX; '' if it is."""
+    if model.reads_words:
+        layout = model.head.layout.partition(",")[0] if model.reads_vectors else POOLED
+        return (
+            f"this head reads the words of a text, which ONNX cannot, so {ONNX} is left "
+            f"out; one over vectors alone has it: train with --layout {layout}"
         )
+    if len(model.sources) > 1:
+        return (
+            f"this head reads the vectors of {len(model.sources)} encoders, so {ONNX}, which "
+            "would take those of one, is left out; train with one --encoder for it"
+        )
+    return ""

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,20 @@ class EncoderPart(BaseModel):
     spec: dict[str, Any]
 
 
+class FurtherPart(BaseModel):
+    """The vectors of a further encoder.
+
+    Attributes:
+        encoder: as of the first one.
+        vectors: number, width and share of their part of the head.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: EncoderPart
+    vectors: checkpoint.FurtherVectors
+
+
 class ModelFile(BaseModel):
     """The content of ``model.json``; ``labels`` are in the order of the logits."""
 
@@ -63,41 +78,32 @@ class ModelFile(BaseModel):
     width: int
     encoder: EncoderPart
     sha256: dict[str, str]
+    further: tuple[FurtherPart, ...] = ()
 
 
-VERSION, WORDS_VERSION = 1, 2
-"""Versions of ``model.json`` that are written; 2 of heads that read words, which 1 had not."""
+VERSION, WORDS_VERSION, ENCODERS_VERSION = 1, 2, 3
+"""Versions of ``model.json`` that are written; 2 of heads that read words, 3 of heads that read
+vectors of several encoders."""
 
-MODEL_FORMAT = JsonFormat(ModelFile, WORDS_VERSION, EXPORT_AGAIN)
+MODEL_FORMAT = JsonFormat(ModelFile, ENCODERS_VERSION, EXPORT_AGAIN)
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A trained head, and the spec of its vectors.
+@dataclass(frozen=True)
+class Source:
+    """The vectors of an encoder that a head reads.
 
     Attributes:
-        head: the head.
-        spec: of the vectors that it was trained on.
-        encoder: path of the encoder at that time; for one from the hub, with its commit.
+        spec: of the vectors.
+        encoder: path of the encoder when the head was trained; for one from the hub, with its
+            commit.
         moved: whether that was a folder of which only the name is known.
     """
 
-    head: TrainedHead
     spec: FeatureSpec
     encoder: str
     moved: bool = False
 
-    @property
-    def reads_vectors(self) -> bool:
-        """Whether the head reads vectors; one that reads words alone needs no encoder."""
-        return self.head.layout != WORDS
-
-    @property
-    def reads_words(self) -> bool:
-        """Whether the head reads words."""
-        return WORDS in self.head.layout.split(",")
-
-    def encoder_name(self) -> str:
+    def name(self) -> str:
         """Return the path or name of the encoder.
 
         Raises:
@@ -111,14 +117,62 @@ class Model:
         return self.encoder
 
 
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained head, and the vectors that it reads.
+
+    Attributes:
+        head: the head.
+        sources: the vectors, one per encoder; of a head that reads words alone, those that tell
+            which texts are near.
+    """
+
+    head: TrainedHead
+    sources: tuple[Source, ...]
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """Return the spec of the vectors of the first encoder."""
+        return self.sources[0].spec
+
+    @property
+    def limit(self) -> int:
+        """Return the tokens of a text that it sees."""
+        return max(source.spec.limit for source in self.sources)
+
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether the head reads vectors; one that reads words alone needs no encoder."""
+        return self.head.layout != WORDS
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether the head reads words."""
+        return WORDS in self.head.layout.split(",")
+
+
 def read_run(folder: Path) -> Model:
     """Return the model of a run folder. Raises ``CacheError`` if it is damaged."""
-    config = read_config(folder)
-    resolved, encoder = config.resolved, config.vectors.encoder
-    if resolved.encoder_commit:
-        encoder = pinned(encoder, resolved.encoder_commit)
-    spec = _spec(resolved.spec, resolved.fingerprint, folder / CONFIG, RETRAIN)
-    return Model(checkpoint.load(folder), spec, encoder)
+    sources = []
+    for found in read_config(folder).sources:
+        name = found.encoder
+        if found.encoder_commit:
+            name = pinned(name, found.encoder_commit)
+        spec = _spec(found.spec, found.fingerprint, folder / CONFIG, RETRAIN)
+        sources.append(Source(spec, name))
+    return _model(checkpoint.load(folder), sources, folder / CONFIG, RETRAIN)
+
+
+def _model(head: TrainedHead, sources: Sequence[Source], path: Path, remedy: str) -> Model:
+    """Return a model. Raises ``CacheError`` if the head reads other tables than there are."""
+    if head.reads not in ((), tuple(range(len(sources)))):
+        raise DamagedFileError(
+            path,
+            f"it describes vectors of {len(sources)} encoders, and the head beside it reads "
+            f"those of {len(head.reads)}",
+            remedy,
+        )
+    return Model(head, tuple(sources))
 
 
 def _spec(values: dict[str, Any], fingerprint: str, path: Path, remedy: str) -> FeatureSpec:
@@ -144,7 +198,7 @@ def read_model(folder: Path) -> Model:
     path = folder / MODEL
     file = MODEL_FORMAT.read(path)
     description = checkpoint.Description(
-        version=checkpoint.version_of(file.layout),
+        version=checkpoint.VERSION,
         head=file.head,
         settings=file.settings,
         classes=file.labels,
@@ -154,7 +208,12 @@ def read_model(folder: Path) -> Model:
         best_epoch=0,
         temperature=file.temperature,
         weights_digest=file.sha256.get(WEIGHTS, ""),
+        table=0,
+        further=tuple(each.vectors for each in file.further),
     )
     head = checkpoint.assemble(description, folder / WEIGHTS)
-    spec = _spec(file.encoder.spec, file.encoder.fingerprint, path, EXPORT_AGAIN)
-    return Model(head, spec, file.encoder.name, file.encoder.folder)
+    sources = [
+        Source(_spec(part.spec, part.fingerprint, path, EXPORT_AGAIN), part.name, part.folder)
+        for part in (file.encoder, *(each.encoder for each in file.further))
+    ]
+    return _model(head, sources, path, EXPORT_AGAIN)

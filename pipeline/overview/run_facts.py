@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from features.encoders.description.names import split_names
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.result import BlendResult
 from pipeline.runs.folder import METRICS, PARTS
@@ -27,7 +28,7 @@ class RunFacts:
         name: of its folder.
         data: the file or data set that it was trained on; of a blend, that of its first part.
         head: what was trained, or ``blend``.
-        encoder: name of the encoder, or its folder.
+        encoder: name of the encoder, or its folder; of several, joined by commas.
         layout: of the vectors; '' for a blend.
         validation, test: its scores.
         began: seconds since 1970.
@@ -50,7 +51,8 @@ class RunFacts:
     @property
     def encoder_name(self) -> str:
         """Return the encoder's name; of one in a folder, the folder's own name."""
-        return Path(self.encoder).name if Path(self.encoder).is_absolute() else self.encoder
+        names = split_names(self.encoder)
+        return ",".join(Path(one).name if Path(one).is_absolute() else one for one in names)
 
     @property
     def age(self) -> float:

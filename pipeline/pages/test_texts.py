@@ -163,10 +163,11 @@ def _pooled_spec(asked: ExperimentConfig, resolved: Resolved) -> FeatureSpec:
     from features.encoders.description.model import find_model
 
     vectors = asked.vectors
-    model = find_model(vectors.encoder, vectors.trust_remote_code)
+    encoder = resolved.encoder or vectors.encoder
+    model = find_model(encoder, vectors.trust_remote_code)
     prompt = model.chosen_prompt(vectors.prompt, vectors.prompt_name)
     pooled = model.spec(POOLED, None, vectors, prompt=prompt)
     pooled = replace(pooled, precision=spec.precision)
     if pooled.weights != spec.weights:
-        raise CacheError(f"the encoder {vectors.encoder} is another than that of the run")
+        raise CacheError(f"the encoder {encoder} is another than that of the run")
     return pooled

@@ -30,7 +30,6 @@ from pipeline.encoding.vectors import (
     open_spaces,
     with_pooled,
 )
-from pipeline.models.model import Model
 from pipeline.models.opening import OpenedModel, open_model
 from pipeline.prediction.encoder_check import check_encoder, differing
 from pipeline.prediction.languages import learned_languages, unlearned_language
@@ -56,7 +55,8 @@ class Predictor:
 
     Attributes:
         opened: the heads.
-        encoders: the encoder of each head; None of one that reads words alone.
+        encoders: by head, the encoder of each of its sources; none of one that reads words
+            alone.
         cache: the feature store; new texts are added to it.
         memory: GB that the vectors of one call may take; None: half of what is available.
         provenance: what the run was trained on, and when.
@@ -66,7 +66,7 @@ class Predictor:
     """
 
     opened: OpenedModel
-    encoders: tuple[EncoderModel | None, ...]
+    encoders: tuple[tuple[EncoderModel, ...], ...]
     cache: Location
     memory: float | None
     provenance: Provenance
@@ -93,8 +93,8 @@ class Predictor:
             run: a run folder, its name, ``latest``, or a model folder; of a blend too.
             runs: the folder of runs.
             cache: the feature store.
-            encoders: where its encoder is now, of a blend several; without any, where it was
-                when the run was trained.
+            encoders: where its encoder is now, of a blend, or a head over several, several;
+                without any, where it was when the run was trained.
             trust_remote_code: run the Python code that comes with it; a run cannot ask for
                 that.
             memory: as the attribute.
@@ -158,19 +158,22 @@ class Predictor:
         for index in order:
             explained = explain > 0 and index == order[0]
             if not (parts[index].reads_vectors or explained):
-                probabilities[index] = self.probabilities(index, None, words)
+                probabilities[index] = self.probabilities(index, (), words)
                 continue
-            vectors = self.vectors(index, texts, explained)
-            table = vectors.table(parts[index].spec.layout)
-            probabilities[index] = self.probabilities(index, table, words)
+            sources = parts[index].sources
+            numbers = range(len(sources))
+            encoded = [self.vectors(index, texts, explained, number) for number in numbers]
+            tables = [encoded[i].table(sources[i].spec.layout) for i in numbers]
+            probabilities[index] = self.probabilities(index, tables, words)
             if parts[index].reads_vectors:
-                warnings += self._unseen(index, vectors, table)
-                truncated |= vectors.truncated
+                for i in numbers:
+                    warnings += self._unseen(index, i, encoded[i], tables[i])
+                    truncated |= encoded[i].truncated
             if index == order[0]:
-                warnings += self._unusual(vectors, table, explained)
+                warnings += self._unusual(encoded[0], tables[0], explained)
             if explained:
-                neighbors = self._neighbors(vectors, explain)
-        warnings += unlearned_language(self._languages, texts)
+                neighbors = self._neighbors(encoded[0], explain)
+        warnings = [*dict.fromkeys(warnings), *unlearned_language(self._languages, texts)]
         for warning in warnings:
             print_note(f"warning: {warning}")
         return Predictions(
@@ -185,44 +188,56 @@ class Predictor:
             uncertainty=uncertainty,
         )
 
-    def layouts(self, index: int, explained: bool) -> tuple[str, ...]:
-        """Return the layouts of a part's vectors, with pooled where that costs nothing."""
-        layout = self.opened.parts[index].spec.layout
+    def layouts(self, index: int, explained: bool, number: int = 0) -> tuple[str, ...]:
+        """Return the layouts of a part's vectors, with pooled where that costs nothing.
+
+        Args:
+            index: of the part.
+            explained: whether pooled vectors are needed, of the first source.
+            number: of the source among those of the part, from 0, here and below.
+        """
+        layout = self.opened.parts[index].sources[number].spec.layout
+        if number:
+            return (layout,)
         # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
         alone = layout == SENTENCES and not explained
         return (layout,) if alone else with_pooled(layout)
 
-    def spaces(self, index: int, explained: bool) -> tuple[Space, ...]:
+    def spaces(self, index: int, explained: bool, number: int = 0) -> tuple[Space, ...]:
         """Return where the vectors of a part are cached, in its ``layouts``."""
-        model, layouts = self.model(index), self.layouts(index, explained)
-        return open_spaces(self._config(index, model), layouts, model)
+        model, layouts = self.model(index, number), self.layouts(index, explained, number)
+        return open_spaces(self._config(index, number, model), layouts, model)
 
-    def vectors(self, index: int, texts: Sequence[str], explained: bool) -> Vectors:
+    def vectors(
+        self, index: int, texts: Sequence[str], explained: bool, number: int = 0
+    ) -> Vectors:
         """Return the vectors of texts for a part, encoding what is not cached."""
-        model = self.model(index)
+        model = self.model(index, number)
         return ensure_vectors(
             texts,
-            self._config(index, model),
-            self.layouts(index, explained),
+            self._config(index, number, model),
+            self.layouts(index, explained, number),
             model=model,
             load=self.load_encoder,
         )
 
-    def model(self, index: int) -> EncoderModel:
+    def model(self, index: int, number: int = 0) -> EncoderModel:
         """Return the encoder of a part, of one that reads words alone too.
 
         Raises:
             EncoderError: it is gone, or is another one.
         """
-        part, model = self.opened.parts[index], self.encoders[index]
-        if model is None:  # the neighbours of a text are found by vectors all the same
-            model = _find_recorded(part.encoder_name(), False)
-            check_encoder(model, part.spec, self.opened.folder)
+        source, models = self.opened.parts[index].sources[number], self.encoders[index]
+        if models:
+            return models[number]
+        # The neighbours of a text are found by vectors all the same.
+        model = _find_recorded(source.name(), False)
+        check_encoder(model, source.spec, self.opened.folder)
         return model
 
-    def _config(self, index: int, model: EncoderModel) -> VectorConfig:
+    def _config(self, index: int, number: int, model: EncoderModel) -> VectorConfig:
         """The configuration that gives the vectors of a part."""
-        spec = self.opened.parts[index].spec
+        spec = self.opened.parts[index].sources[number].spec
         return VectorConfig(
             encoder=model.name,
             layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
@@ -232,19 +247,30 @@ class Predictor:
         )
 
     def probabilities(
-        self, index: int, table: FeatureTable | None, words: WordTable | None
+        self, index: int, vectors: Sequence[FeatureTable], words: WordTable | None
     ) -> np.ndarray:
-        """Return (N, C) probabilities of a part from what it reads."""
+        """Return (N, C) probabilities of a part from what it reads.
+
+        Args:
+            vectors: one table per source; none for a head that reads words alone.
+            words: of the same texts.
+        """
         head = self.opened.parts[index].head
-        tables = FeatureTables(tuple(each for each in (table, words) if each is not None))
+        tables = FeatureTables((*vectors, *(() if words is None else (words,))))
         device = device_of(head.head, self.device)
         return head.predict_proba(tables, np.arange(len(tables)), device)
 
-    def _unseen(self, index: int, vectors: Vectors, table: FeatureTable) -> list[str]:
+    def _unseen(
+        self, index: int, number: int, vectors: Vectors, table: FeatureTable
+    ) -> list[str]:
         """What of the texts a part does not see."""
         several = self.opened.temperature is not None
         whose = f"part {index + 1} of this run" if several else "this run"
-        return _unseen(self.opened.parts[index], vectors, table, whose)
+        if number:
+            whose = f"encoder {number + 1} of {whose}"
+        part = self.opened.parts[index]
+        most = part.head.modules[number].max_vectors
+        return _unseen(part.sources[number].spec.limit, most, vectors, table, whose)
 
     def _unusual(self, vectors: Vectors, table: FeatureTable, explained: bool) -> list[str]:
         """Whether texts are less like those of the training than held-out texts were."""
@@ -294,27 +320,29 @@ class LoadedOnce:
 
 def _find_encoders(
     opened: OpenedModel, given: Sequence[str], trust_remote_code: bool
-) -> list[EncoderModel | None]:
-    """The encoder of each part: one of those given that fits, else where it was.
+) -> list[tuple[EncoderModel, ...]]:
+    """The encoders of each part: of those given one that fits, else where it was.
 
     Raises:
         EncoderError: there is none, none fits, or one that was given fits no part.
     """
     found = {name: find_model(name, trust_remote_code) for name in given}
-    models: list[EncoderModel | None] = []
+    several = opened.temperature is not None or len(opened.parts[0].sources) > 1
+    models: list[tuple[EncoderModel, ...]] = []
     for part, folder in zip(opened.parts, opened.folders, strict=True):
-        if not (part.reads_vectors or given):
-            models.append(None)
-            continue
-        fitting = [name for name in given if not differing(found[name], part.spec)]
-        recorded = not given or (opened.temperature is not None and not part.moved)
-        name = (fitting or ([part.encoder_name()] if recorded else given))[0]
-        if name not in found:
-            found[name] = _find_recorded(name, trust_remote_code)
-        check_encoder(found[name], part.spec, folder)
-        models.append(found[name])
+        own = []
+        for source in part.sources if part.reads_vectors or given else ():
+            fitting = [name for name in given if not differing(found[name], source.spec)]
+            recorded = not given or (several and not source.moved)
+            lacking = several and source.moved and not fitting
+            name = (fitting or ([source.name()] if recorded or lacking else given))[0]
+            if name not in found:
+                found[name] = _find_recorded(name, trust_remote_code)
+            check_encoder(found[name], source.spec, folder)
+            own.append(found[name])
+        models.append(tuple(own))
     for name in given:
-        if found[name] not in models:
+        if not any(found[name] in own for own in models):
             check_encoder(found[name], opened.parts[0].spec, opened.folder)
     return models
 
@@ -333,16 +361,22 @@ def _find_recorded(name: str, trust_remote_code: bool) -> EncoderModel:
             raise error from None
 
 
-def _unseen(part: Model, vectors: Vectors, table: FeatureTable, whose: str) -> list[str]:
-    """Return lines about what of the texts is not seen."""
+def _unseen(
+    limit: int, most: int, vectors: Vectors, table: FeatureTable, whose: str
+) -> list[str]:
+    """Return lines about what of the texts is not seen.
+
+    Args:
+        limit: tokens of a text that are encoded.
+        most: vectors of a text that the head reads; 0: all.
+    """
     lines = []
     truncated, texts = int(vectors.truncated.sum()), len(table)
     if truncated:
         lines.append(
             f"{truncated:,} of {texts:,} texts are longer than the "
-            f"{part.spec.limit} tokens that {whose} sees; the rest of each is not seen"
+            f"{limit} tokens that {whose} sees; the rest of each is not seen"
         )
-    most = part.head.module.max_vectors
     longer = int((table.lengths > most).sum()) if most else 0
     if longer:
         lines.append(

@@ -73,8 +73,12 @@ def _renamed(values: Values, names: Mapping[str, str]) -> Values:
     return {names.get(key, key): value for key, value in values.items()}
 
 
-CONFIG_FORMAT = JsonFormat(RunConfig, 2, RETRAIN)
-"""Version 1 differs from 2 in having no number."""
+CONFIG_FORMAT = JsonFormat(RunConfig, 3, RETRAIN)
+"""Version 1 differs from 2 in having no number; 3, written of several encoders alone, has
+``resolved.encoder`` and ``resolved.further``."""
+
+ONE_ENCODER_VERSION = 2
+"""Version in which the configuration of a run of one encoder is written."""
 
 METRICS_FORMAT = JsonFormat(ExperimentResult, VERSION, RETRAIN, _older_metrics)
 BLEND_METRICS_FORMAT = JsonFormat(BlendResult, VERSION, BLEND_AGAIN, _older_blend_metrics)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
+
+from pipeline.config import full_name
+
+if TYPE_CHECKING:
+    from features.encoders.description.model import EncoderModel
+    from features.vectors.spec import FeatureSpec
 
 
 class _Section(BaseModel):
@@ -39,15 +46,42 @@ class SideRows(_Section):
     test: int
 
 
+class EncoderSection(_Section):
+    """Vectors that a head reads.
+
+    Attributes:
+        encoder: name of the encoder, or the folder that it was in.
+        spec: of the vectors, as ``FeatureSpec.from_dict`` takes it.
+        fingerprint: of the spec.
+        encoder_commit: of the encoder on the hub; '' where it lay in a folder.
+    """
+
+    encoder: str
+    spec: dict[str, Any]
+    fingerprint: str
+    encoder_commit: str = ""
+
+    @classmethod
+    def of(cls, model: EncoderModel, spec: FeatureSpec) -> EncoderSection:
+        """Return the section of vectors of an encoder."""
+        return cls(
+            encoder=full_name(model.name),
+            spec=asdict(spec),
+            fingerprint=spec.fingerprint,
+            encoder_commit=model.commit,
+        )
+
+
 class Resolved(_Section):
     """What the options came to, for the head in the run folder.
 
     Attributes:
         settings: of the head, defaults included.
         seed: of its training.
-        spec: of the vectors, as ``FeatureSpec.from_dict`` takes it.
-        fingerprint: of the spec.
-        encoder_commit: of the encoder on the hub; '' where it lay in a folder.
+        spec, fingerprint, encoder_commit: of the vectors of the first encoder that the head
+            reads, as in ``EncoderSection``.
+        encoder: its name; '' where ``vectors`` names one encoder alone.
+        further: the vectors of the other encoders that the head reads.
         corpus_digest: of texts, labels and split column.
         classes: the labels that it knows.
         rows: sizes of the sides.
@@ -59,6 +93,8 @@ class Resolved(_Section):
     spec: dict[str, Any]
     fingerprint: str
     encoder_commit: str = ""
+    encoder: str = ""
+    further: tuple[EncoderSection, ...] = ()
     corpus_digest: str
     classes: tuple[str, ...]
     rows: SideRows
@@ -72,3 +108,15 @@ class RunConfig(_Section):
     vectors: VectorSection
     split_of: str | None = None
     resolved: Resolved
+
+    @property
+    def sources(self) -> tuple[EncoderSection, ...]:
+        """Return the vectors that the head reads, one per encoder."""
+        own = self.resolved
+        first = EncoderSection(
+            encoder=own.encoder or self.vectors.encoder,
+            spec=own.spec,
+            fingerprint=own.fingerprint,
+            encoder_commit=own.encoder_commit,
+        )
+        return first, *own.further

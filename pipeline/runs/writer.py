@@ -21,6 +21,7 @@ from pipeline.runs.folder import CONFIG, HISTORY, METRICS, PREDICTIONS, PROBABIL
 from pipeline.runs.formats import (
     CONFIG_FORMAT,
     DESCRIPTION,
+    ONE_ENCODER_VERSION,
     PREDICTIONS_SCHEMA,
     PROBABILITIES_VERSION,
     HistoryLine,
@@ -37,8 +38,13 @@ def write_config(folder: Path, options: Values, resolved: Resolved | None = None
         options: what was asked for, as plain values.
         resolved: what it came to; a blend has none.
     """
-    found = {} if resolved is None else {"resolved": resolved.model_dump(mode="json")}
-    CONFIG_FORMAT.write(folder / CONFIG, {**options, **found})
+    found: Values = {}
+    if resolved is None or not resolved.encoder:
+        found["version"] = ONE_ENCODER_VERSION
+    if resolved is not None:
+        one = set() if resolved.encoder else {"encoder", "further"}
+        found["resolved"] = resolved.model_dump(mode="json", exclude=one)
+    CONFIG_FORMAT.write(folder / CONFIG, {**found, **options, **found})
 
 
 def write_metrics(folder: Path, result: Scores) -> None:

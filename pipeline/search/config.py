@@ -61,7 +61,8 @@ class SearchConfig(Options):
     """What to search, and for how long.
 
     Attributes:
-        encoders: names, folders or hub ids; () takes that of ``vectors``.
+        encoders: names, folders or hub ids, each tried; several joined by commas are tried in
+            one head. () takes that of ``vectors``.
         layer_choices: as ``--layers`` takes each; () takes the encoder's usual ones.
         data, vectors: texts, and how they are encoded.
         budget: seconds of training.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from features.corpus.corpus import Corpus
 from features.encoders.description.model import EncoderModel
+from features.encoders.description.names import split_names
 from features.encoders.protocol import Encoder
 from features.errors import SettingError
 from features.tables import join_layout, parse_layout
@@ -34,7 +35,7 @@ from pipeline.search.loop import Loop, Plan, score
 from pipeline.search.space import Arm, Space, make_space, simple_candidates
 from pipeline.search.study import NamedWinner, Study, find_study, make_study
 from pipeline.training.partition import read_labelled
-from pipeline.training.preparation import PreparedExperiment, find_encoder
+from pipeline.training.preparation import PreparedExperiment, find_encoders
 
 if TYPE_CHECKING:
     from pipeline.evaluation.result import Scores
@@ -54,7 +55,7 @@ class PreparedSearch:
         arms: heads on vectors.
         simple: the candidates that come first.
         corpus: the labelled texts.
-        models: the encoders, by name.
+        models: the encoders by what an arm names, one or several joined by commas.
         study: its folder.
     """
 
@@ -63,7 +64,7 @@ class PreparedSearch:
     arms: tuple[Arm, ...]
     simple: tuple[Candidate, ...]
     corpus: Corpus
-    models: dict[str, EncoderModel]
+    models: dict[str, tuple[EncoderModel, ...]]
     study: Study
 
     @property
@@ -164,7 +165,7 @@ def prepare_search(config: SearchConfig) -> PreparedSearch:
     classes = len(set(corpus.labels or ()))
     space = make_space(config.space, config.heads, classes)
     names = config.encoders or (config.vectors.encoder,)
-    models = {name: find_encoder(replace(config.vectors, encoder=name)) for name in names}
+    models = {name: find_encoders(replace(config.vectors, encoder=name)) for name in names}
     arms = make_arms(config, space, models)
     study = make_study(config, corpus.name, corpus.digest, arms, space)
     if joined is not None:
@@ -174,7 +175,7 @@ def prepare_search(config: SearchConfig) -> PreparedSearch:
 
 
 def make_arms(
-    config: SearchConfig, space: Space, models: dict[str, EncoderModel]
+    config: SearchConfig, space: Space, models: dict[str, tuple[EncoderModel, ...]]
 ) -> tuple[Arm, ...]:
     """Return each head on each of the vectors that it takes, the quickest heads first.
 
@@ -183,11 +184,12 @@ def make_arms(
     """
     arms = []
     for name in space.heads:
-        for encoder, model in models.items():
+        for encoder, several in models.items():
             for layout in _layouts(config, name):
                 reads = parse_layout(layout)[0]
                 for layers in config.layer_choices if reads == TOKENS else ():
-                    parse_layers(layers, model.depth)
+                    for model in several:
+                        parse_layers(layers, model.depth)
                     arms.append(Arm(name, layout, encoder, layers))
                 if reads != TOKENS or not config.layer_choices:
                     arms.append(Arm(name, layout, encoder, config.vectors.layers))
@@ -362,10 +364,9 @@ def _run(
     )
     split = replace(materials.split, notes=(*materials.split.notes, note))
     print_note(f"the winner: {candidate.words()}")
-    model = prepared.models[candidate.encoder]
-    layout = candidate.layout
+    models, layout = prepared.models[candidate.encoder], candidate.layout
     return run_prepared(
-        PreparedExperiment(experiment, layout, prepared.corpus, (split,), model)
+        PreparedExperiment(experiment, layout, prepared.corpus, (split,), models)
     )
 
 
@@ -376,8 +377,8 @@ def _with_run(
     run: Scores,
     looks: int,
 ) -> SearchResult:
-    first = next(iter(prepared.models))
-    if experiment.vectors.encoder != first:  # its own near-duplicates would split otherwise
+    first, *_ = split_names(next(iter(prepared.models)))
+    if experiment.vectors.encoders[0] != first:  # its own near-duplicates would split otherwise
         usual = DataConfig()
         data = replace(
             experiment.data,

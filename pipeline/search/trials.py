@@ -14,6 +14,7 @@ import numpy as np
 from features.corpus.corpus import Corpus
 from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
+from features.encoders.description.names import split_names
 from features.encoders.protocol import Encoder
 from features.errors import DeviceMemoryError, DivergedError
 from features.splits.split import Split
@@ -36,7 +37,7 @@ from pipeline.training.partition import split_corpus
 from pipeline.training.trainings import on_split
 
 Place = tuple[str, str | None]
-"""Encoder and layers."""
+"""Encoder, or several joined by commas, and layers."""
 
 
 @dataclass(eq=False)
@@ -47,15 +48,15 @@ class Materials:
         config: of the vectors; each candidate says which encoder and layers.
         corpus: the labelled texts.
         split: the same for all encoders.
-        models: the encoders, by name.
-        vectors: the cached vectors, by encoder and layers.
+        models: the encoders by what a candidate names, one or several.
+        vectors: the cached vectors, by a single encoder and layers.
         tables: those that a trial has read, by encoder, layers and layout.
     """
 
     config: VectorConfig
     corpus: Corpus
     split: Split
-    models: dict[str, EncoderModel]
+    models: dict[str, tuple[EncoderModel, ...]]
     vectors: dict[Place, Vectors]
     tables: dict[tuple[Place, str], Features | FeatureTables] = field(default_factory=dict)
 
@@ -74,7 +75,8 @@ class Materials:
         key = place, candidate.layout
         if key not in self.tables:
             name, words = parse_layout(candidate.layout)
-            parts = [] if name is None else [self._part(place, name)]
+            own = [(each, candidate.layers) for each in split_names(candidate.encoder)]
+            parts = [] if name is None else [self._part(each, name) for each in own]
             parts += [self._part(("", None), WORDS)] if words else []
             self.tables[key] = FeatureTables(tuple(parts))
         return as_tables(self.tables[key])
@@ -96,7 +98,7 @@ def gather(
     corpus: Corpus,
     data: DataConfig,
     config: VectorConfig,
-    models: dict[str, EncoderModel],
+    models: dict[str, tuple[EncoderModel, ...]],
     arms: Sequence[Arm],
     load: Callable[[EncoderModel], Encoder] | None = None,
 ) -> Materials:
@@ -104,22 +106,29 @@ def gather(
 
     Near-duplicates are found by the vectors of the first encoder.
 
+    Args:
+        models: the encoders by what an arm names, one or several.
+
     Raises:
         InputError, BadVectorError: as ``ensure_vectors``.
         SplitError: near-duplicates and groups leave too little to split.
     """
     layouts: dict[Place, list[str]] = {}
+    single: dict[str, EncoderModel] = {}
     for arm in arms:
-        own = layouts.setdefault((arm.encoder, arm.layers), [POOLED])
-        name, _ = parse_layout(arm.layout)
-        if name is not None and name not in own:
-            own.append(name)
+        names = split_names(arm.encoder)
+        single |= dict(zip(names, models[arm.encoder], strict=True))
+        layout, _ = parse_layout(arm.layout)
+        for encoder in names:
+            own = layouts.setdefault((encoder, arm.layers), [POOLED])
+            if layout is not None and layout not in own:
+                own.append(layout)
     vectors = {
         (name, layers): ensure_vectors(
             corpus.texts,
             replace(config, encoder=name, layers=layers),
             wanted,
-            model=models[name],
+            model=single[name],
             load=load,
         )
         for (name, layers), wanted in layouts.items()

@@ -24,6 +24,9 @@ from pipeline.prediction.predictor import Predictor
 from pipeline.prediction.uncertainty import SURE, Uncertainty
 from pipeline.runs.files.training_texts import Neighbor, training_vectors
 
+Place = tuple[int, int]
+"""A part, and which of its encoders."""
+
 
 @dataclass(frozen=True, eq=False)
 class TextAnswer:
@@ -95,33 +98,34 @@ class ServedModel:
         self.keep_vectors = keep_vectors
         opened = predictor.opened
         self.name = opened.folder.name
-        self.token_limit = max(part.spec.limit for part in opened.parts)
+        self.token_limit = max(part.limit for part in opened.parts)
         self._first = opened.order[0]
         FeatureStore(predictor.cache).prepare()
-        self._spaces: dict[int, tuple[Space, ...]] = {}
-        self._encoders: dict[int, Encoder] = {}
+        self._spaces: dict[Place, tuple[Space, ...]] = {}
+        self._encoders: dict[Place, Encoder] = {}
         self.explains = ""
         for index, part in enumerate(opened.parts):
-            if part.reads_vectors:
-                self._load(index)
+            for number in range(len(part.sources)) if part.reads_vectors else ():
+                self._load((index, number))
         try:
-            if self._first not in self._encoders:  # neighbours are found by vectors
-                self._load(self._first)
+            if (self._first, 0) not in self._encoders:  # neighbours are found by vectors
+                self._load((self._first, 0))
             self._base = self._unit_vectors()
         except ManyheadsError as error:
             self.explains = str(error)
 
-    def _load(self, index: int) -> None:
-        """Load the encoder of a part, and check it as a filled cache would."""
-        encoder = self.predictor.load_encoder(self.predictor.model(index))
-        spaces = self.predictor.spaces(index, True)
+    def _load(self, place: Place) -> None:
+        """Load an encoder of a part, and check it as a filled cache would."""
+        index, number = place
+        encoder = self.predictor.load_encoder(self.predictor.model(index, number))
+        spaces = self.predictor.spaces(index, True, number)
         prepare(encoder, spaces, print_note)
-        self._spaces[index], self._encoders[index] = spaces, encoder
+        self._spaces[place], self._encoders[place] = spaces, encoder
 
     @property
     def models(self) -> list[EncoderModel]:
         """Return the encoders that are loaded."""
-        return [self.predictor.model(index) for index in self._encoders]
+        return [self.predictor.model(*place) for place in self._encoders]
 
     def answer(self, texts: Sequence[str], explain: Sequence[int]) -> list[TextAnswer]:
         """Return an answer per text.
@@ -142,18 +146,26 @@ class ServedModel:
         for index in opened.order:
             explained = index == self._first and any(explain)
             if not (parts[index].reads_vectors or explained):
-                probabilities[index] = self.predictor.probabilities(index, None, words)
+                probabilities[index] = self.predictor.probabilities(index, (), words)
                 continue
-            vectors = self._vectors(index, texts, explained)
-            table = vectors.tables[parts[index].spec.layout]
-            probabilities[index] = self.predictor.probabilities(index, table, words)
+            sources = parts[index].sources
+            encoded = [
+                self._vectors((index, number), texts, explained)
+                for number in range(len(sources))
+            ]
+            tables = [
+                each.tables[source.spec.layout]
+                for each, source in zip(encoded, sources, strict=True)
+            ]
+            probabilities[index] = self.predictor.probabilities(index, tables, words)
             if parts[index].reads_vectors:
                 most = parts[index].head.module.max_vectors
-                truncated |= vectors.truncated
-                if most:
-                    truncated |= table.lengths > most
+                for vectors, table in zip(encoded, tables, strict=True):
+                    truncated |= vectors.truncated
+                    if most:
+                        truncated |= table.lengths > most
             if index == self._first:
-                pooled = vectors.tables.get(POOLED)
+                pooled = encoded[0].tables.get(POOLED)
         merged = opened.merged([probabilities[index] for index in range(len(parts))])
         reference = self.predictor.reference
         unusual: np.ndarray | None = None
@@ -180,20 +192,21 @@ class ServedModel:
             for i in range(len(texts))
         ]
 
-    def _vectors(self, index: int, texts: Sequence[str], explained: bool) -> DirectVectors:
+    def _vectors(self, place: Place, texts: Sequence[str], explained: bool) -> DirectVectors:
         """The vectors of texts that a part takes, and pooled ones where that costs nothing."""
+        index, number = place
         if self.keep_vectors:
-            found = self.predictor.vectors(index, texts, explained)
+            found = self.predictor.vectors(index, texts, explained, number)
             names = [space.spec.layout for space in found.spaces]
             return DirectVectors({name: found.table(name) for name in names}, found.truncated)
-        layouts = self.predictor.layouts(index, explained)
-        specs = [space.spec for space in self._spaces[index] if space.spec.layout in layouts]
-        return encode_directly(self._encoders[index], texts, specs)
+        layouts = self.predictor.layouts(index, explained, number)
+        specs = [space.spec for space in self._spaces[place] if space.spec.layout in layouts]
+        return encode_directly(self._encoders[place], texts, specs)
 
     def _unit_vectors(self) -> np.ndarray:
         """(n, D) unit vectors of the training texts."""
         space: Space = next(
-            space for space in self._spaces[self._first] if space.spec.layout == POOLED
+            space for space in self._spaces[self._first, 0] if space.spec.layout == POOLED
         )
         return unit(training_vectors(self.predictor.training, space))
 

@@ -356,14 +356,14 @@ def _better_vectors(facts: Facts) -> str:
     not know the language.
     """
     config = facts.config
-    encoder = config.vectors.encoder.partition("@")[0]
+    encoders = [name.partition("@")[0] for name in config.vectors.encoders]
     own, reads_words = parse_layout(facts.result.layout)
     if not reads_words:
         return train_command(replace(config, layout=join_layout(own, True)))
-    if own == POOLED and (not facts.foreign or encoder == MULTILINGUAL):
+    if own == POOLED and (not facts.foreign or MULTILINGUAL in encoders):
         return train_command(_other_head(config, SEQUENCE_HEAD))
     larger = MULTILINGUAL if facts.foreign else LARGER
-    if encoder == larger:
+    if larger in encoders:
         return ""
     vectors = replace(config.vectors, encoder=larger, layers=None, max_tokens=None)
     return train_command(replace(config, vectors=vectors))

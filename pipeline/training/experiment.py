@@ -35,6 +35,7 @@ from pipeline.evaluation.mistakes import mean_absolute_error, most_frequent_mist
 from pipeline.evaluation.result import ExperimentResult, TrainingScore, calibration_of
 from pipeline.reports.drawing import Drawing
 from pipeline.runs.folder import new_run, run_name, writing
+from pipeline.runs.run_config import EncoderSection
 from pipeline.training.advice import Facts, advise, is_foreign, unread_language
 from pipeline.training.partition import fold_corpus, split_corpus
 from pipeline.training.preparation import PreparedExperiment, prepare_experiment
@@ -115,9 +116,9 @@ def _run(
     config, layout, corpus = prepared.config, prepared.layout, prepared.corpus
     labels, described = corpus.labels or (), config.to_dict()
     device = device_of(config.head, config.device)  # before an encoder starts the GPU
-    tables, vectors = make_tables(corpus.texts, layout, config.vectors, prepared.model, load)
-    own = tables.vectors
-    pooled = own.values if own and own.layout == POOLED else vectors.table(POOLED).values
+    tables, encoded = make_tables(corpus.texts, layout, config.vectors, prepared.models, load)
+    own, vectors = tables.vectors, encoded[0]
+    pooled = _pooled(tables, encoded, 0)
     duplicates = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
     if prepared.splits is not None:
         splits = prepared.splits
@@ -125,25 +126,55 @@ def _run(
         splits = fold_corpus(corpus, config.data, duplicates, config.folds)
     else:
         splits = (split_corpus(corpus, config.data, duplicates),)
-    spec = vectors.space(own.layout if own else POOLED).spec
-    decided = config.head, layout, spec.fingerprint, corpus.digest, device_label(device)
+    specs = [each.space(own.layout if own else POOLED).spec for each in encoded]
+    read = ",".join(spec.fingerprint for spec in specs)
+    decided = config.head, layout, read, corpus.digest, device_label(device)
     with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
         if device != CPU:
             print_note(f"training on {device_label(device)}")
         outcome = run_trainings(config, tables, labels, splits, journal, device)
         result = _result(config, layout, corpus, vectors, duplicates, outcome)
-        stored = spec.bytes_per_vector * float(own.lengths.mean()) if own else 0.0
-        result = replace(result, run=run.final, bytes_per_text=round(stored, 1))
+        stored = sum(
+            spec.bytes_per_vector * float(table.lengths.mean())
+            for spec, table in zip(specs, tables.encoders, strict=False)
+        )
+        result = replace(
+            result,
+            run=run.final,
+            encoded=sum(each.report.encoded for each in encoded),
+            seconds={**result.seconds, "encoding": _encoding_seconds(encoded)},
+            bytes_per_text=round(stored, 1),
+        )
         result = _with_advice(prepared, result, vectors)
         with writing(run):
+            read_by_head = outcome.first.trained.reads or (0,)
+            if read_by_head[0]:
+                pooled = _pooled(tables, encoded, read_by_head[0])
             record = RunContents(
-                described, corpus, spec, outcome, pooled, vectors.model.commit, device
+                described,
+                corpus,
+                tuple(EncoderSection.of(encoded[i].model, specs[i]) for i in read_by_head),
+                outcome,
+                pooled,
+                device,
             )
             write_run(run.folder, record, result, drawing)
     journal.close()
     learned = Learned(prepared, tables, vectors, pooled, duplicates, outcome, device)
     return replace(result, run=run.final), learned
+
+
+def _pooled(tables: FeatureTables, encoded: Sequence[Vectors], number: int) -> np.ndarray:
+    """Return (N, D) pooled vectors of an encoder, from the table that is at hand if it is."""
+    own = tables.encoders[number] if tables.encoders else None
+    if own is not None and own.layout == POOLED:
+        return own.values
+    return encoded[number].table(POOLED).values
+
+
+def _encoding_seconds(encoded: Sequence[Vectors]) -> float:
+    return round(sum(each.report.seconds for each in encoded), 3)
 
 
 def _result(
@@ -179,7 +210,7 @@ def _result(
         chosen=_chosen(config.head, first),
         parameters=first.trained.parameters,
         seconds={
-            "encoding": round(vectors.report.seconds, 3),
+            "encoding": _encoding_seconds([vectors]),
             "training": round(sum(training.seconds for training in outcome.trainings), 3),
         },
         notes=first.split.notes,

@@ -16,6 +16,7 @@ from features.encoders.description.model import EncoderModel, find_model
 from features.errors import SettingError
 from features.splits.split import Split
 from features.vectors.spec import parse_layers
+from features.vectors.table import POOLED
 from heads.class_weights import check_weights
 from heads.device import check_here
 from heads.registry import layout_of, make_settings
@@ -35,14 +36,14 @@ class PreparedExperiment:
         layout: of what the head is trained on: vectors, words or both.
         corpus: the labelled texts.
         splits: those of the run that ``split_of`` names; None: they are still to be made.
-        model: the encoder.
+        models: the encoders, in the order of their names.
     """
 
     config: ExperimentConfig
     layout: str
     corpus: Corpus
     splits: tuple[Split, ...] | None
-    model: EncoderModel
+    models: tuple[EncoderModel, ...]
 
 
 def prepare_experiment(config: ExperimentConfig) -> PreparedExperiment:
@@ -57,10 +58,10 @@ def prepare_experiment(config: ExperimentConfig) -> PreparedExperiment:
     config = replace(config, data=config.data.as_read(corpus))
     config, given = _given_splits(config, corpus)
     check_labels(settings, corpus.labels or ())
-    model = find_encoder(config.vectors)
+    models = find_encoders(config.vectors)
     if given is None:
         check_near_copies(corpus, config.data, config.folds)
-    return PreparedExperiment(config, layout, corpus, given, model)
+    return PreparedExperiment(config, layout, corpus, given, models)
 
 
 def check_head(config: ExperimentConfig) -> tuple[HeadSettings, str]:
@@ -105,11 +106,31 @@ def find_encoder(config: VectorConfig) -> EncoderModel:
 
     Raises:
         EncoderError: there is none of that name here, or it cannot be used.
-        SettingError: a layer that it does not have.
+        SettingError: a layer that it does not have, or several encoders.
     """
-    model = find_model(config.encoder, config.trust_remote_code)
+    model = find_model(config.one_encoder, config.trust_remote_code)
     parse_layers(config.layers, model.depth)
     return model
+
+
+def find_encoders(config: VectorConfig) -> tuple[EncoderModel, ...]:
+    """Return the encoders of a configuration, in the order of their names.
+
+    Raises:
+        EncoderError, SettingError: as ``find_encoder``; or two names are of the same encoder.
+    """
+    models = tuple(map(find_encoder, config.each))
+    names: dict[str, str] = {}
+    for model in models:
+        fingerprint = model.spec(POOLED).fingerprint
+        if fingerprint in names:
+            raise SettingError(
+                f"--encoder names one encoder twice, as {names[fingerprint]!r} and "
+                f"{model.name!r}; its vectors beside themselves tell nothing more: name each "
+                "encoder once"
+            )
+        names[fingerprint] = model.name
+    return models
 
 
 def _given_splits(

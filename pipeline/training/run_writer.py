@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from features.corpus.corpus import Corpus
-from features.vectors.spec import FeatureSpec
+from features.encoders.description.names import split_names
 from heads.device import CPU, device_label
 from heads.persistence.checkpoint import save
 from heads.registry import head_type
@@ -27,7 +27,7 @@ from pipeline.runs.files.training_texts import TRAINING, TrainingTexts, write_tr
 from pipeline.runs.folder import ENVIRONMENT, ERRORS
 from pipeline.runs.formats import HistoryLine
 from pipeline.runs.reference import REFERENCE, Reference, write_reference
-from pipeline.runs.run_config import Resolved, SideRows
+from pipeline.runs.run_config import EncoderSection, Resolved, SideRows
 from pipeline.runs.writer import write_config, write_held_out, write_history, write_metrics
 from pipeline.training.tensorboard import write_events
 from pipeline.training.trainings import Trainings
@@ -40,19 +40,19 @@ class RunContents:
     Attributes:
         config: the experiment's configuration as plain values.
         corpus: the data.
-        spec: of the vectors that the heads were trained on.
+        sources: the vectors that the head reads, one per encoder; of one that reads words
+            alone, those of the first encoder.
         outcome: every training; the folder holds the head of ``outcome.first``.
-        pooled: (N, D) pooled vectors of the corpus, to tell which texts are near.
-        commit: of the encoder on the hub; '' where it lies in a folder of its own.
+        pooled: (N, D) pooled vectors of the corpus by the first of them, to tell which texts
+            are near.
         device: that the heads learned on.
     """
 
     config: Values
     corpus: Corpus
-    spec: FeatureSpec
+    sources: tuple[EncoderSection, ...]
     outcome: Trainings
     pooled: np.ndarray
-    commit: str = ""
     device: str = CPU
 
 
@@ -77,7 +77,7 @@ def write_run(
     write_training(folder / TRAINING, TrainingTexts.of(record.corpus, first.learned))
     write_reference(folder / REFERENCE, Reference.of(record.pooled, first.split))
     write_errors(folder / ERRORS, errors)
-    save(first.trained, folder)
+    save(first.trained.renumbered(), folder)
     write_report(folder, result_text(result))
     drawing.finish()
     write_metrics(folder, result)
@@ -85,14 +85,17 @@ def write_run(
 
 def _resolved(record: RunContents) -> Resolved:
     """Return the resolved options of the head in the run folder."""
-    first = record.outcome.first
+    first, (source, *further) = record.outcome.first, record.sources
     split = first.split
+    named = len(split_names(record.config["vectors"]["encoder"])) > 1
     return Resolved(
         settings=first.trained.settings.model_dump(mode="json"),
         seed=first.seed,
-        spec=asdict(record.spec),
-        fingerprint=record.spec.fingerprint,
-        encoder_commit=record.commit,
+        spec=source.spec,
+        fingerprint=source.fingerprint,
+        encoder_commit=source.encoder_commit,
+        encoder=source.encoder if named else "",
+        further=tuple(further),
         corpus_digest=record.corpus.digest,
         classes=split.classes,
         device=device_label(record.device),

@@ -16,6 +16,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from features.errors import DivergedError
+from features.messages import listed
 from features.splits.split import Split
 from features.tables import FeatureTables
 from heads.class_weights import weights_of
@@ -176,7 +177,8 @@ def run_trainings(
         settings = _settings(config, split)
         ids = split.label_ids(labels)
         learned = _learned(settings, split, ids)
-        on_epoch = _EpochNotes(config.head, settings) if single else None
+        names_read = config.vectors.encoders if len(table.encoders) > 1 else ()
+        on_epoch = _EpochNotes(config.head, settings, names_read) if single else None
         for seed in seeds:
             found = finished.find(settings, split, seed)
             known = found is not None
@@ -205,6 +207,8 @@ def run_trainings(
             trainings.append(training)
             if known or not single:
                 _note_training(training, len(splits), known)
+            elif len(table.tables) > 1:
+                print_note(parts_line(found.trained, config.vectors.encoders))
     return Trainings.of(trainings, names, truth)
 
 
@@ -223,8 +227,6 @@ def _train(
     start = time.perf_counter()
     sides = split.train, split.validation, split.classes
     chosen = fit(head, settings, table, ids, *sides, seed, on_epoch, device)
-    if on_epoch is not None and "," in table.layout:
-        print_note(word_line(chosen.word_share))
     trained = refit(chosen, table, ids, learned, seed, device) if settings.refit else chosen
     seconds = time.perf_counter() - start
     held_out = chosen.logits(table, split.validation, device)
@@ -235,11 +237,24 @@ def _train(
     return FinishedTraining(trained, held_out, seconds, diagnostics)
 
 
-def word_line(share: float) -> str:
-    """Return what validation chose: the share of the words in the logits, in [0, 1]."""
-    if share in (0, 1):
-        return f"validation chose {'the words' if share else 'the vectors'} alone"
-    return f"validation chose both: {share:.0%} of the logits from the words"
+def parts_line(trained: TrainedHead, encoders: Sequence[str]) -> str:
+    """Return which parts of a head validation chose, and their shares of the logits.
+
+    Args:
+        encoders: names of those that it could read.
+    """
+    left = 1 - trained.word_share
+    shares = [left * share for share in trained.encoder_shares]
+    vectors = len(encoders) == 1
+    parts = [
+        (share, "the vectors" if vectors else encoders[table])
+        for share, table in zip(shares, trained.reads, strict=True)
+    ]
+    parts += [(trained.word_share, "the words")] if trained.words is not None else []
+    if len(parts) == 1:
+        return f"validation chose {parts[0][1]} alone"
+    told = [f"{share:.0%} of the logits from {name}" for share, name in parts]
+    return f"validation chose {len(parts)} parts: {listed(told)}"
 
 
 def _settings(config: ExperimentConfig, split: Split) -> HeadSettings:
@@ -301,14 +316,21 @@ class _EpochNotes:
     """Notes on the epochs of a training, or the values that it tries: some ten lines.
 
     ``history.jsonl`` has them all. A line also comes where the last one is long ago.
+
+    Args:
+        encoders: names of those that have a part of the head each, if there are several.
     """
 
-    def __init__(self, head: str, settings: HeadSettings) -> None:
+    def __init__(self, head: str, settings: HeadSettings, encoders: Sequence[str] = ()) -> None:
         self.head, self.settings = head_type(head), settings
+        self.encoders = iter(encoders)
         self.every = max(1, math.ceil(getattr(settings, "epochs", 1) / EPOCH_LINES))
         self.last = time.monotonic()
 
     def __call__(self, record: EpochRecord) -> None:
+        name = next(self.encoders, "") if record.epoch == 1 else ""
+        if name:
+            print_note(f"over the vectors of {name}:")
         now = time.monotonic()
         due = record.epoch % self.every == 0 or now - self.last >= LINE_SECONDS
         if record.epoch > 1 and not due:

@@ -153,7 +153,7 @@ def run_layers(
     check_labels(settings, whole.labels or ())
     rows, test = draw_rows(whole, config.sample, config.data.split_seed)
     corpus = whole.take(rows.tolist())
-    model = find_model(config.vectors.encoder, config.vectors.trust_remote_code)
+    model = find_model(config.vectors.one_encoder, config.vectors.trust_remote_code)
     layers = parse_layers(config.vectors.layers, model.depth) or range(model.depth + 1)
     spaces = {layer: _space(config.vectors, layer, model) for layer in layers}
     pooled = open_spaces(config.vectors, (POOLED,), model)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,8 +51,15 @@ def test_tables_of_the_same_texts() -> None:
 def test_tables_that_do_not_belong_together() -> None:
     with pytest.raises(ArrayError, match="the same texts"):
         FeatureTables((make_table([2, 1]), count_words(["a"])))
-    with pytest.raises(ArrayError, match="one table of vectors"):
-        FeatureTables((make_table([2, 1]), make_table([2, 1])))
+    pooled = replace(make_table([1, 1]), layout="pooled")
+    with pytest.raises(ArrayError, match="a table per encoder"):
+        FeatureTables((make_table([2, 1]), pooled))
+
+
+def test_vectors_of_several_encoders() -> None:
+    tables = FeatureTables((make_table([2, 1]), make_table([1, 3], width=4), count_words("ab")))
+    assert (tables.layout, tables.width) == ("tokens,words", 6)
+    assert [each.width for each in tables[np.array([1])].encoders] == [6, 4]
 
 
 def test_the_transformer_counts_words_without_an_encoder() -> None:

@@ -54,6 +54,7 @@ RUN_ELSEWHERE = {
     "docs/cache.md": "features/store/test_format.py",
     "docs/models.md": "heads/test_estimator.py",
     "docs/other-programs.md": "features/test_sentence_transformers.py",
+    "docs/scale.md": "features/test_ray.py",
     "docs/serving.md": "pipeline/serving/test_process.py",
 }
 PACKAGES = ("features", "heads", "manyheads", "pipeline")

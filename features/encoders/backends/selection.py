@@ -69,7 +69,20 @@ class FasterBackend:
         self.check: Check = lambda other, layers, precision: None
         self._first, self._prepare = first, cache(prepare)
         self._chosen: dict[tuple[tuple[int, ...], str], Backend] = {}
-        self._left, self._largest, self._clock = pays_after, Inputs(), clock
+        self._pays_after = self._left = pays_after
+        self._largest, self._clock = Inputs(), clock
+
+    def foresee(self, times: float) -> bool:
+        """Try the other back end at the next run, if this many times the work done pays for it.
+
+        Returns:
+            Whether it will be tried.
+        """
+        done = self._pays_after - self._left
+        if self._left > 0 and done * times >= self._pays_after:
+            self._left = 0
+            return True
+        return False
 
     @contextmanager
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:

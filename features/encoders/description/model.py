@@ -6,7 +6,8 @@ files and from the digest of the weights, so nothing here loads a model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import platform
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,23 @@ class EncoderModel:
                 f"--max-tokens is {tokens}, but this encoder sees {self.max_length} tokens "
                 "at once, and windows only serve texts beyond that; give more, or leave it out"
             )
+
+
+def here(model: EncoderModel) -> EncoderModel:
+    """Return a model that another machine described, with the folder that it has on this one.
+
+    Raises:
+        EncoderError: it is not available here, or not the same.
+    """
+    if model.transformer.is_dir():
+        return model
+    found = find_model(model.name, model.trust_remote_code)
+    if (found.weights, found.tokenizer) != (model.weights, model.tokenizer):
+        raise EncoderError(
+            f"the encoder {model.name!r} has other files on the machine {platform.node()} than "
+            "where the command runs: pin it with @REVISION, or put it into a shared folder"
+        )
+    return replace(found, prompt=model.prompt)
 
 
 def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> EncoderModel:

@@ -33,7 +33,13 @@ def run(parsed: argparse.Namespace) -> Answer:
 
         certificate = certify(data, vectors, parsed.layout, config.certify)
         return Answer(certificate.to_dict(), certificate.to_text())
+    if config.estimate:
+        from pipeline.encoding.estimation import run_estimate
+
+        estimate = run_estimate(data, vectors, parsed.layout, config.workers)
+        return Answer(estimate.to_dict(), estimate.to_text())
     from pipeline.encoding.corpus_encoding import run_features
 
-    result = run_features(data, vectors, parsed.layout, config.roofline)
+    cluster = config.cluster(vectors.devices)
+    result = run_features(data, vectors, parsed.layout, config.roofline, cluster=cluster)
     return Answer(result.to_dict(), result.to_text())

@@ -15,13 +15,16 @@ APART = ("encoder", "layers")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads search``."""
     own = parser.add_argument_group(SearchConfig.GROUP)
-    for name, what in (("encoder", "vectors of this encoder"), ("layers", "these layers")):
+    for name, what in (
+        ("encoder", "vectors of this encoder, or of several in one head, joined by commas"),
+        ("layers", "these layers"),
+    ):
         own.add_argument(
             f"--{name}",
             action="extend",
             nargs="+",
             default=[],
-            metavar="NAME" if name == "encoder" else "N[,N]",
+            metavar="NAME[,NAME]" if name == "encoder" else "N[,N]",
             help=f"try {what}; several may be named",
         )
     options.add_options(parser, SearchConfig, without=APART)

@@ -29,7 +29,7 @@ def run(parsed: argparse.Namespace) -> Answer:
 
     with Drawing() as drawing:
         # Imported only now: this takes seconds, and what is wrong was answered before.
-        from pipeline.doctor.watch import Watch, watch_training
+        from pipeline.doctor.runs.watch import Watch, watch_training
         from pipeline.training.experiment import run_prepared
 
         seen: list[Watch] = []  # at most one

@@ -208,7 +208,9 @@ def test_a_growing_index_is_that_of_all_its_shards(shards: list[list[int]]) -> N
         known = {key for part in keys[: number + 1] for key in part}
         asked = text_keys(map(str, range(42)))
         assert growing.missing(asked).tolist() == [key not in known for key in asked.tolist()]
-    assert growing.shards == tuple(f"s{number}" for number in range(len(shards)))
+    names = tuple(f"s{number}" for number in range(len(shards)))
+    assert growing.names == set(names)
+    assert growing.whole.shards == names
     whole = Index.of([(f"s{number}", rows_of(some)) for number, some in enumerate(keys)])
     assert growing.whole.to_bytes() == whole.to_bytes()
 

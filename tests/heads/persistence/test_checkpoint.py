@@ -129,8 +129,8 @@ def edit(folder: Path, **changes: object) -> None:
 
 
 def test_another_version_is_named(saved: Path) -> None:
-    edit(saved, version=5)
-    assert "format version 5, this program reads 1, 2, 3, 4" in refusal(saved)
+    edit(saved, version=6)
+    assert "format version 6, this program reads 1, 2, 3, 4, 5" in refusal(saved)
 
 
 def test_a_head_from_before_temperatures_is_read(saved: Path) -> None:

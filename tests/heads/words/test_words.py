@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression
 
 from features.words.counting import count_words
 from features.words.table import WORD_BIT, WordTable
-from heads.words.fitting import choose_share, fit_words, refit_words
+from heads.evaluation.shares import choose_share
+from heads.words.fitting import fit_words, refit_words
 from heads.words.solver import GramObjective, SparseObjective
 from heads.words.tfidf import learn_tfidf
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.doctor import doctor
 from pipeline.doctor.cause import Cause
 from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Remedy, Suspicion
+from pipeline.doctor.runs import doctor
 from tests.support.cli import Command, Refusal, Run, run_name
 
 

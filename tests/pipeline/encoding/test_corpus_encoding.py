@@ -12,6 +12,7 @@ from features.encoders.description.model import find_model
 from features.store.store import FeatureStore
 from features.text.keys import text_keys
 from pipeline.cli.main import main
+from tests.support.cli import Refusal
 
 TEXTS = [f"the cat sat on the mat {i} times and then " + "again " * (i % 5) for i in range(30)]
 
@@ -82,6 +83,35 @@ def test_devices_and_back_ends_that_are_not_here_are_one_line_and_exit_code_2(
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: ")
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--executor", "ray"], "needs a package that is not installed: pip install 'manyh"),
+        (["--executor", "dask"], "--executor takes here or ray; got 'dask'"),
+        (["--address", "10.0.0.1:6379"], "--address belongs to --executor ray: give that too"),
+        (["--workers", "2"], "--workers belongs to --executor ray: give that too; on this"),
+        (["--workers", "0", "--estimate"], "--workers takes a number from 1; got 0"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_one_line_and_exit_code_2(
+    options: list[str],
+    message: str,
+    data: Path,
+    refusal: Refusal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.encoding.config.find_spec", lambda name: None)
+    assert message in refusal("features", "--data", data, *options)
+
+
+def test_a_cluster_takes_kinds_of_devices(
+    data: Path, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.encoding.config.find_spec", lambda name: name)
+    line = refusal("features", "--data", data, "--executor", "ray", "--devices", "cpu*2")
+    assert "--devices is cpu or cuda with --executor ray, and --workers how many" in line
 
 
 def test_a_back_end_that_is_not_installed_is_named_with_its_remedy(

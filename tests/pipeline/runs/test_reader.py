@@ -141,7 +141,7 @@ def change(path: Path, where: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "where", "value", "words"),
     [
-        ("config.json", "version", 3, "is of format version 3, this program reads 1, 2"),
+        ("config.json", "version", 4, "is of format version 4, this program reads 1, 2, 3"),
         ("metrics.json", "version", 5, "is of format version 5"),
         ("metrics.json", "version", "2", "is of format version 2"),
         ("metrics.json", "next", 1, "unknown: next; a newer version may have written it"),

@@ -61,7 +61,8 @@ def test_code_that_fails_is_told_with_its_line(file: Path) -> None:
 
 
 def test_settings_of_the_loop() -> None:
-    assert parse_loop(["epochs=3", "learning_rate=1e-2"]) == {
+    found = parse_loop(["epochs=3", "learning_rate=1e-2"])
+    assert found == {
         "epochs": 3,
         "learning_rate": 0.01,
     }

@@ -25,7 +25,7 @@ from heads.persistence import checkpoint
 from heads.registry import device_of, layout_of, make_settings
 from pipeline.config import ExperimentConfig, VectorConfig
 from pipeline.doctor.case import Case
-from pipeline.doctor.config import DoctorConfig
+from pipeline.doctor.runs.config import DoctorConfig
 from pipeline.encoding.tables import make_tables
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.runs.files.diagnostics import read_diagnostics
@@ -34,6 +34,7 @@ from pipeline.runs.reader import read_config, read_held_out, read_metrics, read_
 from pipeline.runs.request import request_of
 from pipeline.training.experiment import Learned
 from pipeline.training.partition import read_labelled, splits_of
+from pipeline.training.preparation import find_encoders
 from pipeline.training.trainings import on_split
 
 Place = TypeVar("Place", bound=Location | Path)
@@ -64,7 +65,9 @@ def case_of_run(
     split = splits_of(corpus, held_out, folder.name, ())[0]
     labels = split.label_ids(corpus.labels or ())
     layout = layout_of(asked.head, asked.layout)
-    tables, vectors = make_tables(corpus.texts, layout, asked.vectors, load=load)
+    models = find_encoders(asked.vectors)
+    tables, encoded = make_tables(corpus.texts, layout, asked.vectors, models, load)
+    vectors = encoded[0]
     pooled = vectors.table(POOLED).values
     trained, first = checkpoint.load(folder), held_out.folds[0]
     settings = on_split(make_settings(asked.head, resolved.settings), split)

@@ -11,7 +11,7 @@ from pipeline.command_line import as_typed
 from pipeline.doctor.case import Case
 from pipeline.doctor.examination import LIKELY, Suspected, is_ill, suspicions
 from pipeline.doctor.measuring.collection import FREE, measure
-from pipeline.doctor.run_case import case_of_training
+from pipeline.doctor.runs.run_case import case_of_training
 from pipeline.doctor.symptom import symptom_of
 from pipeline.training.experiment import Learned
 

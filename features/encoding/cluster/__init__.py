@@ -1,0 +1,1 @@
+"""Encoding on a cluster of machines."""
