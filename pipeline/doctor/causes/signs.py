@@ -14,6 +14,9 @@ KNOWS_NOTHING = 0.02
 BEHIND = 0.03
 """Points that a reference must be ahead, beyond noise, before the head is at fault. Ours."""
 
+ROOM = 0.9
+"""Training accuracy below which something is left to learn. Ours."""
+
 AT_CHANCE = 3.0
 """z of label agreement below which labels have nothing to do with the neighbours. Ours."""
 
@@ -35,6 +38,18 @@ def is_low(measured: Measurements) -> bool:
     if learning is None:
         return False
     return knows_nothing(measured) or learning.class_use < PARTIAL or is_behind(measured)
+
+
+def may_gain(measured: Measurements) -> bool:
+    """Return whether there may be more to have: it is low, a reference is ahead, or training
+    texts are wrong.
+    """
+    learning = measured.learning
+    if learning is None:
+        return False
+    if is_low(measured) or measured.missing_points >= BEHIND:
+        return True
+    return learning.train_accuracy is not None and learning.train_accuracy < ROOM
 
 
 def belongs(measured: Measurements) -> bool:
