@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="cases whose name has one of these")
     parser.add_argument("--seconds", type=float, default=0, help="no case begins after them")
     parser.add_argument("--taught", type=Path, help="journal that teaches the forest")
+    parser.add_argument("--again", action="store_true", help="ask about all runs once more")
     parser.add_argument("--report-only", action="store_true", help="of what the journal has")
     options = parser.parse_args(arguments)
     request = Request(
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         tuple(filter(None, options.corpora.split(","))),
         options.only,
         options.seconds,
+        options.again,
     )
     request.out.mkdir(parents=True, exist_ok=True)
     if not options.report_only:

@@ -103,15 +103,15 @@ class Judged:
 
 
 def judge(records: Iterable[Line], voice: str) -> Judged:
-    """Return the answers of one voice; runs that it did not answer are left out."""
+    """Return the last answers of one voice; runs that it did not answer are left out."""
     kept = list(records)
     truths = {line["case"]: line for line in kept if line["record"] == "truth"}
-    runs = tuple(
-        line
+    runs = {
+        (line["case"], line["seed"]): line
         for line in kept
         if line["record"] == "run" and line["case"] in truths and voice in line["said"]
-    )
-    return Judged(runs, truths, voice)
+    }
+    return Judged(tuple(runs.values()), truths, voice)
 
 
 def voices(records: Iterable[Line]) -> list[str]:

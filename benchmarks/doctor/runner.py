@@ -60,10 +60,10 @@ from heads.settings import TrainingSettings
 
 SEEDS = Path(__file__).with_name("seeds.json")
 DOUBLES = 7
-"""Cases with two faults come in each round, beside one of each cause."""
+"""Cases with two faults in each round, beside one of each cause."""
 
 UNNAMED = "UMLAUT", "DeepDiagnosis"
-"""Tools with a rule on inputs that vectors of an encoder always break; asked without it too."""
+"""Their rule on inputs is always broken by an encoder's vectors; asked without it too."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,10 @@ class Request:
         cache: folder of encoded texts.
         data: folder of the public corpora, or None.
         limit: maximum number of cases; 0: all.
-        corpora: names of the only corpora; (): all.
+        corpora: the only ones; (): all.
         only: cases whose name has one of these, joined by commas; '': all.
         seconds: time for the whole; after it no case begins. 0: no end.
+        again: ask about runs that the journal has, too, since the doctor has changed.
     """
 
     half: str
@@ -89,6 +90,7 @@ class Request:
     corpora: tuple[str, ...] = ()
     only: str = ""
     seconds: float = 0.0
+    again: bool = False
 
     @property
     def journal(self) -> Path:
@@ -103,17 +105,16 @@ def seeds_of(half: str) -> dict[str, Any]:
 
 
 def cases_of(request: Request) -> list[Case]:
-    """Return the cases in the order in which they are taken.
+    """Return the cases in the order in which they are taken; a limit keeps the mixture.
 
-    In turn one case of each cause, some with two faults, and as many healthy ones, of which
-    half look ill; so whatever the limit is, the mixture stays.
+    In turn one of each cause, some with two, and as many healthy ones, of which half look ill.
     """
     half, rng = request.half, np.random.default_rng(seeds_of(request.half)["order"])
     groups: dict[str, list[Case]] = {}
     for case in (*setting_cases(half), *data_cases(half), *foreign_cases(half)):
         groups.setdefault(case.causes[0], []).append(case)
-    doubles, healthy = list(double_cases(half)), list(healthy_cases(half))
-    groups["two"] = doubles
+    healthy = list(healthy_cases(half))
+    groups["two"] = list(double_cases(half))
     groups["ill"] = [case for case in healthy if case.ill]
     groups["well"] = [case for case in healthy if not case.ill]
     mixed = {
@@ -188,9 +189,8 @@ class Worker:
 
     def do(self, name: str, done: Sequence[Mapping[str, Any]]) -> None:
         """Do what of a case is not done; what it raises becomes an ``error`` line."""
-        case = self.cases[name]
         try:
-            self._do(case, done)
+            self._do(self.cases[name], done)
         except Exception as error:
             text = "".join(traceback.format_exception(error))[-1500:]
             self._write({"record": "error", "case": name, "error": text})
@@ -205,7 +205,8 @@ class Worker:
             self._write(truth)
         if truth["kind"] == EXCLUDED:
             return
-        known = {line["seed"] for line in done if line["record"] == "run"}
+        before = () if self.request.again else done
+        known = {line["seed"] for line in before if line["record"] == "run"}
         # What is harmless is asked once: three seeds of it would say the same three times.
         for seed in training[: 1 if truth["kind"] == HARMLESS else len(training)]:
             if seed not in known:
@@ -237,8 +238,7 @@ class Worker:
             twin = [train(pair.twin, seed) for seed in self._seeds(pair.twin)]
             lost = takes_effect(case, pair, faulty, twin)
             kind = _kind(lost)
-        tried: list[Tried] = []
-        better: Tried | None = None
+        tried, better = [], None
         if kind != EXCLUDED:
             tried = list(try_all(pair.faulty, faulty[0], training[0]))
         if kind in (HEALTHY, HARMLESS):
@@ -360,7 +360,7 @@ def _do(name: str, done: list[dict[str, Any]]) -> str:
 
 
 def run(request: Request, jobs: int) -> None:
-    """Do the cases that the journal does not have; with one job in this process."""
+    """Do the cases that the journal does not have; one job is this process."""
     done: dict[str, list[dict[str, Any]]] = {}
     for line in read_journal(request.journal):
         done.setdefault(line["case"], []).append(line)
