@@ -108,13 +108,9 @@ def test_python_of_the_page_runs(tiny_models: dict[str, Path]) -> None:
     page = (REPOSITORY / "docs" / "doctor-foreign.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     texts = [f"{('cat sat', 'dogs bark')[number % 2]} {number}" for number in range(40)]
-    block = block.replace('"tokens")', '"tokens", encoder=encoder)')
-    names: dict[str, Any] = {
-        "texts": texts,
-        "labels": ["good", "bad"] * 20,
-        "build": foreign.MeanOf,
-        "encoder": str(tiny_models["bert"]),
-    }
+    block = block.replace("load_encoder()", f"load_encoder({str(tiny_models['bert'])!r})")
+    labels = ["good", "bad"] * 20
+    names: dict[str, Any] = {"texts": texts, "labels": labels, "build": foreign.MeanOf}
     exec(block, names)
     assert names["found"].verdict.state in ("healthy", "unknown", "ill")
 
