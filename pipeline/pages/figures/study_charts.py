@@ -210,7 +210,11 @@ def value_axis(name: str, values: Sequence[object]) -> tuple[Axis, list[float]]:
     Numbers stand where they are, on a logarithmic axis if they lie far apart; other values,
     and few numbers, stand side by side.
     """
-    numbers = [float(each) for each in values if type(each) in (int, float)]
+    numbers = [
+        float(each)
+        for each in values
+        if isinstance(each, int | float) and not isinstance(each, bool)
+    ]
     if len(numbers) == len(values) and len(set(numbers)) > MOST_VALUES:
         low, high = min(numbers), max(numbers)
         if low > 0 and high / low >= MANY_TIMES:

@@ -1,4 +1,4 @@
-"""The rules for code of the user's own: what each is suspected by, and what leaves it silent."""
+"""The rules for code of the user's own: what makes each speak, and what leaves it silent."""
 
 from __future__ import annotations
 
