@@ -58,7 +58,8 @@ class Outcome:
         answers: by kind and status; status 0 is a connection that was closed without one.
         faults: answers of 500 and the like, with the kind.
         hanging: kinds of requests that did not end in time.
-        good, failed: good requests in between, and those that failed.
+        good, refused, failed: good requests in between; those that were refused for now (429,
+            503), and those that failed.
         slowest: seconds of the slowest good request.
     """
 
@@ -66,6 +67,7 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
     hanging: list[str] = field(default_factory=list)
     good: int = 0
+    refused: int = 0
     failed: list[str] = field(default_factory=list)
     slowest: float = 0.0
 
@@ -156,7 +158,7 @@ def framing(random: random.Random) -> Iterator[tuple[str, bytes]]:
         yield "length", f"{head}{pick(ODD_LENGTHS)}\r\n\r\n".encode() + GOOD
         yield "chunks", CHUNKED + pick(ODD_CHUNKS)
         yield "too short a body", request(GOOD)[:-5]
-        yield "pipelined", request(GOOD).replace(CLOSE, b"") * 40 + request(GOOD)
+        yield "pipelined", request(GOOD).replace(CLOSE, b"") * 4 + request(GOOD)
         yield "repeated", request(GOOD)
         yield "no HTTP", pick(NO_HTTP)
         yield "old HTTP", b"GET / HTTP/1.0\r\n\r\n"
@@ -239,7 +241,9 @@ async def good_requests(
             answer = repr(error).encode()
         outcome.good += 1
         outcome.slowest = max(outcome.slowest, time.perf_counter() - start)
-        if not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 429")):
+        if answer.startswith((b"HTTP/1.1 429", b"HTTP/1.1 503")):
+            outcome.refused += 1
+        elif not answer.startswith(b"HTTP/1.1 200"):
             outcome.failed.append(answer[:200].decode("latin-1"))
         with suppress(TimeoutError):
             await asyncio.wait_for(done.wait(), 0.1)
@@ -296,7 +300,8 @@ def main() -> None:
     print(f"{sum(outcome.answers.values())} requests in {seconds:.0f} s")
     print(f"answers of 500 and the like: {len(outcome.faults)} {outcome.faults[:5]}")
     print(f"requests that never ended: {len(outcome.hanging)} {outcome.hanging[:5]}")
-    print(f"good requests: {outcome.good}, failed: {len(outcome.failed)} {outcome.failed[:5]}")
+    told = f"{outcome.good}, refused for now: {outcome.refused}"
+    print(f"good requests: {told}, failed: {len(outcome.failed)} {outcome.failed[:5]}")
     print(f"slowest good one: {outcome.slowest:.2f} s; memory {before:.0f} to {after:.0f} MB")
     print(f"alive at the end: {bool(last.good and not last.failed)}")
 
