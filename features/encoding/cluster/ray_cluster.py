@@ -152,6 +152,7 @@ class RayExecutor:
         self._again: deque[_Task] = deque()
         self._found: list[WorkResult] = []  # of workers that died when they had committed
         self._busy: dict[int, _Busy] = {}
+        self._died = False
         self._lost: list[str] = []
         self._notes: set[str] = set()
 
@@ -171,6 +172,8 @@ class RayExecutor:
                 if result is not None:
                     self._on_batch(result.encoded, result.tokens)
                     yield result
+            for space in spaces if self._died else ():
+                space.sweep()  # of what a worker was writing when it died
         finally:
             for actor in self._actors:
                 ray.kill(actor)
@@ -293,6 +296,7 @@ class RayExecutor:
 
     def _bury(self, task: _Task, error: Exception) -> None:
         """Keep the unit of a worker that died for another, and wait until Ray restarted it."""
+        self._died = True
         worked = self._in_flight.pop(task.worker, None) is not None
         if task.tries >= TRIES:
             self._lost.append(" ".join(str(error).split())[:160])
