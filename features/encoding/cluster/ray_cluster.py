@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import time
 from collections import deque
@@ -57,6 +58,9 @@ TRIES = 5
 
 NOTE_SECONDS = 30.0
 """Seconds without any worker until a line says what the cluster lacks."""
+
+CONNECT_SECONDS = 10.0
+"""Seconds in which the machine of an address must answer."""
 
 DEATHS = (
     exceptions.RayActorError,
@@ -348,8 +352,9 @@ def connected(cluster: Cluster) -> Iterator[Workers]:
     here = {"num_cpus": core_count(), "include_dashboard": False} if address == "local" else {}
     with redirect_stdout(sys.stderr):  # stdout is for results; Ray tells of dead workers there
         try:
+            _check_answers(address)
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except (RuntimeError, ValueError, OverflowError, OSError) as error:
             raise SettingError(
                 f"no Ray cluster answers at {address} ({' '.join(str(error).split())[:160]}); "
                 "give the address of one with --address, or leave it out to use this machine"
@@ -358,6 +363,14 @@ def connected(cluster: Cluster) -> Iterator[Workers]:
             yield _suitable(cluster)
         finally:
             ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise ``OSError`` if nothing listens at ``HOST:PORT``, which Ray tries for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and "://" not in address and port.isdigit():
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
+            pass
 
 
 def _suitable(cluster: Cluster) -> Workers:
