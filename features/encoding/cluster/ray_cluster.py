@@ -303,7 +303,7 @@ class RayExecutor:
         self._died = True
         worked = self._in_flight.pop(task.worker, None) is not None
         if task.tries >= TRIES:
-            self._lost.append(" ".join(str(error).split())[:160])
+            self._lost.append(_short(error))
         elif task.unit is not None:
             self._again.append(replace(task, tries=task.tries + 1))
         else:
@@ -327,6 +327,12 @@ def _committed(unit: WorkUnit, space: Space) -> WorkResult:
     """Return the result of a unit that was committed by a worker that could not tell."""
     tokens = int(space.tokens(unit.keys).sum(dtype=np.int64))
     return WorkResult(len(unit.keys), tokens, joined(()), False, False, 0.0, 1)
+
+
+def _short(error: Exception) -> str:
+    """Return the beginning and the end of an error of Ray, which may be many lines long."""
+    words = " ".join(str(error).split())
+    return words if len(words) < 200 else f"{words[:80]} ... {words[-110:]}"
 
 
 def actor_pool(workers: int | None) -> Any:
@@ -356,7 +362,7 @@ def connected(cluster: Cluster) -> Iterator[Workers]:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
         except (RuntimeError, ValueError, OverflowError, OSError) as error:
             raise SettingError(
-                f"no Ray cluster answers at {address} ({' '.join(str(error).split())[:160]}); "
+                f"no Ray cluster answers at {address} ({_short(error)}); "
                 "give the address of one with --address, or leave it out to use this machine"
             ) from error
         try:
