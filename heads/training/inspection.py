@@ -85,7 +85,7 @@ def look_at_units(
         with torch.no_grad():
             for x, mask, _ in _inputs(head, table, rows[:TEXTS]):
                 outputs.clear()
-                member.classify(x, mask)
+                member.logits_of_members((member,), x, mask)
                 passes.append(list(outputs))
     finally:
         for hook in hooks:
@@ -159,7 +159,7 @@ def look_back(
     for x, mask, own in _inputs(head, table, rows[:SEEN_BACK]):
         x.requires_grad_(True)
         with torch.enable_grad():
-            logits = member.classify(x, mask)
+            logits = member.logits_of_members((member,), x, mask)[0]
             target = torch.from_numpy(labels[own])
             loss = torch.nn.functional.cross_entropy(logits, target, reduction="sum")
             (gradient,) = torch.autograd.grad(loss, x)

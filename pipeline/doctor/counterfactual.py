@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -35,6 +35,7 @@ class Trial:
         measure: what the numbers are, for people.
         statistic: what is made of them.
         seconds: it took.
+        curve: validation accuracy by epoch of the changed training; () where none was made.
     """
 
     before: np.ndarray
@@ -44,6 +45,7 @@ class Trial:
     labels: np.ndarray | None = None
     paired: bool = True
     seconds: float = 0.0
+    curve: tuple[float, ...] = ()
 
 
 class Counterfactual(Protocol):
@@ -109,7 +111,10 @@ class ChangedSettings:
             tables = case.tables_of(self.layout)
         trained = case.train_again(self.made(case), head=self.head, tables=tables)
         logits = trained.logits(tables, case.validation, case.device)
-        return trial_of(case, logits, self.measure, time.perf_counter() - started)
+        trial = trial_of(case, logits, self.measure, time.perf_counter() - started)
+        same = not self.head or self.head == case.head
+        curve = [each.validation_accuracy for each in trained.history] if same else []
+        return replace(trial, curve=tuple(curve))
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from features.vectors.table import POOLED
 from pipeline.doctor.findings import Evidence
 from pipeline.doctor.measurements import Measurements, Reference
 from pipeline.doctor.symptom import FULL, PARTIAL, name_of
+from pipeline.evaluation.baselines import TFIDF
 
 __all__ = ["FULL", "PARTIAL"]
 
@@ -13,6 +15,12 @@ KNOWS_NOTHING = 0.02
 
 BEHIND = 0.03
 """Points that a reference must be ahead, beyond noise, before the head is at fault. Ours."""
+
+ROOM = 0.9
+"""Training accuracy below which something is left to learn. Ours."""
+
+HEART = 0.8
+"""Training accuracy from which a head has learned its texts by heart. Ours."""
 
 AT_CHANCE = 3.0
 """z of label agreement below which labels have nothing to do with the neighbours. Ours."""
@@ -37,13 +45,37 @@ def is_low(measured: Measurements) -> bool:
     return knows_nothing(measured) or learning.class_use < PARTIAL or is_behind(measured)
 
 
+def may_gain(measured: Measurements) -> bool:
+    """Return whether there may be more to have: it is low, a reference is ahead, or training
+    texts are wrong.
+    """
+    learning = measured.learning
+    if learning is None:
+        return False
+    if is_low(measured) or measured.missing_points >= BEHIND:
+        return True
+    return learning.train_accuracy is not None and learning.train_accuracy < ROOM
+
+
 def belongs(measured: Measurements) -> bool:
     """Return whether labels have to do with the texts, as far as that is known."""
     near = measured.neighbours
     best = best_reference(measured)
-    if near is None or near.z >= AT_CHANCE:
+    if near is None or near.z >= AT_CHANCE or pooled_hides_it(measured):
         return True
     return best is not None and above_chance(measured, best)
+
+
+def pooled_hides_it(measured: Measurements) -> bool:
+    """Return whether only pooled vectors were asked, of which a sequence may hold more.
+
+    Word counts ask the texts themselves. A head that learns its own sequences by heart, and
+    nothing beyond, asks as much.
+    """
+    words = None if measured.references is None else measured.references.named(TFIDF)
+    if words is not None or POOLED in measured.settings.layout.split(","):
+        return False
+    return not learns_its_texts(measured, HEART)
 
 
 def above_chance(measured: Measurements, reference: Reference) -> bool:
@@ -94,4 +126,5 @@ def training_evidence(measured: Measurements) -> tuple[Evidence, ...]:
 
 def percent(ratio: float) -> str:
     """Return 10 to the power of ``ratio`` as a percentage."""
-    return f"{100 * 10**ratio:.2g} %"
+    value = 100 * 10**ratio
+    return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %"

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import belongs, is_low, reference_evidence, training_evidence
+from pipeline.doctor.causes.signs import (
+    belongs,
+    may_gain,
+    reference_evidence,
+    training_evidence,
+)
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements
@@ -31,7 +36,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     learning, values = measured.learning, measured.settings.values
     assert learning is not None
     gap = learning.gap
-    if gap is None or gap >= GAP or not is_low(measured) or not belongs(measured):
+    if gap is None or gap >= GAP or not may_gain(measured) or not belongs(measured):
         return None
     found = strong(values, 0 if measured.steps is None else measured.steps.count)
     if not found:

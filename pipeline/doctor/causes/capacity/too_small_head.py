@@ -7,8 +7,8 @@ from pipeline.doctor.causes.capacity.over_regularised import strong
 from pipeline.doctor.causes.capacity.sizes import larger
 from pipeline.doctor.causes.signs import (
     belongs,
-    is_low,
     learns_its_texts,
+    may_gain,
     reference_evidence,
     training_evidence,
 )
@@ -33,7 +33,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     if gap is None or smallest is None or gap >= GAP or learns_its_texts(measured):
         return None
     classes = len(measured.labels.names)
-    if smallest >= max(classes, FEW) or not is_low(measured) or not belongs(measured):
+    if smallest >= max(classes, FEW) or not may_gain(measured) or not belongs(measured):
         return None
     changed = larger(measured.settings.values)
     if not changed:

@@ -6,7 +6,7 @@ A step that is too large kills units as well, but later: what counts is the init
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import is_low
+from pipeline.doctor.causes.signs import is_low, may_gain
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Layer, Measurements, Steps
@@ -23,11 +23,9 @@ def examine(measured: Measurements) -> Suspicion | None:
     """Suspect it by units without an answer at the start, or gradients that vanish."""
     units = measured.units
     assert units is not None
-    if not is_low(measured):
-        return None
     stuck = next((layer for layer in units.layers if _stuck(layer)), None)
     vanishing = vanishes(measured.steps)
-    if stuck is None and not vanishing:
+    if not (stuck is not None and may_gain(measured)) and not (vanishing and is_low(measured)):
         return None
     changes = _changes(measured)
     if not changes:

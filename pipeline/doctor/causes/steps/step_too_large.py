@@ -33,6 +33,9 @@ SWING, SWINGS = 0.03, 0.2
 """Points by which accuracy falls from an epoch to the next, and in which share of them
 [AutoTrainer]; it must also be beyond three deviations of chance."""
 
+ALONE = 0.8
+"""Strength from which it is tried though the head is not low: change and range test agree."""
+
 WITHOUT_TEST = 30.0
 """Without a range test the step size is divided by this."""
 
@@ -42,7 +45,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     learning, steps, rates = measured.learning, measured.steps, measured.rates
     assert learning is not None
     assert steps is not None
-    if not is_low(measured) or not belongs(measured):
+    if not belongs(measured):
         return None
     rate = measured.settings.number("learning_rate")
     ratio = ratio_of(steps)
@@ -53,7 +56,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     strength += 0.2 if steps.loss_rise >= RISE else 0.0
     strength += 0.1 if (steps.far_clipped_share or 0.0) > FAR_CLIPPED else 0.0
     strength += 0.1 if swings(learning) else 0.0
-    if strength < 0.3:
+    if strength < (0.3 if is_low(measured) else ALONE):
         return None
     suggestion = rate / WITHOUT_TEST if rates is None else min(rates.suggestion, rate / 2)
     wanted = f"{suggestion:.2g}"

@@ -17,10 +17,13 @@ SMALL, CERTAIN = -3.3, -4.0
 """log10 of the change of the weights in a step. The second is that of TheDeepChecker; the first
 is ours: the defaults of all heads lie at -1.5 to -3."""
 
+USUAL = -2.6
+"""Weights that move further do move, whatever the range test says. Ours."""
+
 UNCHANGED = -8.0
 """Below it the weights do not move at all: that is no matter of step size."""
 
-TIMES = 6.0
+TIMES = 10.0
 """The suggestion of the range test over the step size. Ours."""
 
 
@@ -31,7 +34,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     assert learning is not None
     if steps.unchanged or steps.update_ratio < UNCHANGED or not belongs(measured):
         return None
-    if learns_its_texts(measured, 0.9):
+    if steps.update_ratio > USUAL or learns_its_texts(measured, 0.9):
         return None  # it has learned what there is to learn from these texts
     rate = measured.settings.number("learning_rate")
     strength = 0.0

@@ -46,4 +46,4 @@ def examine(measured: Measurements) -> Suspicion | None:
     )
 
 
-CUT_OFF = Cause("cut_off", "texts cut off", "belonging", examine, needs=("learning", "audit"))
+CUT_OFF = Cause("cut_off", "texts cut off", "learning", examine, needs=("learning", "audit"))

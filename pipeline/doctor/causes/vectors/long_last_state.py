@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import belongs, is_low
+from pipeline.doctor.causes.signs import belongs, may_gain
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements
@@ -23,7 +23,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     assert units is not None
     if values.get("pooling") != "last" or units.median_length < LONG or not units.reach:
         return None
-    if not is_low(measured) or not belongs(measured):
+    if not may_gain(measured) or not belongs(measured):
         return None
     ten, hundred = units.reach[1], units.reach[2]
     reach = hundred if hundred is not None else (ten or 1.0) ** (units.median_length / 10)

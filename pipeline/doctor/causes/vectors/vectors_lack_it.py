@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import AT_CHANCE
+from pipeline.doctor.causes.signs import AT_CHANCE, BEHIND
 from pipeline.doctor.changes.words import words_for_vectors
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
@@ -26,11 +26,15 @@ def examine(measured: Measurements) -> Suspicion | None:
     other = own if vectors is None else vectors.accuracy
     if other is None or words.interval[0] <= 0 or words.accuracy - other < POINTS:
         return None
+    if vectors is not None and vectors.interval[0] > 0:
+        return None  # the head makes less of the vectors than logistic does: look there first
     slipped = near is not None and near.break_row is not None
     if slipped or (
         measured.learning is not None and words.accuracy <= measured.learning.majority
     ):
         return None
+    if vectors is not None and vectors.ahead >= BEHIND and vectors.interval[0] > 0:
+        return None  # the head does not even use what its vectors have
     weak = near is not None and near.z < 10 * AT_CHANCE
     return Suspicion(
         strength=0.6 + 0.1 * weak,
@@ -54,7 +58,7 @@ def examine(measured: Measurements) -> Suspicion | None:
 VECTORS_LACK_IT = Cause(
     "vectors_lack_it",
     "vectors that lack it",
-    "belonging",
+    "learning",
     examine,
     needs=("learning", "references"),
 )
