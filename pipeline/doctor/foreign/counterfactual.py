@@ -58,8 +58,9 @@ class ChangedLoop:
         changed = case.relearn(seed=seed, **dict(self.loop))
         if self.measure == "training_loss":
             labels = case.labels[first.train_rows]
-            shares = [log_shares(each.train_logits, labels) for each in (first, changed)]
-            return Trial(*shares, measure="log likelihood of a training text")
+            before = log_shares(first.train_logits, labels)
+            after = log_shares(changed.train_logits, labels)
+            return Trial(before, after, measure="log likelihood of a training text")
         return trial_of(replace(case, logits=first.logits), changed.logits, "accuracy", 0.0)
 
 
