@@ -180,6 +180,7 @@ class Prover:
             seconds=round(tried.trial.seconds, 1),
             command=command,
             texts=len(tried.trial.before),
+            curve=tried.trial.curve,
         )
 
 
