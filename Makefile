@@ -28,9 +28,9 @@ CORPUS    := $(if $(DATA),--data "$(DATA)")
 export TEXT
 
 # So that the command to go on with is shown as make takes it.
-train search predict audit layers lr-range blend: export MANYHEADS_MAKE := 1
+train search predict audit layers lr-range blend doctor: export MANYHEADS_MAKE := 1
 
-.PHONY: help features audit layers encoders lr-range train search runs compare report show blend predict serve heads export export-model verify cache compact collect test test-all bench lint clean
+.PHONY: help features audit layers encoders lr-range train search runs compare report doctor show blend predict serve heads export export-model verify cache compact collect test test-all bench lint clean
 
 help:  ## show this help
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -50,7 +50,7 @@ help:  ## show this help
 	@echo "  SEED      the seed of the training (default: 0)"
 	@echo "  SEEDS     how many seeds to train with; reports mean and spread (default: 1)"
 	@echo "  FOLDS     divide the texts into so many folds and test each once (default: one split)"
-	@echo "  RUN       for show, report, predict, serve and export-model: a run (default: the latest); for blend and"
+	@echo "  RUN       for show, report, doctor, predict, serve and export-model: a run (default: the latest); for blend and"
 	@echo "            compare: several; report takes two as well, or a study"
 	@echo "  TEXT      for predict: a text"
 	@echo "  OUT       for export, export-model and report: where to write"
@@ -89,6 +89,9 @@ compare: .venv/.runtime  ## compare the runs named in RUN="NAME NAME ..."; witho
 
 report: .venv/.runtime  ## write RUN, or two runs side by side, as a page for the browser; to OUT
 	@$(MANYHEADS) report $(RUN) --runs "$(RUNS)" $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+doctor: .venv/.runtime  ## say why the head of RUN does not learn, and prove it
+	@$(MANYHEADS) doctor "$(RUN)" --runs "$(RUNS)" $(ARGS)
 
 show: .venv/.runtime  ## say what RUN is, what its files are for and what to do next
 	@$(MANYHEADS) show "$(RUN)" --runs "$(RUNS)" $(ARGS)

@@ -298,9 +298,17 @@ def try_all(
             changed = change.apply(trial)
             if changed is not None:
                 paired = np.array_equal(changed.fresh, trial.fresh)
-                yield _tried(change.name, change.cause, train(changed, seed), before, paired)
+                cause = change.cause
+                if change.apply is suggested:
+                    raised = _rate(changed) > _rate(trial)
+                    cause = "step_too_small" if raised else "step_too_large"
+                yield _tried(change.name, cause, train(changed, seed), before, paired)
         except InputError:
             continue  # a combination of settings that the head refuses
+
+
+def _rate(trial: Trial) -> float:
+    return float(trial.resolved().model_dump()["learning_rate"])
 
 
 def _tried(

@@ -26,6 +26,9 @@ TEXTS = {TUNE: ("E", "T"), REPORT: ("isear", "sst2")}
 LONG = {TUNE: (), REPORT: ("glassdoor_industry", "cnews10_long")}
 ANY = {TUNE: ("S", "E", "trec6"), REPORT: ("S2", "isear", "banking77")}
 
+MADE = "S", "S2"
+"""Vectors without texts."""
+
 Settings = Mapping[str, object]
 
 PLAIN: Settings = {"schedule": "constant", "warmup": 0, "averaging": 0}
@@ -144,7 +147,9 @@ def setting_cases(half: str) -> Iterator[Case]:
     for fault in FAULTS:
         if (fault.variant == 1) != (half == TUNE):
             continue
-        corpora = ("S",) if fault.length else SHORT[half]
+        corpora = SHORT[half]
+        if fault.length:
+            corpora = ("S",) if half == TUNE else ("S2", "cnews10_long")
         for severity in range(len(fault.faulty)):
             for head in fault.heads:
                 for corpus in corpora:
@@ -162,7 +167,7 @@ def make_pair(
     rng: np.random.Generator,
 ) -> Pair:
     """Return the trial with a fault of settings and its twin, on the same sides."""
-    if fault.length:
+    if fault.length and corpus in MADE:
         length, seed = fault.length[severity], int(rng.integers(2**31))
         material = synthetic(
             900, 4, length, 32, strength=4.0, spots=3, place="first", seed=seed
@@ -202,6 +207,7 @@ DATA_FAULTS = (
     DataFault("label_noise", 1, ("cnn", "mlp"), partial(data.noisy, False), ANY),
     DataFault("label_noise", 2, ("logistic", "attention"), partial(data.noisy, True), ANY),
     DataFault("labels_unrelated", 1, ("logistic", "cnn"), data.slipped, ANY),
+    DataFault("labels_unrelated", 1, ("logistic",), data.slipped_sorted, ANY),
     DataFault("labels_unrelated", 2, ("mlp",), data.removed, ANY),
     DataFault("labels_unrelated", 3, ("lstm", "logistic"), data.shuffled, ANY),
     DataFault("classes_overlap", 1, ("logistic", "cnn"), partial(data.halved, False), ANY),
@@ -230,7 +236,7 @@ DATA_FAULTS = (
     DataFault("vectors_broken", 1, ("knn",), data.unscaled, ANY),
     DataFault("vectors_broken", 2, ("mlp", "logistic"), data.of_others, ANY,
               ("labels_unrelated",)),
-    DataFault("vectors_broken", 3, ("knn",), data.common, ANY),
+    DataFault("vectors_broken", 3, ("knn", "logistic"), data.common, ANY),
 )
 # fmt: on
 

@@ -29,7 +29,7 @@ class UserHead(nn.Module):
     Args:
         kind: ``cnn``, ``lstm`` or ``mean``.
         pooling: ``max``, ``last``, ``padded_last``, ``padded_mean`` or ``padded_max``.
-        after: ``none``, ``softmax``, ``sigmoid`` or ``both``, done to the logits.
+        after: ``none``, ``softmax``, ``sigmoid``, ``both`` or ``log``, done to the logits.
         fault: ``none``, ``frozen``, ``dropout`` in evaluation, ``axes`` mixed, ``carried``
             state, or classes ``turned`` in evaluation.
     """
@@ -75,6 +75,8 @@ class UserHead(nn.Module):
         logits: Tensor = self.output(pooled)
         if self.after in ("softmax", "both"):
             logits = logits.softmax(dim=1)
+        if self.after == "log":  # harmless: cross-entropy does it once more
+            logits = logits.log_softmax(dim=1)
         if self.after in ("sigmoid", "both"):
             logits = logits.sigmoid()
         if self.fault == "turned" and not self.training:
@@ -167,6 +169,7 @@ FAULTY: tuple[tuple[str, int, tuple[dict[str, str], ...]], ...] = (
             {"kind": "cnn", "after": "softmax"},
             {"kind": "lstm", "after": "softmax"},
             {"kind": "mean", "after": "softmax"},
+            {"kind": "cnn", "after": "log"},
         ),
     ),
     (

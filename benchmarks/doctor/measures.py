@@ -103,15 +103,15 @@ class Judged:
 
 
 def judge(records: Iterable[Line], voice: str) -> Judged:
-    """Return the answers of one voice; runs that it did not answer are left out."""
+    """Return the last answers of one voice; runs that it did not answer are left out."""
     kept = list(records)
     truths = {line["case"]: line for line in kept if line["record"] == "truth"}
-    runs = tuple(
-        line
+    runs = {
+        (line["case"], line["seed"]): line
         for line in kept
         if line["record"] == "run" and line["case"] in truths and voice in line["said"]
-    )
-    return Judged(runs, truths, voice)
+    }
+    return Judged(tuple(runs.values()), truths, voice)
 
 
 def voices(records: Iterable[Line]) -> list[str]:
@@ -167,6 +167,16 @@ def repair(judged: Judged) -> tuple[Share, float]:
     return share(value >= 0.8 for value in regained), mean
 
 
+def truth_told(judged: Judged) -> Share:
+    """Return how often the true score of a leak or a shift is stated, within 5 points."""
+    told = []
+    for line in judged.of(FAULT):
+        if judged.truths[line["case"]]["effect"] == "untruth":
+            said = line["said"][judged.voice].get("told")
+            told.append(said is not None and abs(said - line["fresh"]) <= 5)
+    return share(told)
+
+
 def cost(judged: Judged) -> tuple[float, float]:
     """Return the median time, and that of 95 %, in trainings of the run's own."""
     ratios = [
@@ -211,11 +221,15 @@ def table(records: Sequence[Line]) -> str:
             share(judged.right(line, 3) for line in faults),
             marked,
             repaired if has_remedy else "-",
-            f"{mean:.0%}" if has_remedy else "-",
-            f"{cost(judged)[0]:.1f}",
+            f"{mean:.0%}" if has_remedy and mean == mean else "-",
+            _number(cost(judged)[0]),
         )
         rows.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(rows)
+
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.1f}"
 
 
 def causes_table(records: Sequence[Line], voice: str = DOCTOR) -> str:
@@ -269,11 +283,13 @@ def report(records: Sequence[Line], half: str) -> str:
         marked, right = proven(judged)
         unknown = share(line["said"][DOCTOR]["state"] == "unknown" for line in judged.lines)
         median, most = cost(judged)
+        seconds = float(np.median([line["said"][DOCTOR]["seconds"] for line in judged.lines]))
         lines += [
             "",
             f"Statements marked proven or measured that are right: {marked}. Right ones that "
             f"are so marked: {right}. Unknown: {unknown}. Cost: median {median:.1f}, 95 % "
-            f"{most:.1f} trainings. Same verdict over three seeds: {steady(judged)}.",
+            f"{most:.1f} trainings; median {seconds:.0f} s. True score of a leak or shift "
+            f"told: {truth_told(judged)}. Same verdict over three seeds: {steady(judged)}.",
             "",
             causes_table(records),
             "",

@@ -10,11 +10,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from itertools import islice, zip_longest
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +36,7 @@ from benchmarks.doctor.case import (
 )
 from benchmarks.doctor.changes import Tried, best_change, right_causes, try_all
 from benchmarks.doctor.diagnosis import Diagnosis, diagnose
-from benchmarks.doctor.faults import data_cases, double_cases, setting_cases
+from benchmarks.doctor.faults import MADE, data_cases, double_cases, setting_cases
 from benchmarks.doctor.foreign import foreign_cases
 from benchmarks.doctor.healthy import healthy_cases
 from benchmarks.doctor.material import Ingredients
@@ -52,13 +55,15 @@ from benchmarks.doctor.rivals import trying
 from benchmarks.doctor.rivals.records import record
 from benchmarks.doctor.rivals.rules import TOOLS, without_inputs
 from features.errors import ManyheadsError
+from heads.registry import head_type
+from heads.settings import TrainingSettings
 
 SEEDS = Path(__file__).with_name("seeds.json")
-DOUBLES = 5
-"""Cases with two faults come in each round, beside one of each cause."""
+DOUBLES = 7
+"""Cases with two faults in each round, beside one of each cause."""
 
 UNNAMED = "UMLAUT", "DeepDiagnosis"
-"""Tools with a rule on inputs that vectors of an encoder always break; asked without it too."""
+"""Their rule on inputs is always broken by an encoder's vectors; asked without it too."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,10 @@ class Request:
         cache: folder of encoded texts.
         data: folder of the public corpora, or None.
         limit: maximum number of cases; 0: all.
-        corpora: names of the only corpora; (): all.
-        only: cases whose name has this; '': all.
+        corpora: the only ones; (): all.
+        only: cases whose name has one of these, joined by commas; '': all.
         seconds: time for the whole; after it no case begins. 0: no end.
+        again: ask about runs that the journal has, too, since the doctor has changed.
     """
 
     half: str
@@ -84,6 +90,7 @@ class Request:
     corpora: tuple[str, ...] = ()
     only: str = ""
     seconds: float = 0.0
+    again: bool = False
 
     @property
     def journal(self) -> Path:
@@ -98,17 +105,16 @@ def seeds_of(half: str) -> dict[str, Any]:
 
 
 def cases_of(request: Request) -> list[Case]:
-    """Return the cases in the order in which they are taken.
+    """Return the cases in the order in which they are taken; a limit keeps the mixture.
 
-    In turn one case of each cause, some with two faults, and as many healthy ones, of which
-    half look ill; so whatever the limit is, the mixture stays.
+    In turn one of each cause, some with two, and as many healthy ones, of which half look ill.
     """
     half, rng = request.half, np.random.default_rng(seeds_of(request.half)["order"])
     groups: dict[str, list[Case]] = {}
     for case in (*setting_cases(half), *data_cases(half), *foreign_cases(half)):
         groups.setdefault(case.causes[0], []).append(case)
-    doubles, healthy = list(double_cases(half)), list(healthy_cases(half))
-    groups["two"] = doubles
+    healthy = list(healthy_cases(half))
+    groups["two"] = list(double_cases(half))
     groups["ill"] = [case for case in healthy if case.ill]
     groups["well"] = [case for case in healthy if not case.ill]
     mixed = {
@@ -126,9 +132,9 @@ def _wanted(case: Case, request: Request) -> bool:
     corpus = case.name.split("/")[2]
     if request.corpora and corpus not in request.corpora:
         return False
-    if request.data is None and corpus not in ("E", "T", "S", "S2"):
+    if request.data is None and corpus not in ("E", "T", *MADE):
         return False
-    return request.only in case.name
+    return any(part in case.name for part in request.only.split(","))
 
 
 def _rounds(groups: Mapping[str, list[Case]]) -> Iterator[Case]:
@@ -183,16 +189,15 @@ class Worker:
 
     def do(self, name: str, done: Sequence[Mapping[str, Any]]) -> None:
         """Do what of a case is not done; what it raises becomes an ``error`` line."""
-        case = self.cases[name]
         try:
-            self._do(case, done)
+            self._do(self.cases[name], done)
         except Exception as error:
             text = "".join(traceback.format_exception(error))[-1500:]
             self._write({"record": "error", "case": name, "error": text})
 
     def _do(self, case: Case, done: Sequence[Mapping[str, Any]]) -> None:
         pair = case.make(self.ingredients, self._random(case))
-        training: list[int] = self.seeds["training"]
+        training = self._seeds(pair.faulty)
         outcomes: dict[int, Outcome] = {}
         truth = next((line for line in done if line["record"] == "truth"), None)
         if truth is None:
@@ -200,7 +205,8 @@ class Worker:
             self._write(truth)
         if truth["kind"] == EXCLUDED:
             return
-        known = {line["seed"] for line in done if line["record"] == "run"}
+        before = () if self.request.again else done
+        known = {line["seed"] for line in before if line["record"] == "run"}
         # What is harmless is asked once: three seeds of it would say the same three times.
         for seed in training[: 1 if truth["kind"] == HARMLESS else len(training)]:
             if seed not in known:
@@ -211,23 +217,28 @@ class Worker:
         # By name: the limit and the corpora at hand change no case.
         return np.random.default_rng([self.seeds["data"], *case.name.encode()])
 
+    def _seeds(self, trial: Trial) -> list[int]:
+        """Return the training seeds; one of heads without chance, where three are the same."""
+        steps = issubclass(head_type(trial.head).settings, TrainingSettings)
+        seeds: list[int] = self.seeds["training"]
+        return seeds if steps or trial.build is not None else seeds[:1]
+
     def _write(self, line: Mapping[str, Any]) -> None:
         append(self.request.journal, line)
 
     def _truth(self, case: Case, pair: Pair, outcomes: dict[int, Outcome]) -> dict[str, Any]:
         """Return what a case is, decided without the doctor."""
         started = time.perf_counter()
-        training: list[int] = self.seeds["training"]
+        training = self._seeds(pair.faulty)
         for seed in training:
             outcomes[seed] = train(pair.faulty, seed)
         faulty = [outcomes[seed] for seed in training]
         lost, kind, twin = Difference(0.0, 0.0), HEALTHY, faulty
         if not case.healthy:
-            twin = [train(pair.twin, seed) for seed in training]
+            twin = [train(pair.twin, seed) for seed in self._seeds(pair.twin)]
             lost = takes_effect(case, pair, faulty, twin)
             kind = _kind(lost)
-        tried: list[Tried] = []
-        better: Tried | None = None
+        tried, better = [], None
         if kind != EXCLUDED:
             tried = list(try_all(pair.faulty, faulty[0], training[0]))
         if kind in (HEALTHY, HARMLESS):
@@ -329,3 +340,61 @@ def _regained(
     except ManyheadsError:
         return 0.0
     return (after.score - found.score) / lost
+
+
+_worker: Worker | None = None
+
+
+def _start(request: Request) -> None:
+    global _worker
+    import torch
+
+    torch.set_num_threads(1)
+    _worker = Worker(request)
+
+
+def _do(name: str, done: list[dict[str, Any]]) -> str:
+    assert _worker is not None
+    _worker.do(name, done)
+    return name
+
+
+def run(request: Request, jobs: int) -> None:
+    """Do the cases that the journal does not have; one job is this process."""
+    done: dict[str, list[dict[str, Any]]] = {}
+    for line in read_journal(request.journal):
+        done.setdefault(line["case"], []).append(line)
+    names = [case.name for case in cases_of(request)]
+    started, count = time.monotonic(), 0
+
+    def late() -> bool:
+        return 0 < request.seconds < time.monotonic() - started
+
+    if jobs == 1:
+        _start(request)
+        for name in names:
+            if late():
+                return
+            _do(name, done.get(name, []))
+            count = _tell(name, count, len(names))
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _start, (request,)) as pool:
+        waiting = iter(names)
+        running = {
+            pool.submit(_do, name, done.get(name, []))
+            for _, name in zip(range(jobs), waiting, strict=False)
+        }
+        while running:
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for each in finished:
+                count = _tell(each.result(), count, len(names))
+                name = None if late() else next(waiting, None)
+                if name is not None:
+                    running.add(pool.submit(_do, name, done.get(name, [])))
+
+
+def _tell(name: str, count: int, total: int) -> int:
+    sys.stderr.write(f"{count + 1} of {total}: {name}\n")
+    sys.stderr.flush()
+    return count + 1

@@ -6,9 +6,13 @@ import math
 
 import numpy as np
 
-from heads.evaluation.calibration import fit_temperature, softmax
+from heads.evaluation.calibration import softmax
 from heads.evaluation.metrics import accuracy, class_counts, log_loss
+from heads.evaluation.minimum import find_minimum
 from heads.measurements import Gain
+
+TEMPERATURES = 1e-3, 1e6
+"""Range of the temperature: logits of a head that diverged lie in the thousands."""
 
 
 def measure_gain(labels: np.ndarray, logits: np.ndarray) -> Gain | None:
@@ -36,7 +40,7 @@ def measure_gain(labels: np.ndarray, logits: np.ndarray) -> Gain | None:
         accuracy=accuracy(labels, predicted),
         majority=float(counts.truths.max() / len(labels)),
         loss=log_loss(labels, logits),
-        calibrated_loss=log_loss(labels, logits / fit_temperature(labels, logits)),
+        calibrated_loss=_calibrated_loss(labels, logits),
         constant_loss=label_entropy,
         effective_classes=math.exp(entropy(counts.answers) - label_entropy),
         logit_spread=float(logits.astype(np.float64).std(axis=0).mean()),
@@ -45,6 +49,17 @@ def measure_gain(labels: np.ndarray, logits: np.ndarray) -> Gain | None:
         predicted_counts=tuple(counts.answers.tolist()),
         hits=tuple(counts.hits.tolist()),
     )
+
+
+def _calibrated_loss(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Return the lowest mean cross-entropy of (n, C) logits over all temperatures."""
+    wide = logits.astype(np.float64)
+
+    def loss(power: float) -> float:
+        return log_loss(labels, wide / math.exp(power))
+
+    ends = math.log(TEMPERATURES[0]), math.log(TEMPERATURES[1])
+    return min(loss(0.0), loss(find_minimum(loss, *ends, 1e-3)))
 
 
 def entropy(counts: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Learning with a module of the user's own: the plain loop, and one batch by heart.
+"""Learning with a module of the user's own, by the plain loop.
 
 The loop is the one that most code has: shuffled batches that are padded to their longest text,
 Adam with a constant step size, cross-entropy of what the module returns. What counts is that
@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from features.errors import ModuleError
 from features.vectors.table import FeatureTable
 from heads.evaluation.metrics import accuracy, log_loss
-from heads.examination.module import Build, ForeignModule
-from heads.examination.outputs import LOGITS, OutputRange, output_range
+from heads.examination.module import Build, ForeignModule, failure
+from heads.examination.outputs import LOGITS
 from heads.problem import Problem
 from heads.training.batches import Batch, gather, plan, seen_lengths
 from heads.training.losses import cross_entropy
@@ -27,17 +28,6 @@ from heads.training.trainer import seeded
 
 SCORED = 2000
 """Most training texts that are scored in the end."""
-
-BY_HEART_TEXTS = 16
-BY_HEART_STEPS = 300
-BY_HEART_RATES = (1e-2, 1e-3)
-"""Texts, steps and step sizes of learning by heart; the second rate where the first fails."""
-
-BY_HEART_VECTORS = 100
-"""Vectors of each of them that are used: the first ones, so that long texts take no minutes."""
-
-BY_HEART_WRONG = 0.05
-"""Largest share of the texts that may be wrong in the end."""
 
 
 @dataclass(frozen=True)
@@ -203,14 +193,40 @@ def step(
     """Take one step on a batch; return its mean cross-entropy before."""
     loss = cross_entropy(module(batch.x, batch.mask), labels)
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    descend(loss)
     optimizer.step()
     return float(loss.detach())
 
 
+def descend(loss: torch.Tensor) -> None:
+    """Compute the gradients of a loss.
+
+    Raises:
+        ModuleError: no weight has one, or the graph of an earlier call is needed.
+    """
+    try:
+        loss.backward()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        raise ModuleError(
+            f"the module has no gradient: {failure(error)}; its output must come from its "
+            "weights by operations of torch, without detach, no_grad or a state of an earlier "
+            "call"
+        ) from error
+
+
 def trainable(module: torch.nn.Module) -> list[torch.nn.Parameter]:
-    """Return the parameters that ask for a gradient."""
-    return [each for each in module.parameters() if each.requires_grad]
+    """Return the parameters that ask for a gradient.
+
+    Raises:
+        ModuleError: there are none.
+    """
+    found = [each for each in module.parameters() if each.requires_grad]
+    if not found:
+        raise ModuleError(
+            "the module has nothing to learn: none of its parameters asks for a gradient; make "
+            "layers attributes of the module, lists of them a torch.nn.ModuleList"
+        )
+    return found
 
 
 @torch.no_grad()
@@ -260,101 +276,3 @@ def parts(
             x = torch.nn.functional.pad(x, (0, 0, 0, loop.more_padding))
             mask = torch.nn.functional.pad(mask, (0, loop.more_padding))
         yield places, Batch(batch.rows, x, mask)
-
-
-@dataclass(frozen=True)
-class ByHeart:
-    """Whether a module can learn one batch by heart.
-
-    Attributes:
-        texts: how many.
-        steps: taken until all were right, or all there were.
-        wrong: share of the texts that it labels wrongly in the end, in training mode.
-        first_loss, last_loss: mean cross-entropy before the first step and at the end.
-        unmoved: names of the weights that none of the steps moved.
-        outputs: what the output of the module looks like in the end, over the texts learned and
-            as many others: what is still bounded then is bounded by the module.
-    """
-
-    texts: int
-    steps: int
-    wrong: float
-    first_loss: float
-    last_loss: float
-    unmoved: tuple[str, ...]
-    outputs: OutputRange
-
-    @property
-    def learned(self) -> bool:
-        """Whether at most 5 % of the texts are wrong in the end."""
-        return self.wrong <= BY_HEART_WRONG
-
-
-def learn_by_heart(build: Build, problem: Problem, loop: Loop) -> ByHeart:
-    """Try to learn 16 texts by heart, dropout off, in up to 300 steps.
-
-    A module that cannot do so has a fault in its forward pass or its gradient, whatever the
-    data is: Karpathy, A recipe for training neural networks, 2019.
-
-    Raises:
-        ModuleError: the module fails.
-    """
-    found = [_by_heart(build, problem, loop, rate) for rate in BY_HEART_RATES[:1]]
-    if not found[0].learned:
-        found.append(_by_heart(build, problem, loop, BY_HEART_RATES[1]))
-    return min(found, key=lambda one: one.wrong)
-
-
-def _by_heart(build: Build, problem: Problem, loop: Loop, rate: float) -> ByHeart:
-    rows = mixed(problem, BY_HEART_TEXTS)
-    labels = torch.from_numpy(problem.labels[rows])
-    batch = gather(problem.table, rows, BY_HEART_VECTORS)
-    batch = Batch(rows, batch.x.float(), batch.mask)
-    with seeded(loop.seed, 0):
-        module = ForeignModule(build(), problem.classes, loop.reading)
-    before = {name: one.detach().clone() for name, one in module.module.named_parameters()}
-    without_dropout(module)
-    module.train()
-    optimizer = torch.optim.Adam(trainable(module), lr=rate)
-    first, loss, wrong, taken = math.nan, math.nan, 1.0, 0
-    with seeded(loop.seed, 1):
-        for taken in range(1, BY_HEART_STEPS + 1):
-            logits = module(batch.x, batch.mask)
-            wrong = float((logits.argmax(dim=1) != labels).float().mean())
-            value = cross_entropy(logits, labels)
-            loss = float(value.detach())
-            first = loss if taken == 1 else first
-            if not math.isfinite(loss) or (wrong == 0 and loss < 0.05):
-                break
-            optimizer.zero_grad()
-            value.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-    unmoved = tuple(
-        name
-        for name, one in module.module.named_parameters()
-        if one.requires_grad and torch.equal(one.detach(), before[name])
-    )
-    with torch.no_grad():
-        others = gather(problem.table, problem.validation[: len(rows)], BY_HEART_VECTORS)
-        outputs = [module.output(each.x.float(), each.mask) for each in (batch, others)]
-    shape = output_range(torch.cat(outputs))
-    return ByHeart(len(rows), taken, wrong, first, loss, unmoved, shape)
-
-
-def mixed(problem: Problem, count: int) -> np.ndarray:
-    """Return (n,) int64 training rows, the classes in turn."""
-    labels = problem.labels[problem.train]
-    turn = np.zeros(len(labels), np.int64)
-    for each in np.unique(labels):
-        own = np.flatnonzero(labels == each)
-        turn[own] = np.arange(len(own))
-    return problem.train[np.lexsort((labels, turn))][:count]
-
-
-def without_dropout(module: torch.nn.Module) -> None:
-    """Set the shares that the dropout layers and LSTMs of a module drop to 0."""
-    for each in module.modules():
-        if isinstance(each, torch.nn.modules.dropout._DropoutNd):
-            each.p = 0.0
-        elif isinstance(each, torch.nn.RNNBase):
-            each.dropout = 0.0

@@ -28,7 +28,7 @@ DEAD_SHARE = 0.99
 """A unit is dead that is 0 for this share of the texts."""
 
 SATURATED_SHARE, BOUND = 0.95, 0.01
-"""A unit is saturated if this share of its outputs is nearer than ``BOUND`` to a bound."""
+"""A unit is saturated that is within ``BOUND`` of a bound for this share of its outputs."""
 
 DISTANCES = (0, 10, 100)
 """Positions from the end that is read."""
@@ -85,7 +85,7 @@ def look_at_units(
         with torch.no_grad():
             for x, mask, _ in _inputs(head, table, rows[:TEXTS]):
                 outputs.clear()
-                member.classify(x, mask)
+                member.logits_of_members((member,), x, mask)
                 passes.append(list(outputs))
     finally:
         for hook in hooks:
@@ -113,8 +113,8 @@ def _watch(
         def dense(_: object, inputs: object, output: torch.Tensor) -> None:
             outputs.append((kind, output.flatten(0, -2)))
 
-        activation: torch.nn.Module = module.activation
-        return activation.register_forward_hook(dense)
+        hook: torch.utils.hooks.RemovableHandle = module.activation.register_forward_hook(dense)
+        return hook
 
     def recurrent(_: object, inputs: object, states: list[torch.Tensor]) -> None:
         outputs.append((LSTM, torch.cat(list(states), dim=2).flatten(0, 1)))
@@ -159,7 +159,7 @@ def look_back(
     for x, mask, own in _inputs(head, table, rows[:SEEN_BACK]):
         x.requires_grad_(True)
         with torch.enable_grad():
-            logits = member.classify(x, mask)
+            logits = member.logits_of_members((member,), x, mask)[0]
             target = torch.from_numpy(labels[own])
             loss = torch.nn.functional.cross_entropy(logits, target, reduction="sum")
             (gradient,) = torch.autograd.grad(loss, x)

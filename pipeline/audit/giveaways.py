@@ -158,7 +158,7 @@ def _judged(
     if precision < CERTAIN or 1 - precision > SURPRISE * (1 - usual):
         return
     if where == WORD:
-        needed = COVERED_ODD if _odd(token) else COVERED
+        needed = COVERED_ODD if is_odd(token) else COVERED
     else:
         everywhere = by_mark[WORD, token].total() if " " not in token else total
         if total < FIXED_PLACE * everywhere:
@@ -168,7 +168,7 @@ def _judged(
         yield Giveaway(where, token, label, total, precision, coverage)
 
 
-def _odd(token: str) -> bool:
+def is_odd(token: str) -> bool:
     """Whether a token is no plain word or number: an id, an address, a tag."""
     plain = token.replace("'", "").replace("’", "").replace("-", "")
     return not plain.isalpha() and any(char.isalpha() for char in token)

@@ -17,11 +17,11 @@ from pipeline.doctor.cause import STAGES, Cause
 from pipeline.doctor.causes.registry import CAUSES
 from pipeline.doctor.commands import remedy_command, with_data
 from pipeline.doctor.findings import Certainty, Finding, RuledOut, Suspicion, Verdict
-from pipeline.doctor.judgement import POINTS
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measuring.collection import measure
 from pipeline.doctor.measuring.measurers import Measurer
-from pipeline.doctor.proof import Prover, default_budget
+from pipeline.doctor.proving.judgement import POINTS
+from pipeline.doctor.proving.prover import Prover, default_budget
 from pipeline.doctor.symptom import PARTIAL, name_of, symptom_of
 
 WORTH = 0.3
@@ -38,7 +38,9 @@ ALIKE = 0.1
 
 MOST_RULED_OUT = 3
 
-NOTHING_LEARNED = 0.02
+NOTHING_LEARNED, LITTLE = 0.02, 0.1
+"""Gain of the loss and of the accuracy over the best constant answer; a head that is too sure
+of itself has a bad loss alone."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ def _settled(
 ) -> bool:
     """Return whether the search can end: the score cannot be trusted, or most came back."""
     for each, how in certain:
-        if each.cause.stage != STAGES[-1]:
+        if _decides(each):
             return True
         gain = 0.0 if prover is None else prover.gain(each.cause.name)
         if how == "proven" and gain >= ENOUGH * measured.missing_points:
@@ -204,9 +206,18 @@ def _settled(
     return False
 
 
+def _decides(each: Suspected) -> bool:
+    """Return whether a finding makes the score untrue, or every change of the head useless."""
+    stops = each.suspicion.remedy.stops or each.suspicion.measured
+    return each.cause.stage in ("function", "sides") or (
+        each.cause.stage == "belonging" and stops
+    )
+
+
 def _weight(each: Suspected, how: Certainty, prover: Prover | None) -> tuple[int, bool, float]:
     gain = 0.0 if prover is None else prover.gain(each.cause.name)
-    return STAGES.index(each.cause.stage), how == "likely", -gain
+    stage = STAGES.index(each.cause.stage) if _decides(each) else len(STAGES)
+    return stage, how == "likely", -gain
 
 
 def _finding(
@@ -241,7 +252,8 @@ def is_ill(measured: Measurements) -> bool:
     behind = measured.behind and best is not None and best.ahead >= POINTS
     if learning is None:
         return behind
-    return behind or learning.class_use < PARTIAL or learning.gain <= NOTHING_LEARNED
+    nothing = learning.gain <= NOTHING_LEARNED and learning.accuracy_gain < LITTLE
+    return behind or learning.class_use < PARTIAL or nothing
 
 
 def _refuted(

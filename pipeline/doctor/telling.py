@@ -13,6 +13,10 @@ from pipeline.doctor.findings import CounterfactualResult, Finding, Verdict
 VERSION = 1
 """Of the object that ``--json`` prints."""
 
+DO, SEE = "Do this:  ", "See also: "
+COMMANDS = (DO, SEE)
+"""Begin lines with a command."""
+
 SHARES = ("accuracy", "macro-F1")
 """Measures that are told in per cent; others that lie in [0, 1] are, too."""
 
@@ -29,14 +33,19 @@ def verdict_text(verdict: Verdict, every: bool = False) -> str:
         lines = [verdict.summary]
         if verdict.state == "unknown" or every:
             lines += [*_ruled_out(verdict), *_end(verdict, every)]
-        return "\n".join(map(one_line, lines))
+        return "\n".join(map(_cleaned, lines))
     lines = list(finding_lines(leading))
     if every:
         for other in verdict.findings[1:]:
             lines += ["", *finding_lines(other)]
         lines.append("")
     lines += [*_ruled_out(verdict), *_end(verdict, every)]
-    return "\n".join(one_line(line) if line else "" for line in lines)
+    return "\n".join(map(_cleaned, lines))
+
+
+def _cleaned(line: str) -> str:
+    """Return a line without what breaks it; a command stays as it is to be typed."""
+    return line if line.startswith(COMMANDS) else one_line(line)
 
 
 def finding_lines(finding: Finding) -> Iterator[str]:
@@ -59,11 +68,11 @@ def finding_lines(finding: Finding) -> Iterator[str]:
         yield _trial_line(deciding)
     if finding.command:
         seconds = "" if finding.seconds is None else f"  (about {finding.seconds:.0f} s)"
-        yield f"Do this:  {as_typed(finding.command)}{seconds}"
+        yield f"{DO}{as_typed(finding.command)}{seconds}"
     else:
-        yield f"Do this:  {finding.remedy.words}."
+        yield f"{DO}{finding.remedy.words}."
     if finding.also:
-        yield f"See also:  {as_typed(finding.also)}"
+        yield f"{SEE}{as_typed(finding.also)}"
     if finding.remedy.stops:
         yield "No setting of the head can help."
 

@@ -1,4 +1,4 @@
-"""Modules as users write them, with one fault each; a marker vector tells the class."""
+"""Modules as users write them, one fault each; they read the mean of a text's vectors."""
 
 from __future__ import annotations
 

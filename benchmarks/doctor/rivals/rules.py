@@ -32,7 +32,7 @@ def autotrainer(seen: Records) -> list[Symptom]:
         found.append(("exploding", LARGE))
     if seen.first and seen.first[-1] < 1e-4 and _ratio(seen) < 1e-3:
         found.append(("vanishing", DEAD))
-    if seen.zeros and max(seen.zeros[start:]) >= 0.7:
+    if seen.zeros and max(seen.zeros[start:], default=0) >= 0.7:
         found.append(("dying ReLU", DEAD))
     swings = np.abs(np.diff(seen.accuracy))
     if len(swings) and np.mean(swings >= 0.03) >= 0.2:

@@ -34,8 +34,6 @@ def said(
     if best is None or best.validation < before + GAIN:
         return {"alarm": False, "causes": [], "seconds": seconds, "regained": 0.0}
     causes = [[best.cause]] if best.cause else []
-    if best.name == "rate suggested":
-        causes = [["step_too_large"], ["step_too_small"]]
     regained = best.gain.points / lost if lost > 0 else 0.0
     return {"alarm": True, "causes": causes, "seconds": seconds, "regained": regained}
 

@@ -29,7 +29,7 @@ def run(parsed: argparse.Namespace) -> Answer:
 
     with Drawing() as drawing:
         # Imported only now: this takes seconds, and what is wrong was answered before.
-        from pipeline.doctor.watch import Watch, watch_training
+        from pipeline.doctor.runs.watch import Watch, watch_training
         from pipeline.training.experiment import run_prepared
 
         seen: list[Watch] = []  # at most one
@@ -38,9 +38,10 @@ def run(parsed: argparse.Namespace) -> Answer:
             drawing=drawing,
             look=lambda learned, run: seen.extend(watch_training(learned, run)),
         )
-    watched = "".join(f"\n{each.line}" for each in seen)
-    found = {"doctor": seen[0].to_dict()} if seen else {}
-    return Answer({**result.to_dict(), **found}, verdict_text(result) + watched)
+    values, text = result.to_dict(), verdict_text(result)
+    for each in seen:
+        values, text = {**values, "doctor": each.to_dict()}, f"{text}\n{each.line}"
+    return Answer(values, text)
 
 
 def _search(config: ExperimentConfig) -> Answer:

@@ -15,7 +15,7 @@ from heads.examination.modes import training_mode_logits
 from pipeline.doctor.case import Case
 from pipeline.doctor.counterfactual import Expected, Rescoring, Trial, trial_of
 from pipeline.doctor.foreign.case import EstimatorCase, ModuleCase
-from pipeline.doctor.judgement import CLOSE, POINTS
+from pipeline.doctor.proving.judgement import CLOSE, POINTS
 
 
 @dataclass(frozen=True)

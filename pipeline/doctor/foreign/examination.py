@@ -23,20 +23,22 @@ from pipeline.doctor.causes.foreign.step_size import (
     MODULE_STEP_TOO_SMALL,
 )
 from pipeline.doctor.causes.registry import CAUSES
-from pipeline.doctor.doctor import FOUND
 from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Verdict
+from pipeline.doctor.foreign.accuracy import with_accuracy
 from pipeline.doctor.foreign.case import ForeignCase, ModuleCase, given_case, module_case
 from pipeline.doctor.foreign.config import ModuleConfig
 from pipeline.doctor.foreign.estimator import estimator_case, measure_estimator
 from pipeline.doctor.foreign.measuring import measure_module
-from pipeline.doctor.foreign.source import load_function, make_builder
+from pipeline.doctor.foreign.source import make_builder
 from pipeline.doctor.measurements import Invariances, Measurements, Settings
 from pipeline.doctor.measuring.collection import labels_of
 from pipeline.doctor.measuring.measurers import MEASURERS
+from pipeline.doctor.runs.doctor import FOUND
 from pipeline.doctor.telling import verdict_text, verdict_values
-from pipeline.encoding.vectors import ensure_vectors, with_pooled
+from pipeline.encoding.vectors import ensure_vectors, open_spaces, with_pooled
 from pipeline.training.partition import check_near_copies, read_labelled, split_corpus
+from pipeline.training.preparation import find_encoder
 
 FOREIGN_CAUSES = (OUTPUT_SQUASHED, BATCH_DEPENDENCE, GRADIENT_FAULT, SCORED_OTHERWISE)
 """Of every classifier that a user brings; what is wrong with it comes before what it learns."""
@@ -111,7 +113,7 @@ def examine_module(
     """
     case = module_case(build, problem, loop, name, **facts)
     values = {"learning_rate": loop.learning_rate, "epochs": loop.epochs}
-    return examine_foreign(
+    verdict = examine_foreign(
         case,
         measure_module(case),
         values | {"batch_size": loop.batch_size},
@@ -121,6 +123,7 @@ def examine_module(
         budget=budget,
         every=every,
     )
+    return with_accuracy(verdict, case, verdict.measurements.missing_points)
 
 
 def examine_foreign(
@@ -187,11 +190,15 @@ def run_module(
     source, data, asked = config.options.module, config.data, config.options
     assert source is not None
     print_note(f"running {source.file} as it is, because --module names it; it is your code")
-    load_function(source)  # what is wrong with it is said before anything is encoded
     corpus = read_labelled(data)
     data = data.as_read(corpus)
+    model = find_encoder(config.vectors)
+    (space,) = open_spaces(config.vectors, (asked.layout,), model)
+    # What is wrong with the code is said before anything is encoded.
+    make_builder(source, space.spec.width, len(set(corpus.labels or ())))()
     check_near_copies(corpus, data)
-    vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(asked.layout))
+    layouts = with_pooled(asked.layout)
+    vectors = ensure_vectors(corpus.texts, config.vectors, layouts, model=model)
     pooled = vectors.table(POOLED).values
     duplicates = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
     split = split_corpus(corpus, data, duplicates)

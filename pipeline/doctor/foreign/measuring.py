@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from heads.evaluation.assignment import best_assignment
+from heads.examination.by_heart import learn_by_heart
 from heads.examination.gradients import gradient_by_distance, used_weights
 from heads.examination.invariances import Invariances as Compared
 from heads.examination.invariances import measure_invariances
-from heads.examination.learning import learn_by_heart
 from heads.examination.modes import mode_difference
 from heads.examination.outputs import LOGITS, SOFTMAX, loss_floor
 from pipeline.doctor.foreign.case import ModuleCase

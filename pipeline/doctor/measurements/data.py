@@ -137,6 +137,7 @@ class Audit:
         whole_accuracy, truncated_accuracy: of the head on validation texts of each kind.
         truncation_matters: whether these differ at 1 %.
         unknown_pieces: share of unknown or single-letter pieces of the tokens.
+        tokens_wanted: tokens that 99 of 100 texts do not exceed; 0: not known.
         accuracy_by_length: (median tokens, texts, accuracy) of quarters of the texts.
     """
 
@@ -152,6 +153,7 @@ class Audit:
     truncated_accuracy: float | None = None
     truncation_matters: bool = False
     unknown_pieces: float | None = None
+    tokens_wanted: int = 0
     accuracy_by_length: tuple[tuple[float, int, float], ...] = ()
 
 

@@ -43,6 +43,8 @@ class Learning:
         stopped_early: whether patience ended it.
         calibrated_loss: ``loss`` at the best temperature, so that a head that is too sure of
             itself is not taken for one that knows nothing; None: not measured.
+        confused: up to three pairs of classes with most errors between them: both ids, these
+            errors, and the texts of either that are answered with one of them.
     """
 
     texts: int
@@ -64,6 +66,7 @@ class Learning:
     best_epoch: int = 0
     stopped_early: bool = False
     calibrated_loss: float | None = None
+    confused: tuple[tuple[int, int, int, int], ...] = ()
 
     @property
     def gain(self) -> float:

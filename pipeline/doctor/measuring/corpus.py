@@ -9,7 +9,7 @@ import numpy as np
 from features.duplicates.duplicates import Duplicates
 from heads.evaluation.metrics import differ
 from pipeline.audit.finding import Evidence
-from pipeline.audit.giveaways import Giveaway, giveaways
+from pipeline.audit.giveaways import WORD, Giveaway, giveaways, is_odd
 from pipeline.audit.label_errors import LabelErrors, find_label_errors, out_of_fold
 from pipeline.audit.labels import MIN_ROWS, conflicting, label_key
 from pipeline.doctor.case import Case
@@ -49,6 +49,7 @@ def measure_audit(case: Case) -> Audit | None:
         whole_accuracy=cut[0],
         truncated_accuracy=cut[1],
         truncation_matters=cut[2],
+        tokens_wanted=0 if case.tokens is None else int(np.quantile(case.tokens, 0.99)),
         accuracy_by_length=_by_length(case),
     )
 
@@ -91,10 +92,11 @@ def _suspects(case: Case, pooled: np.ndarray | None) -> tuple[float | None, floa
 
 
 def giveaways_of(case: Case) -> list[Giveaway]:
-    """Return tokens that alone predict a label: no plain words, or always in one place."""
+    """Return tokens that alone predict a label: no plain words, but for those in one place."""
     if case.corpus is None or case.duplicates is None:
         return []
-    return giveaways(_evidence(case, case.duplicates))[:MOST_GIVEAWAYS]
+    found = giveaways(_evidence(case, case.duplicates))
+    return [one for one in found if one.where != WORD or is_odd(one.token)][:MOST_GIVEAWAYS]
 
 
 def _evidence(case: Case, duplicates: Duplicates) -> Evidence:
@@ -117,10 +119,16 @@ def _cut_share(case: Case) -> float:
     """Return the share of all tokens that is cut off."""
     if case.tokens is None or case.truncated is None or not case.truncated.any():
         return 0.0
-    seen = int(case.tokens[~case.truncated].max(initial=0))
-    limit = max(seen, int(case.tokens[case.truncated].min()) - 1)
-    total = float(case.tokens.sum())
-    return float(np.maximum(case.tokens - limit, 0)[case.truncated].sum()) / max(total, 1.0)
+    over = np.maximum(case.tokens - seen_tokens(case), 0)[case.truncated]
+    return float(over.sum()) / max(float(case.tokens.sum()), 1.0)
+
+
+def seen_tokens(case: Case) -> int:
+    """Return how many tokens of a text the encoder sees, as far as the texts show it."""
+    assert case.tokens is not None
+    assert case.truncated is not None
+    whole = int(case.tokens[~case.truncated].max(initial=0))
+    return max(whole, int(case.tokens[case.truncated].min(initial=1 << 30)) - 1)
 
 
 def _cut(case: Case) -> tuple[float | None, float | None, bool]:

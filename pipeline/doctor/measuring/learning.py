@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from heads.evaluation.gain import measure_gain
-from heads.evaluation.metrics import macro_f1
+from heads.evaluation.metrics import confusion, macro_f1
 from heads.measurements import Gain, StepMeasurements, TrainingScore
 from heads.problem import EpochRecord
 from pipeline.doctor.case import Case
@@ -45,6 +45,7 @@ def measure_learning(case: Case) -> Learning | None:
         best_epoch=case.best_epoch,
         stopped_early=ended,
         calibrated_loss=gain.calibrated_loss,
+        confused=confused(labels, case.predicted, len(case.classes)),
     )
 
 
@@ -82,6 +83,31 @@ def loss_rise(losses: list[float]) -> float:
         return 0.0
     smoothed = np.convolve(losses, np.ones(SMOOTHED) / SMOOTHED, mode="valid")
     return float(smoothed[-1] / max(float(smoothed.min()), 1e-9) - 1)
+
+
+def confused(
+    labels: np.ndarray, predicted: np.ndarray, classes: int, most: int = 3
+) -> tuple[tuple[int, int, int, int], ...]:
+    """Return the pairs of classes with most errors between them.
+
+    Args:
+        labels, predicted: (m,) class ids; labels from ``classes`` up are left out.
+        classes: C.
+        most: pairs at the most.
+
+    Returns:
+        Both ids, the errors between them, and the texts of either answered with one of them.
+    """
+    known = labels < classes
+    counts = confusion(labels[known], predicted[known], classes)
+    errors = np.triu(counts + counts.T, 1)
+    order = np.argsort(-errors, axis=None, kind="stable")[:most]
+    pairs = zip(*np.unravel_index(order, errors.shape), strict=True)
+    return tuple(
+        (int(i), int(j), int(errors[i, j]), int(errors[i, j] + counts[i, i] + counts[j, j]))
+        for i, j in pairs
+        if errors[i, j]
+    )
 
 
 def _training_score(case: Case) -> TrainingScore | None:

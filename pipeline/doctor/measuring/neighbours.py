@@ -129,13 +129,24 @@ def neighbours_of(around: Neighbourhood, labels: np.ndarray) -> Neighbours:
         chance,
         z,
         break_row=int(around.rows[place]),
-        z_before=(before - chance) / (deviation * np.sqrt(len(shares) / place)),
-        z_after=(after - chance) / (deviation * np.sqrt(len(shares) / (len(shares) - place))),
+        z_before=_z(before, chance, deviation, place / len(shares)),
+        z_after=_z(after, chance, deviation, 1 - place / len(shares)),
         offset=shift if lifted else None,
         offset_agreement=moved if lifted else None,
         agreement_before=before,
         agreement_after=after,
     )
+
+
+def _z(mean: float, chance: float, deviation: float, share: float) -> float:
+    """Return the z of the mean over a share of the texts, from the deviation over all."""
+    return float((mean - chance) * share**0.5 / deviation)
+
+
+def place_of_break(around: Neighbourhood, labels: np.ndarray) -> int | None:
+    """Return the place in ``around.rows`` from which agreement is lower; None without one."""
+    own = labels[around.rows]
+    return _break(around.agreement(own), own)
 
 
 def _chance(around: Neighbourhood, own: np.ndarray) -> tuple[float, float]:

@@ -84,6 +84,13 @@ def _predicted(case: Case, head: str, pooled: np.ndarray, train: np.ndarray) -> 
     return classes
 
 
+def predict_with(case: Case, head: str) -> np.ndarray:
+    """Return (m,) int64 classes that a head without steps predicts from pooled vectors."""
+    pooled = pooled_of(case)
+    assert pooled is not None
+    return _predicted(case, head, pooled, case.train)
+
+
 def _words(case: Case) -> np.ndarray:
     """Return (m,) int64 classes by TF-IDF with logistic regression."""
     assert case.texts is not None

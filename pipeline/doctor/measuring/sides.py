@@ -1,4 +1,4 @@
-"""M10: are training, validation and test alike? Of test only texts and labels are compared."""
+"""M10: whether the sides are alike. Of test, texts and labels alone are compared."""
 
 from __future__ import annotations
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from features.errors import ModuleError
+from heads.examination.by_heart import learn_by_heart, mixed
 from heads.examination.gradients import gradient_by_distance, used_weights
-from heads.examination.learning import Loop, learn, learn_by_heart, mixed, parts
+from heads.examination.learning import Loop, learn, parts
 from heads.examination.modes import mode_difference
 from heads.examination.module import ForeignModule
 from heads.examination.outputs import SOFTMAX
@@ -122,3 +124,15 @@ def test_modes_differ_with_few_steps_of_batch_normalisation() -> None:
 def test_texts_learned_by_heart_are_of_all_classes() -> None:
     problem = marker_problem()
     assert np.bincount(problem.labels[mixed(problem, 15)]).tolist() == [5, 5, 5]
+
+
+def test_a_module_without_a_gradient_is_refused_on_one_line() -> None:
+    class Detached(foreign.MeanOf):
+        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return super().forward(x, mask).detach()
+
+    with pytest.raises(ModuleError, match="has no gradient") as caught:
+        learn(builder(Detached), marker_problem(), LOOP)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ModuleError, match="must return a tensor of shape"):
+        learn(lambda: torch.nn.Linear(WIDTH, 4), marker_problem(), LOOP)

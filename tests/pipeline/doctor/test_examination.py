@@ -16,7 +16,7 @@ from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements, References
 from pipeline.doctor.telling import verdict_text, verdict_values
 from tests.support.cases import healthy, reference, trained_case
-from tests.support.tables import cluster_problem
+from tests.support.tables import cluster_problem, marker_problem
 
 
 @cache
@@ -132,3 +132,16 @@ def test_plain_values_say_what_was_tried() -> None:
     assert (tried["change"], tried["before"], tried["after"]) == ("that", 0.5, 0.8)
     assert tried["interval"][0] > 0
     assert values["state"] == "ill"
+
+
+def test_a_step_far_too_large_is_proven() -> None:
+    sick = {"learning_rate": 30.0, "optimizer": "sgd", "averaging": 0.0, "warmup": 0.0}
+    settings = {"batch_size": 16, "filters": 16, "precision": "float32", "epochs": 6}
+    case = trained_case(marker_problem(600), "cnn", **settings, **sick)
+    found = examine(case)
+    finding = found.findings[0]
+    assert (finding.cause, finding.certainty) == ("step_too_large", "proven")
+    assert finding.tried[0].after > finding.tried[0].before + 0.1
+    text = verdict_text(found)
+    assert "Cause, proven: the step size is too large" in text
+    assert "Only that changed (learning_rate 30 -> " in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.doctor.counterfactual import Trial
-from pipeline.doctor.judgement import judge
+from pipeline.doctor.proving.judgement import judge
 
 
 def rights(share: float, texts: int = 300) -> np.ndarray:

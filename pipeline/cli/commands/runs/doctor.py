@@ -8,8 +8,9 @@ from features.errors import SettingError
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
-from pipeline.doctor.config import DoctorConfig
 from pipeline.doctor.foreign.config import ModuleConfig, ModuleOptions
+from pipeline.doctor.foreign.source import check_code
+from pipeline.doctor.runs.config import DoctorConfig
 
 SHARED = ("data", "cache")
 """Options of a module's texts and vectors that a run has too."""
@@ -40,7 +41,9 @@ def run(parsed: argparse.Namespace) -> Answer:
             "them out, or name the file with --module FILE.py:FUNCTION"
         )
     folder = choose_run(parsed.run, parsed.runs)
-    from pipeline.doctor.doctor import run_doctor  # slow: what is wrong was answered before
+    from pipeline.doctor.runs.doctor import (
+        run_doctor,  # slow: what is wrong was answered before
+    )
 
     return answer(run_doctor(folder, config))
 
@@ -67,6 +70,13 @@ def _module(config: DoctorConfig, foreign: ModuleConfig) -> Answer:
             "--cure trains heads of this project; a module of your own is cured in its code: "
             "leave --cure out"
         )
+    if config.controls or config.gains:
+        raise SettingError(
+            "--controls and --gains train heads of this project, so they need a run: leave "
+            "--module or them out"
+        )
+    assert foreign.options.module is not None
+    check_code(foreign.options.module)
     check_first_rows(foreign.data)
     find_encoder(foreign.vectors)
     from pipeline.doctor.foreign.examination import run_module  # imports torch

@@ -1,48 +1,64 @@
 """The step size is too large: weights are thrown about and settle at a constant answer.
 
 Clipping hides it: the loss stays finite. So the judge is the change of the weights in a step,
-and the range test, not NaN.
+and the range test, not NaN. Units that die meanwhile are a consequence: dead_or_saturated looks
+at the weights before the first step.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.signs import belongs, is_low, percent
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
-from pipeline.doctor.measurements import Measurements
+from pipeline.doctor.measurements import Learning, Measurements, Steps
 from pipeline.doctor.symptom import symptom_of
 
-LARGE, CERTAIN = -2.0, -1.0
-"""log10 of the change of the weights in a step, as a share of them; the second is that of
-TheDeepChecker."""
+LARGE, CERTAIN = -1.3, -1.0
+"""log10 of the change of the weights in a step, as a share of them. The second is that of
+TheDeepChecker; the first is ours: the defaults of all heads lie at -1.5 to -3."""
 
 TIMES, NEAR_DIVERGENCE = 4.0, 0.1
-"""Of the suggestion of the range test, and of where its loss diverged."""
+"""Of the suggestion of the range test, and of where its loss diverged. Ours."""
 
 RISE = 0.10
-"""Of the smoothed training loss above its minimum."""
+"""Of the smoothed training loss above its minimum. Ours."""
 
-CLIPPED = 0.9
+FAR_CLIPPED = 0.9
+"""Share of the steps whose gradient is more than 10 times ``clip``. Ours."""
+
+SWING, SWINGS = 0.03, 0.2
+"""Points by which accuracy falls from an epoch to the next, and in which share of them
+[AutoTrainer]; it must also be beyond three deviations of chance."""
+
+ALONE = 0.8
+"""Strength from which it is tried though the head is not low: change and range test agree."""
+
+WITHOUT_TEST = 30.0
+"""Without a range test the step size is divided by this."""
 
 
 def examine(measured: Measurements) -> Suspicion | None:
-    """Suspect it by the change of the weights, the range test, a loss that rises, clipping."""
+    """Suspect it by the change of the weights, the range test, a loss that rises, swings."""
     learning, steps, rates = measured.learning, measured.steps, measured.rates
     assert learning is not None
     assert steps is not None
+    if not belongs(measured):
+        return None
     rate = measured.settings.number("learning_rate")
-    strength = 0.0
-    if steps.update_ratio > LARGE:
-        strength += 0.4 if steps.update_ratio <= CERTAIN else 0.6
+    ratio = ratio_of(steps)
+    strength = 0.6 if ratio > CERTAIN else 0.4 if ratio > LARGE else 0.0
     if rates is not None:
         diverged = rates.diverged_at is not None and rate >= NEAR_DIVERGENCE * rates.diverged_at
-        strength += 0.3 if rate > TIMES * rates.suggestion or diverged else -0.3
+        strength += 0.4 if rate > TIMES * rates.suggestion or diverged else -0.4
     strength += 0.2 if steps.loss_rise >= RISE else 0.0
-    strength += 0.1 if (steps.clipped_share or 0.0) > CLIPPED else 0.0
-    ill = learning.class_use < 0.5 or learning.gain <= 0.02 or measured.behind
-    if strength < 0.3 or not ill:
+    strength += 0.1 if (steps.far_clipped_share or 0.0) > FAR_CLIPPED else 0.0
+    strength += 0.1 if swings(learning) else 0.0
+    if strength < (0.3 if is_low(measured) else ALONE):
         return None
-    suggestion = rates.suggestion if rates is not None else rate / 30
+    suggestion = rate / WITHOUT_TEST if rates is None else min(rates.suggestion, rate / 2)
     wanted = f"{suggestion:.2g}"
     changed = (("learning_rate", wanted),)
     return Suspicion(
@@ -62,9 +78,31 @@ def exclude(measured: Measurements) -> str | None:
     """Say that the weights change by a usual share."""
     steps = measured.steps
     assert steps is not None
-    if steps.update_ratio > LARGE - 0.5:
+    if ratio_of(steps) > LARGE:
         return None
-    return f"one step changes the weights by {100 * 10**steps.update_ratio:.2g} %"
+    return f"one step changes the weights by {percent(ratio_of(steps))}"
+
+
+def ratio_of(steps: Steps) -> float:
+    """Return the change of the weights in a step, at the beginning if it is larger there.
+
+    Weights that are thrown about grow, and then a step is a smaller share of them.
+    """
+    early = steps.update_ratio if steps.early_ratio is None else steps.early_ratio
+    return max(steps.update_ratio, early)
+
+
+def swings(learning: Learning) -> bool:
+    """Return whether accuracy falls from epoch to epoch more often than by chance."""
+    shares = [epoch.validation_accuracy for epoch in learning.epochs]
+    if len(shares) < 5:
+        return False
+    falls = 0
+    for before, after in pairwise(shares):
+        p = (before + after) / 2
+        chance = 3 * (2 * p * (1 - p) / max(1, learning.texts)) ** 0.5
+        falls += before - after >= max(SWING, chance)
+    return falls >= SWINGS * (len(shares) - 1)
 
 
 def _evidence(measured: Measurements) -> tuple[Evidence, ...]:
@@ -73,8 +111,8 @@ def _evidence(measured: Measurements) -> tuple[Evidence, ...]:
     found = [
         Evidence(
             "one step changes the weights by",
-            f"{100 * 10**steps.update_ratio:.2g} %",
-            "about 0.1 % is usual",
+            percent(ratio_of(steps)),
+            "0.1 to 3 % is usual",
         )
     ]
     if rates is not None:

@@ -12,11 +12,14 @@ from typing import Any
 
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
-from pipeline.doctor.config import DoctorConfig
-from pipeline.doctor.cure import Cure, cure
+from pipeline.doctor.controls import Controls, check_sequence, run_controls
 from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Verdict
-from pipeline.doctor.run_case import case_of_run
+from pipeline.doctor.gains.gain import Gains
+from pipeline.doctor.gains.measuring import measure_gains
+from pipeline.doctor.runs.config import DoctorConfig
+from pipeline.doctor.runs.cure import Cure, cure
+from pipeline.doctor.runs.run_case import case_of_run
 from pipeline.doctor.telling import verdict_text, verdict_values
 
 FOUND = 3
@@ -32,12 +35,16 @@ class Diagnosis:
         verdict: of the examination.
         config: what was asked for.
         cured: both runs side by side; None where not asked for, or nothing could be cured.
+        controls: whether the sequence counts; None where not asked for.
+        gains: what would help most; None where not asked for.
     """
 
     run: Path
     verdict: Verdict
     config: DoctorConfig
     cured: Cure | None = None
+    controls: Controls | None = None
+    gains: Gains | None = None
 
     @property
     def exit_code(self) -> int:
@@ -47,10 +54,18 @@ class Diagnosis:
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
         cured = None if self.cured is None else self.cured.to_dict()
-        return {"run": str(self.run), **verdict_values(self.verdict), "cured": cured}
+        values = {"run": str(self.run), **verdict_values(self.verdict), "cured": cured}
+        for name, found in (("controls", self.controls), ("gains", self.gains)):
+            if found is not None:
+                values[name] = found.to_dict()
+        return values
 
     def to_text(self) -> str:
         """Return the verdict for people."""
+        more = [each.to_text() for each in (self.controls, self.gains) if each is not None]
+        return "\n\n".join([self._verdict(), *more])
+
+    def _verdict(self) -> str:
         text = verdict_text(self.verdict, self.config.all)
         if self.cured is not None:
             return f"{text}\n\n{self.cured.to_text()}"
@@ -76,6 +91,10 @@ def run_doctor(
         FaultError: a corrupt cache, or vectors that are not finite.
     """
     case = case_of_run(folder, config, load)
+    if config.controls:
+        check_sequence(case)
     verdict = examine(case, prove=not config.no_prove, budget=config.budget, every=config.all)
     cured = cure(verdict, case, load) if config.cure else None
-    return Diagnosis(folder, verdict, config, cured)
+    controls = run_controls(case) if config.controls else None
+    gains = measure_gains(case) if config.gains else None
+    return Diagnosis(folder, verdict, config, cured, controls, gains)

@@ -40,6 +40,15 @@ class DoctorConfig(Options):
     cure: bool = option(
         False, "train with the one proven remedy and show both runs side by side"
     )
+    controls: bool = option(
+        False,
+        "ask whether the sequence counts: train with vectors shuffled, averaged, and by an mlp "
+        "with as many parameters",
+    )
+    gains: bool = option(
+        False,
+        "measure what would help most: more texts, words, other cached vectors, cleaned labels",
+    )
     data: Source | None = option(
         None,
         "read the texts from this file, if that of the training has moved",
@@ -58,5 +67,6 @@ class DoctorConfig(Options):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.cure and self.no_prove:
             raise SettingError("--cure trains with a proven remedy: leave --no-prove out")

@@ -11,19 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
+from features.encoders.description.names import join_names
 from features.encoders.protocol import Encoder
 from features.errors import CacheError, SettingError
+from features.storage.location import Location
 from features.vectors.table import POOLED
 from heads.persistence import checkpoint
 from heads.registry import device_of, layout_of, make_settings
-from pipeline.config import ExperimentConfig
+from pipeline.config import ExperimentConfig, VectorConfig
 from pipeline.doctor.case import Case
-from pipeline.doctor.config import DoctorConfig
+from pipeline.doctor.runs.config import DoctorConfig
 from pipeline.encoding.tables import make_tables
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.runs.files.diagnostics import read_diagnostics
@@ -34,6 +37,8 @@ from pipeline.training.experiment import Learned
 from pipeline.training.partition import read_labelled, splits_of
 from pipeline.training.preparation import find_encoders
 from pipeline.training.trainings import on_split
+
+Place = TypeVar("Place", bound=Location | Path)
 
 LEAST = 1e-30
 """Probabilities below it count as this, so that their logarithm is a number."""
@@ -56,7 +61,11 @@ def case_of_run(
         CacheError: a file of the run is missing, damaged, or cannot be read any more.
     """
     asked = _asked(folder, config or DoctorConfig())
-    resolved, held_out = read_config(folder).resolved, read_held_out(folder)
+    run, held_out = read_config(folder), read_held_out(folder)
+    resolved = run.resolved
+    if resolved.encoder:  # of several, validation may have left some out
+        read = join_names([source.encoder for source in run.sources])
+        asked = replace(asked, vectors=replace(asked.vectors, encoder=read))
     corpus = read_labelled(asked.data, asked.folds)
     split = splits_of(corpus, held_out, folder.name, ())[0]
     labels = split.label_ids(corpus.labels or ())
@@ -144,9 +153,15 @@ def _asked(folder: Path, config: DoctorConfig) -> ExperimentConfig:
         )
     if config.data is not None:
         asked = replace(asked, data=replace(asked.data, data=config.data))
-    if config.cache is not None:
-        asked = replace(asked, vectors=replace(asked.vectors, cache=config.cache))
-    return asked
+    cache = _usual(asked.vectors.cache, VectorConfig().cache)
+    vectors = replace(asked.vectors, cache=cache if config.cache is None else config.cache)
+    return replace(asked, vectors=vectors, runs=_usual(asked.runs, ExperimentConfig().runs))
+
+
+def _usual(place: Place, default: Place) -> Place:
+    """Return the default where it is the same place, so that commands need not name it."""
+    same = isinstance(place, Path) and place == Path(str(default)).absolute()
+    return default if same else place
 
 
 def _logits(

@@ -13,7 +13,7 @@ from pipeline.doctor.case import Case
 from pipeline.doctor.commands import changed_config
 from pipeline.doctor.counterfactual import ChangedSettings, Counterfactual, Trial
 from pipeline.doctor.findings import CounterfactualResult
-from pipeline.doctor.judgement import CLOSE, Judgement, judge
+from pipeline.doctor.proving.judgement import CLOSE, Judgement, judge
 
 MOST = 3
 """Trainings that are tried for one verdict."""

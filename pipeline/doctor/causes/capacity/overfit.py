@@ -1,0 +1,72 @@
+"""The head learns its training texts by heart, where a smaller one would do better.
+
+The gap alone is no fault: heads over frozen vectors nearly always have one. A validation loss
+that rises after the best epoch harms nobody, since that epoch is kept.
+"""
+
+from __future__ import annotations
+
+from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.capacity.sizes import smaller
+from pipeline.doctor.causes.signs import is_behind, reference_evidence, training_evidence
+from pipeline.doctor.counterfactual import ChangedSettings
+from pipeline.doctor.findings import Evidence, Remedy, Suspicion
+from pipeline.doctor.measurements import Measurements
+from pipeline.doctor.symptom import symptom_of
+
+GAP = 0.10
+"""Training less validation accuracy [AutoTrainer 10 points, deepchecks and SageMaker 10 %]."""
+
+AHEAD = 0.02
+"""Points by which a reference is better, beyond noise."""
+
+EARLY = 0.5
+"""Share of the epochs before which the validation loss is lowest."""
+
+
+def examine(measured: Measurements) -> Suspicion | None:
+    """Suspect it where the gap is large and a simpler classifier is better beyond noise."""
+    learning = measured.learning
+    assert learning is not None
+    gap = learning.gap
+    if gap is None or gap < GAP or not is_behind(measured, AHEAD):
+        return None
+    losses = [epoch.validation_loss for epoch in learning.epochs]
+    known = [loss for loss in losses if loss is not None]
+    early = bool(known) and losses.index(min(known)) < EARLY * len(losses)
+    changes = smaller(measured.settings.values)
+    changed = tuple((name, value) for name, value in changes)
+    tries = [ChangedSettings("head -> logistic", head="logistic", layout="pooled")]
+    if changed:
+        words = ", ".join(f"{name}={value}" for name, value in changed)
+        tries.insert(0, ChangedSettings(f"a smaller head: {words}", changed))
+    return Suspicion(
+        strength=0.5 + 0.2 * early + 0.1 * (gap > 2 * GAP),
+        headline=symptom_of(measured),
+        explanation="the head is too large for so few texts and learns them by heart",
+        evidence=(
+            *training_evidence(measured),
+            *reference_evidence(measured),
+            Evidence(
+                "learned numbers",
+                f"{measured.settings.parameters:,}",
+                f"{measured.labels.train_texts:,} training texts",
+            ),
+        ),
+        remedy=Remedy("take a smaller head", settings=changed)
+        if changed
+        else Remedy("train logistic", head="logistic"),
+        counterfactuals=tuple(tries),
+    )
+
+
+def exclude(measured: Measurements) -> str | None:
+    """Say that training texts are no better than validation, or that nothing simpler is."""
+    learning = measured.learning
+    assert learning is not None
+    if learning.gap is not None and learning.gap < GAP:
+        return f"training texts: {learning.train_accuracy:.1%}"
+    return None
+
+
+OVERFIT = Cause("overfit", "overfitting", "learning", examine, exclude)

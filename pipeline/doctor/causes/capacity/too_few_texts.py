@@ -1,0 +1,84 @@
+"""There are too few texts: with half of them all heads are worse, so more would be better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.signs import best_reference
+from pipeline.doctor.counterfactual import ChangedData
+from pipeline.doctor.findings import Evidence, Remedy, Suspicion
+from pipeline.doctor.measurements import Measurements
+
+if TYPE_CHECKING:
+    from pipeline.doctor.case import Case
+
+FEW = 30
+"""Training texts of a class, in the median. Ours."""
+
+POINTS = 0.02
+"""Accuracy gained by twice the texts. Ours."""
+
+GOOD = 0.9
+"""Accuracy from which nobody asks for more texts. Ours."""
+
+
+def examine(measured: Measurements) -> Suspicion | None:
+    """Suspect it where classes are small and the learning curve is still steep."""
+    learning, references = measured.learning, measured.references
+    assert learning is not None
+    assert references is not None
+    per_doubling, interval = references.points_per_doubling, references.doubling_interval
+    count = measured.labels.median_count
+    if per_doubling is None or interval is None or count >= FEW or learning.accuracy >= GOOD:
+        return None
+    if per_doubling < POINTS or interval[0] <= 0 or measured.behind:
+        return None
+    return Suspicion(
+        strength=0.5 + 0.1 * (count < FEW / 2),
+        headline=(
+            f"Your head is right on {learning.accuracy:.1%} of the validation texts, and no "
+            "other one does better."
+        ),
+        explanation="there are too few texts",
+        evidence=(
+            Evidence("training texts of a class", f"{count:.0f}", "30 and more are usual"),
+            Evidence(
+                "logistic with half of them",
+                f"{references.half:.1%}",
+                f"all: {references.whole:.1%}",
+            ),
+        ),
+        remedy=Remedy(
+            "label more texts, or merge classes; no setting of the head helps", stops=True
+        ),
+        counterfactuals=(
+            ChangedData("half of the training texts", halved, 0.5, expected="falls"),
+        ),
+    )
+
+
+def exclude(measured: Measurements) -> str | None:
+    """Say what another classifier reaches with the same texts."""
+    best = best_reference(measured)
+    if not measured.behind or best is None:
+        return None
+    return f"{best.name} reaches {best.accuracy:.1%} with the same texts"
+
+
+def halved(case: Case) -> Case:
+    """Return the case with half of the training texts of every class."""
+    from pipeline.doctor.measuring.references import halves_of
+
+    return replace(case, train=halves_of(case.labels, case.train)[0])
+
+
+TOO_FEW_TEXTS = Cause(
+    "too_few_texts",
+    "too few texts",
+    "learning",
+    examine,
+    exclude,
+    needs=("learning", "references"),
+)

@@ -1,0 +1,102 @@
+"""A few classes have most texts, and the rare ones are hardly ever predicted.
+
+Accuracy is high all the same, so macro-F1 is the judge. The answers do depend on the text;
+where they do not, another cause is at work.
+"""
+
+from __future__ import annotations
+
+from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.signs import knows_nothing
+from pipeline.doctor.counterfactual import ChangedSettings
+from pipeline.doctor.findings import Evidence, Remedy, Suspicion
+from pipeline.doctor.measurements import Learning, Measurements
+
+RATIO, FEW = 3.0, 10.0
+"""Largest over smallest class. The second is that of SageMaker and deepchecks; at 80 to 20 rare
+texts are lost already, so examination begins at the first. Ours."""
+
+GAIN = 0.1
+"""Accuracy gain over the majority, below which little is learned [deepchecks]."""
+
+LOST = 0.3
+"""Recall of a rare class below which it is lost. Ours."""
+
+F1_GAP = 0.15
+"""Accuracy less macro-F1. Ours."""
+
+LEAST_TEXTS = 5
+"""Validation texts of a class without which its recall says nothing."""
+
+
+def examine(measured: Measurements) -> Suspicion | None:
+    """Suspect it where rare classes are lost though the answers depend on the text."""
+    learning, labels, values = measured.learning, measured.labels, measured.settings.values
+    assert learning is not None
+    if labels.imbalance < RATIO or knows_nothing(measured):
+        return None
+    if values.get("class_weights", "balanced") != "none":
+        return None  # weighted already, or a head without weights
+    lost = rare_and_lost(measured)
+    if not lost:
+        return None
+    unseen = learning.accuracy_gain < GAIN or learning.accuracy - learning.macro_f1 > F1_GAP
+    if not unseen:
+        return None
+    place = min(lost, key=lambda each: learning.recalls[each] or 0.0)
+    recall = learning.recalls[place] or 0.0
+    changed = (("class_weights", "balanced"),)
+    return Suspicion(
+        strength=0.5 + 0.2 * (labels.imbalance >= FEW) + 0.1 * (learning.accuracy_gain < GAIN),
+        headline=(
+            f"Your head is right on {learning.accuracy:.1%} of the validation texts, and "
+            f"always answering the most frequent label on {learning.majority:.1%}; of "
+            f"{labels.names[place]} it finds {recall:.0%}."
+        ),
+        explanation="rare classes are lost to frequent ones",
+        evidence=(
+            Evidence(f"recall of {labels.names[place]}", f"{recall:.0%}", "the rare class"),
+            Evidence(
+                "largest over smallest class", f"{labels.imbalance:.0f}", "below 3 is even"
+            ),
+            Evidence(
+                "macro-F1", f"{learning.macro_f1:.2f}", f"accuracy {learning.accuracy:.2f}"
+            ),
+        ),
+        remedy=Remedy(
+            "weigh the classes, and judge by macro-F1, not by accuracy", settings=changed
+        ),
+        counterfactuals=(
+            ChangedSettings("class_weights none -> balanced", changed, measure="macro_f1"),
+        ),
+    )
+
+
+def exclude(measured: Measurements) -> str | None:
+    """Say how even the classes are."""
+    counts, total = measured.labels.train_counts, max(1, measured.labels.train_texts)
+    if measured.labels.imbalance >= RATIO:
+        return None
+    return f"classes have {min(counts) / total:.0%} to {max(counts) / total:.0%} of the texts"
+
+
+def rare_and_lost(measured: Measurements) -> list[int]:
+    """Return the classes of few texts whose recall is low."""
+    labels, learning = measured.labels, measured.learning
+    assert learning is not None
+    most = max(labels.train_counts)
+    return [
+        place
+        for place, (count, held_out, recall) in enumerate(
+            zip(labels.train_counts, labels.validation_counts, recalls(learning), strict=True)
+        )
+        if count * RATIO <= most and held_out >= LEAST_TEXTS and recall < LOST
+    ]
+
+
+def recalls(learning: Learning) -> list[float]:
+    """Return the recall of every class; 1 of one without validation texts."""
+    return [1.0 if recall is None else recall for recall in learning.recalls]
+
+
+IMBALANCE = Cause("imbalance", "uneven classes", "learning", examine, exclude)

@@ -1,0 +1,159 @@
+"""Labels do not belong to their texts: they are shuffled, or have slipped by some rows.
+
+No setting can help then, though the training texts may be learned by heart.
+"""
+
+from __future__ import annotations
+
+from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.signs import AT_CHANCE, above_chance, knows_nothing
+from pipeline.doctor.changes.labels import moved_back
+from pipeline.doctor.counterfactual import Rescoring
+from pipeline.doctor.findings import Evidence, Remedy, Suspicion
+from pipeline.doctor.measurements import Learning, Measurements, Neighbours
+
+BREAK = 5.0
+"""z of label agreement before the break, so that there is something to break. Ours."""
+
+SHARE = 0.5
+"""Of the agreement above chance that is lost behind the break. Ours."""
+
+TEXTS = 100
+"""With fewer training texts chance cannot be told from little. Ours."""
+
+OF_A_CLASS = 30
+"""Training texts of the smallest class, with fewer of which neighbours cannot agree. Ours."""
+
+F1 = 0.15
+"""Macro-F1 above that of a constant answer, which is more than guessing brings. Ours."""
+
+AGAIN = "join texts and labels by id again: no setting of the head can help"
+
+
+def examine(measured: Measurements) -> Suspicion | None:
+    """Suspect it where neighbours agree by chance alone, in all or behind a row."""
+    learning, near = measured.learning, measured.neighbours
+    assert learning is not None
+    assert near is not None
+    if measured.labels.train_texts < TEXTS:
+        return None
+    if near.break_row is not None and near.z_before is not None:
+        return _slipped(near) if near.z_before >= BREAK else None
+    if near.offset is not None:
+        return _slipped(near)
+    if near.z >= AT_CHANCE or not knows_nothing(measured):
+        return None
+    if min(measured.labels.train_counts) < OF_A_CLASS or above_constant(measured, learning):
+        return None
+    return Suspicion(
+        strength=0.9,
+        headline=(
+            f"Your head is right on {learning.accuracy:.1%} of the validation texts, and so is "
+            "everything else that was tried."
+        ),
+        explanation="the labels have nothing to do with these texts or vectors",
+        evidence=(
+            Evidence(
+                "nearest texts with the same label",
+                f"{near.agreement:.1%}",
+                f"shuffled labels: {near.expected:.1%}",
+            ),
+            Evidence(
+                "accuracy",
+                f"{learning.accuracy:.1%}",
+                f"always the most frequent label: {learning.majority:.1%}",
+            ),
+        ),
+        remedy=Remedy(AGAIN, stops=True),
+        measured=True,
+        excludes=(
+            "step_too_large",
+            "step_too_small",
+            "too_few_steps",
+            "overfit",
+            "label_noise",
+            "vectors_lack_it",
+        ),
+    )
+
+
+def above_constant(measured: Measurements, learning: Learning) -> bool:
+    """Return whether the head or any reference is better than one answer for everything.
+
+    By accuracy beyond noise, and by macro-F1, which says it where classes are uneven.
+    """
+    if learning.accuracy > learning.majority + learning.noise:
+        return True
+    constant = 2 * learning.majority / (1 + learning.majority) / len(measured.labels.names)
+    references = () if measured.references is None else measured.references.references
+    return any(
+        above_chance(measured, each) or each.macro_f1 > constant + F1 for each in references
+    )
+
+
+def _slipped(near: Neighbours) -> Suspicion | None:
+    """Return the suspicion of labels that have slipped, from a row on or in all."""
+    before = near.agreement if near.agreement_before is None else near.agreement_before
+    after = near.agreement if near.agreement_after is None else near.agreement_after
+    where = "" if near.break_row is None else f" from data row {near.break_row:,} on"
+    evidence = []
+    if near.break_row is not None:
+        evidence.append(
+            Evidence(
+                f"nearest texts with the same label{where}",
+                f"{after:.0%}",
+                f"before: {before:.0%}; shuffled labels: {near.expected:.0%}",
+            )
+        )
+    tries: tuple[Rescoring, ...] = ()
+    moved = ""
+    if near.offset is not None and near.offset_agreement is not None:
+        rows = abs(near.offset)
+        direction = "below" if near.offset > 0 else "above"
+        moved = f" by {rows} {'row' if rows == 1 else 'rows'}"
+        evidence.append(
+            Evidence(
+                f"with the label of {rows} {'row' if rows == 1 else 'rows'} {direction}",
+                f"{near.offset_agreement:.0%}",
+                f"as it is: {after:.0%}",
+            )
+        )
+        change = f"labels moved back{moved}{where}"
+        tries = (Rescoring(change, moved_back(near.offset)),)
+    lost = near.break_row is not None and after - near.expected < SHARE * (
+        before - near.expected
+    )
+    if not lost and not tries:
+        return None
+    return Suspicion(
+        strength=0.9,
+        headline=f"Labels do not belong to their texts{where}.",
+        explanation=f"labels have slipped{moved}{where}",
+        evidence=tuple(evidence),
+        remedy=Remedy(AGAIN, stops=True),
+        counterfactuals=tries,
+        measured=lost,
+        excludes=("overfit", "label_noise", "vectors_lack_it", "classes_overlap"),
+    )
+
+
+def exclude(measured: Measurements) -> str | None:
+    """Say that neighbours share labels."""
+    near = measured.neighbours
+    assert near is not None
+    if near.z < 3 * AT_CHANCE or near.break_row is not None:
+        return None
+    return (
+        f"nearest texts have the same label in {near.agreement:.0%} of the cases; shuffled "
+        f"labels: {near.expected:.0%}"
+    )
+
+
+LABELS_UNRELATED = Cause(
+    "labels_unrelated",
+    "labels of other texts",
+    "belonging",
+    examine,
+    exclude,
+    needs=("learning", "neighbours"),
+)

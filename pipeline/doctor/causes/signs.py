@@ -1,0 +1,112 @@
+"""Signs that several causes share: is something wrong, is the head at fault or are the data."""
+
+from __future__ import annotations
+
+from pipeline.doctor.findings import Evidence
+from pipeline.doctor.measurements import Measurements, Reference
+from pipeline.doctor.symptom import FULL, PARTIAL, name_of
+
+__all__ = ["FULL", "PARTIAL"]
+
+KNOWS_NOTHING = 0.02
+"""Gain over the loss of the best constant answer; below it a head knows nothing of the text."""
+
+BEHIND = 0.03
+"""Points that a reference must be ahead, beyond noise, before the head is at fault. Ours."""
+
+ROOM = 0.9
+"""Training accuracy below which something is left to learn. Ours."""
+
+AT_CHANCE = 3.0
+"""z of label agreement below which labels have nothing to do with the neighbours. Ours."""
+
+
+def knows_nothing(measured: Measurements) -> bool:
+    """Return whether the answers do not depend on the text."""
+    learning = measured.learning
+    return learning is not None and learning.gain <= KNOWS_NOTHING
+
+
+def is_behind(measured: Measurements, points: float = BEHIND) -> bool:
+    """Return whether a reference is ahead of the head by so much, and beyond noise."""
+    return measured.behind and measured.missing_points >= points
+
+
+def is_low(measured: Measurements) -> bool:
+    """Return whether the head knows nothing, uses few classes, or is behind a reference."""
+    learning = measured.learning
+    if learning is None:
+        return False
+    return knows_nothing(measured) or learning.class_use < PARTIAL or is_behind(measured)
+
+
+def may_gain(measured: Measurements) -> bool:
+    """Return whether there may be more to have: it is low, a reference is ahead, or training
+    texts are wrong.
+    """
+    learning = measured.learning
+    if learning is None:
+        return False
+    if is_low(measured) or measured.missing_points >= BEHIND:
+        return True
+    return learning.train_accuracy is not None and learning.train_accuracy < ROOM
+
+
+def belongs(measured: Measurements) -> bool:
+    """Return whether labels have to do with the texts, as far as that is known."""
+    near = measured.neighbours
+    best = best_reference(measured)
+    if near is None or near.z >= AT_CHANCE:
+        return True
+    return best is not None and above_chance(measured, best)
+
+
+def above_chance(measured: Measurements, reference: Reference) -> bool:
+    """Return whether a reference is better than the majority class beyond noise."""
+    learning = measured.learning
+    if learning is None:
+        return True
+    return reference.accuracy > learning.majority + learning.noise
+
+
+def best_reference(measured: Measurements) -> Reference | None:
+    """Return the better one of logistic and TF-IDF."""
+    return None if measured.references is None else measured.references.best
+
+
+def learns_its_texts(measured: Measurements, share: float = 0.95) -> bool:
+    """Return whether nearly all training texts are labelled rightly in evaluation mode."""
+    learning = measured.learning
+    return (
+        learning is not None
+        and learning.train_accuracy is not None
+        and learning.train_accuracy >= share
+    )
+
+
+def reference_evidence(measured: Measurements) -> tuple[Evidence, ...]:
+    """Return the head's accuracy with that of the best reference beside it."""
+    learning, best = measured.learning, best_reference(measured)
+    if learning is None or best is None:
+        return ()
+    other = f"{name_of(best)}: {best.accuracy:.1%}"
+    return (Evidence("accuracy on validation", f"{learning.accuracy:.1%}", other),)
+
+
+def training_evidence(measured: Measurements) -> tuple[Evidence, ...]:
+    """Return the accuracy on training texts with that on validation beside it."""
+    learning = measured.learning
+    if learning is None or learning.train_accuracy is None:
+        return ()
+    return (
+        Evidence(
+            "right on training texts",
+            f"{learning.train_accuracy:.1%}",
+            f"validation: {learning.accuracy:.1%}",
+        ),
+    )
+
+
+def percent(ratio: float) -> str:
+    """Return 10 to the power of ``ratio`` as a percentage."""
+    return f"{100 * 10**ratio:.2g} %"

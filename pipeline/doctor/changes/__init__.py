@@ -1,0 +1,1 @@
+"""What counterfactuals compare: a case with other labels, sides, words or vectors."""

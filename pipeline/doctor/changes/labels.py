@@ -1,0 +1,75 @@
+"""Changes of labels: moved back by some rows, two classes merged, suspects left out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.doctor.case import Case
+from pipeline.doctor.counterfactual import Trial
+from pipeline.doctor.measuring.corpus import suspects_of
+from pipeline.doctor.measuring.neighbours import moved_labels, neighbourhood_of, place_of_break
+from pipeline.doctor.measuring.pooled import pooled_of
+
+
+def moved_back(offset: int) -> Callable[[Case], Trial]:
+    """Return a comparison of label agreement as it is, and with labels moved by some rows.
+
+    Behind the break where there is one, else over all texts.
+    """
+
+    def compare(case: Case) -> Trial:
+        started = time.perf_counter()
+        around = neighbourhood_of(case)
+        assert around is not None
+        place = place_of_break(around, case.labels) or 0
+        first = int(around.rows[place]) if place else 0
+        moved = moved_labels(case.labels, offset, first)
+        before, after = (
+            around.agreement(labels[around.rows])[place:] for labels in (case.labels, moved)
+        )
+        seconds = time.perf_counter() - started
+        return Trial(before, after, "neighbours with the same label", seconds=seconds)
+
+    return compare
+
+
+def merged(one: int, other: int) -> Callable[[Case], Trial]:
+    """Return a comparison of accuracy as it is, and with two classes counted as one."""
+
+    def compare(case: Case) -> Trial:
+        labels = case.labels[case.validation]
+        pair = np.isin(labels, (one, other)) & np.isin(case.predicted, (one, other))
+        return Trial(case.right, case.right | pair)
+
+    return compare
+
+
+def without_suspects(case: Case) -> Trial:
+    """Compare training without suspected labels to training without as many other texts.
+
+    Both are scored on validation texts whose own label is not suspected.
+    """
+    started = time.perf_counter()
+    pooled = pooled_of(case)
+    assert pooled is not None
+    both = np.sort(np.concatenate([case.train, case.validation]))
+    found = suspects_of(replace(case, train=both), pooled)
+    suspects = np.zeros(0, np.int64) if found is None else found.rows
+    own = np.intersect1d(suspects, case.train)
+    sound = ~np.isin(case.validation, suspects)
+    if not len(own):
+        return Trial(case.right[:0], case.right[:0])
+    rest = np.setdiff1d(case.train, own)
+    random = np.random.default_rng(case.seed)
+    drawn = random.choice(rest, min(len(own), len(rest) // 2), replace=False)
+    sides = []
+    for left_out in (drawn, own):
+        trained = case.train_again(train=np.setdiff1d(case.train, left_out))
+        logits = trained.logits(case.tables, case.validation, case.device)
+        right = logits.argmax(axis=1) == case.labels[case.validation]
+        sides.append(right[sound])
+    return Trial(sides[0], sides[1], seconds=time.perf_counter() - started)

@@ -1,0 +1,1 @@
+"""Proof: which counterfactuals are tried, and what they say."""

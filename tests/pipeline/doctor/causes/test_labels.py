@@ -1,0 +1,148 @@
+"""Causes of labels: what fires them, and the look-alikes that must not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.doctor.causes.labels.classes_overlap import CLASSES_OVERLAP
+from pipeline.doctor.causes.labels.imbalance import IMBALANCE
+from pipeline.doctor.causes.labels.label_noise import LABEL_NOISE
+from pipeline.doctor.causes.labels.labels_unrelated import LABELS_UNRELATED
+from pipeline.doctor.measurements import Audit, Labels, Measurements, Neighbours, References
+from tests.support.cases import healthy, reference
+from tests.support.measured import learning, settings
+
+UNEVEN = Labels(("joy", "anger"), (540, 60), (180, 20), 600, 200)
+
+
+def uneven(**changes: Any) -> Measurements:
+    """Return a head that finds few texts of the rare class."""
+    known = {
+        "accuracy": 0.905,
+        "macro_f1": 0.52,
+        "majority": 0.9,
+        "label_entropy": 0.325,
+        "loss": 0.25,
+        "recalls": (1.0, 0.05),
+        "predicted_shares": (0.99, 0.01),
+        **changes,
+    }
+    return healthy(
+        learning=learning(**known), labels=UNEVEN, settings=settings(class_weights="none")
+    )
+
+
+def test_a_rare_class_that_is_lost_is_imbalance() -> None:
+    found = IMBALANCE.suspect(uneven())
+    assert found is not None
+    assert "of anger it finds 5%" in found.headline
+    assert found.counterfactuals[0].change == "class_weights none -> balanced"
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        uneven(recalls=(0.99, 0.8), macro_f1=0.9),  # the rare class is found
+        uneven(loss=0.324),  # answers do not depend on the text: something else is wrong
+        replace(uneven(), labels=healthy().labels),  # even classes
+        replace(uneven(), settings=settings(class_weights="balanced")),
+    ],
+)
+def test_look_alikes_of_imbalance(measured: Measurements) -> None:
+    if measured.labels.imbalance < 3:
+        measured = replace(measured, learning=learning())
+    assert IMBALANCE.suspect(measured) is None
+
+
+STRONG = Neighbours(0.6, 0.33, 40.0)
+
+
+def test_many_scattered_suspects_are_label_noise() -> None:
+    audit = Audit(suspects_share=0.2, suspects_pairs=0.3)
+    assert LABEL_NOISE.suspect(healthy(audit=audit, neighbours=STRONG)) is not None
+
+
+@pytest.mark.parametrize(
+    ("audit", "near"),
+    [
+        (Audit(suspects_share=0.03, suspects_pairs=0.3), STRONG),
+        (Audit(suspects_share=0.2, suspects_pairs=0.3), Neighbours(0.34, 0.33, 1.0)),
+        (Audit(suspects_share=0.2, suspects_pairs=0.3), replace(STRONG, break_row=500)),
+    ],
+)
+def test_look_alikes_of_label_noise(audit: Audit, near: Neighbours) -> None:
+    assert LABEL_NOISE.suspect(healthy(audit=audit, neighbours=near)) is None
+
+
+def test_suspects_of_one_pair_are_an_overlap() -> None:
+    four = Labels(("a", "b", "c", "d"), (150,) * 4, (50,) * 4, 600, 200)
+    audit = Audit(suspects_share=0.2, suspects_pairs=0.9)
+    measured = healthy(labels=four, audit=audit, neighbours=STRONG)
+    assert LABEL_NOISE.suspect(measured) is None
+
+
+CHANCE = References((reference("logistic", 0.34, 0.0), reference("tfidf_logistic", 0.33, 0.0)))
+BY_CHANCE = {"accuracy": 0.34, "loss": 1.1, "macro_f1": 0.3, "train_accuracy": 1.0}
+
+
+def test_labels_that_neighbours_do_not_share_are_unrelated() -> None:
+    measured = healthy(
+        learning=learning(**BY_CHANCE),
+        neighbours=Neighbours(0.335, 0.333, 0.4),
+        references=replace(
+            CHANCE, references=tuple(replace(r, macro_f1=0.3) for r in CHANCE.references)
+        ),
+    )
+    found = LABELS_UNRELATED.suspect(measured)
+    assert found is not None
+    assert found.measured
+    assert found.remedy.stops
+    words = References((reference("tfidf_logistic", 0.7, 0.36),))
+    assert LABELS_UNRELATED.suspect(replace(measured, references=words)) is None
+    near = replace(measured, neighbours=Neighbours(0.5, 0.333, 30.0))
+    assert LABELS_UNRELATED.suspect(near) is None
+
+
+def test_labels_that_slip_are_told_with_row_and_offset() -> None:
+    near = Neighbours(
+        0.45,
+        0.33,
+        12.0,
+        break_row=597,
+        z_before=14.0,
+        z_after=0.1,
+        agreement_before=0.6,
+        agreement_after=0.33,
+        offset=1,
+        offset_agreement=0.6,
+    )
+    found = LABELS_UNRELATED.suspect(healthy(neighbours=near))
+    assert found is not None
+    assert found.measured
+    assert "labels have slipped by 1 row from data row 597 on" in found.explanation
+    assert found.counterfactuals[0].trainings == 0
+    whole = Neighbours(0.33, 0.33, 0.2, offset=-2, offset_agreement=0.6)
+    found = LABELS_UNRELATED.suspect(healthy(neighbours=whole))
+    assert found is not None
+    assert not found.measured
+    assert "2 rows" in found.explanation
+
+
+def test_a_pair_that_is_answered_by_chance_overlaps() -> None:
+    coin = learning(confused=((0, 1, 30, 60),))
+    found = CLASSES_OVERLAP.suspect(healthy(learning=coin))
+    assert found is not None
+    assert found.headline == "30 of 40 errors are between 'joy' and 'anger'."
+    told = learning(confused=((0, 1, 12, 120),))
+    assert CLASSES_OVERLAP.suspect(healthy(learning=told)) is None
+
+
+def test_spellings_of_one_label_are_measured() -> None:
+    names = Labels(("Joy", "joy", "fear"), (200,) * 3, (66,) * 3, 600, 200)
+    audit = Audit(variants=(("Joy", "joy"),))
+    found = CLASSES_OVERLAP.suspect(healthy(labels=names, audit=audit))
+    assert found is not None
+    assert found.measured

@@ -1,0 +1,168 @@
+"""Causes of sides and of vectors: what fires them, and the look-alikes that must not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.doctor.causes.sides.copies_across import COPIES_ACROSS
+from pipeline.doctor.causes.sides.giveaway import GIVEAWAY
+from pipeline.doctor.causes.sides.shift import SHIFT
+from pipeline.doctor.causes.sides.split_by_order import SPLIT_BY_ORDER
+from pipeline.doctor.causes.vectors.cut_off import CUT_OFF
+from pipeline.doctor.causes.vectors.long_last_state import LONG_LAST_STATE
+from pipeline.doctor.causes.vectors.vectors_broken import VECTORS_BROKEN
+from pipeline.doctor.causes.vectors.vectors_lack_it import VECTORS_LACK_IT
+from pipeline.doctor.measurements import Audit, References, Settings, Sides, Units, Vectors
+from tests.support.cases import healthy, reference
+from tests.support.measured import collapsed, learning, settings
+
+FIT = Sides(auc_validation=0.52, auc_test=0.5, runs_z=0.3, official=True, compared=200)
+
+
+def test_a_sorted_file_cut_by_its_column_is_a_split_by_order() -> None:
+    sorted_file = replace(FIT, apart_validation=0.9, runs_z=-60.0)
+    found = SPLIT_BY_ORDER.suspect(healthy(sides=sorted_file))
+    assert found is not None
+    assert found.measured
+    assert found.remedy.options == (("split_column", "none"),)
+    lacking = replace(healthy().labels, validation_counts=(50, 0, 0))
+    missing = replace(FIT, missing_in_training=("disgust",))
+    assert SPLIT_BY_ORDER.suspect(healthy(sides=missing, labels=lacking)) is not None
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        FIT,
+        replace(FIT, runs_z=-60.0),  # a sorted file whose sides are alike
+        replace(FIT, apart_validation=0.9, runs_z=-60.0, official=False),
+    ],
+)
+def test_look_alikes_of_a_split_by_order(sides: Sides) -> None:
+    assert SPLIT_BY_ORDER.suspect(healthy(sides=sides)) is None
+    assert SHIFT.suspect(healthy(sides=sides)) is None
+
+
+def test_sides_that_a_classifier_tells_apart_are_a_shift() -> None:
+    found = SHIFT.suspect(healthy(sides=replace(FIT, auc_test=0.9)))
+    assert found is not None
+    assert found.measured
+    mild = SHIFT.suspect(healthy(sides=replace(FIT, auc_test=0.74)))
+    assert mild is not None
+    assert not mild.measured
+    dealt_here = replace(FIT, auc_test=0.9, official=False)
+    assert SHIFT.suspect(healthy(sides=dealt_here)) is None
+
+
+COPIED = replace(
+    FIT,
+    copied=80,
+    copied_accuracy=0.98,
+    uncopied_accuracy=0.6,
+    uncopied_interval=(0.5, 0.7),
+    examples=((803, 14),),
+)
+
+
+def test_copies_that_flatter_are_measured() -> None:
+    found = COPIES_ACROSS.suspect(healthy(sides=COPIED))
+    assert found is not None
+    assert found.measured
+    assert found.headline.startswith("Do not trust this 80.0%: 80 of 200")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"copied": 4},
+        {"copied_accuracy": 0.66},  # no easier than the others
+        {"uncopied_accuracy": 0.79},  # too few points to matter
+    ],
+)
+def test_copies_that_do_not_matter_are_silent(changes: dict[str, Any]) -> None:
+    assert COPIES_ACROSS.suspect(healthy(sides=replace(COPIED, **changes))) is None
+
+
+def test_tokens_that_give_labels_away() -> None:
+    audit = Audit(giveaway_share=0.6, giveaways=(("id_0", "joy"),))
+    words = References((reference("tfidf_logistic", 0.99, 0.0),))
+    found = GIVEAWAY.suspect(healthy(audit=audit, references=words))
+    assert found is not None
+    assert not found.measured
+    assert GIVEAWAY.suspect(healthy(audit=Audit(), references=words)) is None
+
+
+REACH = (1.0, 0.5, 1e-7)
+
+
+def test_a_last_state_of_long_texts() -> None:
+    given = settings("lstm", pooling="last")
+    low = collapsed(units=Units(median_length=300.0, reach=REACH), settings=given)
+    found = LONG_LAST_STATE.suspect(low)
+    assert found is not None
+    assert found.remedy.settings == (("pooling", "max"),)
+    for quiet in (
+        replace(low, settings=settings("lstm", pooling="max")),
+        replace(low, units=Units(median_length=20.0, reach=(1.0, 0.5, None))),
+        replace(low, units=Units(median_length=300.0, reach=(1.0, 0.9, 0.4))),
+        healthy(units=low.units, settings=given),  # the end is where the label is
+    ):
+        assert LONG_LAST_STATE.suspect(quiet) is None
+
+
+def test_texts_cut_off_need_to_be_worse() -> None:
+    cut = Audit(
+        truncated_share=0.5,
+        tokens_cut_share=0.3,
+        whole_accuracy=0.9,
+        truncated_accuracy=0.6,
+        truncation_matters=True,
+        tokens_wanted=700,
+    )
+    found = CUT_OFF.suspect(healthy(audit=cut))
+    assert found is not None
+    assert found.remedy.options == (("max_tokens", "700"),)
+    assert CUT_OFF.suspect(healthy(audit=replace(cut, truncation_matters=False))) is None
+    assert (
+        CUT_OFF.suspect(healthy(audit=replace(cut, truncated_share=0.1, tokens_cut_share=0.02)))
+        is None
+    )
+
+
+def test_words_that_do_better_than_vectors() -> None:
+    vectors, words = reference("logistic", 0.8, 0.0), reference("tfidf_logistic", 0.9, 0.1)
+    measured = healthy(references=References((vectors, words)))
+    assert VECTORS_LACK_IT.suspect(measured) is not None
+    unused = References(
+        (reference("logistic", 0.84, 0.14), reference("tfidf_logistic", 0.9, 0.2))
+    )
+    low = healthy(learning=learning(accuracy=0.7), references=unused)
+    assert VECTORS_LACK_IT.suspect(low) is None  # the head is at fault first
+    given_away = replace(measured, audit=Audit(giveaway_share=0.5))
+    assert VECTORS_LACK_IT.suspect(given_away) is None
+
+
+SOUND = Vectors(384, 0.01, 1.4, 0.2, 150.0, 0.0)
+
+
+def test_equal_vectors_of_unequal_texts_are_measured() -> None:
+    broken = replace(SOUND, equal_share=1.0, effective_rank=3.0)
+    found = VECTORS_BROKEN.suspect(collapsed(vectors=broken))
+    assert found is not None
+    assert found.measured
+    assert VECTORS_BROKEN.suspect(healthy(vectors=SOUND)) is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"constant_share": 0.6}, {"deviation_ratio": 1e4}, {"mean_cosine": 0.98}]
+)
+def test_badly_scaled_vectors_matter_to_some_heads(changes: dict[str, float]) -> None:
+    broken = replace(SOUND, **changes)
+    knn = Settings("knn", "pooled", {"k": [1]})
+    found = VECTORS_BROKEN.suspect(healthy(vectors=broken, settings=knn))
+    assert found is not None
+    assert found.counterfactuals
+    assert VECTORS_BROKEN.suspect(healthy(vectors=broken, settings=settings("mlp"))) is None

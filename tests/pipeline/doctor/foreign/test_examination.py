@@ -1,0 +1,136 @@
+"""Modules and estimators of the user's own: each fault is named, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+
+from features.errors import ArrayError, ModuleError
+from features.vectors.table import FeatureTable
+from manyheads import examine
+from tests.support import foreign
+from tests.support.tables import WIDTH, cluster_problem, marker_problem
+
+REPOSITORY = Path(__file__).resolve().parents[4]
+QUICK: dict[str, Any] = {"epochs": 4, "learning_rate": 1e-2, "batch_size": 32}
+
+
+def cause_of(kind: Any, prove: bool = True) -> str | None:
+    problem = marker_problem(texts=360)
+    found = examine(kind, problem.table, problem.labels, prove=prove, **QUICK).verdict.leading
+    return None if found is None else f"{found.cause}, {found.certainty}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        (foreign.LogSoftmax, None),
+        (foreign.SigmoidOfSoftmax, "output_squashed, proven"),
+        (foreign.CutOff, "gradient_fault, measured"),
+        (foreign.DropsAlways, "batch_dependence, measured"),
+    ],
+)
+def test_each_fault_is_named(kind: Any, cause: str | None) -> None:
+    assert cause_of(kind) == cause
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        (foreign.MeanOf, None),
+        (foreign.Softmax, "output_squashed"),
+        (foreign.ReadsPadding, "batch_dependence"),
+        (foreign.MixesTexts, "batch_dependence"),
+        (foreign.Constant, "gradient_fault"),
+    ],
+)
+def test_measuring_alone_names_it_too(kind: Any, cause: str | None) -> None:
+    found = cause_of(kind, prove=False)
+    assert found == (cause and f"{cause}, measured")
+
+
+def test_what_a_squashed_output_costs_is_told_beside_the_proof() -> None:
+    problem = marker_problem(texts=360)
+    found = examine(foreign.Softmax, problem.table, problem.labels, **QUICK).verdict.leading
+    assert found is not None
+    assert found.certainty == "proven"
+    assert [one.measure for one in found.tried] == ["log likelihood of a text", "accuracy"]
+    assert "accuracy" in found.explanation
+
+
+def test_a_module_that_is_trained_is_examined_as_it_is() -> None:
+    problem = cluster_problem(texts=300, spread=0.5)
+    names = np.array(["joy", "anger", "fear"])[problem.labels]
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(WIDTH, 3))
+    ids = torch.from_numpy(problem.labels)  # joy 0, anger 1, fear 2: not the sorted order
+    x = torch.from_numpy(problem.table.values)[:, None]
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.05)
+    for _ in range(100):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(module(x), ids).backward()
+        optimizer.step()
+    found = examine(module, problem.table, names)
+    leading = found.verdict.leading
+    assert leading is not None
+    assert (leading.cause, leading.certainty) == ("scored_otherwise", "proven")
+    assert "output 0 means 'joy'" in leading.evidence[0].comparison
+    assert examine(module, problem.table, problem.labels).verdict.state == "healthy"
+
+
+def test_estimators_over_averaged_vectors() -> None:
+    problem = cluster_problem(texts=240)
+    found = examine(LogisticRegression(), problem.table, problem.labels)
+    assert found.verdict.state == "healthy"
+    assert found.to_dict()["examined"] == "LogisticRegression"
+    dummy = examine(DummyClassifier(), problem.table.values, problem.labels)
+    assert dummy.verdict.state == "unknown"
+
+
+def test_an_estimator_that_mixes_texts() -> None:
+    class Centred(LogisticRegression):  # type: ignore[misc]
+        def predict_proba(self, x: np.ndarray) -> np.ndarray:
+            return np.asarray(super().predict_proba(x - x.mean(axis=0)))
+
+    problem = cluster_problem(texts=240)
+    leading = examine(Centred(), problem.table, problem.labels).verdict.leading
+    assert leading is not None
+    assert (leading.cause, leading.certainty) == ("batch_dependence", "proven")
+
+
+def test_python_of_the_page_runs(tiny_models: dict[str, Path]) -> None:
+    page = (REPOSITORY / "docs" / "doctor-foreign.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    texts = [f"{('cat sat', 'dogs bark')[number % 2]} {number}" for number in range(40)]
+    block = block.replace("load_encoder()", f"load_encoder({str(tiny_models['bert'])!r})")
+    labels = ["good", "bad"] * 20
+    names: dict[str, Any] = {"texts": texts, "labels": labels, "build": foreign.MeanOf}
+    exec(block, names)
+    assert names["found"].verdict.state in ("healthy", "unknown", "ill")
+
+
+def test_what_cannot_be_examined_is_refused() -> None:
+    problem = marker_problem()
+    arrays = [problem.table.sequence(row) for row in range(3)]
+    for table, labels, words in (
+        (problem.table, problem.labels[:-1], "one label each"),
+        (problem.table, np.zeros(len(problem.table)), "at least 2 classes"),
+        ([*arrays, np.zeros((2, 3))], [0, 1, 0, 1], "one width"),
+        (
+            FeatureTable(np.full((4, 2), np.nan, np.float32), np.arange(5), "pooled"),
+            [0, 1, 0, 1],
+            "finite",
+        ),
+    ):
+        with pytest.raises(ArrayError, match=words):
+            examine(foreign.MeanOf, table, labels)
+    with pytest.raises(ArrayError, match="got a int"):
+        examine(3, problem.table, problem.labels)
+    with pytest.raises(ModuleError, match="nothing to learn"):
+        examine(lambda width, classes: torch.nn.Identity(), problem.table, problem.labels)

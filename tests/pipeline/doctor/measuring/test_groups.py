@@ -1,0 +1,207 @@
+"""Groups of measurements on data that is known by construction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from features.corpus.corpus import Corpus
+from features.duplicates.duplicates import find_duplicates
+from features.tables import as_tables
+from features.vectors.table import TOKENS, FeatureTable
+from heads.problem import EpochRecord
+from pipeline.doctor.case import Case
+from pipeline.doctor.measuring.corpus import measure_audit, variants
+from pipeline.doctor.measuring.learning import (
+    confused,
+    loss_rise,
+    measure_learning,
+    measure_steps,
+)
+from pipeline.doctor.measuring.pooled import centred, means, pooled_table
+from pipeline.doctor.measuring.rates import measure_noise, measure_rates
+from pipeline.doctor.measuring.references import halves_of, measure_references
+from pipeline.doctor.measuring.sides import apart, auc_of, measure_sides, runs_z
+from pipeline.doctor.measuring.units import measure_units
+from pipeline.doctor.measuring.vectors import measure_vectors, vectors_of
+from tests.support import corpora
+from tests.support.cases import trained_case
+from tests.support.tables import cluster_problem, marker_problem
+
+
+@pytest.fixture(scope="module")
+def clusters() -> Case:
+    """A trained mlp over pooled vectors around the centers of three classes."""
+    return trained_case(cluster_problem(), "mlp", epochs=8, batch_size=16)
+
+
+def test_what_the_head_knows(clusters: Case) -> None:
+    found = measure_learning(clusters)
+    assert found is not None
+    assert found.accuracy == pytest.approx(float(clusters.right.mean()))
+    assert found.gain > 0.5
+    assert found.class_use == pytest.approx(1.0, abs=0.05)
+    assert found.train_accuracy is not None
+    assert found.train_accuracy > 0.9
+    assert len(found.epochs) == len(clusters.history)
+
+
+def test_how_its_steps_went(clusters: Case) -> None:
+    found = measure_steps(clusters)
+    assert found is not None
+    assert found.per_epoch == 12
+    assert -4 < found.update_ratio < -0.5
+    assert found.loss_rise < 0.1
+
+
+def test_a_rise_of_the_training_loss() -> None:
+    assert loss_rise([1.0, 0.5, 0.4, 0.4, 0.4, 0.4]) == pytest.approx(0.0)
+    assert loss_rise([1.0, 0.5, 0.4, 0.4, 0.9, 1.3, 1.6]) > 0.5
+
+
+def test_pairs_with_most_errors() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 2, 2, 3])  # 3: training does not have it
+    predicted = np.array([0, 1, 1, 0, 1, 2, 0, 0])
+    assert confused(labels, predicted, 3) == ((0, 1, 3, 5), (0, 2, 1, 3))
+
+
+def test_references_and_the_learning_curve(clusters: Case) -> None:
+    found = measure_references(clusters)
+    assert found is not None
+    logistic = found.named("logistic")
+    assert logistic is not None
+    assert found.named("tfidf_logistic") is None  # arrays have no texts
+    assert logistic.accuracy > 0.9
+    assert logistic.interval[0] <= logistic.ahead <= logistic.interval[1]
+    assert found.half is not None
+    first, second = halves_of(clusters.labels, clusters.train)
+    assert sorted([*first, *second]) == sorted(clusters.train.tolist())
+
+
+def test_units_of_a_sequence_head_and_rates() -> None:
+    case = trained_case(marker_problem(), "lstm", epochs=2, batch_size=16, units=8)
+    found = measure_units(case)
+    assert found is not None
+    assert [layer.name for layer in found.layers] == ["lstm 1"]
+    assert found.layers[0].saturated_at_start == 0.0
+    assert (found.smallest_layer, found.reach[0]) == (8, 1.0)
+    rates = measure_rates(case)
+    assert rates is not None
+    assert 1e-4 < rates.suggestion < 1.0
+    noise = measure_noise(case)
+    assert noise is not None
+    assert len(noise.accuracies) == 3
+
+
+def test_heads_without_steps_have_neither() -> None:
+    case = trained_case(cluster_problem(), "logistic")
+    assert (measure_units(case), measure_rates(case), measure_noise(case)) == (None,) * 3
+    assert measure_steps(case) is None
+
+
+def test_sequences_are_pooled_by_their_mean() -> None:
+    values = np.array([[1.0], [3.0], [10.0]], np.float32)
+    table = FeatureTable(values, np.array([0, 2, 3]), TOKENS)
+    assert means(table).tolist() == [[2.0], [10.0]]
+    assert np.allclose(np.linalg.norm(centred(means(table), np.arange(2)), axis=1), 1.0)
+
+
+def test_runs_and_label_shares() -> None:
+    random = np.random.default_rng(0).integers(0, 4, 1000)
+    assert abs(runs_z(random) or 0) < 3
+    assert (runs_z(np.sort(random)) or 0) < -20
+    assert runs_z(np.zeros(10, np.int64)) is None
+    assert apart(np.array([0, 0, 1, 1]), np.array([0, 1])) == 0.0
+    assert apart(np.array([0, 0]), np.array([1, 1])) == 1.0
+
+
+def test_sides_are_told_apart_only_where_they_differ() -> None:
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(400, 20))
+    train, other = np.arange(300), np.arange(300, 400)
+    alike = auc_of(vectors, train, other, None)
+    assert alike is not None
+    assert 0.35 < alike < 0.65
+    vectors[300:] += 1.0
+    assert (auc_of(vectors, train, other, None) or 0) > 0.95
+    assert auc_of(vectors, train, other[:10], None) is None
+
+
+def test_vectors_that_are_broken() -> None:
+    random = np.random.default_rng(0)
+    sound = random.normal(size=(300, 40))
+    found = vectors_of(sound)
+    assert found.constant_share == found.equal_share == 0.0
+    assert abs(found.mean_cosine) < 0.1
+    assert found.effective_rank > 30
+    assert vectors_of(sound + 20.0).mean_cosine > 0.98
+    assert vectors_of(np.where(np.arange(40) < 24, 0.5, sound)).constant_share == 0.6
+    scaled = sound.copy()
+    scaled[:, 0] *= 10_000
+    assert vectors_of(scaled).deviation_ratio > 1000
+    repeated = sound[np.arange(300) % 5]
+    assert vectors_of(repeated).equal_share == 1.0
+    assert vectors_of(repeated, np.arange(300) % 5).equal_share == 0.0  # equal texts
+
+
+@pytest.fixture(scope="module")
+def texts() -> Case:
+    """60 texts of two classes, of which validation has copies in training."""
+    own = [corpora.sentence(i) for i in range(60)]
+    words = ["joy is here", "anger is here"]
+    rows = [f"{text} {words[i % 2]}" for i, text in enumerate(own)]
+    rows[50:] = rows[:10]
+    labels = ["joy", "anger"] * 30
+    corpus = Corpus(tuple(rows), tuple(labels), ("train",) * 45 + ("validation",) * 15)
+    vectors = corpora.vectors(rows).astype(np.float32)
+    ids = np.arange(60) % 2
+    case = trained_case(cluster_problem(), "logistic")
+    return replace(
+        case,
+        tables=as_tables(pooled_table(vectors)),
+        pooled=vectors,
+        labels=ids,
+        classes=("anger", "joy"),
+        train=np.arange(45),
+        validation=np.arange(45, 60),
+        test=np.zeros(0, np.int64),
+        logits=np.eye(2, dtype=np.float32)[np.where(np.arange(45, 60) < 50, 0, ids[45:])],
+        trained=None,
+        corpus=corpus,
+        duplicates=find_duplicates(rows, vectors),
+        tokens=np.array([10] * 50 + [40] * 10),
+        truncated=np.arange(60) >= 50,
+    )
+
+
+def test_copies_across_are_counted_and_shown(texts: Case) -> None:
+    found = measure_sides(texts)
+    assert found.official
+    assert (found.copied, found.compared) == (10, 15)
+    assert found.copied_accuracy == 1.0
+    assert found.uncopied_accuracy == pytest.approx(0.4)
+    assert found.examples[0] == (51, 1)
+
+
+def test_what_the_audit_says(texts: Case) -> None:
+    found = measure_audit(texts)
+    assert found is not None
+    assert found.truncated_share == pytest.approx(1 / 6)
+    assert found.truncated_accuracy == 1.0
+    assert found.conflicts == 0
+    assert found.suspects_share is not None
+    assert variants(("Joy", "joy ", "fear")) == (("Joy", "joy "),)
+
+
+def test_vectors_of_a_case_without_any() -> None:
+    case = trained_case(cluster_problem(), "logistic")
+    assert measure_vectors(case) is not None
+
+
+def test_a_history_without_known_validation_labels(clusters: Case) -> None:
+    record = EpochRecord(1, 1.0, 0.5, float("nan"), 0.0, 1e-3, 0.1, 1.0)
+    found = measure_learning(replace(clusters, history=(record,)))
+    assert found is not None
+    assert found.epochs[0].validation_loss is None
