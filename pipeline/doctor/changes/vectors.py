@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from features.errors import SettingError
 from features.tables import as_tables
 from features.vectors.table import FeatureTable
 from pipeline.doctor.case import Case
@@ -17,9 +18,14 @@ LEAST = 1e-4
 
 
 def standardized(case: Case) -> Case:
-    """Return the case with every feature at mean 0 and deviation 1, constant ones at 0."""
+    """Return the case with every feature at mean 0 and deviation 1, constant ones at 0.
+
+    Raises:
+        SettingError: the head reads no vectors.
+    """
     table = case.tables.vectors
-    assert table is not None
+    if table is None:
+        raise SettingError("this head reads words alone: there are no vectors to scale")
     seen = np.repeat(np.isin(np.arange(len(table)), case.train), table.lengths)
     values = table.values.astype(np.float32)
     center, deviation = values[seen].mean(axis=0), values[seen].std(axis=0)

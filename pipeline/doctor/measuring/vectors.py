@@ -18,9 +18,12 @@ MOST = 5000
 
 
 def measure_vectors(case: Case) -> Vectors | None:
-    """Return what the pooled vectors of the training texts are like; None without vectors."""
+    """Return what the pooled vectors of the training texts are like; None without vectors.
+
+    A head that reads words alone has none, though its run has some to find copies by.
+    """
     pooled = pooled_of(case)
-    if pooled is None:
+    if pooled is None or case.tables.vectors is None:
         return None
     rows = spaced(case.train, MOST)
     keys = None if case.duplicates is None else case.duplicates.normalized[rows]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.errors import ManyheadsError
 from pipeline.command_line import as_typed
+from pipeline.console import print_note
 from pipeline.doctor.case import Case
 from pipeline.doctor.examination import LIKELY, Suspected, is_ill, suspicions
 from pipeline.doctor.measuring.collection import FREE, measure
@@ -38,7 +38,7 @@ class Watch:
 def watch_training(learned: Learned, run: Path) -> tuple[Watch, ...]:
     """Return what is worth a look in an experiment that is still in memory: at most one thing.
 
-    A finished training is never lost to it: what it cannot measure it does not say.
+    A finished training is never lost to it: where it fails, a note says so.
 
     Args:
         learned: of the experiment.
@@ -46,7 +46,8 @@ def watch_training(learned: Learned, run: Path) -> tuple[Watch, ...]:
     """
     try:
         found = watch(case_of_training(learned), run)
-    except ManyheadsError:
+    except Exception as error:  # the run is complete, whatever is wrong here
+        print_note(f"note: the doctor could not look at it ({error}); the run is complete")
         return ()
     return () if found is None else (found,)
 

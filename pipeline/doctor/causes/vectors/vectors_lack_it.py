@@ -26,6 +26,8 @@ def examine(measured: Measurements) -> Suspicion | None:
     other = own if vectors is None else vectors.accuracy
     if other is None or words.interval[0] <= 0 or words.accuracy - other < POINTS:
         return None
+    if vectors is not None and vectors.interval[0] > 0:
+        return None  # the head makes less of the vectors than logistic does: look there first
     slipped = near is not None and near.break_row is not None
     if slipped or (
         measured.learning is not None and words.accuracy <= measured.learning.majority
