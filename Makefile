@@ -51,7 +51,7 @@ help:  ## show this help
 	@echo "  SEEDS     how many seeds to train with; reports mean and spread (default: 1)"
 	@echo "  FOLDS     divide the texts into so many folds and test each once (default: one split)"
 	@echo "  RUN       for show, report, doctor, predict, serve and export-model: a run (default: the latest); for blend and"
-	@echo "            compare: several; report takes two as well"
+	@echo "            compare: several; report takes two as well, or a study"
 	@echo "  TEXT      for predict: a text"
 	@echo "  OUT       for export, export-model and report: where to write"
 	@echo "  FORMAT    for export: npy, arrow, parquet or hf"

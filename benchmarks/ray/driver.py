@@ -57,14 +57,16 @@ def run(count: int, workers: int, seconds: float) -> None:
             executor = RayExecutor(
                 partial(load_fake, seconds, None), found, lambda texts, tokens: None
             )
-            before = peak()
+            before, used = peak(), time.process_time()
             report = run_plan(plan, MadeUp(count), [space], executor)
+            used = time.process_time() - used
         figures = {
             "texts": count,
             "encoded": report.encoded,
             "shards": len(space.shard_names()),
             "planning_seconds": round(planned - start, 2),
             "encoding_seconds": round(report.seconds - report.loading, 2),
+            "driver_cpu_seconds": round(used, 2),
             "utilisation": round(executor.utilisation, 4),
             "peak_bytes": peak(),
             "peak_before_encoding": before,

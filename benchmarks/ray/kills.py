@@ -53,7 +53,7 @@ def encode_all(folder: Path, count: int) -> None:
 def kill_workers(notes: Path, kills: int, rng: random.Random, killed: list[int]) -> None:
     """Kill a random worker that encodes, at a random moment, so many times."""
     while len(killed) < kills:
-        time.sleep(rng.uniform(0.2, 1.5))
+        time.sleep(rng.uniform(0.5, 6))
         alive = [int(path.name) for path in notes.iterdir() if _alive(int(path.name))]
         if alive:
             victim = rng.choice(alive)

@@ -25,9 +25,21 @@ class Squashed(torch.nn.Module):
             maps.append(found.masked_fill(~mask[:, None, :], 0.0).amax(dim=2))
         pooled = self.dropout(torch.cat(maps, dim=1))
         hidden = self.dropout(torch.relu(self.dense(pooled)))
-        probabilities = torch.softmax(self.output(hidden), dim=1)
+        return self.squash(self.output(hidden))
+
+    def squash(self, logits: torch.Tensor) -> torch.Tensor:
+        probabilities = torch.softmax(logits, dim=1)
         return torch.sigmoid(probabilities)  # the fault: two functions too many before the loss
+
+
+class Cured(Squashed):
+    def squash(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits
 
 
 def build(width: int, classes: int) -> torch.nn.Module:
     return Squashed(width, classes)
+
+
+def cured(width: int, classes: int) -> torch.nn.Module:
+    return Cured(width, classes)

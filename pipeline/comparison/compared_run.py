@@ -19,6 +19,7 @@ from pipeline.runs.reader import (
     read_metrics,
     read_scores,
 )
+from pipeline.search.records.winner import CHOSEN
 
 ITEM_BYTES = {"float32": 4, "float16": 2}
 
@@ -64,6 +65,11 @@ class ComparedRun:
     def layout(self) -> str:
         """Return the layout of its vectors, such as ``pooled,words``; '' of a blend."""
         return self.scores.layout if isinstance(self.scores, ExperimentResult) else ""
+
+    @property
+    def chosen(self) -> str:
+        """Return by which study it was chosen, in words; '' of any other run."""
+        return next((note for note in self.scores.notes if note.startswith(CHOSEN)), "")
 
 
 def read_compared(folder: Path, name: str) -> ComparedRun:

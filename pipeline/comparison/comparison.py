@@ -23,7 +23,8 @@ from pipeline.comparison.disagreements import (
 from pipeline.comparison.standing import Pair, Standing, compare_pairs, rank, same_texts
 from pipeline.console import print_note
 from pipeline.overview.run_facts import first_config
-from pipeline.runs.folder import find_run, finished_runs, run_label
+from pipeline.runs.folder import finished_runs, run_label
+from pipeline.search.records.winner import find_winner_or_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,8 @@ def compare_runs(names: Sequence[str], runs: Path, config: CompareConfig) -> Com
     """Compare finished runs.
 
     Args:
-        names: as ``find_run`` takes them; none: all runs on the data of the newest one.
+        names: as ``find_run`` takes them, or of studies, each of which stands for the run of
+            its winner; none: all runs on the data of the newest one.
         runs: the folder of runs.
         config: how to compare.
 
@@ -148,7 +150,7 @@ def _named(names: Sequence[str], runs: Path) -> list[ComparedRun]:
             f"compare takes two runs or more; got {names[0]} alone: name another, or none for "
             "all runs on the newest data"
         )
-    folders = [find_run(name, runs).resolve() for name in names]
+    folders = [find_winner_or_run(name, runs).resolve() for name in names]
     for folder in folders:
         if folders.count(folder) > 1:
             raise SettingError(

@@ -103,6 +103,9 @@ def choice_lines(group: Group) -> Iterator[str]:
         "Sorted by validation: choose by it. Test is for the report; the best of several on "
         "test is partly luck."
     )
+    for number, run in enumerate(group.runs, start=1):
+        if run.run.chosen:
+            yield f"Run {number}: {run.run.chosen}"
     alike = [i for i, run in enumerate(group.runs) if run.within_noise]
     if len(alike) == 1:
         low, high = group.runs[1].behind.interval

@@ -55,6 +55,7 @@ class Standing:
             "validation": asdict(scores.validation),
             "behind": asdict(self.behind),
             "within_noise": self.within_noise,
+            "chosen": self.run.chosen or None,
             "test": asdict(scores.test),
             "over_seeds": asdict(scores.over_seeds) if scores.over_seeds else None,
             "calibration_error": scores.calibration.error_after,

@@ -1,4 +1,4 @@
-"""``manyheads report``: writes the page of a run, or of two runs side by side."""
+"""``manyheads report``: writes the page of a run, of two runs side by side, or of a study."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from pipeline.pages.material import read_material
 from pipeline.pages.pair_report import COMPARISON, pair_page
 from pipeline.pages.run_report import REPORT, run_page
 from pipeline.runs.folder import LATEST
+from pipeline.search.records.study import as_study
+from pipeline.search.records.winner import winner_run
 
 MOST_RUNS = 2
 
@@ -52,10 +54,11 @@ class Report:
 
 
 def write_report(names: Sequence[str], runs: Path, config: ReportConfig) -> Report:
-    """Write the page of one run, or of two.
+    """Write the page of one run, of two, or of a study.
 
     Args:
-        names: of the runs, as ``find_run`` takes them; () is the latest.
+        names: of the runs, as ``find_run`` takes them, or of a study; () is the latest run.
+            Beside another, a study stands for the run of its winner.
         runs: the folder of runs.
         config: where the page goes.
 
@@ -66,7 +69,10 @@ def write_report(names: Sequence[str], runs: Path, config: ReportConfig) -> Repo
     """
     if len(names) > MOST_RUNS:
         raise SettingError(f"report takes one run or two; got {len(names)}")
-    folders = tuple(choose_run(name, runs) for name in names or (LATEST,))
+    study = as_study(names[0], runs) if len(names) == 1 else None
+    if study is not None:
+        return _write_study(study, config)
+    folders = tuple(_folder_of(name, runs) for name in names or (LATEST,))
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise SettingError(f"report: {names[0]} and {names[1]} are the same run; name another")
     out = config.out or (folders[0] / REPORT if len(folders) == 1 else Path(COMPARISON))
@@ -86,6 +92,27 @@ def write_report(names: Sequence[str], runs: Path, config: ReportConfig) -> Repo
     first = materials[0]
     notes = () if first.corpus is not None else (_without_texts(first.page.facts.data),)
     return Report(out, folders, notes)
+
+
+def _folder_of(name: str, runs: Path) -> Path:
+    study = as_study(name, runs)
+    return choose_run(name, runs) if study is None else winner_run(study)
+
+
+def _write_study(study: Path, config: ReportConfig) -> Report:
+    """Write the page of a study. Raises as ``write_report`` does."""
+    from pipeline.pages.study_report import study_page
+    from pipeline.search.records.record import read_record
+
+    for name in ("data", "cache"):
+        if getattr(config, name) is not None:
+            raise SettingError(f"the page of a study has no texts: leave --{name} out")
+    out = config.out or study / REPORT
+    check_output(out, "--out", _read(study))
+    page = study_page(read_record(study))
+    with appearing(out, "--out") as temporary:
+        temporary.write_bytes(page.encode("utf-8", "replace"))
+    return Report(out, (study,), ())
 
 
 def _read(folder: Path) -> list[Path]:

@@ -48,7 +48,7 @@ class Candidate:
     @property
     def key(self) -> str:
         """Return text that tells this candidate from every other; defaults do not count."""
-        usual = {} if self.head in BASELINES else _usual(self.head)
+        usual = {} if self.head in BASELINES else usual_settings(self.head)
         settings = {name: v for name, v in self.settings.items() if v != usual.get(name)}
         return json.dumps({**asdict(self), "settings": settings}, sort_keys=True)
 
@@ -68,8 +68,8 @@ class Candidate:
 
 
 @cache
-def _usual(head: str) -> dict[str, Plain]:
-    """Return the defaults of a head's settings, as a candidate has them."""
+def usual_settings(head: str) -> dict[str, Plain]:
+    """Return the defaults of a head's settings, as a candidate has them: plain values."""
     return {name: plain(v) for name, v in make_settings(head, {}).model_dump().items()}
 
 

@@ -28,8 +28,7 @@ from pipeline.search.candidate import (
     seconds_used,
 )
 from pipeline.search.halving import Halving, IsBehind
-from pipeline.search.journal import DRAWN, REPEATS, SIMPLE, Claim, Journal
-from pipeline.search.judgement import (
+from pipeline.search.judging.finalists import (
     PLATEAU,
     Finalist,
     compare,
@@ -37,6 +36,7 @@ from pipeline.search.judgement import (
     repeat_jobs,
     stalled,
 )
+from pipeline.search.records.journal import DRAWN, REPEATS, SIMPLE, Claim, Journal
 from pipeline.search.space import Arm, Space, Suggest, draw_candidate
 
 WAIT_SECONDS = 0.2

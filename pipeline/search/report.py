@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.command_line import as_typed
 from pipeline.console import table
 from pipeline.progress import duration
 from pipeline.search.candidate import BASELINES, LOSS, MAJORITY, ordered, seconds_used
-from pipeline.search.judgement import Finalist
+from pipeline.search.judging.finalists import Finalist
+from pipeline.search.judging.flattery import Flattery
 from pipeline.search.search import SearchResult
 
 MOST_SHARES = 5
@@ -19,7 +22,7 @@ def search_text(result: SearchResult) -> str:
     """Return the report: finalists, how far to believe them, what mattered, what to do."""
     lines = [_counts(result), ""]
     if result.finalists:
-        lines += [_finalists(result), "", *_judgement(result)]
+        lines += [_finalists(result), "", *_judgement(result), ""]
     if result.run is None:
         lines += [
             f"this process has helped with {result.study}; the command that began it names the "
@@ -35,6 +38,7 @@ def search_text(result: SearchResult) -> str:
         f"again: {as_typed(result.command)}",
         f'predict: manyheads predict {run.run} --text "a text of yours"',
         f"study: {result.study} (trials.csv has every trial)",
+        f"page: manyheads report {result.study}",
     ]
     return "\n".join(lines)
 
@@ -81,27 +85,8 @@ def _against(one: Finalist, result: SearchResult) -> str:
 
 def _judgement(result: SearchResult) -> list[str]:
     """Return how far validation is to be believed, what to take, and what mattered."""
-    lines = []
-    found = result.flattery
-    if found is not None:
-        if found.repeats is None:
-            seeds = f"the best of {found.trials:,} trials has no seed that could flatter it"
-        else:
-            gap = 100 * (found.best - found.repeats)
-            gain = f"flatters it by {gap:.1f} points" if gap > 0 else "did not flatter it"
-            seeds = (
-                f"the best of {found.trials:,} trials has {found.best:.1%} on validation, and "
-                f"{found.repeats:.1%} with other seeds: its seed {gain}"
-            )
-        lines.append(f"{seeds}; choosing among them adds about {100 * found.choice:.1f} more.")
-    simple = result.simplest
-    if simple is not None:
-        lines.append(
-            f"Within noise of the winner and simpler: {simple.candidate.words()}. That is "
-            "often the one to take."
-        )
-    elif len(result.finalists) > 1:
-        lines.append("No simpler head is within noise of the winner.")
+    lines = [] if result.flattery is None else [flattery_line(result.flattery)]
+    lines += simplest_lines(result.finalists, result.simplest)
     if result.shares:
         shown = [
             f"{f'{share.head} ' if share.head else ''}{share.setting} {share.share:.0%} "
@@ -111,4 +96,28 @@ def _judgement(result: SearchResult) -> list[str]:
         lines.append(f"Shares of the variance among trials: {', '.join(shown)}.")
     else:
         lines.append("These trials do not tell which settings mattered.")
-    return [*lines, ""]
+    return lines
+
+
+def flattery_line(found: Flattery) -> str:
+    """Return how much the search flatters validation."""
+    if found.repeats is None:
+        seeds = f"the best of {found.trials:,} trials has no seed that could flatter it"
+    else:
+        gap = 100 * (found.best - found.repeats)
+        gain = f"flatters it by {gap:.1f} points" if gap > 0 else "did not flatter it"
+        seeds = (
+            f"the best of {found.trials:,} trials has {found.best:.1%} on validation, and "
+            f"{found.repeats:.1%} with other seeds: its seed {gain}"
+        )
+    return f"{seeds}; choosing among them adds about {100 * found.choice:.1f} more."
+
+
+def simplest_lines(finalists: Sequence[Finalist], simplest: Finalist | None) -> list[str]:
+    """Return which simpler head is within noise of the winner, if several were compared."""
+    if simplest is not None:
+        return [
+            f"Within noise of the winner and simpler: {simplest.candidate.words()}. That is "
+            "often the one to take."
+        ]
+    return ["No simpler head is within noise of the winner."] if len(finalists) > 1 else []

@@ -29,11 +29,14 @@ from pipeline.runs.folder import METRICS, check_runs
 from pipeline.search.candidate import Candidate, Job, Outcome, Trial
 from pipeline.search.config import BUDGET, SearchConfig
 from pipeline.search.halving import IsBehind
-from pipeline.search.journal import KINDS, REPEATS, Journal, load_optuna
-from pipeline.search.judgement import Finalist, Flattery, Share, flattery, next_simplest, shares
+from pipeline.search.judging.finalists import Finalist, next_simplest
+from pipeline.search.judging.flattery import Flattery, flattery
+from pipeline.search.judging.shares import Share, shares
 from pipeline.search.loop import Loop, Plan, score
+from pipeline.search.records.journal import KINDS, REPEATS, Journal, load_optuna
+from pipeline.search.records.study import NamedWinner, Study, find_study, make_study
+from pipeline.search.records.winner import chosen_note
 from pipeline.search.space import Arm, Space, make_space, simple_candidates
-from pipeline.search.study import NamedWinner, Study, find_study, make_study
 from pipeline.training.partition import read_labelled
 from pipeline.training.preparation import PreparedExperiment, find_encoders
 
@@ -297,9 +300,10 @@ def _say_how_to_go_on(prepared: PreparedSearch, journal: Journal) -> None:
     done = [(kind, each) for kind in KINDS for each in journal.finished(kind)]
     study.write_table(done)
     count = sum(kind != REPEATS for kind, _ in done)
+    names = "" if prepared.config.join else ", and names the best"
     print_note(
-        f"{study.folder} keeps {count:,} finished trials: the same command goes on with them, "
-        "and names the best"
+        f"{study.folder} keeps {count:,} finished trials: the same command goes on with them"
+        f"{names}"
     )
 
 
@@ -317,14 +321,33 @@ def _name_winner(
             return result
         known = study.named()
         experiment = _experiment(prepared, winner.candidate)
-        if known and known.candidate == winner.candidate.key:
-            folder = config.runs / known.run
-            if (folder / METRICS).is_file():
-                return _with_run(prepared, result, experiment, _read(folder), known.looks)
-        run = _run(prepared, materials, experiment, winner.candidate, len(result.trials))
-        looks = 1 + (known.looks if known else 0)
-        study.name_winner(NamedWinner(winner.candidate.key, run.run.name, looks))
-    return _with_run(prepared, result, experiment, run, looks)
+        looks = known.looks if known else 0
+        folder = config.runs / known.run if known else None
+        same = known is not None and known.candidate == winner.candidate.key
+        if same and folder is not None and (folder / METRICS).is_file():
+            run = _read(folder)
+        else:
+            run = _run(prepared, materials, experiment, winner.candidate, len(result.trials))
+            looks += 1
+        named = _with_run(prepared, result, experiment, run, looks)
+        study.name_winner(_named(named))
+    return named
+
+
+def _named(result: SearchResult) -> NamedWinner:
+    """Return what ``result.json`` keeps of a result."""
+    run = result.run
+    assert run is not None
+    return NamedWinner(
+        result.finalists[0].candidate.key,
+        run.run.name,
+        result.looks,
+        tuple(one.candidate.key for one in result.finalists),
+        result.config.repeats,
+        result.validation,
+        result.ended,
+        result.command,
+    )
 
 
 def _read(folder: Path) -> Scores:
@@ -358,10 +381,7 @@ def _run(
     """Train the winner on the sides of the study, and write its run folder."""
     from pipeline.training.experiment import run_prepared  # torch
 
-    note = (
-        f"Chosen by {prepared.study.name} among {trials:,} trials on these validation texts: "
-        "its validation score is flattered, its test score is not."
-    )
+    note = chosen_note(prepared.study.name, trials)
     split = replace(materials.split, notes=(*materials.split.notes, note))
     print_note(f"the winner: {candidate.words()}")
     models, layout = prepared.models[candidate.encoder], candidate.layout

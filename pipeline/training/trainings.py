@@ -22,6 +22,7 @@ from features.tables import FeatureTables
 from heads.class_weights import weights_of
 from heads.device import CPU
 from heads.evaluation.calibration import fit_temperature, softmax
+from heads.evaluation.metrics import log_loss
 from heads.measurements import Diagnostics
 from heads.problem import EpochRecord, OnEpoch
 from heads.registry import head_type, make_settings
@@ -34,6 +35,9 @@ from pipeline.evaluation.repeats import RepeatedScore, fold_spread, seed_spread
 from pipeline.progress import LINE_SECONDS
 from pipeline.training.diagnosis import diagnose
 from pipeline.training.resume import FinishedTraining, FinishedTrainings
+
+LEAST = 1e-12
+"""Probabilities below it count as this, so that their logarithm is a number."""
 
 EPOCH_LINES = 10
 """Lines of progress of one training, unless its epochs take long."""
@@ -72,8 +76,15 @@ class Training:
 
     @property
     def validation_rank(self) -> tuple[float, float]:
-        """Return accuracy and negative loss on validation; higher is better."""
-        best = self.trained.history[self.trained.best_epoch - 1]
+        """Return accuracy and negative loss on validation; higher is better.
+
+        The history of a head of several parts is that of the first, so the predictions count.
+        """
+        trained, own = self.trained, self.validation
+        if trained.further or (trained.words is not None and trained.reads):
+            logits = np.log(np.maximum(own.plain, LEAST))
+            return float(own.right.mean()), -log_loss(own.labels, logits)
+        best = trained.history[trained.best_epoch - 1]
         return best.validation_accuracy, -best.held_out_loss
 
 

@@ -52,6 +52,7 @@ INDENTED = re.compile(r"(?:\A|\n)\n((?:    .+\n)+)")
 RUN_ELSEWHERE = {
     "docs/api.md": "manyheads/test_run.py",
     "docs/cache.md": "features/store/test_format.py",
+    "docs/doctor-foreign.md": "pipeline/doctor/foreign/test_examination.py",
     "docs/models.md": "heads/test_estimator.py",
     "docs/other-programs.md": "features/test_sentence_transformers.py",
     "docs/scale.md": "features/test_ray.py",

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,13 +31,13 @@ from ray import exceptions
 from features.encoders.protocol import OnBatch
 from features.encoding.bad_vectors import BadTexts
 from features.encoding.cluster.resources import Cluster, Workers, plan_workers
-from features.encoding.cluster.worker import Done, Loaded, Worker
+from features.encoding.cluster.worker import Done, Loaded, Present, Worker
 from features.encoding.devices import CPU, core_count
 from features.encoding.job import UNIT_TEXTS, EncodingReport, run_plan
 from features.encoding.pace import Units
 from features.encoding.plan import EncodingPlan
 from features.encoding.processes import Load
-from features.encoding.units import WorkUnit
+from features.encoding.units import WorkUnit, joined
 from features.encoding.work import WorkResult
 from features.errors import ManyheadsError, SettingError, WorkerError
 from features.messages import listed
@@ -51,8 +52,8 @@ MIN_UNITS = 4
 MIN_TEXTS = 256
 """Minimum texts per unit all the same, for batches of texts of similar length."""
 
-TRIES = 3
-"""How often a unit is begun: texts that kill every worker must not kill them forever."""
+TRIES = 5
+"""How often a unit is given out: texts that kill every worker must not kill them forever."""
 
 NOTE_SECONDS = 30.0
 """Seconds without any worker until a line says what the cluster lacks."""
@@ -73,13 +74,20 @@ class _Task:
 
     Attributes:
         worker: its number.
-        unit: the unit to encode; None: to load the encoder.
-        tries: how often this was begun.
+        unit: the unit to encode; None: to load the encoder, or to say that it is there.
+        tries: how often this was asked.
+        present: whether it has said that it is there.
     """
 
     worker: int
     unit: WorkUnit | None = None
     tries: int = 1
+    present: bool = False
+
+    @property
+    def weight(self) -> int:
+        """As how many units it counts for a worker that takes ``IN_FLIGHT`` of them."""
+        return 1 if self.tries == 1 else IN_FLIGHT
 
 
 @dataclass(eq=False)
@@ -142,6 +150,7 @@ class RayExecutor:
         self._tasks: dict[Any, _Task] = {}
         self._in_flight: dict[int, int] = {}  # units of each worker whose encoder is loaded
         self._again: deque[_Task] = deque()
+        self._found: list[WorkResult] = []  # of workers that died when they had committed
         self._busy: dict[int, _Busy] = {}
         self._lost: list[str] = []
         self._notes: set[str] = set()
@@ -157,27 +166,44 @@ class RayExecutor:
         start = time.perf_counter()
         try:
             self._start(spaces)
-            while self._hand_out(units, spaces):
-                task, answer = self._next_answer()
-                if isinstance(answer, ManyheadsError):
-                    raise answer
-                if isinstance(answer, Loaded):
-                    self.loading = self.loading or time.perf_counter() - start
-                    self.backend = answer.backend
-                    self._in_flight[task.worker] = 0
-                    for note in answer.notes:
-                        self._note(note)
-                elif isinstance(answer, Done):
-                    self._record(task.worker, answer)
-                    for space, shards in zip(spaces, answer.shards, strict=True):
-                        space.adopt(shards)
-                    self._on_batch(answer.result.encoded, answer.result.tokens)
-                    yield answer.result
-                else:
-                    self._bury(task, answer)
+            while self._hand_out(units, spaces) or self._found:
+                result = self._found.pop() if self._found else self._answered(spaces, start)
+                if result is not None:
+                    self._on_batch(result.encoded, result.tokens)
+                    yield result
         finally:
             for actor in self._actors:
                 ray.kill(actor)
+
+    def _answered(self, spaces: Sequence[Space], start: float) -> WorkResult | None:
+        """Wait for the next answer; return the result if it is that of a unit.
+
+        Args:
+            start: when the run began.
+
+        Raises:
+            ManyheadsError: an error that a worker sent.
+        """
+        task, answer = self._next_answer()
+        if isinstance(answer, ManyheadsError):
+            raise answer
+        if isinstance(answer, Present):
+            self._ask(replace(task, present=True))
+        elif isinstance(answer, Loaded):
+            self.loading = self.loading or time.perf_counter() - start
+            self.backend = answer.backend
+            self._in_flight[task.worker] = 0
+            for note in answer.notes:
+                self._note(note)
+        elif isinstance(answer, Done):
+            self.backend = answer.backend
+            self._record(task.worker, answer)
+            for space, shards in zip(spaces, answer.shards, strict=True):
+                space.adopt(shards)
+            return answer.result
+        else:
+            self._bury(task, answer)
+        return None
 
     def check(self, left: int, bad: BadTexts) -> None:
         """Check what is left; see ``Executor.check``. Raises ``WorkerError``: a worker died."""
@@ -209,11 +235,14 @@ class RayExecutor:
     def _ask(self, task: _Task, missing: np.ndarray | None = None) -> None:
         """Ask a worker for something, without waiting for it."""
         actor = self._actors[task.worker]
-        if task.unit is None:
+        if task.unit is None and not task.present:
+            # Only what Ray may repeat without end waits for a machine, or a restart.
+            self._tasks[actor.present.options(max_task_retries=-1).remote()] = task
+        elif task.unit is None:
             self._tasks[actor.load.remote()] = task
         else:
             self._tasks[actor.encode.remote(task.unit, missing)] = task
-            self._in_flight[task.worker] += 1
+            self._in_flight[task.worker] += task.weight
 
     def _hand_out(self, units: Units, spaces: Sequence[Space]) -> bool:
         """Give units to workers that have few; return whether there is an answer to wait for.
@@ -222,17 +251,21 @@ class RayExecutor:
         """
         while self._in_flight:
             worker = min(self._in_flight, key=self._in_flight.__getitem__)
-            if self._in_flight[worker] >= IN_FLIGHT:
+            # A unit that was with a worker that died runs alone, and takes no other with it.
+            room = 0 if self._again else IN_FLIGHT - 1
+            if self._in_flight[worker] > room:
                 return True
             task = self._again.popleft() if self._again else _Task(worker, units.take(None))
             if task.unit is None:
                 return any(each.unit for each in self._tasks.values())
-            if units.queue.shared:
+            if task.tries > 1 or units.queue.shared:
                 for space in spaces:
-                    space.refresh()
+                    space.refresh()  # it may have been committed, and nobody has told
             missing = missing_by_space(task.unit.keys, spaces)
             if missing.any():
                 self._ask(replace(task, worker=worker), missing)
+            elif task.tries > 1:
+                self._found.append(_committed(task.unit, spaces[0]))
         return bool(self._tasks)
 
     def _next_answer(self) -> tuple[_Task, Any]:
@@ -256,19 +289,18 @@ class RayExecutor:
             raise error.as_instanceof_cause() from None
         finally:
             if task.unit is not None and task.worker in self._in_flight:
-                self._in_flight[task.worker] -= 1
+                self._in_flight[task.worker] -= task.weight
 
     def _bury(self, task: _Task, error: Exception) -> None:
         """Keep the unit of a worker that died for another, and wait until Ray restarted it."""
-        self._in_flight.pop(task.worker, None)
+        worked = self._in_flight.pop(task.worker, None) is not None
         if task.tries >= TRIES:
             self._lost.append(" ".join(str(error).split())[:160])
         elif task.unit is not None:
             self._again.append(replace(task, tries=task.tries + 1))
-        if task.unit is None:
-            if task.tries < TRIES:
-                self._ask(replace(task, tries=task.tries + 1))
-        elif not any(x.worker == task.worker and not x.unit for x in self._tasks.values()):
+        else:
+            self._ask(replace(task, tries=task.tries + 1, present=False))
+        if worked:
             self._ask(_Task(task.worker))
 
     def _record(self, worker: int, done: Done) -> None:
@@ -281,6 +313,12 @@ class RayExecutor:
         if text not in self._notes:
             self._notes.add(text)
             logging.getLogger("manyheads").warning(text)
+
+
+def _committed(unit: WorkUnit, space: Space) -> WorkResult:
+    """Return the result of a unit that was committed by a worker that could not tell."""
+    tokens = int(space.tokens(unit.keys).sum(dtype=np.int64))
+    return WorkResult(len(unit.keys), tokens, joined(()), False, False, 0.0, 1)
 
 
 def actor_pool(workers: int | None) -> Any:
@@ -299,24 +337,26 @@ def connected(cluster: Cluster) -> Iterator[Workers]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ours = not ray.is_initialized()
+    if ray.is_initialized():
+        yield _suitable(cluster)
+        return
     address = cluster.address or os.environ.get("RAY_ADDRESS") or "local"
-    if ours:
-        local: dict[str, Any] = (
-            {"num_cpus": core_count(), "include_dashboard": False} if address == "local" else {}
-        )
+    here = {"num_cpus": core_count(), "include_dashboard": False} if address == "local" else {}
+    with redirect_stdout(sys.stderr):  # stdout is for results; Ray tells of dead workers there
         try:
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise SettingError(
                 f"no Ray cluster answers at {address} ({' '.join(str(error).split())[:160]}); "
                 "give the address of one with --address, or leave it out to use this machine"
             ) from error
-    try:
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        yield plan_workers(
-            cluster, [(node.get("CPU", 0), node.get("GPU", 0)) for node in nodes]
-        )
-    finally:
-        if ours:
+        try:
+            yield _suitable(cluster)
+        finally:
             ray.shutdown()
+
+
+def _suitable(cluster: Cluster) -> Workers:
+    """Return the workers that suit the cluster to which this process is connected."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return plan_workers(cluster, [(node.get("CPU", 0), node.get("GPU", 0)) for node in nodes])

@@ -27,6 +27,11 @@ from features.store.shards.shard import ShardRows
 from features.store.writer import SpaceWriter
 
 
+@dataclass(frozen=True)
+class Present:
+    """Answer of a worker: it is there."""
+
+
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """Answer of a worker: its encoder is loaded."""
@@ -75,8 +80,12 @@ class Worker:
         self._encoder: Encoder | None = None
         self._spaces: list[SpaceWriter] = []
 
+    def present(self) -> Present:
+        """Do nothing."""
+        return Present()
+
     def load(self) -> Loaded | ManyheadsError:
-        """Load the encoder. Not in the constructor, which Ray would repeat without end."""
+        """Load the encoder. The constructor does not: Ray repeats it without end."""
         notes: list[str] = []
         try:
             limit_threads(self._threads)
@@ -92,8 +101,12 @@ class Worker:
 
     def encode(self, unit: WorkUnit, missing: np.ndarray) -> Done | ManyheadsError:
         """Encode and commit a unit; the arguments are those of ``encode_unit``."""
+        if self._encoder is None:  # it died and was restarted before anyone saw it
+            answer = self.load()
+            if isinstance(answer, ManyheadsError):
+                return answer
+        assert self._encoder is not None
         began = time.time()
-        assert self._encoder is not None  # it said so
         try:
             result = encode_unit(
                 unit,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+from features.errors import SettingError
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
 from pipeline.search.config import SearchConfig
 
 APART = ("encoder", "layers")
 """Options of which a search takes several values."""
+
+OF_MACHINE = ("device", "devices", "memory")
+"""Options that each process of a study may choose for itself."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,15 +49,29 @@ def _config(parsed: argparse.Namespace) -> SearchConfig:
     """Return the configuration; of a study that is joined, that with which it was begun."""
     if parsed.join is None:
         return _of(parsed)
-    from pipeline.search.study import STUDY, STUDY_FORMAT, find_study
+    _refuse_others(parsed)
+    from pipeline.search.records.study import STUDY, STUDY_FORMAT, find_study
 
     folder = find_study(parsed.join, parsed.runs)
     words = STUDY_FORMAT.read(folder / STUDY).arguments
     begun = parsed.parser.parse_args([*words, "--runs", str(folder.parent)])
     begun.join = str(folder)
-    for name in ("device", "devices", "memory"):  # of this machine
+    for name in OF_MACHINE:
         setattr(begun, name, getattr(parsed, name))
     return _of(begun)
+
+
+def _refuse_others(parsed: argparse.Namespace) -> None:
+    """Raise a SettingError for an option that the study has decided already."""
+    usual = vars(parsed.parser.parse_args([]))
+    free = (*OF_MACHINE, "join", "runs", "json")
+    for name, value in vars(parsed).items():
+        if name in usual and value != usual[name] and name not in free:
+            flag = f"--{name.replace('_', '-')}"
+            raise SettingError(
+                f"--join helps with a study as it was begun: leave {flag} out, or give it to "
+                "the command that began the study"
+            )
 
 
 def _of(parsed: argparse.Namespace) -> SearchConfig:

@@ -25,6 +25,7 @@ from pipeline.doctor.causes.foreign.step_size import (
 from pipeline.doctor.causes.registry import CAUSES
 from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Verdict
+from pipeline.doctor.foreign.accuracy import with_accuracy
 from pipeline.doctor.foreign.case import ForeignCase, ModuleCase, given_case, module_case
 from pipeline.doctor.foreign.config import ModuleConfig
 from pipeline.doctor.foreign.estimator import estimator_case, measure_estimator
@@ -112,7 +113,7 @@ def examine_module(
     """
     case = module_case(build, problem, loop, name, **facts)
     values = {"learning_rate": loop.learning_rate, "epochs": loop.epochs}
-    return examine_foreign(
+    verdict = examine_foreign(
         case,
         measure_module(case),
         values | {"batch_size": loop.batch_size},
@@ -122,6 +123,7 @@ def examine_module(
         budget=budget,
         every=every,
     )
+    return with_accuracy(verdict, case, verdict.measurements.missing_points)
 
 
 def examine_foreign(

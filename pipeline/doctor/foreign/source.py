@@ -37,7 +37,7 @@ def parse_code(text: str) -> CodeSource:
     """Return ``FILE.py:build`` as a source; without a function it is ``build``.
 
     Raises:
-        SettingError: it is not of that form, or there is no such file.
+        SettingError: it is not of that form.
     """
     name, colon, function = text.rpartition(":")
     if not colon or name.endswith(("/", "\\")) or function.endswith(SUFFIX):
@@ -47,9 +47,13 @@ def parse_code(text: str) -> CodeSource:
             "--module takes a Python file and a function in it that makes the module, such as "
             f"model.py:build; got {text!r}"
         )
-    if not Path(name).is_file():
-        raise SettingError(f"--module {text}: there is no file {name}")
     return CodeSource(Path(name), function)
+
+
+def check_code(source: CodeSource) -> None:
+    """Refuse a file that is not there. Raises ``SettingError``."""
+    if not source.file.is_file():
+        raise SettingError(f"--module {source}: there is no file {source.file}")
 
 
 def load_function(source: CodeSource) -> Callable[..., Any]:
@@ -58,8 +62,10 @@ def load_function(source: CodeSource) -> Callable[..., Any]:
     The folder of the file can be imported from while it runs, as with ``python FILE``.
 
     Raises:
+        SettingError: there is no such file.
         ModuleError: it fails, or has no such function.
     """
+    check_code(source)
     from heads.examination.module import failure  # imports torch
 
     spec = importlib.util.spec_from_file_location(NAME, source.file)

@@ -6,7 +6,8 @@ The error falls as a power of the number of training texts, at least over a few 
     log error(n) = a + b log n,   b <= 0
 
 A line is laid through a quarter, a half and all of the texts. Its interval is a bootstrap over
-the validation texts and the trainings, so that both kinds of chance are in it.
+the validation texts, the trainings, and which two of the three points the slope is read off: a
+power that changes along the curve is a kind of chance too.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def extrapolate(texts: tuple[int, ...], rights: list[np.ndarray]) -> Curve:
     own = np.array([1.0 - float(each.mean()) for each in rights])
     promised = _promise(np.array(texts), own[:, None], m)[0]
     resampled = np.array(errors)
-    gains = resampled[-1] - _promise(np.array(texts), resampled, m)
+    pairs = random.integers(0, 3, RESAMPLES)
+    gains = resampled[-1] - _promise(np.array(texts), resampled, m, pairs)
     low, high = np.quantile(gains, [0.025, 0.975]).tolist()
     return Curve(
         tuple(texts),
@@ -72,12 +74,27 @@ def extrapolate(texts: tuple[int, ...], rights: list[np.ndarray]) -> Curve:
     )
 
 
-def _promise(texts: np.ndarray, errors: np.ndarray, m: int) -> np.ndarray:
-    """Return (r,) errors with twice the texts of the last point, from (points, r) errors."""
+def _promise(
+    texts: np.ndarray, errors: np.ndarray, m: int, pairs: np.ndarray | None = None
+) -> np.ndarray:
+    """Return (r,) errors with twice the texts of the last point, from (3, r) errors.
+
+    Args:
+        texts: (3,) training texts of the points.
+        errors: (3, r) errors.
+        m: validation texts; fewer errors than half a text are not believed.
+        pairs: (r,) which of the points the slope is read off: 0 the last two, 1 the first two,
+            2 the outer ones; None: a line through all.
+    """
     x = np.log2(texts / texts[-1])
     y = np.log2(np.maximum(errors, 0.5 / m))
-    centred = x - x.mean()
-    slope = np.minimum((centred[:, None] * y).sum(axis=0) / (centred**2).sum(), 0.0)
+    slopes = [(y[b] - y[a]) / (x[b] - x[a]) for a, b in ((1, 2), (0, 1), (0, 2))]
+    if pairs is None:
+        centred = x - x.mean()
+        slope = (centred[:, None] * y).sum(axis=0) / (centred**2).sum()
+    else:
+        slope = np.choose(pairs, slopes)
+    slope = np.minimum(slope, 0.0)
     # From the last point, not from the line: it is measured, and the gain is counted from it.
     promised: np.ndarray = np.exp2(y[-1] + slope * np.log2(FACTOR))
     return promised

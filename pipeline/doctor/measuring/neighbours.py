@@ -141,7 +141,7 @@ def neighbours_of(around: Neighbourhood, labels: np.ndarray) -> Neighbours:
 
 def _z(mean: float, chance: float, deviation: float, share: float) -> float:
     """Return the z of the mean over a share of the texts, from the deviation over all."""
-    return (mean - chance) * math.sqrt(share) / deviation
+    return float((mean - chance) * share**0.5 / deviation)
 
 
 def place_of_break(around: Neighbourhood, labels: np.ndarray) -> int | None:

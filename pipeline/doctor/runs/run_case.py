@@ -17,6 +17,7 @@ import numpy as np
 
 from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
+from features.encoders.description.names import join_names
 from features.encoders.protocol import Encoder
 from features.errors import CacheError, SettingError
 from features.storage.location import Location
@@ -60,7 +61,11 @@ def case_of_run(
         CacheError: a file of the run is missing, damaged, or cannot be read any more.
     """
     asked = _asked(folder, config or DoctorConfig())
-    resolved, held_out = read_config(folder).resolved, read_held_out(folder)
+    run, held_out = read_config(folder), read_held_out(folder)
+    resolved = run.resolved
+    if resolved.encoder:  # of several, validation may have left some out
+        read = join_names([source.encoder for source in run.sources])
+        asked = replace(asked, vectors=replace(asked.vectors, encoder=read))
     corpus = read_labelled(asked.data, asked.folds)
     split = splits_of(corpus, held_out, folder.name, ())[0]
     labels = split.label_ids(corpus.labels or ())

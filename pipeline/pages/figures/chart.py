@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from pipeline.pages.figures.symbol import Symbol, symbol
+
 WIDTH, HEIGHT = 460, 280
 LEFT, RIGHT, TOP, BOTTOM = 60, 16, 12, 46
 """Of the drawing, and its margins, in units of the drawing."""
@@ -31,6 +33,24 @@ class Series:
     kind: str
     points: Points
     dots: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A point of a chart.
+
+    Attributes:
+        name: for the legend; '' of one that is not named there.
+        kind: which symbol, as ``symbol`` takes it.
+        x, y: where.
+        told: what a pointer reads there.
+    """
+
+    name: str
+    kind: int
+    x: float
+    y: float
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +94,8 @@ class Chart:
         series: the lines.
         x_ticks, y_ticks: (place, text).
         marks: vertical lines, (place, text).
-        size: the box of the drawing, and its frame: left, top, right, bottom.
+        symbols: single points, and their legend: (name, the symbol beside it).
+        box, frame: the drawing, and its frame: left, top, right, bottom.
     """
 
     title: str
@@ -85,6 +106,8 @@ class Chart:
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
     marks: tuple[tuple[float, str], ...]
+    symbols: tuple[Symbol, ...] = ()
+    legend: tuple[tuple[str, Symbol], ...] = ()
     box: tuple[int, int] = (WIDTH, HEIGHT)
     frame: tuple[int, int, int, int] = (LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM)
 
@@ -96,8 +119,9 @@ def draw(
     y: Axis,
     series: Iterable[Series],
     marks: Sequence[tuple[float, str]] = (),
+    spots: Sequence[Spot] = (),
 ) -> Chart:
-    """Return a chart of some series."""
+    """Return a chart of some series, with marks at values of x, and single points."""
 
     def across(value: float) -> float:
         return round(LEFT + x.share(value) * (WIDTH - LEFT - RIGHT), 1)
@@ -114,6 +138,12 @@ def draw(
         tuple((across(value), text) for value, text in x.ticks),
         tuple((up(value), text) for value, text in y.ticks),
         tuple((across(value), text) for value, text in marks),
+        tuple(symbol(each.kind, across(each.x), up(each.y), each.told) for each in spots),
+        tuple(
+            (name, symbol(kind, 7, 5))
+            for name, kind in dict.fromkeys((each.name, each.kind) for each in spots)
+            if name
+        ),
     )
 
 

@@ -16,14 +16,14 @@ from pipeline.search.candidate import (
     packed,
     seconds_used,
 )
-from pipeline.search.judgement import (
+from pipeline.search.judging.finalists import (
     compare,
     finalists,
-    flattery,
     next_simplest,
     repeat_jobs,
-    shares,
 )
+from pipeline.search.judging.flattery import flattery, luck_curve
+from pipeline.search.judging.shares import shares
 
 TEXTS = 200
 
@@ -120,3 +120,17 @@ def test_the_time_of_trials_at_once_counts_once() -> None:
         return Trial(0, Job(Candidate("cnn"), (0,)), Outcome(seconds=seconds, ended=ended))
 
     assert seconds_used([spent(2, 10), spent(3, 10.5), spent(1, 20)]) == pytest.approx(4)
+
+
+def test_the_curve_of_luck_ends_at_the_best_trial_less_what_choosing_added() -> None:
+    random = np.random.default_rng(1)
+    coins = [trial(i, random.random(TEXTS) < 0.5, filters=i) for i in range(30)]
+    found = compare(finalists(coins, 3, ACCURACY, TEXTS), {}, ACCURACY, TEXTS)
+    luck, curve = flattery(coins, found, ACCURACY, TEXTS), luck_curve(coins, ACCURACY, TEXTS)
+    assert [each.trials for each in curve] == [*range(1, 31)]
+    assert [each.chosen for each in curve] == sorted(each.chosen for each in curve)
+    assert curve[0].chosen == pytest.approx(0.5, abs=0.01)
+    assert curve[0].others == pytest.approx(curve[0].chosen, abs=0.01)  # one is no choice
+    assert curve[-1].chosen == pytest.approx(luck.best)
+    assert curve[-1].others == pytest.approx(luck.best - luck.choice, abs=0.01)
+    assert luck_curve([], ACCURACY, TEXTS) == []

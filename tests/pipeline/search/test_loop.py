@@ -15,8 +15,15 @@ import pytest
 from features.errors import CacheError, DiskSpaceError
 from pipeline.search.candidate import Job, Outcome, seconds_used
 from pipeline.search.halving import Halving
-from pipeline.search.journal import DRAWN, LOG, REPEATS, SIMPLE, Journal, remove_half_line
 from pipeline.search.loop import Loop
+from pipeline.search.records.journal import (
+    DRAWN,
+    LOG,
+    REPEATS,
+    SIMPLE,
+    Journal,
+    remove_half_line,
+)
 from pipeline.search.space import make_space
 from tests.support.cli import REPOSITORY
 from tests.support.drivers.search_driver import TRIALS, facts, killed_plan, plan, search, train

@@ -79,9 +79,19 @@ def test_a_search_names_a_winner_and_looks_at_test_once(
     assert "test, looked at once" in text
     assert "against the winner" in text
 
+    # For compare, the study stands for that run, and the other run is on the same sides.
     study = Path(found["study"])
-    for name in ("study.json", "result.json"):
-        assert json.loads((study / name).read_text())["version"] == 1
+    other = command("train", "--data", options[2], *options[3:5], "--head", "logistic")
+    (group,) = command("compare", study.name, Path(other["run"]).name)["groups"]
+    notes = {each["run"]: each["chosen"] for each in group["runs"]}
+    assert notes.pop(folder.name).startswith(f"Chosen by {study.name} among 9 trials")
+    assert [*notes.values()] == [None]
+    assert f": Chosen by {study.name}" in run("compare", study, other["run"]).out
+    assert "is named twice" in run("compare", study.name, folder.name).err
+
+    versions = {"study.json": 1, "result.json": 2}
+    for name, version in versions.items():
+        assert json.loads((study / name).read_text())["version"] == version
     name = study.name.removeprefix("study-")
     assert "study with other seed" in run(*options, "--seed", 1, "--name", name).err
     (study / "result.json").write_text("{")
@@ -107,6 +117,8 @@ def test_an_interrupted_search_says_how_it_goes_on_and_is_joined(
     assert "keeps 5 finished trials: the same command goes on" in stopped.err
     assert len(rows("runs/study-mine")) == 5
 
+    assert "has named no winner yet" in run("compare", "mine", "latest").err
+    assert "leave --trials out" in run("search", "--join", "mine", "--trials", 9).err
     joined = run("search", "--join", "mine")
     assert joined.code == 0, joined.err
     assert "helped with runs/study-mine" in joined.out

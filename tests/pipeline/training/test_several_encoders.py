@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pipeline.doctor.run_case import case_of_run
 
 from features.errors import EncoderError
 from manyheads import train as train_in_python
@@ -84,6 +85,8 @@ def test_what_is_trained_predicts(
     np.testing.assert_allclose(
         moved.predict(TEXTS).probabilities, found.probabilities, atol=1e-6
     )
+    assert command("runs")["runs"][0]["encoder"] == f"{first},{second}"
+    command("report", result["run"])
     line = refusal("predict", out, "--text", "boat", "--encoder", first)
     assert f"a folder '{second.name}'; say where that folder is now with --encoder" in line
 
@@ -124,6 +127,19 @@ def test_an_encoder_that_adds_nothing_is_not_needed(
     predictor = Predictor.load(result["run"], tmp_path / "runs", tmp_path / "cache")
     assert [model.name for model in predictor.encoders[0]] == [str(second)]
     assert len(predictor.predict(TEXTS, explain=1).labels) == len(TEXTS)
+    tables = case_of_run(Path(result["run"])).tables
+    assert [each.width for each in tables.encoders] == [own["spec"]["width"]]
+
+
+@pytest.mark.usefixtures("half")
+def test_the_best_seed_is_that_of_the_whole_head(
+    command: Command, both: tuple[Path, Path], data: Path
+) -> None:
+    quick = ("--head", "meanmax", "--set", "epochs=1", "min_steps=0", "refit=false")
+    result = command("train", "--data", data, "--encoder", *both, *quick, "--seeds", 3)
+    reached = [each["validation"]["accuracy"] for each in result["trainings"]]
+    (best,) = [each for each in result["trainings"] if each["best"]]
+    assert best["validation"]["accuracy"] == max(reached)
 
 
 def test_from_python_and_in_a_search(

@@ -22,8 +22,8 @@ import numpy as np
 
 from pipeline.search.candidate import Candidate, Job, Outcome, Trial, packed
 from pipeline.search.halving import IsBehind, StoppedEarly
-from pipeline.search.journal import DRAWN, LOG, Journal
 from pipeline.search.loop import Loop, Plan, score
+from pipeline.search.records.journal import DRAWN, LOG, Journal
 from pipeline.search.space import Arm, Space, make_space
 
 TEXTS = 60

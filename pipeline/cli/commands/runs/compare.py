@@ -16,8 +16,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "compared",
         nargs="*",
         metavar="RUN",
-        help="compare these runs, two or more: names or folders (default: all finished runs on "
-        "the data of the newest one)",
+        help="compare these runs, two or more: names or folders; a study stands for the run of "
+        "its winner (default: all finished runs on the data of the newest one)",
     )
     options.add_options(parser, CompareConfig)
     options.add_options(parser, ExperimentConfig, only=("runs",))

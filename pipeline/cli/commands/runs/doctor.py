@@ -9,6 +9,7 @@ from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.doctor.foreign.config import ModuleConfig, ModuleOptions
+from pipeline.doctor.foreign.source import check_code
 from pipeline.doctor.runs.config import DoctorConfig
 
 SHARED = ("data", "cache")
@@ -74,6 +75,8 @@ def _module(config: DoctorConfig, foreign: ModuleConfig) -> Answer:
             "--controls and --gains train heads of this project, so they need a run: leave "
             "--module or them out"
         )
+    assert foreign.options.module is not None
+    check_code(foreign.options.module)
     check_first_rows(foreign.data)
     find_encoder(foreign.vectors)
     from pipeline.doctor.foreign.examination import run_module  # imports torch

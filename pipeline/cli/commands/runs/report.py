@@ -16,8 +16,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "reported",
         nargs="*",
         metavar="RUN",
-        help="show this run, or these two side by side: names, beginnings of names, or folders "
-        "(default: latest)",
+        help="show this run, or these two side by side, or this study: names, beginnings of "
+        "names, or folders (default: latest)",
     )
     options.add_options(parser, ReportConfig)
     options.add_options(parser, ExperimentConfig, only=("runs",))

@@ -79,6 +79,13 @@ def test_only_what_is_missing_from_a_space_is_committed_there(tmp_path: Path) ->
     assert again.result.shared is False
 
 
+def test_a_restarted_worker_loads_its_encoder_when_it_is_given_a_unit(tmp_path: Path) -> None:
+    done = worker(tmp_path).encode(unit(TEXTS), np.ones((10, 2), bool))
+    assert isinstance(done, Done)
+    assert done.result.encoded == 10
+    assert isinstance(worker(tmp_path, refused).encode(unit(TEXTS), np.ones(1)), EncoderError)
+
+
 def test_errors_of_the_project_are_answers(tmp_path: Path) -> None:
     answer = worker(tmp_path, refused).load()
     assert isinstance(answer, EncoderError)

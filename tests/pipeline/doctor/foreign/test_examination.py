@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from manyheads import examine
 from tests.support import foreign
 from tests.support.tables import WIDTH, cluster_problem, marker_problem
 
+REPOSITORY = Path(__file__).resolve().parents[4]
 QUICK: dict[str, Any] = {"epochs": 4, "learning_rate": 1e-2, "batch_size": 32}
 
 
@@ -51,6 +54,15 @@ def test_each_fault_is_named(kind: Any, cause: str | None) -> None:
 def test_measuring_alone_names_it_too(kind: Any, cause: str | None) -> None:
     found = cause_of(kind, prove=False)
     assert found == (cause and f"{cause}, measured")
+
+
+def test_what_a_squashed_output_costs_is_told_beside_the_proof() -> None:
+    problem = marker_problem(texts=360)
+    found = examine(foreign.Softmax, problem.table, problem.labels, **QUICK).verdict.leading
+    assert found is not None
+    assert found.certainty == "proven"
+    assert [one.measure for one in found.tried] == ["log likelihood of a text", "accuracy"]
+    assert "accuracy" in found.explanation
 
 
 def test_a_module_that_is_trained_is_examined_as_it_is() -> None:
@@ -90,6 +102,17 @@ def test_an_estimator_that_mixes_texts() -> None:
     leading = examine(Centred(), problem.table, problem.labels).verdict.leading
     assert leading is not None
     assert (leading.cause, leading.certainty) == ("batch_dependence", "proven")
+
+
+def test_python_of_the_page_runs(tiny_models: dict[str, Path]) -> None:
+    page = (REPOSITORY / "docs" / "doctor-foreign.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    texts = [f"{('cat sat', 'dogs bark')[number % 2]} {number}" for number in range(40)]
+    block = block.replace("load_encoder()", f"load_encoder({str(tiny_models['bert'])!r})")
+    labels = ["good", "bad"] * 20
+    names: dict[str, Any] = {"texts": texts, "labels": labels, "build": foreign.MeanOf}
+    exec(block, names)
+    assert names["found"].verdict.state in ("healthy", "unknown", "ill")
 
 
 def test_what_cannot_be_examined_is_refused() -> None:

@@ -44,7 +44,7 @@ def test_a_function_of_a_file_is_found(file: Path) -> None:
 )
 def test_what_names_no_function_is_refused(text: str, words: str) -> None:
     with pytest.raises(SettingError, match=words):
-        parse_code(text)
+        load_function(parse_code(text))
 
 
 def test_code_that_fails_is_told_with_its_line(file: Path) -> None:

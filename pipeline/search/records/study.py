@@ -57,15 +57,32 @@ class NamedWinner:
         candidate: the key of the candidate that was named.
         run: name of its run folder.
         looks: how often test texts were scored for this study: once for each winner.
+        finalists: keys of the candidates that were compared, the winner first; () of version 1,
+            as the next ones.
+        repeats: seeds that each was trained with again.
+        validation: how many texts validate.
+        ended: why no more was tried; '' if all was.
+        command: trains the winner again.
     """
 
     candidate: str
     run: str
     looks: int
+    finalists: tuple[str, ...]
+    repeats: int
+    validation: int
+    ended: str
+    command: str
+
+
+def _older(values: Values, version: int) -> Values:
+    """Return the values of version 1 in the form of version 2."""
+    lacking = {"finalists": [], "repeats": 0, "validation": 0, "ended": "", "command": ""}
+    return {**values, **lacking}
 
 
 STUDY_FORMAT = JsonFormat(StudyDescription, 1, AGAIN)
-RESULT_FORMAT = JsonFormat(NamedWinner, 1, AGAIN)
+RESULT_FORMAT = JsonFormat(NamedWinner, 2, AGAIN, _older)
 
 
 @dataclass(frozen=True)
@@ -115,12 +132,12 @@ class Study:
         Raises:
             DamagedFileError: the file is damaged.
         """
-        path = self.folder / RESULT
-        return RESULT_FORMAT.read(path) if path.exists() else None
+        return named_winner(self.folder)
 
     def name_winner(self, winner: NamedWinner) -> None:
-        """Write ``result.json``."""
-        _put(self.folder / RESULT, asdict(winner), 1)
+        """Write ``result.json``, unless it says the same."""
+        if winner != self.named():
+            _put(self.folder / RESULT, asdict(winner), RESULT_FORMAT.version)
 
     def write_table(self, trials: Iterable[tuple[str, Trial]]) -> None:
         """Write ``trials.csv``, from kinds of jobs and the jobs."""
@@ -208,15 +225,36 @@ def make_study(
     return Study(folder, StudyDescription(tuple(arguments_of(config)), decided))
 
 
-def find_study(name: str, runs: Path) -> Path:
-    """Return the folder of a study: a path, or a name with or without ``study-``.
+def named_winner(folder: Path) -> NamedWinner | None:
+    """Return the winner of a study; None if none is named yet.
 
     Raises:
-        CacheError: there is no such study.
+        DamagedFileError: the file is damaged.
+    """
+    path = folder / RESULT
+    return RESULT_FORMAT.read(path) if path.exists() else None
+
+
+def as_study(name: str, runs: Path) -> Path | None:
+    """Return the folder of a study: a path, or a name with or without ``study-``.
+
+    None if there is no such study.
     """
     for folder in (Path(name), runs / name, runs / f"{PREFIX}{name}"):
         if (folder / STUDY).is_file():
             return folder
+    return None
+
+
+def find_study(name: str, runs: Path) -> Path:
+    """Return the folder of a study, as ``as_study`` finds it.
+
+    Raises:
+        CacheError: there is no such study.
+    """
+    found = as_study(name, runs)
+    if found is not None:
+        return found
     known = sorted(path.parent.name for path in runs.glob(f"{PREFIX}*/{STUDY}"))
     there = f"; there are: {', '.join(known[:5])}" if known else ""
     raise CacheError(f"no study {name!r} in {runs}{there}; begin one with: manyheads search")

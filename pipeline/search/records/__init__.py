@@ -1,0 +1,1 @@
+"""What a study keeps on disk: its description, journal and winner; and reading them."""
