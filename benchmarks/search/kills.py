@@ -35,12 +35,15 @@ halving = false
 tolerance = 1e-2
 
 [mlp]
-epochs = 20
+epochs = 5
 learning_rate = {{ low = 1e-3, high = 1e-1, log = true }}
 """
 NAME = "attacked"
 SLACK = 1.2
 """Kills come until a little after the time that the rest of the study takes undisturbed."""
+
+LONGEST = 600.0
+"""Seconds that a search may take."""
 
 FREE = 64 * 2**10
 """Bytes that the search finds free at most, where the disk is full."""
@@ -70,7 +73,7 @@ class Attack:
 
     def search(self, runs: Path) -> None:
         """Work on a study until it is done."""
-        outcome = self.forks.attempt(self.arguments(runs))
+        outcome = self.forks.attempt(self.arguments(runs), seconds=LONGEST)
         if outcome.code != 0:
             raise AssertionError(f"search: {outcome.code} {outcome.err[-1000:]}")
 
@@ -82,7 +85,7 @@ class Attack:
             number += 1
             for _ in range(kills):
                 moment = max(0.05, self.random.uniform(0, SLACK * self.seconds))
-                outcome = self.forks.attempt(self.arguments(runs), moment)
+                outcome = self.forks.attempt(self.arguments(runs), moment, seconds=LONGEST)
                 if outcome.code is None or outcome.code >= 0:
                     break
                 died += 1
@@ -103,7 +106,7 @@ class Attack:
             while not (runs / f"study-{NAME}" / "journal.log").exists():
                 time.sleep(0.01)
             killed = threads.submit(helpers[0].attempt, join, self.seconds / 3)
-            whole = threads.submit(helpers[1].attempt, join)
+            whole = threads.submit(helpers[1].attempt, join, seconds=LONGEST)
             first.result()
             killed.result()
             if whole.result().code != 0:
@@ -119,7 +122,7 @@ class Attack:
             runs = self.root / "disk" / "runs"
             for _ in range(3):
                 leave(self.root / "disk", self.random.randrange(FREE))
-                outcome = self.forks.attempt(self.arguments(runs))
+                outcome = self.forks.attempt(self.arguments(runs), seconds=LONGEST)
                 if outcome.broken_promise:
                     found.append(f"full disk: {outcome.broken_promise}")
                 (self.root / "disk" / "ballast").unlink()
@@ -161,7 +164,7 @@ def trials_of(runs: Path) -> Trials:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20, metavar="N")
-    parser.add_argument("--trials", type=int, default=12, metavar="N")
+    parser.add_argument("--trials", type=int, default=8, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
