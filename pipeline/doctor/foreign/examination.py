@@ -16,6 +16,7 @@ from pipeline.console import print_note
 from pipeline.doctor.causes.foreign.batch_dependence import BATCH_DEPENDENCE
 from pipeline.doctor.causes.foreign.far_back import FAR_BACK
 from pipeline.doctor.causes.foreign.gradient_fault import GRADIENT_FAULT
+from pipeline.doctor.causes.foreign.loop_fault import LOOP_FAULT
 from pipeline.doctor.causes.foreign.output_squashed import OUTPUT_SQUASHED
 from pipeline.doctor.causes.foreign.scored_otherwise import SCORED_OTHERWISE
 from pipeline.doctor.causes.foreign.step_size import (
@@ -30,7 +31,7 @@ from pipeline.doctor.foreign.case import ForeignCase, ModuleCase, given_case, mo
 from pipeline.doctor.foreign.config import ModuleConfig
 from pipeline.doctor.foreign.estimator import estimator_case, measure_estimator
 from pipeline.doctor.foreign.measuring import measure_module
-from pipeline.doctor.foreign.source import make_builder
+from pipeline.doctor.foreign.source import load_function, make_builder
 from pipeline.doctor.measurements import Invariances, Measurements, Settings
 from pipeline.doctor.measuring.collection import labels_of
 from pipeline.doctor.measuring.measurers import MEASURERS
@@ -43,7 +44,13 @@ from pipeline.training.preparation import find_encoder
 FOREIGN_CAUSES = (OUTPUT_SQUASHED, BATCH_DEPENDENCE, GRADIENT_FAULT, SCORED_OTHERWISE)
 """Of every classifier that a user brings; what is wrong with it comes before what it learns."""
 
-MODULE_CAUSES = (*FOREIGN_CAUSES, FAR_BACK, MODULE_STEP_TOO_SMALL, MODULE_STEP_TOO_LARGE)
+MODULE_CAUSES = (
+    *FOREIGN_CAUSES,
+    LOOP_FAULT,
+    FAR_BACK,
+    MODULE_STEP_TOO_SMALL,
+    MODULE_STEP_TOO_LARGE,
+)
 
 OF_DATA = tuple(cause for cause in CAUSES if cause.stage in ("belonging", "sides"))
 """Causes that texts, labels and sides bring about, whatever learns from them."""
@@ -93,6 +100,7 @@ def examine_module(
     loop: Any,
     name: str,
     *,
+    own_loop: Callable[..., object] | None = None,
     prove: bool = True,
     budget: float | None = None,
     every: bool = False,
@@ -105,12 +113,16 @@ def examine_module(
         problem: what it learns.
         loop: how; a :class:`heads.examination.learning.Loop`.
         name: for people.
+        own_loop: a loop of the user's own, (module, vectors, mask, labels), that trains in
+            place; it is set against the plain one.
         prove, budget, every: as for :func:`pipeline.doctor.examination.examine`.
         facts: more fields of the case, such as the corpus.
 
     Raises:
         ModuleError: the module fails.
     """
+    if own_loop is not None:
+        facts |= _looped(build, own_loop, problem, loop)
     case = module_case(build, problem, loop, name, **facts)
     values = {"learning_rate": loop.learning_rate, "epochs": loop.epochs}
     verdict = examine_foreign(
@@ -124,6 +136,21 @@ def examine_module(
         every=every,
     )
     return with_accuracy(verdict, case, verdict.measurements.missing_points)
+
+
+def _looped(
+    build: Callable[[], Any], own_loop: Callable[..., object], problem: Problem, loop: Any
+) -> dict[str, Any]:
+    """Return the module, and a plain one, by a loop of the user's own, as facts of the case."""
+    from heads.examination.own_loop import Plain, run_own_loop  # imports torch
+
+    def plain() -> Any:
+        return Plain(problem.table.width, problem.classes)
+
+    return {
+        "looped": run_own_loop(build, own_loop, problem, loop),
+        "reference": run_own_loop(plain, own_loop, problem, loop),
+    }
 
 
 def examine_foreign(
@@ -196,6 +223,7 @@ def run_module(
     (space,) = open_spaces(config.vectors, (asked.layout,), model)
     # What is wrong with the code is said before anything is encoded.
     make_builder(source, space.spec.width, len(set(corpus.labels or ())))()
+    own_loop = None if asked.loop is None else load_function(asked.loop)
     check_near_copies(corpus, data)
     layouts = with_pooled(asked.layout)
     vectors = ensure_vectors(corpus.texts, config.vectors, layouts, model=model)
@@ -220,6 +248,7 @@ def run_module(
         problem,
         loop,
         str(source),
+        own_loop=own_loop,
         prove=prove,
         budget=budget,
         every=every,
