@@ -197,7 +197,7 @@ def _likelihoods(case: Case, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray
     if not len(known) or not all(np.isfinite(each).all() for each in pair):
         return None
     old, new = (
-        _log_shares(each / fit_temperature(labels[known], each), labels[known]) for each in pair
+        log_shares(each / fit_temperature(labels[known], each), labels[known]) for each in pair
     )
     return old, new
 
