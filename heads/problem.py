@@ -11,7 +11,7 @@ import numpy as np
 
 from features.vectors.table import FeatureTable
 from heads.device import CPU
-from heads.measurements import StepMeasurements
+from heads.evaluation.measurements import StepMeasurements
 
 
 @dataclass(frozen=True, eq=False)

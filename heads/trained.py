@@ -17,9 +17,9 @@ from features.vectors.table import FeatureTable
 from features.words.table import WORDS
 from heads.device import CPU
 from heads.evaluation.calibration import softmax
+from heads.evaluation.measurements import StepMeasurements
 from heads.evaluation.shares import choose_share, mix_logits
 from heads.head import Head
-from heads.measurements import StepMeasurements
 from heads.problem import EpochRecord, OnEpoch, Problem
 from heads.registry import check_layout, head_type
 from heads.settings import HeadSettings, TrainingSettings

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from heads.evaluation.calibration import softmax
+from heads.evaluation.measurements import Gain
 from heads.evaluation.metrics import accuracy, class_counts, log_loss
 from heads.evaluation.minimum import find_minimum
-from heads.measurements import Gain
 
 TEMPERATURES = 1e-3, 1e6
 """Range of the temperature: logits of a head that diverged lie in the thousands."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from heads.measurements import StepMeasurements, TensorMeasurements
+from heads.evaluation.measurements import StepMeasurements, TensorMeasurements
 
 EVERY = 16
 """Of this many steps one is measured, in a long training."""

@@ -18,7 +18,7 @@ from heads.settings import HeadSettings
 if TYPE_CHECKING:
     from features.corpus.corpus import Corpus
     from features.duplicates.duplicates import Duplicates
-    from heads.measurements import Diagnostics
+    from heads.evaluation.measurements import Diagnostics
     from heads.problem import EpochRecord
     from heads.trained import TrainedHead
     from pipeline.config import ExperimentConfig

@@ -7,8 +7,8 @@ import numpy as np
 from features.tables import FeatureTables
 from heads.device import CPU
 from heads.evaluation.gain import measure_gain
+from heads.evaluation.measurements import Diagnostics, TrainingScore
 from heads.evaluation.metrics import accuracy, log_loss
-from heads.measurements import Diagnostics, TrainingScore
 from heads.trained import TrainedHead
 
 SCORED = 2000

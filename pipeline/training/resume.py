@@ -25,7 +25,7 @@ from safetensors.numpy import load, save
 from features.errors import CacheError
 from features.splits.split import Split
 from features.storage.files import read_file, sweep, temporary_folder
-from heads.measurements import Diagnostics
+from heads.evaluation.measurements import Diagnostics
 from heads.persistence import checkpoint
 from heads.settings import HeadSettings
 from heads.trained import TrainedHead

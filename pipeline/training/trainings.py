@@ -22,8 +22,8 @@ from features.tables import FeatureTables
 from heads.class_weights import weights_of
 from heads.device import CPU
 from heads.evaluation.calibration import fit_temperature, softmax
+from heads.evaluation.measurements import Diagnostics
 from heads.evaluation.metrics import log_loss
-from heads.measurements import Diagnostics
 from heads.problem import EpochRecord, OnEpoch
 from heads.registry import head_type, make_settings
 from heads.settings import HeadSettings, TrainingSettings

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import QUICK, Command
-from tests.support.trained_runs import TrainedRuns
+from tests.support.runs.trained_runs import TrainedRuns
 
 
 @pytest.fixture(scope="session")

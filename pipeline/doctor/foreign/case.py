@@ -10,9 +10,9 @@ import numpy as np
 
 from features.errors import SettingError
 from features.tables import as_tables
+from heads.evaluation.measurements import Diagnostics, TrainingScore
 from heads.evaluation.metrics import accuracy, log_loss
 from heads.examination.learning import Learned, Loop, as_given, learn
-from heads.measurements import Diagnostics, TrainingScore
 from heads.problem import Problem
 from heads.settings import HeadSettings
 from heads.trained import TrainedHead

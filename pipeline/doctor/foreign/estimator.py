@@ -10,9 +10,9 @@ import numpy as np
 from features.errors import ModuleError
 from features.tables import as_tables
 from heads.evaluation.assignment import best_assignment
+from heads.evaluation.measurements import Diagnostics, TrainingScore
 from heads.evaluation.metrics import accuracy, log_loss
 from heads.examination.module import failure
-from heads.measurements import Diagnostics, TrainingScore
 from heads.problem import Problem
 from pipeline.doctor.foreign.case import EstimatorCase, ForeignSettings
 from pipeline.doctor.measurements import Invariances

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from heads.evaluation.gain import measure_gain
+from heads.evaluation.measurements import Gain, StepMeasurements, TrainingScore
 from heads.evaluation.metrics import confusion, macro_f1
-from heads.measurements import Gain, StepMeasurements, TrainingScore
 from heads.problem import EpochRecord
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Epoch, Learning, Steps

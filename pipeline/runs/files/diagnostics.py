@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from heads.measurements import Diagnostics
+from heads.evaluation.measurements import Diagnostics
 from pipeline.runs.files.json_format import JsonFormat
 
 DIAGNOSTICS = "diagnostics.json"

@@ -8,7 +8,7 @@ import torch
 from features.errors import ModuleError
 from heads.examination.invariances import measure_invariances
 from heads.examination.module import ForeignModule
-from tests.support import foreign
+from tests.support.doctor import foreign
 from tests.support.tables import WIDTH, cluster_problem, marker_problem
 
 

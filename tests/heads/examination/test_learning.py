@@ -15,7 +15,7 @@ from heads.examination.learning import Loop, learn, parts
 from heads.examination.modes import mode_difference
 from heads.examination.module import ForeignModule
 from heads.examination.outputs import SOFTMAX
-from tests.support import foreign
+from tests.support.doctor import foreign
 from tests.support.tables import WIDTH, make_table, marker_problem
 
 LOOP = Loop(epochs=4, batch_size=32, learning_rate=1e-2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from heads.measurements import StepMeasurements
+from heads.evaluation.measurements import StepMeasurements
 from heads.registry import make_settings
 from heads.trained import TrainedHead, fit
 from heads.training.monitor import Monitor

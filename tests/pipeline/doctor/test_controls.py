@@ -11,7 +11,7 @@ from features.errors import SettingError
 from features.vectors.table import TOKENS, FeatureTable
 from heads.problem import Problem
 from pipeline.doctor.controls import averaged, check_sequence, run_controls, shuffled, units_of
-from tests.support.cases import trained_case
+from tests.support.doctor.cases import trained_case
 from tests.support.tables import WIDTH, cluster_problem, make_table, marker_problem, split
 
 QUICK = {"epochs": 8, "learning_rate": 0.02, "patience": 8, "batch_size": 32}

@@ -15,7 +15,7 @@ from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements, References
 from pipeline.doctor.telling import verdict_text, verdict_values
-from tests.support.cases import healthy, reference, trained_case
+from tests.support.doctor.cases import healthy, reference, trained_case
 from tests.support.tables import cluster_problem, marker_problem
 
 

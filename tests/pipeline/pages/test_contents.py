@@ -23,7 +23,7 @@ from pipeline.pages.figures.coverage import coverage_curve, coverage_table
 from pipeline.pages.figures.projection import STEPS, project
 from pipeline.pages.payload import BUDGET, Listed, cut, payload
 from pipeline.pages.run_report import run_page
-from tests.support.reported_runs import made_run
+from tests.support.runs.reported_runs import made_run
 
 
 def test_classes_that_are_confused_stand_side_by_side() -> None:

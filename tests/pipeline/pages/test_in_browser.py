@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.pages.run_report import run_page
 from tests.support.browsing.browser import Page, browsing, find_browser
-from tests.support.reported_runs import made_run
+from tests.support.runs.reported_runs import made_run
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason="chromium is not installed")
 

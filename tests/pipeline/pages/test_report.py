@@ -20,7 +20,7 @@ from pipeline.evaluation.evaluation import ClassNames
 from pipeline.pages.pair_report import align
 from pipeline.pages.run_report import run_page
 from tests.support.cli import BAD, GOOD, Command, Refusal, Run, run_name, write
-from tests.support.reported_runs import made_run
+from tests.support.runs.reported_runs import made_run
 
 OLD = Path(__file__).parents[2] / "old" / "runs"
 

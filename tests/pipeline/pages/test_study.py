@@ -15,7 +15,7 @@ from pipeline.search.records.record import read_record
 from pipeline.search.records.study import Study
 from tests.pipeline.pages.test_report import OLD, Reader
 from tests.support.cli import Command, Refusal
-from tests.support.made_studies import FAILURE, made_study
+from tests.support.runs.made_studies import FAILURE, made_study
 
 
 @pytest.fixture(scope="module")

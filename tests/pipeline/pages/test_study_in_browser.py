@@ -10,7 +10,7 @@ import pytest
 from pipeline.pages.study_report import study_page
 from pipeline.search.records.record import read_record
 from tests.support.browsing.browser import Page, browsing, find_browser
-from tests.support.made_studies import made_study
+from tests.support.runs.made_studies import made_study
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason="chromium is not installed")
 

@@ -14,8 +14,8 @@ from pipeline.doctor.causes.capacity.sizes import larger, smaller
 from pipeline.doctor.causes.capacity.too_few_texts import TOO_FEW_TEXTS
 from pipeline.doctor.causes.capacity.too_small_head import TOO_SMALL_HEAD
 from pipeline.doctor.measurements import Epoch, Labels, Learning, References, Units
-from tests.support.cases import healthy, reference
-from tests.support.measured import BEHIND, learning, settings
+from tests.support.doctor.cases import healthy, reference
+from tests.support.doctor.measured import BEHIND, learning, settings
 
 
 def with_gap(gap: float, **changes: Any) -> Learning:

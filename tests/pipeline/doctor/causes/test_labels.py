@@ -12,8 +12,8 @@ from pipeline.doctor.causes.labels.imbalance import IMBALANCE
 from pipeline.doctor.causes.labels.label_noise import LABEL_NOISE
 from pipeline.doctor.causes.labels.labels_unrelated import LABELS_UNRELATED
 from pipeline.doctor.measurements import Audit, Labels, Measurements, Neighbours, References
-from tests.support.cases import healthy, reference
-from tests.support.measured import learning, settings
+from tests.support.doctor.cases import healthy, reference
+from tests.support.doctor.measured import learning, settings
 
 UNEVEN = Labels(("joy", "anger"), (540, 60), (180, 20), 600, 200)
 

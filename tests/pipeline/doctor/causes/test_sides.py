@@ -16,8 +16,8 @@ from pipeline.doctor.causes.vectors.long_last_state import LONG_LAST_STATE
 from pipeline.doctor.causes.vectors.vectors_broken import VECTORS_BROKEN
 from pipeline.doctor.causes.vectors.vectors_lack_it import VECTORS_LACK_IT
 from pipeline.doctor.measurements import Audit, References, Settings, Sides, Units, Vectors
-from tests.support.cases import healthy, reference
-from tests.support.measured import collapsed, learning, settings
+from tests.support.doctor.cases import healthy, reference
+from tests.support.doctor.measured import collapsed, learning, settings
 
 FIT = Sides(auc_validation=0.52, auc_test=0.5, runs_z=0.3, official=True, compared=200)
 

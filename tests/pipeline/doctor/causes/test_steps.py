@@ -20,8 +20,8 @@ from pipeline.doctor.measurements import (
     RateRange,
     Units,
 )
-from tests.support.cases import healthy
-from tests.support.measured import collapsed, epochs, learning, settings, steps
+from tests.support.doctor.cases import healthy
+from tests.support.doctor.measured import collapsed, epochs, learning, settings, steps
 
 LARGE = {
     "settings": settings(learning_rate=0.1),

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from features.errors import ArrayError, ModuleError
 from features.vectors.table import FeatureTable
 from manyheads import examine
-from tests.support import foreign
+from tests.support.doctor import foreign
 from tests.support.tables import WIDTH, cluster_problem, marker_problem
 
 REPOSITORY = Path(__file__).resolve().parents[4]

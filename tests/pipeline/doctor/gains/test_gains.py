@@ -8,7 +8,7 @@ import pytest
 from pipeline.doctor.gains.curve import extrapolate, part_of
 from pipeline.doctor.gains.gain import Gain, Gains, by_gain
 from pipeline.doctor.gains.measuring import measure_gains, suspected_rows
-from tests.support.cases import trained_case
+from tests.support.doctor.cases import trained_case
 from tests.support.tables import cluster_problem, marker_problem
 
 

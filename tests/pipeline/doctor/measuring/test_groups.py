@@ -27,7 +27,7 @@ from pipeline.doctor.measuring.sides import apart, auc_of, measure_sides, runs_z
 from pipeline.doctor.measuring.units import measure_units
 from pipeline.doctor.measuring.vectors import measure_vectors, vectors_of
 from tests.support import corpora
-from tests.support.cases import trained_case
+from tests.support.doctor.cases import trained_case
 from tests.support.tables import cluster_problem, marker_problem
 
 

@@ -18,7 +18,7 @@ from pipeline.doctor.causes.foreign.step_size import (
 )
 from pipeline.doctor.foreign.examination import MODULE_CAUSES
 from pipeline.doctor.measurements import Invariances, Measurements
-from tests.support.cases import healthy
+from tests.support.doctor.cases import healthy
 
 SOUND = Invariances(
     alone=1e-6,

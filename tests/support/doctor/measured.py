@@ -13,7 +13,7 @@ from pipeline.doctor.measurements import (
     Settings,
     Steps,
 )
-from tests.support.cases import healthy, reference
+from tests.support.doctor.cases import healthy, reference
 
 BEHIND = References((reference("logistic", 0.79, 0.3),))
 
