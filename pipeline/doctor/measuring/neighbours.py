@@ -7,6 +7,7 @@ makes the neighbours agree again.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
