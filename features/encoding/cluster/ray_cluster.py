@@ -258,13 +258,18 @@ class RayExecutor:
         """
         while self._in_flight:
             worker = min(self._in_flight, key=self._in_flight.__getitem__)
-            # A unit that was with a worker that died runs alone, and takes no other with it.
-            room = 0 if self._again else IN_FLIGHT - 1
-            if self._in_flight[worker] > room:
+            if self._in_flight[worker] >= IN_FLIGHT:
                 return True
-            task = self._again.popleft() if self._again else _Task(worker, units.take(None))
-            if task.unit is None:
+            task = _Task(worker, units.take(None))
+            if task.unit is None and not self._again:
                 return any(each.unit for each in self._tasks.values())
+            if task.unit is None:
+                # A unit that was with a worker that died runs last and alone: whatever it does
+                # to the next one, it takes no other with it.
+                if self._in_flight[worker]:
+                    return True
+                task = self._again.popleft()
+            assert task.unit is not None
             if task.tries > 1 or units.queue.shared:
                 for space in spaces:
                     space.refresh()  # it may have been committed, and nobody has told
