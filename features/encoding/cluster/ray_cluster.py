@@ -365,10 +365,13 @@ def connected(cluster: Cluster) -> Iterator[Workers]:
         try:
             _check_answers(address)
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
-        except (RuntimeError, ValueError, OverflowError, OSError) as error:
+        except Exception as error:  # Ray raises that itself where its start takes too long
+            what = (
+                "does not start here" if address == "local" else f"does not answer at {address}"
+            )
             raise SettingError(
-                f"no Ray cluster answers at {address} ({_short(error)}); "
-                "give the address of one with --address, or leave it out to use this machine"
+                f"a Ray cluster {what} ({_short(error)}); give the address of one with "
+                "--address, or leave it out to use this machine"
             ) from error
         try:
             yield _suitable(cluster)
