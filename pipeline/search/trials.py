@@ -141,7 +141,9 @@ def gather(
     duplicates = cached_duplicates(config.cache, corpus.texts, pooled.values)
     split = split_corpus(corpus, data, duplicates)
     sides = inner_folds(corpus, data, duplicates, split, folds) if folds else (split,)
-    known = {(place, f"only {POOLED}"): pooled}
+    known: dict[tuple[Place, str], Features | FeatureTables] = {
+        (place, f"only {POOLED}"): pooled
+    }
     return Materials(config, corpus, split, sides, models, vectors, known)
 
 
