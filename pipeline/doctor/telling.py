@@ -132,7 +132,10 @@ def verdict_values(verdict: Verdict) -> dict[str, Any]:
 
 def finding_values(finding: Finding, ruled_out: list[dict[str, Any]]) -> dict[str, Any]:
     """Return one finding as plain values."""
-    tried = [asdict(one) | {"interval": list(one.interval)} for one in finding.tried]
+    tried = [
+        asdict(one) | {"interval": list(one.interval), "curve": list(one.curve)}
+        for one in finding.tried
+    ]
     return {
         "cause": finding.cause,
         "certainty": finding.certainty,

@@ -20,6 +20,7 @@ from pipeline.pages.figures.projection import Projection, project
 from pipeline.pages.payload import Listed
 from pipeline.pages.test_texts import TestTexts, read_test_texts, read_texts, read_vectors
 from pipeline.runs.files.misclassified import Misclassified
+from pipeline.runs.files.verdict import StoredVerdict, read_verdict
 from pipeline.runs.folder import HISTORY, PARTS
 from pipeline.runs.formats import HistoryLine
 from pipeline.runs.reader import read_errors, read_history, read_options
@@ -39,6 +40,7 @@ class Material:
         errors: the misclassified test texts with their neighbours; () of a blend.
         history: of its trainings; () of a blend.
         config: of the report.
+        verdict: what the doctor last said of it; None where it was not examined.
     """
 
     page: RunPage
@@ -48,6 +50,7 @@ class Material:
     errors: tuple[Misclassified, ...]
     history: tuple[HistoryLine, ...]
     config: ReportConfig
+    verdict: StoredVerdict | None = None
 
     @property
     def scores(self) -> Scores:
@@ -116,4 +119,5 @@ def read_material(folder: Path, runs: Path, config: ReportConfig) -> Material:
         read_errors(folder),
         read_history(folder) if (folder / HISTORY).exists() else (),
         config,
+        read_verdict(folder),
     )

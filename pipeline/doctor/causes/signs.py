@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from features.vectors.table import POOLED
 from pipeline.doctor.findings import Evidence
 from pipeline.doctor.measurements import Measurements, Reference
 from pipeline.doctor.symptom import FULL, PARTIAL, name_of
+from pipeline.evaluation.baselines import TFIDF
 
 __all__ = ["FULL", "PARTIAL"]
 
@@ -16,6 +18,9 @@ BEHIND = 0.03
 
 ROOM = 0.9
 """Training accuracy below which something is left to learn. Ours."""
+
+HEART = 0.8
+"""Training accuracy from which a head has learned its texts by heart. Ours."""
 
 AT_CHANCE = 3.0
 """z of label agreement below which labels have nothing to do with the neighbours. Ours."""
@@ -56,9 +61,21 @@ def belongs(measured: Measurements) -> bool:
     """Return whether labels have to do with the texts, as far as that is known."""
     near = measured.neighbours
     best = best_reference(measured)
-    if near is None or near.z >= AT_CHANCE:
+    if near is None or near.z >= AT_CHANCE or pooled_hides_it(measured):
         return True
     return best is not None and above_chance(measured, best)
+
+
+def pooled_hides_it(measured: Measurements) -> bool:
+    """Return whether only pooled vectors were asked, of which a sequence may hold more.
+
+    Word counts ask the texts themselves. A head that learns its own sequences by heart, and
+    nothing beyond, asks as much.
+    """
+    words = None if measured.references is None else measured.references.named(TFIDF)
+    if words is not None or POOLED in measured.settings.layout.split(","):
+        return False
+    return not learns_its_texts(measured, HEART)
 
 
 def above_chance(measured: Measurements, reference: Reference) -> bool:
@@ -109,4 +126,5 @@ def training_evidence(measured: Measurements) -> tuple[Evidence, ...]:
 
 def percent(ratio: float) -> str:
     """Return 10 to the power of ``ratio`` as a percentage."""
-    return f"{100 * 10**ratio:.2g} %"
+    value = 100 * 10**ratio
+    return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %"

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from features.vectors.table import FeatureTable
 from heads.settings import TrainingSettings
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Layer, Units
 
 if TYPE_CHECKING:
     from heads.head import SequenceHead
+    from heads.problem import Problem
 
 SIZES = ("dense", "units", "filters", "values")
 """Settings that say how large a layer is."""
@@ -24,6 +26,8 @@ def measure_units(case: Case) -> Units | None:
     afterwards the head before its refit, where that is at hand.
     """
     table = case.tables.vectors
+    if table is not None and case.trained is not None and case.trained.reads:
+        table = case.tables.encoders[case.trained.table]
     if table is None or not case.head or not isinstance(case.settings, TrainingSettings):
         return None
     from heads.registry import head_type  # these import torch
@@ -31,7 +35,7 @@ def measure_units(case: Case) -> Units | None:
     from heads.training.inspection import look_at_units, look_back
     from heads.training.trainer import initial_head
 
-    problem = _problem(case)
+    problem = _problem(case, table)
     build = head_type(case.head).build
     initial: SequenceHead = initial_head(build, case.settings, problem, case.seed)  # type: ignore[arg-type]
     rows = case.train
@@ -61,11 +65,9 @@ def measure_units(case: Case) -> Units | None:
     )
 
 
-def _problem(case: Case) -> object:
+def _problem(case: Case, table: FeatureTable) -> Problem:
     from heads.problem import Problem
 
-    table = case.tables.vectors
-    assert table is not None
     sides = case.train, case.validation
     return Problem(table, case.labels, *sides, len(case.classes), case.classes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from features.messages import clipped, listed
 from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.signs import belongs, knows_nothing
 from pipeline.doctor.changes.labels import merged
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
@@ -43,7 +44,7 @@ def examine(measured: Measurements) -> Suspicion | None:
             measured=True,
         )
     pair = worst_pair(measured)
-    if pair is None:
+    if pair is None or knows_nothing(measured) or not belongs(measured):
         return None
     one, other, wrong, among = pair
     errors = max(1, round((1 - learning.accuracy) * learning.texts))

@@ -6,7 +6,7 @@ No setting can help then, though the training texts may be learned by heart.
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import AT_CHANCE, above_chance, knows_nothing
+from pipeline.doctor.causes.signs import AT_CHANCE, knows_nothing, pooled_hides_it
 from pipeline.doctor.changes.labels import moved_back
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
@@ -27,6 +27,10 @@ OF_A_CLASS = 30
 F1 = 0.15
 """Macro-F1 above that of a constant answer, which is more than guessing brings. Ours."""
 
+CHOSEN = 1.5
+"""Half-widths of the interval by which an accuracy is above chance: the best epoch, or C, was
+chosen on the same texts. Ours."""
+
 AGAIN = "join texts and labels by id again: no setting of the head can help"
 
 
@@ -42,6 +46,8 @@ def examine(measured: Measurements) -> Suspicion | None:
     if near.offset is not None:
         return _slipped(near)
     if near.z >= AT_CHANCE or not knows_nothing(measured):
+        return None
+    if pooled_hides_it(measured):
         return None
     if min(measured.labels.train_counts) < OF_A_CLASS or above_constant(measured, learning):
         return None
@@ -82,13 +88,13 @@ def above_constant(measured: Measurements, learning: Learning) -> bool:
 
     By accuracy beyond noise, and by macro-F1, which says it where classes are uneven.
     """
-    if learning.accuracy > learning.majority + learning.noise:
+    if learning.accuracy > learning.majority + CHOSEN * learning.noise:
         return True
-    constant = 2 * learning.majority / (1 + learning.majority) / len(measured.labels.names)
+    classes = len(measured.labels.names)
+    constant = max(2 * learning.majority / (1 + learning.majority), 1.0) / classes
     references = () if measured.references is None else measured.references.references
-    return any(
-        above_chance(measured, each) or each.macro_f1 > constant + F1 for each in references
-    )
+    chance = learning.majority + CHOSEN * learning.noise
+    return any(each.accuracy > chance or each.macro_f1 > constant + F1 for each in references)
 
 
 def _slipped(near: Neighbours) -> Suspicion | None:
