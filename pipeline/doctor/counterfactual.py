@@ -181,7 +181,7 @@ def trial_of(case: Case, logits: np.ndarray, measure: str, seconds: float) -> Tr
         return Trial(case.predicted, after, "macro-F1", "macro_f1", labels, seconds=seconds)
     if measure == "log_loss":
         known = np.flatnonzero(labels < case.logits.shape[1])
-        old, new = (_log_shares(each[known], labels[known]) for each in (case.logits, logits))
+        old, new = (log_shares(each[known], labels[known]) for each in (case.logits, logits))
         return Trial(old, new, "log likelihood of a text", seconds=seconds)
     right = logits.argmax(axis=1) == labels
     return Trial(case.right, right, seconds=seconds, likelihoods=_likelihoods(case, logits))
@@ -197,12 +197,12 @@ def _likelihoods(case: Case, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray
     if not len(known) or not all(np.isfinite(each).all() for each in pair):
         return None
     old, new = (
-        _log_shares(each / fit_temperature(labels[known], each), labels[known]) for each in pair
+        log_shares(each / fit_temperature(labels[known], each), labels[known]) for each in pair
     )
     return old, new
 
 
-def _log_shares(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def log_shares(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return (n,) float64 log probabilities of the true classes."""
     wide = logits.astype(np.float64)
     right = wide[np.arange(len(wide)), labels]
