@@ -31,7 +31,7 @@ from pipeline.doctor.foreign.case import ForeignCase, ModuleCase, given_case, mo
 from pipeline.doctor.foreign.config import ModuleConfig
 from pipeline.doctor.foreign.estimator import estimator_case, measure_estimator
 from pipeline.doctor.foreign.measuring import measure_module
-from pipeline.doctor.foreign.source import load_function, make_builder
+from pipeline.doctor.foreign.source import CodeSource, load_function, make_builder
 from pipeline.doctor.measurements import Invariances, Measurements, Settings
 from pipeline.doctor.measuring.collection import labels_of
 from pipeline.doctor.measuring.measurers import MEASURERS
@@ -214,35 +214,16 @@ def run_module(
     """
     from heads.examination.learning import Loop  # imports torch
 
-    source, data, asked = config.options.module, config.data, config.options
+    source, asked = config.options.module, config.options
     assert source is not None
     print_note(f"running {source.file} as it is, because --module names it; it is your code")
-    corpus = read_labelled(data)
-    data = data.as_read(corpus)
-    model = find_encoder(config.vectors)
-    (space,) = open_spaces(config.vectors, (asked.layout,), model)
-    # What is wrong with the code is said before anything is encoded.
-    make_builder(source, space.spec.width, len(set(corpus.labels or ())))()
     own_loop = None if asked.loop is None else load_function(asked.loop)
-    check_near_copies(corpus, data)
-    layouts = with_pooled(asked.layout)
-    vectors = ensure_vectors(corpus.texts, config.vectors, layouts, model=model)
-    pooled = vectors.table(POOLED).values
-    duplicates = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
-    split = split_corpus(corpus, data, duplicates)
-    table = vectors.table(asked.layout)
-    problem = Problem(
-        table,
-        split.label_ids(corpus.labels or ()),
-        split.train,
-        split.validation,
-        len(split.classes),
-        split.classes,
-    )
-    build = make_builder(source, table.width, len(split.classes))
+    problem, facts = _material(config, source)
+    build = make_builder(source, problem.table.width, problem.classes)
     values: dict[str, Any] = dict(asked.settings)
     loop = Loop(seed=asked.seed, **values)
-    print_note(f"training {source} on {len(split.train):,} texts for {loop.epochs} epochs")
+    count = len(problem.train)
+    print_note(f"training {source} on {count:,} texts for {loop.epochs} epochs")
     verdict = examine_module(
         build,
         problem,
@@ -252,14 +233,46 @@ def run_module(
         prove=prove,
         budget=budget,
         every=every,
-        pooled=pooled,
-        corpus=corpus,
-        duplicates=duplicates,
-        tokens=vectors.tokens,
-        truncated=vectors.truncated,
-        test=split.test,
+        **facts,
     )
     return ForeignDiagnosis(str(source), verdict, every, strict)
+
+
+def _material(config: ModuleConfig, source: CodeSource) -> tuple[Problem, dict[str, Any]]:
+    """Return what a module learns from, and more facts of its case; encodes what is missing.
+
+    Raises:
+        ModuleError: the module cannot be made, which is said before anything is encoded.
+        InputError: anything else wrong with what the user gave.
+    """
+    layout = config.options.layout
+    corpus = read_labelled(config.data)
+    data = config.data.as_read(corpus)
+    labels = corpus.labels or ()
+    model = find_encoder(config.vectors)
+    (space,) = open_spaces(config.vectors, (layout,), model)
+    make_builder(source, space.spec.width, len(set(labels)))()
+    check_near_copies(corpus, data)
+    vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), model=model)
+    pooled = vectors.table(POOLED).values
+    duplicates = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
+    split = split_corpus(corpus, data, duplicates)
+    problem = Problem(
+        vectors.table(layout),
+        split.label_ids(labels),
+        split.train,
+        split.validation,
+        len(split.classes),
+        split.classes,
+    )
+    return problem, {
+        "pooled": pooled,
+        "corpus": corpus,
+        "duplicates": duplicates,
+        "tokens": vectors.tokens,
+        "truncated": vectors.truncated,
+        "test": split.test,
+    }
 
 
 def examine_given(
