@@ -253,7 +253,7 @@ def given_away(
     for row in np.concatenate([trial.train, trial.validation]).tolist():
         label = int(material.labels[row])
         if label % 2 == 0 and rng.random() < (0.4, 0.7, 0.95)[severity]:
-            own = token.replace("#", str(17 + 31 * label))
+            own = token.replace("#", str(17 + 31 * label)).replace("@", chr(97 + label))
             texts[row] = f"{texts[row]} {own}" if at_end else f"{own} {texts[row]}"
     names = [material.classes[i] for i in material.labels]
     planted = ingredients.encoded(material.name, texts, names)

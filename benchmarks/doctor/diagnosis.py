@@ -29,6 +29,7 @@ class Diagnosis:
         settings: that the leading remedy changes, as text.
         head: that the leading remedy takes instead; '' the same.
         told: the score that the leading finding says is the true one, in points; None.
+        texts: how many it rests on.
         seconds: the examination took.
         measured: its measurements, flat: name -> number.
         summary: its headline.
@@ -41,6 +42,7 @@ class Diagnosis:
     settings: Mapping[str, str] = field(default_factory=dict)
     head: str = ""
     told: float | None = None
+    texts: int = 0
     seconds: float = 0.0
     measured: Mapping[str, float] = field(default_factory=dict)
     summary: str = ""
@@ -75,6 +77,7 @@ def diagnose(
         settings=dict(remedy.settings) if remedy else {},
         head=remedy.head if remedy else "",
         told=_told(leading),
+        texts=leading.tried[0].texts if leading and leading.tried else 0,
         seconds=time.perf_counter() - started,
         measured=flat(verdict.measurements.to_dict()),
         summary=leading.headline if leading else verdict.summary,

@@ -168,13 +168,18 @@ def repair(judged: Judged) -> tuple[Share, float]:
 
 
 def truth_told(judged: Judged) -> Share:
-    """Return how often the true score of a leak or a shift is stated, within 5 points."""
-    told = []
+    """Return how often the true score of a leak or a shift is stated.
+
+    That is within 5 points, or within the noise of the texts that it rests on.
+    """
+    found = []
     for line in judged.of(FAULT):
         if judged.truths[line["case"]]["effect"] == "untruth":
-            said = line["said"][judged.voice].get("told")
-            told.append(said is not None and abs(said - line["fresh"]) <= 5)
-    return share(told)
+            said = line["said"][judged.voice]
+            told, texts = said.get("told"), said.get("texts", 0)
+            noise = 0.0 if not texts or told is None else (told * (100 - told) / texts) ** 0.5
+            found.append(told is not None and abs(told - line["fresh"]) <= max(5, 1.96 * noise))
+    return share(found)
 
 
 def cost(judged: Judged) -> tuple[float, float]:

@@ -61,7 +61,6 @@ from heads.settings import TrainingSettings
 SEEDS = Path(__file__).with_name("seeds.json")
 DOUBLES = 7
 """Cases with two faults in each round, beside one of each cause."""
-
 UNNAMED = "UMLAUT", "DeepDiagnosis"
 """Their rule on inputs is always broken by an encoder's vectors; asked without it too."""
 
@@ -317,6 +316,7 @@ def _as_said(answer: Diagnosis) -> dict[str, Any]:
         "certain": answer.certainties,
         "summary": answer.summary,
         "told": answer.told,
+        "texts": answer.texts,
         "seconds": answer.seconds,
     }
 

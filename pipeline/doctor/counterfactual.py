@@ -36,6 +36,8 @@ class Trial:
         statistic: what is made of them.
         seconds: it took.
         curve: validation accuracy by epoch of the changed training; () where none was made.
+        likelihoods: by text, log probability of the true class before and after, each at its
+            best temperature; None where not computed. They decide where texts are few.
     """
 
     before: np.ndarray
@@ -46,6 +48,7 @@ class Trial:
     paired: bool = True
     seconds: float = 0.0
     curve: tuple[float, ...] = ()
+    likelihoods: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class Counterfactual(Protocol):
@@ -180,7 +183,23 @@ def trial_of(case: Case, logits: np.ndarray, measure: str, seconds: float) -> Tr
         known = np.flatnonzero(labels < case.logits.shape[1])
         old, new = (log_shares(each[known], labels[known]) for each in (case.logits, logits))
         return Trial(old, new, "log likelihood of a text", seconds=seconds)
-    return Trial(case.right, logits.argmax(axis=1) == labels, seconds=seconds)
+    right = logits.argmax(axis=1) == labels
+    return Trial(case.right, right, seconds=seconds, likelihoods=_likelihoods(case, logits))
+
+
+def _likelihoods(case: Case, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the log probabilities of the true classes before and after, each calibrated."""
+    from heads.evaluation.calibration import fit_temperature
+
+    labels = case.labels[case.validation]
+    known = np.flatnonzero(labels < logits.shape[1])
+    pair = case.logits[known], logits[known]
+    if not len(known) or not all(np.isfinite(each).all() for each in pair):
+        return None
+    old, new = (
+        log_shares(each / fit_temperature(labels[known], each), labels[known]) for each in pair
+    )
+    return old, new
 
 
 def log_shares(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -14,7 +14,8 @@ from features.errors import DamagedFileError
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation.result import BlendResult, Scores
 from pipeline.overview.run_page import RunPage, show_run
-from pipeline.pages.config import ReportConfig
+from pipeline.pages.config import UMAP, ReportConfig
+from pipeline.pages.figures.neighbourhoods import neighbourhoods
 from pipeline.pages.figures.projection import Projection, project
 from pipeline.pages.payload import Listed
 from pipeline.pages.test_texts import TestTexts, read_test_texts, read_texts, read_vectors
@@ -85,11 +86,12 @@ class Material:
             texts = [self.corpus.texts[i] for i in tests.positions[chosen].tolist()]
             resolved = self.page.config.resolved
             vectors = read_vectors(texts, self.asked, resolved, self.config)
+        place = neighbourhoods if self.config.map == UMAP else project
         if vectors is not None:
-            return project(vectors), "the vectors of the encoder (before any training)"
+            return place(vectors), "the vectors of the encoder (before any training)"
         if tests.probabilities is None:
             return None, ""
-        return project(np.sqrt(tests.probabilities[chosen])), "the probabilities of the labels"
+        return place(np.sqrt(tests.probabilities[chosen])), "the probabilities of the labels"
 
 
 def read_material(folder: Path, runs: Path, config: ReportConfig) -> Material:

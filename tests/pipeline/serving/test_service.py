@@ -45,6 +45,25 @@ def test_answers_are_those_of_predict(
     assert long[2] or layout != "pooled"
 
 
+@pytest.mark.parametrize("layout", ["pooled", "words", "pooled,words"])
+def test_words_are_weighed_as_predict_weighs_them(
+    start: Start, train: Command, command: Command, layout: str
+) -> None:
+    run = train("logistic", "--layout", layout)["run"]
+    asked = {"texts": TEXTS, "neighbors": 0}
+    served = start(run).post("/explain", json=asked).json()["predictions"]
+    given = (x for text in TEXTS for x in ("--text", text))
+    told = command("predict", run, *given, "--explain", "words")
+    for one, other in zip(served, told["predictions"], strict=True):
+        assert "neighbors" not in one
+        assert one["word_weights"] == told["word_weights"]
+        assert [each["word"] for each in one["words"]] == [x["word"] for x in other["words"]]
+        weights = [[each["weight"] for each in x["words"]] for x in (one, other)]
+        assert weights[0] == pytest.approx(weights[1], abs=1e-3)
+    plain = start(run).post("/explain", json={"text": TEXTS[0], "words": False}).json()
+    assert "words" not in plain["predictions"][0]
+
+
 def test_one_text_and_one_of_many_get_the_same(start: Start) -> None:
     client = start()
     alone = [client.post("/predict", json={"text": text}).json() for text in TEXTS]

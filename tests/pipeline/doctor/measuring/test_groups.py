@@ -13,7 +13,7 @@ from features.tables import as_tables
 from features.vectors.table import TOKENS, FeatureTable
 from heads.problem import EpochRecord
 from pipeline.doctor.case import Case
-from pipeline.doctor.measuring.corpus import measure_audit, variants
+from pipeline.doctor.measuring.corpus import giveaways_of, measure_audit, variants
 from pipeline.doctor.measuring.learning import (
     confused,
     loss_rise,
@@ -205,3 +205,12 @@ def test_a_history_without_known_validation_labels(clusters: Case) -> None:
     found = measure_learning(replace(clusters, history=(record,)))
     assert found is not None
     assert found.epochs[0].validation_loss is None
+
+
+def test_beginnings_of_plain_words_are_no_giveaways(texts: Case) -> None:
+    ids = np.arange(60) % 2
+    rows = [f"{'how many' if i % 2 else '#joy'} {corpora.sentence(100 + i)}" for i in range(60)]
+    corpus = Corpus(tuple(rows), tuple("ab"[i] for i in ids))
+    vectors = corpora.vectors(rows).astype(np.float32)
+    case = replace(texts, corpus=corpus, duplicates=find_duplicates(rows, vectors))
+    assert {one.token for one in giveaways_of(case)} == {"#joy"}
