@@ -172,6 +172,7 @@ class Predictor:
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
         tokens: dict[Place, FeatureTable] = {}
+        unusual: np.ndarray | None = None
         warnings: list[str] = []
         order = self.opened.order
         words = count_words(texts) if any(part.reads_words for part in parts) else None
@@ -192,7 +193,8 @@ class Predictor:
                     if explain.words:
                         tokens[index, i] = encoded[i].table(TOKENS)
             if index == order[0]:
-                warnings += self._unusual(encoded[0], tables[0], explained)
+                unusual = self._unusual(encoded[0], tables[0])
+                warnings += self._foreign(unusual, explained)
             if explained:
                 neighbors = self._neighbors(encoded[0], explain.neighbors)
         warnings = [*dict.fromkeys(warnings), *unlearned_language(self._languages, texts)]
@@ -211,6 +213,7 @@ class Predictor:
             truncated,
             neighbors,
             words=weights,
+            unusual=unusual,
             provenance=self.provenance,
             warnings=tuple(warnings),
             uncertainty=uncertainty,
@@ -314,14 +317,17 @@ class Predictor:
         most = part.head.modules[number].max_vectors
         return _unseen(part.sources[number].spec.limit, most, vectors, table, whose)
 
-    def _unusual(self, vectors: Vectors, table: FeatureTable, explained: bool) -> list[str]:
-        """Whether texts are less like those of the training than held-out texts were."""
+    def _unusual(self, vectors: Vectors, table: FeatureTable) -> np.ndarray | None:
+        """Which texts are less like those of the training than held-out texts were."""
         pooled = {space.spec.layout for space in vectors.spaces} & {POOLED}
         if self.reference is None or not pooled or not len(table):
-            return []
+            return None
         values = table.values if table.layout == POOLED else vectors.table(POOLED).values
-        unusual = self.reference.unusual(values)
-        if not self.reference.foreign(unusual):
+        return self.reference.unusual(values)
+
+    def _foreign(self, unusual: np.ndarray | None, explained: bool) -> list[str]:
+        """A line where more texts are unusual than chance allows."""
+        if self.reference is None or unusual is None or not self.reference.foreign(unusual):
             return []
         hits = int(unusual.sum())
         which = f"{hits:,} of {len(unusual):,} texts {'is' if hits == 1 else 'are'}"
