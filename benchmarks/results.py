@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,17 +72,18 @@ class Corpus:
     same one.
     """
 
-    def __init__(self, data: Path, encoder: str, cache: str, out: Path) -> None:
+    def __init__(self, data: Path, vectors: VectorConfig, out: Path) -> None:
         config = DataConfig(data=data)
         self.texts = read_labelled(config)
-        self.name, self.encoder, self.cache = data.stem, encoder, parse_location(cache)
-        _, (usual,) = self._tables(POOLED, VectorConfig(cache=self.cache))
+        self.name, self.vectors, self.cache = data.stem, vectors, vectors.cache
+        self.encoder = vectors.encoder
+        _, (usual,) = self._tables(POOLED, replace(vectors, encoder=VectorConfig.encoder))
         pooled = usual.table(POOLED).values
         copies = cached_duplicates(self.cache, self.texts.texts, pooled)
         self.split = split_corpus(self.texts, config.as_read(self.texts), copies)
         self.ids = self.split.label_ids(self.texts.labels or ())
         self.learned = np.sort(np.concatenate([self.split.train, self.split.validation]))
-        self.folder = out / self.name / encoder.replace("/", "_").strip("_")
+        self.folder = out / self.name / self.encoder.replace("/", "_").strip("_")
         self.folder.mkdir(parents=True, exist_ok=True)
         self._read: dict[tuple[str, str | None], FeatureTables] = {}
         self._trained: dict[tuple[str, int], tuple[TrainedHead, float]] = {}
@@ -93,7 +94,7 @@ class Corpus:
     def tables(self, layout: str, layers: str | None) -> FeatureTables:
         key = layout, layers
         if key not in self._read:
-            config = VectorConfig(encoder=self.encoder, layers=layers, cache=self.cache)
+            config = replace(self.vectors, layers=layers)
             self._read = {key: self._tables(layout, config)[0]}  # one at a time in memory
         return self._read[key]
 
@@ -207,6 +208,7 @@ def main() -> None:
     parser.add_argument("--encoder", default=VectorConfig.encoder)
     parser.add_argument("--candidates", nargs="+", default=[*CANDIDATES])
     parser.add_argument("--blends", action="store_true", help="try the best 2 and 3 as blends")
+    parser.add_argument("--max-tokens", type=int, help="of a text, in overlapping windows")
     parser.add_argument("--cache", default=str(VectorConfig.cache))
     parser.add_argument("--out", type=Path, default=Path("measured"))
     parser.add_argument("--table", action="store_true", help="only print what is measured")
@@ -214,11 +216,12 @@ def main() -> None:
     names = options.data or sorted(path.name for path in options.corpora.iterdir())
     for name in () if options.table else names:
         data = options.corpora / name / f"{name}.csv"
-        measure(
-            Corpus(data, options.encoder, options.cache, options.out),
-            options.candidates,
-            options.blends,
+        vectors = VectorConfig(
+            encoder=options.encoder,
+            max_tokens=options.max_tokens,
+            cache=parse_location(options.cache),
         )
+        measure(Corpus(data, vectors, options.out), options.candidates, options.blends)
     print("\n".join(lines(options.out)))
 
 

@@ -32,6 +32,7 @@ def examine(
     batch_size: int = 64,
     learning_rate: float = 1e-3,
     seed: int = 0,
+    loop: Callable[..., object] | None = None,
 ) -> ForeignDiagnosis:
     """Say what is wrong with a PyTorch module or a scikit-learn estimator, with proof.
 
@@ -48,6 +49,9 @@ def examine(
         budget: seconds for that; None: as long as one training, or a minute if that is longer.
         epochs, batch_size, learning_rate: of the plain loop, for modules.
         seed: of the sides and of everything random in training.
+        loop: a training loop of your own for a function that makes a module: it gets (module,
+            vectors (n, T, D), mask (n, T), labels (n,)) and trains in place. It is set against
+            the plain one.
 
     Returns:
         The diagnosis; ``to_text()`` tells it, ``verdict.findings`` has the findings.
@@ -61,11 +65,11 @@ def examine(
     from heads.examination.learning import Loop
 
     problem = _problem(_table(table), labels, seed)
-    loop = Loop(epochs, batch_size, learning_rate, seed)
+    plain = Loop(epochs, batch_size, learning_rate, seed)
     name = getattr(classifier, "__name__", type(classifier).__name__)
     shared: dict[str, Any] = {"prove": prove, "budget": budget}
     if isinstance(classifier, Module):
-        return ForeignDiagnosis(name, examine_given(classifier, problem, loop, name, **shared))
+        return ForeignDiagnosis(name, examine_given(classifier, problem, plain, name, **shared))
     if callable(getattr(classifier, "predict_proba", None)):
         return ForeignDiagnosis(name, examine_estimator(classifier, problem, name, **shared))
     if not callable(classifier):
@@ -74,7 +78,8 @@ def examine(
             f"an object with fit and predict_proba; got a {type(classifier).__name__}"
         )
     build = _builder(classifier, problem)
-    return ForeignDiagnosis(name, examine_module(build, problem, loop, name, **shared))
+    verdict = examine_module(build, problem, plain, name, own_loop=loop, **shared)
+    return ForeignDiagnosis(name, verdict)
 
 
 def _builder(function: Callable[..., Any], problem: Problem) -> Callable[[], Any]:

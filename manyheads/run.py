@@ -24,6 +24,7 @@ from pipeline.config import ExperimentConfig, VectorConfig
 from pipeline.console import print_note
 from pipeline.evaluation.evaluation import Score, score
 from pipeline.evaluation.result import Scores
+from pipeline.prediction.explain import Explain
 from pipeline.prediction.predictions import Predictions
 from pipeline.prediction.predictor import Predictor
 from pipeline.runs.columns import columns_of as trained_columns
@@ -126,17 +127,18 @@ class Run:
         """
         return find_picture(self.folder, name)
 
-    def predict(self, texts: Any, explain: int = 0) -> Predictions:
+    def predict(self, texts: Any, explain: int | str = 0) -> Predictions:
         """Label texts.
 
         Args:
             texts: N texts: a list, an array, a series, or a data frame with the column that the
                 run was trained on.
-            explain: how many of the nearest training texts to give for each text.
+            explain: how many of the nearest training texts to give for each text; ``words``
+                weighs its words, and ``words,3`` does both.
 
         Returns:
-            A sequence of N labels, which also has ``confidence``, ``probabilities`` and
-            ``neighbors``.
+            A sequence of N labels, which also has ``confidence``, ``probabilities``,
+            ``neighbors`` and ``words``.
 
         Raises:
             ArrayError: a value that is no text, or is empty.
@@ -144,7 +146,9 @@ class Run:
             EncoderError: the encoder cannot be loaded, or is not the one of the run.
         """
         with errors_by_keyword():
-            return self._predictor.predict(texts_of(texts, self._columns.text), explain)
+            return self._predictor.predict(
+                texts_of(texts, self._columns.text), Explain.of(explain)
+            )
 
     def evaluate(self, data: Any, labels: Any = None) -> Score:
         """Return the score on other labelled texts; a label that the run lacks is wrong.

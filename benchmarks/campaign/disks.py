@@ -50,7 +50,7 @@ def campaign(world: World, count: int, seed: int) -> Iterator[str]:
     for number in range(count):
         name = list(COMMANDS)[number // 2 % len(COMMANDS)]
         free = int(MOST_FREE ** rng.random())
-        with _disk(world.root / "disk", number % 2 == 0) as mounted:
+        with disk(world.root / "disk", number % 2 == 0) as mounted:
             found = _judge(world, forks, COMMANDS[name], free, mounted)
         if found:
             yield (f"disk {number} ({name}, {free:,} bytes free): {found}")
@@ -60,7 +60,7 @@ def _judge(world: World, forks: Forks, command: Arguments, free: int, mounted: b
     folder = world.root / "disk"
     arguments = command(world, folder)
     if mounted:
-        _leave(folder, free)
+        leave(folder, free)
     outcome = forks.attempt(arguments, most_bytes=None if mounted else free)
     if outcome.code not in (0, 2) or outcome.broken_promise:
         return outcome.broken_promise or f"exit code {outcome.code}: {outcome.err[-200:]}"
@@ -93,7 +93,7 @@ def _committed(path: Path) -> bool:
     return "cache" in path.parts[-3:] or FINISHED in path.parts
 
 
-def _leave(folder: Path, free: int) -> None:
+def leave(folder: Path, free: int) -> None:
     """Fill the disk of a folder but for some bytes."""
     status = os.statvfs(folder)
     size = status.f_bavail * status.f_frsize - free
@@ -102,7 +102,7 @@ def _leave(folder: Path, free: int) -> None:
 
 
 @contextlib.contextmanager
-def _disk(folder: Path, own: bool) -> Iterator[bool]:
+def disk(folder: Path, own: bool) -> Iterator[bool]:
     """An empty folder, on a small disk of its own if it may be; whether it is on one."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

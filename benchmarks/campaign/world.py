@@ -123,21 +123,27 @@ class Forks:
         self._folder = folder
 
     def attempt(
-        self, arguments: Sequence[str], kill_after: float = 0.0, most_bytes: int | None = None
+        self,
+        arguments: Sequence[str],
+        kill_after: float = 0.0,
+        most_bytes: int | None = None,
+        seconds: float = SECONDS,
     ) -> Outcome:
         """Run a command.
 
         Args:
             kill_after: seconds after which it is killed by SIGKILL; 0 leaves it alone.
             most_bytes: the largest file that it may write, as ``ulimit -f`` sets it.
+            seconds: that it may take.
         """
         said = self._folder / "said.json"
         said.unlink(missing_ok=True)
         child = self._context.Process(
-            target=_forked, args=(list(arguments), str(said), os.getcwd(), most_bytes)
+            target=_forked,
+            args=(list(arguments), str(said), os.getcwd(), most_bytes, seconds),
         )
         child.start()
-        child.join(kill_after or 2 * SECONDS)
+        child.join(kill_after or 2 * seconds)
         if child.is_alive():
             child.kill()
         child.join()
@@ -147,12 +153,14 @@ class Forks:
         return Outcome(child.exitcode, "", "")
 
 
-def _forked(arguments: list[str], said: str, folder: str, most_bytes: int | None) -> None:
+def _forked(
+    arguments: list[str], said: str, folder: str, most_bytes: int | None, seconds: float
+) -> None:
     os.chdir(folder)
     if most_bytes is not None:
         hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
-    outcome = attempt(arguments)
+    outcome = attempt(arguments, seconds)
     if most_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     Path(said).write_text(json.dumps(vars(outcome)))

@@ -2,6 +2,10 @@
 
     python -m benchmarks.commands.serve --run latest --seconds 20
 
+    python -m benchmarks.commands.serve --run latest --seconds 300 --wrk
+
+With ``--wrk`` the load is made by wrk (https://github.com/wg/wrk), which must be installed.
+
 Starts the service as a process of its own, on a free port, and asks it with 1, 8 and 64
 clients, each of which sends its next text as soon as it has the answer to the last. Every text
 is new. Then ``predict`` labels the texts of a file, for comparison; its start is taken out.
@@ -80,6 +84,30 @@ async def load(
     return np.concatenate([one for one, _ in every]), sum(errors for _, errors in every)
 
 
+def wrk(host: str, port: int, clients: int, seconds: float) -> dict[str, float]:
+    """Have wrk ask with so many clients; return what it measured, times in milliseconds."""
+    threads = min(2, clients)
+    command = ["wrk", f"-t{threads}", f"-c{clients}", f"-d{max(1, round(seconds))}s"]
+    command += ["--timeout", "60s", "-s", str(Path(__file__).with_name("serve.lua"))]
+    done = subprocess.run(
+        [*command, f"http://{host}:{port}/predict"], check=True, capture_output=True, text=True
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measured(
+    host: str, port: int, clients: int, texts: Iterator[str], seconds: float, each: int
+) -> dict[str, float]:
+    """Ask with the clients of this program; return the same as ``wrk``."""
+    start = time.perf_counter()
+    found, errors = asyncio.run(load(host, port, clients, texts, seconds, each))
+    p50, p95, p99 = 1000 * np.quantile(found, [0.5, 0.95, 0.99])
+    taken = time.perf_counter() - start
+    times = {"p50": p50, "p95": p95, "p99": p99}
+    return {"requests": len(found), "seconds": taken, "errors": errors, **times}
+
+
 def memory(pid: int) -> float:
     """Return the resident megabytes of a process; NaN where the system does not tell."""
     try:
@@ -126,25 +154,35 @@ def main() -> None:
     parser.add_argument("--lines", type=Path, help="texts, one per line")
     parser.add_argument("--delay", default="5")
     parser.add_argument("--predict", type=int, default=3000, help="texts for predict; 0: none")
+    parser.add_argument("--wrk", action="store_true", help="make the load with wrk")
     given = parser.parse_args()
+    if given.wrk and given.texts_per_request != 1:
+        parser.error("--wrk sends one text per request")
     texts, each = endless(given.lines), given.texts_per_request
     more = ["--runs", given.runs, "--cache", given.cache]
     print("clients  requests/s  texts/s  p50 ms  p95 ms  p99 ms  errors  MB")
     with service([given.run, *more, "--delay", given.delay]) as (host, port, pid):
         asyncio.run(load(host, port, 4, texts, min(3.0, given.seconds), each))  # warm-up
+        rate = 0.0
         for clients in CLIENTS:
-            start = time.perf_counter()
-            found, errors = asyncio.run(load(host, port, clients, texts, given.seconds, each))
-            rate = len(found) / (time.perf_counter() - start)
-            p50, p95, p99 = 1000 * np.quantile(found, [0.5, 0.95, 0.99])
+            found = (
+                wrk(host, port, clients, given.seconds)
+                if given.wrk
+                else measured(host, port, clients, texts, given.seconds, each)
+            )
+            rate = found["requests"] / found["seconds"]
             print(
-                f"{clients:7}  {rate:10.1f}  {rate * each:7.1f}  {p50:6.1f}  {p95:6.1f}  "
-                f"{p99:6.1f}  {errors:6}  {memory(pid):.0f}",
+                f"{clients:7}  {rate:10.1f}  {rate * each:7.1f}  {found['p50']:6.1f}  "
+                f"{found['p95']:6.1f}  {found['p99']:6.1f}  {found['errors']:6.0f}  "
+                f"{memory(pid):.0f}",
                 flush=True,
             )
     if given.predict:
-        rate = by_predict(given.run, more, texts, given.predict)
-        print(f"predict on a file: {rate:.1f} texts/s")
+        alone = by_predict(given.run, more, texts, given.predict)
+        share = rate * each / alone
+        print(
+            f"predict on a file: {alone:.1f} texts/s; {CLIENTS[-1]} clients: {share:.2f} of it"
+        )
 
 
 if __name__ == "__main__":

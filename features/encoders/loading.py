@@ -34,12 +34,8 @@ def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, An
         EncoderError: they cannot be loaded, or lack weights.
         DeviceMemoryError: they do not fit in the memory of the device.
     """
+    tokenizer = load_tokenizer(model)
     with loading(model, device):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            model.transformer,
-            local_files_only=True,
-            trust_remote_code=model.trust_remote_code,
-        )
         transformer, report = transformers.AutoModel.from_pretrained(
             model.transformer,
             local_files_only=True,
@@ -49,10 +45,25 @@ def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, An
             output_loading_info=True,
         )
         check_complete(model, report["missing_keys"], ignored="pooler.")
-        # Lengths are those of whole texts; truncation is done where they are counted.
-        tokenizer.model_max_length = 10**9
         steady(transformer.eval().to(device))
         return tokenizer, transformer
+
+
+def load_tokenizer(model: EncoderModel) -> Any:
+    """Return the tokenizer of a model, which cuts nothing off by itself.
+
+    Raises:
+        EncoderError: it cannot be loaded.
+    """
+    with loading(model, torch.device("cpu")):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            model.transformer,
+            local_files_only=True,
+            trust_remote_code=model.trust_remote_code,
+        )
+    # Lengths are those of whole texts; truncation is done where they are counted.
+    tokenizer.model_max_length = 10**9
+    return tokenizer
 
 
 def takes(transformer: Any, name: str) -> bool:

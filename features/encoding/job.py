@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from features.encoding.bad_vectors import BadTexts
-from features.encoding.pace import Units
+from features.encoding.pace import IndexClock, Units
 from features.encoding.plan import EncodingPlan, missing_units
 from features.encoding.units import WorkQueue
 from features.encoding.work import WorkResult
@@ -109,12 +109,17 @@ def run_plan(
     shards_before = {name for space in spaces for name in space.index.shards}
     parts = slices_by_size(plan.sizes, max_texts or unit_texts, UNIT_BYTES)
     units = Units(WorkQueue(missing_units(plan, texts, parts)))
+    index_clock = IndexClock()
     for done in executor.run(units, spaces) if parts else ():
         bad.add(done.bad, done.large)
         units.cut |= done.commits > 1
         units.queue.shared |= done.shared
         encoded += done.encoded
         tokens += done.tokens
+        if index_clock.due:
+            with index_clock.writing():
+                for space in spaces:
+                    space.save_index()
     for space in spaces:
         small = sum(texts < unit_texts for texts in space.index.texts)
         if parts and small >= MANY_SMALL:  # such as those of killed runs

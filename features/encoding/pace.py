@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -40,6 +41,12 @@ MAX_SECONDS = 6.0
 """Maximum seconds between commits."""
 SHARE = 1 / 6
 """Seconds until the next commit, as a share of the seconds spent on encoding so far."""
+
+INDEX_SECONDS = 300.0
+"""Minimum seconds between two times that the index is written during a run."""
+
+INDEX_SHARE = 0.02
+"""Maximum share of the time of a run that it takes."""
 
 GROWTH = 128.0
 """Maximum ratio of the sizes of a unit and the one before, since a first batch measures poorly.
@@ -185,3 +192,29 @@ class Units:
         self.cut = True
         self._rest = planned.take(~chosen)
         return planned.take(chosen)
+
+
+class IndexClock:
+    """Tells when to write the index of what was committed, so that a killed run need not read
+    all its shards again.
+
+    Args:
+        timer: returns the time in seconds.
+    """
+
+    def __init__(self, timer: Callable[[], float] = time.perf_counter) -> None:
+        self._timer = timer
+        self._due = timer() + INDEX_SECONDS
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Measure how long the index takes in the block, and put the next one off."""
+        start = self._timer()
+        yield
+        end = self._timer()
+        self._due = end + max(INDEX_SECONDS, (end - start) / INDEX_SHARE)
+
+    @property
+    def due(self) -> bool:
+        """Whether to write the index now."""
+        return self._timer() >= self._due

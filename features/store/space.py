@@ -49,6 +49,9 @@ MAX_OPEN_SHARDS = 200
 READERS = max(2, min(4, os.cpu_count() or 1))
 """Threads that read shards; hashing and copying run in parallel."""
 
+KEY_READERS = 8
+"""Threads that read the keys of new shards, which on object storage is mostly waiting."""
+
 
 class Space:
     """The vectors of one spec: query, commit, read.
@@ -127,18 +130,21 @@ class Space:
             self.storage.evict(f"{name}{SUFFIX}")
         if gone:
             self._growing.remove(gone)
-        added = []
-        for name in sorted(present - self._growing.names):
-            try:
-                added.append((name, self._rows(name)))
-            except FileNotFoundError:  # removed since the listing
-                gone.add(name)
+        fresh = sorted(present - self._growing.names)
+        with ThreadPoolExecutor(KEY_READERS) as pool:  # starts a thread only if there is work
+            found = list(zip(fresh, pool.map(self._rows, fresh), strict=True))
+        added = [(name, rows) for name, rows in found if rows is not None]
+        gone.update(name for name, rows in found if rows is None)
         self._growing.add(added)
         return bool(gone), bool(added)
 
-    def _rows(self, name: str) -> ShardRows:
+    def _rows(self, name: str) -> ShardRows | None:
+        """Return the keys of a shard; None if it was removed since the folder was listed."""
         path = self.folder / f"{name}{SUFFIX}"
-        spec, rows = read_rows(path)
+        try:
+            spec, rows = read_rows(path)
+        except FileNotFoundError:
+            return None
         self._check_spec(path, spec)
         return rows
 

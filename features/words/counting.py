@@ -71,7 +71,7 @@ def _count(texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     joined = "".join(texts)
     letters = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
     text_of = np.repeat(np.arange(len(texts), dtype=np.uint64), [len(text) for text in texts])
-    keys = np.concatenate([*_letter_grams(letters, text_of), *_word_grams(letters, text_of)])
+    keys = np.concatenate([*letter_grams(letters, text_of), *word_grams(letters, text_of)])
     keys.sort()  # by text, then by id
     first = np.flatnonzero(np.diff(keys, prepend=~keys[:1]))
     counts = np.diff(first, append=len(keys))
@@ -84,8 +84,13 @@ def _count(texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
-def _letter_grams(letters: np.ndarray, text_of: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield keys of the n-grams of 1 to ``LETTERS`` letters that hold no blank inside."""
+def letter_grams(letters: np.ndarray, text_of: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield keys of the n-grams of 1 to ``LETTERS`` letters that hold no blank inside.
+
+    Args:
+        letters: (n,) uint32 code points.
+        text_of: (n,) uint64 number of the text of each, the upper half of a key.
+    """
     blank = letters == BLANK
     values = _mixed(letters.astype(np.uint64))
     count = len(letters)
@@ -105,16 +110,11 @@ def _letter_grams(letters: np.ndarray, text_of: np.ndarray) -> Iterator[np.ndarr
         yield _keys(hashes[whole], text_of[:last][whole])
 
 
-def _word_grams(letters: np.ndarray, text_of: np.ndarray) -> Iterator[np.ndarray]:
+def word_grams(letters: np.ndarray, text_of: np.ndarray) -> Iterator[np.ndarray]:
     """Yield keys of the words of two letters or more, and of the pairs of them."""
-    inside = _is_word(letters)
-    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
-    starts, ends = edges[::2], edges[1::2]
-    long = ends - starts > 1
-    starts, ends = starts[long], ends[long]
+    starts, sizes = words_in(letters)
     if len(starts) == 0:
         return
-    sizes = ends - starts
     first = np.cumsum(sizes) - sizes
     place = np.arange(sizes.sum()) - np.repeat(first, sizes)
     powers = np.concatenate([[FACTOR], np.full(sizes.max() - 1, FACTOR)]).cumprod()
@@ -125,6 +125,15 @@ def _word_grams(letters: np.ndarray, text_of: np.ndarray) -> Iterator[np.ndarray
     beside = texts[1:] == texts[:-1]
     pairs = (_mixed(words[:-1]) * PAIR + words[1:])[beside]
     yield _keys(pairs, texts[1:][beside]) | np.uint64(WORD_BIT)
+
+
+def words_in(letters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n,) where the words of two letters or more begin, and (n,) their letters."""
+    inside = _is_word(letters)
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    long = ends - starts > 1
+    return starts[long], (ends - starts)[long]
 
 
 def _is_word(letters: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ BY_HEART_LOSS, BY_HEART_LEAST = 0.05, 5
 """Loss that ends it, but not before so many steps, which show whether weights move."""
 
 BY_HEART_KEPT = 50
-"""Steps in a row with all texts right that end it too: a bounded output has no small loss."""
+"""Steps in a row with all texts right and a loss that rests, which end it too."""
 
 BY_HEART_VECTORS = 100
 """Vectors of each of them that are used: the first ones, so that long texts take no minutes."""
@@ -89,7 +90,8 @@ def _by_heart(build: Build, problem: Problem, loop: Loop, rate: float) -> ByHear
     without_dropout(module)
     module.train()
     optimizer = torch.optim.Adam(trainable(module), lr=rate)
-    first, loss, wrong, taken, kept = math.nan, math.nan, 1.0, 0, 0
+    first, loss, wrong, taken = math.nan, math.nan, 1.0, 0
+    losses: list[float] = []
     with seeded(loop.seed, 1):
         for taken in range(1, BY_HEART_STEPS + 1):
             logits = module(batch.x, batch.mask)
@@ -97,9 +99,9 @@ def _by_heart(build: Build, problem: Problem, loop: Loop, rate: float) -> ByHear
             value = cross_entropy(logits, labels)
             loss = float(value.detach())
             first = loss if taken == 1 else first
-            kept = kept + 1 if wrong == 0 else 0
+            losses = [*losses, loss] if wrong == 0 else []
             known = wrong == 0 and loss < BY_HEART_LOSS and taken > BY_HEART_LEAST
-            if known or kept >= BY_HEART_KEPT or not math.isfinite(loss):
+            if known or _rests(losses) or not math.isfinite(loss):
                 break
             optimizer.zero_grad()
             descend(value)
@@ -114,6 +116,11 @@ def _by_heart(build: Build, problem: Problem, loop: Loop, rate: float) -> ByHear
         outputs = [module.output(each.x.float(), each.mask) for each in (batch, others)]
     shape = output_range(torch.cat(outputs))
     return ByHeart(len(rows), taken, wrong, first, loss, unmoved, shape)
+
+
+def _rests(losses: Sequence[float]) -> bool:
+    """Return whether all texts have been right for so long that the loss falls no more."""
+    return len(losses) > BY_HEART_KEPT and losses[-1] > 0.98 * losses[-1 - BY_HEART_KEPT]
 
 
 def mixed(problem: Problem, count: int) -> np.ndarray:

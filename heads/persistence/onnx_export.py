@@ -43,14 +43,14 @@ def onnx_model(trained: TrainedHead) -> bytes:
             have.
         FaultError: the logits differ by more than ``TOLERANCE``.
     """
-    script = _import_onnxscript()
+    script = import_onnxscript()
     head = copy.deepcopy(trained.module)
     _replace_lstms(head)
     texts, vectors = torch.export.Dim(TEXTS), torch.export.Dim(VECTORS)
     x = torch.zeros(3, 5, trained.width)
     mask = torch.ones(3, 5, dtype=torch.bool)
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 head,
                 (x, mask),
@@ -70,7 +70,7 @@ def onnx_model(trained: TrainedHead) -> bytes:
     assert program is not None  # what the annotation allows for dynamo=False
     model = program.model_proto
     _check(trained, model)
-    return _without_traces(model)
+    return without_traces(model)
 
 
 def _check(trained: TrainedHead, model: Any) -> None:
@@ -93,7 +93,7 @@ def _check(trained: TrainedHead, model: Any) -> None:
             )
 
 
-def _import_onnxscript() -> Any:
+def import_onnxscript() -> Any:
     """Import the extra. Raises ``SettingError`` if it is missing."""
     try:
         importlib.import_module("onnx")
@@ -162,7 +162,7 @@ def _stable_sort(script: Any) -> Any:
     return sort
 
 
-def _without_traces(model: Any) -> bytes:
+def without_traces(model: Any) -> bytes:
     """Return the model's bytes without torch's metadata, which holds paths of source files."""
     graph = model.graph
     lists = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
@@ -173,7 +173,7 @@ def _without_traces(model: Any) -> bytes:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Suppress torch's output during the export: deprecations and notes on missing packages."""
     log = logging.getLogger("torch.onnx")
     level = log.level

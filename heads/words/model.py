@@ -50,6 +50,17 @@ class WordModel:
             parts.append(values @ weights + self.bias)
         return np.concatenate(parts)
 
+    def contributions(self, table: WordTable, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what each known n-gram of a text adds to the logits.
+
+        Returns:
+            (m,) uint32 ids, and (m, C) float32 logits; with the bias they sum to ``logits``.
+        """
+        values = Tfidf(self.ids, self.idf).transform(table, np.array([row]))
+        known = values.indices
+        weights = self.weights[known].astype(np.float32)
+        return self.ids[known], values.data[:, None] * weights
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by name, for a file of weights."""
         return {PREFIX + name: np.atleast_1d(np.array(getattr(self, name))) for name in NAMES}

@@ -40,6 +40,7 @@ TITLES = (
     "Reading the data",
     "Splits",
     "Encoding",
+    "On a cluster",
     "Where things are kept",
 )
 """Titles of the other options in the order of the help; further ones follow."""

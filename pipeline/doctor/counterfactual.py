@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -35,6 +35,9 @@ class Trial:
         measure: what the numbers are, for people.
         statistic: what is made of them.
         seconds: it took.
+        curve: validation accuracy by epoch of the changed training; () where none was made.
+        likelihoods: by text, log probability of the true class before and after, each at its
+            best temperature; None where not computed. They decide where texts are few.
     """
 
     before: np.ndarray
@@ -44,6 +47,8 @@ class Trial:
     labels: np.ndarray | None = None
     paired: bool = True
     seconds: float = 0.0
+    curve: tuple[float, ...] = ()
+    likelihoods: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class Counterfactual(Protocol):
@@ -109,7 +114,10 @@ class ChangedSettings:
             tables = case.tables_of(self.layout)
         trained = case.train_again(self.made(case), head=self.head, tables=tables)
         logits = trained.logits(tables, case.validation, case.device)
-        return trial_of(case, logits, self.measure, time.perf_counter() - started)
+        trial = trial_of(case, logits, self.measure, time.perf_counter() - started)
+        same = not self.head or self.head == case.head
+        curve = [each.validation_accuracy for each in trained.history] if same else []
+        return replace(trial, curve=tuple(curve))
 
 
 @dataclass(frozen=True)
@@ -173,12 +181,28 @@ def trial_of(case: Case, logits: np.ndarray, measure: str, seconds: float) -> Tr
         return Trial(case.predicted, after, "macro-F1", "macro_f1", labels, seconds=seconds)
     if measure == "log_loss":
         known = np.flatnonzero(labels < case.logits.shape[1])
-        old, new = (_log_shares(each[known], labels[known]) for each in (case.logits, logits))
+        old, new = (log_shares(each[known], labels[known]) for each in (case.logits, logits))
         return Trial(old, new, "log likelihood of a text", seconds=seconds)
-    return Trial(case.right, logits.argmax(axis=1) == labels, seconds=seconds)
+    right = logits.argmax(axis=1) == labels
+    return Trial(case.right, right, seconds=seconds, likelihoods=_likelihoods(case, logits))
 
 
-def _log_shares(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _likelihoods(case: Case, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the log probabilities of the true classes before and after, each calibrated."""
+    from heads.evaluation.calibration import fit_temperature
+
+    labels = case.labels[case.validation]
+    known = np.flatnonzero(labels < logits.shape[1])
+    pair = case.logits[known], logits[known]
+    if not len(known) or not all(np.isfinite(each).all() for each in pair):
+        return None
+    old, new = (
+        log_shares(each / fit_temperature(labels[known], each), labels[known]) for each in pair
+    )
+    return old, new
+
+
+def log_shares(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return (n,) float64 log probabilities of the true classes."""
     wide = logits.astype(np.float64)
     right = wide[np.arange(len(wide)), labels]

@@ -75,7 +75,12 @@ class FeaturesConfig:
             raise SettingError(f"--executor takes {HERE} or {RAY}; got {self.executor!r}")
         if self.workers is not None and self.workers < 1:
             raise SettingError(f"--workers takes a number from 1; got {self.workers}")
+        if self.certify is not None and self.estimate:
+            raise SettingError("--certify and --estimate exclude each other: give one")
         if self.executor == RAY:
+            measuring = "--certify" if self.certify is not None else "--roofline"
+            if self.certify is not None or self.roofline:
+                raise SettingError(f"{measuring} measures this machine: leave --executor out")
             if find_spec(RAY) is None and not self.estimate:
                 raise SettingError(
                     f"--executor {RAY} needs a package that is not installed: pip install "

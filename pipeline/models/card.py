@@ -20,6 +20,7 @@ from pipeline.console import one_line
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.result import BlendResult, ExperimentResult
 from pipeline.models.model import Model
+from pipeline.models.standalone import StandaloneReport
 from pipeline.runs.files.training_texts import TRAINING, read_training
 from pipeline.runs.reader import read_config, read_metrics, read_predictions
 from pipeline.runs.run_config import RunConfig
@@ -70,7 +71,13 @@ def read_facts(folder: Path) -> Facts:
     return Facts(read_config(folder), metrics, counts)
 
 
-def model_card(model: Model, encoders: Sequence[str], facts: Facts, folder: str) -> str:
+def model_card(
+    model: Model,
+    encoders: Sequence[str],
+    facts: Facts,
+    folder: str,
+    standalone: StandaloneReport | None = None,
+) -> str:
     """Return the card of a model folder.
 
     Args:
@@ -78,6 +85,7 @@ def model_card(model: Model, encoders: Sequence[str], facts: Facts, folder: str)
         encoders: the encoders' names for people.
         facts: of its run.
         folder: the name of the model folder, for the examples.
+        standalone: how the encoder in the folder agrees; None without one.
     """
     head, spec, encoder = model.head, model.spec, " and ".join(encoders)
     metrics, config, counts = facts.metrics, facts.config, facts.counts
@@ -116,6 +124,7 @@ def model_card(model: Model, encoders: Sequence[str], facts: Facts, folder: str)
         texts=sum(sizes.values()),
         split_of=_run_name(config.split_of) if config.split_of else None,
         options=_encode_options(head.layout, spec),
+        standalone=standalone,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from features.encoders.description.model import EncoderModel
 from features.errors import SettingError
 from features.outputs.output import appearing, check_output
 from features.vectors.table import POOLED
@@ -17,7 +18,9 @@ from heads.persistence import checkpoint
 from heads.persistence.checkpoint import WEIGHTS, further_of
 from heads.persistence.onnx_export import onnx_model
 from pipeline.console import print_note
+from pipeline.models.blend_folder import file_digest
 from pipeline.models.card import CARD, model_card, read_facts
+from pipeline.models.encoder_onnx import check_exportable
 from pipeline.models.model import (
     ENCODERS_VERSION,
     MODEL,
@@ -30,6 +33,9 @@ from pipeline.models.model import (
     ModelFile,
     Source,
 )
+from pipeline.models.standalone import FILES as STANDALONE
+from pipeline.models.standalone import StandaloneReport, check_runtime, write_standalone
+from pipeline.runs.files.training_texts import TRAINING, read_training
 
 ONNX = "head.onnx"
 
@@ -43,6 +49,8 @@ class ExportedModel:
     head: str
     labels: int
     files: tuple[str, ...]
+    standalone: StandaloneReport | None = None
+    pushed: str = ""
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,15 +61,22 @@ class ExportedModel:
             "head": self.head,
             "labels": self.labels,
             "files": list(self.files),
+            **({"pushed": self.pushed} if self.pushed else {}),
+            **({"agreement": self.standalone.to_dict()} if self.standalone else {}),
         }
 
     def to_text(self) -> str:
-        """Return one line for people: the files, and which of them explains the others."""
+        """Return what people see: the files, which of them explains the others, and the price
+        of what was rounded."""
         *files, card = self.files
-        return (
+        told = self.standalone.lines() if self.standalone else []
+        if self.pushed:
+            told.append(f"on the hub: manyheads predict {self.pushed} --text TEXT")
+        first = (
             f"{self.head} with {self.labels} labels: {', '.join(files)} and {card}, "
             f"which says how to use them, in {self.folder}"
         )
+        return "\n".join([first, *told])
 
 
 def check_out(out: Path) -> None:
@@ -79,53 +94,87 @@ def check_out(out: Path) -> None:
         check_output(out, "--out")
 
 
-def write_model(model: Model, run_folder: Path, out: Path, shown: str | None = None) -> None:
+def write_model(
+    model: Model,
+    run_folder: Path,
+    out: Path,
+    shown: str | None = None,
+    encoder: EncoderModel | None = None,
+    quantize: str | None = None,
+) -> StandaloneReport | None:
     """Write the model folder of a run; it appears whole or not at all.
 
     Args:
         shown: name of the folder in the examples of the card; None: its own name.
+        encoder: what to write too, with a program that needs no manyheads; None: nothing.
+        quantize: as ``write_standalone``.
+
+    Returns:
+        How the encoder that was written agrees; None without one.
 
     Raises:
-        SettingError: ``out`` cannot be used, or the head cannot be written as ONNX.
+        SettingError: ``out`` cannot be used, or the head or encoder not be written as ONNX.
         CacheError: the run folder is damaged.
         OutputError: the folder cannot be written.
     """
     check_out(out)
+    if encoder is not None:
+        check_standalone(model)
     # An ONNX model takes the vectors of one encoder; words are none: such heads have no file.
     reason = _no_onnx(model)
     onnx = None if reason else onnx_model(model.head)
-    encoder, *others = map(_part, model.sources)
     facts = read_facts(run_folder)
-    names = [encoder.name, *(each.name for each in others)]
-    card = model_card(model, names, facts, shown or out.name)
+    report = None
     with appearing(out, "--out", folder=True) as temporary:
-        digest = checkpoint.save_weights(model.head, temporary)
-        digests = {WEIGHTS: digest}
+        digests = {WEIGHTS: checkpoint.save_weights(model.head, temporary)}
         if onnx is not None:
             (temporary / ONNX).write_bytes(onnx)
             digests[ONNX] = hashlib.sha256(onnx).hexdigest()
+        _write_description(temporary, model, digests)
+        if encoder is not None:
+            texts = read_training(run_folder / TRAINING).texts
+            own = temporary, model.head, model.spec, encoder, texts, quantize
+            report = write_standalone(*own)
+            digests |= {name: file_digest(temporary / name) for name in STANDALONE}
+            _write_description(temporary, model, digests)
+        names = [_part(source).name for source in model.sources]
+        card = model_card(model, names, facts, shown or out.name, report)
         (temporary / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
-        described = ModelFile(
-            labels=model.head.classes,
-            temperature=model.head.temperature,
-            head=model.head.head,
-            settings=model.head.settings.model_dump(mode="json"),
-            layout=model.head.layout,
-            width=model.head.width,
-            encoder=encoder,
-            sha256=digests,
-            further=tuple(
-                FurtherPart(encoder=each, vectors=vectors)
-                for each, vectors in zip(others, further_of(model.head), strict=True)
-            ),
-        )
-        version = WORDS_VERSION if model.reads_words else VERSION
-        version = ENCODERS_VERSION if others else version
-        usual = set() if others else {"further"}
-        values = {"version": version, **described.model_dump(mode="json", exclude=usual)}
-        MODEL_FORMAT.write(temporary / MODEL, values)
     if reason:
         print_note(f"note: {reason}")
+    return report
+
+
+def check_standalone(model: Model) -> None:
+    """Refuse a model that no program but manyheads can run. Raises ``SettingError``."""
+    if reason := _no_onnx(model):
+        raise SettingError(f"--with-encoder cannot write this run: {reason}")
+    check_exportable(model.spec, model.sources[0].encoder)
+    check_runtime()
+
+
+def _write_description(folder: Path, model: Model, digests: dict[str, str]) -> None:
+    """Write ``model.json``."""
+    encoder, *others = map(_part, model.sources)
+    described = ModelFile(
+        labels=model.head.classes,
+        temperature=model.head.temperature,
+        head=model.head.head,
+        settings=model.head.settings.model_dump(mode="json"),
+        layout=model.head.layout,
+        width=model.head.width,
+        encoder=encoder,
+        sha256=digests,
+        further=tuple(
+            FurtherPart(encoder=each, vectors=vectors)
+            for each, vectors in zip(others, further_of(model.head), strict=True)
+        ),
+    )
+    version = WORDS_VERSION if model.reads_words else VERSION
+    version = ENCODERS_VERSION if others else version
+    usual = set() if others else {"further"}
+    values = {"version": version, **described.model_dump(mode="json", exclude=usual)}
+    MODEL_FORMAT.write(folder / MODEL, values)
 
 
 def _part(source: Source) -> EncoderPart:
@@ -137,6 +186,11 @@ def _part(source: Source) -> EncoderPart:
         fingerprint=source.spec.fingerprint,
         spec=source.spec.to_dict(),
     )
+
+
+def writes_onnx(model: Model) -> bool:
+    """Return whether a head is written as ONNX."""
+    return not _no_onnx(model)
 
 
 def _no_onnx(model: Model) -> str:

@@ -26,6 +26,7 @@ FILES: dict[tuple[str, ...], str] = {
     ("confusion.png", "classes.csv"): "which classes are taken for which; F1 of each",
     ("curves.png", "history.jsonl"): "loss and accuracy while it learned",
     ("diagnostics.json",): "measured while it learned; manyheads doctor reads it",
+    ("doctor.json",): "what the doctor found; manyheads doctor writes it",
     ("calibration.png",): "whether its confidence agrees with its accuracy",
     ("predictions.parquet", "probabilities.parquet"): "held-out texts; blend reads them",
     ("head.safetensors", "head.json"): "the trained head; predict reads it",

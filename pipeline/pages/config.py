@@ -10,6 +10,9 @@ from features.corpus.source import Source, parse_source
 from features.options import Options, option
 from features.storage.location import Location, local_path, parse_location
 
+PCA, UMAP = "pca", "umap"
+"""How the texts of a map are placed."""
+
 
 @dataclass(frozen=True)
 class ReportConfig(Options):
@@ -23,6 +26,11 @@ class ReportConfig(Options):
         metavar="FILE",
         parse=local_path,
         otherwise="report.html in the folder of the run; comparison.html here for two runs",
+    )
+    map: str = option(
+        PCA,
+        f"place the texts of the map by {PCA}, or by {UMAP}, which is slower and shows groups",
+        choices=(PCA, UMAP),
     )
     data: Source | None = option(
         None,

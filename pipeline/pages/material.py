@@ -14,11 +14,13 @@ from features.errors import DamagedFileError
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation.result import BlendResult, Scores
 from pipeline.overview.run_page import RunPage, show_run
-from pipeline.pages.config import ReportConfig
+from pipeline.pages.config import UMAP, ReportConfig
+from pipeline.pages.figures.neighbourhoods import neighbourhoods
 from pipeline.pages.figures.projection import Projection, project
 from pipeline.pages.payload import Listed
 from pipeline.pages.test_texts import TestTexts, read_test_texts, read_texts, read_vectors
 from pipeline.runs.files.misclassified import Misclassified
+from pipeline.runs.files.verdict import StoredVerdict, read_verdict
 from pipeline.runs.folder import HISTORY, PARTS
 from pipeline.runs.formats import HistoryLine
 from pipeline.runs.reader import read_errors, read_history, read_options
@@ -38,6 +40,7 @@ class Material:
         errors: the misclassified test texts with their neighbours; () of a blend.
         history: of its trainings; () of a blend.
         config: of the report.
+        verdict: what the doctor last said of it; None where it was not examined.
     """
 
     page: RunPage
@@ -47,6 +50,7 @@ class Material:
     errors: tuple[Misclassified, ...]
     history: tuple[HistoryLine, ...]
     config: ReportConfig
+    verdict: StoredVerdict | None = None
 
     @property
     def scores(self) -> Scores:
@@ -82,11 +86,12 @@ class Material:
             texts = [self.corpus.texts[i] for i in tests.positions[chosen].tolist()]
             resolved = self.page.config.resolved
             vectors = read_vectors(texts, self.asked, resolved, self.config)
+        place = neighbourhoods if self.config.map == UMAP else project
         if vectors is not None:
-            return project(vectors), "the vectors of the encoder (before any training)"
+            return place(vectors), "the vectors of the encoder (before any training)"
         if tests.probabilities is None:
             return None, ""
-        return project(np.sqrt(tests.probabilities[chosen])), "the probabilities of the labels"
+        return place(np.sqrt(tests.probabilities[chosen])), "the probabilities of the labels"
 
 
 def read_material(folder: Path, runs: Path, config: ReportConfig) -> Material:
@@ -114,4 +119,5 @@ def read_material(folder: Path, runs: Path, config: ReportConfig) -> Material:
         read_errors(folder),
         read_history(folder) if (folder / HISTORY).exists() else (),
         config,
+        read_verdict(folder),
     )

@@ -24,6 +24,7 @@ from pipeline.pages.figures.confusion import (
     counts_of,
 )
 from pipeline.pages.figures.coverage import coverage_table
+from pipeline.pages.figures.diagnosis import diagnosis_chart
 from pipeline.pages.material import Material
 from pipeline.pages.payload import MAX_EXPLAINED, cut, payload
 from pipeline.reports.report import (
@@ -91,6 +92,8 @@ def run_page(material: Material) -> str:
         calibration=calibration_line(scores.calibration),
         breakdown=[*part_lines(single), *leaked_lines(single)] if single else [],
         cost=list(cost_lines(single)) if single else [],
+        verdict=material.verdict,
+        diagnosis=diagnosis_chart(material.verdict) if material.verdict else None,
         curves=_curves(material),
         reliability=calibration_chart(tests),
         coverage=coverage_chart(tests),

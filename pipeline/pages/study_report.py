@@ -132,7 +132,7 @@ def _facts(record: StudyRecord) -> Iterator[tuple[str, str]]:
     yield "data", _data(record)
     if record.texts:
         folds = record.description.decided.get("folds")
-        how = f", each in one of {folds} folds" if folds else ""
+        how = f", each in one of {folds} inner folds" if folds else ""
         yield "chosen by", f"{record.goal} on {many(record.texts, 'validation text')}{how}"
     yield "heads", ", ".join(heads_of(scored(trials))) or "none yet"
     ended = record.named.ended if record.named else ""

@@ -23,7 +23,8 @@ from features.outputs.output import check_output
 from pipeline import spreadsheet
 from pipeline.console import print_note
 from pipeline.models.blend_folder import COPIED
-from pipeline.prediction.predictions import Predictions, rounded
+from pipeline.prediction.explain import ExplainedWord, strongest
+from pipeline.prediction.predictions import SHOWN_WORDS, Predictions, rounded
 from pipeline.row_files import SUFFIXES, Types, open_rows
 from pipeline.runs.files.training_texts import Neighbor
 from pipeline.runs.folder import find_run
@@ -32,7 +33,9 @@ TEXT = "text"
 """Name of the column of texts that stood in no file."""
 
 PREDICTED, CONFIDENCE, SET = "predicted", "confidence", "label_set"
-NEIGHBORS = "neighbors"
+UNUSUAL = "unusual"
+NEIGHBORS, WORDS = "neighbors", "words"
+NEIGHBOR_FIELDS, WORD_FIELDS = ("text", "label", "similarity", "row"), ("word", "weight")
 
 
 def check_target(path: Path, run: str, runs: Path, reads: Sequence[Source | str]) -> None:
@@ -100,10 +103,13 @@ def _added(predictions: Predictions, nested: bool) -> Types:
     """Return the columns that are added, with their types."""
     types = {PREDICTED: pa.string(), CONFIDENCE: pa.float64()}
     types |= dict.fromkeys(predictions.probability_columns, pa.float64())
+    if predictions.unusual is not None:
+        types |= {UNUSUAL: pa.bool_()}
     if predictions.uncertainty.sets:
         types |= {SET: pa.string()}
-    if predictions.neighbors and nested:
-        return types | {NEIGHBORS: pa.string()}
+    if nested:
+        types |= {NEIGHBORS: pa.string()} if predictions.neighbors else {}
+        return types | ({WORDS: pa.string()} if predictions.words else {})
     for place in range(1, _most(predictions) + 1):
         types |= {
             f"neighbor_{place}": pa.string(),
@@ -111,11 +117,18 @@ def _added(predictions: Predictions, nested: bool) -> Types:
             f"neighbor_{place}_similarity": pa.float64(),
             f"neighbor_{place}_row": pa.int64(),
         }
+    for place in range(1, _most_words(predictions) + 1):
+        types |= {f"word_{place}": pa.string(), f"word_{place}_weight": pa.float64()}
     return types
 
 
 def _most(predictions: Predictions) -> int:
     return max(map(len, predictions.neighbors), default=0)
+
+
+def _most_words(predictions: Predictions) -> int:
+    texts = predictions.words.texts if predictions.words else ()
+    return min(SHOWN_WORDS, max(map(len, texts), default=0))
 
 
 def _numbered(types: Types, taken: set[str]) -> Types:
@@ -145,16 +158,33 @@ def _cells(predictions: Predictions, chosen: np.ndarray, nested: bool) -> list[S
         filled([rounded(max(row)) for row in zip(*shares, strict=True)]),
         *(filled([rounded(value) for value in values]) for values in shares),
     ]
+    if (unusual := predictions.unusual) is not None:
+        columns.append([None if k < 0 else bool(unusual[k]) for k in places])
     if predictions.uncertainty.sets:
         columns.append([None if k < 0 else list(predictions.label_sets[k]) for k in places])
-    if not predictions.neighbors:
-        return columns
-    near = [() if k < 0 else predictions.neighbors[k] for k in places]
-    if nested:
-        return [*columns, [[asdict(each) for each in row] for row in near]]
-    for place in range(_most(predictions)):
-        own: list[Neighbor | None] = [row[place] if place < len(row) else None for row in near]
-        for name in ("text", "label", "similarity", "row"):
-            cells = (None if each is None else getattr(each, name) for each in own)
-            columns.append([*cells])
+    if predictions.neighbors:
+        near = [() if k < 0 else predictions.neighbors[k] for k in places]
+        columns += _each(near, _most(predictions), NEIGHBOR_FIELDS, nested)
+    if predictions.words:
+        texts = predictions.words.texts
+        words = [() if k < 0 else texts[k] for k in places]
+        if not nested:
+            words = [tuple(strongest(row, SHOWN_WORDS)) for row in words]
+        columns += _each(words, _most_words(predictions), WORD_FIELDS, nested)
     return columns
+
+
+def _each(
+    rows: Sequence[Sequence[Neighbor | ExplainedWord]],
+    most: int,
+    fields: Sequence[str],
+    nested: bool,
+) -> Iterator[Sequence[Any]]:
+    """Yield the columns of neighbours or words: one of lists, or one per place and field."""
+    if nested:
+        yield [[asdict(each) for each in row] for row in rows]
+        return
+    for place in range(most):
+        own = [row[place] if place < len(row) else None for row in rows]
+        for name in fields:
+            yield [None if each is None else getattr(each, name) for each in own]

@@ -13,6 +13,7 @@ import numpy as np
 
 from features.messages import many
 from pipeline.console import one_line
+from pipeline.prediction.explain import ExplainedWord, WordWeights, strongest
 from pipeline.prediction.provenance import Provenance
 from pipeline.prediction.uncertainty import SURE, Uncertainty
 from pipeline.runs.files.training_texts import Neighbor
@@ -22,6 +23,9 @@ LONGEST_LABEL, LONGEST_TEXT = 60, 80
 
 UNSURE = "(no label)"
 """What people see in place of a label that is not given."""
+
+SHOWN_WORDS = 5
+"""Words that people see of a text, those of greatest weight."""
 
 SHOWN = 10
 """Texts that a notebook shows."""
@@ -42,6 +46,9 @@ class Predictions(Sequence[str]):
         provenance: what the run was trained on; None where nobody asked.
         warnings: what makes the labels doubtful, one line each.
         uncertainty: the rules by which texts get no label, or several.
+        words: the words of each text with their weights; None if not asked for.
+        unusual: (N,) bool, texts less like any training text than held-out texts were; None of
+            a run that cannot tell.
     """
 
     run: Path
@@ -54,6 +61,8 @@ class Predictions(Sequence[str]):
     provenance: Provenance | None = None
     warnings: tuple[str, ...] = ()
     uncertainty: Uncertainty = SURE
+    words: WordWeights | None = None
+    unusual: np.ndarray | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -108,7 +117,13 @@ class Predictions(Sequence[str]):
                     "label": label,
                     **({"labels": list(self.label_sets[place])} if self.label_sets else {}),
                     "probabilities": dict(zip(self.classes, map(rounded, row), strict=True)),
+                    "unusual": None if self.unusual is None else bool(self.unusual[place]),
                     **({"neighbors": list(map(asdict, near))} if self.neighbors else {}),
+                    **(
+                        {"words": list(map(asdict, self.words.texts[place]))}
+                        if self.words
+                        else {}
+                    ),
                 }
                 for place, (text, label, row, near) in enumerate(
                     zip(
@@ -129,6 +144,7 @@ class Predictions(Sequence[str]):
             "model": self.provenance.to_dict() if self.provenance else None,
             "truncated": int(self.truncated.sum()),
             "warnings": list(self.warnings),
+            **({"word_weights": self.words.unit} if self.words else {}),
             **self.uncertainty.to_dict(),
         }
 
@@ -165,12 +181,23 @@ class Predictions(Sequence[str]):
             if self.label_sets:
                 inside = (one_line(name, LONGEST_LABEL) for name in self.label_sets[place])
                 lines.append(f"    set: {', '.join(inside) or 'no label'}")
+            if self.words:
+                lines.append(f"    words: {_words_line(self.words.texts[place])}")
             lines += [
                 f"    {each.similarity:.2f} [{one_line(each.label, LONGEST_LABEL)}] "
                 f"{one_line(each.text, LONGEST_TEXT)} (training row {each.row:,})"
                 for each in neighbors
             ]
         return "\n".join(lines)
+
+
+def _words_line(words: tuple[ExplainedWord, ...]) -> str:
+    """Return the words of greatest weight, for people."""
+    shown = (
+        f"{one_line(each.word, LONGEST_LABEL)} {each.weight:+.2f}"
+        for each in strongest(words, SHOWN_WORDS)
+    )
+    return ", ".join(shown) or "cannot be weighed one by one"
 
 
 def rounded(probability: float) -> float:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.description.model import EncoderModel
 from features.encoders.options import VectorOptions
 from features.encoders.protocol import Encoder
-from features.errors import CacheError, EncoderError
+from features.errors import CacheError, SettingError
 from features.storage.location import Location
 from features.store.space import Space
 from features.tables import FeatureTables
-from features.vectors.table import POOLED, SENTENCES, FeatureTable
+from features.vectors.table import POOLED, SENTENCES, TOKENS, FeatureTable
 from features.words.counting import count_words
 from features.words.table import WordTable
 from heads.device import AUTO, find_device
@@ -31,11 +31,14 @@ from pipeline.encoding.vectors import (
     with_pooled,
 )
 from pipeline.models.opening import OpenedModel, open_model
-from pipeline.prediction.encoder_check import check_encoder, differing
+from pipeline.prediction.encoder_check import check_encoder
+from pipeline.prediction.encoders import LoadedOnce, find_encoders, find_recorded
+from pipeline.prediction.explain import NOTHING, Explain
 from pipeline.prediction.languages import learned_languages, unlearned_language
 from pipeline.prediction.predictions import Predictions
 from pipeline.prediction.provenance import Provenance
 from pipeline.prediction.uncertainty import SURE, Uncertainty
+from pipeline.prediction.word_weights import Place, WordExplainer, words_refusal
 from pipeline.runs.files.training_texts import (
     TRAINING,
     Neighbor,
@@ -108,7 +111,7 @@ class Predictor:
         """
         find_device(device)
         opened = open_model(run, runs)
-        models = _find_encoders(opened, encoders, trust_remote_code)
+        models = find_encoders(opened, encoders, trust_remote_code)
         reference = read_reference(opened.folders[opened.order[0]] / REFERENCE)
         return cls(
             opened,
@@ -134,89 +137,130 @@ class Predictor:
         except CacheError:
             return None
 
+    @cached_property
+    def words(self) -> WordExplainer:
+        """What weighs the words of texts. Raises as ``model`` does."""
+        models = {
+            (index, number): self.model(index, number)
+            for index, part in enumerate(self.opened.parts)
+            for number in range(len(part.sources) if part.reads_vectors else 0)
+        }
+        return WordExplainer(self.opened, models, self.probabilities)
+
     def predict(
-        self, texts: Sequence[str], explain: int = 0, uncertainty: Uncertainty = SURE
+        self,
+        texts: Sequence[str],
+        explain: Explain = NOTHING,
+        uncertainty: Uncertainty = SURE,
     ) -> Predictions:
         """Label texts. What makes the labels doubtful is said on stderr, and is in the result.
 
         Args:
             texts: N texts, none empty.
-            explain: how many of the nearest training texts to give for each text.
+            explain: what to give for each text: the nearest training texts, its words.
             uncertainty: by which rules texts get no label, or several.
 
         Raises:
             CacheError: there is nothing to explain by, or the store cannot be used.
             EncoderError: the encoder cannot be loaded.
+            SettingError: the words of a text cannot be weighed with this run.
         """
+        if explain.words and (refusal := words_refusal(self.opened)):
+            raise SettingError(f"--explain words: {refusal}")
         parts = self.opened.parts
         probabilities: dict[int, np.ndarray] = {}
         truncated = np.zeros(len(texts), bool)
         neighbors: Sequence[tuple[Neighbor, ...]] = ()
+        tokens: dict[Place, FeatureTable] = {}
+        unusual: np.ndarray | None = None
         warnings: list[str] = []
         order = self.opened.order
         words = count_words(texts) if any(part.reads_words for part in parts) else None
         for index in order:
-            explained = explain > 0 and index == order[0]
+            explained = explain.neighbors > 0 and index == order[0]
             if not (parts[index].reads_vectors or explained):
                 probabilities[index] = self.probabilities(index, (), words)
                 continue
             sources = parts[index].sources
             numbers = range(len(sources))
-            encoded = [self.vectors(index, texts, explained, number) for number in numbers]
+            encoded = [self.vectors(index, texts, explained, i, explain.words) for i in numbers]
             tables = [encoded[i].table(sources[i].spec.layout) for i in numbers]
             probabilities[index] = self.probabilities(index, tables, words)
             if parts[index].reads_vectors:
                 for i in numbers:
                     warnings += self._unseen(index, i, encoded[i], tables[i])
                     truncated |= encoded[i].truncated
+                    if explain.words:
+                        tokens[index, i] = encoded[i].table(TOKENS)
             if index == order[0]:
-                warnings += self._unusual(encoded[0], tables[0], explained)
+                unusual = self._unusual(encoded[0], tables[0])
+                warnings += self._foreign(unusual, explained)
             if explained:
-                neighbors = self._neighbors(encoded[0], explain)
+                neighbors = self._neighbors(encoded[0], explain.neighbors)
         warnings = [*dict.fromkeys(warnings), *unlearned_language(self._languages, texts)]
         for warning in warnings:
             print_note(f"warning: {warning}")
+        merged = self.opened.merged([probabilities[index] for index in range(len(parts))])
+        weights = None
+        if explain.words:
+            weights = self.words.weigh(texts, merged.argmax(axis=1), tokens)
+            print_note(f"note: {weights.note}")
         return Predictions(
             self.opened.folder,
             texts,
             self.opened.labels,
-            self.opened.merged([probabilities[index] for index in range(len(parts))]),
+            merged,
             truncated,
             neighbors,
+            words=weights,
+            unusual=unusual,
             provenance=self.provenance,
             warnings=tuple(warnings),
             uncertainty=uncertainty,
         )
 
-    def layouts(self, index: int, explained: bool, number: int = 0) -> tuple[str, ...]:
+    def layouts(
+        self, index: int, explained: bool, number: int = 0, words: bool = False
+    ) -> tuple[str, ...]:
         """Return the layouts of a part's vectors, with pooled where that costs nothing.
 
         Args:
             index: of the part.
             explained: whether pooled vectors are needed, of the first source.
             number: of the source among those of the part, from 0, here and below.
+            words: whether token vectors are needed too, to weigh words, here and below.
         """
         layout = self.opened.parts[index].sources[number].spec.layout
+        if words and layout == POOLED:
+            return with_pooled(TOKENS)
         if number:
             return (layout,)
         # Pooled vectors cost nothing beside tokens, but a forward pass beside sentences.
         alone = layout == SENTENCES and not explained
         return (layout,) if alone else with_pooled(layout)
 
-    def spaces(self, index: int, explained: bool, number: int = 0) -> tuple[Space, ...]:
+    def spaces(
+        self, index: int, explained: bool, number: int = 0, words: bool = False
+    ) -> tuple[Space, ...]:
         """Return where the vectors of a part are cached, in its ``layouts``."""
-        model, layouts = self.model(index, number), self.layouts(index, explained, number)
+        model = self.model(index, number)
+        layouts = self.layouts(index, explained, number, words)
         return open_spaces(self._config(index, number, model), layouts, model)
 
     def vectors(
-        self, index: int, texts: Sequence[str], explained: bool, number: int = 0
+        self,
+        index: int,
+        texts: Sequence[str],
+        explained: bool,
+        number: int = 0,
+        words: bool = False,
     ) -> Vectors:
         """Return the vectors of texts for a part, encoding what is not cached."""
         model = self.model(index, number)
         return ensure_vectors(
             texts,
             self._config(index, number, model),
-            self.layouts(index, explained, number),
+            self.layouts(index, explained, number, words),
             model=model,
             load=self.load_encoder,
         )
@@ -231,7 +275,7 @@ class Predictor:
         if models:
             return models[number]
         # The neighbours of a text are found by vectors all the same.
-        model = _find_recorded(source.name(), False)
+        model = find_recorded(source.name(), False)
         check_encoder(model, source.spec, self.opened.folder)
         return model
 
@@ -240,7 +284,8 @@ class Predictor:
         spec = self.opened.parts[index].sources[number].spec
         return VectorConfig(
             encoder=model.name,
-            layers=None if spec.layout == POOLED else ",".join(map(str, spec.layers)),
+            # Of pooled ones the last layer: where words are weighed, their tokens are pooled.
+            layers=",".join(map(str, spec.layers)),
             cache=self.cache,
             memory=self.memory,
             **vars(VectorOptions.of_spec(spec)),
@@ -272,14 +317,17 @@ class Predictor:
         most = part.head.modules[number].max_vectors
         return _unseen(part.sources[number].spec.limit, most, vectors, table, whose)
 
-    def _unusual(self, vectors: Vectors, table: FeatureTable, explained: bool) -> list[str]:
-        """Whether texts are less like those of the training than held-out texts were."""
+    def _unusual(self, vectors: Vectors, table: FeatureTable) -> np.ndarray | None:
+        """Which texts are less like those of the training than held-out texts were."""
         pooled = {space.spec.layout for space in vectors.spaces} & {POOLED}
         if self.reference is None or not pooled or not len(table):
-            return []
+            return None
         values = table.values if table.layout == POOLED else vectors.table(POOLED).values
-        unusual = self.reference.unusual(values)
-        if not self.reference.foreign(unusual):
+        return self.reference.unusual(values)
+
+    def _foreign(self, unusual: np.ndarray | None, explained: bool) -> list[str]:
+        """A line where more texts are unusual than chance allows."""
+        if self.reference is None or unusual is None or not self.reference.foreign(unusual):
             return []
         hits = int(unusual.sum())
         which = f"{hits:,} of {len(unusual):,} texts {'is' if hits == 1 else 'are'}"
@@ -293,72 +341,6 @@ class Predictor:
         base = training_vectors(self.training, vectors.space(POOLED))
         queries = vectors.table(POOLED).values
         return self.training.neighbors(queries, base, min(k, len(base)))
-
-
-class LoadedOnce:
-    """Loads each encoder once and keeps it.
-
-    Args:
-        load: gives an encoder.
-    """
-
-    def __init__(self, load: Callable[[EncoderModel], Encoder]) -> None:
-        self._load = load
-        self._loaded: dict[EncoderModel, Encoder] = {}
-
-    def __call__(self, model: EncoderModel) -> Encoder:
-        """Return the encoder of a model."""
-        if model not in self._loaded:
-            self._loaded[model] = self._load(model)
-        return self._loaded[model]
-
-    def keep(self, models: Sequence[EncoderModel]) -> None:
-        """Forget every encoder but those of some models."""
-        for model in set(self._loaded) - set(models):
-            del self._loaded[model]
-
-
-def _find_encoders(
-    opened: OpenedModel, given: Sequence[str], trust_remote_code: bool
-) -> list[tuple[EncoderModel, ...]]:
-    """The encoders of each part: of those given one that fits, else where it was.
-
-    Raises:
-        EncoderError: there is none, none fits, or one that was given fits no part.
-    """
-    found = {name: find_model(name, trust_remote_code) for name in given}
-    several = opened.temperature is not None or len(opened.parts[0].sources) > 1
-    models: list[tuple[EncoderModel, ...]] = []
-    for part, folder in zip(opened.parts, opened.folders, strict=True):
-        own = []
-        for source in part.sources if part.reads_vectors or given else ():
-            fitting = [name for name in given if not differing(found[name], source.spec)]
-            recorded = not given or (several and not source.moved)
-            lacking = several and source.moved and not fitting
-            name = (fitting or ([source.name()] if recorded or lacking else given))[0]
-            if name not in found:
-                found[name] = _find_recorded(name, trust_remote_code)
-            check_encoder(found[name], source.spec, folder)
-            own.append(found[name])
-        models.append(tuple(own))
-    for name in given:
-        if not any(found[name] in own for own in models):
-            check_encoder(found[name], opened.parts[0].spec, opened.folder)
-    return models
-
-
-def _find_recorded(name: str, trust_remote_code: bool) -> EncoderModel:
-    """The encoder of a run. Where its commit is gone from the hub, another may still fit."""
-    try:
-        return find_model(name, trust_remote_code)
-    except EncoderError as error:
-        repository, at, _ = name.partition("@")
-        if not at:
-            raise
-        try:
-            return find_model(repository, trust_remote_code)
-        except EncoderError:
-            raise error from None
 
 
 def _unseen(

@@ -12,6 +12,7 @@ from features.errors import CacheError
 from pipeline.console import one_line
 from pipeline.evaluation.evaluation import Score
 from pipeline.evaluation.result import Scores
+from pipeline.models.hub import shown_name
 from pipeline.models.opening import OpenedModel
 from pipeline.runs.folder import METRICS
 from pipeline.runs.reader import read_config, read_scores
@@ -68,7 +69,7 @@ class Provenance:
 
     def lines(self) -> list[str]:
         """Return one or two lines for people."""
-        name = one_line(self.run.name, LONGEST_NAME)
+        name = one_line(shown_name(self.run), LONGEST_NAME)
         if not self.data or self.test is None:
             return [f"model: {name} ({self.head})"]
         when = f", {self.trained[:16].replace('T', ' ')} UTC" if self.trained else ""

@@ -68,6 +68,7 @@ class SearchConfig(Options):
         budget: seconds of training.
         trials: how many candidates are drawn.
         repeats: other seeds for the best.
+        folds: inner folds that choose; test stays apart.
     """
 
     GROUP: ClassVar = "What is searched"
@@ -119,6 +120,13 @@ class SearchConfig(Options):
         metavar="K",
         parse=int,
     )
+    folds: int | None = option(
+        None,
+        "choose by N folds of the training and validation texts, for N times the training",
+        metavar="N",
+        parse=int,
+        otherwise="by the validation texts alone",
+    )
     seed: int = option(0, "draw every random choice from this seed", metavar="N", parse=int)
     device: str = device_option()
     name: str | None = option(
@@ -147,6 +155,8 @@ class SearchConfig(Options):
             raise SettingError(f"--trials takes 0 to 100,000 candidates; got {self.trials}")
         if not 1 <= self.repeats <= 50:
             raise SettingError(f"--repeats takes 1 to 50 other seeds; got {self.repeats}")
+        if self.folds is not None and not 2 <= self.folds <= 50:
+            raise SettingError(f"--folds takes 2 to 50; got {self.folds}")
         if not 0 <= self.seed < 2**31 - 1000:
             raise SettingError(f"--seed must lie between 0 and {2**31 - 1001}; got {self.seed}")
         if self.sampler is not None and self.sampler not in SAMPLERS:

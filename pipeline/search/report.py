@@ -71,7 +71,9 @@ def _finalists(result: SearchResult) -> str:
         (NAMES[trial.candidate.head], f"{trial.outcome.accuracy:.1%}", "", "")
         for trial in baselines
     ]
-    header = ("on validation", "in the search", "other seeds", "against the winner")
+    folds = result.config.folds
+    where = f"in {folds} inner folds" if folds else "on validation"
+    header = (where, "in the search", "other seeds", "against the winner")
     return table(header, rows, align="<>><")
 
 

@@ -17,15 +17,12 @@ from features.encoders.description.model import EncoderModel
 from features.encoders.description.names import split_names
 from features.encoders.protocol import Encoder
 from features.errors import SettingError
-from features.tables import join_layout, parse_layout
-from features.vectors.spec import parse_layers
-from features.vectors.table import TOKENS
 from heads.device import check_here
-from heads.registry import layout_of
 from pipeline.command_line import train_command
 from pipeline.config import DataConfig, ExperimentConfig
 from pipeline.console import print_note
 from pipeline.runs.folder import METRICS, check_runs
+from pipeline.search.arms import make_arms
 from pipeline.search.candidate import Candidate, Job, Outcome, Trial
 from pipeline.search.config import BUDGET, SearchConfig
 from pipeline.search.halving import IsBehind
@@ -177,49 +174,6 @@ def prepare_search(config: SearchConfig) -> PreparedSearch:
     return PreparedSearch(config, space, arms, simple, corpus, models, study)
 
 
-def make_arms(
-    config: SearchConfig, space: Space, models: dict[str, tuple[EncoderModel, ...]]
-) -> tuple[Arm, ...]:
-    """Return each head on each of the vectors that it takes, the quickest heads first.
-
-    Raises:
-        SettingError: a layer that an encoder lacks, or a head that takes none of the layouts.
-    """
-    arms = []
-    for name in space.heads:
-        for encoder, several in models.items():
-            for layout in _layouts(config, name):
-                reads = parse_layout(layout)[0]
-                for layers in config.layer_choices if reads == TOKENS else ():
-                    for model in several:
-                        parse_layers(layers, model.depth)
-                    arms.append(Arm(name, layout, encoder, layers))
-                if reads != TOKENS or not config.layer_choices:
-                    arms.append(Arm(name, layout, encoder, config.vectors.layers))
-    if not arms:
-        raise SettingError(
-            f"no head takes the layout {', '.join(config.layouts)}; leave --layout out"
-        )
-    return tuple(arms)
-
-
-def _layouts(config: SearchConfig, head: str) -> tuple[str, ...]:
-    """Return the layouts that a head is tried on; of all heads, some may take none."""
-    if not config.layouts:
-        usual = layout_of(head, None)
-        without = join_layout(parse_layout(usual)[0], words=False)
-        return tuple(dict.fromkeys((without, usual)))
-    found, refused = [], None
-    for layout in config.layouts:
-        try:
-            found.append(layout_of(head, layout))
-        except SettingError as error:
-            refused = error
-    if not found and refused is not None and head in config.heads:
-        raise refused
-    return tuple(found)
-
-
 def run_search(
     prepared: PreparedSearch, load: Callable[[EncoderModel], Encoder] | None = None
 ) -> SearchResult:
@@ -243,8 +197,9 @@ def run_search(
         prepared.models,
         prepared.arms,
         load,
+        config.folds or 0,
     )
-    texts = len(materials.split.validation)
+    texts = materials.texts
     plan = _plan(prepared, texts)
 
     def train_job(job: Job, is_behind: IsBehind | None) -> Outcome:

@@ -33,7 +33,7 @@ from pipeline.evaluation import baselines
 from pipeline.search.candidate import BASELINES, MAJORITY, Candidate, Job, Outcome, packed
 from pipeline.search.halving import IsBehind, StoppedEarly
 from pipeline.search.space import Arm
-from pipeline.training.partition import split_corpus
+from pipeline.training.partition import inner_folds, split_corpus
 from pipeline.training.trainings import on_split
 
 Place = tuple[str, str | None]
@@ -47,7 +47,8 @@ class Materials:
     Attributes:
         config: of the vectors; each candidate says which encoder and layers.
         corpus: the labelled texts.
-        split: the same for all encoders.
+        split: the same for all encoders; the winner's run is on it.
+        sides: what the trials are trained and chosen on: the split, or its inner folds.
         models: the encoders by what a candidate names, one or several.
         vectors: the cached vectors, by a single encoder and layers.
         tables: those that a trial has read, by encoder, layers and layout.
@@ -56,18 +57,18 @@ class Materials:
     config: VectorConfig
     corpus: Corpus
     split: Split
+    sides: tuple[Split, ...]
     models: dict[str, tuple[EncoderModel, ...]]
     vectors: dict[Place, Vectors]
     tables: dict[tuple[Place, str], Features | FeatureTables] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.labels = self.split.label_ids(self.corpus.labels or ())
+        self.labels = [side.label_ids(self.corpus.labels or ()) for side in self.sides]
 
     @property
-    def truth(self) -> np.ndarray:
-        """Return (n,) int64: the class ids of the validation texts."""
-        ids: np.ndarray = self.labels[self.split.validation]
-        return ids
+    def texts(self) -> int:
+        """Return how many texts validate; with inner folds, in all of them."""
+        return sum(len(side.validation) for side in self.sides)
 
     def table(self, candidate: Candidate) -> FeatureTables:
         """Return the vectors, words or both that a candidate is trained on."""
@@ -101,6 +102,7 @@ def gather(
     models: dict[str, tuple[EncoderModel, ...]],
     arms: Sequence[Arm],
     load: Callable[[EncoderModel], Encoder] | None = None,
+    folds: int = 0,
 ) -> Materials:
     """Cache the vectors of every arm, and split the texts.
 
@@ -108,6 +110,7 @@ def gather(
 
     Args:
         models: the encoders by what an arm names, one or several.
+        folds: inner folds that choose; 0: one validation side does.
 
     Raises:
         InputError, BadVectorError: as ``ensure_vectors``.
@@ -137,9 +140,11 @@ def gather(
     pooled = first.table(POOLED)
     duplicates = cached_duplicates(config.cache, corpus.texts, pooled.values)
     split = split_corpus(corpus, data, duplicates)
-    return Materials(
-        config, corpus, split, models, vectors, {(place, f"only {POOLED}"): pooled}
-    )
+    sides = inner_folds(corpus, data, duplicates, split, folds) if folds else (split,)
+    known: dict[tuple[Place, str], Features | FeatureTables] = {
+        (place, f"only {POOLED}"): pooled
+    }
+    return Materials(config, corpus, split, sides, models, vectors, known)
 
 
 def train(
@@ -152,7 +157,7 @@ def train(
     """
     start = time.perf_counter()
     if job.candidate.head in BASELINES:
-        right = _baseline(materials, job.candidate.head) == materials.truth
+        right = _baseline(materials, job.candidate.head)
         return _outcome(start, accuracy=float(right.mean()), right=(packed(right),))
     found = []
     curve: list[float] = []
@@ -160,7 +165,7 @@ def train(
         watched: list[float] = []
         try:
             found.append(
-                _train_once(materials, job.candidate, seed, device, watched, is_behind)
+                _train_sides(materials, job.candidate, seed, device, watched, is_behind)
             )
         except StoppedEarly:
             best = max(watched)
@@ -193,7 +198,7 @@ class _Scored:
     parameters: int
 
 
-def _train_once(
+def _train_sides(
     materials: Materials,
     candidate: Candidate,
     seed: int,
@@ -201,7 +206,31 @@ def _train_once(
     watched: list[float],
     is_behind: IsBehind | None,
 ) -> _Scored:
-    split, table = materials.split, materials.table(candidate)
+    """Train on each of the sides; the first one alone is watched, and may be stopped."""
+    found = [_train_once(materials, 0, candidate, seed, device, watched, is_behind)]
+    found += [
+        _train_once(materials, side, candidate, seed, device, [], None)
+        for side in range(1, len(materials.sides))
+    ]
+    sizes = [len(each.right) for each in found]
+    return _Scored(
+        np.concatenate([each.right for each in found]),
+        float(np.average([each.loss for each in found], weights=sizes)),
+        found[0].parameters,
+    )
+
+
+def _train_once(
+    materials: Materials,
+    side: int,
+    candidate: Candidate,
+    seed: int,
+    device: str,
+    watched: list[float],
+    is_behind: IsBehind | None,
+) -> _Scored:
+    split, labels = materials.sides[side], materials.labels[side]
+    table = materials.table(candidate)
     settings = on_split(make_settings(candidate.head, candidate.settings), split)
     by_steps = isinstance(settings, TrainingSettings)
 
@@ -215,7 +244,7 @@ def _train_once(
         candidate.head,
         settings,
         table,
-        materials.labels,
+        labels,
         split.train,
         split.validation,
         split.classes,
@@ -224,14 +253,20 @@ def _train_once(
         own,
     )
     logits = trained.logits(table, split.validation, own)
-    right = logits.argmax(axis=1) == materials.truth
-    return _Scored(right, log_loss(materials.truth, logits), trained.parameters)
+    truth = labels[split.validation]
+    right = logits.argmax(axis=1) == truth
+    return _Scored(right, log_loss(truth, logits), trained.parameters)
 
 
 def _baseline(materials: Materials, name: str) -> np.ndarray:
-    """Return (n,) int64: what a baseline predicts for the validation texts."""
-    split, ids = materials.split, materials.labels
-    if name == MAJORITY:
-        return baselines.majority(ids, split.train, split.validation)
+    """Return (n,) bool: which validation texts a baseline labels rightly."""
     root, texts = materials.config.cache, materials.corpus.texts
-    return baselines.cached_tfidf_logistic(root, texts, ids, split.train, split.validation)
+    found = []
+    for split, ids in zip(materials.sides, materials.labels, strict=True):
+        rows = split.train, split.validation
+        if name == MAJORITY:
+            predicted = baselines.majority(ids, *rows)
+        else:
+            predicted = baselines.cached_tfidf_logistic(root, texts, ids, *rows)
+        found.append(predicted == ids[split.validation])
+    return np.concatenate(found)

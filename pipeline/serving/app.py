@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 from pydantic import BaseModel
 
 from features.errors import OutputError
+from pipeline.prediction.explain import NEAREST
 from pipeline.serving.corrections import append_correction
 from pipeline.serving.gate import Asgi, Gate
 from pipeline.serving.metrics import CONTENT_TYPE
@@ -55,9 +56,9 @@ class Routes:
         return JSONResponse({"predictions": [each.to_dict() for each in answers]})
 
     async def explain(self, request: Request) -> Response:
-        """Label texts, and give the training texts nearest to each."""
+        """Label texts; give the training texts nearest to each, and the words that decided."""
         body = parse(ExplainRequest, await self._body(request))
-        answers = await self.service.answer(body.chosen(), body.neighbors)
+        answers = await self.service.answer(body.chosen(), body.explain)
         return JSONResponse({"predictions": [each.to_dict() for each in answers]})
 
     async def correct(self, request: Request) -> Response:
@@ -105,7 +106,9 @@ class Routes:
             "serve.html",
             run=model.name,
             labels=model.predictor.opened.labels,
-            explains=not model.explains,
+            explains=not (model.explains and model.weighs),
+            words=not model.weighs,
+            neighbors=0 if model.explains else NEAREST,
             corrects=self.service.config.corrections is not None,
             longest=self.service.config.max_chars,
             lines=model.predictor.provenance.lines(),

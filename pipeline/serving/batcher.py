@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from features.errors import ManyheadsError
 from features.vectors.sizes import expected_tokens
+from pipeline.prediction.explain import NOTHING, Explain
 from pipeline.serving.metrics import Metrics
 from pipeline.serving.model import TextAnswer
 
@@ -25,8 +26,8 @@ class Answering(Protocol):
 
     token_limit: int
 
-    def answer(self, texts: Sequence[str], explain: Sequence[int]) -> list[TextAnswer]:
-        """Return an answer per text; ``explain`` says how many neighbours each gets."""
+    def answer(self, texts: Sequence[str], explain: Sequence[Explain]) -> list[TextAnswer]:
+        """Return an answer per text; ``explain`` says what else each gets."""
         ...
 
 
@@ -35,7 +36,7 @@ class _Item:
     """One text that waits."""
 
     text: str
-    explain: int
+    explain: Explain
     tokens: int
     arrived: float
     future: Future[TextAnswer] = field(default_factory=Future)
@@ -80,7 +81,9 @@ class Batcher:
         """Whether texts are answered."""
         return self._thread.is_alive()
 
-    def submit(self, texts: Sequence[str], explain: int = 0) -> list[Future[TextAnswer]]:
+    def submit(
+        self, texts: Sequence[str], explain: Explain = NOTHING
+    ) -> list[Future[TextAnswer]]:
         """Queue texts, all or none; a future that is cancelled in time is not encoded.
 
         Raises:

@@ -63,7 +63,8 @@ class ServeConfig(Options):
         queue: texts that may wait; more get 429.
         max_texts, max_chars, max_body: texts per request, characters per text, bytes per
             request; more get 413.
-        timeout: seconds until a request gets 503, and to wait for its body.
+        max_connections: open at once; more get 503.
+        timeout: seconds until a request gets 503, and to wait for its headers and its body.
         token_file: file with the bearer token; None: ``MANYHEADS_TOKEN``, or none at all.
         corrections: where the page's corrections are appended; None: nowhere.
         keep_vectors: whether vectors of served texts go to the cache.
@@ -124,6 +125,13 @@ class ServeConfig(Options):
         metavar="N",
         parse=int,
         check=whole_number("--max-body", 100),
+    )
+    max_connections: int = option(
+        1000,
+        "keep so many connections open; more get 503",
+        metavar="N",
+        parse=int,
+        check=whole_number("--max-connections"),
     )
     timeout: float = option(
         30.0,

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from features.messages import clipped
 from pipeline.console import one_line
+from pipeline.prediction.explain import NEAREST, Explain
 from pipeline.serving.config import ServeConfig
 
 LONGEST_LABEL = 200
@@ -47,9 +48,16 @@ class PredictRequest(BaseModel):
 
 
 class ExplainRequest(PredictRequest):
-    """As ``PredictRequest``, and how many of the nearest training texts to give."""
+    """As ``PredictRequest``, with how many of the nearest training texts to give, and whether
+    to weigh the words of the text."""
 
-    neighbors: int = Field(3, ge=1, le=MOST_NEIGHBORS)
+    neighbors: int = Field(NEAREST, ge=0, le=MOST_NEIGHBORS)
+    words: bool = True
+
+    @property
+    def explain(self) -> Explain:
+        """What is asked for."""
+        return Explain(self.neighbors, self.words)
 
 
 class Correction(BaseModel):

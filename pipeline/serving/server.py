@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from importlib.util import find_spec
+from typing import Any
 
 from features.errors import SettingError
 from pipeline.console import print_note
@@ -15,6 +16,7 @@ INSTALL = "pip install 'manyheads[serve]'"
 PACKAGES = ("fastapi", "uvicorn")
 
 BACKLOG = 2048
+SPARE_FILES = 100
 KEEP_ALIVE_SECONDS = 15
 LOCAL = ("127.", "::1", "localhost")
 
@@ -52,24 +54,19 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
-def serve(service: Service, listening: socket.socket) -> None:
-    """Answer requests until SIGTERM or SIGINT; then answer what was accepted, and return."""
+def make_server(service: Service) -> Any:
+    """Return the server of a service; it serves a socket with ``run``."""
     import uvicorn
 
     from pipeline.serving.app import make_app
+    from pipeline.serving.connection import Server, connection_type
 
     config = service.config
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    if not service.token and not host.startswith(LOCAL):
-        print_note(
-            f"warning: everybody who reaches {shown}:{port} is answered; set {TOKEN} or "
-            "--token-file to ask for a token"
-        )
-    server = uvicorn.Server(
+    return Server(
         uvicorn.Config(
             make_app(service),
-            log_level="warning",
+            http=connection_type(config.timeout, _connections(config.max_connections)),
+            log_level="error",  # its warnings are of clients that send nonsense
             access_log=False,
             server_header=False,
             ws="none",
@@ -79,6 +76,29 @@ def serve(service: Service, listening: socket.socket) -> None:
             timeout_graceful_shutdown=int(config.timeout) + 5,
         )
     )
+
+
+def _connections(wanted: int) -> int:
+    """Return how many connections this process may keep open, some of its files left over."""
+    try:
+        import resource  # not on Windows
+
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except (ImportError, OSError):
+        return wanted
+    return wanted if files < 0 else max(1, min(wanted, files - SPARE_FILES))
+
+
+def serve(service: Service, listening: socket.socket) -> None:
+    """Answer requests until SIGTERM or SIGINT; then answer what was accepted, and return."""
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    if not service.token and not host.startswith(LOCAL):
+        print_note(
+            f"warning: everybody who reaches {shown}:{port} is answered; set {TOKEN} or "
+            "--token-file to ask for a token"
+        )
+    server = make_server(service)
     print_note(f"serving {service.model.name} at http://{shown}:{port} (Ctrl-C ends it)")
     # uvicorn raises the signal again once all is answered: then there is nothing left to end.
     before = {each: signal.signal(each, _nothing) for each in (signal.SIGTERM, signal.SIGINT)}

@@ -13,7 +13,9 @@ from pipeline.console import one_line, print_note
 from pipeline.encoding.vectors import load_encoder
 from pipeline.models.config import UncertaintyConfig
 from pipeline.models.model import MODEL
-from pipeline.prediction.predictor import LoadedOnce, Predictor
+from pipeline.prediction.encoders import LoadedOnce
+from pipeline.prediction.explain import NOTHING, Explain
+from pipeline.prediction.predictor import Predictor
 from pipeline.prediction.uncertainty import Uncertainty
 from pipeline.runs.folder import find_run
 from pipeline.serving.batcher import Batcher, QueueFullError
@@ -72,11 +74,12 @@ class Service:
             print_note(line)
         return ServedModel(predictor, rules, self.config.keep_vectors)
 
-    async def answer(self, texts: list[str], explain: int = 0) -> list[TextAnswer]:
+    async def answer(self, texts: list[str], explain: Explain = NOTHING) -> list[TextAnswer]:
         """Return an answer per text. Raises ``RefusedError``."""
         check_texts(texts, self.config)
-        if explain and self.model.explains:
-            raise RefusedError(409, f"this run explains nothing: {self.model.explains}")
+        lacking = self.model.explains if explain.neighbors else ""
+        if lacking and (self.model.weighs or not explain.words):
+            raise RefusedError(409, f"this run explains nothing: {lacking}")
         try:
             futures = self.batcher.submit(texts, explain)
         except QueueFullError:

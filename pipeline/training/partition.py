@@ -260,6 +260,39 @@ def _split_rows(
     return splits
 
 
+def inner_folds(
+    corpus: Corpus, data: DataConfig, duplicates: Duplicates, split: Split, folds: int
+) -> tuple[Split, ...]:
+    """Return the folds of the training and validation rows of a split, which keep its test.
+
+    Args:
+        duplicates: near-duplicates share a fold, as they share a side.
+        folds: how many.
+
+    Raises:
+        SplitError: too few rows, or a fold whose training has one class only.
+    """
+    pool = np.sort(np.concatenate([split.train, split.validation]))
+    texts, labels, _ = _of_pool(corpus, pool)
+    groups = group_ids(corpus, duplicates, data.split)
+    units = None if groups is None else groups[pool]
+    fold_of = make_folds(labels, texts, folds, units, data.split_seed)
+    names = np.array(labels, dtype=object)
+    found = []
+    for fold in range(folds):
+        inside = fold_of != fold
+        classes = sorted(set(names[inside].tolist()))
+        if len(classes) < 2:
+            raise SplitError(
+                f"fold {fold + 1} of {folds} cannot be made: its training has one class only; "
+                "take fewer --folds"
+            )
+        lost = Counter(name for name in names[~inside].tolist() if name not in classes)
+        sides = pool[inside], pool[~inside], split.test
+        found.append(Split(*sides, tuple(classes), dict(sorted(lost.items())), ()))
+    return tuple(found)
+
+
 def _sided(
     corpus: Corpus,
     pool: np.ndarray,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import time
 from collections import deque
@@ -57,6 +58,9 @@ TRIES = 5
 
 NOTE_SECONDS = 30.0
 """Seconds without any worker until a line says what the cluster lacks."""
+
+CONNECT_SECONDS = 10.0
+"""Seconds in which the machine of an address must answer."""
 
 DEATHS = (
     exceptions.RayActorError,
@@ -152,6 +156,7 @@ class RayExecutor:
         self._again: deque[_Task] = deque()
         self._found: list[WorkResult] = []  # of workers that died when they had committed
         self._busy: dict[int, _Busy] = {}
+        self._died = False
         self._lost: list[str] = []
         self._notes: set[str] = set()
 
@@ -171,6 +176,8 @@ class RayExecutor:
                 if result is not None:
                     self._on_batch(result.encoded, result.tokens)
                     yield result
+            for space in spaces if self._died else ():
+                space.sweep()  # of what a worker was writing when it died
         finally:
             for actor in self._actors:
                 ray.kill(actor)
@@ -251,13 +258,18 @@ class RayExecutor:
         """
         while self._in_flight:
             worker = min(self._in_flight, key=self._in_flight.__getitem__)
-            # A unit that was with a worker that died runs alone, and takes no other with it.
-            room = 0 if self._again else IN_FLIGHT - 1
-            if self._in_flight[worker] > room:
+            if self._in_flight[worker] >= IN_FLIGHT:
                 return True
-            task = self._again.popleft() if self._again else _Task(worker, units.take(None))
-            if task.unit is None:
+            task = _Task(worker, units.take(None))
+            if task.unit is None and not self._again:
                 return any(each.unit for each in self._tasks.values())
+            if task.unit is None:
+                # A unit that was with a worker that died runs last and alone: whatever it does
+                # to the next one, it takes no other with it.
+                if self._in_flight[worker]:
+                    return True
+                task = self._again.popleft()
+            assert task.unit is not None
             if task.tries > 1 or units.queue.shared:
                 for space in spaces:
                     space.refresh()  # it may have been committed, and nobody has told
@@ -293,9 +305,10 @@ class RayExecutor:
 
     def _bury(self, task: _Task, error: Exception) -> None:
         """Keep the unit of a worker that died for another, and wait until Ray restarted it."""
+        self._died = True
         worked = self._in_flight.pop(task.worker, None) is not None
         if task.tries >= TRIES:
-            self._lost.append(" ".join(str(error).split())[:160])
+            self._lost.append(_short(error))
         elif task.unit is not None:
             self._again.append(replace(task, tries=task.tries + 1))
         else:
@@ -321,6 +334,12 @@ def _committed(unit: WorkUnit, space: Space) -> WorkResult:
     return WorkResult(len(unit.keys), tokens, joined(()), False, False, 0.0, 1)
 
 
+def _short(error: Exception) -> str:
+    """Return the beginning and the end of an error of Ray, which may be many lines long."""
+    words = " ".join(str(error).split())
+    return words if len(words) < 200 else f"{words[:80]} ... {words[-110:]}"
+
+
 def actor_pool(workers: int | None) -> Any:
     """Return Ray Data's pool of a number of workers; None: as many as help."""
     from ray.data import ActorPoolStrategy  # slow to import, and only this needs it
@@ -344,16 +363,28 @@ def connected(cluster: Cluster) -> Iterator[Workers]:
     here = {"num_cpus": core_count(), "include_dashboard": False} if address == "local" else {}
     with redirect_stdout(sys.stderr):  # stdout is for results; Ray tells of dead workers there
         try:
+            _check_answers(address)
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except Exception as error:  # Ray raises that itself where its start takes too long
+            what = (
+                "does not start here" if address == "local" else f"does not answer at {address}"
+            )
             raise SettingError(
-                f"no Ray cluster answers at {address} ({' '.join(str(error).split())[:160]}); "
-                "give the address of one with --address, or leave it out to use this machine"
+                f"a Ray cluster {what} ({_short(error)}); give the address of one with "
+                "--address, or leave it out to use this machine"
             ) from error
         try:
             yield _suitable(cluster)
         finally:
             ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise ``OSError`` if nothing listens at ``HOST:PORT``, which Ray tries for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and "://" not in address and port.isdigit():
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
+            pass
 
 
 def _suitable(cluster: Cluster) -> Workers:

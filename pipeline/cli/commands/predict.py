@@ -20,7 +20,8 @@ from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import DataConfig, ExperimentConfig, VectorConfig
 from pipeline.console import print_note
-from pipeline.models.config import UncertaintyConfig
+from pipeline.models.config import EXPORTED, HUB, UncertaintyConfig
+from pipeline.prediction.explain import NEAREST, NOTHING, Explain
 from pipeline.spreadsheet import ESCAPE
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ FROM_RUN = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads predict``."""
-    options.run_argument(parser, ", or that of an exported model")
+    options.run_argument(parser, EXPORTED)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", action="append", help="label this text; may be repeated")
     what.add_argument(
@@ -64,12 +65,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain",
         nargs="?",
-        type=int,
-        const=3,
-        default=0,
-        metavar="N",
-        help="show the N nearest training texts with their labels (default: 3); in a file as "
-        "columns neighbor_1, neighbor_1_label ...",
+        type=Explain.of,
+        const=Explain(NEAREST),
+        default=NOTHING,
+        metavar="N|words",
+        help="show the N nearest training texts with their labels (default: 3); words: how "
+        "much each word of a text decides; words,N: both; in a file as columns neighbor_1, "
+        "neighbor_1_label ..., word_1, word_1_weight ...",
     )
     parser.add_argument(
         "--encoder",
@@ -85,6 +87,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> Answer:
     """Answer the command."""
+    if parsed.run.startswith(HUB):
+        from pipeline.models.hub import fetched
+
+        parsed.run = fetched(parsed.run)
     own, data = check_early(parsed)
     # Imported only now: this takes seconds, and what is wrong was answered before.
     from features.corpus.whole import WholeTable
@@ -96,8 +102,6 @@ def run(parsed: argparse.Namespace) -> Answer:
     if parsed.output:
         reads = (*([parsed.data] if parsed.data else []), parsed.cache, *parsed.encoder)
         check_target(parsed.output, parsed.run, parsed.runs, reads)
-    if parsed.explain < 0:
-        raise SettingError(f"--explain takes how many texts, 1 or more; got {parsed.explain}")
     corpus = read_data(data, labels=False) if data else None
     texts = corpus.texts if corpus else parsed.text
     predictor = Predictor.load(

@@ -8,13 +8,13 @@ from pathlib import Path
 from pipeline.cli import options
 from pipeline.cli.command import Answer
 from pipeline.config import ExperimentConfig, VectorConfig
-from pipeline.models.config import UncertaintyConfig
+from pipeline.models.config import EXPORTED, HUB, UncertaintyConfig
 from pipeline.serving.config import ServeConfig
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads serve``."""
-    options.run_argument(parser, ", or that of an exported model")
+    options.run_argument(parser, EXPORTED)
     options.add_options(parser, ServeConfig)
     options.add_options(parser, UncertaintyConfig)
     options.add_options(parser, ExperimentConfig, only=("runs", "device"))
@@ -30,6 +30,10 @@ def run(parsed: argparse.Namespace) -> Answer:
     uncertainty = options.from_arguments(UncertaintyConfig, parsed)
     config.token()
     check_installed()
+    if parsed.run.startswith(HUB):
+        from pipeline.models.hub import fetched
+
+        parsed.run = fetched(parsed.run)
     if not Path(parsed.run).is_dir():
         find_run(parsed.run, parsed.runs)
     with listen(config.host, config.port) as listening:

@@ -126,4 +126,5 @@ def training_evidence(measured: Measurements) -> tuple[Evidence, ...]:
 
 def percent(ratio: float) -> str:
     """Return 10 to the power of ``ratio`` as a percentage."""
-    return f"{100 * 10**ratio:.2g} %"
+    value = 100 * 10**ratio
+    return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %"

@@ -13,6 +13,7 @@ from features.tables import as_tables
 from heads.evaluation.measurements import Diagnostics, TrainingScore
 from heads.evaluation.metrics import accuracy, log_loss
 from heads.examination.learning import Learned, Loop, as_given, learn
+from heads.examination.own_loop import Looped
 from heads.problem import Problem
 from heads.settings import HeadSettings
 from heads.trained import TrainedHead
@@ -59,11 +60,15 @@ class ModuleCase(ForeignCase):
         build_module: makes it anew.
         learned: the training.
         trainings: what else was trained, by loop: several changes may ask for one of them.
+        looped: the training by a loop of the user's own; None where they bring none.
+        reference: a plain dense layer by that loop.
     """
 
     build_module: Callable[[], Any] | None = None
     learned: Learned | None = None
     trainings: dict[Loop, Learned] = field(default_factory=dict)
+    looped: Looped | None = None
+    reference: Looped | None = None
 
     def relearn(self, **changes: Any) -> Learned:
         """Train again with the loop changed; a loop that was tried before is not run again."""

@@ -12,7 +12,7 @@ from features.options import Options, option
 from features.vectors.spec import LAYOUTS
 from features.vectors.table import TOKENS
 from pipeline.config import DataConfig, VectorConfig, parse_settings
-from pipeline.doctor.foreign.source import CodeSource, parse_code
+from pipeline.doctor.foreign.source import CodeSource, parse_code, parse_loop_code
 
 LOOP = {"epochs": int, "batch_size": int, "learning_rate": float}
 """What of the training of a module can be set, with its type."""
@@ -63,6 +63,14 @@ class ModuleOptions(Options):
         parse=parse_code,
         otherwise="a run is examined",
     )
+    loop: CodeSource | None = option(
+        None,
+        "train the module with this function (module, vectors, mask, labels) of yours too, and "
+        "say whether module or loop is at fault",
+        metavar="FILE.py:FUNCTION",
+        parse=parse_loop_code,
+        otherwise="a plain loop alone",
+    )
     layout: str = option(
         TOKENS, "train the module on vectors in this layout", choices=LAYOUTS, metavar="LAYOUT"
     )
@@ -82,6 +90,8 @@ class ModuleOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.loop is not None and self.module is None:
+            raise SettingError("--loop trains the module of --module: name that too")
         if not 0 <= self.seed < 2**31:
             raise SettingError(f"--seed must lie between 0 and {2**31 - 1}; got {self.seed}")
 

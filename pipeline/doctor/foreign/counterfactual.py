@@ -13,7 +13,7 @@ from heads.examination.invariances import PADDED
 from heads.examination.learning import Learned, Loop, predict
 from heads.examination.modes import training_mode_logits
 from pipeline.doctor.case import Case
-from pipeline.doctor.counterfactual import Expected, Rescoring, Trial, trial_of
+from pipeline.doctor.counterfactual import Expected, Rescoring, Trial, log_shares, trial_of
 from pipeline.doctor.foreign.case import EstimatorCase, ModuleCase
 from pipeline.doctor.proving.judgement import CLOSE, POINTS
 
@@ -27,13 +27,14 @@ class ChangedLoop:
     Attributes:
         change: in words.
         loop: fields of ``Loop`` to change.
-        measure: ``accuracy``, or ``log_loss`` (minus the loss, so that more is better).
+        measure: ``accuracy`` on validation; or ``training_loss``, minus the loss of each
+            training text, so that more is better.
         trainings, expected: see ``Counterfactual``.
     """
 
     change: str
     loop: tuple[tuple[str, Any], ...]
-    measure: Literal["accuracy", "log_loss"] = "accuracy"
+    measure: Literal["accuracy", "training_loss"] = "accuracy"
     trainings: float = 1.0
     expected: Expected = "rises"
 
@@ -53,9 +54,14 @@ class ChangedLoop:
         return replace(first, seconds=time.perf_counter() - started)
 
     def _trial(self, case: ModuleCase, seed: int) -> Trial:
-        own = replace(case, logits=case.relearn(seed=seed).logits)
+        first = case.relearn(seed=seed)
         changed = case.relearn(seed=seed, **dict(self.loop))
-        return trial_of(own, changed.logits, self.measure, 0.0)
+        if self.measure == "training_loss":
+            labels = case.labels[first.train_rows]
+            before = log_shares(first.train_logits, labels)
+            after = log_shares(changed.train_logits, labels)
+            return Trial(before, after, measure="log likelihood of a training text")
+        return trial_of(replace(case, logits=first.logits), changed.logits, "accuracy", 0.0)
 
 
 def more_padding() -> Rescoring:
@@ -95,6 +101,18 @@ def in_training_mode() -> Rescoring:
         return _rescored(case, logits)
 
     return Rescoring("scored in training mode, dropout off", compare)
+
+
+def by_plain_loop() -> Rescoring:
+    """Return the same module by the plain loop in place of the user's."""
+
+    def compare(case: Case) -> Trial:
+        own = _module(case)
+        assert own.looped is not None
+        truth = own.labels[own.validation]
+        return Trial(own.looped.logits.argmax(axis=1) == truth, own.right)
+
+    return Rescoring("the plain loop in place of yours", compare)
 
 
 def by_assignment(order: tuple[int, ...]) -> Rescoring:

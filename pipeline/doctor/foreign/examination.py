@@ -16,6 +16,7 @@ from pipeline.console import print_note
 from pipeline.doctor.causes.foreign.batch_dependence import BATCH_DEPENDENCE
 from pipeline.doctor.causes.foreign.far_back import FAR_BACK
 from pipeline.doctor.causes.foreign.gradient_fault import GRADIENT_FAULT
+from pipeline.doctor.causes.foreign.loop_fault import LOOP_FAULT
 from pipeline.doctor.causes.foreign.output_squashed import OUTPUT_SQUASHED
 from pipeline.doctor.causes.foreign.scored_otherwise import SCORED_OTHERWISE
 from pipeline.doctor.causes.foreign.step_size import (
@@ -30,7 +31,7 @@ from pipeline.doctor.foreign.case import ForeignCase, ModuleCase, given_case, mo
 from pipeline.doctor.foreign.config import ModuleConfig
 from pipeline.doctor.foreign.estimator import estimator_case, measure_estimator
 from pipeline.doctor.foreign.measuring import measure_module
-from pipeline.doctor.foreign.source import make_builder
+from pipeline.doctor.foreign.source import CodeSource, load_function, make_builder
 from pipeline.doctor.measurements import Invariances, Measurements, Settings
 from pipeline.doctor.measuring.collection import labels_of
 from pipeline.doctor.measuring.measurers import MEASURERS
@@ -43,7 +44,13 @@ from pipeline.training.preparation import find_encoder
 FOREIGN_CAUSES = (OUTPUT_SQUASHED, BATCH_DEPENDENCE, GRADIENT_FAULT, SCORED_OTHERWISE)
 """Of every classifier that a user brings; what is wrong with it comes before what it learns."""
 
-MODULE_CAUSES = (*FOREIGN_CAUSES, FAR_BACK, MODULE_STEP_TOO_SMALL, MODULE_STEP_TOO_LARGE)
+MODULE_CAUSES = (
+    *FOREIGN_CAUSES,
+    LOOP_FAULT,
+    FAR_BACK,
+    MODULE_STEP_TOO_SMALL,
+    MODULE_STEP_TOO_LARGE,
+)
 
 OF_DATA = tuple(cause for cause in CAUSES if cause.stage in ("belonging", "sides"))
 """Causes that texts, labels and sides bring about, whatever learns from them."""
@@ -93,6 +100,7 @@ def examine_module(
     loop: Any,
     name: str,
     *,
+    own_loop: Callable[..., object] | None = None,
     prove: bool = True,
     budget: float | None = None,
     every: bool = False,
@@ -105,12 +113,16 @@ def examine_module(
         problem: what it learns.
         loop: how; a :class:`heads.examination.learning.Loop`.
         name: for people.
+        own_loop: a loop of the user's own, (module, vectors, mask, labels), that trains in
+            place; it is set against the plain one.
         prove, budget, every: as for :func:`pipeline.doctor.examination.examine`.
         facts: more fields of the case, such as the corpus.
 
     Raises:
         ModuleError: the module fails.
     """
+    if own_loop is not None:
+        facts |= _looped(build, own_loop, problem, loop)
     case = module_case(build, problem, loop, name, **facts)
     values = {"learning_rate": loop.learning_rate, "epochs": loop.epochs}
     verdict = examine_foreign(
@@ -124,6 +136,21 @@ def examine_module(
         every=every,
     )
     return with_accuracy(verdict, case, verdict.measurements.missing_points)
+
+
+def _looped(
+    build: Callable[[], Any], own_loop: Callable[..., object], problem: Problem, loop: Any
+) -> dict[str, Any]:
+    """Return the module, and a plain one, by a loop of the user's own, as facts of the case."""
+    from heads.examination.own_loop import Plain, run_own_loop  # imports torch
+
+    def plain() -> Any:
+        return Plain(problem.table.width, problem.classes)
+
+    return {
+        "looped": run_own_loop(build, own_loop, problem, loop),
+        "reference": run_own_loop(plain, own_loop, problem, loop),
+    }
 
 
 def examine_foreign(
@@ -187,50 +214,65 @@ def run_module(
     """
     from heads.examination.learning import Loop  # imports torch
 
-    source, data, asked = config.options.module, config.data, config.options
+    source, asked = config.options.module, config.options
     assert source is not None
     print_note(f"running {source.file} as it is, because --module names it; it is your code")
-    corpus = read_labelled(data)
-    data = data.as_read(corpus)
-    model = find_encoder(config.vectors)
-    (space,) = open_spaces(config.vectors, (asked.layout,), model)
-    # What is wrong with the code is said before anything is encoded.
-    make_builder(source, space.spec.width, len(set(corpus.labels or ())))()
-    check_near_copies(corpus, data)
-    layouts = with_pooled(asked.layout)
-    vectors = ensure_vectors(corpus.texts, config.vectors, layouts, model=model)
-    pooled = vectors.table(POOLED).values
-    duplicates = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
-    split = split_corpus(corpus, data, duplicates)
-    table = vectors.table(asked.layout)
-    problem = Problem(
-        table,
-        split.label_ids(corpus.labels or ()),
-        split.train,
-        split.validation,
-        len(split.classes),
-        split.classes,
-    )
-    build = make_builder(source, table.width, len(split.classes))
+    own_loop = None if asked.loop is None else load_function(asked.loop)
+    problem, facts = _material(config, source)
+    build = make_builder(source, problem.table.width, problem.classes)
     values: dict[str, Any] = dict(asked.settings)
     loop = Loop(seed=asked.seed, **values)
-    print_note(f"training {source} on {len(split.train):,} texts for {loop.epochs} epochs")
+    count = len(problem.train)
+    print_note(f"training {source} on {count:,} texts for {loop.epochs} epochs")
     verdict = examine_module(
         build,
         problem,
         loop,
         str(source),
+        own_loop=own_loop,
         prove=prove,
         budget=budget,
         every=every,
-        pooled=pooled,
-        corpus=corpus,
-        duplicates=duplicates,
-        tokens=vectors.tokens,
-        truncated=vectors.truncated,
-        test=split.test,
+        **facts,
     )
     return ForeignDiagnosis(str(source), verdict, every, strict)
+
+
+def _material(config: ModuleConfig, source: CodeSource) -> tuple[Problem, dict[str, Any]]:
+    """Return what a module learns from, and more facts of its case; encodes what is missing.
+
+    Raises:
+        ModuleError: the module cannot be made, which is said before anything is encoded.
+        InputError: anything else wrong with what the user gave.
+    """
+    layout = config.options.layout
+    corpus = read_labelled(config.data)
+    data = config.data.as_read(corpus)
+    labels = corpus.labels or ()
+    model = find_encoder(config.vectors)
+    (space,) = open_spaces(config.vectors, (layout,), model)
+    make_builder(source, space.spec.width, len(set(labels)))()
+    check_near_copies(corpus, data)
+    vectors = ensure_vectors(corpus.texts, config.vectors, with_pooled(layout), model=model)
+    pooled = vectors.table(POOLED).values
+    duplicates = cached_duplicates(config.vectors.cache, corpus.texts, pooled)
+    split = split_corpus(corpus, data, duplicates)
+    problem = Problem(
+        vectors.table(layout),
+        split.label_ids(labels),
+        split.train,
+        split.validation,
+        len(split.classes),
+        split.classes,
+    )
+    return problem, {
+        "pooled": pooled,
+        "corpus": corpus,
+        "duplicates": duplicates,
+        "tokens": vectors.tokens,
+        "truncated": vectors.truncated,
+        "test": split.test,
+    }
 
 
 def examine_given(

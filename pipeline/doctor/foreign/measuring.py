@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from heads.evaluation.assignment import best_assignment
-from heads.examination.by_heart import learn_by_heart
+from heads.examination.by_heart import ByHeart, learn_by_heart
 from heads.examination.gradients import gradient_by_distance, used_weights
 from heads.examination.invariances import Invariances as Compared
 from heads.examination.invariances import measure_invariances
 from heads.examination.modes import mode_difference
-from heads.examination.outputs import LOGITS, SOFTMAX, loss_floor
+from heads.examination.outputs import LOGITS, SIGMOID_OF_SOFTMAX, SOFTMAX, loss_floor
 from pipeline.doctor.foreign.case import ModuleCase
 from pipeline.doctor.measurements import Invariances
 
@@ -33,7 +35,7 @@ def measure_module(case: ModuleCase) -> Invariances:
     assert build is not None
     compared = measure_invariances(learned.module, problem.table, problem.validation)
     heart = learn_by_heart(build, problem, learned.loop)
-    output = _output(compared, heart.outputs.kind)
+    output = _output(compared, heart)
     truth = problem.labels[learned.train_rows]
     assigned = best_assignment(truth, learned.train_logits.argmax(axis=1), problem.classes)
     order = assigned.classes
@@ -58,6 +60,7 @@ def measure_module(case: ModuleCase) -> Invariances:
         mode_difference=mode_difference(
             learned.module, problem.table, problem.validation[:TEXTS], learned.loop
         ),
+        **_looped(case),
         best_assignment=float((order[case.predicted] == case.labels[case.validation]).mean()),
         order=tuple(order.tolist()),
         measured_score=float(case.right.mean()),
@@ -67,13 +70,35 @@ def measure_module(case: ModuleCase) -> Invariances:
     )
 
 
-def _output(compared: Compared, after_learning: str) -> str:
+def _looped(case: ModuleCase) -> dict[str, Any]:
+    """Return what a loop of the user's own does, if they bring one."""
+    found = case.looped
+    if found is None:
+        return {}
+    truth = case.labels[case.validation]
+    reference = case.reference
+    return {
+        "loop_score": float((found.logits.argmax(axis=1) == truth).mean()),
+        "loop_reference": (
+            None
+            if reference is None
+            else float((reference.logits.argmax(axis=1) == truth).mean())
+        ),
+        "loop_moves": found.moved,
+        "gradients_double": found.steps > 1 and found.cleared == 0,
+    }
+
+
+def _output(compared: Compared, heart: ByHeart) -> str:
     """Return the bounded function that all outputs fit, of a module that learned; or logits.
 
     Before it has learned, small logits look bounded; so both a module that learned 16 texts by
-    heart and one that was trained must fit.
+    heart and one that was trained must fit. Of one that cannot learn, only rows that sum to 1
+    are believed.
     """
-    return after_learning if compared.outputs.kind == after_learning else LOGITS
+    kind = heart.outputs.kind
+    sums = kind in (SOFTMAX, SIGMOID_OF_SOFTMAX)
+    return kind if compared.outputs.kind == kind and (heart.learned or sums) else LOGITS
 
 
 def _reach(case: ModuleCase) -> tuple[float | None, ...]:

@@ -39,13 +39,22 @@ def parse_code(text: str) -> CodeSource:
     Raises:
         SettingError: it is not of that form.
     """
+    return _parsed(text, "--module", "build")
+
+
+def parse_loop_code(text: str) -> CodeSource:
+    """Return ``FILE.py:fit`` as a source; without a function it is ``fit``. Raises as above."""
+    return _parsed(text, "--loop", "fit")
+
+
+def _parsed(text: str, flag: str, usual: str) -> CodeSource:
     name, colon, function = text.rpartition(":")
     if not colon or name.endswith(("/", "\\")) or function.endswith(SUFFIX):
-        name, function = text, "build"
+        name, function = text, usual
     if not name.endswith(SUFFIX) or not function.isidentifier():
         raise SettingError(
-            "--module takes a Python file and a function in it that makes the module, such as "
-            f"model.py:build; got {text!r}"
+            f"{flag} takes a Python file and a function in it, such as model.py:{usual}; got "
+            f"{text!r}"
         )
     return CodeSource(Path(name), function)
 
@@ -53,7 +62,7 @@ def parse_code(text: str) -> CodeSource:
 def check_code(source: CodeSource) -> None:
     """Refuse a file that is not there. Raises ``SettingError``."""
     if not source.file.is_file():
-        raise SettingError(f"--module {source}: there is no file {source.file}")
+        raise SettingError(f"{source}: there is no file {source.file}")
 
 
 def load_function(source: CodeSource) -> Callable[..., Any]:

@@ -22,7 +22,10 @@ class Invariances:
         first_loss: before the first step; about ln C is usual.
         final_train_loss: where the training loss rests.
         by_heart: share of one batch of 16 that is wrong after ``by_heart_steps`` steps.
-        gradients_double: whether asking twice for the gradients of a batch adds them up.
+        gradients_double: whether the user's loop never clears gradients, so that they add up.
+        loop_score, loop_reference: accuracy of the module, and of a plain dense layer, by the
+            user's own loop; None where they bring none.
+        loop_moves: whether their loop moves any weight.
         unchanged: names of weights that the outputs depend on and no step changed.
         mode_difference: of training and evaluation mode, over the deviation of the logits.
         best_assignment: accuracy under the best assignment of predicted to true classes, chosen
@@ -50,6 +53,9 @@ class Invariances:
     by_heart: float | None = None
     by_heart_steps: int = 0
     gradients_double: bool = False
+    loop_score: float | None = None
+    loop_reference: float | None = None
+    loop_moves: bool = True
     unchanged: tuple[str, ...] = ()
     mode_difference: float | None = None
     best_assignment: float | None = None

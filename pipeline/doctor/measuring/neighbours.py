@@ -7,6 +7,7 @@ makes the neighbours agree again.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -140,7 +141,7 @@ def neighbours_of(around: Neighbourhood, labels: np.ndarray) -> Neighbours:
 
 def _z(mean: float, chance: float, deviation: float, share: float) -> float:
     """Return the z of the mean over a share of the texts, from the deviation over all."""
-    return float((mean - chance) * share**0.5 / deviation)
+    return (mean - chance) * math.sqrt(share) / deviation
 
 
 def place_of_break(around: Neighbourhood, labels: np.ndarray) -> int | None:

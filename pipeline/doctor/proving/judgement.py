@@ -5,6 +5,9 @@
     refuted     the interval lies below 1 point
     open        otherwise
 
+With few texts a rightness is coarse. There the log probability of the true class decides, if
+the accuracy points the same way.
+
 The interval is a bootstrap over the validation texts, each with both numbers. Of several trials
 each is judged at the level that Holm's method gives it (Scandinavian Journal of Statistics,
 1979), so that k changes do not find a difference by their number alone.
@@ -33,6 +36,14 @@ RESAMPLES = 4000
 CLOSE = 0.05
 """A difference below it may be that of two seeds, so it is asked for with another one."""
 
+COARSE = 200
+"""Texts below which the log probability of the true class may decide."""
+
+NATS = 0.05
+"""A difference of the log probability counts from it."""
+
+LIKELIHOOD = "log probability of the right class"
+
 Outcome = Literal["confirmed", "refuted", "open"]
 
 
@@ -46,6 +57,7 @@ class Judgement:
         interval: of after - before.
         outcome: confirmed, refuted or open.
         p: share of the resamples in which the gain is 0 or less.
+        measure: what ``before``, ``after`` and ``interval`` are.
     """
 
     before: float
@@ -54,6 +66,7 @@ class Judgement:
     interval: tuple[float, float]
     outcome: Outcome
     p: float
+    measure: str = "accuracy"
 
 
 def judge(
@@ -94,7 +107,24 @@ def _judged(
     elif high < NOTHING:
         outcome = "refuted"
     ends = (low, high) if sign > 0 else (-high, -low)
-    return Judgement(before, after, gain, ends, outcome, p)
+    judged = Judgement(before, after, gain, ends, outcome, p, trial.measure)
+    if outcome != "open" or expected != "rises" or gain < needed:
+        return judged
+    return _by_likelihood(trial, judged, level)
+
+
+def _by_likelihood(trial: Trial, judged: Judgement, level: float) -> Judgement:
+    """Return the judgement by the log probability, where that decides and accuracy cannot."""
+    if trial.likelihoods is None or len(trial.before) >= COARSE:
+        return judged
+    before, after = trial.likelihoods
+    gains = _means(after - before, np.random.default_rng(0))
+    low, high = np.quantile(gains, [level / 2, 1 - level / 2]).tolist()
+    means = float(before.mean()), float(after.mean())
+    if low <= 0 or means[1] - means[0] < NATS:
+        return judged
+    p = float(np.mean(gains <= 0))
+    return Judgement(*means, judged.gain, (low, high), "confirmed", p, LIKELIHOOD)
 
 
 def _gains(trial: Trial, expected: Expected) -> tuple[float, float, np.ndarray]:

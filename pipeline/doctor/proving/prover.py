@@ -172,7 +172,7 @@ class Prover:
             command = train_command(changed)
         return CounterfactualResult(
             change=own.change + (", two seeds" if tried.again else ""),
-            measure=tried.trial.measure,
+            measure=judged.measure,
             before=judged.before,
             after=judged.after,
             interval=judged.interval,
@@ -180,6 +180,7 @@ class Prover:
             seconds=round(tried.trial.seconds, 1),
             command=command,
             texts=len(tried.trial.before),
+            curve=tried.trial.curve,
         )
 
 

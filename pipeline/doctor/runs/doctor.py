@@ -5,22 +5,28 @@ run folder -> case -> examination -> verdict, and if asked for the cure
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from features.encoders.description.model import EncoderModel
 from features.encoders.protocol import Encoder
+from features.errors import CacheError
+from features.storage.files import put
 from pipeline.doctor.controls import Controls, check_sequence, run_controls
 from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Verdict
 from pipeline.doctor.gains.gain import Gains
 from pipeline.doctor.gains.measuring import measure_gains
+from pipeline.doctor.numbers import number_rows
 from pipeline.doctor.runs.config import DoctorConfig
 from pipeline.doctor.runs.cure import Cure, cure
 from pipeline.doctor.runs.run_case import case_of_run
 from pipeline.doctor.telling import verdict_text, verdict_values
+from pipeline.runs.files.verdict import DOCTOR
 
 FOUND = 3
 """Exit code of ``--strict`` where anything was found."""
@@ -95,6 +101,19 @@ def run_doctor(
         check_sequence(case)
     verdict = examine(case, prove=not config.no_prove, budget=config.budget, every=config.all)
     cured = cure(verdict, case, load) if config.cure else None
+    store(folder, verdict)
     controls = run_controls(case) if config.controls else None
     gains = measure_gains(case) if config.gains else None
     return Diagnosis(folder, verdict, config, cured, controls, gains)
+
+
+def store(folder: Path, verdict: Verdict) -> None:
+    """Keep the verdict in the folder of its run, for its page, if that can be written."""
+    values = {
+        **verdict_values(verdict),
+        "lines": verdict_text(verdict).splitlines(),
+        "numbers": [list(row) for row in number_rows(verdict.measurements)],
+    }
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    with suppress(OSError, CacheError):
+        put(folder, DOCTOR, f"{text}\n".encode(errors="backslashreplace"))

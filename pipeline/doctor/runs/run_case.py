@@ -76,7 +76,7 @@ def case_of_run(
     pooled = vectors.table(POOLED).values
     trained, first = checkpoint.load(folder), held_out.folds[0]
     settings = on_split(make_settings(asked.head, resolved.settings), split)
-    seconds = read_metrics(folder).trainings[0].seconds
+    trainings = read_metrics(folder).trainings
     measured = read_diagnostics(folder)
     found = None if measured is None else measured.find(first.fold, first.seed)
     case = Case(
@@ -90,7 +90,12 @@ def case_of_run(
         test=split.test,
         logits=_logits(first.validation, held_out.names, split.classes, trained.temperature),
         seed=resolved.seed,
-        seconds=seconds,
+        other_seeds=tuple(
+            (each.seed, each.validation.accuracy)
+            for each in trainings
+            if each.fold == first.fold and each.seed != resolved.seed
+        ),
+        seconds=trainings[0].seconds,
         device=device_of(asked.head, asked.device),
         pooled=pooled,
         trained=None if settings.refit else trained,

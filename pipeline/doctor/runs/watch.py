@@ -79,4 +79,7 @@ def watch(case: Case, run: Path) -> Watch | None:
 
 
 def _speaks(each: Suspected) -> bool:
+    """Return whether a cause may be named before anything is proven: one that steps show."""
+    if "steps" not in each.cause.needs:
+        return False
     return each.suspicion.measured or each.suspicion.strength >= LIKELY

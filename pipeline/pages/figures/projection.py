@@ -27,12 +27,12 @@ class Projection:
 
     Attributes:
         places: (n, 2) int64 from 0 to ``STEPS``; both axes have the same scale.
-        share: of the variance that the two directions have, in [0, 1].
+        share: of the variance that the two directions have, in [0, 1]; None by UMAP.
         flat: whether there is but one direction; heights then only spread the texts.
     """
 
     places: np.ndarray
-    share: float
+    share: float | None
     flat: bool
 
 
@@ -63,12 +63,12 @@ def project(vectors: np.ndarray) -> Projection:
     if flat:
         heights = np.modf(GOLDEN * np.arange(len(vectors)))[0] * np.ptp(found[:, 0]) / 2
         found = np.stack([found[:, 0], heights], axis=1)
-    return Projection(_placed(found), float(spread[:2].sum()), flat)
+    return Projection(placed(found), float(spread[:2].sum()), flat)
 
 
-def _placed(found: np.ndarray) -> np.ndarray:
+def placed(found: np.ndarray) -> np.ndarray:
     """Return (n, 2) places in the middle of the square, on one scale."""
     low, high = found.min(axis=0), found.max(axis=0)
     size = float((high - low).max()) or 1.0
-    placed = (found - (low + high) / 2) / size + 0.5
-    return np.asarray(np.rint(placed * STEPS), dtype=np.int64).clip(0, STEPS)
+    shares = (found - (low + high) / 2) / size + 0.5
+    return np.asarray(np.rint(shares * STEPS), dtype=np.int64).clip(0, STEPS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -204,7 +205,7 @@ def setting_charts(trials: Sequence[Trial], found: Sequence[Share], most: int) -
     return charts
 
 
-def value_axis(name: str, values: Sequence[object]) -> tuple[Axis, list[float]]:
+def value_axis(name: str, values: Sequence[Any]) -> tuple[Axis, list[float]]:
     """Return an axis for the values of a setting, and where each value stands on it.
 
     Numbers stand where they are, on a logarithmic axis if they lie far apart; other values,

@@ -216,6 +216,8 @@ def make_study(
         "space": plain_values(replace(space, trials=None, keep=1)),
         "seed": config.seed,
     }
+    if config.folds is not None:
+        decided["folds"] = config.folds
     decided = json.loads(json.dumps(decided))
     text = json.dumps(decided, sort_keys=True)
     short = hashlib.sha256(text.encode()).hexdigest()[:SHORT]
@@ -275,7 +277,7 @@ def arguments_of(config: SearchConfig) -> list[str]:
     ):
         words += [f"{flag}={value}" for value in values]
     usual = SearchConfig()
-    for name in ("space", "sampler", "repeats", "seed", "device", "trials", "budget"):
+    for name in ("space", "sampler", "repeats", "folds", "seed", "device", "trials", "budget"):
         value = getattr(config, name)
         if value != getattr(usual, name):
             shown = (

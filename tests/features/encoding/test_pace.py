@@ -12,7 +12,13 @@ import pytest
 
 from features.encoders.protocol import OnBatch
 from features.encoding import job
-from features.encoding.pace import FIRST_TEXTS, MIN_SECONDS
+from features.encoding.pace import (
+    FIRST_TEXTS,
+    INDEX_SECONDS,
+    INDEX_SHARE,
+    MIN_SECONDS,
+    IndexClock,
+)
 from features.encoding.plan import plan_encoding
 from features.encoding.serial import encode
 from features.storage.storage import exclusive
@@ -188,3 +194,21 @@ def test_a_kill_while_joining_loses_nothing(
     # Texts that stand twice, and a note of the shards that are gone: as after a killed compact.
     kinds = {finding.kind for finding in verify_cache(tmp_path)}
     assert kinds <= {"stale index"}
+
+
+def test_the_index_takes_little_of_a_long_run() -> None:
+    clock = Clock()
+    index = IndexClock(clock.perf_counter)
+    assert not index.due
+    clock.now = INDEX_SECONDS
+    assert index.due
+    with index.writing():
+        clock.now += 60
+    clock.now += 60 / INDEX_SHARE - 1
+    assert not index.due, "a minute of fifty"
+    clock.now += 1
+    assert index.due
+    with index.writing():
+        pass
+    clock.now += INDEX_SECONDS
+    assert index.due

@@ -144,6 +144,29 @@ def test_units_bound_what_a_kill_can_lose(tmp_path: Path) -> None:
     assert rest.seen == TEXTS[24:]
 
 
+def test_a_long_run_writes_the_index_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dying(CountingEncoder):
+        def encode(self, texts, specs, on_batch):  # type: ignore[no-untyped-def]
+            if len(self.seen) >= 24:
+                raise KeyboardInterrupt
+            return super().encode(texts, specs, on_batch)
+
+    def indexed(root: Path) -> int:
+        """Count the texts in the index as it was written, in the pooled space."""
+        (space, *_) = spaces(root)
+        index = space._saved_index()
+        return 0 if index is None else len(index.keys)
+
+    for seconds, expected in ((300.0, 0), (0.0, 24)):
+        monkeypatch.setattr("features.encoding.pace.INDEX_SECONDS", seconds)
+        monkeypatch.setattr("features.encoding.pace.INDEX_SHARE", 1e9)
+        with pytest.raises(KeyboardInterrupt):
+            run(TEXTS, spaces(tmp_path / str(seconds)), Dying(), unit_texts=8)
+        assert indexed(tmp_path / str(seconds)) == expected
+
+
 def test_vectors_that_must_not_be_stored_are_named_and_the_rest_is_kept(tmp_path: Path) -> None:
     bad = [TEXTS[3], TEXTS[40]]
     with pytest.raises(BadVectorError, match=r"2 texts.*texts 4, 41.*text number 3"):

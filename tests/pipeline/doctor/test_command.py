@@ -14,7 +14,9 @@ from pipeline.doctor.runs import doctor
 from tests.support.cli import Command, Refusal, Run, run_name
 
 
-def test_a_run_is_examined_in_place_and_left_as_it_was(train: Command, run: Run) -> None:
+def test_a_run_is_examined_and_its_files_are_left_as_they_were(
+    train: Command, run: Run
+) -> None:
     result = train("logistic")
     folder = Path(result["run"])
     before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
@@ -24,7 +26,10 @@ def test_a_run_is_examined_in_place_and_left_as_it_was(train: Command, run: Run)
     learning = told["measurements"]["learning"]
     assert learning["accuracy"] == pytest.approx(result["validation"]["accuracy"])
     assert told["measurements"]["settings"]["head"] == "logistic"
-    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    assert {path: path.read_bytes() for path in before} == before
+    assert {path.name for path in folder.iterdir()} - {path.name for path in before} == {
+        "doctor.json"
+    }
     out = run("doctor", run_name(result))
     assert (out.code, bool(out.out.strip())) == (0, True)
 

@@ -66,3 +66,20 @@ def test_macro_f1_sees_a_rare_class() -> None:
     found = judge([(Trial(before, after, "macro-F1", "macro_f1", labels), "rises")])[0]
     assert found.outcome == "confirmed"
     assert found.before == pytest.approx(0.474, abs=0.001)
+
+
+def test_with_few_texts_the_probability_of_the_right_class_may_decide() -> None:
+    before = rights(0.5, 40)
+    after = before.copy()
+    after[38:] = True
+    after[0] = False
+    random = np.random.default_rng(0)
+    old = np.log(random.uniform(0.2, 0.4, 40))
+    sure = Trial(before, after, likelihoods=(old, old + random.uniform(0.0, 0.6, 40)))
+    found = judge([(sure, "rises")])[0]
+    assert found.outcome == "confirmed"
+    assert found.measure.startswith("log probability")
+    assert found.interval[0] > 0
+    # not against the accuracy, and not where accuracy has texts enough
+    against = Trial(after, before, likelihoods=sure.likelihoods)
+    assert judge([(against, "rises")])[0].outcome != "confirmed"

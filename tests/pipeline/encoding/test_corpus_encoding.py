@@ -92,6 +92,9 @@ def test_devices_and_back_ends_that_are_not_here_are_one_line_and_exit_code_2(
         (["--executor", "dask"], "--executor takes here or ray; got 'dask'"),
         (["--address", "10.0.0.1:6379"], "--address belongs to --executor ray: give that too"),
         (["--workers", "2"], "--workers belongs to --executor ray: give that too; on this"),
+        (["--executor", "ray", "--roofline"], "--roofline measures this machine: leave --ex"),
+        (["--executor", "ray", "--certify"], "--certify measures this machine: leave --exec"),
+        (["--certify", "--estimate"], "--certify and --estimate exclude each other: give one"),
         (["--workers", "0", "--estimate"], "--workers takes a number from 1; got 0"),
     ],
 )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from features.errors import SettingError
 from pipeline.pages import payload as payloads
 from pipeline.pages.embedding import as_script
 from pipeline.pages.figures.chart import (
@@ -20,6 +24,7 @@ from pipeline.pages.figures.chart import (
 )
 from pipeline.pages.figures.confusion import class_order, confused_pairs
 from pipeline.pages.figures.coverage import coverage_curve, coverage_table
+from pipeline.pages.figures.neighbourhoods import neighbourhoods
 from pipeline.pages.figures.projection import STEPS, project
 from pipeline.pages.payload import BUDGET, Listed, cut, payload
 from pipeline.pages.run_report import run_page
@@ -139,3 +144,29 @@ def test_long_texts_are_cut_and_those_of_errors_less(tmp_path: Path) -> None:
     assert cut("abc", 3) == "abc"
     assert cut("abcd", 3) == "ab…"
     assert cut(None, 3) is None
+
+
+def test_umap_places_the_texts_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fake:
+        def __init__(self, **options: object) -> None:
+            assert options == {"n_neighbors": 15, "metric": "cosine", "random_state": 0}
+
+        def fit_transform(self, vectors: np.ndarray) -> np.ndarray:
+            return vectors[:, :2] * [3, 1]
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Fake))
+    vectors = np.random.default_rng(0).random((40, 5))
+    found = neighbourhoods(vectors)
+    assert found.share is None
+    assert np.ptp(found.places[:, 0]) == STEPS  # one scale for both
+    assert np.ptp(found.places[:, 1]) < STEPS
+    assert neighbourhoods(vectors[:4]).share is not None
+    labels = [str(i % 3) for i in range(40)]
+    run = made_run(tmp_path, [f"text {i}" for i in range(40)], labels)
+    with_umap = replace(run, config=replace(run.config, map="umap"))
+    assert "placed by UMAP" in run_page(with_umap)
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(SettingError, match=r"manyheads\[umap\]"):
+        run_page(with_umap)

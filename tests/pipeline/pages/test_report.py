@@ -261,3 +261,37 @@ def test_a_report_imports_no_torch(train: Command) -> None:
         "assert not {'torch', 'transformers', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_the_verdict_of_the_doctor_stands_on_top_with_its_picture(
+    train: Command, command: Command
+) -> None:
+    folder = Path(train("cnn", "--seed", 3)["run"])
+    plain = Reader(Path(command("report", folder)["out"]).read_text(encoding="utf-8"))
+    assert "What the doctor says" not in plain.text
+    told = command("doctor", folder, "--no-prove")
+    stored = json.loads((folder / "doctor.json").read_text(encoding="utf-8"))
+    trial = {
+        "change": "<b>epochs</b> 2 -> 9",
+        "measure": "accuracy",
+        "before": 0.5,
+        "after": 0.9,
+    }
+    more = {"interval": [0.2, 0.5], "verdict": "confirmed", "curve": [0.4, 0.7, 0.9]}
+    finding = {"cause": "too_few_steps", "certainty": "proven", "tried": [{**trial, **more}]}
+    stored |= {"findings": [finding], "lines": ["It <i>stops</i> too early."]}
+    (folder / "doctor.json").write_text(json.dumps(stored), encoding="utf-8")
+    page = Reader(Path(command("report", folder)["out"]).read_text(encoding="utf-8"))
+    assert page.text.index("What the doctor says") < page.text.index("What was done")
+    assert "It <i>stops</i> too early." in page.text
+    assert "with the one change (<b>epochs</b> 2 -> 9)" in page.text
+    assert "Only that was changed" in page.text
+    assert "validation accuracy" in [what for what, _, _ in stored["numbers"]]
+    assert all(what in page.text and usual in page.text for what, _, usual in stored["numbers"])
+    assert told["run"] == str(folder)
+
+
+def test_a_damaged_verdict_is_refused(train: Command, refusal: Refusal) -> None:
+    folder = Path(train("cnn", "--seed", 3)["run"])
+    (folder / "doctor.json").write_text("{}", encoding="utf-8")
+    assert "doctor.json" in refusal("report", folder)

@@ -98,6 +98,30 @@ def test_a_search_names_a_winner_and_looks_at_test_once(
     assert "damaged" in run(*options, "--repeats", 2).err
 
 
+def test_inner_folds_choose_by_every_text_but_those_of_test(
+    options: tuple[object, ...], command: Command, run: Run, refusal: Refusal
+) -> None:
+    from pipeline.search.records.record import read_record
+
+    assert "--folds takes 2 to 50" in refusal(*options, "--folds", 1)
+    found = command(*options, "--folds", 3, "--trials", 1, "--repeats", 1, "--heads", "mlp")
+    held_out = read_held_out(Path(found["winner"]["run"]))
+    sides = held_out.folds[0]
+    record = read_record(Path(found["study"]))
+    lines = Path(str(options[2])).read_text().splitlines()
+    assert record.texts == len(lines) - 1 - len(sides.test.rows)
+    assert record.description.decided["folds"] == 3
+    assert "--folds=3" in record.description.arguments
+    for trial in record.trials:
+        (right,) = trial.outcome.answers(record.texts)
+        assert right.mean() == trial.outcome.accuracy
+    assert record.finalists[0].search == found["finalists"][0]["search"]
+    again = run(*options, "--folds", 3, "--trials", 1, "--repeats", 1, "--heads", "mlp")
+    assert "in 3 inner folds" in again.out
+    other = command(*options, "--trials", 1, "--repeats", 1, "--heads", "mlp")
+    assert other["study"] != found["study"]
+
+
 def test_an_interrupted_search_says_how_it_goes_on_and_is_joined(
     options: tuple[object, ...], run: Run, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def start(extra: None, train: Command) -> Iterator[Start]:
         def begin(
             run: str | None = None,
             uncertainty: UncertaintyConfig = NO_RULES,
+            begun: bool = True,
             **options: Any,
         ) -> Client:
             if run is None:
@@ -53,7 +54,8 @@ def start(extra: None, train: Command) -> Iterator[Start]:
             config = ServeConfig(**{"delay": 0.0, **options})
             service = Service(name, Path("runs"), cache, config, uncertainty)
             client = TestClient(make_app(service), raise_server_exceptions=False)
-            stack.enter_context(client)
+            if begun:
+                stack.enter_context(client)
             client.service = service
             return client
 

@@ -65,7 +65,7 @@ def test_bodies_that_will_not_do(start: Start, path: str) -> None:
     assert client.get("/health").status_code == 200
 
 
-@pytest.mark.parametrize("value", [0, -1, 21, 2.5, "3", True, None, 10**30])
+@pytest.mark.parametrize("value", [-1, 21, 2.5, "3", True, None, 10**30])
 def test_numbers_of_neighbors(start: Start, value: object) -> None:
     answer = start().post("/explain", json={"text": "a", "neighbors": value})
     assert answer.status_code == 422

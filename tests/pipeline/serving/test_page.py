@@ -11,6 +11,7 @@ import pytest
 from tests.pipeline.serving.conftest import Start
 from tests.support.browsing.chromium import chromium, find_chromium
 
+TEXT = "the cat sat <b>on</b> the mat 3"
 TAB, ENTER, DOWN = 9, 13, 40
 
 
@@ -40,7 +41,7 @@ def test_a_reader_labels_a_text_and_corrects_it(start: Start, tmp_path: Path) ->
             )
             page.open(f"http://127.0.0.1:{port}/")
             assert page.run("document.activeElement.id") == "text"
-            page.type("the cat sat <b>on</b> the mat 3")
+            page.type(TEXT)
             page.press("Tab", TAB)
             page.press("Enter", ENTER, text="\r")
             page.wait("!document.getElementById('answer').hidden")
@@ -50,6 +51,9 @@ def test_a_reader_labels_a_text_and_corrects_it(start: Start, tmp_path: Path) ->
             )
             assert page.run("document.querySelectorAll('#shares tr').length") == 2
             assert page.run("document.querySelectorAll('#near li').length") == 3
+            assert page.run("document.getElementById('said').textContent") == TEXT
+            marks = "[...document.querySelectorAll('#said mark')].map(m => m.textContent)"
+            assert page.run(f"{marks}.join(' ')") == TEXT
             page.press("Tab", TAB)
             assert page.run("document.activeElement.id") == "wrong"
             page.press("Enter", ENTER, text="\r")
@@ -68,5 +72,5 @@ def test_a_reader_labels_a_text_and_corrects_it(start: Start, tmp_path: Path) ->
         thread.join(20)
     with Path("corrections.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
-    assert row["text"] == "the cat sat <b>on</b> the mat 3"
+    assert row["text"] == TEXT
     assert row["label"] in ("good", "bad, very")

@@ -36,6 +36,7 @@ def test_answers_are_those_of_predict(
     )
     for one, other in zip(served["predictions"], told["predictions"], strict=True):
         assert one["label"] == other["label"]
+        assert one["unusual"] == other["unusual"]
         assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
         near = [[each["similarity"] for each in x["neighbors"]] for x in (one, other)]
         assert near[0] == pytest.approx(near[1], abs=1e-3)
@@ -43,6 +44,25 @@ def test_answers_are_those_of_predict(
     long = [one["truncated"] for one in served["predictions"]]
     assert sum(long) == told["truncated"]
     assert long[2] or layout != "pooled"
+
+
+@pytest.mark.parametrize("layout", ["pooled", "words", "pooled,words"])
+def test_words_are_weighed_as_predict_weighs_them(
+    start: Start, train: Command, command: Command, layout: str
+) -> None:
+    run = train("logistic", "--layout", layout)["run"]
+    asked = {"texts": TEXTS, "neighbors": 0}
+    served = start(run).post("/explain", json=asked).json()["predictions"]
+    given = (x for text in TEXTS for x in ("--text", text))
+    told = command("predict", run, *given, "--explain", "words")
+    for one, other in zip(served, told["predictions"], strict=True):
+        assert "neighbors" not in one
+        assert one["word_weights"] == told["word_weights"]
+        assert [each["word"] for each in one["words"]] == [x["word"] for x in other["words"]]
+        weights = [[each["weight"] for each in x["words"]] for x in (one, other)]
+        assert weights[0] == pytest.approx(weights[1], abs=1e-3)
+    plain = start(run).post("/explain", json={"text": TEXTS[0], "words": False}).json()
+    assert "words" not in plain["predictions"][0]
 
 
 def test_one_text_and_one_of_many_get_the_same(start: Start) -> None:

@@ -75,8 +75,9 @@ def _module(config: DoctorConfig, foreign: ModuleConfig) -> Answer:
             "--controls and --gains train heads of this project, so they need a run: leave "
             "--module or them out"
         )
-    assert foreign.options.module is not None
-    check_code(foreign.options.module)
+    for source in (foreign.options.module, foreign.options.loop):
+        if source is not None:
+            check_code(source)
     check_first_rows(foreign.data)
     find_encoder(foreign.vectors)
     from pipeline.doctor.foreign.examination import run_module  # imports torch

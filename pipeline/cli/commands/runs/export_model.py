@@ -6,12 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from features.errors import SettingError
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
 from pipeline.config import ExperimentConfig
-from pipeline.models.config import ExportModelConfig
+from pipeline.models.config import HUB, ExportModelConfig
 
 if TYPE_CHECKING:
+    from features.encoders.description.model import EncoderModel
+    from pipeline.models.model import Model
     from pipeline.models.opening import OpenedModel
 
 
@@ -27,23 +30,51 @@ def run(parsed: argparse.Namespace) -> Answer:
     from heads.persistence.checkpoint import WEIGHTS
     from pipeline.models.blend_folder import BLEND, PARTS
     from pipeline.models.card import CARD
-    from pipeline.models.export import ONNX, ExportedModel, check_out, write_model
+    from pipeline.models.export import ONNX, ExportedModel, check_out, write_model, writes_onnx
+    from pipeline.models.hub import check_push, push
     from pipeline.models.model import MODEL
     from pipeline.models.opening import open_model
+    from pipeline.models.standalone import FILES as STANDALONE
     from pipeline.overview.run_choice import choose_run
 
+    config = options.from_arguments(ExportModelConfig, parsed)
     check_out(parsed.out)
+    if config.push is not None:
+        check_push(config.push)
     folder = choose_run(parsed.run, parsed.runs)
     model = open_model(str(folder), parsed.runs)
+    report = None
     if model.temperature is None:
-        write_model(model.parts[0], folder, parsed.out)
         part = model.parts[0]
         head = part.head.head
-        files: tuple[str, ...] = (WEIGHTS, *([] if part.reads_words else [ONNX]), MODEL, CARD)
+        files: tuple[str, ...] = (WEIGHTS, *([ONNX] if writes_onnx(part) else []), MODEL)
+        encoder = _find_encoder(part, folder, config) if config.with_encoder else None
+        report = write_model(part, folder, parsed.out, None, encoder, config.quantize)
+        files += (*(STANDALONE if report else ()), CARD)
+    elif config.with_encoder:
+        raise SettingError(
+            f"--with-encoder cannot write the blend {folder}; leave the option out, or export "
+            "the best of its runs"
+        )
     else:
         _write_blend(model, model.temperature, parsed.out)
         head, files = "blend", (BLEND, PARTS, CARD)
-    return answer(ExportedModel(parsed.out, folder, head, len(model.labels), files))
+    commit = push(parsed.out, config.push, config.public) if config.push else ""
+    pushed = f"{HUB}{config.push}@{commit}" if commit else ""
+    found = ExportedModel(parsed.out, folder, head, len(model.labels), files, report, pushed)
+    return answer(found)
+
+
+def _find_encoder(part: Model, folder: Path, config: ExportModelConfig) -> EncoderModel:
+    """Return the encoder of a run. Raises ``EncoderError`` if it is gone, or another."""
+    from features.encoders.description.model import find_model
+    from pipeline.models.export import check_standalone
+    from pipeline.prediction.encoder_check import check_encoder
+
+    check_standalone(part)
+    model = find_model(config.encoder or part.sources[0].name())
+    check_encoder(model, part.spec, folder)
+    return model
 
 
 def _write_blend(model: OpenedModel, temperature: float, out: Path) -> None:

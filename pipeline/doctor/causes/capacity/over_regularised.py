@@ -17,7 +17,7 @@ from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.symptom import symptom_of
 
-GAP = 0.02
+GAP = 0.08
 """Training less validation accuracy, below which it does not learn its own texts. Ours."""
 
 KEPT = 0.2
@@ -43,7 +43,7 @@ def examine(measured: Measurements) -> Suspicion | None:
         return None
     what, shown, usual, change = found[0]
     return Suspicion(
-        strength=0.4 + 0.2 * (len(found) > 1) + 0.1 * (gap < 0),
+        strength=0.4 + 0.2 * (len(found) > 1) + 0.1 * (gap < 0.02),
         headline=symptom_of(measured),
         explanation=f"{what} is too strong",
         evidence=(

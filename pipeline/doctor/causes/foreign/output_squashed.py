@@ -46,7 +46,7 @@ def examine(measured: Measurements) -> Suspicion | None:
         ),
         # What is squashed is the loss, so that proves it; what it costs in accuracy, often
         # nothing, is told beside it (``pipeline.doctor.foreign.accuracy``).
-        counterfactuals=(ChangedLoop(change, (("reading", found.output),), "log_loss"),),
+        counterfactuals=(ChangedLoop(change, (("reading", found.output),), "training_loss"),),
         measured=True,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -137,6 +138,18 @@ def test_an_error_of_the_project_in_a_worker_is_the_runs(tmp_path: Path) -> None
     plan = plan_encoding(TEXTS, opened)
     with pytest.raises(EncoderError, match="no encoder on cpu"):
         cluster.encode_on_ray(plan, TEXTS, opened, unusable, TWO)
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    start = time.monotonic()
+    with pytest.raises(OSError, match="refused"):
+        cluster._check_answers(f"127.0.0.1:{port}")
+    assert time.monotonic() - start < cluster.CONNECT_SECONDS
+    cluster._check_answers("local")
+    cluster._check_answers("ray://nowhere:1")  # Ray's client says so itself
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from pipeline.doctor.examination import is_ill, suspicions
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measuring.collection import measure
 from pipeline.doctor.measuring.pooled import means, pooled_table
-from tests.support.cases import trained_case
+from tests.support.doctor.cases import trained_case
 
 TEXTS, WIDTH, CLASSES = 360, 24, 4
 

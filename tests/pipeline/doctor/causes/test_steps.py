@@ -18,9 +18,10 @@ from pipeline.doctor.measurements import (
     Neighbours,
     Noise,
     RateRange,
+    References,
     Units,
 )
-from tests.support.doctor.cases import healthy
+from tests.support.doctor.cases import healthy, reference
 from tests.support.doctor.measured import collapsed, epochs, learning, settings, steps
 
 LARGE = {
@@ -40,11 +41,15 @@ def test_weights_that_are_thrown_about_are_a_step_too_large() -> None:
     assert STEP_TOO_SMALL.suspect(collapsed(**LARGE)) is None
 
 
+BY_CHANCE = References((reference("tfidf_logistic", 0.34, 0.0),))
+"""Of labels that have nothing to do with the texts."""
+
+
 @pytest.mark.parametrize(
     "groups",
     [
         {"rates": RateRange(2e-3, 8e-3, 0.05)},  # the usual step size
-        {**LARGE, "neighbours": Neighbours(0.33, 0.33, 0.4), "references": None},  # no labels
+        {**LARGE, "neighbours": Neighbours(0.33, 0.33, 0.4), "references": BY_CHANCE},
     ],
 )
 def test_a_collapse_alone_is_no_step_too_large(groups: dict[str, Any]) -> None:

@@ -47,6 +47,10 @@ def test_what_does_not_fit_is_refused_in_one_line(
     assert "there is no file" in refusal("doctor", "--module", tmp_path / "none.py")
     assert "such as model.py:build" in refusal("doctor", "--module", "model")
     assert "are for --module" in refusal("doctor", "--encoder", "other")
+    loop = tmp_path / "loop.py"
+    loop.write_text("def fit(module, x, mask, labels):\n    pass\n")
+    assert "name that too" in refusal("doctor", "--loop", f"{loop}:fit")
+    assert "no function 'train'" in module("padding", "--loop", f"{loop}:train").refusal
     assert "cured in its code" in module("padding", "--cure").refusal
     assert "need a run" in module("padding", "--gains").refusal
     broken = tmp_path / "broken.py"

@@ -51,9 +51,10 @@ def test_each_fault_is_named(kind: Any, cause: str | None) -> None:
         (foreign.Constant, "gradient_fault"),
     ],
 )
-def test_measuring_alone_names_it_too(kind: Any, cause: str | None) -> None:
-    found = cause_of(kind, prove=False)
-    assert found == (cause and f"{cause}, measured")
+def test_measuring_alone_names_it_too_and_nothing_else(kind: Any, cause: str | None) -> None:
+    problem = marker_problem(texts=360)
+    found = examine(kind, problem.table, problem.labels, prove=False, **QUICK).verdict
+    assert [one.cause for one in found.findings] == ([] if cause is None else [cause])
 
 
 def test_what_a_squashed_output_costs_is_told_beside_the_proof() -> None:
@@ -61,7 +62,10 @@ def test_what_a_squashed_output_costs_is_told_beside_the_proof() -> None:
     found = examine(foreign.Softmax, problem.table, problem.labels, **QUICK).verdict.leading
     assert found is not None
     assert found.certainty == "proven"
-    assert [one.measure for one in found.tried] == ["log likelihood of a text", "accuracy"]
+    assert [one.measure for one in found.tried] == [
+        "log likelihood of a training text",
+        "accuracy",
+    ]
     assert "accuracy" in found.explanation
 
 
@@ -134,3 +138,51 @@ def test_what_cannot_be_examined_is_refused() -> None:
         examine(3, problem.table, problem.labels)
     with pytest.raises(ModuleError, match="nothing to learn"):
         examine(lambda width, classes: torch.nn.Identity(), problem.table, problem.labels)
+
+
+def good_loop(module: Any, x: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> None:
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.02)
+    for _ in range(40):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(module(x, mask), labels).backward()
+        optimizer.step()
+
+
+def never_steps(module: Any, x: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> None:
+    torch.nn.functional.cross_entropy(module(x, mask), labels).backward()
+
+
+def slipped_labels(
+    module: Any, x: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor
+) -> None:
+    good_loop(module, x, mask, labels.roll(1)[torch.randperm(len(labels))])
+
+
+@pytest.mark.parametrize(
+    ("loop", "words"),
+    [
+        (good_loop, ""),
+        (never_steps, "moves no weight"),
+        (slipped_labels, "the training loop is at fault"),
+    ],
+)
+def test_which_half_is_at_fault(loop: Any, words: str) -> None:
+    problem = marker_problem(texts=360)
+    found = examine(foreign.MeanOf, problem.table, problem.labels, loop=loop, **QUICK)
+    leading = found.verdict.leading
+    if not words:
+        assert leading is None
+        return
+    assert leading is not None
+    assert (leading.cause, leading.certainty) == ("gradient_fault", "proven")
+    assert words in leading.explanation
+
+
+def test_a_loop_that_fails_is_told_with_its_line() -> None:
+    def fails(*arguments: Any) -> None:
+        raise RuntimeError("no data")
+
+    problem = marker_problem()
+    with pytest.raises(ModuleError, match=r"training loop fails: RuntimeError.*line \d+"):
+        examine(foreign.MeanOf, problem.table, problem.labels, loop=fails)
+    assert "counting" not in torch.nn.Module.zero_grad.__qualname__  # as it was

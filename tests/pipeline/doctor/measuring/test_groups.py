@@ -13,7 +13,8 @@ from features.tables import as_tables
 from features.vectors.table import TOKENS, FeatureTable
 from heads.problem import EpochRecord
 from pipeline.doctor.case import Case
-from pipeline.doctor.measuring.corpus import measure_audit, variants
+from pipeline.doctor.changes.seeds import with_failed_seed
+from pipeline.doctor.measuring.corpus import giveaways_of, measure_audit, variants
 from pipeline.doctor.measuring.learning import (
     confused,
     loss_rise,
@@ -21,7 +22,7 @@ from pipeline.doctor.measuring.learning import (
     measure_steps,
 )
 from pipeline.doctor.measuring.pooled import centred, means, pooled_table
-from pipeline.doctor.measuring.rates import measure_noise, measure_rates
+from pipeline.doctor.measuring.rates import measure_noise, measure_rates, measure_seeds
 from pipeline.doctor.measuring.references import halves_of, measure_references
 from pipeline.doctor.measuring.sides import apart, auc_of, measure_sides, runs_z
 from pipeline.doctor.measuring.units import measure_units
@@ -205,3 +206,25 @@ def test_a_history_without_known_validation_labels(clusters: Case) -> None:
     found = measure_learning(replace(clusters, history=(record,)))
     assert found is not None
     assert found.epochs[0].validation_loss is None
+
+
+def test_beginnings_of_plain_words_are_no_giveaways(texts: Case) -> None:
+    ids = np.arange(60) % 2
+    rows = [f"{'how many' if i % 2 else '#joy'} {corpora.sentence(100 + i)}" for i in range(60)]
+    corpus = Corpus(tuple(rows), tuple("ab"[i] for i in ids))
+    vectors = corpora.vectors(rows).astype(np.float32)
+    case = replace(texts, corpus=corpus, duplicates=find_duplicates(rows, vectors))
+    assert {one.token for one in giveaways_of(case)} == {"#joy"}
+
+
+def test_other_seeds_of_the_run_are_noise_and_the_worst_is_tried() -> None:
+    case = trained_case(cluster_problem(), "mlp", epochs=1, learning_rate=1e-5, averaging=0)
+    assert measure_seeds(case) is None
+    several = replace(case, other_seeds=((3, 0.2), (4, 0.9)))
+    noise = measure_seeds(several)
+    assert noise is not None
+    assert noise.accuracies[1:] == (0.2, 0.9)
+    changed = (("learning_rate", "0.02"), ("epochs", "8"))
+    trial = with_failed_seed(changed)(several)
+    assert len(trial.before) == len(case.validation)
+    assert trial.after.mean() > trial.before.mean()

@@ -1,4 +1,4 @@
-"""The rules for code of the user's own: what makes each speak, and what leaves it silent."""
+"""The rules for code of the user's own: what each is suspected by, and what is no sign."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from pipeline.doctor.causes.foreign.batch_dependence import BATCH_DEPENDENCE, kind_of
 from pipeline.doctor.causes.foreign.far_back import FAR_BACK
 from pipeline.doctor.causes.foreign.gradient_fault import GRADIENT_FAULT
+from pipeline.doctor.causes.foreign.loop_fault import LOOP_FAULT
 from pipeline.doctor.causes.foreign.output_squashed import INVERSES, OUTPUT_SQUASHED
 from pipeline.doctor.causes.foreign.scored_otherwise import SCORED_OTHERWISE
 from pipeline.doctor.causes.foreign.step_size import (
@@ -84,6 +85,21 @@ def test_gradients() -> None:
     assert cut is not None
     assert "cut off" in cut.explanation
     assert "hidden.weight" in cut.evidence[0].value
+
+
+def test_a_loop_that_is_behind_the_plain_one() -> None:
+    for found, words in (
+        ({"gradients_double": True}, "never clears the gradients"),
+        ({"loop_moves": False}, "moves no weight"),
+        ({}, "the training loop is at fault"),
+    ):
+        behind = LOOP_FAULT.suspect(measured(loop_score=0.4, loop_reference=0.3, **found))
+        assert behind is not None
+        assert words in behind.explanation
+    assert LOOP_FAULT.suspect(measured(loop_score=0.79, gradients_double=True)) is None
+    said = LOOP_FAULT.rule_out(measured(loop_score=0.79))
+    assert said is not None
+    assert said.why == "your loop reaches 79.0%"
 
 
 def test_order_of_classes_modes_and_claims() -> None:

@@ -1,0 +1,1 @@
+"""The search under attack, and against its peers."""
