@@ -40,6 +40,7 @@ class Case:
         logits: (m, C) logits of the validation texts, before refit and temperature.
         trained: the head before its refit; None where it is to be trained again to have it.
         seed: of the training.
+        other_seeds: (seed, validation accuracy) of trainings that differ in nothing else.
         seconds: of the training.
         device: it learned on.
         history, best_epoch: of the training.
@@ -63,6 +64,7 @@ class Case:
     test: np.ndarray
     logits: np.ndarray
     seed: int = 0
+    other_seeds: tuple[tuple[int, float], ...] = ()
     seconds: float = 0.0
     device: str = CPU
     pooled: np.ndarray | None = None

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.command_line import as_typed
 from pipeline.console import one_line
 from pipeline.doctor.findings import CounterfactualResult, Finding, Verdict
+from pipeline.doctor.proving.judgement import LIKELIHOOD
 
 VERSION = 1
 """Of the object that ``--json`` prints."""
@@ -16,6 +17,9 @@ VERSION = 1
 DO, SEE = "Do this:  ", "See also: "
 COMMANDS = (DO, SEE)
 """Begin lines with a command."""
+
+SCORES = ("accuracy", "macro-F1", LIKELIHOOD)
+"""Measures of a head on the validation texts."""
 
 SHARES = ("accuracy", "macro-F1")
 """Measures that are told in per cent; others that lie in [0, 1] are, too."""
@@ -73,12 +77,13 @@ def finding_lines(finding: Finding) -> Iterator[str]:
         yield f"{DO}{finding.remedy.words}."
     if finding.also:
         yield f"{SEE}{as_typed(finding.also)}"
-    if finding.remedy.stops:
+    if finding.remedy.stops and "no setting" not in finding.remedy.words:
         yield "No setting of the head can help."
 
 
 def _trial_line(tried: CounterfactualResult) -> str:
-    told = f"Only that changed ({tried.change}), same validation texts: "
+    same = ", same validation texts" if tried.measure in SCORES else ""
+    told = f"Only that changed ({tried.change}){same}: "
     numbers = f"{tried.measure} {_value(tried, tried.before)} -> {_value(tried, tried.after)}"
     low, high = tried.interval
     if _is_share(tried):

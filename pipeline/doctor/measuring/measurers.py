@@ -10,7 +10,7 @@ from pipeline.doctor.case import Case
 from pipeline.doctor.measuring.corpus import measure_audit
 from pipeline.doctor.measuring.learning import measure_learning, measure_steps
 from pipeline.doctor.measuring.neighbours import measure_neighbours
-from pipeline.doctor.measuring.rates import measure_noise, measure_rates
+from pipeline.doctor.measuring.rates import measure_noise, measure_rates, measure_seeds
 from pipeline.doctor.measuring.references import measure_references
 from pipeline.doctor.measuring.sides import measure_sides
 from pipeline.doctor.measuring.units import measure_units
@@ -40,6 +40,7 @@ class Measurer:
 MEASURERS: tuple[Measurer, ...] = (
     Measurer("learning", "free", measure_learning),
     Measurer("steps", "free", measure_steps),
+    Measurer("noise", "free", measure_seeds),
     Measurer("sides", "seconds", measure_sides),
     Measurer("references", "seconds", measure_references),
     Measurer("neighbours", "seconds", measure_neighbours),

@@ -24,6 +24,13 @@ def measure_rates(case: Case) -> RateRange | None:
     return RateRange(found.suggestion, found.lowest_loss_at, found.diverged_at)
 
 
+def measure_seeds(case: Case) -> Noise | None:
+    """Return the accuracies of the run's other seeds, which cost nothing; None without any."""
+    if not case.other_seeds:
+        return None
+    return Noise((float(case.right.mean()), *(accuracy for _, accuracy in case.other_seeds)))
+
+
 def measure_noise(case: Case) -> Noise | None:
     """Return the accuracies under other seeds; None of a head that has no seed."""
     from heads.settings import TrainingSettings

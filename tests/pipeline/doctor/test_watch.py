@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.doctor.runs import watch as module
 from pipeline.doctor.runs.watch import watch, watch_training
-from tests.support.cases import trained_case
+from tests.support.doctor.cases import trained_case
 from tests.support.tables import marker_problem
 
 QUICK = {"batch_size": 16, "filters": 16, "precision": "float32"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.counterfactual import ChangedSettings
+from pipeline.doctor.changes.seeds import with_failed_seed
+from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements
 
@@ -39,7 +40,11 @@ def examine(measured: Measurements) -> Suspicion | None:
             settings=changed,
         ),
         counterfactuals=(
-            ChangedSettings(f"learning_rate {rate:g} -> {wanted}, warm-up 0.1", changed),
+            Rescoring(
+                f"the worst seed with learning_rate {rate:g} -> {wanted}, warm-up 0.1",
+                with_failed_seed(changed),
+                trainings=2.0,
+            ),
         ),
     )
 

@@ -13,6 +13,7 @@ from features.tables import as_tables
 from features.vectors.table import TOKENS, FeatureTable
 from heads.problem import EpochRecord
 from pipeline.doctor.case import Case
+from pipeline.doctor.changes.seeds import with_failed_seed
 from pipeline.doctor.measuring.corpus import giveaways_of, measure_audit, variants
 from pipeline.doctor.measuring.learning import (
     confused,
@@ -21,7 +22,7 @@ from pipeline.doctor.measuring.learning import (
     measure_steps,
 )
 from pipeline.doctor.measuring.pooled import centred, means, pooled_table
-from pipeline.doctor.measuring.rates import measure_noise, measure_rates
+from pipeline.doctor.measuring.rates import measure_noise, measure_rates, measure_seeds
 from pipeline.doctor.measuring.references import halves_of, measure_references
 from pipeline.doctor.measuring.sides import apart, auc_of, measure_sides, runs_z
 from pipeline.doctor.measuring.units import measure_units
@@ -214,3 +215,16 @@ def test_beginnings_of_plain_words_are_no_giveaways(texts: Case) -> None:
     vectors = corpora.vectors(rows).astype(np.float32)
     case = replace(texts, corpus=corpus, duplicates=find_duplicates(rows, vectors))
     assert {one.token for one in giveaways_of(case)} == {"#joy"}
+
+
+def test_other_seeds_of_the_run_are_noise_and_the_worst_is_tried() -> None:
+    case = trained_case(cluster_problem(), "mlp", epochs=1, learning_rate=1e-5, averaging=0)
+    assert measure_seeds(case) is None
+    several = replace(case, other_seeds=((3, 0.2), (4, 0.9)))
+    noise = measure_seeds(several)
+    assert noise is not None
+    assert noise.accuracies[1:] == (0.2, 0.9)
+    changed = (("learning_rate", "0.02"), ("epochs", "8"))
+    trial = with_failed_seed(changed)(several)
+    assert len(trial.before) == len(case.validation)
+    assert trial.after.mean() > trial.before.mean()
