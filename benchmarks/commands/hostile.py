@@ -290,7 +290,7 @@ def main() -> None:
     more = ["--runs", given.runs, "--cache", given.cache, "--corrections", "none"]
     with service([given.run, *more, "--timeout", f"{given.timeout}"]) as (host, port, pid):
         before, start = memory(pid), time.perf_counter()
-        patience = 3 * given.timeout + 20
+        patience = 6 * given.timeout + 20  # five pipelined requests may wait in turn
         outcome = asyncio.run(campaign(host, port, given.requests, given.seed, patience))
         seconds = time.perf_counter() - start
         after = memory(pid)

@@ -143,7 +143,7 @@ def learn(trial: Trial, seed: int, watch: Any = None) -> nn.Module | None:
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             if watch is not None:
-                watch.gradients(head, float(loss))
+                watch.gradients(head, float(loss.detach()))
             optimizer.step()
             if watch is not None:
                 watch.moved(head)

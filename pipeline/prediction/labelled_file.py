@@ -33,6 +33,7 @@ TEXT = "text"
 """Name of the column of texts that stood in no file."""
 
 PREDICTED, CONFIDENCE, SET = "predicted", "confidence", "label_set"
+UNUSUAL = "unusual"
 NEIGHBORS, WORDS = "neighbors", "words"
 NEIGHBOR_FIELDS, WORD_FIELDS = ("text", "label", "similarity", "row"), ("word", "weight")
 
@@ -102,6 +103,8 @@ def _added(predictions: Predictions, nested: bool) -> Types:
     """Return the columns that are added, with their types."""
     types = {PREDICTED: pa.string(), CONFIDENCE: pa.float64()}
     types |= dict.fromkeys(predictions.probability_columns, pa.float64())
+    if predictions.unusual is not None:
+        types |= {UNUSUAL: pa.bool_()}
     if predictions.uncertainty.sets:
         types |= {SET: pa.string()}
     if nested:
@@ -155,6 +158,8 @@ def _cells(predictions: Predictions, chosen: np.ndarray, nested: bool) -> list[S
         filled([rounded(max(row)) for row in zip(*shares, strict=True)]),
         *(filled([rounded(value) for value in values]) for values in shares),
     ]
+    if (unusual := predictions.unusual) is not None:
+        columns.append([None if k < 0 else bool(unusual[k]) for k in places])
     if predictions.uncertainty.sets:
         columns.append([None if k < 0 else list(predictions.label_sets[k]) for k in places])
     if predictions.neighbors:

@@ -47,6 +47,8 @@ class Predictions(Sequence[str]):
         warnings: what makes the labels doubtful, one line each.
         uncertainty: the rules by which texts get no label, or several.
         words: the words of each text with their weights; None if not asked for.
+        unusual: (N,) bool, texts less like any training text than held-out texts were; None of
+            a run that cannot tell.
     """
 
     run: Path
@@ -60,6 +62,7 @@ class Predictions(Sequence[str]):
     warnings: tuple[str, ...] = ()
     uncertainty: Uncertainty = SURE
     words: WordWeights | None = None
+    unusual: np.ndarray | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -114,6 +117,7 @@ class Predictions(Sequence[str]):
                     "label": label,
                     **({"labels": list(self.label_sets[place])} if self.label_sets else {}),
                     "probabilities": dict(zip(self.classes, map(rounded, row), strict=True)),
+                    "unusual": None if self.unusual is None else bool(self.unusual[place]),
                     **({"neighbors": list(map(asdict, near))} if self.neighbors else {}),
                     **(
                         {"words": list(map(asdict, self.words.texts[place]))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from benchmarks.doctor import changes, data_faults, runner
 from benchmarks.doctor.case import Difference, Outcome, Trial, difference, untruth
 from benchmarks.doctor.changes import Tried, right_causes
 from benchmarks.doctor.data_faults import in_order, noisy, shifted, slipped, uneven
+from benchmarks.doctor.diagnosis import diagnose
 from benchmarks.doctor.faults import FAULTS, REPORT, TUNE, setting_cases
+from benchmarks.doctor.foreign import builder
 from benchmarks.doctor.material import Ingredients, grammar, stratified, synthetic
 from benchmarks.doctor.measures import DOCTOR, Share, by_cause, judge, proven, repair, report
 from benchmarks.doctor.rivals import trying
@@ -341,3 +344,15 @@ def test_setting_faults_and_twins_differ_in_the_fault_alone() -> None:
             pair = case.make(ready, np.random.default_rng(0))
             assert pair.faulty.settings != pair.twin.settings
             assert (pair.faulty.train == pair.twin.train).all()
+
+
+def test_a_users_head_is_examined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.doctor.foreign.EPOCHS", 4)
+    squashed = builder({"kind": "mean", "after": "softmax"})
+    own = replace(trial("meanmax"), build=squashed)
+    found = cases.train(own, 1)
+    assert found.right.shape == (len(own.validation) + len(own.fresh),)
+    assert record(own, 1).updates
+    answer = diagnose(own, found, 1, prove=False)
+    assert answer.error == ""
+    assert answer.measured["invariances.sums_to_one"] == 1.0

@@ -258,13 +258,18 @@ class RayExecutor:
         """
         while self._in_flight:
             worker = min(self._in_flight, key=self._in_flight.__getitem__)
-            # A unit that was with a worker that died runs alone, and takes no other with it.
-            room = 0 if self._again else IN_FLIGHT - 1
-            if self._in_flight[worker] > room:
+            if self._in_flight[worker] >= IN_FLIGHT:
                 return True
-            task = self._again.popleft() if self._again else _Task(worker, units.take(None))
-            if task.unit is None:
+            task = _Task(worker, units.take(None))
+            if task.unit is None and not self._again:
                 return any(each.unit for each in self._tasks.values())
+            if task.unit is None:
+                # A unit that was with a worker that died runs last and alone: whatever it does
+                # to the next one, it takes no other with it.
+                if self._in_flight[worker]:
+                    return True
+                task = self._again.popleft()
+            assert task.unit is not None
             if task.tries > 1 or units.queue.shared:
                 for space in spaces:
                     space.refresh()  # it may have been committed, and nobody has told
@@ -360,10 +365,13 @@ def connected(cluster: Cluster) -> Iterator[Workers]:
         try:
             _check_answers(address)
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
-        except (RuntimeError, ValueError, OverflowError, OSError) as error:
+        except Exception as error:  # Ray raises that itself where its start takes too long
+            what = (
+                "does not start here" if address == "local" else f"does not answer at {address}"
+            )
             raise SettingError(
-                f"no Ray cluster answers at {address} ({_short(error)}); "
-                "give the address of one with --address, or leave it out to use this machine"
+                f"a Ray cluster {what} ({_short(error)}); give the address of one with "
+                "--address, or leave it out to use this machine"
             ) from error
         try:
             yield _suitable(cluster)

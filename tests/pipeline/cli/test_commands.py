@@ -143,7 +143,8 @@ def test_predict_one_text_and_files_through_the_cache(
         outputs[suffix] = path
     rows = list(csv.DictReader(io.StringIO(outputs["csv"].read_bytes().decode(), newline="")))
     assert [row["text"] for row in rows] == [GOOD[0], 'x, "y"\nz']
-    added = ["predicted", "confidence", "probability:bad, very", "probability:good"]
+    likely = ["probability:bad, very", "probability:good"]
+    added = ["predicted", "confidence", *likely, "unusual"]
     assert list(rows[0]) == ["text", *added]
     table = pq.read_table(outputs["parquet"]).to_pylist()
     lines = [json.loads(line) for line in outputs["jsonl"].read_text().splitlines()]
@@ -153,6 +154,8 @@ def test_predict_one_text_and_files_through_the_cache(
             columns["probability:good"], abs=1e-5
         )
         assert line["probability:good"] == columns["probability:good"]
+        assert row["unusual"].lower() == str(columns["unusual"]).lower()
+        assert line["unusual"] is columns["unusual"]
     shares = {name: lines[0][f"probability:{name}"] for name in first["probabilities"]}
     assert shares == first["probabilities"]
 

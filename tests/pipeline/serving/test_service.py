@@ -36,6 +36,7 @@ def test_answers_are_those_of_predict(
     )
     for one, other in zip(served["predictions"], told["predictions"], strict=True):
         assert one["label"] == other["label"]
+        assert one["unusual"] == other["unusual"]
         assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
         near = [[each["similarity"] for each in x["neighbors"]] for x in (one, other)]
         assert near[0] == pytest.approx(near[1], abs=1e-3)

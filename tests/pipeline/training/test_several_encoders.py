@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pipeline.doctor.run_case import case_of_run
 
 from features.errors import EncoderError
 from manyheads import train as train_in_python
+from pipeline.doctor.runs.run_case import case_of_run
 from pipeline.prediction.predictor import Predictor
 from pipeline.serving.model import ServedModel
 from tests.support.cli import Command, Refusal, write
@@ -155,6 +155,25 @@ def test_from_python_and_in_a_search(
     )
     tried = {trial["encoder"] for trial in result["trials"] if trial["layout"]}
     assert tried == {pair, str(first)}
+
+
+@pytest.mark.usefixtures("half")
+def test_a_blend_of_heads_over_one_and_two(
+    command: Command, both: tuple[Path, Path], data: Path, tmp_path: Path
+) -> None:
+    common = ("train", "--data", data, "--layout", "pooled", "--encoder")
+    two = command(*common, *both)["run"]
+    one = command(*common, both[0], "--head", "knn", "--split-of", two)["run"]
+    blend = command("blend", two, one, "--weights", "equal")["run"]
+    runs, cache = tmp_path / "runs", tmp_path / "cache"
+    parts = [Predictor.load(run, runs, cache).predict(TEXTS) for run in (two, one)]
+    opened = Predictor.load(blend, runs, cache)
+    expected = opened.opened.merged([part.probabilities for part in parts])
+    found = opened.predict(TEXTS, explain=1).probabilities
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    command("export-model", blend, "--out", tmp_path / "model")
+    moved = Predictor.load(str(tmp_path / "model"), runs, cache, encoders=[*map(str, both)])
+    np.testing.assert_allclose(moved.predict(TEXTS).probabilities, found, atol=1e-5)
 
 
 def test_what_will_not_do(

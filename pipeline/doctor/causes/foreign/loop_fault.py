@@ -74,7 +74,7 @@ def exclude(measured: Measurements) -> str | None:
 
 LOOP_FAULT = Cause(  # the other half of gradient_fault, so of the same name
     "gradient_fault",
-    "fault in the training loop",
+    "fault in the gradient",
     "function",
     examine,
     exclude,
