@@ -85,5 +85,10 @@ def three_classes(path: Path) -> Path:
     return write(path, [["text", "label", "author"], *rows])
 
 
+def told(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Predictions without what an exported model cannot tell."""
+    return [{**one, "unusual": None} for one in answer["predictions"]]
+
+
 def run_name(result: dict[str, Any]) -> str:
     return Path(result["run"]).name

@@ -15,6 +15,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from pipeline.models.hub import shown_name
 from tests.support.cli import Command, Refusal, Run
+from tests.support.cli import told as told_of
 from tests.support.hub import TOKEN, FakeHub, fake_hub
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -55,7 +56,7 @@ def test_a_model_goes_to_the_hub_and_comes_back(
     hub: FakeHub, shell: Shell, run: Run, train: Command, tiny_models: dict[str, Path]
 ) -> None:
     folder = train("logistic", "--layout", "pooled")["run"]
-    before = run("predict", folder, "--text", "rain again", "--json").json["predictions"]
+    before = run("predict", folder, "--text", "rain again", "--json").json
     done = shell("export-model", folder, "--out", "m", "--push", "me/my-model", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -72,10 +73,10 @@ def test_a_model_goes_to_the_hub_and_comes_back(
     asked = ("--text", "rain again", "--json")
     again = shell("predict", told["pushed"], *encoder, *asked)
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)["predictions"] == before
+    assert told_of(json.loads(again.stdout)) == told_of(before)
     assert f"model: me/my-model@{commit[:7]} (logistic)" in again.stderr
     offline = shell("predict", f"{name}@{commit}", *encoder, *asked, HF_HUB_OFFLINE="1")
-    assert json.loads(offline.stdout)["predictions"] == before
+    assert told_of(json.loads(offline.stdout)) == told_of(before)
 
 
 def test_the_card_shows_results(run: Run, data: Path, tiny_models: dict[str, Path]) -> None:
