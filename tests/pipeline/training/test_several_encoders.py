@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pipeline.doctor.runs.run_case import case_of_run
 
 from features.errors import EncoderError
 from manyheads import train as train_in_python
+from pipeline.doctor.runs.run_case import case_of_run
 from pipeline.prediction.predictor import Predictor
 from pipeline.serving.model import ServedModel
 from tests.support.cli import Command, Refusal, write
