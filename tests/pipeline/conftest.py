@@ -23,12 +23,14 @@ def train(
 ) -> Command:
     """Have a head trained on ``data`` with a tiny encoder; the JSON of the run.
 
-    The same training is made once in a session. Its folder is a copy.
+    The same training is made once in a session. Its folder is a copy. An ``--encoder`` among
+    the arguments takes the place of the tiny one.
     """
 
     def call(head: str, *arguments: object) -> dict[str, Any]:
         sets = () if head == "logistic" else QUICK
-        given = ("--encoder", tiny_models["bert"], "--head", head, *sets, *arguments)
+        encoder = () if "--encoder" in arguments else ("--encoder", tiny_models["bert"])
+        given = (*encoder, "--head", head, *sets, *arguments)
         return trained_runs.train(command, data, given)
 
     return call
