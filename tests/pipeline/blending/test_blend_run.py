@@ -261,7 +261,7 @@ def test_parts_of_several_encoders(
     for run, encoders in ((blended, bert), (blended, roberta), (exported, bert + roberta)):
         got = shares(command("predict", "--run", run, *text, *encoders))
         np.testing.assert_allclose(got, expected, atol=1e-6)
-    assert "is not the one that" in refusal("predict", "--run", exported, *text, *bert)
+    assert "'roberta'; say where" in refusal("predict", "--run", exported, *text, *bert)
     # One that fits no part is refused, though the parts know where theirs are.
     wrong = ("--encoder", tiny_models["xlnet"])
     assert "is not the one that" in refusal("predict", "--run", blended, *text, *wrong)
