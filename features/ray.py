@@ -41,6 +41,18 @@ from features.vectors.table import POOLED
 
 
 @with_keywords(VectorOptions, EncoderOptions)
+def _loaded(
+    encoder: str | Path, device: str, keywords: dict[str, Any]
+) -> tuple[LazyEncoder, VectorOptions]:
+    """Return the encoder that keywords ask for, and what decides its vectors."""
+    if device not in (CPU, CUDA):
+        raise SettingError(f"device is {CPU} or {CUDA} on a cluster; got {device!r}")
+    given = all_keywords(keywords, VectorOptions, EncoderOptions)
+    loading = {each.name: given.pop(each.name) for each in fields(EncoderOptions)}
+    lazy = load_encoder(encoder, prompt=given.pop("prompt"), **loading)
+    return lazy, VectorOptions(**given).on((device,))
+
+
 def encode_dataset(
     ds: Any,
     column: str,
@@ -58,8 +70,7 @@ def encode_dataset(
 ) -> Any:
     """Return a Ray data set with the vectors of a column of texts, encoding what is missing.
 
-    Ray starts the workers, and each keeps its encoder loaded. Nothing is done before the data
-    set is used.
+    Ray starts the workers, which keep the encoder loaded, once the data set is used.
 
     Args:
         ds: a ``ray.data.Dataset``.
@@ -73,22 +84,16 @@ def encode_dataset(
         workers: number of workers; None: Ray starts as many as help.
         cores: cores of each worker.
         batch_texts: rows per call of a worker, and so maximum texts per shard.
-        keywords: the fields of ``VectorOptions`` and ``EncoderOptions``, which say what they
-            mean.
+        keywords: the fields of ``VectorOptions`` and ``EncoderOptions``.
 
     Raises:
         SettingError: an option is unknown, or the data set has no such column.
         EncoderError: the encoder is not available.
     """
-    if device not in (CPU, CUDA):
-        raise SettingError(f"device is {CPU} or {CUDA} on a cluster; got {device!r}")
     names = ds.columns() or [column]
     if column not in names:
         raise SettingError(f"the data set has no column {column!r}, but {', '.join(names)}")
-    given = all_keywords(keywords, VectorOptions, EncoderOptions)
-    loading = {each.name: given.pop(each.name) for each in fields(EncoderOptions)}
-    lazy = load_encoder(encoder, prompt=given.pop("prompt"), **loading)
-    options = VectorOptions(**given).on((device,))
+    lazy, options = _loaded(encoder, device, keywords)
     spec = lazy.model.spec(layout, None if layers is None else tuple(layers), options)
     # Only this module of the package imports Ray.
     from features.encoding.cluster.ray_cluster import actor_pool

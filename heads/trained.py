@@ -245,13 +245,20 @@ def fit(
     parts: list[TrainedHead] = []
     for number, vectors in enumerate(tables.encoders):
         problem = Problem(vectors, labels, *sides, len(classes), classes, device)
-        with without_compiler():
-            fitted = head_type(head).fit(settings, problem, seed, on_epoch)
-        own = replace(empty, layout=vectors.layout, width=vectors.width, **vars(fitted))
-        parts.append(replace(own, table=number))
+        parts.append(replace(_on_vectors(empty, problem, seed, on_epoch), table=number))
     if tables.words is not None:
         parts.append(_with_words(empty, tables, labels, *sides))
     return _join(parts, tables, labels, validation, device)
+
+
+def _on_vectors(
+    empty: TrainedHead, problem: Problem, seed: int, on_epoch: OnEpoch | None
+) -> TrainedHead:
+    """Return a head over the vectors of one encoder."""
+    with without_compiler():
+        fitted = head_type(empty.head).fit(empty.settings, problem, seed, on_epoch)
+    table = problem.table
+    return replace(empty, layout=table.layout, width=table.width, **vars(fitted))
 
 
 def _with_words(

@@ -37,9 +37,10 @@ def command(words: list[str]) -> float:
 def train(trial: Trial, source: list[str], runs: str) -> list[str]:
     """Return the words that train a trial as a run: without the refit, as in the study."""
     candidate = trial.candidate
-    sets = [f"{name}={value}" for name, value in candidate.settings.items()]
+    settings = {**candidate.settings, "refit": False}
+    sets = [f"{name}={value}" for name, value in settings.items()]
     words = ["train", *source, "--head", candidate.head, "--layout", candidate.layout]
-    return [*words, "--runs", runs, "--set", *sets, "refit=false"]
+    return [*words, "--runs", runs, "--set", *sets]
 
 
 def main() -> int:

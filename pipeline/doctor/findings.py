@@ -99,6 +99,7 @@ class CounterfactualResult:
         command: repeats it; '' where none does.
         texts: how many were compared.
         curve: validation accuracy by epoch of the changed training; () where none was made.
+        paired: whether before and after are of the same texts.
     """
 
     change: str
@@ -111,6 +112,7 @@ class CounterfactualResult:
     command: str = ""
     texts: int = 0
     curve: tuple[float, ...] = ()
+    paired: bool = True
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def finding_lines(finding: Finding) -> Iterator[str]:
 
 
 def _trial_line(tried: CounterfactualResult) -> str:
-    same = ", same validation texts" if tried.measure in SCORES else ""
+    same = ", same validation texts" if tried.paired and tried.measure in SCORES else ""
     told = f"Only that changed ({tried.change}){same}: "
     numbers = f"{tried.measure} {_value(tried, tried.before)} -> {_value(tried, tried.after)}"
     low, high = tried.interval

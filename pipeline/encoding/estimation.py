@@ -106,8 +106,7 @@ def run_estimate(
     Raises:
         InputError: data, an encoder or settings that will not do.
     """
-    start = time.perf_counter()
-    layouts = DEFAULT_LAYOUTS if layout is None else with_pooled(layout)
+    start, layouts = time.perf_counter(), with_pooled(layout) if layout else DEFAULT_LAYOUTS
     model = find_model(vectors.one_encoder, vectors.trust_remote_code)
     spaces = open_spaces(vectors, layouts, model)
     texts = SampledTexts(stream_texts(data))
@@ -141,8 +140,8 @@ def run_estimate(
         dtype=vectors.dtype,
         bytes_needed=round(
             sum(
-                per_layout[space.spec.layout] * lack.sum()
-                for space, lack in zip(spaces, plan.missing_by_space.T, strict=True)
+                per_layout[space.spec.layout] * count
+                for space, count in zip(spaces, plan.missing_by_space.sum(axis=0), strict=True)
             )
         ),
         bytes_free=None if math.isinf(free) else int(free),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -47,6 +47,18 @@ from pipeline.runs.files.training_texts import (
     training_vectors,
 )
 from pipeline.runs.reference import REFERENCE, Reference, read_reference
+
+
+@dataclass(eq=False)
+class _Reading:
+    """What the parts of a model find in N texts, filled part by part."""
+
+    probabilities: np.ndarray
+    truncated: np.ndarray
+    neighbors: Sequence[tuple[Neighbor, ...]] = ()
+    tokens: dict[Place, FeatureTable] = field(default_factory=dict)
+    unusual: np.ndarray | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,14 +179,34 @@ class Predictor:
         """
         if explain.words and (refusal := words_refusal(self.opened)):
             raise SettingError(f"--explain words: {refusal}")
-        parts = self.opened.parts
+        found = self._read(texts, explain)
+        warnings = [*dict.fromkeys(found.warnings), *unlearned_language(self._languages, texts)]
+        for warning in warnings:
+            print_note(f"warning: {warning}")
+        weights = None
+        if explain.words:
+            classes = found.probabilities.argmax(axis=1)
+            weights = self.words.weigh(texts, classes, found.tokens)
+            print_note(f"note: {weights.note}")
+        return Predictions(
+            self.opened.folder,
+            texts,
+            self.opened.labels,
+            found.probabilities,
+            found.truncated,
+            found.neighbors,
+            words=weights,
+            unusual=found.unusual,
+            provenance=self.provenance,
+            warnings=tuple(warnings),
+            uncertainty=uncertainty,
+        )
+
+    def _read(self, texts: Sequence[str], explain: Explain) -> _Reading:
+        """Return what all parts find in N texts."""
+        parts, order = self.opened.parts, self.opened.order
         probabilities: dict[int, np.ndarray] = {}
-        truncated = np.zeros(len(texts), bool)
-        neighbors: Sequence[tuple[Neighbor, ...]] = ()
-        tokens: dict[Place, FeatureTable] = {}
-        unusual: np.ndarray | None = None
-        warnings: list[str] = []
-        order = self.opened.order
+        found = _Reading(np.empty(0), np.zeros(len(texts), bool))
         words = count_words(texts) if any(part.reads_words for part in parts) else None
         for index in order:
             explained = explain.neighbors > 0 and index == order[0]
@@ -188,36 +220,18 @@ class Predictor:
             probabilities[index] = self.probabilities(index, tables, words)
             if parts[index].reads_vectors:
                 for i in numbers:
-                    warnings += self._unseen(index, i, encoded[i], tables[i])
-                    truncated |= encoded[i].truncated
+                    found.warnings += self._unseen(index, i, encoded[i], tables[i])
+                    found.truncated |= encoded[i].truncated
                     if explain.words:
-                        tokens[index, i] = encoded[i].table(TOKENS)
+                        found.tokens[index, i] = encoded[i].table(TOKENS)
             if index == order[0]:
-                unusual = self._unusual(encoded[0], tables[0])
-                warnings += self._foreign(unusual, explained)
+                found.unusual = self._unusual(encoded[0], tables[0])
+                found.warnings += self._foreign(found.unusual, explained)
             if explained:
-                neighbors = self._neighbors(encoded[0], explain.neighbors)
-        warnings = [*dict.fromkeys(warnings), *unlearned_language(self._languages, texts)]
-        for warning in warnings:
-            print_note(f"warning: {warning}")
-        merged = self.opened.merged([probabilities[index] for index in range(len(parts))])
-        weights = None
-        if explain.words:
-            weights = self.words.weigh(texts, merged.argmax(axis=1), tokens)
-            print_note(f"note: {weights.note}")
-        return Predictions(
-            self.opened.folder,
-            texts,
-            self.opened.labels,
-            merged,
-            truncated,
-            neighbors,
-            words=weights,
-            unusual=unusual,
-            provenance=self.provenance,
-            warnings=tuple(warnings),
-            uncertainty=uncertainty,
-        )
+                found.neighbors = self._neighbors(encoded[0], explain.neighbors)
+        merged = [probabilities[index] for index in range(len(parts))]
+        found.probabilities = self.opened.merged(merged)
+        return found
 
     def layouts(
         self, index: int, explained: bool, number: int = 0, words: bool = False

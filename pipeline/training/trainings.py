@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -194,13 +195,9 @@ def run_trainings(
             found = finished.find(settings, split, seed)
             known = found is not None
             if found is None:
-                try:
-                    rows = split, learned
-                    found = _train(
-                        config.head, settings, table, ids, *rows, seed, on_epoch, device
-                    )
-                except DivergedError as error:
-                    raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
+                how = config.head, settings, table, ids, split, learned, seed, on_epoch, device
+                with _placed(fold, seed):
+                    found = _train(*how)
                 finished.store(settings, split, seed, found)
             evaluate = partial(_evaluate, split, names, truth, found.trained.temperature)
             test = found.trained.logits(table, split.test, device)
@@ -221,6 +218,15 @@ def run_trainings(
             elif len(table.tables) > 1:
                 print_note(parts_line(found.trained, config.vectors.encoders))
     return Trainings.of(trainings, names, truth)
+
+
+@contextmanager
+def _placed(fold: int, seed: int) -> Iterator[None]:
+    """Name fold and seed of a training that diverges."""
+    try:
+        yield
+    except DivergedError as error:
+        raise DivergedError(f"fold {fold}, seed {seed}: {error}") from error
 
 
 def _train(

@@ -52,92 +52,96 @@ class FakeHub:
         return commit
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the hub's API does, of one fake hub."""
+
+    hub: FakeHub
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+    def answer(self, body: Any, status: int = 200, **headers: str) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def lack(self, code: str) -> None:
+        self.answer({"error": code}, 404, X_Error_Code=code)
+
+    def allowed(self) -> bool:
+        return self.headers.get("authorization") == f"Bearer {TOKEN}"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        parts = unquote(urlsplit(self.path).path).strip("/").split("/")
+        if not self.allowed():
+            self.answer({"error": "Invalid credentials"}, 401)
+        elif parts[1:] == ["repos", "create"]:
+            asked = json.loads(body)
+            name = f"{asked['organization']}/{asked['name']}"
+            if name in self.hub.commits:
+                self.answer({"error": "it exists", "url": f"{self.hub.url}/{name}"}, 409)
+                return
+            self.hub.commits[name] = [("0" * 40, {})]
+            if asked.get("visibility") == "private" or asked.get("private"):
+                self.hub.private.add(name)
+            self.answer({"url": f"{self.hub.url}/{name}", "id": name})
+        elif parts[1] == "validate-yaml":
+            self.hub.cards.append(json.loads(body)["content"])
+            self.answer({"errors": [], "warnings": []})
+        elif parts[4] == "preupload":
+            names = [file["path"] for file in json.loads(body)["files"]]
+            regular = {"uploadMode": "regular", "shouldIgnore": False}
+            self.answer({"files": [{"path": name, **regular} for name in names]})
+        elif parts[4] == "commit":
+            name = "/".join(parts[2:4])
+            commit = self.hub.commit(name, [json.loads(line) for line in body.splitlines()])
+            url = f"{self.hub.url}/{name}/commit/{commit}"
+            self.answer({"success": True, "commitOid": commit, "commitUrl": url})
+        else:
+            self.lack("EntryNotFound")
+
+    def do_GET(self) -> None:
+        parts = unquote(urlsplit(self.path).path).strip("/").split("/")
+        named = parts[2:4] if parts[0] == "api" else parts[:2]
+        name = "/".join(named)
+        if name not in self.hub.commits or (name in self.hub.private and not self.allowed()):
+            self.lack("RepoNotFound")
+            return
+        revision = parts[5] if parts[0] == "api" and len(parts) > 5 else "main"
+        found = self.hub.files(name, parts[3] if parts[0] != "api" else revision)
+        if found is None:
+            self.lack("RevisionNotFound")
+            return
+        commit, files = found
+        if parts[0] == "api" and len(parts) > 4 and parts[4] == "tree":
+            sizes = {file: len(data) for file, data in files.items()}
+            own = [
+                {"type": "file", "path": file, "size": size, "oid": "0" * 40}
+                for file, size in sizes.items()
+            ]
+            self.answer(own)
+        elif parts[0] == "api":
+            siblings = [{"rfilename": file} for file in files]
+            self.answer({"_id": "1", "id": name, "sha": commit, "siblings": siblings})
+        elif (file := "/".join(parts[4:])) in files:
+            data = files[file]
+            tag = hashlib.sha1(data).hexdigest()
+            self.answer(data, ETag=f'"{tag}"', X_Repo_Commit=commit)
+        else:
+            self.lack("EntryNotFound")
+
+    do_HEAD = do_GET
+
+
 def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-        def answer(self, body: Any, status: int = 200, **headers: str) -> None:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(data)
-
-        def lack(self, code: str) -> None:
-            self.answer({"error": code}, 404, X_Error_Code=code)
-
-        def allowed(self) -> bool:
-            return self.headers.get("authorization") == f"Bearer {TOKEN}"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            parts = unquote(urlsplit(self.path).path).strip("/").split("/")
-            if not self.allowed():
-                self.answer({"error": "Invalid credentials"}, 401)
-            elif parts[1:] == ["repos", "create"]:
-                asked = json.loads(body)
-                name = f"{asked['organization']}/{asked['name']}"
-                if name in hub.commits:
-                    self.answer({"error": "it exists", "url": f"{hub.url}/{name}"}, 409)
-                    return
-                hub.commits[name] = [("0" * 40, {})]
-                if asked.get("visibility") == "private" or asked.get("private"):
-                    hub.private.add(name)
-                self.answer({"url": f"{hub.url}/{name}", "id": name})
-            elif parts[1] == "validate-yaml":
-                hub.cards.append(json.loads(body)["content"])
-                self.answer({"errors": [], "warnings": []})
-            elif parts[4] == "preupload":
-                names = [file["path"] for file in json.loads(body)["files"]]
-                regular = {"uploadMode": "regular", "shouldIgnore": False}
-                self.answer({"files": [{"path": name, **regular} for name in names]})
-            elif parts[4] == "commit":
-                name = "/".join(parts[2:4])
-                commit = hub.commit(name, [json.loads(line) for line in body.splitlines()])
-                url = f"{hub.url}/{name}/commit/{commit}"
-                self.answer({"success": True, "commitOid": commit, "commitUrl": url})
-            else:
-                self.lack("EntryNotFound")
-
-        def do_GET(self) -> None:
-            parts = unquote(urlsplit(self.path).path).strip("/").split("/")
-            named = parts[2:4] if parts[0] == "api" else parts[:2]
-            name = "/".join(named)
-            if name not in hub.commits or (name in hub.private and not self.allowed()):
-                self.lack("RepoNotFound")
-                return
-            revision = parts[5] if parts[0] == "api" and len(parts) > 5 else "main"
-            found = hub.files(name, parts[3] if parts[0] != "api" else revision)
-            if found is None:
-                self.lack("RevisionNotFound")
-                return
-            commit, files = found
-            if parts[0] == "api" and len(parts) > 4 and parts[4] == "tree":
-                sizes = {file: len(data) for file, data in files.items()}
-                own = [
-                    {"type": "file", "path": file, "size": size, "oid": "0" * 40}
-                    for file, size in sizes.items()
-                ]
-                self.answer(own)
-            elif parts[0] == "api":
-                siblings = [{"rfilename": file} for file in files]
-                self.answer({"_id": "1", "id": name, "sha": commit, "siblings": siblings})
-            elif (file := "/".join(parts[4:])) in files:
-                data = files[file]
-                tag = hashlib.sha1(data).hexdigest()
-                self.answer(data, ETag=f'"{tag}"', X_Repo_Commit=commit)
-            else:
-                self.lack("EntryNotFound")
-
-        do_HEAD = do_GET
-
-    return Handler
+    return type("HubHandler", (Handler,), {"hub": hub})
 
 
 @contextmanager

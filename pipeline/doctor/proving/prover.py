@@ -181,6 +181,7 @@ class Prover:
             command=command,
             texts=len(tried.trial.before),
             curve=tried.trial.curve,
+            paired=tried.trial.paired,
         )
 
 

@@ -8,7 +8,7 @@ trained once more with the same seed, which gives the same head.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +29,7 @@ from pipeline.doctor.case import Case
 from pipeline.doctor.runs.config import DoctorConfig
 from pipeline.encoding.tables import make_tables
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
+from pipeline.evaluation.result import TrainingScore
 from pipeline.runs.files.diagnostics import read_diagnostics
 from pipeline.runs.folder import PARTS
 from pipeline.runs.reader import read_config, read_held_out, read_metrics, read_options
@@ -72,8 +73,7 @@ def case_of_run(
     layout = layout_of(asked.head, asked.layout)
     models = find_encoders(asked.vectors)
     tables, encoded = make_tables(corpus.texts, layout, asked.vectors, models, load)
-    vectors = encoded[0]
-    pooled = vectors.table(POOLED).values
+    vectors, pooled = encoded[0], encoded[0].table(POOLED).values
     trained, first = checkpoint.load(folder), held_out.folds[0]
     settings = on_split(make_settings(asked.head, resolved.settings), split)
     trainings = read_metrics(folder).trainings
@@ -90,11 +90,7 @@ def case_of_run(
         test=split.test,
         logits=_logits(first.validation, held_out.names, split.classes, trained.temperature),
         seed=resolved.seed,
-        other_seeds=tuple(
-            (each.seed, each.validation.accuracy)
-            for each in trainings
-            if each.fold == first.fold and each.seed != resolved.seed
-        ),
+        other_seeds=_other_seeds(trainings, first.fold, resolved.seed),
         seconds=trainings[0].seconds,
         device=device_of(asked.head, asked.device),
         pooled=pooled,
@@ -109,6 +105,17 @@ def case_of_run(
         config=asked,
     )
     return case if found is not None else case.with_own_head()
+
+
+def _other_seeds(
+    trainings: Sequence[TrainingScore], fold: int, seed: int
+) -> tuple[tuple[int, float], ...]:
+    """Return the other seeds of a fold with their validation accuracy."""
+    return tuple(
+        (each.seed, each.validation.accuracy)
+        for each in trainings
+        if each.fold == fold and each.seed != seed
+    )
 
 
 def case_of_training(learned: Learned) -> Case:

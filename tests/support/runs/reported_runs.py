@@ -51,24 +51,7 @@ def made_run(
     shares = np.exp(logits)
     shares /= shares.sum(axis=1, keepdims=True)
     test = Evaluation("test", np.arange(count), ids, shares, shares)
-    result = ExperimentResult(
-        run=folder,
-        head="cnn",
-        layout="tokens",
-        encoded=count,
-        truncated=0,
-        validation=test.score(),
-        test=test.score(),
-        baselines={"majority": score(ids, np.zeros_like(ids))},
-        epochs=3,
-        best_epoch=2,
-        parameters=10,
-        seconds={"encoding": 1.0, "training": 1.0},
-        notes=(f"A note on {labels[0]}.",),
-        classes=class_scores(test, classes),
-        calibration=Calibration(1.0, 0.1, 0.1, 0.05, 15),
-        advice=(f"Something about {labels[0]}.",),
-    )
+    result = _result(folder, test, classes, labels[0])
     history = tuple(
         HistoryLine(1, 0, EpochRecord(i, 2 / i, 0.2 * i, 2.5 / i, 0.15 * i, 0.1, 0.1, 1.0))
         for i in (1, 2, 3)
@@ -91,6 +74,29 @@ def made_run(
         _errors(tests, texts, labels),
         history,
         ReportConfig(cache=folder / "no-cache"),
+    )
+
+
+def _result(
+    folder: Path, test: Evaluation, classes: tuple[str, ...], label: str
+) -> ExperimentResult:
+    return ExperimentResult(
+        run=folder,
+        head="cnn",
+        layout="tokens",
+        encoded=len(test.labels),
+        truncated=0,
+        validation=test.score(),
+        test=test.score(),
+        baselines={"majority": score(test.labels, np.zeros_like(test.labels))},
+        epochs=3,
+        best_epoch=2,
+        parameters=10,
+        seconds={"encoding": 1.0, "training": 1.0},
+        notes=(f"A note on {label}.",),
+        classes=class_scores(test, classes),
+        calibration=Calibration(1.0, 0.1, 0.1, 0.05, 15),
+        advice=(f"Something about {label}.",),
     )
 
 
