@@ -194,7 +194,8 @@ def test_the_whole_way(run: Run, spiky: Path, tiny_models: dict[str, Path], head
     asked = [part for text in texts for part in ("--text", text)]
     before = run("predict", *asked, "--json").json["predictions"]
     after = run("predict", "--run", folder, "--encoder", "bert", *asked, "--json").json
-    assert after["predictions"] == before
+    # An exported model keeps no training texts, so it cannot tell what is unusual.
+    assert after["predictions"] == [{**each, "unusual": None} for each in before]
     assert after["run"] == "my model"
     the_code_of_the_card_predicts_the_same(folder, texts, before)
     lost = run("predict", "--run", folder, "--text", "x")

@@ -55,7 +55,9 @@ def test_a_model_goes_to_the_hub_and_comes_back(
     hub: FakeHub, shell: Shell, run: Run, train: Command, tiny_models: dict[str, Path]
 ) -> None:
     folder = train("logistic", "--layout", "pooled")["run"]
-    before = run("predict", folder, "--text", "rain again", "--json").json["predictions"]
+    found_here = run("predict", folder, "--text", "rain again", "--json").json["predictions"]
+    # An exported model keeps no training texts, so it cannot tell what is unusual.
+    before = [{**each, "unusual": None} for each in found_here]
     done = shell("export-model", folder, "--out", "m", "--push", "me/my-model", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
