@@ -13,6 +13,7 @@ import pytest
 from features.errors import EncoderError
 from manyheads import train as train_in_python
 from pipeline.doctor.runs.run_case import case_of_run
+from pipeline.prediction.explain import Explain
 from pipeline.prediction.predictor import Predictor
 from pipeline.serving.model import ServedModel
 from tests.support.cli import Command, Refusal, write
@@ -70,8 +71,10 @@ def test_what_is_trained_predicts(
     assert own["fingerprint"] != further["fingerprint"]
     runs, cache = tmp_path / "runs", tmp_path / "cache"
     predictor = Predictor.load(result["run"], runs, cache)
-    found = predictor.predict(TEXTS, explain=1)
-    served = ServedModel(predictor).answer(TEXTS, [1, 0, 0])
+    found = predictor.predict(TEXTS, explain=Explain(neighbors=1))
+    weighed = predictor.predict(TEXTS, explain=Explain(words=True)).words
+    assert weighed is not None
+    served = ServedModel(predictor).answer(TEXTS, [Explain(neighbors=1), Explain(), Explain()])
     np.testing.assert_allclose(
         [each.probabilities for each in served], found.probabilities, atol=1e-3
     )
@@ -126,7 +129,7 @@ def test_an_encoder_that_adds_nothing_is_not_needed(
     assert (own["encoder"], own["further"]) == (str(second), [])
     predictor = Predictor.load(result["run"], tmp_path / "runs", tmp_path / "cache")
     assert [model.name for model in predictor.encoders[0]] == [str(second)]
-    assert len(predictor.predict(TEXTS, explain=1).labels) == len(TEXTS)
+    assert len(predictor.predict(TEXTS, explain=Explain(neighbors=1)).labels) == len(TEXTS)
     tables = case_of_run(Path(result["run"])).tables
     assert [each.width for each in tables.encoders] == [own["spec"]["width"]]
 
@@ -169,7 +172,7 @@ def test_a_blend_of_heads_over_one_and_two(
     parts = [Predictor.load(run, runs, cache).predict(TEXTS) for run in (two, one)]
     opened = Predictor.load(blend, runs, cache)
     expected = opened.opened.merged([part.probabilities for part in parts])
-    found = opened.predict(TEXTS, explain=1).probabilities
+    found = opened.predict(TEXTS, explain=Explain(neighbors=1)).probabilities
     np.testing.assert_allclose(found, expected, atol=1e-5)
     command("export-model", blend, "--out", tmp_path / "model")
     moved = Predictor.load(str(tmp_path / "model"), runs, cache, encoders=[*map(str, both)])
