@@ -81,6 +81,11 @@ def from_arguments(config: type[Config], parsed: argparse.Namespace, **more: Any
     return from_values(config, vars(parsed), **more)
 
 
+def default_flag(parser: argparse.ArgumentParser, flag: str) -> None:
+    """Understand a flag that asks for what is done anyway; the help does not list it."""
+    parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
+
+
 def run_argument(parser: argparse.ArgumentParser, also: str = "") -> None:
     """Which run; every command that reads one takes it alike.
 

@@ -35,6 +35,8 @@ USUAL = (
 TITLES = (
     "The service",
     "Where the run is not sure",
+    "What is tried and told",
+    "A module of your own",
     "What is trained",
     "What is searched",
     "Reading the data",

@@ -148,7 +148,9 @@ def write_model(
 def check_standalone(model: Model) -> None:
     """Refuse a model that no program but manyheads can run. Raises ``SettingError``."""
     if reason := _no_onnx(model):
-        raise SettingError(f"--with-encoder cannot write this run: {reason}")
+        raise SettingError(
+            f"--with-encoder cannot write this run: {reason}; or leave the option out"
+        )
     check_exportable(model.spec, model.sources[0].encoder)
     check_runtime()
 

@@ -14,7 +14,7 @@ from features.encoders.description.model import find_model
 from features.errors import EncoderError
 from pipeline.cli.main import main
 from pipeline.prediction.encoder_check import check_encoder, differing
-from tests.support.cli import Command, Refusal, three_classes
+from tests.support.cli import Command, Refusal, three_classes, told
 
 OLD, NEW = "a" * 40, "b" * 40
 
@@ -109,13 +109,13 @@ def test_a_run_predicts_from_its_commit_after_the_encoder_moved_on(
     config = json.loads(Path(result["run"], "config.json").read_text())
     assert config["resolved"]["encoder_commit"] == OLD
     command("export-model", "--out", "model")
-    before = command("predict", "--text", "a red fox")["predictions"]
+    before = told(command("predict", "--text", "a red fox"))
     (hub / "refs" / "main").write_text(NEW)
     assert find_model("owner/tiny").commit == NEW
     for run in ("latest", "model"):
         again = command("predict", "--run", run, "--text", "a red fox", "--cache", "new")
-        assert again["predictions"] == before
+        assert told(again) == before
     # The commit is gone, and the same weights are there under another one.
     (hub / "snapshots" / OLD).rename(hub / "snapshots" / ("c" * 40))
     (hub / "refs" / "main").write_text("c" * 40)
-    assert command("predict", "--text", "a red fox")["predictions"] == before
+    assert told(command("predict", "--text", "a red fox")) == before

@@ -19,7 +19,7 @@ SHARED = ("data", "cache")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads doctor``."""
     options.run_argument(parser)
-    parser.add_argument("--prove", action="store_true", help=argparse.SUPPRESS)  # the default
+    options.default_flag(parser, "--prove")
     options.add_options(parser, DoctorConfig)
     options.add_options(parser, ExperimentConfig, only=("runs",))
     options.add_options(parser, ModuleOptions)
