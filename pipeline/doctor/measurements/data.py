@@ -65,6 +65,10 @@ class Neighbours:
         agreement: mean share of neighbours with the label of the text.
         expected: the same under permuted labels, mean of 20 permutations.
         z: (agreement - expected) / deviation of the permutations.
+        balanced_z: the same of the mean over the classes of each one's agreement, which shows
+            rare classes that a large one hides; None: not measured.
+        means_z: the same of how far the mean vectors of the classes lie apart, which shows
+            what is too weak for neighbours; None: not measured.
         break_row: data row from which agreement falls to chance; None without a break.
         z_before, z_after: of the parts before and after it.
         agreement_before, agreement_after: of these parts.
@@ -83,6 +87,14 @@ class Neighbours:
     agreement_after: float | None = None
     offset: int | None = None
     offset_agreement: float | None = None
+    balanced_z: float | None = None
+    means_z: float | None = None
+
+    @property
+    def strongest(self) -> float:
+        """Return the largest z: what speaks most for labels that belong to their texts."""
+        known = (self.z, self.balanced_z, self.means_z)
+        return max(each for each in known if each is not None)
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ def test_suspects_of_one_pair_are_an_overlap() -> None:
     assert LABEL_NOISE.suspect(measured) is None
 
 
+NO_SIGN = Neighbours(0.335, 0.333, 0.4, balanced_z=0.3, means_z=0.5)
 CHANCE = References((reference("logistic", 0.34, 0.0), reference("tfidf_logistic", 0.33, 0.0)))
 BY_CHANCE = {"accuracy": 0.34, "loss": 1.1, "macro_f1": 0.3, "train_accuracy": 1.0}
 
@@ -91,7 +92,7 @@ BY_CHANCE = {"accuracy": 0.34, "loss": 1.1, "macro_f1": 0.3, "train_accuracy": 1
 def test_labels_that_neighbours_do_not_share_are_unrelated() -> None:
     measured = healthy(
         learning=learning(**BY_CHANCE),
-        neighbours=Neighbours(0.335, 0.333, 0.4),
+        neighbours=NO_SIGN,
         references=replace(
             CHANCE, references=tuple(replace(r, macro_f1=0.3) for r in CHANCE.references)
         ),
@@ -102,8 +103,29 @@ def test_labels_that_neighbours_do_not_share_are_unrelated() -> None:
     assert found.remedy.stops
     words = References((reference("tfidf_logistic", 0.7, 0.36),))
     assert LABELS_UNRELATED.suspect(replace(measured, references=words)) is None
-    near = replace(measured, neighbours=Neighbours(0.5, 0.333, 30.0))
-    assert LABELS_UNRELATED.suspect(near) is None
+    for near in (
+        Neighbours(0.5, 0.333, 30.0),
+        replace(NO_SIGN, means_z=5.0),  # hard: the signal is too weak for neighbours
+        replace(NO_SIGN, balanced_z=4.0),  # a frequent class hides the rare ones
+    ):
+        assert LABELS_UNRELATED.suspect(replace(measured, neighbours=near)) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"references": References((reference("knn", 0.42, 0.08),))},  # a little above chance
+        {"references": None},
+        {"neighbours": Neighbours(0.335, 0.333, 0.4)},  # the means were not looked at
+    ],
+)
+def test_unrelated_labels_are_likely_where_something_was_not_asked(
+    changes: dict[str, Any],
+) -> None:
+    known = {"references": CHANCE, "neighbours": NO_SIGN, **changes}
+    found = LABELS_UNRELATED.suspect(healthy(learning=learning(**BY_CHANCE), **known))
+    assert found is not None
+    assert not found.measured
 
 
 def test_labels_that_slip_are_told_with_row_and_offset() -> None:
