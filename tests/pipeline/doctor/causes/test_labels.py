@@ -11,6 +11,7 @@ from pipeline.doctor.causes.labels.classes_overlap import CLASSES_OVERLAP
 from pipeline.doctor.causes.labels.imbalance import IMBALANCE
 from pipeline.doctor.causes.labels.label_noise import LABEL_NOISE
 from pipeline.doctor.causes.labels.labels_unrelated import LABELS_UNRELATED
+from pipeline.doctor.examination import LIKELY
 from pipeline.doctor.measurements import Audit, Labels, Measurements, Neighbours, References
 from tests.support.doctor.cases import healthy, reference
 from tests.support.doctor.measured import learning, settings
@@ -55,6 +56,18 @@ def test_look_alikes_of_imbalance(measured: Measurements) -> None:
     if measured.labels.imbalance < 3:
         measured = replace(measured, learning=learning())
     assert IMBALANCE.suspect(measured) is None
+
+
+def test_a_rare_class_is_lost_too_where_a_head_answers_the_frequent_one_alone() -> None:
+    constant = uneven(loss=0.324, accuracy=0.9, recalls=(1.0, 0.0))
+    hidden = Neighbours(0.82, 0.819, 1.2, balanced_z=4.0, means_z=6.0)
+    told = replace(constant, neighbours=hidden)
+    found = IMBALANCE.suspect(told)
+    assert found is not None
+    assert found.strength < LIKELY  # weights have to prove it
+    assert LABELS_UNRELATED.suspect(told) is None
+    none = replace(constant, neighbours=Neighbours(0.82, 0.819, 1.2, balanced_z=0.5))
+    assert IMBALANCE.suspect(none) is None
 
 
 STRONG = Neighbours(0.6, 0.33, 40.0)
