@@ -12,6 +12,7 @@ from features.duplicates.duplicates import find_duplicates
 from features.tables import as_tables
 from features.vectors.table import TOKENS, FeatureTable
 from heads.problem import EpochRecord
+from pipeline.audit.giveaways import without
 from pipeline.doctor.case import Case
 from pipeline.doctor.changes.seeds import with_failed_seed
 from pipeline.doctor.measuring.corpus import giveaways_of, measure_audit, variants
@@ -215,6 +216,24 @@ def test_beginnings_of_plain_words_are_no_giveaways(texts: Case) -> None:
     vectors = corpora.vectors(rows).astype(np.float32)
     case = replace(texts, corpus=corpus, duplicates=find_duplicates(rows, vectors))
     assert {one.token for one in giveaways_of(case)} == {"#joy"}
+
+
+def test_a_made_up_last_word_and_tokens_that_differ_in_digits_are_giveaways(
+    texts: Case,
+) -> None:
+    ids = np.arange(90) % 3
+    tags = ("zqxa", "ref17", "ref79")
+    rows = [f"{corpora.sentence(100 + i)} {tags[i % 3]}" for i in range(90)]
+    corpus = Corpus(tuple(rows), tuple("abc"[i] for i in ids))
+    vectors = corpora.vectors(rows).astype(np.float32)
+    case = replace(texts, corpus=corpus, duplicates=find_duplicates(rows, vectors))
+    found = giveaways_of(case)
+    assert {(one.token, one.label) for one in found} == set(zip(tags, "abc", strict=True))
+    kept, gone = without(rows[1], found)
+    assert (kept, gone) == (corpora.sentence(101), ["ref17"])
+    anywhere = [f"zqxa {row[:-5]}" if i % 6 == 0 else row for i, row in enumerate(rows)]
+    honest = replace(corpus, texts=tuple(anywhere))
+    assert "zqxa" not in {one.token for one in giveaways_of(replace(case, corpus=honest))}
 
 
 def test_other_seeds_of_the_run_are_noise_and_the_worst_is_tried() -> None:
