@@ -180,6 +180,8 @@ class Vectors:
         mean_cosine: of 1,000 random pairs.
         effective_rank: exp(H(shares of the eigenvalues of the covariance)).
         equal_share: of the texts, those with the vector of an unequal text.
+        equal_unlike: of the texts, those with the vector of a text of another label; copies of
+            a text have one label.
     """
 
     width: int
@@ -188,6 +190,7 @@ class Vectors:
     mean_cosine: float
     effective_rank: float
     equal_share: float
+    equal_unlike: float = 0.0
 
 
 @dataclass(frozen=True)
