@@ -107,7 +107,9 @@ class Sides:
         runs_z: Wald and Wolfowitz's z of equal labels in file order; far below 0: sorted.
         missing_in_training: labels of validation that no training text has.
         official: whether a split column decides the sides.
-        copied: validation texts with a near-copy in training, of ``compared``.
+        given: whether the sides came with arrays, without a file.
+        copied: validation texts with a near-copy in training, of ``compared``; of arrays, those
+            with nearly the same vector.
         copied_accuracy, uncopied_accuracy: of the head on those with and without.
         uncopied_interval: 95 % interval of the latter.
         examples: data rows of up to three pairs (held out, training).
@@ -120,6 +122,7 @@ class Sides:
     runs_z: float | None = None
     missing_in_training: tuple[str, ...] = ()
     official: bool = False
+    given: bool = False
     copied: int = 0
     compared: int = 0
     copied_accuracy: float | None = None

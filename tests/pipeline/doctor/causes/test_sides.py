@@ -41,6 +41,15 @@ def test_a_sorted_file_cut_by_its_column_is_a_split_by_order() -> None:
     assert SPLIT_BY_ORDER.suspect(healthy(sides=missing, labels=lacking)) is not None
 
 
+def test_sorted_arrays_cut_by_their_caller_are_a_split_by_order() -> None:
+    given = replace(FIT, apart_validation=0.9, runs_z=-60.0, official=False, given=True)
+    found = SPLIT_BY_ORDER.suspect(healthy(sides=given))
+    assert found is not None
+    assert found.measured
+    assert found.remedy.options == ()  # there is no column to leave out
+    assert SPLIT_BY_ORDER.suspect(healthy(sides=replace(FIT, given=True))) is None
+
+
 @pytest.mark.parametrize(
     "sides",
     [

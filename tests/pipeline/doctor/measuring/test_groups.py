@@ -25,7 +25,7 @@ from pipeline.doctor.measuring.learning import (
 from pipeline.doctor.measuring.pooled import centred, means, pooled_table
 from pipeline.doctor.measuring.rates import measure_noise, measure_rates, measure_seeds
 from pipeline.doctor.measuring.references import halves_of, measure_references
-from pipeline.doctor.measuring.sides import apart, auc_of, measure_sides, runs_z
+from pipeline.doctor.measuring.sides import apart, auc_of, copied_vectors, measure_sides, runs_z
 from pipeline.doctor.measuring.units import measure_units
 from pipeline.doctor.measuring.vectors import measure_vectors, vectors_of
 from tests.support import corpora
@@ -247,3 +247,22 @@ def test_other_seeds_of_the_run_are_noise_and_the_worst_is_tried() -> None:
     trial = with_failed_seed(changed)(several)
     assert len(trial.before) == len(case.validation)
     assert trial.after.mean() > trial.before.mean()
+
+
+def test_copies_among_arrays_are_found_by_their_vectors() -> None:
+    random = np.random.default_rng(8)
+    labels = random.integers(0, 3, 300)
+    values = random.normal(size=(300, 32)) + 2 * random.normal(size=(3, 32))[labels]
+    train, validation = np.arange(200), np.arange(200, 300)
+    original = centred(values.astype(np.float32), train)
+    alone = copied_vectors(original, labels, train, validation)
+    assert alone is not None
+    assert not alone.any()
+    values[200:230] = values[:30] + 0.02 * random.normal(size=(30, 32))
+    labels[200:230] = labels[:30]
+    vectors = centred(values.astype(np.float32), train)
+    copied = copied_vectors(vectors, labels, train, validation)
+    assert copied is not None
+    assert copied.nonzero()[0].tolist() == list(range(30))
+    other = np.where(np.arange(300) < 200, labels, (labels + 1) % 3)
+    assert copied_vectors(vectors, other, train, validation) is None  # broken, no copies
