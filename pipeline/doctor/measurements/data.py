@@ -69,6 +69,10 @@ class Neighbours:
             rare classes that a large one hides; None: not measured.
         means_z: the same of how far the mean vectors of the classes lie apart, which shows
             what is too weak for neighbours; None: not measured.
+        closest: the two classes whose means lie closest together; None: not measured, or fewer
+            than three classes with enough texts.
+        closest_z: ``means_z`` of these two alone.
+        usual_z: the same of a pair in the middle of all pairs.
         break_row: data row from which agreement falls to chance; None without a break.
         z_before, z_after: of the parts before and after it.
         agreement_before, agreement_after: of these parts.
@@ -89,6 +93,9 @@ class Neighbours:
     offset_agreement: float | None = None
     balanced_z: float | None = None
     means_z: float | None = None
+    closest: tuple[int, int] | None = None
+    closest_z: float | None = None
+    usual_z: float | None = None
 
     @property
     def strongest(self) -> float:

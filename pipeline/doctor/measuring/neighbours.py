@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,9 @@ MEANS_PERMUTATIONS = 50
 
 COPY = 0.9999
 """Cosine from which a neighbour is the same text, which tells nothing."""
+
+LEAST_OF_PAIR = 30
+"""Texts of a class, with fewer of which its mean says little. Ours."""
 
 MOST = 20_000
 """Texts that are looked at, evenly spaced."""
@@ -77,7 +81,8 @@ def measure_neighbours(case: Case) -> Neighbours | None:
     if around is None:
         return None
     found = neighbours_of(around, case.labels)
-    found = replace(found, means_z=_means_z(case, around))
+    vectors, own = _distinct(case, around)
+    found = replace(found, means_z=means_z(vectors, own), **closest_classes(vectors, own))
     if found.break_row is None or case.corpus is None:
         return found
     return replace(found, break_row=case.corpus.rows[found.break_row])
@@ -178,8 +183,8 @@ def _z_among(value: float, by_chance: Sequence[float]) -> float:
     return (value - float(np.mean(by_chance))) / _deviation(by_chance)
 
 
-def _means_z(case: Case, around: Neighbourhood) -> float | None:
-    """Return z of how far the classes' means lie apart; None with fewer than two classes.
+def _distinct(case: Case, around: Neighbourhood) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n, D) vectors and (n,) class ids of texts that are no copies.
 
     Of copies the first one counts: they share labels, which permuted ones do not.
     """
@@ -188,8 +193,8 @@ def _means_z(case: Case, around: Neighbourhood) -> float | None:
     rows = around.rows
     if case.duplicates is not None:
         rows = rows[np.unique(case.duplicates.clusters[rows], return_index=True)[1]]
-    values = np.unique(pooled[rows], axis=0, return_index=True)[1]
-    return means_z(pooled[rows[values]], case.labels[rows[values]])
+    rows = rows[np.unique(pooled[rows], axis=0, return_index=True)[1]]
+    return pooled[rows], case.labels[rows]
 
 
 def means_z(vectors: np.ndarray, own: np.ndarray) -> float | None:
@@ -215,6 +220,34 @@ def means_z(vectors: np.ndarray, own: np.ndarray) -> float | None:
     random = np.random.default_rng(0)
     by_chance = [spread(random.permutation(ids)) for _ in range(MEANS_PERMUTATIONS)]
     return _z_among(spread(ids), by_chance)
+
+
+def closest_classes(vectors: np.ndarray, own: np.ndarray) -> dict[str, Any]:
+    """Return ``closest``, ``closest_z`` and ``usual_z`` of ``Neighbours``; {} without pairs.
+
+    Args:
+        vectors: (n, D), unequal.
+        own: (n,) class ids.
+    """
+    counts = np.bincount(own)
+    large = np.flatnonzero(counts >= LEAST_OF_PAIR)
+    if len(large) < 3:
+        return {}
+    deviation = np.maximum(vectors.std(axis=0), 1e-6)
+    means = np.stack([vectors[own == label].mean(axis=0) / deviation for label in large])
+    apart = ((means[:, None] - means[None]) ** 2).sum(axis=2)
+    # What chance alone makes of a distance falls with the texts of the two classes.
+    apart *= 1 / (1 / counts[large][:, None] + 1 / counts[large][None])
+    first, second = np.triu_indices(len(large), 1)
+    order = np.argsort(apart[first, second], kind="stable")
+
+    def z(place: int) -> float | None:
+        pair = large[[first[order[place]], second[order[place]]]]
+        chosen = np.isin(own, pair)
+        return means_z(vectors[chosen], own[chosen])
+
+    one, other = large[[first[order[0]], second[order[0]]]].tolist()
+    return {"closest": (one, other), "closest_z": z(0), "usual_z": z(len(order) // 2)}
 
 
 def _break(shares: np.ndarray, own: np.ndarray) -> int | None:

@@ -175,6 +175,16 @@ def test_a_pair_that_is_answered_by_chance_overlaps() -> None:
     assert CLASSES_OVERLAP.suspect(healthy(learning=told)) is None
 
 
+def test_classes_that_nothing_tells_apart_overlap_though_no_reference_is_ahead() -> None:
+    halves = replace(STRONG, closest=(0, 2), closest_z=0.4, usual_z=30.0)
+    found = CLASSES_OVERLAP.suspect(healthy(neighbours=halves))
+    assert found is not None
+    assert "joy and fear overlap" in found.explanation.replace("'", "")
+    assert not found.measured  # counting them as one has to prove it
+    for quiet in (replace(halves, closest_z=6.0), replace(halves, usual_z=5.0)):
+        assert CLASSES_OVERLAP.suspect(healthy(neighbours=quiet)) is None
+
+
 def test_spellings_of_one_label_are_measured() -> None:
     names = Labels(("Joy", "joy", "fear"), (200,) * 3, (66,) * 3, 600, 200)
     audit = Audit(variants=(("Joy", "joy"),))

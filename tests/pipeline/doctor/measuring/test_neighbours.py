@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.doctor.measuring.neighbours import (
     Neighbourhood,
+    closest_classes,
     means_z,
     moved_labels,
     neighbourhood,
@@ -110,3 +111,17 @@ def test_a_frequent_class_does_not_hide_a_rare_one() -> None:
     assert found.strongest == found.balanced_z > 5
     none = neighbours_of(around, random.permutation(labels))
     assert none.strongest < 3
+
+
+def test_two_names_of_one_class_lie_closest() -> None:
+    random = np.random.default_rng(9)
+    labels = random.integers(0, 4, 600)
+    vectors = random.normal(size=(600, 16)) + random.normal(size=(4, 16))[labels]
+    found = closest_classes(vectors, labels)
+    assert found["closest_z"] > 8
+    halves = np.where((labels == 1) & (random.random(600) < 0.5), 4, labels)
+    found = closest_classes(vectors, halves)
+    assert found["closest"] == (1, 4)
+    assert abs(found["closest_z"]) < 3
+    assert found["usual_z"] > 8
+    assert closest_classes(vectors, (labels == 0).astype(np.int64)) == {}
