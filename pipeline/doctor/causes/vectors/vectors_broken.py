@@ -48,7 +48,7 @@ def examine(measured: Measurements) -> Suspicion | None:
         return None
     tries: tuple[Rescoring, ...] = ()
     if not certain:
-        tries = (Rescoring("every feature scaled alike", with_standardized, trainings=1.0),)
+        tries = (Rescoring("every feature scaled alike", with_standardized, 1.0, trains=True),)
     return Suspicion(
         strength=0.8 if certain else 0.3 + 0.2 * len(found) + 0.2 * _suffers(measured),
         headline=symptom_of(measured),
