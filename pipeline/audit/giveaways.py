@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,11 +43,12 @@ class Giveaway:
 
     Attributes:
         where: ``word``, ``start`` or ``end``.
-        token: folded, digits written as 0.
+        token: folded, digits written as 0; as it is where its digits alone tell labels apart.
         label: what it predicts.
         texts: how many have it.
         precision: share of them that have the label.
         coverage: share of the label's texts that have it.
+        last: whether it stands at the end only, as ids and signatures do.
     """
 
     where: str
@@ -56,6 +57,7 @@ class Giveaway:
     texts: int
     precision: float
     coverage: float
+    last: bool = False
 
 
 def giveaway_findings(evidence: Evidence) -> list[Finding]:
@@ -119,25 +121,39 @@ def giveaways(evidence: Evidence) -> list[Giveaway]:
 
 def marks(text: str) -> set[tuple[str, str]]:
     """What may give a text's label away: its words, its beginnings and its last word."""
-    tokens = [DIGITS.sub("0", token)[:LONGEST] for token in normalize_text(text).split()]
-    words = [token.strip(EDGES) or token for token in tokens]
+    pairs = [_forms(token) for token in normalize_text(text).split()]
+    words = [folded for folded, _ in pairs]
     found = {(WORD, word) for word in words}
     found |= {(START, " ".join(words[:n])) for n in range(1, min(STARTS, len(words)) + 1)}
-    return found | {(END, word) for word in words[-1:]}
+    found |= {(WORD, exact) for _, exact in pairs if is_odd(exact)}
+    return found | {(END, word) for pair in pairs[-1:] for word in (pair[0], *_odd(pair[1]))}
+
+
+def _forms(token: str) -> tuple[str, str]:
+    """A token without marks around it: with digits as 0, and as it is."""
+    exact = token[:LONGEST]
+    folded = DIGITS.sub("0", token)[:LONGEST]
+    return folded.strip(EDGES) or folded, exact.strip(EDGES) or exact
+
+
+def _odd(token: str) -> tuple[str, ...]:
+    return (token,) if is_odd(token) else ()
 
 
 def without(text: str, found: Sequence[Giveaway]) -> tuple[str, list[str]]:
     """A text without its giveaways, spacing elsewhere kept; and what was taken out."""
     pieces = SPACED.findall(text)
-    shapes = [DIGITS.sub("0", normalize_text(piece.strip()))[:LONGEST] for piece in pieces]
-    plain = [shape.strip(EDGES) or shape for shape in shapes]
+    forms = [_forms(normalize_text(piece.strip())) for piece in pieces]
+    plain = [folded for folded, _ in forms]
     gone: set[int] = set()
     for one in found:
         size = one.token.count(" ") + 1
         spans = {
-            WORD: [range(i, i + 1) for i, word in enumerate(plain) if word == one.token],
+            WORD: [range(i, i + 1) for i, form in enumerate(forms) if one.token in form],
             START: [range(size)] if " ".join(plain[:size]) == one.token else [],
-            END: [range(len(plain) - 1, len(plain))] if plain[-1:] == [one.token] else [],
+            END: [range(len(plain) - 1, len(plain))]
+            if any(one.token in form for form in forms[-1:])
+            else [],
         }[one.where]
         gone |= {i for span in spans for i in span}
     kept = "".join(piece for i, piece in enumerate(pieces) if i not in gone)
@@ -175,15 +191,19 @@ def is_odd(token: str) -> bool:
 
 
 def _shortest(found: list[Giveaway]) -> Iterator[Giveaway]:
-    """Each token once: a word before a beginning that holds it."""
+    """Each token once: a word before a beginning that holds it, and digits as 0 before 17."""
     words = {(g.token, g.label) for g in found if g.where == WORD}
     starts = {(g.token, g.label) for g in found if g.where == START}
+    ends = {(g.token, g.label) for g in found if g.where == END}
     for one in found:
+        folded = DIGITS.sub("0", one.token), one.label
+        if folded[0] != one.token and folded in words | starts | ends:
+            continue
         parts = one.token.split(" ")
         shorter = {(" ".join(parts[:n]), one.label) for n in range(1, len(parts))}
         held = {(part, one.label) for part in parts} & words
         if one.where == WORD or not (held or (shorter & starts)):
-            yield one
+            yield replace(one, last=(one.token, one.label) in ends)
 
 
 def _described(one: Giveaway) -> str:

@@ -58,7 +58,12 @@ class Counterfactual(Protocol):
         change: in words, what is changed, such as ``learning_rate 0.1 -> 0.0023``.
         trainings: price in trainings of the run's head; 0: a second or two.
         expected: what the measure does if the cause holds.
+        trains: whether a head is trained, whose seed alone may make a small difference.
     """
+
+    @property
+    def trains(self) -> bool:
+        """See the class."""
 
     @property
     def change(self) -> str:
@@ -97,6 +102,7 @@ class ChangedSettings:
     measure: Literal["accuracy", "macro_f1", "log_loss"] = "accuracy"
     trainings: float = 1.0
     expected: Expected = "rises"
+    trains: bool = True
 
     def made(self, case: Case) -> HeadSettings:
         """Return the settings that it trains with. Raises ``SettingError``."""
@@ -138,6 +144,7 @@ class ChangedData:
     trainings: float = 1.0
     expected: Expected = "rises"
     compare: Callable[[Case], np.ndarray] | None = None
+    trains: bool = True
 
     def run(self, case: Case) -> Trial:
         """Train on the changed data and predict the validation texts."""
@@ -154,19 +161,20 @@ class ChangedData:
 
 @dataclass(frozen=True)
 class Rescoring:
-    """Train no head of the run's kind: score otherwise, or ask neighbours or word counts.
+    """Compare otherwise: score in another way, ask neighbours or word counts, train by hand.
 
     Attributes:
         change: in words.
         compare: Case -> trial.
         trainings: price; 0 for a second or two.
-        expected: see ``Counterfactual``.
+        expected, trains: see ``Counterfactual``.
     """
 
     change: str
     compare: Callable[[Case], Trial]
     trainings: float = 0.0
     expected: Expected = "rises"
+    trains: bool = False
 
     def run(self, case: Case) -> Trial:
         """Compare."""

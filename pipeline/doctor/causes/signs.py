@@ -20,7 +20,8 @@ ROOM = 0.9
 """Training accuracy below which something is left to learn. Ours."""
 
 HEART = 0.8
-"""Training accuracy from which a head has learned its texts by heart. Ours."""
+"""Training accuracy over the most frequent label's from which a head has learned its texts by
+heart, as a share of what is missing to 1. Ours."""
 
 AT_CHANCE = 3.0
 """z of label agreement below which labels have nothing to do with the neighbours. Ours."""
@@ -61,7 +62,7 @@ def belongs(measured: Measurements) -> bool:
     """Return whether labels have to do with the texts, as far as that is known."""
     near = measured.neighbours
     best = best_reference(measured)
-    if near is None or near.z >= AT_CHANCE or pooled_hides_it(measured):
+    if near is None or near.strongest >= AT_CHANCE or pooled_hides_it(measured):
         return True
     return best is not None and above_chance(measured, best)
 
@@ -75,7 +76,8 @@ def pooled_hides_it(measured: Measurements) -> bool:
     words = None if measured.references is None else measured.references.named(TFIDF)
     if words is not None or POOLED in measured.settings.layout.split(","):
         return False
-    return not learns_its_texts(measured, HEART)
+    most = max(measured.labels.train_counts) / max(1, measured.labels.train_texts)
+    return not learns_its_texts(measured, most + HEART * (1 - most))
 
 
 def above_chance(measured: Measurements, reference: Reference) -> bool:

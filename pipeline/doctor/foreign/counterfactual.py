@@ -30,6 +30,7 @@ class ChangedLoop:
         measure: ``accuracy`` on validation; or ``training_loss``, minus the loss of each
             training text, so that more is better.
         trainings, expected: see ``Counterfactual``.
+        trains: False: it asks for the second seed itself.
     """
 
     change: str
@@ -37,6 +38,7 @@ class ChangedLoop:
     measure: Literal["accuracy", "training_loss"] = "accuracy"
     trainings: float = 1.0
     expected: Expected = "rises"
+    trains: bool = False
 
     def run(self, case: Case) -> Trial:
         """Train and predict the validation texts."""

@@ -65,6 +65,14 @@ class Neighbours:
         agreement: mean share of neighbours with the label of the text.
         expected: the same under permuted labels, mean of 20 permutations.
         z: (agreement - expected) / deviation of the permutations.
+        balanced_z: the same of the mean over the classes of each one's agreement, which shows
+            rare classes that a large one hides; None: not measured.
+        means_z: the same of how far the mean vectors of the classes lie apart, which shows
+            what is too weak for neighbours; None: not measured.
+        closest: the two classes whose means lie closest together; None: not measured, or fewer
+            than three classes with enough texts.
+        closest_z: ``means_z`` of these two alone.
+        usual_z: the same of a pair in the middle of all pairs.
         break_row: data row from which agreement falls to chance; None without a break.
         z_before, z_after: of the parts before and after it.
         agreement_before, agreement_after: of these parts.
@@ -83,6 +91,17 @@ class Neighbours:
     agreement_after: float | None = None
     offset: int | None = None
     offset_agreement: float | None = None
+    balanced_z: float | None = None
+    means_z: float | None = None
+    closest: tuple[int, int] | None = None
+    closest_z: float | None = None
+    usual_z: float | None = None
+
+    @property
+    def strongest(self) -> float:
+        """Return the largest z: what speaks most for labels that belong to their texts."""
+        known = (self.z, self.balanced_z, self.means_z)
+        return max(each for each in known if each is not None)
 
 
 @dataclass(frozen=True)
@@ -95,7 +114,9 @@ class Sides:
         runs_z: Wald and Wolfowitz's z of equal labels in file order; far below 0: sorted.
         missing_in_training: labels of validation that no training text has.
         official: whether a split column decides the sides.
-        copied: validation texts with a near-copy in training, of ``compared``.
+        given: whether the sides came with arrays, without a file.
+        copied: validation texts with a near-copy in training, of ``compared``; of arrays, those
+            with nearly the same vector.
         copied_accuracy, uncopied_accuracy: of the head on those with and without.
         uncopied_interval: 95 % interval of the latter.
         examples: data rows of up to three pairs (held out, training).
@@ -108,6 +129,7 @@ class Sides:
     runs_z: float | None = None
     missing_in_training: tuple[str, ...] = ()
     official: bool = False
+    given: bool = False
     copied: int = 0
     compared: int = 0
     copied_accuracy: float | None = None
@@ -168,6 +190,8 @@ class Vectors:
         mean_cosine: of 1,000 random pairs.
         effective_rank: exp(H(shares of the eigenvalues of the covariance)).
         equal_share: of the texts, those with the vector of an unequal text.
+        equal_unlike: of the texts, those with the vector of a text of another label; copies of
+            a text have one label.
     """
 
     width: int
@@ -176,6 +200,7 @@ class Vectors:
     mean_cosine: float
     effective_rank: float
     equal_share: float
+    equal_unlike: float = 0.0
 
 
 @dataclass(frozen=True)

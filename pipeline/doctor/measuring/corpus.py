@@ -9,7 +9,7 @@ import numpy as np
 from features.duplicates.duplicates import Duplicates
 from heads.evaluation.metrics import differ
 from pipeline.audit.finding import Evidence
-from pipeline.audit.giveaways import Giveaway, giveaways, is_odd
+from pipeline.audit.giveaways import COVERED, Giveaway, giveaways, is_odd
 from pipeline.audit.label_errors import LabelErrors, find_label_errors, out_of_fold
 from pipeline.audit.labels import MIN_ROWS, conflicting, label_key
 from pipeline.doctor.case import Case
@@ -94,12 +94,18 @@ def _suspects(case: Case, pooled: np.ndarray | None) -> tuple[float | None, floa
 def giveaways_of(case: Case) -> list[Giveaway]:
     """Return tokens that alone predict a label and are no plain words, such as ids and tags.
 
-    Beginnings of plain words, such as "how many", belong to many an honest class.
+    Beginnings of plain words, such as "how many", belong to many an honest class. A plain word
+    that most texts of a class end with, and that stands nowhere else, may be a made-up tag.
     """
     if case.corpus is None or case.duplicates is None:
         return []
     found = giveaways(_evidence(case, case.duplicates))
-    return [one for one in found if any(map(is_odd, one.token.split()))][:MOST_GIVEAWAYS]
+    return [one for one in found if _is_planted(one)][:MOST_GIVEAWAYS]
+
+
+def _is_planted(one: Giveaway) -> bool:
+    """Return whether a giveaway is no plain word, or a tag at the end."""
+    return any(map(is_odd, one.token.split())) or (one.last and one.coverage >= COVERED)
 
 
 def _evidence(case: Case, duplicates: Duplicates) -> Evidence:

@@ -1,14 +1,17 @@
 """M8: do labels belong to their texts? Neighbours in the vectors should share labels.
 
-Labels are compared with those of the nearest other texts, in all and by position in the file.
-Chance is what permuted labels give. Where labels have slipped, moving them back by as many rows
-makes the neighbours agree again.
+Labels are compared with those of the nearest other texts, in all, class by class and by
+position in the file. The means of the classes are compared too: they lie apart where a signal
+is too weak for neighbours. Chance is what permuted labels give. Where labels have slipped,
+moving them back by as many rows makes the neighbours agree again.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +22,14 @@ from pipeline.doctor.measuring.vectors import spaced
 
 NEAREST, PERMUTATIONS = 10, 20
 
+MEANS_PERMUTATIONS = 50
+"""Of the means of classes, which take milliseconds each."""
+
 COPY = 0.9999
 """Cosine from which a neighbour is the same text, which tells nothing."""
+
+LEAST_OF_PAIR = 30
+"""Texts of a class, with fewer of which its mean says little. Ours."""
 
 MOST = 20_000
 """Texts that are looked at, evenly spaced."""
@@ -72,6 +81,8 @@ def measure_neighbours(case: Case) -> Neighbours | None:
     if around is None:
         return None
     found = neighbours_of(around, case.labels)
+    vectors, own = _distinct(case, around)
+    found = replace(found, means_z=means_z(vectors, own), **closest_classes(vectors, own))
     if found.break_row is None or case.corpus is None:
         return found
     return replace(found, break_row=case.corpus.rows[found.break_row])
@@ -106,29 +117,26 @@ def neighbours_of(around: Neighbourhood, labels: np.ndarray) -> Neighbours:
     """
     own = labels[around.rows]
     shares = around.agreement(own)
-    chance, deviation = _chance(around, own)
+    chance, deviation, balanced_z = _chance(around, own)
     agreement = float(shares.mean())
     z = (agreement - chance) / deviation
+    whole = Neighbours(agreement, chance, z, balanced_z=balanced_z)
     place = _break(shares, own)
     if place is None:
         shift, moved = _best_shift(around, labels, 0)
         lifted = _lifted(moved, agreement, agreement, chance)
-        return Neighbours(
-            agreement,
-            chance,
-            z,
+        return replace(
+            whole,
             offset=shift if lifted else None,
             offset_agreement=moved if lifted else None,
         )
     before, after = float(shares[:place].mean()), float(shares[place:].mean())
     if after - chance > FALL * (before - chance):
-        return Neighbours(agreement, chance, z)
+        return whole
     shift, moved = _best_shift(around, labels, place)
     lifted = _lifted(moved, after, before, chance)
-    return Neighbours(
-        agreement,
-        chance,
-        z,
+    return replace(
+        whole,
         break_row=int(around.rows[place]),
         z_before=_z(before, chance, deviation, place / len(shares)),
         z_after=_z(after, chance, deviation, 1 - place / len(shares)),
@@ -150,13 +158,96 @@ def place_of_break(around: Neighbourhood, labels: np.ndarray) -> int | None:
     return _break(around.agreement(own), own)
 
 
-def _chance(around: Neighbourhood, own: np.ndarray) -> tuple[float, float]:
-    """Return mean and deviation of the agreement of permuted labels."""
+def _chance(around: Neighbourhood, own: np.ndarray) -> tuple[float, float, float]:
+    """Return mean and deviation of the agreement of permuted labels, and ``balanced_z``."""
     random = np.random.default_rng(0)
-    by_chance = [
-        float(around.agreement(random.permutation(own)).mean()) for _ in range(PERMUTATIONS)
-    ]
-    return float(np.mean(by_chance)), max(float(np.std(by_chance, ddof=1)), 1e-4)
+    permuted = [random.permutation(own) for _ in range(PERMUTATIONS)]
+    shares = [around.agreement(each) for each in permuted]
+    by_chance = [float(each.mean()) for each in shares]
+    balanced = [_balanced(each, labels) for each, labels in zip(shares, permuted, strict=True)]
+    balanced_z = _z_among(_balanced(around.agreement(own), own), balanced)
+    return float(np.mean(by_chance)), _deviation(by_chance), balanced_z
+
+
+def _balanced(shares: np.ndarray, own: np.ndarray) -> float:
+    """Return the mean over the classes of the mean share of each one's texts."""
+    counts, sums = np.bincount(own), np.bincount(own, weights=shares)
+    return float((sums[counts > 0] / counts[counts > 0]).mean())
+
+
+def _deviation(by_chance: Sequence[float]) -> float:
+    return max(float(np.std(by_chance, ddof=1)), 1e-4)
+
+
+def _z_among(value: float, by_chance: Sequence[float]) -> float:
+    return (value - float(np.mean(by_chance))) / _deviation(by_chance)
+
+
+def _distinct(case: Case, around: Neighbourhood) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n, D) vectors and (n,) class ids of texts that are no copies.
+
+    Of copies the first one counts: they share labels, which permuted ones do not.
+    """
+    pooled = pooled_of(case)
+    assert pooled is not None
+    rows = around.rows
+    if case.duplicates is not None:
+        rows = rows[np.unique(case.duplicates.clusters[rows], return_index=True)[1]]
+    rows = rows[np.unique(pooled[rows], axis=0, return_index=True)[1]]
+    return pooled[rows], case.labels[rows]
+
+
+def means_z(vectors: np.ndarray, own: np.ndarray) -> float | None:
+    """Return z of the spread of the classes' means, against permuted labels.
+
+    Args:
+        vectors: (n, D), unequal; every feature is scaled to deviation 1.
+        own: (n,) class ids.
+    """
+    _, ids = np.unique(own, return_inverse=True)
+    counts = np.bincount(ids)
+    if len(counts) < 2:
+        return None
+    moved = vectors - vectors.mean(axis=0)
+    scaled = moved / np.maximum(moved.std(axis=0), 1e-6)
+
+    def spread(labels: np.ndarray) -> float:
+        """Return the squares of the means, each as often as its class has texts."""
+        members = np.zeros((len(counts), len(labels)), np.float32)
+        members[labels, np.arange(len(labels))] = 1.0
+        return float((((members @ scaled) ** 2).sum(axis=1) / counts).sum())
+
+    random = np.random.default_rng(0)
+    by_chance = [spread(random.permutation(ids)) for _ in range(MEANS_PERMUTATIONS)]
+    return _z_among(spread(ids), by_chance)
+
+
+def closest_classes(vectors: np.ndarray, own: np.ndarray) -> dict[str, Any]:
+    """Return ``closest``, ``closest_z`` and ``usual_z`` of ``Neighbours``; {} without pairs.
+
+    Args:
+        vectors: (n, D), unequal.
+        own: (n,) class ids.
+    """
+    counts = np.bincount(own)
+    large = np.flatnonzero(counts >= LEAST_OF_PAIR)
+    if len(large) < 3:
+        return {}
+    deviation = np.maximum(vectors.std(axis=0), 1e-6)
+    means = np.stack([vectors[own == label].mean(axis=0) / deviation for label in large])
+    apart = ((means[:, None] - means[None]) ** 2).sum(axis=2)
+    # What chance alone makes of a distance falls with the texts of the two classes.
+    apart *= 1 / (1 / counts[large][:, None] + 1 / counts[large][None])
+    first, second = np.triu_indices(len(large), 1)
+    order = np.argsort(apart[first, second], kind="stable")
+
+    def z(place: int) -> float | None:
+        pair = large[[first[order[place]], second[order[place]]]]
+        chosen = np.isin(own, pair)
+        return means_z(vectors[chosen], own[chosen])
+
+    one, other = large[[first[order[0]], second[order[0]]]].tolist()
+    return {"closest": (one, other), "closest_z": z(0), "usual_z": z(len(order) // 2)}
 
 
 def _break(shares: np.ndarray, own: np.ndarray) -> int | None:

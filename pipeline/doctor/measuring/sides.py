@@ -10,7 +10,7 @@ from features.duplicates.duplicates import Duplicates, leaked
 from heads.evaluation.metrics import accuracy_interval
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Sides
-from pipeline.doctor.measuring.pooled import pooled_of
+from pipeline.doctor.measuring.pooled import centred, pooled_of
 from pipeline.doctor.measuring.vectors import spaced
 
 MOST = 1000
@@ -25,6 +25,16 @@ INVERSE_REGULARISATION = 0.1
 """Of standardised features: a stronger penalty finds differences of means as well."""
 
 EXAMPLES = 3
+
+SAME, NEARER, USUAL = 0.99, 0.1, 0.25
+"""Vectors of arrays are copies from this cosine, if they are ten times as near as the nearest
+of training texts, at the quartile where neighbours are far. Ours."""
+
+AGREE = 0.8
+"""Share of the copies whose label is that of their original. Ours."""
+
+MOST_COMPARED = 20_000
+"""Training texts of arrays among which copies are looked for."""
 
 
 def measure_sides(case: Case) -> Sides:
@@ -47,12 +57,13 @@ def measure_sides(case: Case) -> Sides:
         runs_z=runs_z(labels),
         missing_in_training=_names(case, unknown),
         official=case.corpus is not None and case.corpus.splits is not None,
+        given=case.corpus is None,
         copied=0 if copied is None else int(copied.sum()),
         compared=0 if copied is None else len(copied),
         copied_accuracy=_mean(right, copied),
         uncopied_accuracy=None if copied is None else _mean(right, ~copied),
         uncopied_interval=None if copied is None else _interval(case, ~copied),
-        examples=() if copied is None else _examples(case, copied),
+        examples=() if case.duplicates is None or copied is None else _examples(case, copied),
     )
 
 
@@ -124,9 +135,42 @@ def copied_rows(case: Case) -> np.ndarray | None:
 
 
 def _copied(case: Case) -> np.ndarray | None:
-    if case.duplicates is None:
+    if case.duplicates is not None:
+        return leaked(case.duplicates, case.train, case.validation)
+    pooled = pooled_of(case)
+    if pooled is None or case.corpus is not None or len(case.train) > MOST_COMPARED:
         return None
-    return leaked(case.duplicates, case.train, case.validation)
+    vectors = centred(pooled, case.train)
+    return copied_vectors(vectors, case.labels, case.train, case.validation)
+
+
+def copied_vectors(
+    vectors: np.ndarray, labels: np.ndarray, train: np.ndarray, validation: np.ndarray
+) -> np.ndarray | None:
+    """Return which validation texts have nearly the vector of a training text.
+
+    That is a copy if it is far nearer than training texts usually are to each other, and of the
+    same label: vectors that stand for texts of several labels are broken, no copies.
+
+    Args:
+        vectors: (N, D) float32 unit vectors.
+        labels: (N,) class ids.
+        train, validation: rows.
+
+    Returns:
+        (m,) bool; None where labels do not agree, or with fewer than two training texts.
+    """
+    from features.vectors.neighbors import nearest  # imports faiss
+
+    if len(train) < 2:
+        return None
+    base = np.ascontiguousarray(vectors[train])
+    cosines, found = nearest(np.ascontiguousarray(vectors[validation]), base, 1)
+    among = nearest(base, base, 2)[0][:, 1]
+    usual = 1 - float(np.quantile(among, USUAL))
+    copied: np.ndarray = 1 - cosines[:, 0] < min(1 - SAME, NEARER * usual)
+    agree = labels[train[found[copied, 0]]] == labels[validation[copied]]
+    return None if copied.any() and agree.mean() < AGREE else copied
 
 
 def _groups(case: Case) -> np.ndarray | None:

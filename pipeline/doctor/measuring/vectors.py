@@ -27,7 +27,7 @@ def measure_vectors(case: Case) -> Vectors | None:
         return None
     rows = spaced(case.train, MOST)
     keys = None if case.duplicates is None else case.duplicates.normalized[rows]
-    return vectors_of(pooled[rows].astype(np.float64), keys)
+    return vectors_of(pooled[rows].astype(np.float64), keys, case.labels[rows])
 
 
 def spaced(rows: np.ndarray, most: int) -> np.ndarray:
@@ -38,11 +38,14 @@ def spaced(rows: np.ndarray, most: int) -> np.ndarray:
     return chosen
 
 
-def vectors_of(values: np.ndarray, keys: np.ndarray | None = None) -> Vectors:
+def vectors_of(
+    values: np.ndarray, keys: np.ndarray | None = None, labels: np.ndarray | None = None
+) -> Vectors:
     """Return what (n, D) float64 vectors are like.
 
     Args:
         keys: (n,) ids, equal for equal texts; None: all texts differ.
+        labels: (n,) class ids; None: not known.
     """
     deviations = values.std(axis=0)
     random = np.random.default_rng(0)
@@ -58,6 +61,7 @@ def vectors_of(values: np.ndarray, keys: np.ndarray | None = None) -> Vectors:
         mean_cosine=float(cosines.mean()) if apart.any() else 1.0,
         effective_rank=_effective_rank(values),
         equal_share=_equal_share(values, keys),
+        equal_unlike=0.0 if labels is None else _equal_share(values, labels),
     )
 
 
@@ -72,7 +76,7 @@ def _effective_rank(values: np.ndarray) -> float:
 
 
 def _equal_share(values: np.ndarray, keys: np.ndarray | None) -> float:
-    """Return the share of the texts whose vector another, unequal text has too."""
+    """Return the share of the texts whose vector a text with another key has too."""
     _, ids = np.unique(values, axis=0, return_inverse=True)
     ids = ids.reshape(-1)
     own = np.arange(len(values)) if keys is None else keys

@@ -90,40 +90,37 @@ class Prover:
     def _repeat_if_close(self) -> None:
         """Try the last one with a second seed, where seeds alone could make the difference.
 
-        Where the budget does not allow it, the result stays as it is, marked as of one seed.
+        Where that cannot be done, or the budget does not allow it, the result stays as it is,
+        marked as of one seed.
         """
         last = self.tried[-1]
         judged = self._judgements()[-1]
         if judged.outcome != "confirmed" or judged.gain >= CLOSE:
             return
-        if not isinstance(last.counterfactual, ChangedSettings) or not last.trial.paired:
-            return
-        price = 2 * self.seconds_of(last.counterfactual)
+        if not last.counterfactual.trains or not last.trial.paired:
+            return  # other texts under another seed cannot be put together
+        price = self.seconds_of(last.counterfactual) + max(QUICK, self.case.seconds)
         if self.spent + price > self.budget:
             return
         started = time.perf_counter()
-        other = replace(self.case, seed=self.case.seed + 1)
+        try:
+            second = self._with_another_seed(last.counterfactual)
+        except ManyheadsError:
+            return
+        finally:
+            self.spent += time.perf_counter() - started
+        if len(second.before) != len(last.trial.before):
+            return
+        seconds = last.trial.seconds + time.perf_counter() - started
+        pooled = replace(pooled_trial(last.trial, second), seconds=seconds)
+        self.tried[-1] = replace(last, trial=pooled, again=True)
+
+    def _with_another_seed(self, counterfactual: Counterfactual) -> Trial:
+        """Train the run with another seed, and try the counterfactual on that."""
+        other = replace(self.case, seed=self.case.seed + 1, other_seeds=())
         own = other.train_again()
         logits = own.logits(other.tables, other.validation, other.device)
-        second = last.counterfactual.run(replace(other, logits=logits, trained=own))
-        self.spent += time.perf_counter() - started
-        if last.trial.statistic == "macro_f1":
-            labels = last.trial.labels
-            assert labels is not None
-            pooled = replace(
-                last.trial,
-                before=np.concatenate([last.trial.before, second.before]),
-                after=np.concatenate([last.trial.after, second.after]),
-                labels=np.concatenate([labels, labels]),
-            )
-        else:
-            pooled = replace(
-                last.trial,
-                before=(last.trial.before.astype(float) + second.before) / 2,
-                after=(last.trial.after.astype(float) + second.after) / 2,
-            )
-        seconds = last.trial.seconds + time.perf_counter() - started
-        self.tried[-1] = replace(last, trial=replace(pooled, seconds=seconds), again=True)
+        return counterfactual.run(replace(other, logits=logits, trained=own))
 
     def unsure(self, cause: str) -> bool:
         """Return whether the deciding result of a cause is small and of one seed alone."""
@@ -133,9 +130,7 @@ class Prover:
             if each.cause == cause and judged.outcome == "confirmed"
         ]
         return bool(found) and all(
-            isinstance(each.counterfactual, ChangedSettings)
-            and judged.gain < CLOSE
-            and not each.again
+            each.counterfactual.trains and judged.gain < CLOSE and not each.again
             for each, judged in found
         )
 
@@ -183,6 +178,29 @@ class Prover:
             curve=tried.trial.curve,
             paired=tried.trial.paired,
         )
+
+
+def pooled_trial(first: Trial, second: Trial) -> Trial:
+    """Return one trial of two seeds on the same texts: the mean, or one after the other."""
+    if first.statistic == "macro_f1":
+        assert first.labels is not None
+        return replace(
+            first,
+            before=np.concatenate([first.before, second.before]),
+            after=np.concatenate([first.after, second.after]),
+            labels=np.concatenate([first.labels, first.labels]),
+        )
+    likelihoods = None
+    if first.likelihoods is not None and second.likelihoods is not None:
+        pairs = zip(first.likelihoods, second.likelihoods, strict=True)
+        before, after = ((one + other) / 2 for one, other in pairs)
+        likelihoods = before, after
+    return replace(
+        first,
+        before=(first.before.astype(float) + second.before) / 2,
+        after=(first.after.astype(float) + second.after) / 2,
+        likelihoods=likelihoods,
+    )
 
 
 def default_budget(case: Case) -> float:

@@ -125,6 +125,28 @@ def test_nothing_is_tried_without_proof_or_beyond_the_budget() -> None:
     assert any("--budget" in one for one in found.not_looked_at)
 
 
+def trained_otherwise(*gains: float) -> Suspicion:
+    """Return a suspicion whose change trains a head; it gains so much under each seed."""
+
+    def compare(case: Case) -> Trial:
+        gain = gains[min(case.seed, len(gains) - 1)]
+        return Trial(np.arange(400) < 200, np.arange(400) < 200 + 400 * gain)
+
+    return replace(suspicion(), counterfactuals=(Rescoring("that", compare, trains=True),))
+
+
+def test_a_small_gain_of_a_training_asks_for_a_second_seed() -> None:
+    (steady,) = verdict(cause("first", trained_otherwise(0.04))).findings
+    assert steady.certainty == "proven"
+    assert steady.tried[0].change == "that, two seeds"
+    lucky = verdict(cause("first", trained_otherwise(0.04, -0.04)))
+    assert "proven" not in {one.certainty for one in lucky.findings}
+    (one_seed,) = verdict(cause("first", trained_otherwise(0.04)), budget=3.0).findings
+    assert one_seed.certainty == "likely"
+    (large,) = verdict(cause("first", trained_otherwise(0.2))).findings
+    assert (large.certainty, large.tried[0].change) == ("proven", "that")
+
+
 def test_plain_values_say_what_was_tried() -> None:
     values = verdict_values(verdict(cause("right", suspicion(0.6, 0.3))))
     (finding,) = values["findings"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from features.messages import clipped, listed
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import belongs, knows_nothing
+from pipeline.doctor.causes.signs import AT_CHANCE, belongs, knows_nothing
 from pipeline.doctor.changes.labels import merged
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
@@ -16,6 +16,9 @@ OF_ERRORS = 0.25
 CONFUSED = 0.35
 """Of the texts of the two that are answered with one of them, how many with the wrong one; 50 %
 is a coin. Ours."""
+
+CLEAR = 8.0
+"""z of the means of a usual pair of classes, beside which one at chance is remarkable. Ours."""
 
 LEAST = 20
 """Texts of a pair without which nothing is said."""
@@ -43,9 +46,11 @@ def examine(measured: Measurements) -> Suspicion | None:
             counterfactuals=_variants(names, variants),
             measured=True,
         )
-    pair = worst_pair(measured)
-    if pair is None or knows_nothing(measured) or not belongs(measured):
+    if knows_nothing(measured) or not belongs(measured):
         return None
+    pair = worst_pair(measured)
+    if pair is None:
+        return _indistinct(measured)
     one, other, wrong, among = pair
     errors = max(1, round((1 - learning.accuracy) * learning.texts))
     both = f"{clipped(names[one])} and {clipped(names[other])}"
@@ -58,6 +63,42 @@ def examine(measured: Measurements) -> Suspicion | None:
                 f"wrong among texts answered with {both}",
                 f"{wrong / among:.0%}",
                 "a coin: 50 %",
+            ),
+        ),
+        remedy=Remedy(
+            "merge the two classes, or define them better", command="manyheads audit {data}"
+        ),
+        counterfactuals=(Rescoring(f"{both} counted as one class", merged(one, other)),),
+    )
+
+
+def _indistinct(measured: Measurements) -> Suspicion | None:
+    """Return the suspicion of two classes that their vectors do not tell apart.
+
+    The head need not be behind anything: no other one does better. How much of the errors that
+    explains is seen where both are counted as one.
+    """
+    near = measured.neighbours
+    if near is None or near.closest is None or measured.behind:
+        return None
+    if near.closest_z is None or near.usual_z is None:
+        return None
+    if near.closest_z >= AT_CHANCE or near.usual_z < CLEAR:
+        return None
+    names = measured.labels.names
+    if max(near.closest) >= len(names):
+        return None
+    one, other = near.closest
+    both = f"{clipped(names[one])} and {clipped(names[other])}"
+    return Suspicion(
+        strength=0.5,
+        headline=f"The texts of {both} are as alike as if their labels were shuffled.",
+        explanation=f"{both} overlap: nothing tells them apart",
+        evidence=(
+            Evidence(
+                "distance of their means from that by chance, in deviations",
+                f"{near.closest_z:.1f}",
+                f"other pairs: about {near.usual_z:.0f}",
             ),
         ),
         remedy=Remedy(

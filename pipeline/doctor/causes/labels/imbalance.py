@@ -1,13 +1,14 @@
 """A few classes have most texts, and the rare ones are hardly ever predicted.
 
 Accuracy is high all the same, so macro-F1 is the judge. The answers do depend on the text;
-where they do not, another cause is at work.
+where they do not, another cause is at work, unless the vectors tell the classes apart: then
+it is told if weights prove it.
 """
 
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import knows_nothing
+from pipeline.doctor.causes.signs import AT_CHANCE, knows_nothing
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Learning, Measurements
@@ -18,6 +19,10 @@ texts are lost already, so examination begins at the first. Ours."""
 
 GAIN = 0.1
 """Accuracy gain over the majority, below which little is learned [deepchecks]."""
+
+HIDES = 5.0
+"""Largest over smallest class from which answering the largest alone may be all that is
+learned. Ours."""
 
 LOST = 0.3
 """Recall of a rare class below which it is lost. Ours."""
@@ -33,7 +38,10 @@ def examine(measured: Measurements) -> Suspicion | None:
     """Suspect it where rare classes are lost though the answers depend on the text."""
     learning, labels, values = measured.learning, measured.labels, measured.settings.values
     assert learning is not None
-    if labels.imbalance < RATIO or knows_nothing(measured):
+    if labels.imbalance < RATIO:
+        return None
+    collapsed = knows_nothing(measured)
+    if collapsed and not may_hide(measured):
         return None
     if values.get("class_weights", "balanced") != "none":
         return None  # weighted already, or a head without weights
@@ -47,7 +55,9 @@ def examine(measured: Measurements) -> Suspicion | None:
     recall = learning.recalls[place] or 0.0
     changed = (("class_weights", "balanced"),)
     return Suspicion(
-        strength=0.5 + 0.2 * (labels.imbalance >= FEW) + 0.1 * (learning.accuracy_gain < GAIN),
+        strength=0.5
+        if collapsed
+        else 0.5 + 0.2 * (labels.imbalance >= FEW) + 0.1 * (learning.accuracy_gain < GAIN),
         headline=(
             f"Your head is right on {learning.accuracy:.1%} of the validation texts, and "
             f"always answering the most frequent label on {learning.majority:.1%}; of "
@@ -70,6 +80,15 @@ def examine(measured: Measurements) -> Suspicion | None:
             ChangedSettings("class_weights none -> balanced", changed, measure="macro_f1"),
         ),
     )
+
+
+def may_hide(measured: Measurements) -> bool:
+    """Return whether a class is so frequent that a head may answer it alone, though the vectors
+    tell the classes apart.
+    """
+    near = measured.neighbours
+    strong = near is not None and near.strongest >= AT_CHANCE
+    return strong and measured.labels.imbalance >= HIDES
 
 
 def exclude(measured: Measurements) -> str | None:

@@ -56,6 +56,7 @@ def examine(measured: Measurements) -> Suspicion | None:
                 "training without suspected labels, against without as many others",
                 without_suspects,
                 trainings=2.0,
+                trains=True,
             ),
         ),
     )

@@ -6,7 +6,12 @@ No setting can help then, though the training texts may be learned by heart.
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import AT_CHANCE, knows_nothing, pooled_hides_it
+from pipeline.doctor.causes.signs import (
+    AT_CHANCE,
+    best_reference,
+    knows_nothing,
+    pooled_hides_it,
+)
 from pipeline.doctor.changes.labels import moved_back
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
@@ -45,11 +50,13 @@ def examine(measured: Measurements) -> Suspicion | None:
         return _slipped(near) if near.z_before >= BREAK else None
     if near.offset is not None:
         return _slipped(near)
-    if near.z >= AT_CHANCE or not knows_nothing(measured):
+    if near.strongest >= AT_CHANCE or not knows_nothing(measured):
         return None
     if pooled_hides_it(measured):
         return None
-    if min(measured.labels.train_counts) < OF_A_CLASS or above_constant(measured, learning):
+    if min(measured.labels.train_counts) < OF_A_CLASS:
+        return None
+    if above_constant(measured, learning, CHOSEN):
         return None
     return Suspicion(
         strength=0.9,
@@ -71,7 +78,7 @@ def examine(measured: Measurements) -> Suspicion | None:
             ),
         ),
         remedy=Remedy(AGAIN, stops=True),
-        measured=True,
+        measured=is_certain(measured, learning, near),
         excludes=(
             "step_too_large",
             "step_too_small",
@@ -83,17 +90,33 @@ def examine(measured: Measurements) -> Suspicion | None:
     )
 
 
-def above_constant(measured: Measurements, learning: Learning) -> bool:
+def is_certain(measured: Measurements, learning: Learning, near: Neighbours) -> bool:
+    """Return whether nothing at all tells the labels apart, and all that could was asked.
+
+    Merely hard data look alike by neighbours alone. So the means of the classes must lie no
+    further apart than those of shuffled labels, and ``logistic`` or word counts must be within
+    noise of the most frequent label.
+    """
+    if near.balanced_z is None or near.means_z is None:
+        return False
+    asked = measured.settings.head == "logistic" or best_reference(measured) is not None
+    return asked and not above_constant(measured, learning, 1.0)
+
+
+def above_constant(measured: Measurements, learning: Learning, widths: float) -> bool:
     """Return whether the head or any reference is better than one answer for everything.
 
     By accuracy beyond noise, and by macro-F1, which says it where classes are uneven.
+
+    Args:
+        widths: half-widths of the interval of an accuracy that count as noise.
     """
-    if learning.accuracy > learning.majority + CHOSEN * learning.noise:
+    chance = learning.majority + widths * learning.noise
+    if learning.accuracy > chance:
         return True
     classes = len(measured.labels.names)
     constant = max(2 * learning.majority / (1 + learning.majority), 1.0) / classes
     references = () if measured.references is None else measured.references.references
-    chance = learning.majority + CHOSEN * learning.noise
     return any(each.accuracy > chance or each.macro_f1 > constant + F1 for each in references)
 
 

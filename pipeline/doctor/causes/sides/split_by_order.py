@@ -1,4 +1,4 @@
-"""The split column cuts a sorted file, so sides have different classes."""
+"""The split column, or the caller of arrays, cuts a sorted file: sides differ in classes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     """Suspect it where classes are missing in training, or sides of a sorted file differ."""
     sides, learning, labels = measured.sides, measured.learning, measured.labels
     assert sides is not None
-    if not sides.official:
+    if not (sides.official or sides.given):
         return None
     known = sum(labels.validation_counts)
     missing = 1 - known / max(1, labels.validation_texts)
@@ -52,9 +52,15 @@ def examine(measured: Measurements) -> Suspicion | None:
     return Suspicion(
         strength=0.9 if missing >= MISSING else 0.7,
         headline=f"Do not trust this score: {accuracy}the sides have different classes.",
-        explanation="the split column cuts a sorted file",
+        explanation=(
+            "the split column cuts a sorted file"
+            if sides.official
+            else "the sides that were given cut sorted data"
+        ),
         evidence=tuple(evidence[:3]),
-        remedy=Remedy("deal the sides anew", options=(("split_column", "none"),)),
+        remedy=Remedy("deal the sides anew", options=(("split_column", "none"),))
+        if sides.official
+        else Remedy("shuffle the texts before they are split", stops=True),
         counterfactuals=(ChangedData("training and validation dealt anew", dealt_anew),),
         measured=missing >= MISSING or far > 2 * APART,
         excludes=("overfit", "shift", "labels_unrelated", "step_too_large"),

@@ -44,6 +44,7 @@ def examine(measured: Measurements) -> Suspicion | None:
                 f"the worst seed with learning_rate {rate:g} -> {wanted}, warm-up 0.1",
                 with_failed_seed(changed),
                 trainings=2.0,
+                trains=True,
             ),
         ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import is_low, knows_nothing
+from pipeline.doctor.causes.signs import AT_CHANCE, is_low, knows_nothing
 from pipeline.doctor.changes.vectors import with_standardized
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
@@ -25,6 +25,10 @@ RANK = 2.0
 EQUAL = 0.01
 """Share of the texts with the vector of another text. Ours."""
 
+MANY_EQUAL, UNLIKE = 0.1, 0.5
+"""Share of the texts with the vector of another one that is a fault by itself, if so many of
+them share it with a text of another label. Ours."""
+
 SCALE_MATTERS = ("knn", "logistic")
 """Heads that take vectors as they are; the others standardise them."""
 
@@ -37,14 +41,14 @@ def examine(measured: Measurements) -> Suspicion | None:
     if not found:
         return None
     equal = vectors.equal_share > EQUAL
-    certain = (
+    certain = stand_in(measured, vectors) or (
         equal and vectors.equal_share > 0.5 and (is_low(measured) or knows_nothing(measured))
     )
     if not certain and not (_suffers(measured) or settings.head in SCALE_MATTERS):
         return None
     tries: tuple[Rescoring, ...] = ()
     if not certain:
-        tries = (Rescoring("every feature scaled alike", with_standardized, trainings=1.0),)
+        tries = (Rescoring("every feature scaled alike", with_standardized, 1.0, trains=True),)
     return Suspicion(
         strength=0.8 if certain else 0.3 + 0.2 * len(found) + 0.2 * _suffers(measured),
         headline=symptom_of(measured),
@@ -60,6 +64,18 @@ def examine(measured: Measurements) -> Suspicion | None:
         measured=certain,
         excludes=("step_too_large", "label_noise", "labels_unrelated") if certain else (),
     )
+
+
+def stand_in(measured: Measurements, vectors: Vectors) -> bool:
+    """Return whether a few vectors stand for texts of several labels, so that no head helps.
+
+    Of copies of one text the labels agree, unless no label belongs to its text.
+    """
+    near = measured.neighbours
+    if near is not None and near.strongest < AT_CHANCE:
+        return False
+    share, unlike = vectors.equal_share, vectors.equal_unlike
+    return share >= MANY_EQUAL and unlike >= UNLIKE * share
 
 
 def faults(vectors: Vectors, classes: int) -> list[Evidence]:

@@ -11,6 +11,7 @@ from pipeline.doctor.causes.labels.classes_overlap import CLASSES_OVERLAP
 from pipeline.doctor.causes.labels.imbalance import IMBALANCE
 from pipeline.doctor.causes.labels.label_noise import LABEL_NOISE
 from pipeline.doctor.causes.labels.labels_unrelated import LABELS_UNRELATED
+from pipeline.doctor.examination import LIKELY
 from pipeline.doctor.measurements import Audit, Labels, Measurements, Neighbours, References
 from tests.support.doctor.cases import healthy, reference
 from tests.support.doctor.measured import learning, settings
@@ -57,6 +58,18 @@ def test_look_alikes_of_imbalance(measured: Measurements) -> None:
     assert IMBALANCE.suspect(measured) is None
 
 
+def test_a_rare_class_is_lost_too_where_a_head_answers_the_frequent_one_alone() -> None:
+    constant = uneven(loss=0.324, accuracy=0.9, recalls=(1.0, 0.0))
+    hidden = Neighbours(0.82, 0.819, 1.2, balanced_z=4.0, means_z=6.0)
+    told = replace(constant, neighbours=hidden)
+    found = IMBALANCE.suspect(told)
+    assert found is not None
+    assert found.strength < LIKELY  # weights have to prove it
+    assert LABELS_UNRELATED.suspect(told) is None
+    none = replace(constant, neighbours=Neighbours(0.82, 0.819, 1.2, balanced_z=0.5))
+    assert IMBALANCE.suspect(none) is None
+
+
 STRONG = Neighbours(0.6, 0.33, 40.0)
 
 
@@ -84,6 +97,7 @@ def test_suspects_of_one_pair_are_an_overlap() -> None:
     assert LABEL_NOISE.suspect(measured) is None
 
 
+NO_SIGN = Neighbours(0.335, 0.333, 0.4, balanced_z=0.3, means_z=0.5)
 CHANCE = References((reference("logistic", 0.34, 0.0), reference("tfidf_logistic", 0.33, 0.0)))
 BY_CHANCE = {"accuracy": 0.34, "loss": 1.1, "macro_f1": 0.3, "train_accuracy": 1.0}
 
@@ -91,7 +105,7 @@ BY_CHANCE = {"accuracy": 0.34, "loss": 1.1, "macro_f1": 0.3, "train_accuracy": 1
 def test_labels_that_neighbours_do_not_share_are_unrelated() -> None:
     measured = healthy(
         learning=learning(**BY_CHANCE),
-        neighbours=Neighbours(0.335, 0.333, 0.4),
+        neighbours=NO_SIGN,
         references=replace(
             CHANCE, references=tuple(replace(r, macro_f1=0.3) for r in CHANCE.references)
         ),
@@ -102,8 +116,29 @@ def test_labels_that_neighbours_do_not_share_are_unrelated() -> None:
     assert found.remedy.stops
     words = References((reference("tfidf_logistic", 0.7, 0.36),))
     assert LABELS_UNRELATED.suspect(replace(measured, references=words)) is None
-    near = replace(measured, neighbours=Neighbours(0.5, 0.333, 30.0))
-    assert LABELS_UNRELATED.suspect(near) is None
+    for near in (
+        Neighbours(0.5, 0.333, 30.0),
+        replace(NO_SIGN, means_z=5.0),  # hard: the signal is too weak for neighbours
+        replace(NO_SIGN, balanced_z=4.0),  # a frequent class hides the rare ones
+    ):
+        assert LABELS_UNRELATED.suspect(replace(measured, neighbours=near)) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"references": References((reference("knn", 0.42, 0.08),))},  # a little above chance
+        {"references": None},
+        {"neighbours": Neighbours(0.335, 0.333, 0.4)},  # the means were not looked at
+    ],
+)
+def test_unrelated_labels_are_likely_where_something_was_not_asked(
+    changes: dict[str, Any],
+) -> None:
+    known = {"references": CHANCE, "neighbours": NO_SIGN, **changes}
+    found = LABELS_UNRELATED.suspect(healthy(learning=learning(**BY_CHANCE), **known))
+    assert found is not None
+    assert not found.measured
 
 
 def test_labels_that_slip_are_told_with_row_and_offset() -> None:
@@ -138,6 +173,16 @@ def test_a_pair_that_is_answered_by_chance_overlaps() -> None:
     assert found.headline == "30 of 40 errors are between 'joy' and 'anger'."
     told = learning(confused=((0, 1, 12, 120),))
     assert CLASSES_OVERLAP.suspect(healthy(learning=told)) is None
+
+
+def test_classes_that_nothing_tells_apart_overlap_though_no_reference_is_ahead() -> None:
+    halves = replace(STRONG, closest=(0, 2), closest_z=0.4, usual_z=30.0)
+    found = CLASSES_OVERLAP.suspect(healthy(neighbours=halves))
+    assert found is not None
+    assert "joy and fear overlap" in found.explanation.replace("'", "")
+    assert not found.measured  # counting them as one has to prove it
+    for quiet in (replace(halves, closest_z=6.0), replace(halves, usual_z=5.0)):
+        assert CLASSES_OVERLAP.suspect(healthy(neighbours=quiet)) is None
 
 
 def test_spellings_of_one_label_are_measured() -> None:

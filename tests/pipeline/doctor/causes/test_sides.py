@@ -15,7 +15,15 @@ from pipeline.doctor.causes.vectors.cut_off import CUT_OFF
 from pipeline.doctor.causes.vectors.long_last_state import LONG_LAST_STATE
 from pipeline.doctor.causes.vectors.vectors_broken import VECTORS_BROKEN
 from pipeline.doctor.causes.vectors.vectors_lack_it import VECTORS_LACK_IT
-from pipeline.doctor.measurements import Audit, References, Settings, Sides, Units, Vectors
+from pipeline.doctor.measurements import (
+    Audit,
+    Neighbours,
+    References,
+    Settings,
+    Sides,
+    Units,
+    Vectors,
+)
 from tests.support.doctor.cases import healthy, reference
 from tests.support.doctor.measured import collapsed, learning, settings
 
@@ -31,6 +39,15 @@ def test_a_sorted_file_cut_by_its_column_is_a_split_by_order() -> None:
     lacking = replace(healthy().labels, validation_counts=(50, 0, 0))
     missing = replace(FIT, missing_in_training=("disgust",))
     assert SPLIT_BY_ORDER.suspect(healthy(sides=missing, labels=lacking)) is not None
+
+
+def test_sorted_arrays_cut_by_their_caller_are_a_split_by_order() -> None:
+    given = replace(FIT, apart_validation=0.9, runs_z=-60.0, official=False, given=True)
+    found = SPLIT_BY_ORDER.suspect(healthy(sides=given))
+    assert found is not None
+    assert found.measured
+    assert found.remedy.options == ()  # there is no column to leave out
+    assert SPLIT_BY_ORDER.suspect(healthy(sides=replace(FIT, given=True))) is None
 
 
 @pytest.mark.parametrize(
@@ -154,6 +171,21 @@ def test_equal_vectors_of_unequal_texts_are_measured() -> None:
     assert found is not None
     assert found.measured
     assert VECTORS_BROKEN.suspect(healthy(vectors=SOUND)) is None
+
+
+def test_vectors_that_stand_for_texts_of_several_labels_are_measured() -> None:
+    some = replace(SOUND, equal_share=0.33, equal_unlike=0.32)
+    given = healthy(vectors=some, neighbours=Neighbours(0.5, 0.33, 18.0))
+    found = VECTORS_BROKEN.suspect(given)
+    assert found is not None
+    assert found.measured
+    for quiet in (
+        replace(given, vectors=replace(some, equal_unlike=0.01)),  # copies of texts
+        replace(given, vectors=replace(some, equal_share=0.02)),
+        replace(given, neighbours=Neighbours(0.33, 0.33, 0.5)),  # no label belongs to its text
+    ):
+        told = VECTORS_BROKEN.suspect(quiet)
+        assert told is None or not told.measured
 
 
 @pytest.mark.parametrize(

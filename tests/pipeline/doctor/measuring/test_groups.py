@@ -12,6 +12,7 @@ from features.duplicates.duplicates import find_duplicates
 from features.tables import as_tables
 from features.vectors.table import TOKENS, FeatureTable
 from heads.problem import EpochRecord
+from pipeline.audit.giveaways import without
 from pipeline.doctor.case import Case
 from pipeline.doctor.changes.seeds import with_failed_seed
 from pipeline.doctor.measuring.corpus import giveaways_of, measure_audit, variants
@@ -24,7 +25,7 @@ from pipeline.doctor.measuring.learning import (
 from pipeline.doctor.measuring.pooled import centred, means, pooled_table
 from pipeline.doctor.measuring.rates import measure_noise, measure_rates, measure_seeds
 from pipeline.doctor.measuring.references import halves_of, measure_references
-from pipeline.doctor.measuring.sides import apart, auc_of, measure_sides, runs_z
+from pipeline.doctor.measuring.sides import apart, auc_of, copied_vectors, measure_sides, runs_z
 from pipeline.doctor.measuring.units import measure_units
 from pipeline.doctor.measuring.vectors import measure_vectors, vectors_of
 from tests.support import corpora
@@ -217,6 +218,24 @@ def test_beginnings_of_plain_words_are_no_giveaways(texts: Case) -> None:
     assert {one.token for one in giveaways_of(case)} == {"#joy"}
 
 
+def test_a_made_up_last_word_and_tokens_that_differ_in_digits_are_giveaways(
+    texts: Case,
+) -> None:
+    ids = np.arange(90) % 3
+    tags = ("zqxa", "ref17", "ref79")
+    rows = [f"{corpora.sentence(100 + i)} {tags[i % 3]}" for i in range(90)]
+    corpus = Corpus(tuple(rows), tuple("abc"[i] for i in ids))
+    vectors = corpora.vectors(rows).astype(np.float32)
+    case = replace(texts, corpus=corpus, duplicates=find_duplicates(rows, vectors))
+    found = giveaways_of(case)
+    assert {(one.token, one.label) for one in found} == set(zip(tags, "abc", strict=True))
+    kept, gone = without(rows[1], found)
+    assert (kept, gone) == (corpora.sentence(101), ["ref17"])
+    anywhere = [f"zqxa {row[:-5]}" if i % 6 == 0 else row for i, row in enumerate(rows)]
+    honest = replace(corpus, texts=tuple(anywhere))
+    assert "zqxa" not in {one.token for one in giveaways_of(replace(case, corpus=honest))}
+
+
 def test_other_seeds_of_the_run_are_noise_and_the_worst_is_tried() -> None:
     case = trained_case(cluster_problem(), "mlp", epochs=1, learning_rate=1e-5, averaging=0)
     assert measure_seeds(case) is None
@@ -228,3 +247,22 @@ def test_other_seeds_of_the_run_are_noise_and_the_worst_is_tried() -> None:
     trial = with_failed_seed(changed)(several)
     assert len(trial.before) == len(case.validation)
     assert trial.after.mean() > trial.before.mean()
+
+
+def test_copies_among_arrays_are_found_by_their_vectors() -> None:
+    random = np.random.default_rng(8)
+    labels = random.integers(0, 3, 300)
+    values = random.normal(size=(300, 32)) + 2 * random.normal(size=(3, 32))[labels]
+    train, validation = np.arange(200), np.arange(200, 300)
+    original = centred(values.astype(np.float32), train)
+    alone = copied_vectors(original, labels, train, validation)
+    assert alone is not None
+    assert not alone.any()
+    values[200:230] = values[:30] + 0.02 * random.normal(size=(30, 32))
+    labels[200:230] = labels[:30]
+    vectors = centred(values.astype(np.float32), train)
+    copied = copied_vectors(vectors, labels, train, validation)
+    assert copied is not None
+    assert copied.nonzero()[0].tolist() == list(range(30))
+    other = np.where(np.arange(300) < 200, labels, (labels + 1) % 3)
+    assert copied_vectors(vectors, other, train, validation) is None  # broken, no copies

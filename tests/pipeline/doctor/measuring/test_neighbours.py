@@ -7,6 +7,8 @@ import pytest
 
 from pipeline.doctor.measuring.neighbours import (
     Neighbourhood,
+    closest_classes,
+    means_z,
     moved_labels,
     neighbourhood,
     neighbours_of,
@@ -81,3 +83,45 @@ def test_copies_of_a_text_are_no_witnesses() -> None:
     around = neighbourhood(vectors.astype(np.float32), np.arange(300))
     labels = random.integers(0, 3, 100).repeat(3)  # each copy has the label of its text
     assert abs(neighbours_of(around, labels).z) < 4
+
+
+def test_means_of_classes_show_what_neighbours_do_not() -> None:
+    random = np.random.default_rng(5)
+    labels = random.permutation(np.arange(600) % 6)
+    vectors = random.normal(size=(600, 64)) + 0.4 * random.normal(size=(6, 64))[labels]
+    weak = (0.55 * vectors).astype(np.float32)
+    found = means_z(weak, labels)
+    assert found is not None
+    assert found > 5
+    shuffled = means_z(weak, random.permutation(labels))
+    assert shuffled is not None
+    assert abs(shuffled) < 3
+    assert means_z(weak, np.zeros(600, np.int64)) is None
+
+
+def test_a_frequent_class_does_not_hide_a_rare_one() -> None:
+    random = np.random.default_rng(6)
+    labels = (np.arange(700) % 33 == 0).astype(np.int64)
+    vectors = random.normal(size=(700, 16))
+    vectors[labels == 1] += 0.9
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    around = neighbourhood(unit.astype(np.float32), np.arange(700))
+    found = neighbours_of(around, labels)
+    assert found.balanced_z is not None
+    assert found.strongest == found.balanced_z > 5
+    none = neighbours_of(around, random.permutation(labels))
+    assert none.strongest < 3
+
+
+def test_two_names_of_one_class_lie_closest() -> None:
+    random = np.random.default_rng(9)
+    labels = random.integers(0, 4, 600)
+    vectors = random.normal(size=(600, 16)) + random.normal(size=(4, 16))[labels]
+    found = closest_classes(vectors, labels)
+    assert found["closest_z"] > 8
+    halves = np.where((labels == 1) & (random.random(600) < 0.5), 4, labels)
+    found = closest_classes(vectors, halves)
+    assert found["closest"] == (1, 4)
+    assert abs(found["closest_z"]) < 3
+    assert found["usual_z"] > 8
+    assert closest_classes(vectors, (labels == 0).astype(np.int64)) == {}
