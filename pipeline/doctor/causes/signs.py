@@ -26,6 +26,13 @@ heart, as a share of what is missing to 1. Ours."""
 AT_CHANCE = 3.0
 """z of label agreement below which labels have nothing to do with the neighbours. Ours."""
 
+IN_DOUBT = 2.0
+"""z from which a weak signal may be there: nothing is said for certain. Ours."""
+
+HIDES = 5.0
+"""Largest over smallest class from which answering the largest alone may be all that is
+learned, so that references at the majority say little. Ours."""
+
 
 def knows_nothing(measured: Measurements) -> bool:
     """Return whether the answers do not depend on the text."""

@@ -25,6 +25,9 @@ NEAREST, PERMUTATIONS = 10, 20
 MEANS_PERMUTATIONS = 50
 """Of the means of classes, which take milliseconds each."""
 
+MOST_MEANS = 5000
+"""Texts whose means are compared, evenly spaced."""
+
 COPY = 0.9999
 """Cosine from which a neighbour is the same text, which tells nothing."""
 
@@ -190,7 +193,7 @@ def _distinct(case: Case, around: Neighbourhood) -> tuple[np.ndarray, np.ndarray
     """
     pooled = pooled_of(case)
     assert pooled is not None
-    rows = around.rows
+    rows = spaced(around.rows, MOST_MEANS)
     if case.duplicates is not None:
         rows = rows[np.unique(case.duplicates.clusters[rows], return_index=True)[1]]
     rows = rows[np.unique(pooled[rows], axis=0, return_index=True)[1]]

@@ -2,13 +2,13 @@
 
 Accuracy is high all the same, so macro-F1 is the judge. The answers do depend on the text;
 where they do not, another cause is at work, unless the vectors tell the classes apart: then
-it is told if weights prove it.
+it is told unless weights refute it.
 """
 
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import AT_CHANCE, knows_nothing
+from pipeline.doctor.causes.signs import AT_CHANCE, HIDES, IN_DOUBT, knows_nothing
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Learning, Measurements
@@ -19,10 +19,6 @@ texts are lost already, so examination begins at the first. Ours."""
 
 GAIN = 0.1
 """Accuracy gain over the majority, below which little is learned [deepchecks]."""
-
-HIDES = 5.0
-"""Largest over smallest class from which answering the largest alone may be all that is
-learned. Ours."""
 
 LOST = 0.3
 """Recall of a rare class below which it is lost. Ours."""
@@ -55,7 +51,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     recall = learning.recalls[place] or 0.0
     changed = (("class_weights", "balanced"),)
     return Suspicion(
-        strength=0.5
+        strength=_of_collapsed(measured)
         if collapsed
         else 0.5 + 0.2 * (labels.imbalance >= FEW) + 0.1 * (learning.accuracy_gain < GAIN),
         headline=(
@@ -87,8 +83,16 @@ def may_hide(measured: Measurements) -> bool:
     tell the classes apart.
     """
     near = measured.neighbours
-    strong = near is not None and near.strongest >= AT_CHANCE
+    strong = near is not None and near.strongest >= IN_DOUBT
     return strong and measured.labels.imbalance >= HIDES
+
+
+def _of_collapsed(measured: Measurements) -> float:
+    """Return the strength where the answers do not depend on the text: a clear signal is told
+    as likely if weights leave it open, a weak one has to be proven.
+    """
+    near = measured.neighbours
+    return 0.65 if near is not None and near.strongest >= AT_CHANCE else 0.5
 
 
 def exclude(measured: Measurements) -> str | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from pipeline.doctor.cause import Cause
 from pipeline.doctor.causes.signs import (
     AT_CHANCE,
+    HIDES,
+    IN_DOUBT,
     best_reference,
     knows_nothing,
     pooled_hides_it,
@@ -59,7 +61,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     if above_constant(measured, learning, CHOSEN):
         return None
     return Suspicion(
-        strength=0.9,
+        strength=0.9 if near.strongest < IN_DOUBT else 0.5,
         headline=(
             f"Your head is right on {learning.accuracy:.1%} of the validation texts, and so is "
             "everything else that was tried."
@@ -95,9 +97,11 @@ def is_certain(measured: Measurements, learning: Learning, near: Neighbours) -> 
 
     Merely hard data look alike by neighbours alone. So the means of the classes must lie no
     further apart than those of shuffled labels, and ``logistic`` or word counts must be within
-    noise of the most frequent label.
+    noise of the most frequent label. Where one class has most texts they are so anyway.
     """
-    if near.balanced_z is None or near.means_z is None:
+    if near.balanced_z is None or near.means_z is None or near.strongest >= IN_DOUBT:
+        return False
+    if measured.labels.imbalance >= HIDES:
         return False
     asked = measured.settings.head == "logistic" or best_reference(measured) is not None
     return asked and not above_constant(measured, learning, 1.0)

@@ -64,7 +64,12 @@ def test_a_rare_class_is_lost_too_where_a_head_answers_the_frequent_one_alone() 
     told = replace(constant, neighbours=hidden)
     found = IMBALANCE.suspect(told)
     assert found is not None
-    assert found.strength < LIKELY  # weights have to prove it
+    assert found.strength >= LIKELY
+    weak = IMBALANCE.suspect(
+        replace(constant, neighbours=replace(hidden, means_z=2.5, balanced_z=1.0))
+    )
+    assert weak is not None
+    assert weak.strength < LIKELY  # weights have to prove it
     assert LABELS_UNRELATED.suspect(told) is None
     none = replace(constant, neighbours=Neighbours(0.82, 0.819, 1.2, balanced_z=0.5))
     assert IMBALANCE.suspect(none) is None
@@ -130,6 +135,8 @@ def test_labels_that_neighbours_do_not_share_are_unrelated() -> None:
         {"references": References((reference("knn", 0.42, 0.08),))},  # a little above chance
         {"references": None},
         {"neighbours": Neighbours(0.335, 0.333, 0.4)},  # the means were not looked at
+        {"neighbours": replace(NO_SIGN, means_z=2.8)},  # a weak signal may be there
+        {"labels": Labels(("joy", "anger", "fear"), (500, 50, 50), (66, 67, 67), 600, 200)},
     ],
 )
 def test_unrelated_labels_are_likely_where_something_was_not_asked(
@@ -139,6 +146,7 @@ def test_unrelated_labels_are_likely_where_something_was_not_asked(
     found = LABELS_UNRELATED.suspect(healthy(learning=learning(**BY_CHANCE), **known))
     assert found is not None
     assert not found.measured
+    assert (found.strength < LIKELY) == (known["neighbours"].strongest >= 2)
 
 
 def test_labels_that_slip_are_told_with_row_and_offset() -> None:
