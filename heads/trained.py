@@ -272,7 +272,8 @@ def _with_words(
     """Return the head that reads words alone."""
     assert tables.words is not None
     sides = train, validation, len(empty.classes)
-    words, history, best = fit_words(tables.words, labels, *sides, on_epoch)
+    with without_compiler():
+        words, history, best = fit_words(tables.words, labels, *sides, on_epoch)
     c = history[best - 1].value
     return replace(empty, history=history, best_epoch=best, words=words, word_c=c)
 
@@ -343,7 +344,8 @@ def refit(
     tables, classes = as_tables(table), len(trained.classes)
     words = trained.words
     if words is not None and tables.words is not None:
-        again = refit_words(tables.words, labels, rows, classes, trained.word_c)
+        with without_compiler():
+            again = refit_words(tables.words, labels, rows, classes, trained.word_c)
         words = replace(again, share=words.share)
     if trained.layout == WORDS or tables.vectors is None:
         return replace(trained, words=words)

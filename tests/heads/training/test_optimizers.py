@@ -146,7 +146,7 @@ def test_steps_are_those_of_torch_to_the_bit(name: str) -> None:
     assert torch.equal(*positions)
 
 
-def test_neither_steps_nor_lbfgs_import_the_compiler() -> None:
+def test_neither_steps_nor_lbfgs_nor_words_import_the_compiler() -> None:
     code = """
 import sys, torch
 from heads.settings import TrainingSettings
@@ -165,6 +165,15 @@ def closure():
 with without_compiler():
     theirs = torch.optim.LBFGS([weights])
     theirs.step(closure)
+import numpy as np
+from features.words.counting import count_words
+from heads.registry import make_settings
+from heads.trained import fit, refit
+words = count_words([f"{'good' if i % 2 else 'bad'} text of many {i}" for i in range(24)])
+labels, rows = np.arange(24) % 2, np.arange(24)
+settings = make_settings("logistic", {})
+trained = fit("logistic", settings, words, labels, rows[:16], rows[16:], ("a", "b"), 0)
+refit(trained, words, labels, rows, 0)
 assert "torch._dynamo" not in sys.modules
 torch.optim.SGD([weights], lr=0.1)
 assert "torch._dynamo" in sys.modules, "afterwards torch is as before"

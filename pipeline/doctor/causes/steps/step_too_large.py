@@ -110,7 +110,9 @@ def _evidence(measured: Measurements) -> tuple[Evidence, ...]:
     assert steps is not None
     found = [
         Evidence(
-            "one step changes the weights by",
+            "a step at the beginning changes the weights by"
+            if ratio_of(steps) > steps.update_ratio
+            else "one step changes the weights by",
             percent(ratio_of(steps)),
             "0.1 to 3 % is usual",
         )
