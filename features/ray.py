@@ -22,7 +22,7 @@ import numpy as np
 
 from features.api import LazyEncoder, load_encoder
 from features.encoders.description.hub import EMBEDDED
-from features.encoders.description.model import EncoderModel, here
+from features.encoders.description.model import EncoderModel, find_same
 from features.encoders.options import EncoderOptions, VectorOptions
 from features.encoding.bad_vectors import BadTexts
 from features.encoding.cluster.worker import UnitClock
@@ -137,7 +137,7 @@ class EncodingStage:
         limit_threads(threads)
         self._column, self._output = column, output
         self._space = Space(*place)
-        self._encoder = LazyEncoder(here(model), device, backend)
+        self._encoder = LazyEncoder(find_same(model), device, backend)
         self._ready = False
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

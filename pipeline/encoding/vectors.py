@@ -13,8 +13,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from features.encoders.description.model import EncoderModel, find_model
-from features.encoders.description.model import here as found_here
+from features.encoders.description.model import EncoderModel, find_model, find_same
 from features.encoders.protocol import Encoder
 from features.encoding.cluster.resources import Cluster
 from features.encoding.devices import CPU, core_count, parse_devices, present
@@ -269,4 +268,4 @@ def load_encoder(
 def load_far(model: EncoderModel, backend: str, device: str) -> Encoder:
     """Load an encoder on another machine than that which described it. Raises as
     ``load_encoder``."""
-    return load_encoder(found_here(model), backend, device)
+    return load_encoder(find_same(model), backend, device)

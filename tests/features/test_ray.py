@@ -41,7 +41,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> CountingEncoder:
             return counting.encode(*arguments)
 
     monkeypatch.setattr("features.ray.LazyEncoder", Lazy)
-    monkeypatch.setattr("features.ray.here", lambda model: model)
+    monkeypatch.setattr("features.ray.find_same", lambda model: model)
     return counting
 
 

@@ -212,21 +212,22 @@ class EncoderModel:
             )
 
 
-def here(model: EncoderModel) -> EncoderModel:
-    """Return a model that another machine described, with the folder that it has on this one.
+def find_same(model: EncoderModel) -> EncoderModel:
+    """Return a model that another machine described, as this machine has it.
+
+    A folder of the same path is read too: each machine may have files of its own there.
 
     Raises:
-        EncoderError: it is not available here, or not the same.
+        EncoderError: it is not available here, or would give other vectors.
     """
-    if model.transformer.is_dir():
-        return model
-    found = find_model(model.name, model.trust_remote_code)
-    if (found.weights, found.tokenizer) != (model.weights, model.tokenizer):
+    name = str(model.folder) if model.folder.is_dir() else model.name
+    found = replace(find_model(name, model.trust_remote_code), prompt=model.prompt)
+    if found.spec(POOLED) != model.spec(POOLED):
         raise EncoderError(
             f"the encoder {model.name!r} has other files on the machine {platform.node()} than "
             "where the command runs: pin it with @REVISION, or put it into a shared folder"
         )
-    return replace(found, prompt=model.prompt)
+    return found
 
 
 def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> EncoderModel:

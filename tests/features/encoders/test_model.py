@@ -12,7 +12,7 @@ import pytest
 
 from features.encoders.description import model
 from features.encoders.description.hub import EMBEDDED
-from features.encoders.description.model import EncoderModel, find_model
+from features.encoders.description.model import EncoderModel, find_model, find_same
 from features.errors import EncoderError, SettingError
 
 
@@ -40,6 +40,15 @@ def test_embedded_weights_that_are_not_the_official_ones(
     monkeypatch.setattr(model, "locate", lambda name, trust: bert)
     with pytest.raises(EncoderError, match=r"official SHA-256 53aa51.*force-reinstall"):
         find_model(EMBEDDED)
+
+
+def test_a_folder_of_the_same_path_on_another_machine_is_compared(bert: Path) -> None:
+    """The other machine is this one, after its files have changed."""
+    described = find_model(str(bert))
+    assert find_same(described).spec("tokens") == described.spec("tokens")
+    change(bert / "config.json", hidden_act="relu")
+    with pytest.raises(EncoderError, match=r"has other files on the machine .* shared folder"):
+        find_same(described)
 
 
 def test_limits_of_the_families(tiny_models: dict[str, Path]) -> None:
