@@ -111,6 +111,33 @@ def given_case(
     return _case(build, problem, as_given(build, problem, loop), name, facts)
 
 
+def facts_of(problem: Problem, rows: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
+    """Return what every foreign case is made of, by the names of its attributes.
+
+    Args:
+        problem: what was learned.
+        rows: (n,) int64 training rows that were scored.
+        logits: (n, C) of them, after training.
+    """
+    truth = problem.labels[rows]
+    score = TrainingScore(
+        texts=len(truth),
+        accuracy=accuracy(truth, logits.argmax(axis=1)),
+        loss=log_loss(truth, logits),
+    )
+    return {
+        "head": "",
+        "settings": ForeignSettings(refit=False),
+        "tables": as_tables(problem.table),
+        "labels": problem.labels,
+        "classes": problem.names or tuple(map(str, range(problem.classes))),
+        "train": problem.train,
+        "validation": problem.validation,
+        "diagnostics": Diagnostics(training=score),
+        "problem": problem,
+    }
+
+
 def _case(
     build: Callable[[], Any],
     problem: Problem,
@@ -118,27 +145,13 @@ def _case(
     name: str,
     facts: dict[str, Any],
 ) -> ModuleCase:
-    truth, logits = problem.labels[learned.train_rows], learned.train_logits
-    score = TrainingScore(
-        texts=len(truth),
-        accuracy=accuracy(truth, logits.argmax(axis=1)),
-        loss=log_loss(truth, logits),
-    )
     return ModuleCase(
-        head="",
-        settings=ForeignSettings(refit=False),
-        tables=as_tables(problem.table),
-        labels=problem.labels,
-        classes=problem.names or tuple(map(str, range(problem.classes))),
-        train=problem.train,
-        validation=problem.validation,
+        **facts_of(problem, learned.train_rows, learned.train_logits),
         test=facts.pop("test", problem.validation[:0]),
         logits=learned.logits,
         seed=learned.loop.seed,
         seconds=learned.seconds,
         best_epoch=learned.best,
-        diagnostics=Diagnostics(training=score),
-        problem=problem,
         name=name,
         build_module=build,
         learned=learned,

@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 
 from features.errors import ModuleError
-from features.tables import as_tables
 from heads.evaluation.assignment import best_assignment
-from heads.evaluation.measurements import Diagnostics, TrainingScore
-from heads.evaluation.metrics import accuracy, log_loss
 from heads.examination.module import failure
 from heads.problem import Problem
-from pipeline.doctor.foreign.case import EstimatorCase, ForeignSettings
+from pipeline.doctor.foreign.case import EstimatorCase, facts_of
 from pipeline.doctor.measurements import Invariances
 from pipeline.doctor.measuring.pooled import means
 
@@ -54,26 +51,12 @@ def estimator_case(estimator: Any, problem: Problem, name: str) -> EstimatorCase
         return logs
 
     logits, own = score(x[problem.validation]), score(x[problem.train])
-    truth = problem.labels[problem.train]
-    training = TrainingScore(
-        texts=len(truth),
-        accuracy=accuracy(truth, own.argmax(axis=1)),
-        loss=log_loss(truth, own),
-    )
     return EstimatorCase(
-        head="",
-        settings=ForeignSettings(refit=False),
-        tables=as_tables(problem.table),
-        labels=problem.labels,
-        classes=problem.names or tuple(map(str, range(problem.classes))),
-        train=problem.train,
-        validation=problem.validation,
+        **facts_of(problem, problem.train, own),
         test=problem.validation[:0],
         logits=logits,
         seconds=seconds,
         pooled=x,
-        diagnostics=Diagnostics(training=training),
-        problem=problem,
         name=name,
         score=score,
     )
