@@ -79,7 +79,7 @@ def _steps(found: Steps) -> Iterator[Row]:
     yield (
         "one step changes the weights by",
         percent(found.update_ratio),
-        "0.01 to 1 %",
+        "0.1 to 3 %",
     )
     if found.clipped_share is not None:
         yield "steps that were clipped", f"{found.clipped_share:.0%}", "below 90 %"
@@ -96,6 +96,6 @@ def _sides(found: Sides) -> Iterator[Row]:
 
 def _audit(found: Audit) -> Iterator[Row]:
     if found.suspects_share is not None:
-        yield "suspected labels", f"{found.suspects_share:.1%}", "below 8 %"
+        yield "suspected labels", f"{found.suspects_share:.1%}", "below 5 %"
     yield "texts cut off", f"{found.truncated_share:.0%}", "below 20 %"
     yield "texts of a class with one giveaway", f"{found.giveaway_share:.0%}", "below 15 %"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ TOKEN = "MANYHEADS_TOKEN"
 """Environment variable with the bearer token."""
 
 MAX_SECONDS = 3600.0
-LONGEST_PORT = 65_535
+LAST_PORT = 65_535
 
 
 def whole_number(flag: str, least: int = 1) -> object:
@@ -31,21 +30,23 @@ def whole_number(flag: str, least: int = 1) -> object:
 
 def check_port(value: int) -> None:
     """Refuse a port that is none. Raises ``SettingError``."""
-    if not 0 <= value <= LONGEST_PORT:
+    if not 0 <= value <= LAST_PORT:
         raise SettingError(
-            f"--port must be between 0 (any free one) and {LONGEST_PORT}; got {value}"
+            f"--port must be between 0 (any free one) and {LAST_PORT}; got {value}"
         )
 
 
 def check_delay(value: float) -> None:
     """Refuse a delay that is none. Raises ``SettingError``."""
     if not 0 <= value <= 1000 * MAX_SECONDS:
-        raise SettingError(f"--delay takes milliseconds, 0 or more; got {value:g}")
+        raise SettingError(
+            f"--delay takes milliseconds, from 0 to {1000 * MAX_SECONDS:,.0f}; got {value:g}"
+        )
 
 
 def check_timeout(value: float) -> None:
     """Refuse a time-out that is none. Raises ``SettingError``."""
-    if not (math.isfinite(value) and 0 < value <= MAX_SECONDS):
+    if not 0 < value <= MAX_SECONDS:
         raise SettingError(
             f"--timeout takes seconds above 0, at most {MAX_SECONDS:g}; got {value:g}"
         )

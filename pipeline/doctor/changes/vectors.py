@@ -1,4 +1,4 @@
-"""Changes of vectors: every feature scaled alike, or whitened."""
+"""Change of vectors: every feature scaled alike."""
 
 from __future__ import annotations
 

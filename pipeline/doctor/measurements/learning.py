@@ -1,4 +1,4 @@
-"""What a head has learned, and how its training went: M1 to M6, M13 to M16."""
+"""What a head has learned, and how its training went: M1 to M6, M15 and M16."""
 
 from __future__ import annotations
 

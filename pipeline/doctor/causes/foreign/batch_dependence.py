@@ -44,7 +44,13 @@ def examine(measured: Measurements) -> Suspicion | None:
         strength=1.0,
         headline=headline,
         explanation=explanation,
-        evidence=(*_evidence(found, kind), *(Evidence("and", each, "") for each in failed[:1])),
+        evidence=(
+            *_evidence(found, kind),
+            *(
+                Evidence("the module fails in a comparison", each, "it takes any batch")
+                for each in failed[:1]
+            ),
+        ),
         remedy=Remedy(remedy),
         counterfactuals=trials,
         measured=True,
@@ -85,10 +91,16 @@ def _fails(difference: float | None) -> bool:
 
 
 def _evidence(found: Invariances, kind: str) -> tuple[Evidence, ...]:
-    padded = found.padded if _fails(found.padded) else found.alone
+    behind = _fails(found.padded)
+    padded = found.padded if behind else found.alone
     besides = found.neighbours if _fails(found.neighbours) else found.reversed
     what, value = {
-        PADDING: ("outputs behind 20 more padded positions move by", padded),
+        PADDING: (
+            "outputs behind 20 more padded positions move by"
+            if behind
+            else "outputs alone and in a batch differ by",
+            padded,
+        ),
         NEIGHBOURS: ("outputs in other company move by", besides),
         STATE: ("outputs move from one call to the next by", found.twice),
     }[kind]
