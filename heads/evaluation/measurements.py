@@ -74,13 +74,6 @@ class StepMeasurements(Measured):
         early = sorted(math.log10(max(each.early_ratio, LEAST)) for each in self.tensors)
         return early[len(early) // 2] if early else 0.0
 
-    @property
-    def first_to_last(self) -> float:
-        """Gradient norm of the first layer / that of the last one; 1 with one layer."""
-        if len(self.tensors) < 2:
-            return 1.0
-        return self.tensors[0].gradient_norm / max(self.tensors[-1].gradient_norm, LEAST)
-
 
 class Gain(Measured):
     """What a head knows beyond the best constant answer, on n texts of C classes.

@@ -21,10 +21,12 @@ The contract, one file per noun:
 - ``counterfactual.py``: the run with one thing changed. ``ChangedSettings`` trains again with
   other settings or another head, ``ChangedData`` with other rows, labels or vectors,
   ``Rescoring`` trains nothing. Each gives a ``Trial``: numbers by text before and after.
-- ``proving/judgement.py``: confirmed, refuted or open, from a trial. Nothing else calls a thing proven.
+- ``proving/judgement.py``: confirmed, refuted or open, from a trial. Nothing else
+  calls a thing proven.
 
 A rule returns None where its measurements are missing. It never looks at predictions for test
 texts: no measurement holds any. It does not decide what is told: ``examination.py`` orders the
 suspicions (a score that cannot be trusted before one that is low), ``proving/prover.py``
-tries the counterfactuals within a budget, and what is neither measured nor proven is at most *likely*.
+tries the counterfactuals within a budget, and what is neither measured nor proven is at most
+*likely*.
 """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -50,8 +50,6 @@ class Case:
         tokens: (N,) tokens of each whole text, or None.
         truncated: (N,) bool, or None.
         config: what was asked for; None of arrays.
-        build: trains a head that a user brings: (tables, labels, train, validation, seed) ->
-            logits of the validation texts; None of a built-in head.
     """
 
     head: str
@@ -77,7 +75,6 @@ class Case:
     tokens: np.ndarray | None = None
     truncated: np.ndarray | None = None
     config: ExperimentConfig | None = None
-    build: Callable[..., np.ndarray] | None = field(default=None)
 
     @property
     def texts(self) -> Sequence[str] | None:

@@ -20,13 +20,12 @@ from typing import Any
 import numpy as np
 
 from features.errors import SettingError
-from features.tables import FeatureTables
 from features.vectors.table import POOLED, FeatureTable
 from heads.evaluation.paired import paired_seeds
 from heads.registry import make_settings
 from pipeline.console import table as text_table
 from pipeline.doctor.case import Case
-from pipeline.doctor.measuring.pooled import means
+from pipeline.doctor.measuring.pooled import means, pooled_table, with_vectors
 from pipeline.progress import Progress, duration
 
 SEEDS = 3
@@ -235,11 +234,11 @@ Train = Callable[[int, Facts], tuple[np.ndarray, int]]
 def _kinds(case: Case, vectors: FeatureTable) -> dict[str, Train]:
     """Return how each control is trained."""
     mean = averaged(vectors)
-    pooled = FeatureTable(mean.values, mean.offsets, POOLED)
+    pooled = pooled_table(mean.values)
 
     def same(tables: Callable[[int], FeatureTable]) -> Train:
         def train(seed: int, facts: Facts) -> tuple[np.ndarray, int]:
-            changed = _with_vectors(case.tables, tables(seed))
+            changed = with_vectors(case.tables, tables(seed))
             found = case.train_again(tables=changed, seed=seed)
             return found.logits(changed, case.validation, case.device), found.parameters
 
@@ -269,16 +268,6 @@ def _as_long(case: Case) -> dict[str, object]:
     values = case.settings.model_dump()
     names = ("epochs", "patience", "min_steps", "batch_size")
     return {name: values[name] for name in names if name in values}
-
-
-def _with_vectors(tables: FeatureTables, vectors: FeatureTable) -> FeatureTables:
-    """Return tables with other vectors, and the same words."""
-    return FeatureTables(
-        tuple(
-            vectors if isinstance(each, FeatureTable) else each  # words stay
-            for each in tables.tables
-        )
-    )
 
 
 def _difference(one: np.ndarray, other: np.ndarray) -> tuple[float, tuple[float, float]]:

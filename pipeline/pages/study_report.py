@@ -14,6 +14,7 @@ from features.messages import many
 from pipeline.command_line import as_typed
 from pipeline.config import ExperimentConfig
 from pipeline.console import one_line
+from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.evaluation.result import Scores
 from pipeline.pages.figures.parallel import Parallel, parallel
 from pipeline.pages.figures.study_charts import (
@@ -32,7 +33,7 @@ from pipeline.runs.reader import read_scores
 from pipeline.search.candidate import BASELINES, Candidate, Trial, seconds_used
 from pipeline.search.records.record import StudyRecord
 from pipeline.search.records.study import PREFIX
-from pipeline.search.report import NAMES, flattery_line, simplest_lines
+from pipeline.search.report import flattery_line, simplest_lines
 
 MOST_TRIALS = 2000
 """Of the table: the best."""
@@ -190,7 +191,7 @@ def _rows(trials: Sequence[Trial]) -> list[TrialRow]:
         rows.append(
             TrialRow(
                 number,
-                NAMES.get(candidate.head, candidate.head),
+                BASELINE_NAMES.get(candidate.head, candidate.head),
                 ", ".join(each for each in where if each),
                 settings or ("" if plain else "as the head has them"),
                 None if outcome.failed else scores[0],

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 from pipeline.command_line import as_typed
 from pipeline.console import table
+from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.progress import duration
-from pipeline.search.candidate import BASELINES, LOSS, MAJORITY, ordered, seconds_used
+from pipeline.search.candidate import BASELINES, LOSS, ordered, seconds_used
 from pipeline.search.judging.finalists import Finalist
 from pipeline.search.judging.flattery import Flattery
 from pipeline.search.search import SearchResult
 
 MOST_SHARES = 5
 """Settings that the report names."""
-
-NAMES = {MAJORITY: "majority class", "tfidf_logistic": "TF-IDF + logistic"}
 
 
 def search_text(result: SearchResult) -> str:
@@ -30,7 +29,7 @@ def search_text(result: SearchResult) -> str:
         ]
         return "\n".join(lines)
     run = result.run
-    beside = [f"{NAMES.get(n, n)} {s.accuracy:.1%}" for n, s in run.baselines.items()]
+    beside = [f"{BASELINE_NAMES.get(n, n)} {s.accuracy:.1%}" for n, s in run.baselines.items()]
     lines += [
         f"test, looked at {_times(result.looks)}: {run.test.told}"
         + (f"; {', '.join(beside)}" if beside else ""),
@@ -68,7 +67,7 @@ def _finalists(result: SearchResult) -> str:
         )
     baselines = [t for t in ordered(result.trials, LOSS) if t.candidate.head in BASELINES]
     rows += [
-        (NAMES[trial.candidate.head], f"{trial.outcome.accuracy:.1%}", "", "")
+        (BASELINE_NAMES[trial.candidate.head], f"{trial.outcome.accuracy:.1%}", "", "")
         for trial in baselines
     ]
     folds = result.config.folds

@@ -51,8 +51,3 @@ CAUSES: tuple[Cause, ...] = (
     VECTORS_BROKEN,
 )
 """In the order of the table in docs/doctor.md; the stage decides what is examined first."""
-
-
-def cause_named(name: str) -> Cause:
-    """Return the cause of a name. Raises ``KeyError``."""
-    return {cause.name: cause for cause in CAUSES}[name]

@@ -22,11 +22,6 @@ TEXTS, ALONE = 64, 16
 """Texts of a batch, and those of them that are asked for by themselves."""
 
 
-def is_estimator(found: object) -> bool:
-    """Return whether an object can be fitted and gives probabilities."""
-    return all(callable(getattr(found, name, None)) for name in ("fit", "predict_proba"))
-
-
 def estimator_case(estimator: Any, problem: Problem, name: str) -> EstimatorCase:
     """Return the case of an estimator: as it is if it is fitted, else a clone fitted here.
 

@@ -12,9 +12,8 @@ from features.encoders.description.model import find_model
 from features.errors import ManyheadsError
 from features.store.inventory import open_all
 from features.store.space import Space
-from features.tables import Features, FeatureTables
+from features.tables import FeatureTables
 from features.text.keys import text_keys
-from features.vectors.table import FeatureTable
 from features.words.counting import count_words
 from heads.evaluation.calibration import softmax
 from heads.evaluation.metrics import mean_interval
@@ -27,7 +26,7 @@ from pipeline.doctor.case import Case
 from pipeline.doctor.commands import AUDIT, changed_config, with_data
 from pipeline.doctor.gains.curve import SHARES, extrapolate, part_of
 from pipeline.doctor.gains.gain import Gain, Gains, by_gain
-from pipeline.doctor.measuring.pooled import pooled_of
+from pipeline.doctor.measuring.pooled import pooled_of, with_vectors
 from pipeline.encoding.vectors import open_spaces
 from pipeline.progress import Progress
 
@@ -268,7 +267,7 @@ def _other_vectors(
 ) -> list[Gain]:
     """Return what other vectors gain that the cache holds."""
     table = space.table(keys)
-    tables = _replaced(trainer.case.tables, table)
+    tables = with_vectors(trainer.case.tables, table)
     try:
         found = trainer.tables(tables)
     except ManyheadsError as error:
@@ -286,13 +285,6 @@ def _other_vectors(
             command=_space_command(trainer.case, space),
         )
     ]
-
-
-def _replaced(tables: FeatureTables, vectors: FeatureTable) -> FeatureTables:
-    parts: list[Features] = [
-        vectors if isinstance(each, FeatureTable) else each for each in tables.tables
-    ]
-    return FeatureTables(tuple(parts))
 
 
 def _other_spaces(case: Case) -> Iterator[tuple[str, Space, np.ndarray]]:

@@ -172,11 +172,6 @@ class Noise:
 
     accuracies: tuple[float, ...]
 
-    @property
-    def floor(self) -> float:
-        """Return the largest difference of two seeds: what nothing looks like."""
-        return max(self.accuracies) - min(self.accuracies)
-
 
 @dataclass(frozen=True)
 class RateRange:

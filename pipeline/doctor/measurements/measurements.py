@@ -39,11 +39,6 @@ class Settings:
     encoder: str = ""
     train_seconds: float = 0.0
 
-    @property
-    def takes_steps(self) -> bool:
-        """Return whether it learns by gradient steps."""
-        return "learning_rate" in self.values
-
     def number(self, name: str, otherwise: float = 0.0) -> float:
         """Return a setting that is a number; ``otherwise`` of a head that lacks it."""
         return float(self.values.get(name, otherwise))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from features.tables import Features, FeatureTables
 from features.vectors.table import POOLED, FeatureTable
 from pipeline.doctor.case import Case
 
@@ -28,6 +29,14 @@ def means(table: FeatureTable) -> np.ndarray:
 def pooled_table(vectors: np.ndarray) -> FeatureTable:
     """Return a table of (N, D) pooled vectors."""
     return FeatureTable(vectors, np.arange(len(vectors) + 1, dtype=np.int64), POOLED)
+
+
+def with_vectors(tables: FeatureTables, vectors: FeatureTable) -> FeatureTables:
+    """Return tables with other vectors in the place of every encoder's, and the same words."""
+    parts: list[Features] = [
+        vectors if isinstance(each, FeatureTable) else each for each in tables.tables
+    ]
+    return FeatureTables(tuple(parts))
 
 
 def centred(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:

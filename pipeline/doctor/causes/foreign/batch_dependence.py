@@ -47,7 +47,7 @@ def examine(measured: Measurements) -> Suspicion | None:
         evidence=(
             *_evidence(found, kind),
             *(
-                Evidence("the module fails in a comparison", each, "it takes any batch")
+                Evidence("the module fails in a comparison", each, "it should take any batch")
                 for each in failed[:1]
             ),
         ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import AT_CHANCE, BEHIND
+from pipeline.doctor.causes.sides.giveaway import SHARE as GIVEN_AWAY
+from pipeline.doctor.causes.signs import AT_CHANCE
 from pipeline.doctor.changes.words import words_for_vectors
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
@@ -20,7 +21,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     references, near, audit = measured.references, measured.neighbours, measured.audit
     assert references is not None
     words, vectors = references.named(TFIDF), references.named("logistic")
-    if words is None or (audit is not None and audit.giveaway_share >= 0.15):
+    if words is None or (audit is not None and audit.giveaway_share >= GIVEN_AWAY):
         return None
     own = None if measured.learning is None else measured.learning.accuracy
     other = own if vectors is None else vectors.accuracy
@@ -33,8 +34,6 @@ def examine(measured: Measurements) -> Suspicion | None:
         measured.learning is not None and words.accuracy <= measured.learning.majority
     ):
         return None
-    if vectors is not None and vectors.ahead >= BEHIND and vectors.interval[0] > 0:
-        return None  # the head does not even use what its vectors have
     weak = near is not None and near.z < 10 * AT_CHANCE
     return Suspicion(
         strength=0.6 + 0.1 * weak,
