@@ -7,7 +7,6 @@ of a data set become the split column, and class numbers become class names.
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from features.corpus.formats.parquet import arrow_cells, check_arrow_type, sound
 from features.corpus.reader import SAVED
 from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.corpus.source import HubName
+from features.encoders.description.hub import offline
 from features.errors import CorpusError
 from features.messages import listed
 from features.splits.names import OFFICIAL
@@ -129,8 +129,7 @@ def _load(name: HubName) -> Mapping[str, Any]:
 
 def _unloadable(name: HubName, error: Exception) -> str:
     if isinstance(error, ConnectionError):
-        offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-        reason = "HF_HUB_OFFLINE is set" if offline else type(error).__name__
+        reason = "HF_HUB_OFFLINE is set" if offline() else type(error).__name__
         return (
             f"{name}: not in the hub's cache here, and the hub cannot be reached ({reason}); "
             "load it once where there is a network, or give --data a file"

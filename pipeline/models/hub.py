@@ -8,12 +8,11 @@ Only files that ``export-model`` writes are fetched: JSON and safetensors, no co
 from __future__ import annotations
 
 import importlib
-import os
 import re
 from pathlib import Path
 from typing import NoReturn
 
-from features.encoders.description.hub import commit_of
+from features.encoders.description.hub import commit_of, offline
 from features.errors import CacheError, OutputError, SettingError
 from pipeline.console import one_line
 from pipeline.models.blend_folder import BLEND, PARTS
@@ -55,7 +54,7 @@ def check_push(name: str) -> None:
         importlib.import_module("huggingface_hub.utils").validate_repo_id(name)
     except HFValidationError as error:
         raise SettingError(f"--push {name}: {one_line(str(error), LONGEST_REASON)}") from error
-    if _offline():
+    if offline():
         raise SettingError(f"--push {name}: HF_HUB_OFFLINE is set; unset it to reach the hub")
     if not get_token():
         raise SettingError(
@@ -135,16 +134,12 @@ def _refuse(run: str, error: Exception) -> NoReturn:
         reason = "there is no such revision; name a commit, a tag or a branch that it has"
     elif isinstance(error, RepositoryNotFoundError):
         reason = "there is no such model, or it is private and HF_TOKEN may not read it"
-    elif _offline():
+    elif offline():
         reason = "it is not in the hub's cache here, and HF_HUB_OFFLINE is set; unset that"
     else:
         told = one_line(str(error) or type(error).__name__, LONGEST_REASON)
         reason = f"{told}; try again, or name a folder"
     raise CacheError(f"{run} cannot be fetched: {reason}") from error
-
-
-def _offline() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def shown_name(folder: Path) -> str:

@@ -91,8 +91,8 @@ class ServedModel:
     Attributes:
         name: of the run.
         token_limit: tokens that the run sees of a text.
-        explains: why the nearest training texts cannot be given; "" if they can.
-        weighs: why words cannot be weighed; "" if they can.
+        no_neighbors: why the nearest training texts cannot be given; "" if they can.
+        no_words: why words cannot be weighed; "" if they can.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class ServedModel:
         FeatureStore(predictor.cache).prepare()
         self._spaces: dict[Place, tuple[Space, ...]] = {}
         self._encoders: dict[Place, Encoder] = {}
-        self.explains, self.weighs = "", words_refusal(opened)
+        self.no_neighbors, self.no_words = "", words_refusal(opened)
         for index, part in enumerate(opened.parts):
             for number in range(len(part.sources)) if part.reads_vectors else ():
                 self._load((index, number))
@@ -119,18 +119,18 @@ class ServedModel:
                 self._load((self._first, 0))
             self._base = self._unit_vectors()
         except ManyheadsError as error:
-            self.explains = str(error)
-        if not self.weighs:
+            self.no_neighbors = str(error)
+        if not self.no_words:
             try:
                 predictor.words.load()
             except ManyheadsError as error:
-                self.weighs = str(error)
+                self.no_words = str(error)
 
     def _load(self, place: Place) -> None:
         """Load an encoder of a part, and check it as a filled cache would."""
         index, number = place
         encoder = self.predictor.load_encoder(self.predictor.model(index, number))
-        weighs = not self.weighs and self.predictor.opened.parts[index].reads_vectors
+        weighs = not self.no_words and self.predictor.opened.parts[index].reads_vectors
         spaces = self.predictor.spaces(index, True, number, weighs)
         prepare(encoder, spaces, print_note)
         self._spaces[place], self._encoders[place] = spaces, encoder
@@ -153,7 +153,9 @@ class ServedModel:
         opened = self.predictor.opened
         parts = opened.parts
         asked = [
-            Explain(0 if self.explains else each.neighbors, each.words and not self.weighs)
+            Explain(
+                0 if self.no_neighbors else each.neighbors, each.words and not self.no_words
+            )
             for each in explain
         ]
         weighed = [i for i, each in enumerate(asked) if each.words]

@@ -77,8 +77,8 @@ class Service:
     async def answer(self, texts: list[str], explain: Explain = NOTHING) -> list[TextAnswer]:
         """Return an answer per text. Raises ``RefusedError``."""
         check_texts(texts, self.config)
-        lacking = self.model.explains if explain.neighbors else ""
-        if lacking and (self.model.weighs or not explain.words):
+        lacking = self.model.no_neighbors if explain.neighbors else ""
+        if lacking and (self.model.no_words or not explain.words):
             raise RefusedError(409, f"this run explains nothing: {lacking}")
         try:
             futures = self.batcher.submit(texts, explain)

@@ -18,6 +18,11 @@ EMBEDDED_NAMES = (EMBEDDED, f"sentence-transformers/{EMBEDDED}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
+def offline() -> bool:
+    """Return whether the environment forbids the hub, in the words of huggingface_hub."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
 def commit_of(folder: Path) -> str:
     """Return the commit of a snapshot in the hub's cache; '' for any other folder."""
     known = folder.parent.name == "snapshots" and COMMIT.fullmatch(folder.name)
@@ -96,8 +101,7 @@ def _from_hub(name: str, trust_remote_code: bool) -> Path:
             )
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-        reason = "HF_HUB_OFFLINE is set" if offline else type(error).__name__
+        reason = "HF_HUB_OFFLINE is set" if offline() else type(error).__name__
         download = f"hf download {repository}" + (f" --revision {revision}" if at else "")
         raise EncoderError(
             f"the encoder {name!r} is neither a folder here nor in the hub cache, and the hub "

@@ -17,7 +17,7 @@ import os
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,12 +128,7 @@ class Journal:
     def finished(self, kind: str) -> list[Trial]:
         """Return the finished jobs of a kind, in the order in which they ended."""
         with self._read():
-            found = [
-                Trial(each.number, Job.of(attrs[JOB]), Outcome.of(attrs[OUTCOME]))
-                for each in self._trials(kind)
-                if OUTCOME in (attrs := each.user_attrs)
-            ]
-        return sorted(found, key=lambda trial: (trial.outcome.ended, trial.number))
+            return finished_trials(self._trials(kind))
 
     def others_at_work(self, kind: str) -> bool:
         """Return whether another process is training a job of a kind."""
@@ -364,3 +359,17 @@ def _numbered_sampler(optuna: Any, seed: int, name: str) -> Any:
             return kinds[name](seed=own).sample_independent(study, trial, value, among)
 
     return Numbered()
+
+
+def finished_trials(trials: Iterable[Any]) -> list[Trial]:
+    """Return the jobs that have an outcome, in the order in which they ended.
+
+    Args:
+        trials: of Optuna.
+    """
+    found = [
+        Trial(each.number, Job.of(attrs[JOB]), Outcome.of(attrs[OUTCOME]))
+        for each in trials
+        if OUTCOME in (attrs := each.user_attrs)
+    ]
+    return sorted(found, key=lambda trial: (trial.outcome.ended, trial.number))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from features.errors import CacheError
-from pipeline.search.candidate import Job, Outcome, Trial, damaged
-from pipeline.search.records.journal import JOB, KINDS, LOG, OUTCOME, load_optuna
+from pipeline.search.candidate import Trial, damaged
+from pipeline.search.records.journal import KINDS, LOG, finished_trials, load_optuna
 
 
 def read_trials(folder: Path) -> dict[str, list[Trial]]:
@@ -29,7 +29,7 @@ def read_trials(folder: Path) -> dict[str, list[Trial]]:
         storage = optuna.storages.JournalStorage(_lines_backend(optuna, lines))
         studies = {each.study_name: each._study_id for each in storage.get_all_studies()}
         return {
-            kind: _finished(storage.get_all_trials(studies[kind], deepcopy=False))
+            kind: finished_trials(storage.get_all_trials(studies[kind], deepcopy=False))
             for kind in KINDS
             if kind in studies
         }
@@ -37,15 +37,6 @@ def read_trials(folder: Path) -> dict[str, list[Trial]]:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged(error, path) from error
-
-
-def _finished(trials: Iterable[Any]) -> list[Trial]:
-    found = [
-        Trial(each.number, Job.of(attrs[JOB]), Outcome.of(attrs[OUTCOME]))
-        for each in trials
-        if OUTCOME in (attrs := each.user_attrs)
-    ]
-    return sorted(found, key=lambda trial: (trial.outcome.ended, trial.number))
 
 
 def _whole_lines(path: Path) -> list[bytes]:
