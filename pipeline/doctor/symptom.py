@@ -8,8 +8,8 @@ from pipeline.doctor.measurements import Measurements, Reference
 NAMES = {"tfidf_logistic": "TF-IDF with logistic regression", "knn": "the nearest neighbours"}
 """References for people."""
 
-FULL, PARTIAL = 0.2, 0.5
-"""Effective predicted classes over effective labels: a collapse, and a partial one."""
+PARTIAL = 0.5
+"""Effective predicted classes over effective labels; below it a head has collapsed in part."""
 
 
 def symptom_of(measured: Measurements) -> str:

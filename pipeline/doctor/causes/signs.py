@@ -5,10 +5,8 @@ from __future__ import annotations
 from features.vectors.table import POOLED
 from pipeline.doctor.findings import Evidence
 from pipeline.doctor.measurements import Measurements, Reference
-from pipeline.doctor.symptom import FULL, PARTIAL, name_of
+from pipeline.doctor.symptom import PARTIAL, name_of
 from pipeline.evaluation.baselines import TFIDF
-
-__all__ = ["FULL", "PARTIAL"]
 
 KNOWS_NOTHING = 0.02
 """Gain over the loss of the best constant answer; below it a head knows nothing of the text."""

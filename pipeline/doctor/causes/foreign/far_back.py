@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.signs import knows_nothing
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.foreign.counterfactual import ChangedLoop
 from pipeline.doctor.measurements import Measurements
+from pipeline.doctor.symptom import PARTIAL
 
 LONG = 100
 """Median vectors of a text from which it is looked for."""
@@ -24,7 +26,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     reach = found.reach[-1] if found.reach else None
     if found.median_length <= LONG or reach is None or reach >= FAINT:
         return None
-    ill = measured.behind or learning.class_use < 0.5 or learning.gain <= 0.02
+    ill = measured.behind or learning.class_use < PARTIAL or knows_nothing(measured)
     if not ill:
         return None
     return Suspicion(

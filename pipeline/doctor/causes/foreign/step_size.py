@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.signs import knows_nothing
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.foreign.counterfactual import ChangedLoop
 from pipeline.doctor.measurements import Measurements
-from pipeline.doctor.symptom import symptom_of
+from pipeline.doctor.symptom import PARTIAL, symptom_of
 
 FACTOR = 10.0
 
@@ -22,10 +23,10 @@ def too_small(measured: Measurements) -> Suspicion | None:
 
 
 def too_large(measured: Measurements) -> Suspicion | None:
-    """Suspect it where few classes are used, or the loss became NaN."""
+    """Suspect it where few classes are used, or the answers do not depend on the text."""
     learning = measured.learning
     assert learning is not None
-    collapsed = learning.class_use < 0.5 or learning.gain <= 0.02
+    collapsed = learning.class_use < PARTIAL or knows_nothing(measured)
     return _suspicion(measured, 1 / FACTOR, "large") if collapsed else None
 
 
