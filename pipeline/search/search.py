@@ -7,7 +7,8 @@ Only validation decides. Test is looked at once, by the run of the winner.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ from pipeline.search.halving import IsBehind
 from pipeline.search.judging.finalists import Finalist, next_simplest
 from pipeline.search.judging.flattery import Flattery, flattery
 from pipeline.search.judging.shares import Share, shares
-from pipeline.search.loop import Loop, Plan, score
+from pipeline.search.loop import Loop, OneByOne, Plan, Trainer, score
 from pipeline.search.records.journal import KINDS, REPEATS, Journal, load_optuna
 from pipeline.search.records.study import NamedWinner, Study, find_study, make_study
 from pipeline.search.records.winner import chosen_note
@@ -156,10 +157,14 @@ def prepare_search(config: SearchConfig) -> PreparedSearch:
     Raises:
         InputError: anything wrong with what the user gave; see ``features.errors``.
     """
-    check_here(config.device)
+    check_here(config.device_here)
     make_space(config.space, config.heads, classes=2)  # wrong names, before any text is read
     load_optuna()
     check_runs(config.runs)
+    if config.ray is not None:
+        from features.encoding.cluster.connection import check_cluster  # of the extra ray
+
+        check_cluster(config.ray)
     joined = find_study(config.join, config.runs) if config.join else None
     corpus = read_labelled(config.data)
     classes = len(set(corpus.labels or ()))
@@ -186,7 +191,7 @@ def run_search(
         InputError: anything wrong with what the user gave; see ``features.errors``.
         FaultError: a corrupt cache, or vectors that are not finite.
     """
-    from pipeline.search.trials import gather, train  # torch
+    from pipeline.search.trials import gather  # torch
 
     config, study = prepared.config, prepared.study
     study.begin(joined=config.join is not None)
@@ -201,13 +206,12 @@ def run_search(
     )
     texts = materials.texts
     plan = _plan(prepared, texts)
-
-    def train_job(job: Job, is_behind: IsBehind | None) -> Outcome:
-        return train(materials, job, config.device, is_behind)
-
-    with Journal(study.folder, config.seed, prepared.sampler) as journal:
+    with (
+        Journal(study.folder, config.seed, prepared.sampler) as journal,
+        _trainer(config, materials) as trainer,
+    ):
         journal.settle(lambda outcome: score(plan.goal, outcome))
-        loop = Loop(journal, plan, train_job)
+        loop = Loop(journal, plan, trainer)
         try:
             trials = loop.try_candidates()
             found = loop.repeat_best()
@@ -231,6 +235,23 @@ def run_search(
         simplest=next_simplest(found),
     )
     return result if config.join else _name_winner(prepared, materials, result)
+
+
+@contextmanager
+def _trainer(config: SearchConfig, materials: Materials) -> Iterator[Trainer]:
+    """Yield what trains the trials: this process, or a Ray cluster."""
+    from pipeline.search.trials import train  # torch
+
+    def here(job: Job, is_behind: IsBehind | None) -> Outcome:
+        return train(materials, job, config.device_here, is_behind)
+
+    if config.ray is None:
+        yield OneByOne(here)
+        return
+    from pipeline.search.ray_trials import on_ray  # of the extra ray
+
+    with on_ray(config.ray, materials, here) as trainer:
+        yield trainer
 
 
 def _plan(prepared: PreparedSearch, texts: int) -> Plan:
@@ -321,7 +342,7 @@ def _experiment(prepared: PreparedSearch, candidate: Candidate) -> ExperimentCon
         layout=candidate.layout,
         settings=dict(candidate.settings),
         seed=config.seed,
-        device=config.device,
+        device=config.device_here,
         runs=config.runs,
     )
 
