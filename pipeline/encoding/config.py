@@ -120,12 +120,12 @@ class FeaturesConfig(ClusterOptions):
     )
 
     def __post_init__(self) -> None:
-        self.check_cluster(planned=self.estimate)
         if self.certify is not None and self.estimate:
             raise SettingError("--certify and --estimate exclude each other: give one")
         if self.executor == RAY and (self.certify is not None or self.roofline):
             measuring = "--certify" if self.certify is not None else "--roofline"
             raise SettingError(f"{measuring} measures this machine: leave --executor out")
+        self.check_cluster(planned=self.estimate)
 
 
 @dataclass(frozen=True)
