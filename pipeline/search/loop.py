@@ -36,7 +36,7 @@ from pipeline.search.judging.finalists import (
     repeat_jobs,
     stalled,
 )
-from pipeline.search.records.journal import DRAWN, REPEATS, SIMPLE, Claim, Journal
+from pipeline.search.records.journal import DRAWN, KINDS, REPEATS, SIMPLE, Claim, Journal
 from pipeline.search.space import Arm, Space, Suggest, draw_candidate
 
 WAIT_SECONDS = 0.2
@@ -65,6 +65,7 @@ class Plan:
         repeats: of each finalist.
         texts: how many validate.
         encoders: how many there are.
+        jobs: processes that train at once.
     """
 
     simple: Sequence[Job]
@@ -76,6 +77,7 @@ class Plan:
     repeats: int
     texts: int
     encoders: int = 1
+    jobs: int = 1
 
     @property
     def goal(self) -> str:
@@ -106,6 +108,7 @@ class Loop:
         self._journal = journal
         self._plan = plan
         self._train = train
+        self._told = {(kind, each.number) for kind in KINDS for each in journal.finished(kind)}
         self.ended = ""
 
     @property
@@ -151,9 +154,11 @@ class Loop:
             taken = claim()
             if taken is not None:
                 self._do(taken)
-            elif any(self._journal.others_at_work(kind) for kind in kinds):
+            waits = taken is None and any(map(self._journal.others_at_work, kinds))
+            self._tell(kinds)
+            if waits:
                 time.sleep(WAIT_SECONDS)
-            else:
+            elif taken is None:
                 return
 
     def _next_candidate(self) -> Claim | None:
@@ -186,7 +191,14 @@ class Loop:
             is_behind = Halving(curves).is_behind
         outcome = self._train(claim.job, is_behind)
         self._journal.finish(claim, outcome, score(self._plan.goal, outcome))
-        self._note(claim, outcome)
+
+    def _tell(self, kinds: Sequence[str]) -> None:
+        """Write a line for each job that has ended since, of this process or of another."""
+        for kind in kinds:
+            for trial in self._journal.finished(kind):
+                if (kind, trial.number) not in self._told:
+                    self._told.add((kind, trial.number))
+                    self._note(kind, trial)
 
     def _left(self) -> float:
         """Return the seconds that are left for further trials."""
@@ -201,34 +213,34 @@ class Loop:
         )
         refit = REFIT * chosen[0].outcome.seconds if chosen else 0.0
         done = seconds_used(trials + self._journal.finished(REPEATS))
-        return plan.budget - done - again - refit
+        return plan.budget - (done + again) / plan.jobs - refit
 
     def _out_of_time(self) -> bool:
         heads = [t.outcome.seconds for t in self.trials if t.candidate.head not in BASELINES]
         return bool(heads) and self._left() < median(heads)  # one head is always trained
 
-    def _note(self, claim: Claim, outcome: Outcome) -> None:
+    def _note(self, kind: str, trial: Trial) -> None:
         """Write the line of a job that is done: which, its accuracy, the best, time left."""
-        plan, trials = self._plan, self.trials
+        plan, trials, outcome = self._plan, self.trials, trial.outcome
         several = plan.encoders > 1
-        done = len(self._journal.finished(claim.kind))
-        total = {SIMPLE: len(plan.simple), DRAWN: plan.trials}.get(claim.kind)
+        done = sum(each == kind for each, _ in self._told)
+        total = {SIMPLE: len(plan.simple), DRAWN: plan.trials}.get(kind)
         count = f"{done} of {total}" if total else f"{done}"
-        name = {SIMPLE: f"simple {count}", DRAWN: f"trial {count}"}.get(claim.kind, "again")
+        name = {SIMPLE: f"simple {count}", DRAWN: f"trial {count}"}.get(kind, "again")
         said = f"{outcome.accuracy:.1%}"
         if outcome.failed:
             said = "failed"
         elif outcome.stopped:
             said += f", stopped after epoch {len(outcome.curve)}"
-        parts = [f"{name}: {claim.job.candidate.words(several)}: {said}"]
+        parts = [f"{name}: {trial.candidate.words(several)}: {said}"]
         best = ordered(trials, plan.goal)
-        if best and claim.kind != REPEATS:
+        if best and kind != REPEATS:
             parts.append(
                 f"best {best[0].outcome.accuracy:.1%}, {best[0].candidate.head}"
-                if best[0].job.key != claim.job.key
+                if best[0].job.key != trial.job.key
                 else "the best so far"
             )
-            parts += self._time_left(trials, done, total, claim.kind)
+            parts += self._time_left(trials, done, total, kind)
         print_note("; ".join(parts))
 
     def _time_left(
@@ -237,5 +249,5 @@ class Loop:
         left = self._left()
         drawn = [trial.outcome.seconds for trial in trials]
         if kind == DRAWN and total:
-            left = min(left, (total - done) * sum(drawn) / len(drawn))
+            left = min(left, (total - done) * sum(drawn) / len(drawn) / self._plan.jobs)
         return [f"about {duration(max(0.0, left))} left"] if math.isfinite(left) else []

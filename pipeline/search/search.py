@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from features.corpus.corpus import Corpus
 from features.encoders.description.model import EncoderModel
 from features.encoders.description.names import split_names
 from features.encoders.protocol import Encoder
+from features.encoding.devices import core_count
 from features.errors import SettingError
 from heads.device import check_here
 from pipeline.command_line import train_command
@@ -26,6 +28,7 @@ from pipeline.search.arms import make_arms
 from pipeline.search.candidate import Candidate, Job, Outcome, Trial
 from pipeline.search.config import BUDGET, SearchConfig
 from pipeline.search.halving import IsBehind
+from pipeline.search.helpers import helping
 from pipeline.search.judging.finalists import Finalist, next_simplest
 from pipeline.search.judging.flattery import Flattery, flattery
 from pipeline.search.judging.shares import Share, shares
@@ -209,8 +212,9 @@ def run_search(
         journal.settle(lambda outcome: score(plan.goal, outcome))
         loop = Loop(journal, plan, train_job)
         try:
-            trials = loop.try_candidates()
-            found = loop.repeat_best()
+            with helping(_help_out(prepared), *_processes(config)):
+                trials = loop.try_candidates()
+                found = loop.repeat_best()
         except KeyboardInterrupt:
             _say_how_to_go_on(prepared, journal)
             raise
@@ -233,6 +237,18 @@ def run_search(
     return result if config.join else _name_winner(prepared, materials, result)
 
 
+def _help_out(prepared: PreparedSearch) -> Callable[[], object]:
+    """Return what a process beside this one does: join the study."""
+    joined = replace(prepared.config, join=str(prepared.study.folder))
+    return partial(run_search, replace(prepared, config=joined))
+
+
+def _processes(config: SearchConfig) -> tuple[int, int]:
+    """Return how many processes help this one, and how many threads each of them has."""
+    helpers = 0 if config.join else config.jobs - 1
+    return helpers, max(1, core_count() // config.jobs)
+
+
 def _plan(prepared: PreparedSearch, texts: int) -> Plan:
     """Return what the loop has to try; ``texts`` is the number of validation texts."""
     config, space = prepared.config, prepared.space
@@ -246,6 +262,7 @@ def _plan(prepared: PreparedSearch, texts: int) -> Plan:
         repeats=config.repeats,
         texts=texts,
         encoders=len(prepared.models),
+        jobs=config.jobs,
     )
 
 
