@@ -37,7 +37,7 @@ def test_a_gap_with_a_better_simple_head_is_overfitting() -> None:
         healthy(learning=with_gap(0.4, epochs=rising()), references=BEHIND, settings=given)
     )
     assert found is not None
-    assert found.strength > 0.7
+    assert found.strength >= 0.6
     assert [each.change for each in found.counterfactuals] == [
         "a smaller head: units=64, dense=",
         "head -> logistic",
