@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import BEHIND, reference_evidence
+from pipeline.doctor.causes.signs import learns_its_texts, reference_evidence
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements
+from pipeline.doctor.measurements.data import DEFAULTS
 from pipeline.doctor.symptom import symptom_of
 
 ADAPTIVE = ("adamw", "adam", "rmsprop")
@@ -29,6 +30,18 @@ NEAR = 2.0
 
 FEW_UNITS = 16
 """Units of a dense layer that are few whatever the data. Ours."""
+
+AHEAD = 0.02
+"""Points by which the defaults are ahead, beyond noise, from which settings are tried. Ours."""
+
+WEAKENED = 0.7
+"""Left of the strength of a rule that the defaults speak against. Ours."""
+
+DEEP = 3
+"""Dense layers from which a stack is deep. Ours."""
+
+BY_HEART = 0.85
+"""Training accuracy from which texts are learned by heart. Ours."""
 
 SHOWN = 2
 
@@ -84,9 +97,18 @@ def _smaller(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
 
 
 def _larger(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
+    if not learns_its_texts(measured, BY_HEART):
+        return False
     if name == "dense":
         return sum(own) > TIMES * sum(usual)
     return float(own) > TIMES * float(usual)
+
+
+def _of_layers(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
+    if name != "dense":
+        return True
+    # A deep stack is set back as a whole, with what its layers are made of.
+    return len(own) >= DEEP and any(each in measured.settings.departs for each in LAYERS)
 
 
 def _last(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
@@ -94,6 +116,7 @@ def _last(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
 
 
 WIDTHS = ("units", "filters", "values", "dense")
+LAYERS = ("dense_activation", "dense_init", "dense_std")
 DROPOUTS = ("input_dropout", "dropout", "recurrent_dropout", "layer_dropout")
 
 # fmt: off
@@ -111,7 +134,7 @@ GROUPS = {
     "loss_distorted": Group("the loss is distorted",
                             ("loss", "focal_gamma", "hardest", "class_weights"), _any, 0.5),
     "dead_or_saturated": Group("units of a layer are dead or saturated from the start",
-                               ("dense_activation", "dense_init", "dense_std"), _any, 0.45),
+                               (*LAYERS, "dense"), _of_layers, 0.45),
     "long_last_state": Group("the last state forgets the beginning of a text", ("pooling",),
                              _last),
 }
@@ -154,7 +177,7 @@ def departed(measured: Measurements, name: str) -> tuple[tuple[str, str], ...]:
 
 def from_defaults(measured: Measurements, name: str) -> Suspicion | None:
     """Return the suspicion of a cause by its settings, where the defaults are ahead."""
-    if measured.defaults_ahead < BEHIND:
+    if measured.defaults_ahead < AHEAD:
         return None
     changed = departed(measured, name)
     if not changed:
@@ -172,6 +195,20 @@ def from_defaults(measured: Measurements, name: str) -> Suspicion | None:
         remedy=Remedy(f"set {words}, the default", settings=changed),
         counterfactuals=(ChangedSettings(f"back to {words}", changed),),
     )
+
+
+def _trust(measured: Measurements, name: str) -> float:
+    """Return what is left of the strength of a cause's own rule, once the defaults are known.
+
+    Where they are no better, no setting is at fault. Where they are, it is one that departs.
+    """
+    references = measured.references
+    if references is None or references.named(DEFAULTS) is None:
+        return 1.0
+    if measured.defaults_ahead < AHEAD:
+        return WEAKENED
+    by_scale = "learning_rate" in GROUPS[name].fields and not is_adaptive(measured)
+    return 1.0 if by_scale or departed(measured, name) else WEAKENED
 
 
 def _shown(changed: Sequence[tuple[str, str]], values: Any) -> tuple[Evidence, ...]:
@@ -195,6 +232,8 @@ def beside_defaults(cause: Cause) -> Cause:
 
     def examine(measured: Measurements) -> Suspicion | None:
         own = cause.examine(measured)
-        return from_defaults(measured, cause.name) if own is None else own
+        if own is None:
+            return from_defaults(measured, cause.name)
+        return replace(own, strength=own.strength * _trust(measured, cause.name))
 
     return replace(cause, examine=examine)

@@ -19,6 +19,8 @@ class Reference:
         ahead: its accuracy less that of the head, on the same texts.
         interval: 95 % paired bootstrap of ``ahead``.
         macro_f1: on validation.
+        likelier: 95 % paired bootstrap of how far the log probability of the right class is
+            ahead, each calibrated; None: not measured.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Reference:
     ahead: float
     interval: tuple[float, float]
     macro_f1: float = 0.0
+    likelier: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -75,9 +75,15 @@ class Measurements:
 
     @property
     def defaults_ahead(self) -> float:
-        """Return what the head with default settings is ahead by, if beyond noise, else 0."""
+        """Return what the head with default settings is ahead by, if beyond noise, else 0.
+
+        With few texts the probabilities of the right classes say it before accuracy does.
+        """
         found = None if self.references is None else self.references.named(DEFAULTS)
-        return found.ahead if found is not None and found.interval[0] > 0 else 0.0
+        if found is None:
+            return 0.0
+        beyond = found.interval[0] > 0 or (found.likelier is not None and found.likelier[0] > 0)
+        return max(0.0, found.ahead) if beyond else 0.0
 
     @property
     def behind(self) -> bool:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from heads.evaluation.metrics import mean_interval
 from heads.settings import HeadSettings, TrainingSettings
 from pipeline.doctor.case import Case
+from pipeline.doctor.counterfactual import trial_of
 from pipeline.doctor.measurements import Measurements, References
 from pipeline.doctor.measurements.data import DEFAULTS
 from pipeline.doctor.measuring.references import reference_of
@@ -81,5 +83,8 @@ def with_defaults(case: Case, measured: Measurements) -> Measurements:
     trained = case.train_again(default_settings(case))
     logits = trained.logits(case.tables, case.validation, case.device)
     found = reference_of(case, DEFAULTS, logits.argmax(axis=1))
+    pair = trial_of(case, logits, "accuracy", 0.0).likelihoods
+    if pair is not None:
+        found = replace(found, likelier=mean_interval(pair[1] - pair[0]))
     known = measured.references or References()
     return replace(measured, references=replace(known, references=(*known.references, found)))

@@ -132,5 +132,9 @@ def test_few_texts_with_a_steep_curve_are_too_few() -> None:
     assert TOO_FEW_TEXTS.suspect(replace(measured, labels=healthy().labels)) is None
     flat = replace(steep, whole=0.605, doubling_interval=(-0.02, 0.03))
     assert TOO_FEW_TEXTS.suspect(replace(measured, references=flat)) is None
+    handful = Labels(("joy", "anger", "fear"), (5, 4, 5), (20, 20, 20), 14, 60)
+    told = TOO_FEW_TEXTS.suspect(replace(measured, labels=handful, references=flat))
+    assert told is not None
+    assert told.measured
     better = replace(steep, references=(reference("logistic", 0.9, 0.1),))
     assert TOO_FEW_TEXTS.suspect(replace(measured, references=better)) is None
