@@ -7,6 +7,7 @@ its group of them, and the counterfactual sets that group back, alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,6 +43,9 @@ DEEP = 3
 
 BY_HEART = 0.85
 """Training accuracy from which texts are learned by heart. Ours."""
+
+FAR = 0.09
+"""Added to the strength of a group for a setting ten times its default. Ours."""
 
 SHOWN = 2
 
@@ -185,7 +189,7 @@ def from_defaults(measured: Measurements, name: str) -> Suspicion | None:
     group, values = GROUPS[name], measured.settings.values
     words = ", ".join(f"{each}={value or chr(39) * 2}" for each, value in changed)
     return Suspicion(
-        strength=group.strength,
+        strength=group.strength + FAR * max(_far(each, measured) for each, _ in changed),
         headline=symptom_of(measured),
         explanation=group.explanation,
         evidence=(
@@ -209,6 +213,18 @@ def _trust(measured: Measurements, name: str) -> float:
         return WEAKENED
     by_scale = "learning_rate" in GROUPS[name].fields and not is_adaptive(measured)
     return 1.0 if by_scale or departed(measured, name) else WEAKENED
+
+
+def _far(name: str, measured: Measurements) -> float:
+    """Return how far a setting is from its default, in [0, 1]; 1: ten times and more."""
+    own, usual = measured.settings.values.get(name), measured.settings.departs[name]
+    if not isinstance(own, int | float) or not isinstance(usual, int | float):
+        return 0.5
+    if name in DROPOUTS:
+        own, usual = 1 - own, 1 - usual
+    if min(own, usual) <= 0:
+        return 0.5
+    return min(1.0, abs(math.log10(own / usual)))
 
 
 def _shown(changed: Sequence[tuple[str, str]], values: Any) -> tuple[Evidence, ...]:

@@ -84,6 +84,18 @@ def test_a_deep_stack_is_set_back_as_a_whole_and_is_too_large_only_by_heart() ->
     assert [each.cause.name for each in suspicions(deep)] == ["dead_or_saturated", "overfit"]
 
 
+def test_the_setting_that_is_farther_from_its_default_is_tried_first() -> None:
+    usual = {"dropout": 0.3, "filters": 128}
+    names = [
+        [each.cause.name for each in suspicions(departing(usual=usual, **own))]
+        for own in ({"dropout": 0.95, "filters": 64}, {"dropout": 0.4, "filters": 8})
+    ]
+    assert names == [
+        ["over_regularised", "too_small_head"],
+        ["too_small_head", "over_regularised"],
+    ]
+
+
 def test_the_step_size_to_try_is_near_the_default_of_adaptive_optimizers() -> None:
     known = departing(learning_rate=0.1)
     assert wanted_rate(known, 4e-4) == 1e-3
