@@ -75,10 +75,11 @@ class SearchConfig(ClusterOptions, Options):
         trials: how many candidates are drawn.
         repeats: other seeds for the best.
         folds: inner folds that choose; test stays apart.
+        jobs: processes that train.
     """
 
     GROUP: ClassVar = "What is searched"
-    HERE_INSTEAD: ClassVar = "manyheads search --join STUDY helps from another process"
+    HERE_INSTEAD: ClassVar = "--jobs N trains N trials at once"
 
     encoders: tuple[str, ...] = ()
     layer_choices: tuple[str, ...] = ()
@@ -134,6 +135,12 @@ class SearchConfig(ClusterOptions, Options):
         parse=int,
         otherwise="by the validation texts alone",
     )
+    jobs: int = option(
+        1,
+        "train N trials at once, each in a process of its own with its share of the cores",
+        metavar="N",
+        parse=int,
+    )
     seed: int = option(0, "draw every random choice from this seed", metavar="N", parse=int)
     device: str = device_option()
     name: str | None = option(
@@ -169,6 +176,12 @@ class SearchConfig(ClusterOptions, Options):
             raise SettingError(f"--repeats takes 1 to 50 other seeds; got {self.repeats}")
         if self.folds is not None and not 2 <= self.folds <= 50:
             raise SettingError(f"--folds takes 2 to 50; got {self.folds}")
+        if not 1 <= self.jobs <= 256:
+            raise SettingError(f"--jobs takes 1 to 256 processes; got {self.jobs}")
+        if self.executor == RAY and self.jobs > 1:
+            raise SettingError(
+                f"--jobs is for this machine: with --executor {RAY} give --workers instead"
+            )
         if not 0 <= self.seed < 2**31 - 1000:
             raise SettingError(f"--seed must lie between 0 and {2**31 - 1001}; got {self.seed}")
         if self.sampler is not None and self.sampler not in SAMPLERS:

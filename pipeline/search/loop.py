@@ -38,7 +38,7 @@ from pipeline.search.judging.finalists import (
     repeat_jobs,
     stalled,
 )
-from pipeline.search.records.journal import DRAWN, REPEATS, SIMPLE, Claim, Journal
+from pipeline.search.records.journal import DRAWN, KINDS, REPEATS, SIMPLE, Claim, Journal
 from pipeline.search.space import Arm, Space, Suggest, draw_candidate
 
 WAIT_SECONDS = 0.2
@@ -67,6 +67,7 @@ class Plan:
         repeats: of each finalist.
         texts: how many validate.
         encoders: how many there are.
+        jobs: processes that train at once.
     """
 
     simple: Sequence[Job]
@@ -78,6 +79,7 @@ class Plan:
     repeats: int
     texts: int
     encoders: int = 1
+    jobs: int = 1
 
     @property
     def goal(self) -> str:
@@ -145,6 +147,7 @@ class Loop:
         self._plan = plan
         self._trainer = trainer
         self._begun: dict[int, float] = {}  # when each job began that is being trained
+        self._told = {(kind, each.number) for kind in KINDS for each in journal.finished(kind)}
         self.ended = ""
 
     @property
@@ -152,6 +155,11 @@ class Loop:
         """Return the finished trials, simple and drawn, in the order in which they ended."""
         found = self._journal.finished(SIMPLE) + self._journal.finished(DRAWN)
         return sorted(found, key=lambda trial: trial.outcome.ended)
+
+    @property
+    def _at_once(self) -> int:
+        """Return how many jobs are trained at once, in this process and those beside it."""
+        return self._trainer.slots * self._plan.jobs
 
     def try_candidates(self) -> list[Trial]:
         """Train the simple candidates and the drawn ones, with any other processes."""
@@ -190,11 +198,15 @@ class Loop:
             taken = claim() if len(self._begun) < self._trainer.slots else None
             if taken is not None:
                 self._begin(taken)
-            elif self._begun:
+                continue
+            idle = not self._begun
+            if not idle:
                 self._store(*self._trainer.ended())
-            elif any(self._journal.others_at_work(kind) for kind in kinds):
+            waits = idle and any(map(self._journal.others_at_work, kinds))
+            self._tell(kinds)
+            if waits:
                 time.sleep(WAIT_SECONDS)
-            else:
+            elif idle:
                 return
 
     def _next_candidate(self) -> Claim | None:
@@ -233,7 +245,14 @@ class Loop:
         """Store the outcome of a job that is done."""
         del self._begun[claim.trial]
         self._journal.finish(claim, outcome, score(self._plan.goal, outcome))
-        self._note(claim, outcome)
+
+    def _tell(self, kinds: Sequence[str]) -> None:
+        """Write a line for each job that has ended since, of this process or of another."""
+        for kind in kinds:
+            for trial in self._journal.finished(kind):
+                if (kind, trial.number) not in self._told:
+                    self._told.add((kind, trial.number))
+                    self._note(kind, trial)
 
     def _left(self) -> float:
         """Return the seconds that are left for further trials."""
@@ -246,7 +265,7 @@ class Loop:
             for t in chosen
             if not deterministic(t.candidate)
         ]
-        again = max(sum(once) * plan.repeats / self._trainer.slots, max(once, default=0.0))
+        again = max(sum(once) * plan.repeats / self._at_once, max(once, default=0.0))
         refit = REFIT * chosen[0].outcome.seconds if chosen else 0.0
         done = seconds_used(trials + self._journal.finished(REPEATS), self._begun.values())
         return plan.budget - done - again - refit
@@ -255,28 +274,28 @@ class Loop:
         heads = [t.outcome.seconds for t in self.trials if t.candidate.head not in BASELINES]
         return bool(heads) and self._left() < median(heads)  # one head is always trained
 
-    def _note(self, claim: Claim, outcome: Outcome) -> None:
+    def _note(self, kind: str, trial: Trial) -> None:
         """Write the line of a job that is done: which, its accuracy, the best, time left."""
-        plan, trials = self._plan, self.trials
+        plan, trials, outcome = self._plan, self.trials, trial.outcome
         several = plan.encoders > 1
-        done = len(self._journal.finished(claim.kind))
-        total = {SIMPLE: len(plan.simple), DRAWN: plan.trials}.get(claim.kind)
+        done = sum(each == kind for each, _ in self._told)
+        total = {SIMPLE: len(plan.simple), DRAWN: plan.trials}.get(kind)
         count = f"{done} of {total}" if total else f"{done}"
-        name = {SIMPLE: f"simple {count}", DRAWN: f"trial {count}"}.get(claim.kind, "again")
+        name = {SIMPLE: f"simple {count}", DRAWN: f"trial {count}"}.get(kind, "again")
         said = f"{outcome.accuracy:.1%}"
         if outcome.failed:
             said = "failed"
         elif outcome.stopped:
             said += f", stopped after epoch {len(outcome.curve)}"
-        parts = [f"{name}: {claim.job.candidate.words(several)}: {said}"]
+        parts = [f"{name}: {trial.candidate.words(several)}: {said}"]
         best = ordered(trials, plan.goal)
-        if best and claim.kind != REPEATS:
+        if best and kind != REPEATS:
             parts.append(
                 f"best {best[0].outcome.accuracy:.1%}, {best[0].candidate.head}"
-                if best[0].job.key != claim.job.key
+                if best[0].job.key != trial.job.key
                 else "the best so far"
             )
-            parts += self._time_left(trials, done, total, claim.kind)
+            parts += self._time_left(trials, done, total, kind)
         print_note("; ".join(parts))
 
     def _time_left(
@@ -285,6 +304,6 @@ class Loop:
         left = self._left()
         drawn = [trial.outcome.seconds for trial in trials]
         if kind == DRAWN and total:
-            each = sum(drawn) / len(drawn) / self._trainer.slots
+            each = sum(drawn) / len(drawn) / self._at_once
             left = min(left, (total - done) * each)
         return [f"about {duration(max(0.0, left))} left"] if math.isfinite(left) else []

@@ -172,6 +172,15 @@ def test_a_small_space_ends_when_all_of_it_is_tried(tmp_path: Path) -> None:
     assert len(finished(tmp_path, DRAWN)) == 1  # the other one is the default
 
 
+def test_a_head_whose_settings_are_all_tried_does_not_hold_up_others(
+    tmp_path: Path,
+) -> None:
+    loop = search(tmp_path, plan(trials=30), sampler="tpe")
+    assert not loop.ended
+    heads = [trial.candidate.head for trial in loop.trials]
+    assert (heads.count("logistic"), heads.count("mlp")) == (2, 29)
+
+
 def test_the_time_and_a_plateau_end_a_search(tmp_path: Path) -> None:
     loop = search(tmp_path / "time", plan(trials=None, budget=0.05), seconds=0.02)
     assert loop.ended == "the time is over"
@@ -183,12 +192,13 @@ def test_the_time_and_a_plateau_end_a_search(tmp_path: Path) -> None:
     assert 40 < len(trials) < 60
 
 
-def test_halving_stops_the_worse_half_at_a_rung_alone() -> None:
+def test_halving_keeps_the_best_third_at_a_rung_alone() -> None:
     halving = Halving([(0.1, 0.5, 0.6), (0.1, 0.6), (0.2, 0.7, 0.8, 0.9)])
     assert halving.is_behind(2, 0.55)
     assert not halving.is_behind(2, 0.65)
     assert not halving.is_behind(1, 0.0)
-    assert not halving.is_behind(4, 0.0)  # one rival has come so far
+    assert not halving.is_behind(4, 0.0)  # no rung
+    assert not halving.is_behind(6, 0.0)  # no rival has come so far
     assert seconds_used([]) == 0.0
 
 
