@@ -55,6 +55,8 @@ def connected(cluster: Cluster) -> Iterator[Workers]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # Ray would have its workers yield to all else on a machine; processes of --devices do not.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     if ray.is_initialized():
         yield _suitable(cluster)
         return
