@@ -137,7 +137,8 @@ class Routes:
         if said.isdecimal() and int(said[:20]) > most:
             raise RefusedError(413, f"the body is over {most:,} bytes (--max-body)")
         try:
-            return await asyncio.wait_for(_read(request, most), self.service.config.timeout)
+            async with asyncio.timeout(self.service.config.timeout):
+                return await _read(request, most)
         except TimeoutError:
             raise RefusedError(408, "the body did not come in time (--timeout)") from None
 
@@ -190,7 +191,8 @@ def make_app(service: Service) -> Asgi:
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     paths = frozenset({*app.openapi()["paths"], "/", "/openapi.json"})
-    return Gate(app, service, paths)
+    often = {("POST", "/predict"): routes.predict, ("POST", "/explain"): routes.explain}
+    return Gate(app, service, paths, often)
 
 
 def _takes(kind: type[BaseModel]) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 from typing import Any, Protocol
@@ -64,11 +66,14 @@ class Batcher:
         self._tokens = 0
         self._closing = False
         self._changed = Condition()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = Thread(target=self._run, name="encoder", daemon=True)
         metrics.waiting = lambda: len(self._items)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread. In an event loop, answers are handed to that, a batch at once."""
+        with suppress(RuntimeError):  # there is none
+            self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     @property
@@ -166,8 +171,26 @@ class Batcher:
             for item in batch:
                 self._answer([item])
             return
-        for item, answer in zip(batch, answers, strict=True):
-            item.future.set_result(answer)
+        self._hand_over(batch, answers)
+
+    def _hand_over(self, batch: Sequence[_Item], answers: Sequence[TextAnswer]) -> None:
+        """Give items their answers.
+
+        The event loop does it itself where there is one: each answer by itself would wake it,
+        and keep this thread from the next batch meanwhile.
+        """
+        if self._loop is None:
+            _set_results(batch, answers)
+            return
+        try:
+            self._loop.call_soon_threadsafe(_set_results, batch, answers)
+        except RuntimeError:  # it has ended: nobody waits for an answer
+            _set_results(batch, answers)
+
+
+def _set_results(batch: Sequence[_Item], answers: Sequence[TextAnswer]) -> None:
+    for item, answer in zip(batch, answers, strict=True):
+        item.future.set_result(answer)
 
 
 def _settle(future: Future[Any], function: Callable[[], Any]) -> None:

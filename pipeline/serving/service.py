@@ -85,9 +85,9 @@ class Service:
             raise RefusedError(
                 429, f"{self.config.queue:,} texts may wait (--queue); try again", wait=1
             ) from None
-        waiting = asyncio.gather(*map(asyncio.wrap_future, futures))
         try:
-            answers = await asyncio.wait_for(waiting, self.config.timeout)
+            async with asyncio.timeout(self.config.timeout):
+                answers = await asyncio.gather(*map(asyncio.wrap_future, futures))
         except TimeoutError:
             raise RefusedError(
                 503, f"no answer in {self.config.timeout:g} seconds (--timeout)", wait=1
