@@ -1,10 +1,11 @@
 """Presets: published systems as a head with settings, and one of this project.
 
 Each published system keeps its layers, sizes, dropout, optimiser, batch size and epochs. The
-embedding layer is left out, since the vectors come from the encoder; ``what`` says what the
-source does not specify. This project's defaults (warm-up, averaged weights, clipping, label
-smoothing, input dropout, more epochs for few texts, final training with the validation texts)
-are off. Standardised inputs, the best epoch by validation and early stopping stay on.
+embedding layer is left out, since the vectors come from the encoder; ``what`` says after
+"ours" what the source does not specify. This project's defaults (warm-up, averaged weights,
+clipping, label smoothing, input dropout, more epochs for few texts, final training with the
+validation texts) are off. Standardised inputs, the best epoch by validation and early
+stopping stay on.
 """
 
 from __future__ import annotations
@@ -161,8 +162,8 @@ SOURCES: dict[str, Preset] = {
         Preset(
             "A4",
             "lstm",
-            "two small LSTM layers, no dense one; units 8, then try 16 and 32 (open: dropout "
-            "between, here 0.2; batch; epochs)",
+            "two small LSTM layers, no dense one; units 8, then try 16 and 32 (ours: the "
+            "dropout of 0.2 between them, batch size, epochs)",
             {
                 **_ADAM,
                 **_LSTM,
@@ -178,7 +179,8 @@ SOURCES: dict[str, Preset] = {
             "A5",
             "cnn",
             "one kernel, batch normalisation, maxima of pairs, flattened: the middle of what "
-            "its search covers, no search (open: batch; 180 vectors for T = 179)",
+            "its search covers, no search (ours: batch size, 180 vectors for "
+            "its 179)",
             {
                 **_ADAM,
                 "max_vectors": 180,
@@ -204,13 +206,13 @@ SOURCES: dict[str, Preset] = {
         Preset(
             "B2",
             "lstm",
-            "an LSTM and two dense layers (open: optimiser, here Adam)",
+            "an LSTM and two dense layers (ours: Adam)",
             {**_JOBS, "dropout": 0.5, "dense": (128, 64), "dense_init": "he_uniform"},
         ),
         Preset(
             "B3",
             "lstm",
-            "an LSTM and three sigmoid layers, each normalised (open: optimiser, here Adam)",
+            "an LSTM and three sigmoid layers, each normalised (ours: Adam)",
             {
                 **_JOBS,
                 "input_dropout": _together(0.4, 0.4),
@@ -225,13 +227,13 @@ SOURCES: dict[str, Preset] = {
         Preset(
             "B4",
             "lstm",
-            "the least: an LSTM of C // 4 units (open: optimiser, here Adam)",
+            "the least: an LSTM of C // 4 units (ours: Adam)",
             {**_JOBS, "units": _quarter},
         ),
         Preset(
             "B5",
             "lstm",
-            "B4 that learns from the 16 hardest texts of each batch of 128 (open: the head)",
+            "B4 that learns from the 16 hardest texts of each batch of 128 (ours: the head)",
             {
                 **_JOBS,
                 "units": _quarter,
@@ -244,20 +246,20 @@ SOURCES: dict[str, Preset] = {
         Preset(
             "C1",
             "lstm",
-            "an LSTM with orthogonal first weights (open: all else; here 128 units, Adam)",
+            "an LSTM with orthogonal first weights (ours: all else, as 128 units and Adam)",
             {**_NEWS, "init": "orthogonal"},
         ),
         Preset(
             "C2",
             "lstm",
-            "an LSTM over the first 50 vectors of each text (open: all else, as C1)",
+            "an LSTM over the first 50 vectors of each text (all else as C1)",
             {**_NEWS, "max_vectors": 50},
         ),
         Preset(
             "C4",
             "cnn_lstm",
-            "a convolution, batch normalisation, maxima of ten vectors, an LSTM (open: all "
-            "else, as C1; pool=20 for 3,000 words)",
+            "a convolution, batch normalisation, maxima of ten vectors, an LSTM (all "
+            "else as C1; pool=20 for 3,000 words)",
             {
                 **_ADAM,
                 "form": "sequential",
@@ -274,7 +276,7 @@ SOURCES: dict[str, Preset] = {
         Preset(
             "C5",
             "lstm",
-            "two LSTM layers (open: all else, as C1)",
+            "two LSTM layers (all else as C1)",
             {**_NEWS, "layers": 2},
         ),
     )

@@ -22,8 +22,10 @@ from features.corpus.recognition.dialect import TAB, Reading
 from features.corpus.rows import ColumnRequest, RowBatch
 from features.corpus.source import HubName, Source
 from features.corpus.streams import check_file, kind_of, late_encoding, readable
-from features.errors import CorpusError
+from features.errors import CorpusError, SettingError
 from features.storage.location import Location
+
+EXCEL = ".xlsx"
 
 SAVED = ("dataset_dict.json", "state.json")
 """Names of files by which a folder written by ``datasets``' ``save_to_disk`` is recognised."""
@@ -47,10 +49,11 @@ def row_batches(
         wanted: columns to check and to give as cells.
         size: maximum number of rows per batch.
         whole: give every other column too, as it stands; see ``RowBatch.whole``.
-        reading: how text files are written, where it is known; what is recognised is noted in
+        reading: how the file is written, where it is known; what is recognised is noted in
             it.
 
     Raises:
+        SettingError: a sheet of a file that is no Excel file.
         CorpusError: there is no such file, a folder holds something else, the suffix is
             unknown, the file is empty or cannot be read or decoded, a column is missing or
             repeated, or a row is bad.
@@ -71,20 +74,35 @@ def _opened(
     reading: Reading,
 ) -> Iterator[RowBatch]:
     if isinstance(path, HubName):
+        _refuse_sheet(path, reading)
         yield from _of_hub(path, wanted, size, whole)
         return
     with readable(path):
         folder = path.is_dir()
         if folder and isinstance(path, Path) and any((path / name).is_file() for name in SAVED):
+            _refuse_sheet(path, reading)
             yield from _of_hub(HubName(str(path)), wanted, size, whole)
         elif folder and (parts := parts_of(path)):
+            _refuse_sheet(path, reading)
             yield from parquet_parts(parts, wanted, size, whole)
         else:
             check_file(path)
-            reader = READERS[kind_of(path)]
+            kind = kind_of(path)
+            reader = READERS[kind]
+            if kind != EXCEL:
+                _refuse_sheet(path, reading)
             yield from _decoded(
                 lambda: reader(path, wanted, size, whole, reading), path, reading
             )
+
+
+def _refuse_sheet(path: Source, reading: Reading) -> None:
+    """Refuse a sheet of what is no Excel file. Raises ``SettingError``."""
+    sheet = reading.dialect.sheet
+    if sheet is not None:
+        raise SettingError(
+            f"--sheet {sheet!r} is for Excel files, and {path} is none: leave --sheet out"
+        )
 
 
 Reader = Callable[[Location, Sequence[ColumnRequest], int, bool, Reading], Iterator[RowBatch]]
@@ -128,5 +146,5 @@ READERS: dict[str, Reader] = {
     ".ndjson": json_lines,
     ".json": json_lines,
     ".parquet": parquet,
-    ".xlsx": excel,
+    EXCEL: excel,
 }

@@ -110,8 +110,7 @@ def blend(
         SettingError: their texts, sides, folds or numbers of seeds differ, there are too few
             validation texts to learn weights, or no run improves on the best one.
     """
-    for part, name in zip(parts[1:], names[1:], strict=True):
-        _check_alike(parts[0], part, names[0], name)
+    check_alike(parts, names)
     chosen, weigh, weighting = _weighting(parts, names, kind)
     parts = [parts[i] for i in chosen]
     seeds = [_seeds(part) for part in parts]
@@ -147,6 +146,20 @@ def blend(
         _over_seeds(repeats),
         _over_folds(repeats, learned),
     )
+
+
+def check_alike(parts: Sequence[HeldOutPredictions], names: Sequence[str]) -> None:
+    """Refuse runs that held out different texts: one learned from test texts of another.
+
+    Args:
+        parts: held-out predictions of the runs.
+        names: the runs, for messages.
+
+    Raises:
+        SettingError: their texts, sides or folds differ.
+    """
+    for part, name in zip(parts[1:], names[1:], strict=True):
+        _check_two(parts[0], part, names[0], name)
 
 
 def _weighting(
@@ -197,10 +210,9 @@ def _selected(
     return chosen, lambda _: weights, Weighting(SELECTED, left_out=left_out)
 
 
-def _check_alike(
+def _check_two(
     first: HeldOutPredictions, other: HeldOutPredictions, name: str, other_name: str
 ) -> None:
-    """Refuse runs with different held-out texts: one learned from test texts of the other."""
     both = f"{name} and {other_name}"
     if first.corpus_digest != other.corpus_digest:
         raise SettingError(

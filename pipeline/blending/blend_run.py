@@ -1,6 +1,8 @@
 """``manyheads blend``: several finished runs -> the run of their blend.
 
-find the runs -> read their heads and what they held out -> blend -> scores -> run folder
+find the runs -> read what they held out -> read their heads -> blend -> scores -> run folder
+
+What reads heads imports torch, and so comes after the checks that can do without.
 """
 
 from __future__ import annotations
@@ -11,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from features.errors import SettingError
-from heads.persistence.checkpoint import WEIGHTS
-from pipeline.blending.blend import Blended, best_of, blend
+from pipeline.blending.blend import Blended, best_of, blend, check_alike
 from pipeline.blending.config import BlendConfig
 from pipeline.blending.report import blend_advice, blend_text
 from pipeline.command_line import predict_command
@@ -21,8 +22,6 @@ from pipeline.console import print_note
 from pipeline.evaluation.breakdown import CLASSES, class_scores, write_classes
 from pipeline.evaluation.evaluation import Score, difference
 from pipeline.evaluation.result import BLEND_NAME, BlendPart, BlendResult, calibration_of
-from pipeline.models.blend_folder import PARTS, copy_parts, file_digest, write_blend_file
-from pipeline.models.model import read_run
 from pipeline.reports.figures import draw, test_pictures
 from pipeline.reports.report import write_report
 from pipeline.runs.environment import environment
@@ -30,6 +29,7 @@ from pipeline.runs.files.held_out import HeldOutPredictions
 from pipeline.runs.files.json_format import Values, write_json
 from pipeline.runs.folder import (
     ENVIRONMENT,
+    PARTS,
     PROBABILITIES,
     find_run,
     new_run,
@@ -57,10 +57,12 @@ def run_blend(
         CacheError: a run does not exist or is damaged.
     """
     folders = _folders(names, runs)
-    parts = [_read_part(folder, run_label(folder, runs)) for folder in folders]
+    named = [run_label(folder, runs) for folder in folders]
+    held_out = [read_held_out(folder) for folder in folders]
+    check_alike(held_out, named)
+    parts = [_read_part(*each) for each in zip(folders, named, held_out, strict=True)]
     _refuse_twice(folders, runs)
     config = config or BlendConfig()
-    named = [part.name for part in parts]
     blended = blend([part.held_out for part in parts], named, config.kind)
     described: Values = {BLEND_NAME: named, **asdict(config)}
     folders = [folders[i] for i in blended.chosen]
@@ -87,21 +89,29 @@ def _folders(names: Sequence[str], runs: Path) -> list[Path]:
                 f"the run {folder.name} is a blend itself: name the runs that it is made of, "
                 f"or its copies of them, {own}/{PARTS}/1 and so on"
             )
+    for place, folder in enumerate(folders):
+        if folder in folders[:place]:
+            raise _twice(run_label(folder, runs), run_label(folder, runs))
     return folders
 
 
 def _refuse_twice(folders: Sequence[Path], runs: Path) -> None:
     """Refuse a run that is named twice, or together with its copy in a blend."""
+    from heads.persistence.checkpoint import WEIGHTS
+    from pipeline.models.blend_folder import file_digest
+
     once: dict[tuple[str, ...], str] = {}
     for folder in folders:
         # Equal weights are not enough: two seeds of logistic have one optimum.
         files = tuple(file_digest(folder / name) for name in (WEIGHTS, PROBABILITIES))
         label = run_label(folder, runs)
         if files in once:
-            raise SettingError(
-                f"{once[files]} and {label} are the same training; name each training once"
-            )
+            raise _twice(once[files], label)
         once[files] = label
+
+
+def _twice(one: str, other: str) -> SettingError:
+    return SettingError(f"{one} and {other} are the same training; name each training once")
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +128,11 @@ class _PartRun:
     notes: tuple[str, ...]
 
 
-def _read_part(folder: Path, name: str) -> _PartRun:
+def _read_part(folder: Path, name: str, held_out: HeldOutPredictions) -> _PartRun:
     """Read a run. Raises ``CacheError`` if it is damaged."""
-    model, held_out = read_run(folder), read_held_out(folder)
+    from pipeline.models.model import read_run
+
+    model = read_run(folder)
     metrics = read_metrics(folder)
     return _PartRun(
         name,
@@ -184,6 +196,8 @@ def _write(
     result: BlendResult,
 ) -> None:
     """Fill the run folder. ``metrics.json`` comes last: where it is, the rest is."""
+    from pipeline.models.blend_folder import copy_parts, write_blend_file
+
     held_out = blended.held_out
     copy_parts(runs, folder)
     write_blend_file(folder, labels, blended.temperatures[0], blended.weights[0])

@@ -172,6 +172,7 @@ def _presets_text() -> str:
             "",
             table(("", "preset", "head", "what it is"), rows, align="<<<<"),
             "",
+            "What a system's publication leaves out is ours, as said in brackets.",
             "manyheads heads A1 lists the settings of A1.",
         ]
     )

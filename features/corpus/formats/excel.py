@@ -19,6 +19,7 @@ from features.corpus.formats.parquet import seekable
 from features.corpus.recognition.dialect import Reading
 from features.corpus.rows import ColumnRequest, RowBatch, WholeColumn, check_columns
 from features.errors import CorpusError
+from features.messages import listed, meant
 from features.storage.location import Location
 
 INSTALL = f"{sys.executable} -m pip install openpyxl"
@@ -32,12 +33,15 @@ def excel(
     whole: bool,
     reading: Reading,
 ) -> Iterator[RowBatch]:
-    """Yield the rows of the first sheet that is not empty: a header, then one row per text.
+    """Yield the rows of a sheet: a header, then one row per text.
+
+    It is the sheet that ``reading`` names, or else the first that is not empty.
 
     A row without any cell is skipped; ``lines`` are the rows of the sheet.
 
     Raises:
-        CorpusError: ``openpyxl`` is not installed, or the file is no workbook.
+        CorpusError: ``openpyxl`` is not installed, the file is no workbook, or it has no such
+            sheet.
     """
     try:
         openpyxl = importlib.import_module("openpyxl")
@@ -57,21 +61,45 @@ def excel(
             raise CorpusError(
                 f"{path}: no workbook, or a damaged one ({reason}); save it again as .xlsx"
             ) from error
-        title, rows = _sheet(path, book)
-        others = len(book.worksheets) - 1
-        if others:
-            more = "another sheet" if others == 1 else f"{others} other sheets"
-            reading.say(f"{path}: read the sheet {title!r}; {more} left out")
+        sheet = reading.dialect.sheet
+        if sheet is None:
+            title, rows = _first_sheet(path, book)
+            others = len(book.worksheets) - 1
+            if others:
+                more = "another sheet" if others == 1 else f"{others} other sheets"
+                reading.say(
+                    f"{path}: read the sheet {title!r}; {more} left out (--sheet chooses)"
+                )
+        else:
+            rows = _named_sheet(path, book, sheet)
         yield from _batches(path, rows, wanted, size, whole)
 
 
-def _sheet(path: Location, book: Any) -> tuple[str, Iterator[tuple[int, list[str]]]]:
+def _first_sheet(path: Location, book: Any) -> tuple[str, Iterator[tuple[int, list[str]]]]:
     """Return the title and the rows (number, cells) of the first sheet that has any."""
     for sheet in book.worksheets:
-        sheet.reset_dimensions()  # some programs write wrong ones
-        if next(_rows(sheet), None):
+        if _has_rows(sheet):
             return sheet.title, _rows(sheet)
     raise CorpusError(f"{path}: its sheets are empty; the first needs a header and rows")
+
+
+def _named_sheet(path: Location, book: Any, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Return the rows (number, cells) of a sheet; as in Excel, upper and lower case are one."""
+    titles = [sheet.title for sheet in book.worksheets]
+    for sheet in book.worksheets:
+        if sheet.title.casefold() == name.casefold():
+            if _has_rows(sheet):
+                return _rows(sheet)
+            raise CorpusError(f"{path}: its sheet {sheet.title!r} is empty; choose another")
+    raise CorpusError(
+        f"{path} has no sheet {name!r}{meant(name, titles)}; --sheet takes one of: "
+        f"{listed(map(repr, titles))}"
+    )
+
+
+def _has_rows(sheet: Any) -> bool:
+    sheet.reset_dimensions()  # some programs write wrong ones
+    return next(_rows(sheet), None) is not None
 
 
 def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:

@@ -43,11 +43,12 @@ def check_delimiter(delimiter: str) -> None:
 
 @dataclass(frozen=True)
 class Dialect(Options):
-    """How a text file is written.
+    """How a data file is written.
 
     Attributes:
         delimiter: separator of the columns of CSV and TSV; None: recognised.
-        encoding: name of the encoding; None: recognised.
+        encoding: name of the encoding of a text file; None: recognised.
+        sheet: name of the sheet of an Excel file; None: the first that is not empty.
     """
 
     delimiter: str | None = option(
@@ -64,6 +65,12 @@ class Dialect(Options):
         metavar="NAME",
         check=check_encoding,
         otherwise="recognised",
+    )
+    sheet: str | None = option(
+        None,
+        "read this sheet of an Excel file",
+        metavar="NAME",
+        otherwise="the first that is not empty",
     )
 
 

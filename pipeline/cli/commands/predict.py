@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.prediction.predictor import Predictor
 
 
-PREDICT_DATA = ("text_column", "label_column", "delimiter", "encoding")
+PREDICT_DATA = ("text_column", "label_column", "delimiter", "encoding", "sheet")
 """Options of ``DataConfig`` that say how the file is read."""
 
 FROM_RUN = {

@@ -10,7 +10,8 @@ import pytest
 
 from features.corpus.columns import Columns
 from features.corpus.corpus import read_corpus
-from features.errors import CorpusError
+from features.corpus.recognition.dialect import Dialect
+from features.errors import CorpusError, SettingError
 from tests.support.mails import MAILS, write_workbook
 
 
@@ -52,3 +53,32 @@ def test_cells_are_written_as_in_csv(tmp_path: Path) -> None:
     (tmp_path / "d.xlsx").write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(CorpusError, match="no workbook, or a damaged one"):
         read_corpus(tmp_path / "d.xlsx")
+
+
+def test_a_sheet_is_chosen_by_its_name(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for name, text in (("Mails", "one"), ("März 2026", "two")):
+        sheet = book.create_sheet(name)
+        for row in (["text", "label"], [text, "x"], ["more", "y"]):
+            sheet.append(row)
+    book.save(tmp_path / "d.xlsx")
+
+    def read(name: str) -> tuple[str, ...]:
+        dialect = Dialect(sheet=name)
+        corpus = read_corpus(tmp_path / "d.xlsx", dialect=dialect, note=said.append)
+        assert corpus.dialect.sheet == name, "so that a run reads it again"
+        return corpus.texts
+
+    said: list[str] = []
+    assert read("März 2026") == read("MÄRZ 2026") == ("two", "more")
+    assert not [line for line in said if "left out" in line]
+    with pytest.raises(CorpusError, match="sheet 'Sheet' is empty"):
+        read("Sheet")
+    named = r"no sheet 'Mail' \(did you mean Mails\?\); .* 'Sheet', 'Mails', 'März 2026'"
+    with pytest.raises(CorpusError, match=named):
+        read("Mail")
+    (tmp_path / "d.csv").write_text("text,label\na,b\n")
+    for path in (tmp_path / "d.csv", "hub:owner/name"):
+        with pytest.raises(SettingError, match="--sheet 'Mails' is for Excel files"):
+            read_corpus(path, dialect=Dialect(sheet="Mails"))

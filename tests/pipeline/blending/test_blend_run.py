@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -219,6 +221,29 @@ def test_what_cannot_be_blended_is_refused(
     assert f"{path} is damaged" in refusal("blend", name(one), name(two))
     path.unlink()
     assert f"has no {PROBABILITIES}" in refusal("blend", name(one), name(two))
+
+
+def test_runs_on_other_data_are_refused_before_torch_is_imported(
+    train: Command, data: Path
+) -> None:
+    one, two = (Path(train(head)["run"]) for head in ("logistic", "mlp"))
+    path = two / PROBABILITIES
+    table = pq.read_table(path)
+    described = json.loads(table.schema.metadata[b"manyheads"])
+    described["corpus_digest"] = "another"
+    changed = table.replace_schema_metadata({b"manyheads": json.dumps(described)})
+    pq.write_table(changed, path)
+    code = (
+        "import sys; from pipeline.cli.main import main; "
+        f"assert main(['blend', {str(one)!r}, {str(two)!r}]) == 2; "
+        f"assert main(['blend', {str(one)!r}, {str(one)!r}]) == 2; "
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert "different texts, labels or split columns" in done.stderr
+    assert "are the same training" in done.stderr
 
 
 def test_a_damaged_run_is_not_blended(train: Command, refusal: Refusal) -> None:

@@ -12,6 +12,9 @@ import pytest
 
 from features.corpus.recognition.roles import looks_like_number
 from pipeline.cli.main import main
+from pipeline.command_line import train_command
+from pipeline.runs.reader import read_options
+from pipeline.runs.request import request_of
 from tests.support.cli import Command, Output, Refusal, Run, write
 from tests.support.mails import MAILS, mails_csv, write_workbook
 
@@ -46,7 +49,7 @@ def test_what_excel_writes_in_germany_becomes_a_scored_model(
     assert result["foreign"]["language"] == "de"
     assert result["foreign"]["text"].startswith("most of these texts look German, and the enc")
     data = json.loads(Path(result["run"], "config.json").read_text())["data"]
-    assert data["dialect"] == {"delimiter": ";", "encoding": "windows-1252"}
+    assert data["dialect"] == {"delimiter": ";", "encoding": "windows-1252", "sheet": None}
     assert (data["columns"]["text"], data["columns"]["label"]) == ("Nachricht", "Thema")
     kept = {row["text"] for row in read_rows(Path(result["run"], "errors.jsonl"))}
     assert kept <= {text for text, _ in MAILS}
@@ -67,6 +70,18 @@ def test_a_workbook_is_encoded_as_it_is(tmp_path: Path, run: Run, english: Path)
     (only,) = (line for line in notes(out) if "texts from column" in line)
     assert "'Nachricht'" in only, "said once, though the texts are read twice"
     assert any("look German" in line for line in notes(out))
+    chosen = ("--sheet", "mails")
+    common = ("--data", "mails.xlsx", *chosen, "--encoder", english, "--json")
+    out = run("train", *common, "--split", "random")
+    folder = Path(out.json["run"])
+    assert not any("left out" in line for line in notes(out))
+    data = json.loads((folder / "config.json").read_text())["data"]
+    assert data["dialect"]["sheet"] == "mails"
+    asked = request_of(read_options(folder))
+    assert asked is not None
+    assert "--sheet mails" in train_command(asked)
+    labelled = run("predict", *common)
+    assert len(labelled.json["predictions"]) == len(MAILS)
 
 
 def test_the_options_are_those_of_every_command_that_reads_texts(

@@ -21,7 +21,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads collect``."""
     options.add_options(parser, VectorConfig, only=("cache",))
     options.add_options(parser, CollectConfig)
-    options.add_options(parser, DataConfig, only=("text_column", "delimiter", "encoding"))
+    options.add_options(
+        parser, DataConfig, only=("text_column", "delimiter", "encoding", "sheet")
+    )
 
 
 def run(parsed: argparse.Namespace) -> Answer:

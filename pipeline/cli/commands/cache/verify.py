@@ -15,7 +15,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``manyheads verify``."""
     options.add_options(parser, VectorConfig, only=("cache",))
     options.add_options(parser, VerifyConfig)
-    options.add_options(parser, DataConfig, only=("text_column", "delimiter", "encoding"))
+    options.add_options(
+        parser, DataConfig, only=("text_column", "delimiter", "encoding", "sheet")
+    )
     options.add_options(parser, VectorConfig, only=("trust_remote_code",))
 
 
