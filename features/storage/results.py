@@ -71,20 +71,36 @@ def recall(
     folder = on_disk(root)
     if folder is None:
         return compute()
-    path = folder / RESULTS / _name(parts, code, packages)
-    stored = _read(path)
+    path = path_of(folder, parts, code, packages)
+    stored = read(path)
     if stored is not None:
         return stored
     started = time.perf_counter()
     made = compute()
     if time.perf_counter() - started >= (MIN_SECONDS if min_seconds is None else min_seconds):
-        with suppress(ManyheadsError, OSError):
-            _write(path, made)
+        write(path, made)
     return made
 
 
-def _read(path: Path) -> Arrays | None:
-    """Return the arrays of a file; None if it is missing or damaged."""
+def path_of(
+    root: Path, parts: Sequence[Part], code: Sequence[str], packages: Sequence[str]
+) -> Path:
+    """Return the file of a result, whether it is stored or not; arguments as ``recall``."""
+    return root / RESULTS / _name(parts, code, packages)
+
+
+def installed(packages: Sequence[str]) -> list[str]:
+    """Return the distributions that are installed, of those named."""
+    found = []
+    for name in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            importlib.metadata.version(name)
+            found.append(name)
+    return found
+
+
+def read(path: Path) -> Arrays | None:
+    """Return the arrays of a result; None if it is missing or damaged."""
     try:
         data = read_file(path)
     except (OSError, ValueError):
@@ -94,6 +110,12 @@ def _read(path: Path) -> Arrays | None:
     with suppress(OSError):
         os.utime(path)
     return load(data[DIGEST:])
+
+
+def write(path: Path, arrays: Arrays) -> None:
+    """Store the arrays of a result, if the folder can be written, and remove unused ones."""
+    with suppress(ManyheadsError, OSError):
+        _write(path, arrays)
 
 
 def _write(path: Path, arrays: Arrays) -> None:
