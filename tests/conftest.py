@@ -12,8 +12,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # the other core, since each waits for the other. Commands that the tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import matplotlib.figure  # noqa: F401  - pictures are then drawn here, not in a process
+import matplotlib.figure  # pictures are then drawn here, not in a process
 import pytest
+
+# Its list of fonts is not made again in the folder of each test.
+os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
 
 from features.storage.bucket import filesystem
 from tests.support import transformers
@@ -36,7 +39,9 @@ def _no_wait_for_the_disk() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test in a folder of its own, where nothing is known of any encoder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
 
 
 @pytest.fixture(scope="session")

@@ -27,14 +27,13 @@ from features.messages import listed
 from features.vectors.table import POOLED
 
 
-def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, Any]:
-    """Return the tokenizer and the transformer of a model, in float32 on a device.
+def load_transformer(model: EncoderModel, device: torch.device) -> Any:
+    """Return the transformer of a model, in float32 on a device.
 
     Raises:
-        EncoderError: they cannot be loaded, or lack weights.
-        DeviceMemoryError: they do not fit in the memory of the device.
+        EncoderError: it cannot be loaded, or lacks weights.
+        DeviceMemoryError: it does not fit in the memory of the device.
     """
-    tokenizer = load_tokenizer(model)
     with loading(model, device):
         transformer, report = transformers.AutoModel.from_pretrained(
             model.transformer,
@@ -46,7 +45,7 @@ def load_transformer(model: EncoderModel, device: torch.device) -> tuple[Any, An
         )
         check_complete(model, report["missing_keys"], ignored="pooler.")
         steady(transformer.eval().to(device))
-        return tokenizer, transformer
+        return transformer
 
 
 def load_tokenizer(model: EncoderModel) -> Any:
@@ -87,6 +86,19 @@ def check_shows_layers(model: EncoderModel, transformer: Any) -> None:
             f"the encoder {model.name!r} has Python code of its own that shows no hidden "
             f"states; only the layout {POOLED} can be made of it"
         )
+
+
+def check_shapes(
+    model: EncoderModel, hidden: dict[int, torch.Tensor], mask: torch.Tensor
+) -> None:
+    """Raise ``EncoderError`` if hidden states are not (B, T, D) for a (B, T) mask."""
+    for layer, states in hidden.items():
+        if states.shape != (*mask.shape, model.width):
+            raise EncoderError(
+                f"the encoder {model.name!r} ({model.family}) does not give one hidden state "
+                f"per token in layer {layer}, of {model.width} numbers as in its config.json; "
+                "choose other --layers, or another encoder"
+            )
 
 
 def steady(module: torch.nn.Module) -> None:

@@ -10,8 +10,10 @@ This module is imported only when something has to be encoded, and so is
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,13 +21,17 @@ from torch import Tensor
 
 from features.encoders import batching
 from features.encoders.backends.base import Run
+from features.encoders.backends.known import SEGMENTS
+from features.encoders.backends.names import TORCH
 from features.encoders.backends.pytorch import TorchBackend
-from features.encoders.backends.selection import make_backend
+from features.encoders.backends.selection import known_of, make_backend
 from features.encoders.chain import Chain
 from features.encoders.description.model import LAST_CLS, EncoderModel
 from features.encoders.description.stack import MODULES
 from features.encoders.loading import (
+    check_shapes,
     check_shows_layers,
+    load_tokenizer,
     load_transformer,
     running,
     shows_layers,
@@ -91,19 +97,21 @@ class TransformerEncoder:
         self.token_budget = token_budget or own
         self.unpadded = model.unpadded
         self._chain = Chain(model, self.device) if model.pooling == MODULES else None
+        known = None if self._chain else known_of(model, backend, self.device)
+        segments = known and known.segments()
         if self._chain is not None:
-            self._tokenizer = self._chain.tokenizer
-            self._transformer = self._chain.transformer
+            self._tokenizer, transformer = self._chain.tokenizer, self._chain.transformer
+            self._load: Callable[[], Any] = lambda: transformer
         else:
-            self._tokenizer, self._transformer = load_transformer(model, self.device)
-        self._segments = takes(self._transformer, "token_type_ids")
+            self._tokenizer = load_tokenizer(model)
+            self._load = cache(partial(load_transformer, model, self.device))
+        # With a conversion that is kept, it is loaded only if torch is needed after all.
+        self._segments = takes(self._load(), SEGMENTS) if segments is None else segments
+        self._shows_layers = segments is not None or shows_layers(self._load())
         # XLNet's memory would carry one batch's hidden states into the next.
         self._options = {"use_mems": False} if model.family == "xlnet" else {}
-        self.backend = (
-            make_backend(backend, self._transformer, self._options)
-            if shows_layers(self._transformer)
-            else TorchBackend(self._transformer, self._options)
-        )
+        name = backend if self._shows_layers else TORCH
+        self.backend = make_backend(name, self._load, self.device, self._options, known)
         self._sentences = SentenceEncoder()
         self._limit = batching.BatchLimit()
 
@@ -154,7 +162,7 @@ class TransformerEncoder:
     def on_torch(self) -> TransformerEncoder:
         """Return an encoder like this one, with shared weights, that runs in torch."""
         twin = copy.copy(self)
-        twin.backend = TorchBackend(self._transformer, self._options)
+        twin.backend = TorchBackend(self._load, self._options)
         return twin
 
     def tokens(self, texts: Sequence[str], prompt: str) -> np.ndarray:
@@ -192,7 +200,7 @@ class TransformerEncoder:
                 mask = inputs["attention_mask"].bool()
                 with running(self.model):
                     hidden = forward(inputs)
-                self._check_shapes(hidden, mask)
+                check_shapes(self.model, hidden, mask)
                 selected = torch.from_numpy(tokenized.selected(rows, mask.shape[1]))
                 selected, cls = selected.to(mask.device), self._cls(inputs)
                 for spec, block, start in zip(specs, blocks, starts, strict=True):
@@ -220,20 +228,13 @@ class TransformerEncoder:
             return rows, [joined(block, tokenized, spec).take(rows) for spec, block in every]
         return np.arange(len(texts)), [joined(block, tokenized, spec) for spec, block in every]
 
-    def _check_shapes(self, hidden: dict[int, Tensor], mask: Tensor) -> None:
-        for layer, states in hidden.items():
-            if states.shape != (*mask.shape, self.model.width):
-                raise EncoderError(
-                    f"the encoder {self.model.name!r} ({self.model.family}) does not give one "
-                    f"hidden state per token in layer {layer}, of {self.model.width} numbers "
-                    "as in its config.json; choose other --layers, or another encoder"
-                )
-
     def _running(self, layers: Sequence[int], precision: str) -> AbstractContextManager[Run]:
         if not layers:  # the modules of sentence-transformers run the transformer themselves
             return nullcontext(lambda inputs: {})
-        if self._transformer is None or list(layers) != [self.model.depth]:
-            check_shows_layers(self.model, self._transformer)
+        if not self._shows_layers:
+            transformer = self._load()
+            if transformer is None or list(layers) != [self.model.depth]:
+                check_shows_layers(self.model, transformer)
         return self.backend.running(layers, precision)
 
     def _pooled(self, texts: Sequence[str], spec: FeatureSpec) -> Block:

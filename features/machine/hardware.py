@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import platform
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,22 @@ def flags_in(cpuinfo: str) -> frozenset[str]:
         if name.strip() in ("flags", "Features"):
             return frozenset(value.split())
     return frozenset()
+
+
+@cache
+def processor() -> str:
+    """Return what tells this processor from others that may be faster at something else: name,
+    instructions and number of cores."""
+    try:
+        info = CPUINFO.read_text(encoding="utf-8")
+    except OSError:
+        info = ""
+    names = [
+        x.partition(":")[2].strip() for x in info.splitlines() if x.startswith("model name")
+    ]
+    name = names[0] if names else platform.processor()
+    flags = " ".join(sorted(flags_in(info)))
+    return f"{platform.machine()}; {name}; {flags}; {os.cpu_count()}"
 
 
 @cache

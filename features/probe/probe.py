@@ -24,6 +24,7 @@ from features.encoders.description.stack import MODULES
 from features.encoders.protocol import Encoder, backend_name
 from features.errors import EncoderError
 from features.messages import listed
+from features.probe import known
 from features.probe.sample import ProbeSample, reference_sample, torch_sample, whole
 from features.store.manifest import SPACE_NAME, SpaceManifest, manifest_of
 from features.store.space import Space
@@ -38,7 +39,8 @@ def prepare(encoder: Encoder, spaces: Sequence[Space], warn: Warn | None = None)
     """Set up an encoder to fill some spaces, as their probes require.
 
     A space whose encoder was not probed with this back end and kind of device is probed now,
-    and the result is recorded in its ``space.json``. Encoders without padding, such as fakes in
+    unless that was done for another space on this machine before (``known``), and the result is
+    recorded in its ``space.json``. Encoders without padding, such as fakes in
     tests, are not probed.
 
     Args:
@@ -66,7 +68,15 @@ def prepare(encoder: Encoder, spaces: Sequence[Space], warn: Warn | None = None)
     own.unpadded = own.model.unpadded or any(manifest.unpadded for manifest in known_manifests)
     if not fresh:
         return
-    found = probe(own, [spaces[index].spec for index in fresh], warn)
+    specs = [spaces[index].spec for index in fresh]
+    plain = [whole(spec) for spec in specs]
+    found = known.find(own, plain, way)
+    if found is None:
+        found = probe(own, specs, warn)
+        if way == _way(own):
+            known.keep(own, plain, way, found)
+    else:
+        _tell(own, warn)
     way = _way(own)  # another, where auto left a back end that gives something else
     for index, one in zip(fresh, found, strict=True):
         space, manifest = spaces[index], known_manifests[index]
@@ -119,8 +129,7 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], warn: Warn) -> list[Agreem
         ]
         if not alike:
             warn(_padding_line(encoder, found))
-    for note in encoder.model.notes:
-        warn(f"note: {note}")
+    _tell(encoder, warn)
     encoder.unpadded = torch.unpadded
     found = _as_chosen(encoder, sample, found, warn)
     precision = sample.specs[0].precision
@@ -131,6 +140,11 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], warn: Warn) -> list[Agreem
         )
     by_spec = dict(zip(sample.specs, found, strict=True))
     return [by_spec[spec] for spec in plain]
+
+
+def _tell(encoder: Any, warn: Warn) -> None:
+    for note in encoder.model.notes:
+        warn(f"note: {note}")
 
 
 def _as_chosen(
@@ -184,10 +198,10 @@ def _check_other(
         EncoderError: it gives other vectors.
     """
     own = dict.fromkeys(whole(spec) for spec in specs if spec.pooling != MODULES)
-    known = [spec for spec in own if set(spec.layers) <= set(layers)]
-    if not known:
+    seen = [spec for spec in own if set(spec.layers) <= set(layers)]
+    if not seen:
         return
-    sample = torch_sample(encoder, known)
+    sample = torch_sample(encoder, seen)
     moved = copy.copy(encoder)
     moved.backend = other
     reason = _tried(moved, sample, precision)[1]

@@ -9,6 +9,7 @@ Only the name is parsed and checked; the file need not exist.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -23,6 +24,18 @@ SCHEMES = ("s3", "gs")
 
 Location = Path | RemotePath
 """A file or folder on this machine or on object storage."""
+
+
+def user_folder() -> Path:
+    """Return the user's own folder of manyheads, for what belongs to no cache of vectors.
+
+    Everything in it may be deleted at any time.
+
+    Raises:
+        RuntimeError: this user has no home folder.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "manyheads"
 
 
 def parse_location(text: str | Location) -> Location:

@@ -9,13 +9,13 @@ a copy would leave less than ``SPARE_BYTES`` on the disk, the shard is read into
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from features.errors import ManyheadsError
 from features.storage import files
+from features.storage.location import user_folder
 
 SPARE_BYTES = 2**30
 """Bytes that copies leave free on their disk, usually that of the home folder."""
@@ -23,8 +23,7 @@ SPARE_BYTES = 2**30
 
 def mirror_folder() -> Path:
     """Return the folder of the local copies for all caches."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "manyheads" / "shards"
+    return user_folder() / "shards"
 
 
 def store(copy: Path, data: bytes | memoryview) -> None:

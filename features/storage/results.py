@@ -68,17 +68,17 @@ def recall(
     Returns:
         The arrays by name.
     """
-    path = _path(root, parts, code, packages)
-    if path is None:
+    folder = on_disk(root)
+    if folder is None:
         return compute()
-    stored = _read(path)
+    path = path_of(folder, parts, code, packages)
+    stored = read(path)
     if stored is not None:
         return stored
     started = time.perf_counter()
     made = compute()
     if time.perf_counter() - started >= (MIN_SECONDS if min_seconds is None else min_seconds):
-        with suppress(ManyheadsError, OSError):
-            _write(path, made)
+        write(path, made)
     return made
 
 
@@ -93,30 +93,38 @@ def keep(
 
     Nothing is stored on object storage, or if the cache cannot be written.
     """
-    path = _path(root, parts, code, packages)
-    if path is not None:
-        with suppress(ManyheadsError, OSError):
-            _write(path, made)
+    folder = on_disk(root)
+    if folder is not None:
+        write(path_of(folder, parts, code, packages), made)
 
 
 def find(
     root: Location, parts: Sequence[Part], code: Sequence[str], packages: Sequence[str]
 ) -> Arrays | None:
     """Return a stored result, None if there is none; arguments as for :func:`recall`."""
-    path = _path(root, parts, code, packages)
-    return None if path is None else _read(path)
-
-
-def _path(
-    root: Location, parts: Sequence[Part], code: Sequence[str], packages: Sequence[str]
-) -> Path | None:
-    """Return the file of a result; None on object storage."""
     folder = on_disk(root)
-    return None if folder is None else folder / RESULTS / _name(parts, code, packages)
+    return None if folder is None else read(path_of(folder, parts, code, packages))
 
 
-def _read(path: Path) -> Arrays | None:
-    """Return the arrays of a file; None if it is missing or damaged."""
+def path_of(
+    root: Path, parts: Sequence[Part], code: Sequence[str], packages: Sequence[str]
+) -> Path:
+    """Return the file of a result, whether it is stored or not; arguments as ``recall``."""
+    return root / RESULTS / _name(parts, code, packages)
+
+
+def installed(packages: Sequence[str]) -> list[str]:
+    """Return the distributions that are installed, of those named."""
+    found = []
+    for name in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            importlib.metadata.version(name)
+            found.append(name)
+    return found
+
+
+def read(path: Path) -> Arrays | None:
+    """Return the arrays of a result; None if it is missing or damaged."""
     try:
         data = read_file(path)
     except (OSError, ValueError):
@@ -126,6 +134,12 @@ def _read(path: Path) -> Arrays | None:
     with suppress(OSError):
         os.utime(path)
     return load(data[DIGEST:])
+
+
+def write(path: Path, arrays: Arrays) -> None:
+    """Store the arrays of a result, if the folder can be written, and remove unused ones."""
+    with suppress(ManyheadsError, OSError):
+        _write(path, arrays)
 
 
 def _write(path: Path, arrays: Arrays) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from features.encoders.description.model import LAST_CLS, EncoderModel
 from features.encoders.description.stack import MODULES
-from features.encoders.loading import load_transformer, running, takes
+from features.encoders.loading import load_tokenizer, load_transformer, running, takes
 from features.encoders.pooling import POOLINGS
 from features.errors import SettingError
 from features.vectors.precision import STEPS
@@ -116,7 +116,7 @@ def encoder_onnx(model: EncoderModel, spec: FeatureSpec) -> tuple[bytes, bytes]:
     """
     check_exportable(spec, model.name)
     import_onnxscript()
-    tokenizer, transformer = load_transformer(model, CPU)
+    tokenizer, transformer = load_tokenizer(model), load_transformer(model, CPU)
     if not tokenizer.is_fast:
         raise SettingError(
             f"--with-encoder needs a tokenizer of the package tokenizers, which the encoder "

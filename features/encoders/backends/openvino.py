@@ -1,4 +1,4 @@
-"""The OpenVINO back end, converted from the loaded torch module.
+"""The OpenVINO back end, converted from the torch module, or from a conversion that was kept.
 
 Only this module imports openvino, which is an extra.
 """
@@ -8,14 +8,16 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from features.encoders.backends.base import Inputs, Run
+from features.encoders.backends.known import SEGMENTS, Known
 from features.encoders.backends.names import OPENVINO
 from features.errors import EncoderError
 from features.vectors.precision import MIN_COSINE
@@ -56,17 +58,26 @@ class OpenVinoBackend:
     """A transformer converted once, and compiled for each choice of layers and precision.
 
     Args:
-        transformer: the model, on the CPU; its weights are shared, not copied.
+        load: returns the model, on the CPU; its weights are shared, not copied. It is not
+            called if a conversion is kept that was compared with it before.
         options: arguments of every forward pass.
+        known: what earlier runs learned about the model; None: nothing, and nothing is kept.
     """
 
     name = OPENVINO
 
-    def __init__(self, transformer: Any, options: dict[str, Any]) -> None:
-        self._module = HiddenStates(transformer, options).eval()
+    def __init__(
+        self, load: Callable[[], Any], options: dict[str, Any], known: Known | None
+    ) -> None:
+        self._load, self._options, self._known = load, options, known
         self._core = openvino.Core()
         self._model: Any = None
+        self._kept = False
         self._requests: dict[tuple[tuple[int, ...], str], Any] = {}
+
+    @cached_property
+    def _module(self) -> HiddenStates:
+        return HiddenStates(self._load(), self._options).eval()
 
     @contextmanager
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
@@ -81,7 +92,9 @@ class OpenVinoBackend:
             request = self._requests.get((chosen, precision))
             if request is None:
                 request = self._compile(inputs, chosen, precision)
-                self._check(request, inputs, chosen, precision)
+                if not (self._known and self._kept and self._known.checked(chosen, precision)):
+                    self._check(request, inputs, chosen, precision)
+                    self._keep(inputs, chosen, precision)
                 self._requests[chosen, precision] = request
             return dict(zip(chosen, _infer(request, inputs), strict=True))
 
@@ -97,7 +110,7 @@ class OpenVinoBackend:
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            self._model = self._model or self._convert(list(inputs))
+            self._model = self._model or self._read(list(inputs)) or self._convert([*inputs])
             outputs = [self._model.outputs[layer] for layer in layers]
             model = openvino.Model(outputs, self._model.get_parameters())
             return self._core.compile_model(model, "CPU", settings).create_infer_request()
@@ -123,6 +136,29 @@ class OpenVinoBackend:
                     "OpenVINO does not give the hidden states that torch gives for this "
                     f"encoder (cosine {min_cosine:.4f} in layer {layer}); pass --backend torch"
                 )
+
+    def _read(self, names: list[str]) -> Any:
+        """Return the conversion that is kept for such inputs; None if there is none."""
+        graph = self._known and self._known.conversion()
+        if graph is None:
+            return None
+        with suppress(RuntimeError):  # it is converted again
+            model = self._core.read_model(graph)
+            self._kept = len(model.inputs) == len(names)
+            return model if self._kept else None
+        return None
+
+    def _keep(self, inputs: Inputs, layers: tuple[int, ...], precision: str) -> None:
+        """Keep the conversion, and that it was compared with torch."""
+        if self._known is None:
+            return
+        if not self._kept:
+            self._kept = self._known.keep(
+                lambda graph: openvino.save_model(self._model, graph, compress_to_fp16=False),
+                segments=SEGMENTS in inputs,
+            )
+        if self._kept:
+            self._known.note_checked(layers, precision)
 
     def _convert(self, names: list[str]) -> Any:
         with warnings.catch_warnings(), torch.no_grad(), torch.autocast("cpu", enabled=False):

@@ -21,8 +21,10 @@ import torch
 from torch import Tensor
 
 from features.encoders.backends.base import Backend, Inputs, Run
+from features.encoders.backends.known import Known
 from features.encoders.backends.names import OPENVINO, TORCH
 from features.encoders.backends.pytorch import TorchBackend
+from features.encoders.description.model import EncoderModel
 from features.errors import EncoderError, SettingError
 from features.machine.hardware import AUTO
 
@@ -45,13 +47,14 @@ class FasterBackend:
     """Begins with one back end, and tries another after enough texts.
 
     Then both run the largest batch so far in turn, and the faster one is used from there on.
-    This is done once per choice of layers and precision.
+    This is done once per choice of layers and precision, and what earlier runs found is used.
 
     Args:
         first: the back end to begin with.
         prepare: returns the other back end; its first run may take seconds.
         pays_after: tokens, padding included, that ``first`` encodes before the trial.
         clock: returns seconds.
+        known: what earlier runs learned; None: nothing, and nothing is kept.
 
     Attributes:
         name: name of the back end in use.
@@ -64,13 +67,14 @@ class FasterBackend:
         prepare: Callable[[], Backend],
         pays_after: int = PAYS_AFTER,
         clock: Callable[[], float] = time.perf_counter,
+        known: Known | None = None,
     ) -> None:
         self.name = first.name
         self.check: Check = lambda other, layers, precision: None
         self._first, self._prepare = first, cache(prepare)
         self._chosen: dict[tuple[tuple[int, ...], str], Backend] = {}
         self._pays_after = self._left = pays_after
-        self._largest, self._clock = Inputs(), clock
+        self._largest, self._clock, self._known = Inputs(), clock, known
 
     def foresee(self, times: float) -> bool:
         """Try the other back end at the next run, if this many times the work done pays for it.
@@ -88,6 +92,8 @@ class FasterBackend:
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
         """Return a forward pass; see ``Backend.running``."""
         work = (tuple(layers), precision)
+        if work not in self._chosen and (found := self._before(*work)):
+            self._chosen[work] = found
         if self._left <= 0 and work not in self._chosen:
             self._chosen[work] = self._faster(*work)
         backend = self._chosen.get(work, self._first)
@@ -103,16 +109,35 @@ class FasterBackend:
 
             yield counted
 
+    def _before(self, layers: Sequence[int], precision: str) -> Backend | None:
+        """Return what earlier runs found to be faster.
+
+        None if they found nothing, or if the model would have to be converted, which pays only
+        after some work.
+        """
+        seconds = self._known and self._known.seconds(layers, precision)
+        if not self._known or not seconds:
+            return None
+        if seconds[0] < FASTER * seconds[1]:
+            return self._first
+        # The check is what the trial did then.
+        if self._known.segments() is None or not self._known.checked(layers, precision):
+            return None
+        try:
+            return self._prepare()
+        except EncoderError:
+            return self._first
+
     def _faster(self, layers: Sequence[int], precision: str) -> Backend:
         try:
             other = self._prepare()
             self.check(other, layers, precision)
-            first, second = trial(
-                [self._first, other], self._largest, layers, precision, self._clock
-            )
+            seconds = trial([self._first, other], self._largest, layers, precision, self._clock)
         except (EncoderError, RuntimeError):  # it does not work here, and was not asked for
             return self._first
-        return other if first >= FASTER * second else self._first
+        if self._known:
+            self._known.note_seconds(layers, precision, seconds)
+        return other if seconds[0] >= FASTER * seconds[1] else self._first
 
 
 def trial(
@@ -139,10 +164,27 @@ def trial(
     return best
 
 
-def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backend:
+def known_of(model: EncoderModel, backend: str, device: torch.device) -> Known | None:
+    """Return what earlier runs learned about a model; None where OpenVINO cannot run it."""
+    if backend == TORCH or device.type != "cpu":
+        return None
+    return Known(model, torch.get_num_threads())
+
+
+def make_backend(
+    name: str,
+    load: Callable[[], Any],
+    device: torch.device,
+    options: dict[str, Any],
+    known: Known | None = None,
+) -> Backend:
     """Return the back end of a name for a transformer on its device.
 
     Args:
+        load: returns the transformer, the same every time; called when it is needed.
+        device: where it is.
+        options: arguments of every forward pass.
+        known: what earlier runs learned about it; None: nothing, and nothing is kept.
         name: ``torch``, ``openvino``, or ``auto``: openvino if it is installed, the device is a
             CPU and it proves faster; otherwise torch.
 
@@ -150,14 +192,14 @@ def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backen
         SettingError: ``name`` is openvino, which is not installed, or the device is a GPU.
         EncoderError: ``name`` is openvino, which does not work here.
     """
-    own = TorchBackend(transformer, options)
-    on_gpu = transformer.device.type != "cpu"
+    own = TorchBackend(load, options)
+    on_gpu = device.type != "cpu"
     if name == TORCH or (name == AUTO and (on_gpu or not installed())):
         return own
     if on_gpu:
         raise SettingError(
             f"--backend {OPENVINO} runs on the processor, and the device is "
-            f"{transformer.device}; pass --devices cpu, or --backend {TORCH}"
+            f"{device}; pass --devices cpu, or --backend {TORCH}"
         )
     if not installed():
         raise SettingError(
@@ -168,7 +210,7 @@ def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backen
     def converted() -> Backend:
         try:
             module = importlib.import_module("features.encoders.backends.openvino")
-            backend: Backend = module.OpenVinoBackend(transformer, options)
+            backend: Backend = module.OpenVinoBackend(load, options, known)
         except (ImportError, OSError, RuntimeError, AttributeError) as error:
             reason = " ".join(str(error).split())
             raise EncoderError(
@@ -177,7 +219,7 @@ def make_backend(name: str, transformer: Any, options: dict[str, Any]) -> Backen
             ) from error
         return backend
 
-    return converted() if name == OPENVINO else FasterBackend(own, converted)
+    return converted() if name == OPENVINO else FasterBackend(own, converted, known=known)
 
 
 def installed() -> bool:

@@ -28,6 +28,10 @@ def quiet(texts: int, tokens: int) -> None:
     """Nobody watches the progress."""
 
 
+def unasked() -> object:
+    raise AssertionError("the transformer is not needed yet")
+
+
 def made_up_texts(count: int) -> list[str]:
     """Texts of 1 to 60 words, most of them short."""
     rng = np.random.default_rng(0)
@@ -54,6 +58,28 @@ def test_openvino_gives_the_hidden_states_of_torch(
     )
     for expected, got in zip(one, other, strict=True):
         assert np.abs(got.values - expected.values).max() < TOLERANCE
+
+
+@pytest.mark.parametrize(("family", "stops"), [("bert", True), ("xlnet", False)])
+def test_torch_runs_no_layer_above_those_asked_for(
+    tiny_models: dict[str, Path], family: str, stops: bool
+) -> None:
+    """XLNet's layers hold their states in another shape, so it runs whole."""
+    model = find_model(str(tiny_models[family]))
+    encoder = TransformerEncoder(model, "cpu", 20, "torch")
+    specs = [model.spec("tokens", (1,), dtype="float32"), model.spec("tokens", (0, 1))]
+    stack = pytorch.stack_of(encoder._load())
+    assert stack is not None
+    runs = []
+    stack[1].register_forward_hook(lambda *given: runs.append(1))
+    batches: list[int] = []
+    lower = encoder.encode(SENTENCES, specs, lambda texts, tokens: batches.append(texts))
+    assert len(batches) > 2
+    assert len(runs) == (1 if stops else len(batches)), "only the first batch runs whole"
+    both = [*specs, model.spec("pooled", dtype="float32")]
+    whole = TransformerEncoder(model, "cpu", 20, "torch").encode(SENTENCES, both, quiet)
+    for one, other in zip(lower, whole[:2], strict=True):
+        assert np.array_equal(one.values, other.values)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -134,15 +160,14 @@ def test_a_conversion_that_gives_something_else_is_refused(
 def test_openvino_that_is_missing_or_on_a_gpu_is_refused_and_auto_takes_torch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    on_gpu = type("Transformer", (), {"device": torch.device("cuda:0")})()
+    on_gpu, on_cpu = torch.device("cuda:0"), torch.device("cpu")
     with pytest.raises(SettingError, match=r"runs on the processor.*cuda:0"):
-        selection.make_backend("openvino", on_gpu, {})
-    assert selection.make_backend("auto", on_gpu, {}).name == "torch"
+        selection.make_backend("openvino", unasked, on_gpu, {})
+    assert selection.make_backend("auto", unasked, on_gpu, {}).name == "torch"
     monkeypatch.setattr(selection, "installed", lambda: False)
-    on_cpu = type("Transformer", (), {"device": torch.device("cpu")})()
     with pytest.raises(SettingError, match=r"pip install 'manyheads\[openvino\]'"):
-        selection.make_backend("openvino", on_cpu, {})
-    assert isinstance(selection.make_backend("auto", on_cpu, {}), pytorch.TorchBackend)
+        selection.make_backend("openvino", unasked, on_cpu, {})
+    assert isinstance(selection.make_backend("auto", unasked, on_cpu, {}), pytorch.TorchBackend)
 
 
 def test_an_openvino_that_does_not_work_here_is_one_line_and_auto_stays_with_torch(
@@ -153,10 +178,10 @@ def test_an_openvino_that_does_not_work_here_is_one_line_and_auto_stays_with_tor
 
     monkeypatch.setattr(selection, "installed", lambda: True)
     monkeypatch.setattr(selection.importlib, "import_module", broken)
-    on_cpu = type("Transformer", (), {"device": torch.device("cpu")})()
+    on_cpu = torch.device("cpu")
     with pytest.raises(EncoderError, match=r"does not work here \(libtbb.so: no such file\)"):
-        selection.make_backend("openvino", on_cpu, {})
-    automatic = selection.make_backend("auto", on_cpu, {})
+        selection.make_backend("openvino", unasked, on_cpu, {})
+    automatic = selection.make_backend("auto", unasked, on_cpu, {})
     assert isinstance(automatic, FasterBackend)
     assert automatic._faster((1,), "float32").name == "torch"
 

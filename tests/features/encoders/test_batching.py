@@ -90,14 +90,14 @@ def test_an_encoder_short_of_memory_gives_the_same_vectors(
     counted: list[int] = []
     plenty = TransformerEncoder(model, "cpu", 10_000).encode(SENTENCES, specs, lambda *_: None)
     encoder = TransformerEncoder(model, "cpu", 10_000)
-    forward = encoder._transformer.forward
-    monkeypatch.setattr(encoder._transformer, "forward", small(60, forward))
+    forward = encoder._load().forward
+    monkeypatch.setattr(encoder._load(), "forward", small(60, forward))
     blocks = encoder.encode(SENTENCES, specs, lambda texts, _: counted.append(texts))
     assert encoder.token_budget <= 60
     assert sum(counted) == len(SENTENCES)
     for block, expected in zip(blocks, plenty, strict=True):
         assert np.abs(block.values - expected.values).max() < 1e-5
-    monkeypatch.setattr(encoder._transformer, "forward", small(4, forward))
+    monkeypatch.setattr(encoder._load(), "forward", small(4, forward))
     with pytest.raises(DeviceMemoryError, match=r"a text of \d+ tokens \('the quick brown fox"):
         encoder.encode(SENTENCES, specs, lambda *_: None)
 

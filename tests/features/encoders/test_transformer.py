@@ -217,7 +217,7 @@ def test_an_encoder_goes_with_its_last_reference(tiny_models: dict[str, Path]) -
     encoder = load_encoder(model, "cpu")
     specs = [model.spec("sentences"), model.spec("pooled")]
     encoder.encode(SENTENCES, specs, quiet)
-    gone = weakref.ref(encoder._transformer)
+    gone = weakref.ref(encoder._load())
     gc.disable()
     try:
         del encoder
