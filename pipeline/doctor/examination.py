@@ -35,6 +35,9 @@ LIKELY = 0.6
 ENOUGH = 0.5
 """Share of what is missing that a proven change must bring back to end the search."""
 
+CLEAR = 0.5
+"""Strength from which a suspicion is tried rather than the defaults, if time is short."""
+
 ALIKE = 0.1
 """Two suspicions whose strengths differ by less are not told apart."""
 
@@ -118,14 +121,17 @@ def _needs_defaults(
 ) -> bool:
     """Return whether the head is to be trained once with its default settings, as a reference.
 
-    Not where sides or labels decide already, nor where it takes more than half the budget.
+    Not where sides or labels decide already, nor where it takes more than half the budget and
+    something better to try is suspected.
     """
     if not measured.settings.departs or any(_decides(each) for each in suspected):
         return False
     known = measured.references
     if known is not None and known.named(DEFAULTS) is not None:
         return False
-    return seconds_of_defaults(case) <= budget / 2
+    price = seconds_of_defaults(case)
+    strongest = max((each.suspicion.strength for each in suspected), default=0.0)
+    return price <= budget / 2 or (strongest < CLEAR and price <= budget)
 
 
 def suspicions(measured: Measurements, causes: Sequence[Cause] = CAUSES) -> list[Suspected]:
