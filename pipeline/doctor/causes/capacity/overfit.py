@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
 from pipeline.doctor.causes.capacity.sizes import smaller
-from pipeline.doctor.causes.signs import is_behind, reference_evidence, training_evidence
+from pipeline.doctor.causes.signs import (
+    assigned,
+    is_behind,
+    reference_evidence,
+    training_evidence,
+)
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements
@@ -34,12 +39,10 @@ def examine(measured: Measurements) -> Suspicion | None:
     losses = [epoch.validation_loss for epoch in learning.epochs]
     known = [loss for loss in losses if loss is not None]
     early = bool(known) and losses.index(min(known)) < EARLY * len(losses)
-    changes = smaller(measured.settings.values)
-    changed = tuple((name, value) for name, value in changes)
+    changed = smaller(measured.settings.values)
     tries = [ChangedSettings("head -> logistic", head="logistic", layout="pooled")]
     if changed:
-        words = ", ".join(f"{name}={value}" for name, value in changed)
-        tries.insert(0, ChangedSettings(f"a smaller head: {words}", changed))
+        tries.insert(0, ChangedSettings(f"a smaller head: {assigned(changed)}", changed))
     return Suspicion(
         strength=0.5 + 0.2 * early + 0.1 * (gap > 2 * GAP),
         headline=symptom_of(measured),
