@@ -15,6 +15,7 @@ from pipeline.command_line import as_typed, train_command
 from pipeline.config import NEAR
 from pipeline.console import one_line, short_label
 from pipeline.evaluation.result import BlendResult, ExperimentResult, Scores
+from pipeline.pages.copies import copied_pair
 from pipeline.pages.embedding import SCRIPTS, STYLES, as_script, asset, policy
 from pipeline.pages.figures.charts import calibration_chart, coverage_chart, curves
 from pipeline.pages.figures.confusion import (
@@ -94,6 +95,7 @@ def run_page(material: Material) -> str:
         cost=list(cost_lines(single)) if single else [],
         verdict=material.verdict,
         diagnosis=diagnosis_chart(material.verdict) if material.verdict else None,
+        copies=copied_pair(material.verdict, material.corpus),
         curves=_curves(material),
         reliability=calibration_chart(tests),
         coverage=coverage_chart(tests),
