@@ -104,7 +104,7 @@ def _larger(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
     if not learns_its_texts(measured, BY_HEART):
         return False
     if name == "dense":
-        return sum(own) > TIMES * sum(usual)
+        return bool(sum(own) > TIMES * sum(usual))
     return float(own) > TIMES * float(usual)
 
 

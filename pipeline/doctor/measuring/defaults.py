@@ -26,9 +26,9 @@ MORE = ("epochs", "patience")
 
 def usual_values(head: str) -> dict[str, Any]:
     """Return the default settings of a head, as plain values."""
-    from heads.registry import head_type
+    from heads.registry import make_settings
 
-    return head_type(head).settings().model_dump(mode="json")
+    return make_settings(head, {}).model_dump(mode="json")
 
 
 def departures(case: Case) -> dict[str, Any]:
