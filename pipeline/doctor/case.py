@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,7 @@ class Case:
         tokens: (N,) tokens of each whole text, or None.
         truncated: (N,) bool, or None.
         config: what was asked for; None of arrays.
+        remembered: heads that were trained on this case with other settings; see ``remember``.
     """
 
     head: str
@@ -75,6 +76,7 @@ class Case:
     tokens: np.ndarray | None = None
     truncated: np.ndarray | None = None
     config: ExperimentConfig | None = None
+    remembered: list[tuple[Case, HeadSettings, TrainedHead]] = field(default_factory=list)
 
     @property
     def texts(self) -> Sequence[str] | None:
@@ -143,6 +145,12 @@ class Case:
         """Train as the run did, with what is given changed; no refit, no temperature."""
         from heads.trained import fit  # imports torch
 
+        others = (labels, train, validation, seed)
+        own = not head and (tables is None or tables is self.tables)
+        if settings is not None and own and all(each is None for each in others):
+            known = self._remembered(settings)
+            if known is not None:
+                return known
         return fit(
             head or self.head,
             self.settings if settings is None else settings,
@@ -154,3 +162,16 @@ class Case:
             self.seed if seed is None else seed,
             device=self.device,
         )
+
+    def remember(self, settings: HeadSettings, trained: TrainedHead) -> None:
+        """Keep a head that ``train_again`` gave with these settings: once is enough."""
+        self.remembered.append((self, settings, trained))
+
+    def _remembered(self, settings: HeadSettings) -> TrainedHead | None:
+        """Return the head of these settings on the same texts, sides and seed; or None."""
+        for case, own, trained in self.remembered:
+            same = own == settings and case.seed == self.seed and case.head == self.head
+            names = ("tables", "labels", "train", "validation")
+            if same and all(getattr(case, name) is getattr(self, name) for name in names):
+                return trained
+        return None

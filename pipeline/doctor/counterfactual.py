@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
+    from features.tables import FeatureTables
     from heads.settings import HeadSettings
+    from heads.trained import TrainedHead
     from pipeline.doctor.case import Case
 
 Expected = Literal["rises", "falls"]
@@ -38,6 +40,7 @@ class Trial:
         curve: validation accuracy by epoch of the changed training; () where none was made.
         likelihoods: by text, log probability of the true class before and after, each at its
             best temperature; None where not computed. They decide where texts are few.
+        trained: the changed head; None where none was trained, or more than one.
     """
 
     before: np.ndarray
@@ -49,6 +52,7 @@ class Trial:
     seconds: float = 0.0
     curve: tuple[float, ...] = ()
     likelihoods: tuple[np.ndarray, np.ndarray] | None = None
+    trained: TrainedHead | None = None
 
 
 class Counterfactual(Protocol):
@@ -90,8 +94,7 @@ class ChangedSettings:
         settings: to change, as text or values.
         head: another head with its default settings; '' the same head and its settings.
         layout: of its tables, such as ``pooled``; '' that of the run.
-        measure: ``accuracy``, ``macro_f1`` or ``log_loss`` (minus the loss, so that more is
-            better).
+        measure: ``accuracy`` or ``macro_f1``.
         trainings: price.
     """
 
@@ -99,7 +102,7 @@ class ChangedSettings:
     settings: tuple[tuple[str, object], ...] = ()
     head: str = ""
     layout: str = ""
-    measure: Literal["accuracy", "macro_f1", "log_loss"] = "accuracy"
+    measure: Literal["accuracy", "macro_f1"] = "accuracy"
     trainings: float = 1.0
     expected: Expected = "rises"
     trains: bool = True
@@ -112,18 +115,20 @@ class ChangedSettings:
             return make_settings(self.head, dict(self.settings))
         return make_settings(case.head, {**case.settings.model_dump(), **dict(self.settings)})
 
+    def tables(self, case: Case) -> FeatureTables:
+        """Return what it reads. Raises ``SettingError``."""
+        return case.tables_of(self.layout) if self.layout else case.tables
+
     def run(self, case: Case) -> Trial:
         """Train and predict the validation texts."""
         started = time.perf_counter()
-        tables = case.tables
-        if self.layout and self.layout != case.tables.layout:
-            tables = case.tables_of(self.layout)
+        tables = self.tables(case)
         trained = case.train_again(self.made(case), head=self.head, tables=tables)
         logits = trained.logits(tables, case.validation, case.device)
         trial = trial_of(case, logits, self.measure, time.perf_counter() - started)
         same = not self.head or self.head == case.head
         curve = [each.validation_accuracy for each in trained.history] if same else []
-        return replace(trial, curve=tuple(curve))
+        return replace(trial, curve=tuple(curve), trained=trained)
 
 
 @dataclass(frozen=True)
@@ -136,14 +141,12 @@ class ChangedData:
             differ. The validation texts of the run are predicted, unless it changes them.
         trainings: price.
         expected: see ``Counterfactual``.
-        compare: (m,) bool of the validation texts to compare on, from the case; None: all.
     """
 
     change: str
     vary: Callable[[Case], Case]
     trainings: float = 1.0
     expected: Expected = "rises"
-    compare: Callable[[Case], np.ndarray] | None = None
     trains: bool = True
 
     def run(self, case: Case) -> Trial:
@@ -155,8 +158,7 @@ class ChangedData:
         after = logits.argmax(axis=1) == varied.labels[varied.validation]
         seconds = time.perf_counter() - started
         same = np.array_equal(varied.validation, case.validation)
-        chosen = slice(None) if self.compare is None or not same else self.compare(case)
-        return Trial(case.right[chosen], after[chosen], paired=same, seconds=seconds)
+        return Trial(case.right, after, paired=same, seconds=seconds, trained=trained)
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,8 @@ class Rescoring:
         compare: Case -> trial.
         trainings: price; 0 for a second or two.
         expected, trains: see ``Counterfactual``.
+        in_place: Case -> the case with the change in place, so that what else is wrong can be
+            seen; None where nothing here can put it in place.
     """
 
     change: str
@@ -175,6 +179,7 @@ class Rescoring:
     trainings: float = 0.0
     expected: Expected = "rises"
     trains: bool = False
+    in_place: Callable[[Case], Case] | None = None
 
     def run(self, case: Case) -> Trial:
         """Compare."""
@@ -187,10 +192,6 @@ def trial_of(case: Case, logits: np.ndarray, measure: str, seconds: float) -> Tr
     if measure == "macro_f1":
         after = logits.argmax(axis=1)
         return Trial(case.predicted, after, "macro-F1", "macro_f1", labels, seconds=seconds)
-    if measure == "log_loss":
-        known = np.flatnonzero(labels < case.logits.shape[1])
-        old, new = (log_shares(each[known], labels[known]) for each in (case.logits, logits))
-        return Trial(old, new, "log likelihood of a text", seconds=seconds)
     right = logits.argmax(axis=1) == labels
     return Trial(case.right, right, seconds=seconds, likelihoods=_likelihoods(case, logits))
 

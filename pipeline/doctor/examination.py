@@ -16,14 +16,23 @@ from pipeline.doctor.case import Case
 from pipeline.doctor.cause import STAGES, Cause
 from pipeline.doctor.causes.registry import CAUSES
 from pipeline.doctor.commands import remedy_command, with_data
-from pipeline.doctor.findings import Certainty, Finding, RuledOut, Suspicion, Verdict
+from pipeline.doctor.findings import (
+    Afterwards,
+    Certainty,
+    Finding,
+    RuledOut,
+    Suspicion,
+    Verdict,
+)
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measurements.data import DEFAULTS
-from pipeline.doctor.measuring.collection import measure
+from pipeline.doctor.measuring.collection import labels_of, measure, settings_of
 from pipeline.doctor.measuring.defaults import seconds_of_defaults, with_defaults
 from pipeline.doctor.measuring.measurers import Measurer
+from pipeline.doctor.proving.budget import Budget
 from pipeline.doctor.proving.judgement import POINTS
-from pipeline.doctor.proving.prover import Prover, default_budget
+from pipeline.doctor.proving.prover import MOST, Prover
+from pipeline.doctor.proving.remedied import proven_remedy
 from pipeline.doctor.symptom import PARTIAL, name_of, symptom_of
 
 WORTH = 0.3
@@ -34,6 +43,9 @@ LIKELY = 0.6
 
 ENOUGH = 0.5
 """Share of what is missing that a proven change must bring back to end the search."""
+
+CLEAR = 0.5
+"""Strength from which a suspicion is tried rather than the defaults, if time is short."""
 
 ALIKE = 0.1
 """Two suspicions whose strengths differ by less are not told apart."""
@@ -74,58 +86,113 @@ def examine(
     Args:
         case: what it was made of.
         prove: try counterfactuals.
-        budget: seconds for them; None: one training, or a minute if that is longer.
+        budget: seconds for measuring and trying; None: 60, or until one training has been
+            tried, if that is longer. Measuring is never cut short.
         every: go on behind the leading finding.
         known: measurements that were made before, such as while training.
         causes: that are looked for.
         measurers: that are asked; None: all.
     """
     started = time.perf_counter()
+    limit = Budget(budget, case.seconds)
     measured, left_out = measure(case, known, measurers=measurers)
+    limit.end_measuring()
     suspected = suspicions(measured, causes)
-    allowed = default_budget(case) if budget is None else budget
-    spent = 0.0
-    if prove and _needs_defaults(case, measured, suspected, allowed):
-        begun = time.perf_counter()
+    if prove and _needs_defaults(case, measured, suspected, limit):
         measured = with_defaults(case, measured)
-        spent = time.perf_counter() - begun
         suspected = suspicions(measured, causes)
-    prover = Prover(case, measured.missing_points, allowed, spent=spent)
+    prover = Prover(case, measured.missing_points, limit)
     findings = _findings(case, measured, suspected, prover if prove else None, every)
     told = {finding.cause for finding in findings}
     refuted = [] if not prove else _refuted(suspected, prover, told)
     ruled_out = (*refuted, *_ruled_out(measured, causes, told | {one.cause for one in refuted}))
     state, summary = _state(measured, findings)
-    not_looked_at = ["The test texts' predictions were not looked at.", *left_out]
-    for name, seconds in prover.skipped.items():
-        if name not in {one.cause for one in findings if one.certainty == "proven"}:
-            not_looked_at.append(
-                f"{name} was not tried further: about {seconds:.0f} s more (--budget)."
-            )
+    untried = _untried(prover, causes, findings)
+    then, more = _afterwards(prover, measured, findings, causes, measurers)
     return Verdict(
         state,
         summary,
         findings,
         ruled_out[:MOST_RULED_OUT] if not every else ruled_out,
-        tuple(not_looked_at),
+        ("The test texts' predictions were not looked at.", *left_out, *untried, *more),
         measured,
         time.perf_counter() - started,
+        then,
     )
 
 
 def _needs_defaults(
-    case: Case, measured: Measurements, suspected: Sequence[Suspected], budget: float
+    case: Case, measured: Measurements, suspected: Sequence[Suspected], limit: Budget
 ) -> bool:
     """Return whether the head is to be trained once with its default settings, as a reference.
 
-    Not where sides or labels decide already, nor where it takes more than half the budget.
+    Not where sides or labels decide already, nor where it would take more than half of the
+    time that is left and something better to try is suspected.
     """
     if not measured.settings.departs or any(_decides(each) for each in suspected):
         return False
     known = measured.references
     if known is not None and known.named(DEFAULTS) is not None:
         return False
-    return seconds_of_defaults(case) <= budget / 2
+    price = seconds_of_defaults(case)
+    strongest = max((each.suspicion.strength for each in suspected), default=0.0)
+    return limit.allows(2 * price) or (strongest < CLEAR and limit.allows(price))
+
+
+def _untried(
+    prover: Prover, causes: Sequence[Cause], findings: Sequence[Finding]
+) -> tuple[str, ...]:
+    """Return what was not tried, and why; of what is proven nothing more had to be."""
+    proven = {one.cause for one in findings if one.certainty == "proven"}
+    titles = {cause.name: cause.title for cause in causes}
+    late = {name: each for name, each in prover.skipped.items() if name not in proven}
+    beyond = dict.fromkeys(name for name in prover.beyond if name not in proven | set(late))
+    told = []
+    if late:
+        names = ", ".join(titles[name] for name in late)
+        asked = prover.budget.wanted(sum(late.values()))
+        told.append(f"Not tried for lack of time: {names} (--budget {asked}).")
+    if beyond:
+        names = ", ".join(titles[name] for name in beyond)
+        told.append(f"Not tried, since {MOST} changes that train are the most: {names}.")
+    return tuple(told)
+
+
+def _afterwards(
+    prover: Prover,
+    measured: Measurements,
+    findings: Sequence[Finding],
+    causes: Sequence[Cause],
+    measurers: Sequence[Measurer] | None,
+) -> tuple[Afterwards | None, tuple[str, ...]]:
+    """Return what is found with the leading remedy in place, if it is proven, and what not."""
+    leading = findings[0] if findings else None
+    if leading is None or leading.certainty != "proven":
+        return None, ()
+    changed = prover.with_remedy(leading.cause, leading.remedy)
+    if changed is None:
+        if not prover.unmeasured:
+            return None, ()
+        asked = prover.budget.wanted(prover.unmeasured)
+        what = "What is left with the remedy in place"
+        return None, (f"{what} was not looked at for lack of time (--budget {asked}).",)
+    known = _still_known(prover.case, changed, measured)
+    anew, _ = measure(changed, known, measurers=measurers)
+    second = Prover(changed, anew.missing_points, prover.budget, tuple(prover.tried))
+    found = _findings(changed, anew, suspicions(anew, causes), second, every=False)
+    state, summary = _state(anew, found)
+    reached = None if anew.learning is None else anew.learning.accuracy
+    untried = _untried(second, causes, found)
+    return Afterwards(state, summary, reached, found[:1]), untried
+
+
+def _still_known(case: Case, changed: Case, measured: Measurements) -> Measurements:
+    """Return the measurements that a changed head has in common with the one before."""
+    new = Measurements(settings_of(changed), labels_of(changed))
+    if changed.labels is not case.labels or changed.train is not case.train:
+        return new
+    rates = measured.rates if changed.head == case.head else None
+    return replace(new, vectors=measured.vectors, rates=rates)
 
 
 def suspicions(measured: Measurements, causes: Sequence[Cause] = CAUSES) -> list[Suspected]:
@@ -246,7 +313,8 @@ def _finding(
     case: Case, each: Suspected, certainty: Certainty, prover: Prover | None
 ) -> Finding:
     suspicion, config = each.suspicion, case.config
-    remedy = suspicion.remedy
+    proof = None if prover is None else prover.proof(each.cause.name)
+    remedy = proven_remedy(suspicion.remedy, proof)
     command = remedy_command(config, remedy)
     trains = bool(command) and not remedy.command
     return Finding(

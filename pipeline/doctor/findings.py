@@ -153,6 +153,23 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Afterwards:
+    """What is found with the leading remedy in place.
+
+    Attributes:
+        state: as of a verdict.
+        summary: one sentence.
+        accuracy: of the head then, on validation; None where it could not be measured.
+        findings: the leading one first; its command has both remedies.
+    """
+
+    state: Literal["ill", "healthy", "unknown"]
+    summary: str
+    accuracy: float | None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The answer of the doctor.
 
@@ -165,6 +182,7 @@ class Verdict:
         not_looked_at: what was left out, in words.
         measurements: that all this rests on.
         seconds: the examination took.
+        then: with the leading remedy in place; None where that could not be looked at.
     """
 
     state: Literal["ill", "healthy", "unknown"]
@@ -174,6 +192,7 @@ class Verdict:
     not_looked_at: tuple[str, ...]
     measurements: Measurements
     seconds: float = 0.0
+    then: Afterwards | None = None
 
     @property
     def leading(self) -> Finding | None:

@@ -1,4 +1,4 @@
-"""The verdict for people: at most seven lines, one cause, one command; and as plain values."""
+"""The verdict for people: at most nine lines, one cause, one command; and as plain values."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Any
 
 from pipeline.command_line import as_typed
 from pipeline.console import one_line
-from pipeline.doctor.findings import CounterfactualResult, Finding, Verdict
+from pipeline.doctor.findings import Afterwards, CounterfactualResult, Finding, Verdict
 from pipeline.doctor.proving.judgement import LIKELIHOOD
 
 VERSION = 1
 """Of the object that ``--json`` prints."""
 
-DO, SEE = "Do this:  ", "See also: "
-COMMANDS = (DO, SEE)
+DO, SEE, BOTH = "Do this:  ", "See also: ", "Do both:  "
+COMMANDS = (DO, SEE, BOTH)
 """Begin lines with a command."""
+
+BUDGET = "--budget"
+"""What was not looked at for lack of time names this option, and is always told."""
 
 SCORES = ("accuracy", "macro-F1", LIKELIHOOD)
 """Measures of a head on the validation texts."""
@@ -37,8 +40,11 @@ def verdict_text(verdict: Verdict, every: bool = False) -> str:
         lines = [verdict.summary]
         if verdict.state == "unknown" or every:
             lines += [*_ruled_out(verdict), *_end(verdict, every)]
+        else:
+            late = [one for one in verdict.not_looked_at if BUDGET in one]
+            lines = [" ".join([verdict.summary, *late])]
         return "\n".join(map(_cleaned, lines))
-    lines = list(finding_lines(leading))
+    lines = [*finding_lines(leading), *_then_lines(verdict.then)]
     if every:
         for other in verdict.findings[1:]:
             lines += ["", *finding_lines(other)]
@@ -81,6 +87,28 @@ def finding_lines(finding: Finding) -> Iterator[str]:
         yield "No setting of the head can help."
 
 
+def _then_lines(then: Afterwards | None) -> Iterator[str]:
+    """Yield what is found with the leading remedy in place: one line, and what to do."""
+    if then is None:
+        return
+    if not then.findings:
+        told = then.summary[:1].lower() + then.summary[1:]
+        yield f"With it in place: {told.replace('nothing to mend', 'nothing more to mend', 1)}"
+        return
+    finding = then.findings[0]
+    reached = "" if then.accuracy is None else f" (accuracy {then.accuracy:.1%})"
+    explained = f"{finding.explanation.rstrip('.')}, {finding.certainty}"
+    if finding.tried and finding.certainty == "proven":
+        deciding = finding.tried[0]
+        ends = f"{_value(deciding, deciding.before)} -> {_value(deciding, deciding.after)}"
+        explained += f" ({deciding.change}: {deciding.measure} {ends})"
+    yield f"With it in place{reached}, then still: {explained}."
+    if finding.command:
+        yield f"{BOTH}{as_typed(finding.command)}"
+    else:
+        yield f"Then also: {finding.remedy.words}."
+
+
 def _trial_line(tried: CounterfactualResult) -> str:
     same = ", same validation texts" if tried.paired and tried.measure in SCORES else ""
     told = f"Only that changed ({tried.change}){same}: "
@@ -112,7 +140,8 @@ def _ruled_out(verdict: Verdict) -> list[str]:
 def _end(verdict: Verdict, every: bool) -> list[str]:
     more = len(verdict.findings) - 1
     others = f" {more} more: --all." if more > 0 and not every else ""
-    unseen = verdict.not_looked_at if every else verdict.not_looked_at[:1]
+    told = verdict.not_looked_at
+    unseen = told if every else (*told[:1], *(one for one in told[1:] if BUDGET in one))
     return [f"{verdict.seconds:.0f} s. {' '.join(unseen)}{others}"]
 
 
@@ -128,10 +157,20 @@ def verdict_values(verdict: Verdict) -> dict[str, Any]:
         "state": verdict.state,
         "summary": verdict.summary,
         "findings": [finding_values(one, ruled_out) for one in verdict.findings],
+        "then": None if verdict.then is None else _then_values(verdict.then),
         "ruled_out": ruled_out,
         "not_looked_at": list(verdict.not_looked_at),
         "measurements": verdict.measurements.to_dict(),
         "seconds": round(verdict.seconds, 3),
+    }
+
+
+def _then_values(then: Afterwards) -> dict[str, Any]:
+    return {
+        "state": then.state,
+        "summary": then.summary,
+        "accuracy": then.accuracy,
+        "findings": [finding_values(one, []) for one in then.findings],
     }
 
 

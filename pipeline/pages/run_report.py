@@ -16,6 +16,7 @@ from pipeline.config import NEAR
 from pipeline.console import one_line, short_label
 from pipeline.evaluation.result import BlendResult, ExperimentResult, Scores
 from pipeline.pages.audit_part import audit_part
+from pipeline.pages.copies import copied_pair
 from pipeline.pages.embedding import SCRIPTS, STYLES, as_script, asset, policy
 from pipeline.pages.figures.charts import calibration_chart, coverage_chart, curves
 from pipeline.pages.figures.confusion import (
@@ -96,6 +97,7 @@ def run_page(material: Material) -> str:
         verdict=material.verdict,
         audit=audit_part(material.audit, material.corpus),
         diagnosis=diagnosis_chart(material.verdict) if material.verdict else None,
+        copies=copied_pair(material.verdict, material.corpus),
         curves=_curves(material),
         reliability=calibration_chart(tests),
         coverage=coverage_chart(tests),

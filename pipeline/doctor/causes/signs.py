@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from features.vectors.table import POOLED
 from pipeline.doctor.findings import Evidence
 from pipeline.doctor.measurements import Measurements, Reference
@@ -91,6 +93,11 @@ def above_chance(measured: Measurements, reference: Reference) -> bool:
     if learning is None:
         return True
     return reference.accuracy > learning.majority + learning.noise
+
+
+def assigned(changed: Iterable[tuple[str, object]], between: str = ", ") -> str:
+    """Return settings as they are typed, such as ``units=16, dense=``."""
+    return between.join(f"{name}={value}" for name, value in changed)
 
 
 def best_reference(measured: Measurements) -> Reference | None:

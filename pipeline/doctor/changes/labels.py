@@ -11,7 +11,12 @@ import numpy as np
 from pipeline.doctor.case import Case
 from pipeline.doctor.counterfactual import Trial
 from pipeline.doctor.measuring.corpus import suspects_of
-from pipeline.doctor.measuring.neighbours import moved_labels, neighbourhood_of, place_of_break
+from pipeline.doctor.measuring.neighbours import (
+    Neighbourhood,
+    moved_labels,
+    neighbourhood_of,
+    place_of_break,
+)
 from pipeline.doctor.measuring.pooled import pooled_of
 
 
@@ -23,11 +28,7 @@ def moved_back(offset: int) -> Callable[[Case], Trial]:
 
     def compare(case: Case) -> Trial:
         started = time.perf_counter()
-        around = neighbourhood_of(case)
-        assert around is not None
-        place = place_of_break(around, case.labels) or 0
-        first = int(around.rows[place]) if place else 0
-        moved = moved_labels(case.labels, offset, first)
+        around, place, moved = _moved(case, offset)
         before, after = (
             around.agreement(labels[around.rows])[place:] for labels in (case.labels, moved)
         )
@@ -35,6 +36,30 @@ def moved_back(offset: int) -> Callable[[Case], Trial]:
         return Trial(before, after, "neighbours with the same label", seconds=seconds)
 
     return compare
+
+
+def with_moved_back(offset: int) -> Callable[[Case], Case]:
+    """Return what gives a case with its labels moved by some rows, as ``moved_back``."""
+
+    def vary(case: Case) -> Case:
+        _, _, moved = _moved(case, offset)
+        train = case.train[moved[case.train] < len(case.classes)]
+        corpus = case.corpus
+        if corpus is not None and corpus.labels is not None:
+            names = dict(zip(case.labels.tolist(), corpus.labels, strict=True))
+            corpus = replace(corpus, labels=tuple(names[one] for one in moved.tolist()))
+        return replace(case, labels=moved, train=train, corpus=corpus)
+
+    return vary
+
+
+def _moved(case: Case, offset: int) -> tuple[Neighbourhood, int, np.ndarray]:
+    """Return the neighbours, the place among them from which labels are moved, and labels."""
+    around = neighbourhood_of(case)
+    assert around is not None
+    place = place_of_break(around, case.labels) or 0
+    first = int(around.rows[place]) if place else 0
+    return around, place, moved_labels(case.labels, offset, first)
 
 
 def merged(one: int, other: int) -> Callable[[Case], Trial]:
@@ -54,11 +79,7 @@ def without_suspects(case: Case) -> Trial:
     Both are scored on validation texts whose own label is not suspected.
     """
     started = time.perf_counter()
-    pooled = pooled_of(case)
-    assert pooled is not None
-    both = np.sort(np.concatenate([case.train, case.validation]))
-    found = suspects_of(replace(case, train=both), pooled)
-    suspects = np.zeros(0, np.int64) if found is None else found.rows
+    suspects = _suspects(case)
     own = np.intersect1d(suspects, case.train)
     sound = ~np.isin(case.validation, suspects)
     if not len(own):
@@ -73,3 +94,17 @@ def without_suspects(case: Case) -> Trial:
         right = logits.argmax(axis=1) == case.labels[case.validation]
         sides.append(right[sound])
     return Trial(sides[0], sides[1], seconds=time.perf_counter() - started)
+
+
+def leave_out_suspects(case: Case) -> Case:
+    """Return the case without suspected labels among the training texts."""
+    return replace(case, train=np.setdiff1d(case.train, _suspects(case)))
+
+
+def _suspects(case: Case) -> np.ndarray:
+    """Return the rows of training and validation texts whose label is suspected."""
+    pooled = pooled_of(case)
+    assert pooled is not None
+    both = np.sort(np.concatenate([case.train, case.validation]))
+    found = suspects_of(replace(case, train=both), pooled)
+    return np.zeros(0, np.int64) if found is None else found.rows

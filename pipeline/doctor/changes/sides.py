@@ -33,4 +33,5 @@ def dealt_anew(case: Case) -> Case:
     share = len(case.validation) / len(rows)
     sizes = np.bincount(ids)[order]
     held = np.isin(ids, order[np.cumsum(sizes) <= share * len(known)])
-    return replace(case, train=known[~held], validation=known[held])
+    corpus = None if case.corpus is None else replace(case.corpus, splits=None)
+    return replace(case, train=known[~held], validation=known[held], corpus=corpus)

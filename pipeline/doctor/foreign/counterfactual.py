@@ -16,6 +16,7 @@ from pipeline.doctor.case import Case
 from pipeline.doctor.counterfactual import Expected, Rescoring, Trial, log_shares, trial_of
 from pipeline.doctor.foreign.case import EstimatorCase, ModuleCase
 from pipeline.doctor.proving.judgement import CLOSE, POINTS
+from pipeline.doctor.proving.prover import pooled_trial
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,7 @@ class ChangedLoop:
         first = self._trial(module, module.seed)
         gain = abs(float(np.mean(first.after) - np.mean(first.before)))
         if self.measure == "accuracy" and POINTS <= gain < CLOSE:
-            second = self._trial(module, module.seed + 1)
-            first = replace(
-                first,
-                before=(first.before.astype(float) + second.before) / 2,
-                after=(first.after.astype(float) + second.after) / 2,
-            )
+            first = pooled_trial(first, self._trial(module, module.seed + 1))
         return replace(first, seconds=time.perf_counter() - started)
 
     def _trial(self, case: ModuleCase, seed: int) -> Trial:

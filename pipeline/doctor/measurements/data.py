@@ -88,6 +88,8 @@ class Neighbours:
         offset: by how many rows the labels are moved, from the break or in all, for neighbours
             to agree again; None where no move helps.
         offset_agreement: agreement there once they are moved.
+        by_position: of up to 40 stretches of the file: data row in the middle, agreement, and
+            agreement once the labels are moved, or None; () where labels have not slipped.
     """
 
     agreement: float
@@ -106,6 +108,7 @@ class Neighbours:
     closest_z: float | None = None
     usual_z: float | None = None
     confused_z: float | None = None
+    by_position: tuple[tuple[int, float, float | None], ...] = ()
 
     @property
     def strongest(self) -> float:
@@ -168,7 +171,6 @@ class Audit:
         tokens_cut_share: of all tokens.
         whole_accuracy, truncated_accuracy: of the head on validation texts of each kind.
         truncation_matters: whether these differ at 1 %.
-        unknown_pieces: share of unknown or single-letter pieces of the tokens.
         tokens_wanted: tokens that 99 of 100 texts do not exceed; 0: not known.
         accuracy_by_length: (median tokens, texts, accuracy) of quarters of the texts.
     """
@@ -184,7 +186,6 @@ class Audit:
     whole_accuracy: float | None = None
     truncated_accuracy: float | None = None
     truncation_matters: bool = False
-    unknown_pieces: float | None = None
     tokens_wanted: int = 0
     accuracy_by_length: tuple[tuple[float, int, float], ...] = ()
 

@@ -31,7 +31,7 @@ class Invariances:
         best_assignment: accuracy under the best assignment of predicted to true classes, chosen
             on training texts.
         order: that assignment: output ``i`` means class ``order[i]``.
-        claimed_score, measured_score: what the user's code says, and what we measure.
+        measured_score: accuracy on validation as it is counted here.
         median_length: vectors of a text.
         padding_share: of the positions of a batch.
         reach: norm of the gradient at distances 10 and 100 from the end of a text, over that at
@@ -60,7 +60,6 @@ class Invariances:
     mode_difference: float | None = None
     best_assignment: float | None = None
     order: tuple[int, ...] = ()
-    claimed_score: float | None = None
     measured_score: float | None = None
     median_length: float = 1.0
     padding_share: float = 0.0

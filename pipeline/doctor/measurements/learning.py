@@ -108,7 +108,6 @@ class Steps:
         gradient_norm: median over the steps, before clipping.
         first_gradient, last_gradient: median norms of the first and last such tensor.
         clipped_share: of the steps.
-        unchanged: whether all weights equal the initial ones (rtol 1e-5) after 3 steps.
         loss_rise: smoothed training loss at the end over its minimum, less 1; 0 at the minimum.
         early_ratio: ``update_ratio`` over the first quarter of the steps.
         far_clipped_share: of the steps, those with a gradient 10 times as long as ``clip``.
@@ -122,7 +121,6 @@ class Steps:
     first_gradient: float | None = None
     last_gradient: float | None = None
     clipped_share: float | None = None
-    unchanged: bool = False
     loss_rise: float = 0.0
     early_ratio: float | None = None
     far_clipped_share: float | None = None

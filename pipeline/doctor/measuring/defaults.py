@@ -55,19 +55,9 @@ def _is_harmless(name: str, own: Any, usual: Any) -> bool:
 
 
 def default_settings(case: Case) -> HeadSettings:
-    """Return the head's default settings, but for those that do no harm.
-
-    Epochs and patience are the defaults, so that a long training is not repeated in full.
-    """
-    usual, own = usual_values(case.head), case.settings.model_dump(mode="json")
-    kept = {
-        name: own[name]
-        for name in usual
-        if name not in MORE
-        and own[name] != usual[name]
-        and _is_harmless(name, own[name], usual[name])
-    }
-    return type(case.settings)(**{**usual, **kept, "min_steps": usual["min_steps"]})
+    """Return the run's settings with those that depart set back to the defaults."""
+    own = case.settings.model_dump(mode="json")
+    return type(case.settings)(**{**own, **departures(case)})
 
 
 def seconds_of_defaults(case: Case) -> float:
@@ -75,12 +65,14 @@ def seconds_of_defaults(case: Case) -> float:
     settings = default_settings(case)
     assert isinstance(settings, TrainingSettings)
     epochs = settings.for_texts(len(case.train)).epochs
-    return case.seconds * epochs / max(1, len(case.history))
+    return case.seconds * max(1.0, epochs / max(1, len(case.history)))
 
 
 def with_defaults(case: Case, measured: Measurements) -> Measurements:
     """Train the same head with its default settings, and return it among the references."""
-    trained = case.train_again(default_settings(case))
+    settings = default_settings(case)
+    trained = case.train_again(settings)
+    case.remember(settings, trained)
     logits = trained.logits(case.tables, case.validation, case.device)
     found = reference_of(case, DEFAULTS, logits.argmax(axis=1))
     pair = trial_of(case, logits, "accuracy", 0.0).likelihoods

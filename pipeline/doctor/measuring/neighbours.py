@@ -50,6 +50,9 @@ FALL = 0.5
 
 SHIFTS = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)
 
+STRETCHES, LEAST_OF_STRETCH = 40, 10
+"""Stretches of the file whose agreement is told, and texts of each at least."""
+
 EDGE = 20
 """Texts at either end of the file, among which no break is looked for."""
 
@@ -92,9 +95,42 @@ def measure_neighbours(case: Case) -> Neighbours | None:
         confused_z=_confused_z(case, vectors, own),
         **closest_classes(vectors, own),
     )
-    if found.break_row is None or case.corpus is None:
+    if found.break_row is None and found.offset is None:
         return found
-    return replace(found, break_row=case.corpus.rows[found.break_row])
+    stretches = by_position(around, case.labels, found.offset, found.break_row or 0)
+    if case.corpus is None:
+        return replace(found, by_position=stretches)
+    rows = case.corpus.rows
+    return replace(
+        found,
+        by_position=tuple((rows[row], own, moved) for row, own, moved in stretches),
+        break_row=None if found.break_row is None else rows[found.break_row],
+    )
+
+
+def by_position(
+    around: Neighbourhood, labels: np.ndarray, offset: int | None, first: int
+) -> tuple[tuple[int, float, float | None], ...]:
+    """Return agreement along the file: a row in the middle of each stretch, as it is, moved.
+
+    Args:
+        around: the neighbours.
+        labels: (N,) class ids of the corpus.
+        offset: by how many rows labels are moved, from the row ``first`` on; None: not at all.
+    """
+    own = around.agreement(labels[around.rows])
+    moved = None
+    if offset is not None:
+        moved = around.agreement(moved_labels(labels, offset, first)[around.rows])
+    count = min(STRETCHES, max(1, len(own) // LEAST_OF_STRETCH))
+    return tuple(
+        (
+            int(around.rows[each[len(each) // 2]]),
+            float(own[each].mean()),
+            None if moved is None else float(moved[each].mean()),
+        )
+        for each in np.array_split(np.arange(len(own)), count)
+    )
 
 
 def neighbourhood_of(case: Case) -> Neighbourhood | None:

@@ -47,7 +47,7 @@ def measure_sides(case: Case) -> Sides:
     }
     known = range(len(case.classes))
     unknown = np.unique(labels[case.validation][labels[case.validation] >= len(known)])
-    copied = _copied(case)
+    copied = copied_rows(case)
     right = case.right
     return Sides(
         auc_validation=aucs["validation"],
@@ -131,10 +131,6 @@ def auc_of(
 
 def copied_rows(case: Case) -> np.ndarray | None:
     """Return (m,) bool: validation texts with a near-copy in training; None if not known."""
-    return _copied(case)
-
-
-def _copied(case: Case) -> np.ndarray | None:
     if case.duplicates is not None:
         return leaked(case.duplicates, case.train, case.validation)
     pooled = pooled_of(case)

@@ -12,27 +12,17 @@ from pipeline.command_line import train_command
 from pipeline.doctor.case import Case
 from pipeline.doctor.commands import changed_config
 from pipeline.doctor.counterfactual import ChangedSettings, Counterfactual, Trial
-from pipeline.doctor.findings import CounterfactualResult
+from pipeline.doctor.findings import CounterfactualResult, Remedy
+from pipeline.doctor.proving.budget import Budget
 from pipeline.doctor.proving.judgement import CLOSE, Judgement, judge
+from pipeline.doctor.proving.remedied import trained, with_remedy
+from pipeline.doctor.proving.tried import Tried
 
 MOST = 3
-"""Trainings that are tried for one verdict."""
-
-LEAST_BUDGET = 60.0
-"""Seconds; or one training, if that takes longer."""
+"""Changes that train, tried on one case."""
 
 QUICK = 2.0
 """Seconds that a counterfactual without training is taken to need."""
-
-
-@dataclass(frozen=True, eq=False)
-class Tried:
-    """One counterfactual that was tried for a cause."""
-
-    cause: str
-    counterfactual: Counterfactual
-    trial: Trial
-    again: bool = False
 
 
 @dataclass(eq=False)
@@ -42,44 +32,47 @@ class Prover:
     Attributes:
         case: the run.
         missing: what the best reference is ahead by.
-        budget: seconds.
+        budget: of the examination.
+        earlier: what was tried on the case before it was changed; it counts among the tries.
         tried: so far.
         skipped: causes whose counterfactual did not fit into the budget, with seconds.
+        beyond: causes that were not tried since ``MOST`` changes had been.
+        unmeasured: seconds for which the remedied case was not measured; 0: none.
     """
 
     case: Case
     missing: float
-    budget: float
+    budget: Budget
+    earlier: tuple[Tried, ...] = ()
     tried: list[Tried] = field(default_factory=list)
     skipped: dict[str, float] = field(default_factory=dict)
-    spent: float = 0.0
+    beyond: list[str] = field(default_factory=list)
+    unmeasured: float = 0.0
 
     def seconds_of(self, counterfactual: Counterfactual) -> float:
         """Return about how long a counterfactual takes."""
         return max(QUICK, counterfactual.trainings * self.case.seconds)
 
-    def allows(self, counterfactual: Counterfactual) -> bool:
-        """Return whether budget and number of trainings allow one more."""
+    def _allows(self, cause: str, counterfactual: Counterfactual) -> bool:
+        """Return whether budget and number of trainings allow one more; note it if not."""
         trainings = sum(each.counterfactual.trainings > 0 for each in self.tried)
         if counterfactual.trainings > 0 and trainings >= MOST:
+            self.beyond.append(cause)
             return False
-        return self.spent + self.seconds_of(counterfactual) <= self.budget
+        if not self.budget.allows(self.seconds_of(counterfactual)):
+            self.skipped[cause] = self.seconds_of(counterfactual)
+            return False
+        return True
 
     def attempt(self, cause: str, counterfactuals: tuple[Counterfactual, ...]) -> None:
         """Try the counterfactuals of a cause, the cheapest first, until one confirms it."""
         for each in sorted(counterfactuals, key=lambda one: one.trainings):
-            if not self.allows(each):
-                self.skipped[cause] = self.seconds_of(each)
+            if not self._allows(cause, each):
                 continue
-            started = time.perf_counter()
             try:
                 trial = each.run(self.case)
-            except (
-                ManyheadsError
-            ):  # the changed run cannot be made or diverges: it says nothing
-                self.spent += time.perf_counter() - started
+            except ManyheadsError:  # it cannot be made or diverges: it says nothing
                 continue
-            self.spent += time.perf_counter() - started
             if not len(trial.before) or not len(trial.after):
                 continue
             self.tried.append(Tried(cause, each, trial))
@@ -100,15 +93,14 @@ class Prover:
         if not last.counterfactual.trains or not last.trial.paired:
             return  # other texts under another seed cannot be put together
         price = self.seconds_of(last.counterfactual) + max(QUICK, self.case.seconds)
-        if self.spent + price > self.budget:
+        if not self.budget.allows(price):
+            self.skipped[last.cause] = price
             return
         started = time.perf_counter()
         try:
             second = self._with_another_seed(last.counterfactual)
         except ManyheadsError:
             return
-        finally:
-            self.spent += time.perf_counter() - started
         if len(second.before) != len(last.trial.before):
             return
         seconds = last.trial.seconds + time.perf_counter() - started
@@ -121,6 +113,26 @@ class Prover:
         own = other.train_again()
         logits = own.logits(other.tables, other.validation, other.device)
         return counterfactual.run(replace(other, logits=logits, trained=own))
+
+    def with_remedy(self, cause: str, remedy: Remedy) -> Case | None:
+        """Return the case with the proven remedy of a cause in place, trained.
+
+        None where nothing here can put it in place, or the budget does not allow it, which
+        ``unmeasured`` tells then.
+        """
+        proof = self.proof(cause)
+        changed = None if proof is None else with_remedy(self.case, remedy, proof)
+        if changed is None:
+            return None
+        trains = 0.0 if changed.trained is not None else self.case.seconds
+        price = max(QUICK, trains + self.budget.measured)
+        if not self.budget.allows(price):
+            self.unmeasured = price
+            return None
+        try:
+            return trained(changed)
+        except ManyheadsError:  # it diverges
+            return None
 
     def unsure(self, cause: str) -> bool:
         """Return whether the deciding result of a cause is small and of one seed alone."""
@@ -135,8 +147,9 @@ class Prover:
         )
 
     def _judgements(self) -> tuple[Judgement, ...]:
-        trials = [(each.trial, each.counterfactual.expected) for each in self.tried]
-        return judge(trials, self.missing)
+        every = (*self.earlier, *self.tried)
+        trials = [(each.trial, each.counterfactual.expected) for each in every]
+        return judge(trials, self.missing)[len(self.earlier) :]
 
     def results(self, cause: str) -> tuple[CounterfactualResult, ...]:
         """Return what was tried for a cause, what confirms it first."""
@@ -147,6 +160,18 @@ class Prover:
         ]
         order = {"confirmed": 0, "open": 1, "refuted": 2}
         return tuple(sorted(found, key=lambda one: order[one.verdict]))
+
+    def proof(self, cause: str) -> Tried | None:
+        """Return what confirmed a cause; None where nothing did."""
+        found = zip(self.tried, self._judgements(), strict=True)
+        return next(
+            (
+                each
+                for each, judged in found
+                if each.cause == cause and judged.outcome == "confirmed"
+            ),
+            None,
+        )
 
     def gain(self, cause: str) -> float:
         """Return the largest confirmed gain of a cause; 0 without one."""
@@ -201,8 +226,3 @@ def pooled_trial(first: Trial, second: Trial) -> Trial:
         after=(first.after.astype(float) + second.after) / 2,
         likelihoods=likelihoods,
     )
-
-
-def default_budget(case: Case) -> float:
-    """Return the seconds that proof may take: one training, or a minute if that is longer."""
-    return max(LEAST_BUDGET, case.seconds)

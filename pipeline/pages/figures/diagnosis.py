@@ -14,6 +14,8 @@ COLLAPSED = 0.5
 
 MOST_NAMES, LONGEST_NAME = 12, 10
 
+SLIPPED = "labels_unrelated"
+
 LENGTHS = ("cut_off", "long_last_state")
 
 
@@ -23,6 +25,8 @@ def diagnosis_chart(verdict: StoredVerdict) -> Chart | None:
         return None
     leading, measured = verdict.findings[0], verdict.measurements
     if leading.cause in LENGTHS and (found := _by_length(measured)):
+        return found
+    if leading.cause == SLIPPED and (found := _by_position(measured)):
         return found
     epochs = (measured.get("learning") or {}).get("epochs") or []
     trial = next((each for each in leading.tried if each.curve), None)
@@ -93,4 +97,38 @@ def _by_length(measured: dict[str, Any]) -> Chart | None:
         numbers_axis("tokens", round(points[-1][0])),
         shares_axis("accuracy", [accuracy for _, accuracy in points]),
         [Series("validation texts", "own", points, [4.0] * len(points))],
+    )
+
+
+def _by_position(measured: dict[str, Any]) -> Chart | None:
+    """Return how well labels fit to their texts along the file, and once they are moved."""
+    near = measured.get("neighbours") or {}
+    parts = near.get("by_position") or []
+    if len(parts) < 2:
+        return None
+    rows = [float(row) for row, _, _ in parts]
+    own = [share for _, share, _ in parts]
+    moved = [share for _, _, share in parts if share is not None]
+    offset, row = near.get("offset"), near.get("break_row")
+    series = [Series("as the file has them", "validation", list(zip(rows, own, strict=True)))]
+    told = [f"Nearest texts have the same label in {near['agreement']:.0%} of the cases"]
+    if row is not None:
+        told.append(
+            f"{near['agreement_before']:.0%} before data row {row:,} and "
+            f"{near['agreement_after']:.0%} behind it"
+        )
+    if len(moved) == len(rows) and offset is not None:
+        ends = f"{abs(offset)} {'row' if abs(offset) == 1 else 'rows'}"
+        points = list(zip(rows, moved, strict=True))
+        series.insert(0, Series(f"moved back by {ends}", "training", points))
+        told.append(f"{near['offset_agreement']:.0%} once they are moved back by {ends}")
+    chance = [(rows[0], near["expected"]), (rows[-1], near["expected"])]
+    series.append(Series("shuffled labels", "even", chance))
+    return draw(
+        "Label agreement by place in the file",
+        f"{', '.join(told)}.",
+        numbers_axis("data row", round(rows[-1])),
+        shares_axis("nearest texts with the same label", [0.0, *own, *moved]),
+        series,
+        [] if row is None else [(float(row), f"data row {row:,}")],
     )

@@ -8,9 +8,10 @@ from functools import cache
 
 import numpy as np
 
+from heads.registry import make_settings
 from pipeline.doctor.case import Case
 from pipeline.doctor.cause import Cause, Stage
-from pipeline.doctor.counterfactual import Rescoring, Trial
+from pipeline.doctor.counterfactual import ChangedSettings, Rescoring, Trial
 from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements, References
@@ -122,7 +123,68 @@ def test_nothing_is_tried_without_proof_or_beyond_the_budget() -> None:
     assert verdict(cause("first", guarded), prove=False).findings[0].certainty == "likely"
     found = verdict(cause("first", guarded), budget=0.5)
     assert found.findings[0].certainty == "likely"
-    assert any("--budget" in one for one in found.not_looked_at)
+    late = "Not tried for lack of time: first (--budget 10)."
+    assert late in verdict_text(found)
+    (line,) = verdict_text(
+        verdict(cause("first", guarded), known=healthy(), budget=0.5)
+    ).splitlines()
+    assert line.startswith("Nothing to mend: ")
+    assert line.endswith(late)
+
+
+def with_c(value: float) -> Callable[[Case], Case]:
+    """Return what puts a setting in place."""
+    settings = make_settings("logistic", {"c": value})
+    return lambda case: replace(case, settings=settings)
+
+
+def while_c(value: float, found: Suspicion) -> Callable[[Measurements], Suspicion | None]:
+    """Return a rule that says something only under one value of a setting."""
+    return lambda measured: found if measured.settings.values.get("c") == [value] else None
+
+
+def mended(gain: float = 0.3) -> Suspicion:
+    """Return a suspicion whose change can be put in place: c is 2 then."""
+    (proof,) = suspicion(gain=gain).counterfactuals
+    assert isinstance(proof, Rescoring)
+    return suspicion(counterfactuals=(replace(proof, in_place=with_c(2.0)),))
+
+
+def test_a_second_fault_is_found_behind_the_first() -> None:
+    first = Cause(
+        "first",
+        "first",
+        "learning",
+        lambda measured: None if measured.settings.values.get("c") == [2.0] else mended(),
+    )
+    second = Cause("second", "second", "learning", while_c(2.0, suspicion(0.9, 0.2)))
+    found = verdict(first, second)
+    assert [one.cause for one in found.findings] == ["first"]
+    assert found.then is not None
+    assert [(one.cause, one.certainty) for one in found.then.findings] == [("second", "proven")]
+    text = verdict_text(found)
+    assert "then still: the cause is known, proven (that: accuracy 50.0% -> 70.0%)." in text
+    alone = verdict(first)
+    assert alone.then is not None
+    assert (alone.then.state, alone.then.findings) == ("healthy", ())
+    assert "With it in place: nothing more to mend: " in verdict_text(alone)
+    values = verdict_values(found)["then"]
+    assert values["state"] == "ill"
+    assert values["findings"][0]["cause"] == "second"
+    assert verdict_values(verdict(cause("first", suspicion(0.9, 0.3))))["then"] is None
+
+
+def test_the_remedy_is_the_change_that_was_proven() -> None:
+    class Better(ChangedSettings):
+        """A change whose training is not needed."""
+
+        def run(self, case: Case) -> Trial:
+            gain = 0.3 if dict(self.settings)["c"] == "3" else 0.0
+            return Trial(np.arange(200) < 100, np.arange(200) < 100 + 200 * gain)
+
+    tries = tuple(Better(f"c={value}", (("c", value),)) for value in ("1", "3"))
+    (finding,) = verdict(cause("first", suspicion(counterfactuals=tries))).findings
+    assert (finding.remedy.words, finding.remedy.settings) == ("set c=3", (("c", "3"),))
 
 
 def trained_otherwise(*gains: float) -> Suspicion:
@@ -167,3 +229,7 @@ def test_a_step_far_too_large_is_proven() -> None:
     text = verdict_text(found)
     assert "Cause, proven: the step size is too large" in text
     assert "Only that changed (learning_rate 30 -> " in text
+    assert found.then is not None
+    assert found.then.accuracy is not None
+    assert found.then.accuracy > finding.tried[0].before + 0.1
+    assert "With it in place" in text

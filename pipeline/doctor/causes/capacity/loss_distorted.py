@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import is_low
+from pipeline.doctor.causes.signs import assigned, is_low
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Learning, Measurements
@@ -37,7 +37,7 @@ def examine(measured: Measurements) -> Suspicion | None:
         )
     low = is_low(measured)
     changed = (("loss", "cross_entropy"), ("class_weights", "none"))
-    words = ", ".join(f"{name}={value}" for name, value in changed)
+    words = assigned(changed)
     return Suspicion(
         strength=0.4 + 0.2 * (over is not None) + 0.2 * low,
         headline=symptom_of(measured),

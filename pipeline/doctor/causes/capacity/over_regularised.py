@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.doctor.cause import Cause
 from pipeline.doctor.causes.signs import (
+    assigned,
     belongs,
     may_gain,
     reference_evidence,
@@ -51,13 +52,8 @@ def examine(measured: Measurements) -> Suspicion | None:
             *training_evidence(measured),
             *reference_evidence(measured),
         ),
-        remedy=Remedy(
-            "set " + ", ".join(f"{name}={value}" for name, value in change), settings=change
-        ),
-        counterfactuals=tuple(
-            ChangedSettings(", ".join(f"{name}={value}" for name, value in each), each)
-            for _, _, _, each in found
-        ),
+        remedy=Remedy(f"set {assigned(change)}", settings=change),
+        counterfactuals=tuple(ChangedSettings(assigned(each), each) for _, _, _, each in found),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pipeline.doctor.cause import Cause
 from pipeline.doctor.causes.capacity.sizes import smaller
 from pipeline.doctor.causes.signs import (
+    assigned,
     is_behind,
     learns_its_texts,
     reference_evidence,
@@ -44,8 +45,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     losses = [epoch.validation_loss for epoch in learning.epochs]
     known = [loss for loss in losses if loss is not None]
     early = bool(known) and losses.index(min(known)) < EARLY * len(losses)
-    changes = smaller(measured.settings.values)
-    changed = tuple((name, value) for name, value in changes)
+    changed = smaller(measured.settings.values)
     tries = []
     plain = None if measured.references is None else measured.references.named("logistic")
     if plain is not None and plain.ahead > measured.defaults_ahead:
@@ -54,8 +54,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     if not changed and not tries:
         return None
     if changed:
-        words = ", ".join(f"{name}={value}" for name, value in changed)
-        tries.insert(0, ChangedSettings(f"a smaller head: {words}", changed))
+        tries.insert(0, ChangedSettings(f"a smaller head: {assigned(changed)}", changed))
     return Suspicion(
         strength=0.4 + 0.1 * early + 0.1 * (gap > 2 * GAP),
         headline=symptom_of(measured),

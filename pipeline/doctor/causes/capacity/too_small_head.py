@@ -6,6 +6,7 @@ from pipeline.doctor.cause import Cause
 from pipeline.doctor.causes.capacity.over_regularised import strong
 from pipeline.doctor.causes.capacity.sizes import larger
 from pipeline.doctor.causes.signs import (
+    assigned,
     belongs,
     learns_its_texts,
     may_gain,
@@ -39,7 +40,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     if not changed:
         return None
     held_back = bool(strong(measured.settings.values, 0))
-    words = ", ".join(f"{name}={value}" for name, value in changed)
+    words = assigned(changed)
     return Suspicion(
         strength=0.6 - 0.2 * held_back,
         headline=symptom_of(measured),

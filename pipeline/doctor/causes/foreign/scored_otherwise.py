@@ -14,12 +14,12 @@ MODES = 0.25
 """Difference of training and evaluation mode, in deviations of the logits
 [TheDeepChecker: similarity 0.75]."""
 
-CLAIM = 0.02
-"""Difference of a claimed score and the one measured here."""
+ALIKE = 0.02
+"""Accuracy by which another order may be ahead and be none."""
 
 
 def examine(measured: Measurements) -> Suspicion | None:
-    """Suspect it where another order, mode or measure gives another score."""
+    """Suspect it where another order or mode gives another score."""
     found = measured.invariances
     assert found is not None
     if _gain(measured) >= GAIN:
@@ -42,24 +42,14 @@ def examine(measured: Measurements) -> Suspicion | None:
             ),
             counterfactuals=(in_training_mode(),),
         )
-    claimed, own = found.claimed_score, found.measured_score
-    if claimed is None or own is None or abs(claimed - own) < CLAIM:
-        return None
-    return Suspicion(
-        strength=0.8,
-        headline=f"You count {claimed:.1%}; of the same validation texts {own:.1%} are right.",
-        explanation="the score is counted in another way",
-        evidence=(Evidence("accuracy counted here", f"{own:.1%}", f"claimed: {claimed:.1%}"),),
-        remedy=Remedy("count whole texts, in evaluation mode, on texts that were held out"),
-        measured=True,
-    )
+    return None
 
 
 def exclude(measured: Measurements) -> str | None:
     """Say that no other order of the classes fits better."""
     if measured.invariances is None or measured.invariances.best_assignment is None:
         return None
-    return "no other order of the classes fits better" if _gain(measured) < CLAIM else None
+    return "no other order of the classes fits better" if _gain(measured) < ALIKE else None
 
 
 def _gain(measured: Measurements) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
 from pipeline.doctor.causes.signs import belongs
-from pipeline.doctor.changes.labels import without_suspects
+from pipeline.doctor.changes.labels import leave_out_suspects, without_suspects
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements
@@ -57,6 +57,7 @@ def examine(measured: Measurements) -> Suspicion | None:
                 without_suspects,
                 trainings=2.0,
                 trains=True,
+                in_place=leave_out_suspects,
             ),
         ),
     )

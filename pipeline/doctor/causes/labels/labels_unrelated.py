@@ -14,7 +14,7 @@ from pipeline.doctor.causes.signs import (
     knows_nothing,
     pooled_hides_it,
 )
-from pipeline.doctor.changes.labels import moved_back
+from pipeline.doctor.changes.labels import moved_back, with_moved_back
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Learning, Measurements, Neighbours
@@ -152,7 +152,8 @@ def _slipped(near: Neighbours) -> Suspicion | None:
             )
         )
         change = f"labels moved back{moved}{where}"
-        tries = (Rescoring(change, moved_back(near.offset)),)
+        own = moved_back(near.offset), with_moved_back(near.offset)
+        tries = (Rescoring(change, own[0], in_place=own[1]),)
     lost = near.break_row is not None and after - near.expected < SHARE * (
         before - near.expected
     )

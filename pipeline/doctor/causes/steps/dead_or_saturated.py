@@ -6,7 +6,7 @@ A step that is too large kills units as well, but later: what counts is the init
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import is_low, may_gain
+from pipeline.doctor.causes.signs import assigned, is_low, may_gain
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Layer, Measurements, Steps
@@ -45,17 +45,14 @@ def examine(measured: Measurements) -> Suspicion | None:
                 f"last layer: {last:.2g}",
             )
         )
-    words = " or ".join(f"{name}={value}" for (name, value), *_ in changes)
+    words = assigned((change[0] for change in changes), " or ")
     return Suspicion(
         strength=0.4 * (stuck is not None) + 0.3 * vanishing + 0.2,
         headline=symptom_of(measured),
         explanation="units of a layer are dead or saturated from the start",
         evidence=tuple(evidence),
         remedy=Remedy(f"set {words}", settings=changes[0]),
-        counterfactuals=tuple(
-            ChangedSettings(", ".join(f"{name}={value}" for name, value in change), change)
-            for change in changes
-        ),
+        counterfactuals=tuple(ChangedSettings(assigned(change), change) for change in changes),
     )
 
 

@@ -36,7 +36,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     steps, rates, learning = measured.steps, measured.rates, measured.learning
     assert steps is not None
     assert learning is not None
-    if steps.unchanged or steps.update_ratio < UNCHANGED or not belongs(measured):
+    if steps.update_ratio < UNCHANGED or not belongs(measured):
         return None
     if steps.update_ratio > USUAL or learns_its_texts(measured, 0.9):
         return None  # it has learned what there is to learn from these texts

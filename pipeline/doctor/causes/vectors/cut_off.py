@@ -43,7 +43,7 @@ def examine(measured: Measurements) -> Suspicion | None:
         evidence.append(Evidence("right when cut off", f"{cut:.1%}", f"whole: {whole:.1%}"))
     tokens = str(min(MOST_TOKENS, audit.tokens_wanted)) if audit.tokens_wanted else "512"
     return Suspicion(
-        strength=0.4 + 0.3 * worse,
+        strength=0.5 + 0.2 * worse,
         headline=f"{audit.truncated_share:.0%} of the texts are cut off.",
         explanation="what tells the label is cut off",
         evidence=tuple(evidence),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.doctor.cause import Cause
 from pipeline.doctor.causes.sides.giveaway import SHARE as GIVEN_AWAY
 from pipeline.doctor.causes.signs import AT_CHANCE
+from pipeline.doctor.causes.vectors.cut_off import SHARE as CUT
 from pipeline.doctor.changes.words import words_for_vectors
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
@@ -35,8 +36,10 @@ def examine(measured: Measurements) -> Suspicion | None:
     ):
         return None
     weak = near is not None and near.z < 10 * AT_CHANCE
+    # Word counts read whole texts: where many are cut off, that is to be looked at first.
+    cut = audit is not None and audit.truncated_share >= CUT
     return Suspicion(
-        strength=0.6 + 0.1 * weak,
+        strength=0.4 if cut else 0.6 + 0.1 * weak,
         headline=symptom_of(measured),
         explanation="the vectors lack what tells the labels apart",
         evidence=(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from heads.architectures.settings import CnnSettings
 from pipeline.doctor.causes.departures import is_usual_rate, wanted_rate
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.examination import suspicions
@@ -109,7 +110,12 @@ def test_what_departs_is_what_may_do_harm() -> None:
     settings = {"filters": 8, "epochs": 4, "precision": "float32", "batch_size": 16}
     case = trained_case(marker_problem(200), "cnn", **settings)
     assert departures(case) == {"filters": 128, "epochs": 20}
-    made = default_settings(case).model_dump()
-    assert (made["filters"], made["epochs"], made["batch_size"]) == (128, 20, 16)
-    assert made["precision"] == "float32"
+    made = default_settings(case)
+    assert isinstance(made, CnnSettings)
+    assert (made.filters, made.epochs, made.batch_size) == (128, 20, 16)
+    assert made.precision == "float32"
+    head = case.train_again(made)
+    case.remember(made, head)
+    assert case.train_again(made) is head
+    assert replace(case, seed=1).train_again(made) is not head
     assert departures(trained_case(marker_problem(200), "cnn", precision="float32")) == {}

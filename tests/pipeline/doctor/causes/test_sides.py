@@ -169,6 +169,13 @@ def test_words_that_do_better_than_vectors() -> None:
     assert VECTORS_LACK_IT.suspect(given_away) is None
 
 
+def test_texts_that_are_cut_off_are_looked_at_before_vectors() -> None:
+    words = References((reference("logistic", 0.8, 0.0), reference("tfidf_logistic", 0.9, 0.1)))
+    cut = healthy(references=words, audit=Audit(truncated_share=0.6, tokens_cut_share=0.3))
+    strengths = [cause.suspect(cut).strength for cause in (CUT_OFF, VECTORS_LACK_IT)]  # type: ignore[union-attr]
+    assert strengths[0] > strengths[1]
+
+
 SOUND = Vectors(384, 0.01, 1.4, 0.2, 150.0, 0.0)
 
 

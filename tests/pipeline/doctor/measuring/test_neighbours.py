@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.doctor.measuring.neighbours import (
     Neighbourhood,
+    by_position,
     closest_classes,
     means_z,
     moved_labels,
@@ -56,6 +57,22 @@ def test_a_slip_is_found_with_its_row_and_offset(
     assert found.offset_agreement > 0.5
     assert found.z_after is not None
     assert abs(found.z_after) < 4
+
+
+def test_agreement_along_the_file_falls_where_labels_slip_and_comes_back_moved(
+    file: tuple[Neighbourhood, np.ndarray],
+) -> None:
+    around, labels = file
+    parts = by_position(around, moved_labels(labels, 1, 400), -1, 400)
+    assert len(parts) == 40
+    rows = [row for row, _, _ in parts]
+    assert rows == sorted(rows)
+    own = np.array([share for _, share, _ in parts])
+    moved = np.array([share for _, _, share in parts])
+    assert own[:20].mean() > 0.5 > 0.3 > own[20:].mean()
+    assert moved[:20].mean() == own[:20].mean()
+    assert moved[20:].mean() > 0.5
+    assert by_position(around, labels, None, 0)[0][2] is None
 
 
 def test_a_slip_of_the_whole_file_has_no_break(file: tuple[Neighbourhood, np.ndarray]) -> None:

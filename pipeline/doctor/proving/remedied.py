@@ -1,0 +1,82 @@
+"""A case with its proven remedy in place, so that it can be measured again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from pipeline.doctor.case import Case
+from pipeline.doctor.commands import remedy_config
+from pipeline.doctor.counterfactual import ChangedData, ChangedSettings, Rescoring, Trial
+from pipeline.doctor.findings import Remedy
+from pipeline.doctor.proving.tried import Tried
+
+
+def proven_remedy(remedy: Remedy, proof: Tried | None) -> Remedy:
+    """Return the remedy of a finding: the change that was proven, where a rule had several.
+
+    Args:
+        remedy: of the suspicion.
+        proof: what confirmed it; None where nothing did.
+    """
+    own = None if proof is None else proof.counterfactual
+    if not isinstance(own, ChangedSettings) or remedy.stops or remedy.command:
+        return remedy
+    shared = set(remedy.settings) & {(name, str(value)) for name, value in own.settings}
+    if own.head == remedy.head and (shared or not own.settings):
+        return remedy
+    settings = tuple((name, str(value)) for name, value in own.settings)
+    words = f"train {own.head}" if own.head else f"set {own.change}"
+    return replace(remedy, words=words, settings=settings, head=own.head)
+
+
+def with_remedy(case: Case, remedy: Remedy, proof: Tried) -> Case | None:
+    """Return a case with a remedy in place; it has its head where the proof trained that.
+
+    Settings and heads are changed as the remedy says, data as the proof did it. None where
+    nothing here can put it in place, such as another encoder, or code of the user's.
+    """
+    own = proof.counterfactual
+    if not case.head:
+        return None
+    changed: Case | None = None
+    if isinstance(own, ChangedSettings):
+        changed = _with_settings(case, remedy, own, proof.trial)
+    elif isinstance(own, ChangedData):
+        changed = replace(own.vary(case), trained=proof.trial.trained)
+    elif isinstance(own, Rescoring) and own.in_place is not None:
+        changed = replace(own.in_place(case), trained=None)
+    if changed is None:
+        return None
+    config = None if case.config is None else remedy_config(case.config, remedy)
+    return replace(
+        changed,
+        other_seeds=(),
+        diagnostics=None,
+        config=config or case.config,
+        seconds=proof.trial.seconds if changed.trained is not None else case.seconds,
+    )
+
+
+def _with_settings(
+    case: Case, remedy: Remedy, own: ChangedSettings, trial: Trial
+) -> Case | None:
+    asked = replace(own, settings=remedy.settings, head=remedy.head)
+    made = asked.made(case)
+    same = remedy.head == own.head and made == own.made(case)
+    return replace(
+        case,
+        head=remedy.head or case.head,
+        settings=made,
+        tables=asked.tables(case),
+        trained=trial.trained if same else None,
+    )
+
+
+def trained(case: Case) -> Case:
+    """Return the case with its head, what belongs to that, and the seconds it took."""
+    if case.trained is not None:
+        return case.with_own_head()
+    started = time.perf_counter()
+    whole = case.with_own_head()
+    return replace(whole, seconds=time.perf_counter() - started)

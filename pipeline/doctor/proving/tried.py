@@ -1,0 +1,24 @@
+"""One counterfactual that was tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.doctor.counterfactual import Counterfactual, Trial
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """One counterfactual that was tried for a cause.
+
+    Attributes:
+        cause: its name.
+        counterfactual: the change.
+        trial: what it did.
+        again: whether it was tried with a second seed, too.
+    """
+
+    cause: str
+    counterfactual: Counterfactual
+    trial: Trial
+    again: bool = False
