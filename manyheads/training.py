@@ -15,6 +15,7 @@ from manyheads.data import as_source, is_source
 from manyheads.keywords import errors_by_keyword, experiment_config, with_options
 from manyheads.run import Run
 from pipeline.config import ExperimentConfig
+from pipeline.prediction.error_words import explain_errors
 from pipeline.training.experiment import run_experiment
 
 
@@ -71,6 +72,8 @@ def _train(data: Any, labels: Any, config: ExperimentConfig, progress: bool) -> 
     what = "" if data is None or is_source(data) else "the data"
     with _shown(progress), _removed_unless_done(made), _named(config.data.data, what):
         result = run_experiment(config)
+        if config.explain:
+            explain_errors(result.run, config)
     return Run(
         result.run,
         config.vectors.cache,

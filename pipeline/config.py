@@ -280,6 +280,13 @@ class ExperimentConfig:
         parse=int,
         otherwise="one split",
     )
+    explain: str | None = option(
+        None,
+        f"{WORDS}: say in errors.jsonl and on the page of the run which words decided, for the "
+        "200 surest errors",
+        metavar=WORDS,
+        choices=(WORDS,),
+    )
     split_of: str | None = option(
         None,
         "train, validate and test on the texts that a finished run did, for a fair comparison "
@@ -307,6 +314,8 @@ class ExperimentConfig:
             raise SettingError(
                 f"--folds must be 2 or more, or 0 for one split; got {self.folds}"
             )
+        if self.explain not in (None, WORDS):
+            raise SettingError(f"--explain takes {WORDS}; got {self.explain!r}")
         made = (self.data.split, self.data.split_seed, self.data.columns.group)
         if self.split_of is not None and made != (NEAR, 0, None):
             raise SettingError(

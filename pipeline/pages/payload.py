@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.pages.figures.projection import Projection
 from pipeline.pages.test_texts import TestTexts
+from pipeline.prediction.explain import strongest
 from pipeline.runs.files.misclassified import Misclassified
 
 MAX_TEXTS = 50_000
@@ -25,6 +26,9 @@ MAX_EXPLAINED = 2000
 """Errors whose nearest training texts are shown: the surest."""
 
 LONGEST_NEIGHBOUR = 200
+
+MOST_WORDS = 8
+"""Words of an error that are shown: those of greatest weight."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,7 @@ def payload(
         ],
         "errors": surest.tolist(),
         "neighbours": _neighbours(rows, errors),
+        "words": _words(rows, errors),
         "places": None if places is None else places.places.ravel().tolist(),
     }
 
@@ -119,3 +124,15 @@ def _neighbours(rows: Sequence[int], errors: Sequence[Misclassified]) -> dict[st
                 found.append([each.row, each.label, cut(each.text, LONGEST_NEIGHBOUR)])
         near[str(error.row)] = [[pool[each.row], each.similarity] for each in error.neighbors]
     return {"pool": found, "of": near}
+
+
+def _words(rows: Sequence[int], errors: Sequence[Misclassified]) -> dict[str, Any]:
+    """Return the words that decided errors with their weights, by data row."""
+    here = set(rows)
+    return {
+        str(error.row): [
+            [each.word, each.weight] for each in strongest(error.words, MOST_WORDS)
+        ]
+        for error in errors
+        if error.words and error.row in here
+    }

@@ -106,6 +106,8 @@ def run_page(material: Material) -> str:
         classes=scores.classes,
         errors=len(data["errors"]),
         explained=min(MAX_EXPLAINED, len(data["errors"])) if material.errors else 0,
+        weighed=len(data["words"]),
+        unit=next((each.word_weights for each in material.errors if each.word_weights), ""),
         texts=len(tests.labels),
         listed=len(material.listed.chosen),
         have_texts=material.corpus is not None,

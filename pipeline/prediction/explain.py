@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from features.errors import SettingError
+from pipeline.runs.files.explained_word import ExplainedWord
 
 WORDS = "words"
 NEAREST = 3
@@ -51,23 +52,6 @@ class Explain:
 
 
 NOTHING = Explain()
-
-
-@dataclass(frozen=True)
-class ExplainedWord:
-    """A word, or a few neighbouring ones, with its part in the label.
-
-    Attributes:
-        word: as it stands in the text.
-        start, end: its place, in characters from 0.
-        weight: how much less probable the label is without it, or what it adds to the logit of
-            the label, as ``WordWeights.unit`` says; below 0 if it speaks against the label.
-    """
-
-    word: str
-    start: int
-    end: int
-    weight: float
 
 
 @dataclass(frozen=True)

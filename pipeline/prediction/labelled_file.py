@@ -23,9 +23,10 @@ from features.outputs.output import check_output
 from pipeline import spreadsheet
 from pipeline.console import print_note
 from pipeline.models.blend_folder import COPIED
-from pipeline.prediction.explain import ExplainedWord, strongest
+from pipeline.prediction.explain import strongest
 from pipeline.prediction.predictions import SHOWN_WORDS, Predictions, rounded
 from pipeline.row_files import SUFFIXES, Types, open_rows
+from pipeline.runs.files.explained_word import ExplainedWord
 from pipeline.runs.files.training_texts import Neighbor
 from pipeline.runs.folder import find_run
 

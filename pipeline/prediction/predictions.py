@@ -13,9 +13,10 @@ import numpy as np
 
 from features.messages import many
 from pipeline.console import one_line
-from pipeline.prediction.explain import ExplainedWord, WordWeights, strongest
+from pipeline.prediction.explain import WordWeights, strongest
 from pipeline.prediction.provenance import Provenance
 from pipeline.prediction.uncertainty import SURE, Uncertainty
+from pipeline.runs.files.explained_word import ExplainedWord
 from pipeline.runs.files.training_texts import Neighbor
 
 LONGEST_LABEL, LONGEST_TEXT = 60, 80

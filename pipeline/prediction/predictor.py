@@ -33,7 +33,7 @@ from pipeline.encoding.vectors import (
 from pipeline.models.opening import OpenedModel, open_model
 from pipeline.prediction.encoder_check import check_encoder
 from pipeline.prediction.encoders import LoadedOnce, find_encoders, find_recorded
-from pipeline.prediction.explain import NOTHING, Explain
+from pipeline.prediction.explain import NOTHING, Explain, WordWeights
 from pipeline.prediction.languages import learned_languages, unlearned_language
 from pipeline.prediction.predictions import Predictions
 from pipeline.prediction.provenance import Provenance
@@ -201,6 +201,17 @@ class Predictor:
             warnings=tuple(warnings),
             uncertainty=uncertainty,
         )
+
+    def weigh(self, texts: Sequence[str]) -> tuple[list[str], WordWeights]:
+        """Return the labels of N texts, and what each of their words decides.
+
+        Raises:
+            SettingError: the words of a text cannot be weighed with this run.
+        """
+        found = self._read(texts, Explain(words=True))
+        classes = found.probabilities.argmax(axis=1)
+        labels = [self.opened.labels[i] for i in classes.tolist()]
+        return labels, self.words.weigh(texts, classes, found.tokens)
 
     def _read(self, texts: Sequence[str], explain: Explain) -> _Reading:
         """Return what all parts find in N texts."""

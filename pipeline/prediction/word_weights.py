@@ -27,7 +27,8 @@ from features.words.counting import count_words
 from features.words.places import find_places
 from features.words.table import WordTable
 from pipeline.models.opening import OpenedModel
-from pipeline.prediction.explain import LOGIT, PROBABILITY, ExplainedWord, WordWeights
+from pipeline.prediction.explain import LOGIT, PROBABILITY, WordWeights
+from pipeline.runs.files.explained_word import ExplainedWord
 
 MOST_WORDS = 256
 """Words of a text that are weighed one by one; of a longer one, neighbours are joined."""

@@ -210,7 +210,7 @@ def auto_config(config: ExperimentConfig) -> SearchConfig:
         SettingError: an option of one training, which a search has no use for.
     """
     usual = ExperimentConfig()
-    for name in ("preset", "settings", "seeds", "folds", "split_of"):
+    for name in ("preset", "settings", "seeds", "folds", "split_of", "explain"):
         if getattr(config, name) != getattr(usual, name):
             flag = "set" if name == "settings" else name.replace("_", "-")
             raise SettingError(

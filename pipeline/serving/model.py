@@ -20,11 +20,12 @@ from features.words.counting import count_words
 from pipeline.console import print_note
 from pipeline.encoding.direct_vectors import DirectVectors, encode_directly
 from pipeline.models.hub import shown_name
-from pipeline.prediction.explain import Explain, ExplainedWord
+from pipeline.prediction.explain import Explain
 from pipeline.prediction.predictions import rounded
 from pipeline.prediction.predictor import Predictor
 from pipeline.prediction.uncertainty import SURE, Uncertainty
 from pipeline.prediction.word_weights import Place, words_refusal
+from pipeline.runs.files.explained_word import ExplainedWord
 from pipeline.runs.files.training_texts import Neighbor, training_vectors
 
 

@@ -38,6 +38,10 @@ def run(parsed: argparse.Namespace) -> Answer:
             drawing=drawing,
             look=lambda learned, run: seen.extend(watch_training(learned, run)),
         )
+    if config.explain:
+        from pipeline.prediction.error_words import explain_errors
+
+        explain_errors(result.run, config)
     values, text = result.to_dict(), verdict_text(result)
     for each in seen:
         values, text = {**values, "doctor": each.to_dict()}, f"{text}\n{each.line}"

@@ -6,11 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from features.corpus.corpus import Corpus
 from pipeline.evaluation.evaluation import Evaluation
+from pipeline.runs.files.explained_word import ExplainedWord
 from pipeline.runs.files.training_texts import Neighbor, TrainingTexts
 
 NEIGHBORS = 3
@@ -25,6 +27,8 @@ class Misclassified:
         text, label, predicted: the text, its label, and the one predicted.
         confidence: the probability of that, to six digits.
         neighbors: the training texts nearest to it, nearest first.
+        words: its words with their part in the wrong label; None where nobody asked.
+        word_weights: what their weights are, ``probability`` or ``logit``; '' without words.
     """
 
     row: int
@@ -33,6 +37,15 @@ class Misclassified:
     predicted: str
     confidence: float
     neighbors: tuple[Neighbor, ...]
+    words: tuple[ExplainedWord, ...] | None = None
+    word_weights: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values; without words nothing is said of them."""
+        values = asdict(self)
+        if self.words is None:
+            del values["words"], values["word_weights"]
+        return values
 
 
 def error_list(
@@ -72,5 +85,10 @@ def error_list(
 
 def write_errors(path: Path, errors: Sequence[Misclassified]) -> None:
     """Write misclassified texts, one JSON object per line."""
-    lines = [json.dumps(asdict(error), ensure_ascii=False) + "\n" for error in errors]
-    path.write_bytes("".join(lines).encode(errors="backslashreplace"))
+    path.write_bytes(as_lines(errors))
+
+
+def as_lines(errors: Sequence[Misclassified]) -> bytes:
+    """Return misclassified texts as one JSON object per line."""
+    lines = [json.dumps(error.to_dict(), ensure_ascii=False) + "\n" for error in errors]
+    return "".join(lines).encode(errors="backslashreplace")

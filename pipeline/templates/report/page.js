@@ -94,6 +94,13 @@ class TextList {
     const text = element("div", "text", data.text[i] === null ? "(the text is not at hand)" : data.text[i]);
     text.dir = "auto";
     item.append(tags, text);
+    const words = (data.words || {})[data.row[i]];
+    if (words) {
+      const told = words.map(([word, weight]) => `${word} ${weight < 0 ? "\u2212" : "+"}${Math.abs(weight).toFixed(2)}`);
+      const line = element("div", "note", `words that decided: ${told.join(", ")}`);
+      line.dir = "auto";
+      item.append(line);
+    }
     const near = data.neighbours.of[data.row[i]];
     if (near && near.length) item.append(this.near(near));
     return item;

@@ -215,7 +215,7 @@ def test_a_killed_search_on_ray_goes_on_where_it_was(
     killed.communicate()
     before = {line for line in log.read_text().splitlines() if '"outcome"' in line}
     again = start()
-    _, said = again.communicate(timeout=300)
+    _, said = again.communicate(timeout=600)
     assert again.returncode == 0, said
     assert "training on the Ray cluster: 2 at once, each on cpu" in said
     after = [line for line in log.read_text().splitlines() if '"outcome"' in line]
