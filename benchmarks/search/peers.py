@@ -1,7 +1,7 @@
 """``python -m benchmarks.search.peers``: what a search reaches in what time, against its peers.
 
-The same texts, split and vectors (cached before any clock runs), the same number of trials, one
-run each:
+The same texts, split and vectors (cached before any clock runs), the same number of trials or
+twice the time of the first, whichever ends sooner, one run each:
 
 - ``manyheads search``, the whole command;
 - Optuna over scikit-learn's LogisticRegression and MLPClassifier, on pooled vectors;
@@ -48,6 +48,9 @@ OURS, SKLEARN, TORCH = "manyheads search", "Optuna, scikit-learn", "Optuna, plai
 HIDDEN = ("128", "256", "512", "256,128")
 NAME = "peers"
 
+LONGEST = 2.0
+"""Time of a peer, as a multiple of that of ``manyheads search``."""
+
 
 @dataclass
 class Reached:
@@ -92,6 +95,7 @@ def ours(options: argparse.Namespace, runs: Path) -> Reached:
     """The whole command; its journal has when each trial ended."""
     words = ["search", "--data", options.data, "--trials", options.trials, "--heads", HEADS]
     words += ["--cache", options.cache, "--runs", runs, "--name", NAME, "--json"]
+    words += ["--jobs", options.jobs]
     words += ["--encoder", options.encoder] if options.encoder else []
     began = time.time()
     done = subprocess.run(
@@ -112,10 +116,13 @@ def ours(options: argparse.Namespace, runs: Path) -> Reached:
     return Reached(OURS, points, seconds, printed["winner"]["test"]["accuracy"], winner)
 
 
-def tuned(name: str, trials: int, train: Callable[[optuna.Trial], Any]) -> Reached:
+def tuned(
+    name: str, trials: int, limit: float, train: Callable[[optuna.Trial], Any]
+) -> Reached:
     """A study of Optuna as one writes it first: TPE, one objective, nothing stopped.
 
     Args:
+        limit: seconds after which no other trial begins.
         train: of a trial returns (validation accuracy, a function that scores test).
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -134,7 +141,7 @@ def tuned(name: str, trials: int, train: Callable[[optuna.Trial], Any]) -> Reach
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=0)
     )
-    study.optimize(objective, n_trials=trials)
+    study.optimize(objective, n_trials=trials, timeout=limit)
     test = kept["test"]()
     return Reached(name, points, time.perf_counter() - began, test, kept["best"])
 
@@ -199,6 +206,7 @@ def main() -> int:
     parser.add_argument("--encoder", help="default: the embedded one")
     parser.add_argument("--cache", default="cache", help="feature store")
     parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--jobs", type=int, default=2, help="processes of manyheads search")
     parser.add_argument("--out", type=Path, default=Path("docs/search-peers.png"))
     parser.add_argument("--json", type=Path, default=Path("search-peers.json"))
     options = parser.parse_args()
@@ -209,18 +217,23 @@ def main() -> int:
     found = given(DataConfig(data=options.data), vectors)
     with tempfile.TemporaryDirectory() as runs:
         reached = [ours(options, Path(runs))]
-    reached.append(tuned(SKLEARN, options.trials, sklearn_trial(found)))
-    reached.append(tuned(TORCH, options.trials, plain_trial(found.tokens, found)))
+    for name, train in (
+        (SKLEARN, sklearn_trial(found)),
+        (TORCH, plain_trial(found.tokens, found)),
+    ):
+        reached.append(tuned(name, options.trials, LONGEST * reached[0].seconds, train))
     for each in reached:
         test = "-" if each.test is None else f"{each.test:.1%}"
-        print(f"{each.name}: {each.seconds:.0f} s, validation {each.points[-1][1]:.1%}, "
-              f"test {test}: {each.best}")  # fmt: skip
+        print(
+            f"{each.name}: {len(each.points)} trials, {each.seconds:.0f} s, validation "
+            f"{each.points[-1][1]:.1%}, test {test}: {each.best}"
+        )
     about = environment()
     where = {key: about[key] for key in ("processor", "cores", "packages")}
     values = {**where, "trials": options.trials,
               "reached": [asdict(each) for each in reached]}  # fmt: skip
     options.json.write_text(json.dumps(values, indent=1, default=str) + "\n")
-    draw(reached, options.out, f"{options.data.stem}, {options.trials} trials")
+    draw(reached, options.out, f"{options.data.stem}, at most {options.trials} trials")
     return 0
 
 
