@@ -1,4 +1,4 @@
-"""Threads: how long those of GNU's OpenMP look for work before they sleep."""
+"""Threads: how long those of GNU's OpenMP and of OpenBLAS look for work before they sleep."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ SPINS = "10000"
 for one another most of the time, and a training took up to four times as long as with this."""
 
 
-def let_threads_sleep() -> None:
-    """Set ``GOMP_SPINCOUNT``, unless it or ``OMP_WAIT_POLICY`` is set.
+BLAS_TIMEOUT = "4"
+"""As the power of two, of processor cycles; 26 by default, some 20 milliseconds, in which the
+threads of numpy's products keep the cores from those of torch and OpenVINO."""
 
-    It is read once, when torch loads OpenMP: in a process that has imported torch it takes
-    effect in the processes that this one starts.
+
+def let_threads_sleep() -> None:
+    """Set ``GOMP_SPINCOUNT`` and ``OPENBLAS_THREAD_TIMEOUT``, unless the user has set them.
+
+    They are read once, when torch loads OpenMP and numpy loads OpenBLAS: in a process that has
+    imported these they take effect in the processes that this one starts.
     """
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", BLAS_TIMEOUT)
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)

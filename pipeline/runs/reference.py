@@ -72,10 +72,16 @@ class Reference:
 
     def unusual(self, pooled: np.ndarray) -> np.ndarray:
         """Return (n,) bool: which of (n, D) pooled vectors are less near than usual."""
+        import torch
+
+        # Not by numpy: the threads of its BLAS spin for a while after each product, and take the
+        # cores from the encoder, whose next batch then took twice as long.
+        vectors = torch.from_numpy(self.vectors).T
         found = np.zeros(len(pooled), bool)
         for start in range(0, len(pooled), MAX_HELD_OUT):
             part = slice(start, start + MAX_HELD_OUT)
-            found[part] = (unit(pooled[part]) @ self.vectors.T).max(axis=1) < self.threshold
+            nearest = (torch.from_numpy(unit(pooled[part])) @ vectors).amax(dim=1)
+            found[part] = (nearest < self.threshold).numpy()
         return found
 
     def foreign(self, unusual: np.ndarray) -> bool:

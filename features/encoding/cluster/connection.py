@@ -23,6 +23,9 @@ LOCAL = "local"
 CONNECT_SECONDS = 10.0
 """Seconds in which the machine of an address must answer."""
 
+STARTS, TOO_SLOW = 3, "timed out during startup"
+"""How often a cluster of this machine is started, and what Ray says after 30 seconds."""
+
 DEATHS = (
     exceptions.RayActorError,
     exceptions.ObjectLostError,
@@ -65,12 +68,24 @@ def connected(cluster: Cluster) -> Iterator[Workers]:
     with redirect_stdout(sys.stderr):  # stdout is for results; Ray tells of dead workers there
         try:
             _check_answers(address)
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
+            _start(address, here)
         except Exception as error:  # Ray raises that itself where its start takes too long
             raise _no_cluster(address, error) from error
         try:
             yield _suitable(cluster)
         finally:
+            ray.shutdown()
+
+
+def _start(address: str, here: dict[str, Any]) -> None:
+    """Connect to a cluster, or start one; a busy machine may take longer than Ray waits."""
+    for again in reversed(range(STARTS)):
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
+            return
+        except Exception as error:
+            if not (again and here and TOO_SLOW in str(error)):
+                raise
             ray.shutdown()
 
 
