@@ -28,7 +28,7 @@ F1_GAP = 0.15
 
 LEAST_TEXTS, NEVER = 5, 2
 """Validation texts of a class without which its recall says nothing; of a class that is never
-predicted at all, and is rarer than one to ``FEW``, fewer will do. Ours."""
+predicted at all, and is rarer than one to ``HIDES``, fewer will do. Ours."""
 
 
 def examine(measured: Measurements) -> Suspicion | None:
@@ -115,7 +115,7 @@ def rare_and_lost(measured: Measurements) -> list[int]:
     def enough(place: int) -> bool:
         """Return whether the validation texts of a class say whether it is lost."""
         never = learning.predicted_shares[place] == 0
-        rare = labels.train_counts[place] * FEW <= most
+        rare = labels.train_counts[place] * HIDES <= most
         return labels.validation_counts[place] >= (NEVER if never and rare else LEAST_TEXTS)
 
     return [
