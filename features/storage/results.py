@@ -68,10 +68,9 @@ def recall(
     Returns:
         The arrays by name.
     """
-    folder = on_disk(root)
-    if folder is None:
+    path = _path(root, parts, code, packages)
+    if path is None:
         return compute()
-    path = folder / RESULTS / _name(parts, code, packages)
     stored = _read(path)
     if stored is not None:
         return stored
@@ -81,6 +80,39 @@ def recall(
         with suppress(ManyheadsError, OSError):
             _write(path, made)
     return made
+
+
+def keep(
+    root: Location,
+    parts: Sequence[Part],
+    code: Sequence[str],
+    packages: Sequence[str],
+    made: Arrays,
+) -> None:
+    """Store a result in place of an earlier one; arguments as for :func:`recall`.
+
+    Nothing is stored on object storage, or if the cache cannot be written.
+    """
+    path = _path(root, parts, code, packages)
+    if path is not None:
+        with suppress(ManyheadsError, OSError):
+            _write(path, made)
+
+
+def find(
+    root: Location, parts: Sequence[Part], code: Sequence[str], packages: Sequence[str]
+) -> Arrays | None:
+    """Return a stored result, None if there is none; arguments as for :func:`recall`."""
+    path = _path(root, parts, code, packages)
+    return None if path is None else _read(path)
+
+
+def _path(
+    root: Location, parts: Sequence[Part], code: Sequence[str], packages: Sequence[str]
+) -> Path | None:
+    """Return the file of a result; None on object storage."""
+    folder = on_disk(root)
+    return None if folder is None else folder / RESULTS / _name(parts, code, packages)
 
 
 def _read(path: Path) -> Arrays | None:
