@@ -26,12 +26,12 @@ from pipeline.doctor.findings import (
 )
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measurements.data import DEFAULTS
-from pipeline.doctor.measuring.collection import labels_of, measure, settings_of
+from pipeline.doctor.measuring.collection import measure, still_known
 from pipeline.doctor.measuring.defaults import seconds_of_defaults, with_defaults
 from pipeline.doctor.measuring.measurers import Measurer
 from pipeline.doctor.proving.budget import Budget
 from pipeline.doctor.proving.judgement import POINTS
-from pipeline.doctor.proving.prover import MOST, Prover
+from pipeline.doctor.proving.prover import Prover
 from pipeline.doctor.proving.remedied import proven_remedy
 from pipeline.doctor.symptom import PARTIAL, name_of, symptom_of
 
@@ -100,6 +100,7 @@ def examine(
     suspected = suspicions(measured, causes)
     if prove and _needs_defaults(case, measured, suspected, limit):
         measured = with_defaults(case, measured)
+        limit.end_measuring()
         suspected = suspicions(measured, causes)
     prover = Prover(case, measured.missing_points, limit)
     findings = _findings(case, measured, suspected, prover if prove else None, every)
@@ -107,7 +108,8 @@ def examine(
     refuted = [] if not prove else _refuted(suspected, prover, told)
     ruled_out = (*refuted, *_ruled_out(measured, causes, told | {one.cause for one in refuted}))
     state, summary = _state(measured, findings)
-    untried = _untried(prover, causes, findings)
+    titles = {cause.name: cause.title for cause in causes}
+    untried = prover.untried(titles, _proven(findings))
     then, more = _afterwards(prover, measured, findings, causes, measurers)
     return Verdict(
         state,
@@ -119,43 +121,6 @@ def examine(
         time.perf_counter() - started,
         then,
     )
-
-
-def _needs_defaults(
-    case: Case, measured: Measurements, suspected: Sequence[Suspected], limit: Budget
-) -> bool:
-    """Return whether the head is to be trained once with its default settings, as a reference.
-
-    Not where sides or labels decide already, nor where it would take more than half of the
-    time that is left and something better to try is suspected.
-    """
-    if not measured.settings.departs or any(_decides(each) for each in suspected):
-        return False
-    known = measured.references
-    if known is not None and known.named(DEFAULTS) is not None:
-        return False
-    price = seconds_of_defaults(case)
-    strongest = max((each.suspicion.strength for each in suspected), default=0.0)
-    return limit.allows(2 * price) or (strongest < CLEAR and limit.allows(price))
-
-
-def _untried(
-    prover: Prover, causes: Sequence[Cause], findings: Sequence[Finding]
-) -> tuple[str, ...]:
-    """Return what was not tried, and why; of what is proven nothing more had to be."""
-    proven = {one.cause for one in findings if one.certainty == "proven"}
-    titles = {cause.name: cause.title for cause in causes}
-    late = {name: each for name, each in prover.skipped.items() if name not in proven}
-    beyond = dict.fromkeys(name for name in prover.beyond if name not in proven | set(late))
-    told = []
-    if late:
-        names = ", ".join(titles[name] for name in late)
-        asked = prover.budget.wanted(sum(late.values()))
-        told.append(f"Not tried for lack of time: {names} (--budget {asked}).")
-    if beyond:
-        names = ", ".join(titles[name] for name in beyond)
-        told.append(f"Not tried, since {MOST} changes that train are the most: {names}.")
-    return tuple(told)
 
 
 def _afterwards(
@@ -176,23 +141,42 @@ def _afterwards(
         asked = prover.budget.wanted(prover.unmeasured)
         what = "What is left with the remedy in place"
         return None, (f"{what} was not looked at for lack of time (--budget {asked}).",)
-    known = _still_known(prover.case, changed, measured)
+    known = still_known(prover.case, changed, measured)
     anew, _ = measure(changed, known, measurers=measurers)
+    suspected = suspicions(anew, causes)
+    if _needs_defaults(changed, anew, suspected, prover.budget):
+        anew = with_defaults(changed, anew)
+        suspected = suspicions(anew, causes)
     second = Prover(changed, anew.missing_points, prover.budget, tuple(prover.tried))
-    found = _findings(changed, anew, suspicions(anew, causes), second, every=False)
+    found = _findings(changed, anew, suspected, second, every=False)
     state, summary = _state(anew, found)
     reached = None if anew.learning is None else anew.learning.accuracy
-    untried = _untried(second, causes, found)
+    titles = {cause.name: cause.title for cause in causes}
+    untried = second.untried(titles, _proven(found))
     return Afterwards(state, summary, reached, found[:1]), untried
 
 
-def _still_known(case: Case, changed: Case, measured: Measurements) -> Measurements:
-    """Return the measurements that a changed head has in common with the one before."""
-    new = Measurements(settings_of(changed), labels_of(changed))
-    if changed.labels is not case.labels or changed.train is not case.train:
-        return new
-    rates = measured.rates if changed.head == case.head else None
-    return replace(new, vectors=measured.vectors, rates=rates)
+def _proven(findings: Sequence[Finding]) -> set[str]:
+    return {one.cause for one in findings if one.certainty == "proven"}
+
+
+def _needs_defaults(
+    case: Case, measured: Measurements, suspected: Sequence[Suspected], budget: Budget
+) -> bool:
+    """Return whether the head is to be trained once with its default settings, as a reference.
+
+    Not where sides or labels decide already, nor where it takes more than half the budget and
+    something better to try is suspected.
+    """
+    if not measured.settings.departs or any(_decides(each) for each in suspected):
+        return False
+    known = measured.references
+    if known is not None and known.named(DEFAULTS) is not None:
+        return False
+    seconds = seconds_of_defaults(case)
+    strongest = max((each.suspicion.strength for each in suspected), default=0.0)
+    short = seconds <= budget.seconds / 2
+    return (short or strongest < CLEAR) and budget.allows(seconds)
 
 
 def suspicions(measured: Measurements, causes: Sequence[Cause] = CAUSES) -> list[Suspected]:

@@ -103,10 +103,12 @@ def _then_lines(then: Afterwards | None) -> Iterator[str]:
         ends = f"{_value(deciding, deciding.before)} -> {_value(deciding, deciding.after)}"
         explained += f" ({deciding.change}: {deciding.measure} {ends})"
     yield f"With it in place{reached}, then still: {explained}."
-    if finding.command:
+    if finding.command and not finding.remedy.command:
         yield f"{BOTH}{as_typed(finding.command)}"
-    else:
-        yield f"Then also: {finding.remedy.words}."
+        return
+    yield f"Then also: {finding.remedy.words}."
+    if finding.command:
+        yield f"{SEE}{as_typed(finding.command)}"
 
 
 def _trial_line(tried: CounterfactualResult) -> str:

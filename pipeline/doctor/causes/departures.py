@@ -247,9 +247,11 @@ def beside_defaults(cause: Cause) -> Cause:
         return cause
 
     def examine(measured: Measurements) -> Suspicion | None:
-        own = cause.examine(measured)
+        own, back = cause.examine(measured), from_defaults(measured, cause.name)
         if own is None:
-            return from_defaults(measured, cause.name)
-        return replace(own, strength=own.strength * _trust(measured, cause.name))
+            return back
+        tries = (*own.counterfactuals, *(() if back is None else back.counterfactuals))
+        strength = own.strength * _trust(measured, cause.name)
+        return replace(own, strength=strength, counterfactuals=tries)
 
     return replace(cause, examine=examine)

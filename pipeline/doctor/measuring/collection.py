@@ -45,6 +45,21 @@ def measure(
     return measured, tuple(left_out)
 
 
+def still_known(case: Case, changed: Case, measured: Measurements) -> Measurements:
+    """Return the measurements that a case has in common with a changed one.
+
+    Args:
+        case: before the change.
+        changed: with another head, settings, sides or labels.
+        measured: of ``case``.
+    """
+    new = Measurements(settings_of(changed), labels_of(changed))
+    if changed.labels is not case.labels or changed.train is not case.train:
+        return new
+    rates = measured.rates if changed.head == case.head else None
+    return replace(new, vectors=measured.vectors, rates=rates)
+
+
 def settings_of(case: Case) -> Settings:
     """Return what was asked for."""
     usual = {} if not case.head else usual_values(case.head)

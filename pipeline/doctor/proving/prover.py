@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -145,6 +146,25 @@ class Prover:
             each.counterfactual.trains and judged.gain < CLOSE and not each.again
             for each, judged in found
         )
+
+    def untried(self, titles: Mapping[str, str], proven: set[str]) -> tuple[str, ...]:
+        """Return sentences on what was not tried, and why.
+
+        Args:
+            titles: of the causes, by name.
+            proven: causes for which nothing more had to be tried.
+        """
+        late = {name: each for name, each in self.skipped.items() if name not in proven}
+        beyond = dict.fromkeys(name for name in self.beyond if name not in proven | set(late))
+        told = []
+        if late:
+            names = ", ".join(titles[name] for name in late)
+            asked = self.budget.wanted(sum(late.values()))
+            told.append(f"Not tried for lack of time: {names} (--budget {asked}).")
+        if beyond:
+            names = ", ".join(titles[name] for name in beyond)
+            told.append(f"Not tried, since {MOST} changes that train are the most: {names}.")
+        return tuple(told)
 
     def _judgements(self) -> tuple[Judgement, ...]:
         every = (*self.earlier, *self.tried)

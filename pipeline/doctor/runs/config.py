@@ -10,6 +10,7 @@ from features.errors import SettingError
 from features.options import Options, option
 from features.storage.location import Location, parse_location
 from pipeline.config import PLACES
+from pipeline.search.config import parse_budget
 
 
 def check_seconds(seconds: float) -> None:
@@ -29,11 +30,11 @@ class DoctorConfig(Options):
     )
     budget: float | None = option(
         None,
-        "spend at most so many seconds on proof",
-        metavar="SECONDS",
-        parse=float,
+        "measure and try changes for at most so long, such as 90s or 5m",
+        metavar="TIME",
+        parse=parse_budget,
         check=check_seconds,
-        otherwise="one training of the head, or 60 if that is longer",
+        otherwise="60s, or until one training has been tried, if that is longer",
     )
     all: bool = option(False, "tell every finding, every number and all that is ruled out")
     strict: bool = option(False, "end with exit code 3 if anything is found, for scripts")

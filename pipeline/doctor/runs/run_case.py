@@ -19,7 +19,7 @@ from features.duplicates.duplicates import cached_duplicates
 from features.encoders.description.model import EncoderModel
 from features.encoders.description.names import join_names
 from features.encoders.protocol import Encoder
-from features.errors import CacheError, SettingError
+from features.errors import CacheError, CorpusError, SettingError
 from features.storage.location import Location
 from features.vectors.table import POOLED
 from heads.persistence import checkpoint
@@ -59,6 +59,7 @@ def case_of_run(
 
     Raises:
         SettingError: it is a blend, or the data has changed since.
+        CorpusError: its texts are not where they were.
         CacheError: a file of the run is missing, damaged, or cannot be read any more.
     """
     asked = _asked(folder, config or DoctorConfig())
@@ -67,6 +68,8 @@ def case_of_run(
     if resolved.encoder:  # of several, validation may have left some out
         read = join_names([source.encoder for source in run.sources])
         asked = replace(asked, vectors=replace(asked.vectors, encoder=read))
+    if config is None or config.data is None:
+        _check_texts(asked, folder)
     corpus = read_labelled(asked.data, asked.folds)
     split = splits_of(corpus, held_out, folder.name, ())[0]
     labels = split.label_ids(corpus.labels or ())
@@ -105,6 +108,20 @@ def case_of_run(
         config=asked,
     )
     return case if found is not None else case.with_own_head()
+
+
+def _check_texts(asked: ExperimentConfig, folder: Path) -> None:
+    """Refuse a run whose file of texts is gone, and say how to name another place.
+
+    Raises:
+        CorpusError: it is not there.
+    """
+    source = asked.data.data
+    if isinstance(source, Path) and not source.exists():
+        raise CorpusError(
+            f"{source}: not found, and the run {folder.name} was trained on these texts: say "
+            "where they are now with --data FILE"
+        )
 
 
 def _other_seeds(

@@ -80,8 +80,19 @@ def test_what_it_cannot_examine_is_refused_in_one_line(
     folder = Path(train("logistic")["run"])
     assert "no-prove" in refusal("doctor", folder, "--cure", "--no-prove")
     assert "--budget" in refusal("doctor", folder, "--budget", "0")
+    assert "such as 10m" in refusal("doctor", folder, "--budget", "soon")
     (folder / "diagnostics.json").write_text("{")
     assert "diagnostics.json" in refusal("doctor", folder)
+
+
+def test_texts_that_are_gone_are_asked_for(
+    train: Command, refusal: Refusal, data: Path, tmp_path: Path
+) -> None:
+    folder = train("logistic", "--seed", 5)["run"]
+    moved = data.rename(tmp_path / "moved.csv")
+    assert "say where they are now with --data FILE" in refusal("doctor", folder)
+    assert "gone.csv" in refusal("doctor", folder, "--data", "gone.csv")
+    moved.rename(data)
 
 
 def test_data_that_has_changed_since_is_refused(

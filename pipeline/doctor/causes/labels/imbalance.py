@@ -28,7 +28,7 @@ F1_GAP = 0.15
 
 LEAST_TEXTS, NEVER = 5, 2
 """Validation texts of a class without which its recall says nothing; of a class that is never
-predicted at all, and is rarer than one to ``FEW``, fewer will do. Ours."""
+predicted at all, and is rarer than one to ``HIDES``, fewer will do. Ours."""
 
 
 def examine(measured: Measurements) -> Suspicion | None:
@@ -73,9 +73,10 @@ def examine(measured: Measurements) -> Suspicion | None:
         remedy=Remedy(
             "weigh the classes, and judge by macro-F1, not by accuracy", settings=changed
         ),
-        counterfactuals=(
-            ChangedSettings("class_weights none -> balanced", changed, measure="macro_f1"),
-        ),
+        # Of so few validation texts a macro-F1 neither confirms nor refutes anything.
+        counterfactuals=()
+        if labels.validation_counts[place] < LEAST_TEXTS
+        else (ChangedSettings("class_weights none -> balanced", changed, measure="macro_f1"),),
         # That the rare class is lost is counted; weights may still refute that it need be.
         measured=not collapsed and learning.accuracy_gain < GAIN and not measured.behind,
     )
@@ -115,7 +116,7 @@ def rare_and_lost(measured: Measurements) -> list[int]:
     def enough(place: int) -> bool:
         """Return whether the validation texts of a class say whether it is lost."""
         never = learning.predicted_shares[place] == 0
-        rare = labels.train_counts[place] * FEW <= most
+        rare = labels.train_counts[place] * HIDES <= most
         return labels.validation_counts[place] >= (NEVER if never and rare else LEAST_TEXTS)
 
     return [

@@ -85,6 +85,19 @@ def test_a_deep_stack_is_set_back_as_a_whole_and_is_too_large_only_by_heart() ->
     assert [each.cause.name for each in suspicions(deep)] == ["dead_or_saturated", "overfit"]
 
 
+def test_a_rule_of_its_own_tries_the_defaults_as_well() -> None:
+    narrow = departing(usual={"dense": []}, dense=[1])
+    assert narrow.units is not None
+    low = learning(accuracy=0.5, train_accuracy=0.5)
+    known = replace(narrow, units=replace(narrow.units, smallest_layer=1), learning=low)
+    (small,) = suspicions(known)
+    assert small.cause.name == "too_small_head"
+    assert [each.change for each in small.suspicion.counterfactuals] == [
+        "dense=4",
+        "back to dense=''",
+    ]
+
+
 def test_the_setting_that_is_farther_from_its_default_is_tried_first() -> None:
     usual = {"dropout": 0.3, "filters": 128}
     names = [

@@ -63,7 +63,10 @@ def test_of_a_class_that_is_never_predicted_few_texts_say_so() -> None:
     rare = Labels(("joy", "anger"), (388, 12), (97, 3), 400, 100)
     never = {"accuracy": 0.97, "majority": 0.97, "recalls": (1.0, 0.0), "label_entropy": 0.135}
     lost = replace(uneven(**never, loss=0.1, predicted_shares=(1.0, 0.0)), labels=rare)
-    assert IMBALANCE.suspect(lost) is not None
+    found = IMBALANCE.suspect(lost)
+    assert found is not None
+    assert found.measured
+    assert found.counterfactuals == ()  # too few to try anything on
     seldom = replace(uneven(**never, loss=0.1, predicted_shares=(0.99, 0.01)), labels=rare)
     assert IMBALANCE.suspect(seldom) is None
 

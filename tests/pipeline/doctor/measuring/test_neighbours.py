@@ -69,9 +69,10 @@ def test_agreement_along_the_file_falls_where_labels_slip_and_comes_back_moved(
     assert rows == sorted(rows)
     own = np.array([share for _, share, _ in parts])
     moved = np.array([share for _, _, share in parts])
-    assert own[:20].mean() > 0.5 > 0.3 > own[20:].mean()
-    assert moved[:20].mean() == own[:20].mean()
-    assert moved[20:].mean() > 0.5
+    # neighbours behind the slip are wrong for the texts before it, too
+    assert own[:20].mean() > own[20:].mean() + 0.1
+    assert own[20:].mean() == pytest.approx(0.2, abs=0.06)
+    assert min(moved[:20].mean(), moved[20:].mean()) > 0.6
     assert by_position(around, labels, None, 0)[0][2] is None
 
 
