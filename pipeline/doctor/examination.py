@@ -96,7 +96,9 @@ def examine(
     limit.end_measuring()
     suspected = suspicions(measured, causes)
     if prove and _needs_defaults(case, measured, suspected, limit):
+        began = limit.spent
         measured = with_defaults(case, measured)
+        limit.note_training(began)
         limit.end_measuring()
         suspected = suspicions(measured, causes)
     prover = Prover(case, measured.missing_points, limit)
@@ -169,7 +171,7 @@ def _needs_defaults(
     known = measured.references
     if known is not None and known.named(DEFAULTS) is not None:
         return False
-    seconds = seconds_of_defaults(case)
+    seconds = seconds_of_defaults(case) * budget.price / max(budget.training, 1e-9)
     return seconds <= budget.seconds / 2 and budget.allows(seconds)
 
 
