@@ -8,7 +8,6 @@ SPINS = "10000"
 """By default 300,000 times: as long as another program holds one of the cores, the threads wait
 for one another most of the time, and a training took up to four times as long as with this."""
 
-
 BLAS_TIMEOUT = "4"
 """As the power of two, of processor cycles; 26 by default, some 20 milliseconds, in which the
 threads of numpy's products keep the cores from those of torch and OpenVINO."""
