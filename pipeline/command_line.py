@@ -61,8 +61,9 @@ def lr_range_command(config: ExperimentConfig) -> str:
 
 
 def audit_command(data: DataConfig, vectors: VectorConfig) -> str:
-    """Return the command that audits the texts of a training."""
+    """Return the command that audits the texts of a training; of encoders it takes one."""
     usual = DataConfig()
+    vectors = replace(vectors, encoder=vectors.encoders[0])
     columns = replace(data.columns, group=None)
     unsplit = replace(data, columns=columns, split=usual.split, split_seed=usual.split_seed)
     return shlex.join(["manyheads", "audit", *words_of(unsplit), *words_of(vectors)])

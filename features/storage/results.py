@@ -68,10 +68,9 @@ def recall(
     Returns:
         The arrays by name.
     """
-    folder = on_disk(root)
-    if folder is None:
+    path = _path(root, parts, code, packages)
+    if path is None:
         return compute()
-    path = path_of(folder, parts, code, packages)
     stored = read(path)
     if stored is not None:
         return stored
@@ -80,6 +79,38 @@ def recall(
     if time.perf_counter() - started >= (MIN_SECONDS if min_seconds is None else min_seconds):
         write(path, made)
     return made
+
+
+def keep(
+    root: Location,
+    parts: Sequence[Part],
+    code: Sequence[str],
+    packages: Sequence[str],
+    made: Arrays,
+) -> None:
+    """Store a result in place of an earlier one; arguments as for :func:`recall`.
+
+    Nothing is stored on object storage, or if the cache cannot be written.
+    """
+    path = _path(root, parts, code, packages)
+    if path is not None:
+        write(path, made)
+
+
+def find(
+    root: Location, parts: Sequence[Part], code: Sequence[str], packages: Sequence[str]
+) -> Arrays | None:
+    """Return a stored result, None if there is none; arguments as for :func:`recall`."""
+    path = _path(root, parts, code, packages)
+    return None if path is None else read(path)
+
+
+def _path(
+    root: Location, parts: Sequence[Part], code: Sequence[str], packages: Sequence[str]
+) -> Path | None:
+    """Return the file of a result; None on object storage."""
+    folder = on_disk(root)
+    return None if folder is None else path_of(folder, parts, code, packages)
 
 
 def path_of(

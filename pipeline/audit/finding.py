@@ -136,7 +136,11 @@ Finder = Callable[[Evidence], list[Finding]]
 
 def corpus_row(evidence: Evidence, position: int) -> CorpusRow:
     """The text at a position of the corpus, for an example."""
-    corpus = evidence.corpus
+    return row_at(evidence.corpus, position)
+
+
+def row_at(corpus: Corpus, position: int) -> CorpusRow:
+    """The text at a position of a corpus."""
     return CorpusRow(
         row=corpus.rows[position],
         text=corpus.texts[position],

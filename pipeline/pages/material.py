@@ -11,6 +11,7 @@ import numpy as np
 
 from features.corpus.corpus import Corpus
 from features.errors import DamagedFileError
+from pipeline.audit.report.record import KeptAudit, find_audit
 from pipeline.config import ExperimentConfig
 from pipeline.evaluation.result import BlendResult, Scores
 from pipeline.overview.run_page import RunPage, show_run
@@ -41,6 +42,7 @@ class Material:
         history: of its trainings; () of a blend.
         config: of the report.
         verdict: what the doctor last said of it; None where it was not examined.
+        audit: what the last audit of all its texts found; None where none is in the cache.
     """
 
     page: RunPage
@@ -51,6 +53,7 @@ class Material:
     history: tuple[HistoryLine, ...]
     config: ReportConfig
     verdict: StoredVerdict | None = None
+    audit: KeptAudit | None = None
 
     @property
     def scores(self) -> Scores:
@@ -120,4 +123,15 @@ def read_material(folder: Path, runs: Path, config: ReportConfig) -> Material:
         read_history(folder) if (folder / HISTORY).exists() else (),
         config,
         read_verdict(folder),
+        _audit(tests, asked, config),
     )
+
+
+def _audit(
+    tests: TestTexts, asked: ExperimentConfig | None, config: ReportConfig
+) -> KeptAudit | None:
+    """Return what the last audit of the texts of a run found, from the cache."""
+    cache = config.cache or (asked.vectors.cache if asked else None)
+    if cache is None or not tests.corpus_digest:
+        return None
+    return find_audit(cache, tests.corpus_digest)

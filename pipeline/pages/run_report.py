@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.command_line import as_typed, train_command
+from pipeline.command_line import as_typed, audit_command, train_command
 from pipeline.config import NEAR
 from pipeline.console import one_line, short_label
 from pipeline.evaluation.result import BlendResult, ExperimentResult, Scores
+from pipeline.pages.audit_part import audit_part
 from pipeline.pages.embedding import SCRIPTS, STYLES, as_script, asset, policy
 from pipeline.pages.figures.charts import calibration_chart, coverage_chart, curves
 from pipeline.pages.figures.confusion import (
@@ -93,6 +94,7 @@ def run_page(material: Material) -> str:
         breakdown=[*part_lines(single), *leaked_lines(single)] if single else [],
         cost=list(cost_lines(single)) if single else [],
         verdict=material.verdict,
+        audit=audit_part(material.audit, material.corpus),
         diagnosis=diagnosis_chart(material.verdict) if material.verdict else None,
         curves=_curves(material),
         reliability=calibration_chart(tests),
@@ -197,6 +199,9 @@ def _commands(material: Material) -> list[tuple[str, str]]:
         again = [("blend the same runs again", _blend_command(material.scores))]
     elif material.asked is not None:
         again = [("repeat this run", train_command(material.asked))]
+    if material.asked is not None:
+        audits = "write the page of the audit" if material.audit else "audit the texts"
+        again.append((audits, audit_command(material.asked.data, material.asked.vectors)))
     for command in page.commands:
         what = NEXT.get(command.split()[1])
         if what:

@@ -28,8 +28,8 @@ def page(result: AuditResult) -> str:
         title=f"Audit of {result.corpus.name}",
         facts=facts_line(result),
         sections=sections(result.findings),
-        texts=_texts,
-        address=_address,
+        texts=shown_texts,
+        address=address,
         notes=notes,
         pieces=OPTION.split,
     )
@@ -41,7 +41,7 @@ def write_page(result: AuditResult, path: Path) -> None:
         temporary.write_text(page(result), encoding="utf-8")
 
 
-def _texts(example: Example) -> list[tuple[list[CorpusRow], Sequence[Segment]]]:
+def shown_texts(example: Example) -> list[tuple[list[CorpusRow], Sequence[Segment]]]:
     """Return the different texts of an example in parts, each with the places it stands at."""
     place, other = example.place, example.other
     if place is None:
@@ -53,7 +53,8 @@ def _texts(example: Example) -> list[tuple[list[CorpusRow], Sequence[Segment]]]:
     return [([place], one), ([other], two)]
 
 
-def _address(place: CorpusRow) -> str:
+def address(place: CorpusRow) -> str:
+    """Return where a text stands: its line or row, and its side of the split."""
     row = "" if place.line is None else f" (row {place.row:,})"
     return f"{where(place)}{row}{', ' if place.split else ''}{place.split}"
 

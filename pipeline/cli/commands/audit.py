@@ -40,9 +40,11 @@ def run(parsed: argparse.Namespace) -> Answer:
     remedies = check_remedies(config.remedies)
     check_targets(config.page, config.write_clean, (data.data, vectors.cache, vectors.encoder))
     from pipeline.audit.audit import run_audit
+    from pipeline.audit.report.record import keep_audit
     from pipeline.audit.report.terminal import audit_text
 
     result = run_audit(data, vectors, examples=config.examples)
+    keep_audit(vectors.cache, vectors.one_encoder, result)
     files: dict[str, str] = {}
     if config.page:
         from pipeline.audit.report.page import write_page

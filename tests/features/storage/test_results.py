@@ -11,7 +11,7 @@ import pytest
 from features.duplicates import duplicates
 from features.duplicates.duplicates import CODE, Duplicates, cached_duplicates, find_duplicates
 from features.storage import results
-from features.storage.results import RESULTS, recall
+from features.storage.results import RESULTS, find, keep, recall
 from features.store.verification import verify_cache
 from pipeline.evaluation import baselines
 from tests.support.corpora import sentence
@@ -82,6 +82,20 @@ def test_where_nothing_can_be_kept_nothing_is_lost(tmp_path: Path) -> None:
     ask(tmp_path, made, "x")
     ask(tmp_path, made, "x")
     assert made.times == 2
+
+
+def test_what_is_kept_replaces_what_was(tmp_path: Path) -> None:
+    place = (tmp_path, ("x",), CODE, ("numpy",))
+    assert find(*place) is None
+    for value in (1, 2):
+        keep(*place, {"value": np.array(value)})
+    found = find(*place)
+    assert found is not None
+    assert found["value"] == 2
+    assert find(tmp_path, ("y",), CODE, ("numpy",)) is None
+    assert find(tmp_path, ("x",), CODE[1:], ("numpy",)) is None
+    (tmp_path / "file").write_text("in the way")
+    keep(tmp_path / "file", ("x",), CODE, ("numpy",), {"value": np.array(1)})
 
 
 def test_what_takes_no_time_is_not_stored(tmp_path: Path) -> None:
