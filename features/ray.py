@@ -25,7 +25,7 @@ from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import EncoderModel, find_same
 from features.encoders.options import EncoderOptions, VectorOptions
 from features.encoding.bad_vectors import BadTexts
-from features.encoding.cluster.worker import UnitClock
+from features.encoding.cluster.worker import UnitClock, check_seen
 from features.encoding.devices import CPU, CUDA, limit_threads
 from features.encoding.job import UNIT_TEXTS
 from features.encoding.units import WorkUnit
@@ -89,21 +89,27 @@ def encode_dataset(
     Raises:
         SettingError: an option is unknown, or the data set has no such column.
         EncoderError: the encoder is not available.
+        CacheError: the cache folder cannot be written. A worker raises it where its machine
+            does not see the folder.
     """
     names = ds.columns() or [column]
     if column not in names:
         raise SettingError(f"the data set has no column {column!r}, but {', '.join(names)}")
     lazy, options = _loaded(encoder, device, keywords)
     spec = lazy.model.spec(layout, None if layers is None else tuple(layers), options)
-    # Only this module of the package imports Ray.
-    from features.encoding.cluster.ray_cluster import actor_pool
+    store = FeatureStore(cache)
+    store.prepare()
+    space = store.space(spec, lazy.model.label)
+    space.write_manifest()  # by which a worker sees that it is the same folder
+    # Only modules of this package import Ray.
+    from features.encoding.cluster.connection import actor_pool
 
     return ds.map_batches(
         EncodingStage,
         fn_constructor_args=(
             column,
             output,
-            (FeatureStore(cache).root.absolute() / spec.fingerprint, spec, lazy.model.label),
+            (space.folder.absolute(), spec, lazy.model.label),
             lazy.model,
             (lazy.backend, device, cores),
         ),
@@ -123,6 +129,9 @@ class EncodingStage:
         place: folder, spec and model name of the space.
         model: the encoder.
         running: back end, device and number of threads of the encoder.
+
+    Raises:
+        CacheError: this machine does not see the cache folder.
     """
 
     def __init__(
@@ -137,6 +146,7 @@ class EncodingStage:
         limit_threads(threads)
         self._column, self._output = column, output
         self._space = Space(*place)
+        check_seen(self._space)
         self._encoder = LazyEncoder(find_same(model), device, backend)
         self._ready = False
 

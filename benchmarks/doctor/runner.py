@@ -7,9 +7,7 @@ journal has is not done again, so a kill loses one run.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import sys
 import time
 import traceback
@@ -39,6 +37,7 @@ from benchmarks.doctor.diagnosis import Diagnosis, diagnose
 from benchmarks.doctor.faults import MADE, data_cases, double_cases, setting_cases
 from benchmarks.doctor.foreign import foreign_cases
 from benchmarks.doctor.healthy import healthy_cases
+from benchmarks.doctor.journal import append, read_journal
 from benchmarks.doctor.material import Ingredients
 from benchmarks.doctor.measures import (
     DOCTOR,
@@ -79,6 +78,8 @@ class Request:
         only: cases whose name has one of these, joined by commas; '': all.
         seconds: time for the whole; after it no case begins. 0: no end.
         again: ask about runs that the journal has, too, since the doctor has changed.
+        brief: one seed, and no single changes: right is what was seeded, healthy what was made
+            so, and those who try changes are not asked.
     """
 
     half: str
@@ -90,6 +91,7 @@ class Request:
     only: str = ""
     seconds: float = 0.0
     again: bool = False
+    brief: bool = False
 
     @property
     def journal(self) -> Path:
@@ -149,33 +151,6 @@ def _rounds(groups: Mapping[str, list[Case]]) -> Iterator[Case]:
                 yield partner
 
 
-def read_journal(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a journal; a torn last line, left by a kill, is cut off."""
-    if not path.exists():
-        return []
-    whole = path.read_bytes()
-    end = whole.rfind(b"\n") + 1
-    if end < len(whole):
-        with path.open("r+b") as stream:
-            stream.truncate(end)
-    return [json.loads(line) for line in whole[:end].splitlines()]
-
-
-def append(path: Path, line: Mapping[str, Any]) -> None:
-    """Write one line and wait until it is on the disk; several processes may do so."""
-    with path.open("ab") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        stream.write(json.dumps(line, default=_plain).encode() + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    return list(value) if isinstance(value, tuple | np.ndarray) else dict(value)
-
-
 class Worker:
     """Does the cases of one process."""
 
@@ -220,6 +195,8 @@ class Worker:
         """Return the training seeds; one of heads without chance, where three are the same."""
         steps = issubclass(head_type(trial.head).settings, TrainingSettings)
         seeds: list[int] = self.seeds["training"]
+        if self.request.brief:
+            return seeds[:1]
         return seeds if steps or trial.build is not None else seeds[:1]
 
     def _write(self, line: Mapping[str, Any]) -> None:
@@ -238,9 +215,9 @@ class Worker:
             lost = takes_effect(case, pair, faulty, twin)
             kind = _kind(lost)
         tried, better = [], None
-        if kind != EXCLUDED:
+        if kind != EXCLUDED and not self.request.brief:
             tried = list(try_all(pair.faulty, faulty[0], training[0]))
-        if kind in (HEALTHY, HARMLESS):
+        if kind in (HEALTHY, HARMLESS) and not self.request.brief:
             better = best_change(pair.faulty, faulty, training, tried)
             kind = EXCLUDED if better else kind
         right = (
@@ -284,10 +261,11 @@ class Worker:
             if name in UNNAMED:
                 said[f"{name}, no input rule"] = _symptoms(without_inputs(symptoms))
         before = found.validation_score
-        budget = max(answer.seconds, found.seconds)
-        said[RATE] = trying.rate(tried, lost)
-        said[RANDOM] = trying.random(tried, before, lost, budget, seed)
-        said[TRIED] = trying.frequent(tried, before, lost)
+        if tried:
+            budget = max(answer.seconds, found.seconds)
+            said[RATE] = trying.rate(tried, lost)
+            said[RANDOM] = trying.random(tried, before, lost, budget, seed)
+            said[TRIED] = trying.frequent(tried, before, lost)
         return {
             "record": "run",
             "case": truth["case"],

@@ -20,7 +20,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.ray.fakes import load_fake, open_space
-from features.encoding.cluster.ray_cluster import RayExecutor, connected
+from features.encoding.cluster.connection import connected
+from features.encoding.cluster.ray_cluster import RayExecutor
 from features.encoding.cluster.resources import Cluster
 from features.encoding.job import run_plan
 from features.encoding.plan import plan_encoding

@@ -49,6 +49,7 @@ def main() -> int:
     parser.add_argument("--encoder", help="default: the embedded one")
     parser.add_argument("--cache", default="cache", help="feature store")
     parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--jobs", type=int, default=2, help="processes of the study")
     parser.add_argument("--single", type=int, default=10, help="trained as commands")
     parser.add_argument("--json", type=Path, default=Path("search-isear.json"))
     options = parser.parse_args()
@@ -58,6 +59,7 @@ def main() -> int:
     command(["features", *source, "--layout", "tokens"])
     with tempfile.TemporaryDirectory() as runs:
         words = ["search", *source, "--heads", HEADS, "--trials", str(options.trials)]
+        words += ["--jobs", str(options.jobs)]
         seconds = command([*words, "--runs", runs, "--name", NAME])
         record = read_record(Path(runs) / f"study-{NAME}")
         heads = [t for t in record.trials if t.candidate.head not in BASELINES]
@@ -71,6 +73,7 @@ def main() -> int:
     each = sum(took for *_, took in singles) / len(singles)
     found = {
         "trials": len(heads),
+        "jobs": options.jobs,
         "repeats": len(record.repeats),
         "study_seconds": seconds,
         "single_seconds": each,

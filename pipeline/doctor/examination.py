@@ -18,7 +18,9 @@ from pipeline.doctor.causes.registry import CAUSES
 from pipeline.doctor.commands import remedy_command, with_data
 from pipeline.doctor.findings import Certainty, Finding, RuledOut, Suspicion, Verdict
 from pipeline.doctor.measurements import Measurements
+from pipeline.doctor.measurements.data import DEFAULTS
 from pipeline.doctor.measuring.collection import measure
+from pipeline.doctor.measuring.defaults import seconds_of_defaults, with_defaults
 from pipeline.doctor.measuring.measurers import Measurer
 from pipeline.doctor.proving.judgement import POINTS
 from pipeline.doctor.proving.prover import Prover, default_budget
@@ -81,9 +83,14 @@ def examine(
     started = time.perf_counter()
     measured, left_out = measure(case, known, measurers=measurers)
     suspected = suspicions(measured, causes)
-    prover = Prover(
-        case, measured.missing_points, default_budget(case) if budget is None else budget
-    )
+    allowed = default_budget(case) if budget is None else budget
+    spent = 0.0
+    if prove and _needs_defaults(case, measured, suspected, allowed):
+        begun = time.perf_counter()
+        measured = with_defaults(case, measured)
+        spent = time.perf_counter() - begun
+        suspected = suspicions(measured, causes)
+    prover = Prover(case, measured.missing_points, allowed, spent=spent)
     findings = _findings(case, measured, suspected, prover if prove else None, every)
     told = {finding.cause for finding in findings}
     refuted = [] if not prove else _refuted(suspected, prover, told)
@@ -104,6 +111,21 @@ def examine(
         measured,
         time.perf_counter() - started,
     )
+
+
+def _needs_defaults(
+    case: Case, measured: Measurements, suspected: Sequence[Suspected], budget: float
+) -> bool:
+    """Return whether the head is to be trained once with its default settings, as a reference.
+
+    Not where sides or labels decide already, nor where it takes more than half the budget.
+    """
+    if not measured.settings.departs or any(_decides(each) for each in suspected):
+        return False
+    known = measured.references
+    if known is not None and known.named(DEFAULTS) is not None:
+        return False
+    return seconds_of_defaults(case) <= budget / 2
 
 
 def suspicions(measured: Measurements, causes: Sequence[Cause] = CAUSES) -> list[Suspected]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from features.messages import clipped
 from pipeline.doctor.measurements import Measurements, Reference
+from pipeline.doctor.measurements.data import DEFAULTS
 
-NAMES = {"tfidf_logistic": "TF-IDF with logistic regression", "knn": "the nearest neighbours"}
+NAMES = {
+    "tfidf_logistic": "TF-IDF with logistic regression",
+    "knn": "the nearest neighbours",
+    DEFAULTS: "the same head with its default settings",
+}
 """References for people."""
 
 PARTIAL = 0.5

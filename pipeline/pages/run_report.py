@@ -200,8 +200,8 @@ def _commands(material: Material) -> list[tuple[str, str]]:
     elif material.asked is not None:
         again = [("repeat this run", train_command(material.asked))]
     if material.asked is not None:
-        audit = "write the page of the audit" if material.audit else "audit the texts"
-        again.append((audit, audit_command(material.asked.data, material.asked.vectors)))
+        audits = "write the page of the audit" if material.audit else "audit the texts"
+        again.append((audits, audit_command(material.asked.data, material.asked.vectors)))
     for command in page.commands:
         what = NEXT.get(command.split()[1])
         if what:

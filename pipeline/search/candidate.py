@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
@@ -206,11 +207,17 @@ def ordered(trials: Sequence[Trial], goal: str) -> list[Trial]:
     return sorted(whole, key=lambda trial: rank(trial, goal), reverse=True)
 
 
-def seconds_used(trials: Sequence[Trial]) -> float:
-    """Return for how long at least one of them was being trained."""
-    spans = sorted((t.outcome.ended - t.outcome.seconds, t.outcome.ended) for t in trials)
+def seconds_used(trials: Sequence[Trial], begun: Iterable[float] = ()) -> float:
+    """Return for how long at least one of them was being trained.
+
+    Args:
+        begun: when further ones began, in seconds since 1970, that are still being trained.
+    """
+    now = time.time()
+    spans = [(t.outcome.ended - t.outcome.seconds, t.outcome.ended) for t in trials]
+    spans += [(start, now) for start in begun]
     used, until = 0.0, -math.inf
-    for start, end in spans:
+    for start, end in sorted(spans):
         used += max(0.0, end - max(start, until))
         until = max(until, end)
     return used

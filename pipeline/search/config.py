@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from features.encoding.cluster.resources import Cluster
 from features.errors import SettingError
+from features.messages import listed
 from features.options import Options, option
 from features.storage.location import local_path
-from heads.device import check_device
+from heads.device import AUTO as DEVICE
+from heads.device import CPU, CUDA, check_device
 from pipeline.config import PLACES, DataConfig, ExperimentConfig, VectorConfig, device_option
+from pipeline.encoding.config import RAY, ClusterOptions
 
 BUDGET = 600.0
 """Seconds of a search for which neither a time nor a number of trials is given."""
@@ -22,6 +26,8 @@ AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 NAME = re.compile(r"[\w.-]{1,100}")
 SAMPLERS = ("tpe", "random")
 
+RAY_DEVICES = (DEVICE, CPU, CUDA)
+"""Names of devices that every machine of a cluster understands alike."""
 
 AUTO = "auto"
 """Stands where others have the name of a head: search for a short while."""
@@ -57,7 +63,7 @@ def all_once(values: Sequence[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class SearchConfig(Options):
+class SearchConfig(ClusterOptions, Options):
     """What to search, and for how long.
 
     Attributes:
@@ -69,9 +75,11 @@ class SearchConfig(Options):
         trials: how many candidates are drawn.
         repeats: other seeds for the best.
         folds: inner folds that choose; test stays apart.
+        jobs: processes that train.
     """
 
     GROUP: ClassVar = "What is searched"
+    HERE_INSTEAD: ClassVar = "--jobs N trains N trials at once"
 
     encoders: tuple[str, ...] = ()
     layer_choices: tuple[str, ...] = ()
@@ -127,6 +135,12 @@ class SearchConfig(Options):
         parse=int,
         otherwise="by the validation texts alone",
     )
+    jobs: int = option(
+        1,
+        "train N trials at once, each in a process of its own with its share of the cores",
+        metavar="N",
+        parse=int,
+    )
     seed: int = option(0, "draw every random choice from this seed", metavar="N", parse=int)
     device: str = device_option()
     name: str | None = option(
@@ -151,12 +165,23 @@ class SearchConfig(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_device(self.device)
+        self.check_cluster()
+        if self.executor == RAY and self.device not in RAY_DEVICES:
+            raise SettingError(
+                f"--device is {listed(RAY_DEVICES)} with --executor {RAY}; got {self.device!r}"
+            )
         if self.trials is not None and not 0 <= self.trials <= 100_000:
             raise SettingError(f"--trials takes 0 to 100,000 candidates; got {self.trials}")
         if not 1 <= self.repeats <= 50:
             raise SettingError(f"--repeats takes 1 to 50 other seeds; got {self.repeats}")
         if self.folds is not None and not 2 <= self.folds <= 50:
             raise SettingError(f"--folds takes 2 to 50; got {self.folds}")
+        if not 1 <= self.jobs <= 256:
+            raise SettingError(f"--jobs takes 1 to 256 processes; got {self.jobs}")
+        if self.executor == RAY and self.jobs > 1:
+            raise SettingError(
+                f"--jobs is for this machine: with --executor {RAY} give --workers instead"
+            )
         if not 0 <= self.seed < 2**31 - 1000:
             raise SettingError(f"--seed must lie between 0 and {2**31 - 1001}; got {self.seed}")
         if self.sampler is not None and self.sampler not in SAMPLERS:
@@ -166,6 +191,16 @@ class SearchConfig(Options):
                 "--name takes letters, digits, dots, hyphens and underscores; got "
                 f"{self.name!r}"
             )
+
+    @property
+    def ray(self) -> Cluster | None:
+        """Return the Ray cluster that trains the trials; None: this process does."""
+        return self.cluster(None if self.device == DEVICE else self.device)
+
+    @property
+    def device_here(self) -> str:
+        """Return the device of what this process trains, such as the winner's run."""
+        return DEVICE if self.executor == RAY else self.device
 
 
 def auto_config(config: ExperimentConfig) -> SearchConfig:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-FIRST_RUNG, FACTOR = 2, 2
-"""Trials are compared after 2, 4, 8, ... epochs, and the better half of them goes on."""
+FIRST_RUNG, FACTOR = 2, 3
+"""Trials are compared after 2, 6, 18, ... epochs, and the best third of them goes on: the usual
+factor of Hyperband (Li et al., JMLR 2018)."""
 
 MIN_RIVALS = 3
 """Other trials of the head that have come so far, before any is stopped."""
@@ -30,7 +31,7 @@ class Halving:
     curves: Sequence[Sequence[float]]
 
     def is_behind(self, epoch: int, accuracy: float) -> bool:
-        """Return whether a trial belongs to the worse half at a rung."""
+        """Return whether a trial belongs to the worse two thirds at a rung."""
         rung = FIRST_RUNG
         while rung < epoch:
             rung *= FACTOR

@@ -2,7 +2,8 @@
 
     simple candidates -> drawn ones -> the best again, with other seeds -> finalists
 
-It knows neither torch nor vectors: what trains a job is handed to it.
+It knows neither torch nor vectors: what trains a job is handed to it. That may train several at
+once, as ``ray_trials`` does; the journal is written here alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
+from typing import Protocol
 
 from pipeline.console import print_note
 from pipeline.progress import duration
@@ -36,7 +38,7 @@ from pipeline.search.judging.finalists import (
     repeat_jobs,
     stalled,
 )
-from pipeline.search.records.journal import DRAWN, REPEATS, SIMPLE, Claim, Journal
+from pipeline.search.records.journal import DRAWN, KINDS, REPEATS, SIMPLE, Claim, Journal
 from pipeline.search.space import Arm, Space, Suggest, draw_candidate
 
 WAIT_SECONDS = 0.2
@@ -65,6 +67,7 @@ class Plan:
         repeats: of each finalist.
         texts: how many validate.
         encoders: how many there are.
+        jobs: processes that train at once.
     """
 
     simple: Sequence[Job]
@@ -76,6 +79,7 @@ class Plan:
     repeats: int
     texts: int
     encoders: int = 1
+    jobs: int = 1
 
     @property
     def goal(self) -> str:
@@ -90,22 +94,60 @@ def score(goal: str, outcome: Outcome) -> float:
     return -outcome.loss if math.isfinite(outcome.loss) else -WORST_LOSS
 
 
+class Trainer(Protocol):
+    """What trains the jobs of a process.
+
+    Attributes:
+        slots: how many jobs it trains at once.
+    """
+
+    @property
+    def slots(self) -> int: ...
+
+    def begin(self, claim: Claim, is_behind: IsBehind | None) -> None:
+        """Take a job, which ``is_behind`` may stop; fewer than ``slots`` are being trained."""
+
+    def ended(self) -> tuple[Claim, Outcome]:
+        """Wait until a job is done; return it with its outcome."""
+
+
+class OneByOne:
+    """Trains one job after another, in this process."""
+
+    slots = 1
+
+    def __init__(self, train: Train) -> None:
+        self._train = train
+        self._begun: list[tuple[Claim, IsBehind | None]] = []
+
+    def begin(self, claim: Claim, is_behind: IsBehind | None) -> None:
+        """Take a job; see ``Trainer``."""
+        self._begun.append((claim, is_behind))
+
+    def ended(self) -> tuple[Claim, Outcome]:
+        """Train the job that was taken; see ``Trainer``."""
+        claim, is_behind = self._begun.pop()
+        return claim, self._train(claim.job, is_behind)
+
+
 class Loop:
     """A process at work on a study.
 
     Args:
         journal: of the study.
         plan: what is to be done.
-        train: trains a job.
+        trainer: trains the jobs.
 
     Attributes:
         ended: why no more trials were drawn, for people; '' if all were.
     """
 
-    def __init__(self, journal: Journal, plan: Plan, train: Train) -> None:
+    def __init__(self, journal: Journal, plan: Plan, trainer: Trainer) -> None:
         self._journal = journal
         self._plan = plan
-        self._train = train
+        self._trainer = trainer
+        self._begun: dict[int, float] = {}  # when each job began that is being trained
+        self._told = {(kind, each.number) for kind in KINDS for each in journal.finished(kind)}
         self.ended = ""
 
     @property
@@ -113,6 +155,11 @@ class Loop:
         """Return the finished trials, simple and drawn, in the order in which they ended."""
         found = self._journal.finished(SIMPLE) + self._journal.finished(DRAWN)
         return sorted(found, key=lambda trial: trial.outcome.ended)
+
+    @property
+    def _at_once(self) -> int:
+        """Return how many jobs are trained at once, in this process and those beside it."""
+        return self._trainer.slots * self._plan.jobs
 
     def try_candidates(self) -> list[Trial]:
         """Train the simple candidates and the drawn ones, with any other processes."""
@@ -148,16 +195,23 @@ class Loop:
     def _work(self, claim: Callable[[], Claim | None], kinds: Sequence[str]) -> None:
         """Train what can be taken; wait for what other processes train, or leave unfinished."""
         while True:
-            taken = claim()
+            taken = claim() if len(self._begun) < self._trainer.slots else None
             if taken is not None:
-                self._do(taken)
-            elif any(self._journal.others_at_work(kind) for kind in kinds):
+                self._begin(taken)
+                continue
+            idle = not self._begun
+            if not idle:
+                self._store(*self._trainer.ended())
+            waits = idle and any(map(self._journal.others_at_work, kinds))
+            self._tell(kinds)
+            if waits:
                 time.sleep(WAIT_SECONDS)
-            else:
+            elif idle:
                 return
 
     def _next_candidate(self) -> Claim | None:
         plan, journal = self._plan, self._journal
+        self.ended = ""
         if self._out_of_time():
             self.ended = "the time is over"
             return None
@@ -177,16 +231,28 @@ class Loop:
             self.ended = "nothing new is left in the space"
         return claim
 
-    def _do(self, claim: Claim) -> None:
-        """Train a job and store its outcome."""
+    def _begin(self, claim: Claim) -> None:
+        """Have a job trained."""
         is_behind = None
         head = claim.job.candidate.head
         if claim.kind == DRAWN and self._plan.space.halving:
             curves = [t.outcome.curve for t in self.trials if t.candidate.head == head]
             is_behind = Halving(curves).is_behind
-        outcome = self._train(claim.job, is_behind)
+        self._begun[claim.trial] = time.time()
+        self._trainer.begin(claim, is_behind)
+
+    def _store(self, claim: Claim, outcome: Outcome) -> None:
+        """Store the outcome of a job that is done."""
+        del self._begun[claim.trial]
         self._journal.finish(claim, outcome, score(self._plan.goal, outcome))
-        self._note(claim, outcome)
+
+    def _tell(self, kinds: Sequence[str]) -> None:
+        """Write a line for each job that has ended since, of this process or of another."""
+        for kind in kinds:
+            for trial in self._journal.finished(kind):
+                if (kind, trial.number) not in self._told:
+                    self._told.add((kind, trial.number))
+                    self._note(kind, trial)
 
     def _left(self) -> float:
         """Return the seconds that are left for further trials."""
@@ -194,41 +260,42 @@ class Loop:
         if plan.budget is None or not trials:
             return math.inf
         chosen = finalists(trials, plan.space.keep, plan.goal, plan.texts)
-        again = sum(
-            t.outcome.seconds / len(t.job.seeds) * plan.repeats
+        once = [
+            t.outcome.seconds / len(t.job.seeds)
             for t in chosen
             if not deterministic(t.candidate)
-        )
+        ]
+        again = max(sum(once) * plan.repeats / self._at_once, max(once, default=0.0))
         refit = REFIT * chosen[0].outcome.seconds if chosen else 0.0
-        done = seconds_used(trials + self._journal.finished(REPEATS))
+        done = seconds_used(trials + self._journal.finished(REPEATS), self._begun.values())
         return plan.budget - done - again - refit
 
     def _out_of_time(self) -> bool:
         heads = [t.outcome.seconds for t in self.trials if t.candidate.head not in BASELINES]
         return bool(heads) and self._left() < median(heads)  # one head is always trained
 
-    def _note(self, claim: Claim, outcome: Outcome) -> None:
+    def _note(self, kind: str, trial: Trial) -> None:
         """Write the line of a job that is done: which, its accuracy, the best, time left."""
-        plan, trials = self._plan, self.trials
+        plan, trials, outcome = self._plan, self.trials, trial.outcome
         several = plan.encoders > 1
-        done = len(self._journal.finished(claim.kind))
-        total = {SIMPLE: len(plan.simple), DRAWN: plan.trials}.get(claim.kind)
+        done = sum(each == kind for each, _ in self._told)
+        total = {SIMPLE: len(plan.simple), DRAWN: plan.trials}.get(kind)
         count = f"{done} of {total}" if total else f"{done}"
-        name = {SIMPLE: f"simple {count}", DRAWN: f"trial {count}"}.get(claim.kind, "again")
+        name = {SIMPLE: f"simple {count}", DRAWN: f"trial {count}"}.get(kind, "again")
         said = f"{outcome.accuracy:.1%}"
         if outcome.failed:
             said = "failed"
         elif outcome.stopped:
             said += f", stopped after epoch {len(outcome.curve)}"
-        parts = [f"{name}: {claim.job.candidate.words(several)}: {said}"]
+        parts = [f"{name}: {trial.candidate.words(several)}: {said}"]
         best = ordered(trials, plan.goal)
-        if best and claim.kind != REPEATS:
+        if best and kind != REPEATS:
             parts.append(
                 f"best {best[0].outcome.accuracy:.1%}, {best[0].candidate.head}"
-                if best[0].job.key != claim.job.key
+                if best[0].job.key != trial.job.key
                 else "the best so far"
             )
-            parts += self._time_left(trials, done, total, claim.kind)
+            parts += self._time_left(trials, done, total, kind)
         print_note("; ".join(parts))
 
     def _time_left(
@@ -237,5 +304,6 @@ class Loop:
         left = self._left()
         drawn = [trial.outcome.seconds for trial in trials]
         if kind == DRAWN and total:
-            left = min(left, (total - done) * sum(drawn) / len(drawn))
+            each = sum(drawn) / len(drawn) / self._at_once
+            left = min(left, (total - done) * each)
         return [f"about {duration(max(0.0, left))} left"] if math.isfinite(left) else []

@@ -1,20 +1,89 @@
-"""The report of a search for people."""
+"""What a search reports: as an object, and as text for people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pipeline.command_line import as_typed
 from pipeline.console import table
 from pipeline.evaluation.baselines import BASELINE_NAMES
 from pipeline.progress import duration
-from pipeline.search.candidate import BASELINES, LOSS, ordered, seconds_used
+from pipeline.search.candidate import BASELINES, LOSS, Trial, ordered, seconds_used
+from pipeline.search.config import SearchConfig
 from pipeline.search.judging.finalists import Finalist
 from pipeline.search.judging.flattery import Flattery
-from pipeline.search.search import SearchResult
+from pipeline.search.judging.shares import Share
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.result import Scores
 
 MOST_SHARES = 5
 """Settings that the report names."""
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """What ``manyheads search`` reports.
+
+    Attributes:
+        study: its folder.
+        config: what was asked for.
+        trials: finished simple and drawn trials.
+        finalists: the best, trained again; the winner first.
+        flattery: of validation.
+        shares: the settings that mattered.
+        simplest: the simplest head within noise of the winner; None if there is none.
+        run: scores of the winner's run; None for a process that only helped.
+        command: trains the winner again.
+        looks: how often test texts were scored for this study.
+        ended: why no more was tried; '' if all was.
+        validation: how many texts validate.
+    """
+
+    study: Path
+    config: SearchConfig
+    trials: tuple[Trial, ...]
+    finalists: tuple[Finalist, ...] = ()
+    flattery: Flattery | None = None
+    shares: tuple[Share, ...] = ()
+    simplest: Finalist | None = None
+    run: Scores | None = None
+    command: str = ""
+    looks: int = 0
+    ended: str = ""
+    validation: int = 0
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        return {
+            "study": str(self.study),
+            "trials": [
+                {
+                    **asdict(trial.candidate),
+                    "seeds": list(trial.job.seeds),
+                    **{k: v for k, v in trial.outcome.to_dict().items() if k != "right"},
+                }
+                for trial in self.trials
+            ],
+            "finalists": [{**asdict(one), "mean": one.mean} for one in self.finalists],
+            "flattery": asdict(self.flattery) if self.flattery else None,
+            "settings_that_mattered": [asdict(share) for share in self.shares],
+            "simplest_within_noise": (
+                asdict(self.simplest.candidate) if self.simplest else None
+            ),
+            "winner": self.run.to_dict() if self.run else None,
+            "command": self.command,
+            "test_looks": self.looks,
+            "ended": self.ended,
+        }
+
+    def to_text(self) -> str:
+        """Return the report for people."""
+        return search_text(self)
 
 
 def search_text(result: SearchResult) -> str:

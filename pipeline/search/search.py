@@ -7,15 +7,18 @@ Only validation decides. Test is looked at once, by the run of the winner.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from features.corpus.corpus import Corpus
 from features.encoders.description.model import EncoderModel
 from features.encoders.description.names import split_names
 from features.encoders.protocol import Encoder
+from features.encoding.devices import core_count
 from features.errors import SettingError
 from heads.device import check_here
 from pipeline.command_line import train_command
@@ -23,16 +26,18 @@ from pipeline.config import DataConfig, ExperimentConfig
 from pipeline.console import print_note
 from pipeline.runs.folder import METRICS, check_runs
 from pipeline.search.arms import make_arms
-from pipeline.search.candidate import Candidate, Job, Outcome, Trial
+from pipeline.search.candidate import Candidate, Job, Outcome
 from pipeline.search.config import BUDGET, SearchConfig
 from pipeline.search.halving import IsBehind
-from pipeline.search.judging.finalists import Finalist, next_simplest
-from pipeline.search.judging.flattery import Flattery, flattery
-from pipeline.search.judging.shares import Share, shares
-from pipeline.search.loop import Loop, Plan, score
+from pipeline.search.helpers import helping
+from pipeline.search.judging.finalists import next_simplest
+from pipeline.search.judging.flattery import flattery
+from pipeline.search.judging.shares import shares
+from pipeline.search.loop import Loop, OneByOne, Plan, Trainer, score
 from pipeline.search.records.journal import KINDS, REPEATS, Journal, load_optuna
 from pipeline.search.records.study import NamedWinner, Study, find_study, make_study
 from pipeline.search.records.winner import chosen_note
+from pipeline.search.report import SearchResult
 from pipeline.search.space import Arm, Space, make_space, simple_candidates
 from pipeline.training.partition import read_labelled
 from pipeline.training.preparation import PreparedExperiment, find_encoders
@@ -86,80 +91,20 @@ class PreparedSearch:
         return self.config.budget
 
 
-@dataclass(frozen=True, eq=False)
-class SearchResult:
-    """What ``manyheads search`` reports.
-
-    Attributes:
-        study: its folder.
-        config: what was asked for.
-        trials: finished simple and drawn trials.
-        finalists: the best, trained again; the winner first.
-        flattery: of validation.
-        shares: the settings that mattered.
-        simplest: the simplest head within noise of the winner; None if there is none.
-        run: scores of the winner's run; None for a process that only helped.
-        command: trains the winner again.
-        looks: how often test texts were scored for this study.
-        ended: why no more was tried; '' if all was.
-        validation: how many texts validate.
-    """
-
-    study: Path
-    config: SearchConfig
-    trials: tuple[Trial, ...]
-    finalists: tuple[Finalist, ...] = ()
-    flattery: Flattery | None = None
-    shares: tuple[Share, ...] = ()
-    simplest: Finalist | None = None
-    run: Scores | None = None
-    command: str = ""
-    looks: int = 0
-    ended: str = ""
-    validation: int = 0
-    exit_code: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the object that ``--json`` prints."""
-        return {
-            "study": str(self.study),
-            "trials": [
-                {
-                    **asdict(trial.candidate),
-                    "seeds": list(trial.job.seeds),
-                    **{k: v for k, v in trial.outcome.to_dict().items() if k != "right"},
-                }
-                for trial in self.trials
-            ],
-            "finalists": [{**asdict(one), "mean": one.mean} for one in self.finalists],
-            "flattery": asdict(self.flattery) if self.flattery else None,
-            "settings_that_mattered": [asdict(share) for share in self.shares],
-            "simplest_within_noise": (
-                asdict(self.simplest.candidate) if self.simplest else None
-            ),
-            "winner": self.run.to_dict() if self.run else None,
-            "command": self.command,
-            "test_looks": self.looks,
-            "ended": self.ended,
-        }
-
-    def to_text(self) -> str:
-        """Return the report for people."""
-        from pipeline.search.report import search_text
-
-        return search_text(self)
-
-
 def prepare_search(config: SearchConfig) -> PreparedSearch:
     """Check a search and read its texts; imports no torch, and writes nothing.
 
     Raises:
         InputError: anything wrong with what the user gave; see ``features.errors``.
     """
-    check_here(config.device)
+    check_here(config.device_here)
     make_space(config.space, config.heads, classes=2)  # wrong names, before any text is read
     load_optuna()
     check_runs(config.runs)
+    if config.ray is not None:
+        from features.encoding.cluster.connection import check_cluster  # of the extra ray
+
+        check_cluster(config.ray)
     joined = find_study(config.join, config.runs) if config.join else None
     corpus = read_labelled(config.data)
     classes = len(set(corpus.labels or ()))
@@ -186,7 +131,7 @@ def run_search(
         InputError: anything wrong with what the user gave; see ``features.errors``.
         FaultError: a corrupt cache, or vectors that are not finite.
     """
-    from pipeline.search.trials import gather, train  # torch
+    from pipeline.search.trials import gather  # torch
 
     config, study = prepared.config, prepared.study
     study.begin(joined=config.join is not None)
@@ -201,16 +146,16 @@ def run_search(
     )
     texts = materials.texts
     plan = _plan(prepared, texts)
-
-    def train_job(job: Job, is_behind: IsBehind | None) -> Outcome:
-        return train(materials, job, config.device, is_behind)
-
-    with Journal(study.folder, config.seed, prepared.sampler) as journal:
+    with (
+        Journal(study.folder, config.seed, prepared.sampler) as journal,
+        _trainer(config, materials) as trainer,
+    ):
         journal.settle(lambda outcome: score(plan.goal, outcome))
-        loop = Loop(journal, plan, train_job)
+        loop = Loop(journal, plan, trainer)
         try:
-            trials = loop.try_candidates()
-            found = loop.repeat_best()
+            with helping(_help_out(prepared), *_processes(config)):
+                trials = loop.try_candidates()
+                found = loop.repeat_best()
         except KeyboardInterrupt:
             _say_how_to_go_on(prepared, journal)
             raise
@@ -233,6 +178,35 @@ def run_search(
     return result if config.join else _name_winner(prepared, materials, result)
 
 
+def _help_out(prepared: PreparedSearch) -> Callable[[], object]:
+    """Return what a process beside this one does: join the study."""
+    joined = replace(prepared.config, join=str(prepared.study.folder))
+    return partial(run_search, replace(prepared, config=joined))
+
+
+def _processes(config: SearchConfig) -> tuple[int, int]:
+    """Return how many processes help this one, and how many threads each of them has."""
+    helpers = 0 if config.join else config.jobs - 1
+    return helpers, max(1, core_count() // config.jobs)
+
+
+@contextmanager
+def _trainer(config: SearchConfig, materials: Materials) -> Iterator[Trainer]:
+    """Yield what trains the trials: this process, or a Ray cluster."""
+    from pipeline.search.trials import train  # torch
+
+    def here(job: Job, is_behind: IsBehind | None) -> Outcome:
+        return train(materials, job, config.device_here, is_behind)
+
+    if config.ray is None:
+        yield OneByOne(here)
+        return
+    from pipeline.search.ray_trials import on_ray  # of the extra ray
+
+    with on_ray(config.ray, materials, here) as trainer:
+        yield trainer
+
+
 def _plan(prepared: PreparedSearch, texts: int) -> Plan:
     """Return what the loop has to try; ``texts`` is the number of validation texts."""
     config, space = prepared.config, prepared.space
@@ -246,6 +220,7 @@ def _plan(prepared: PreparedSearch, texts: int) -> Plan:
         repeats=config.repeats,
         texts=texts,
         encoders=len(prepared.models),
+        jobs=config.jobs,
     )
 
 
@@ -321,7 +296,7 @@ def _experiment(prepared: PreparedSearch, candidate: Candidate) -> ExperimentCon
         layout=candidate.layout,
         settings=dict(candidate.settings),
         seed=config.seed,
-        device=config.device,
+        device=config.device_here,
         runs=config.runs,
     )
 

@@ -18,7 +18,7 @@ from features.encoders.description.names import split_names
 from features.encoders.protocol import Encoder
 from features.errors import DeviceMemoryError, DivergedError
 from features.splits.split import Split
-from features.tables import Features, FeatureTables, as_tables, parse_layout
+from features.tables import Features, FeatureTables, parse_layout
 from features.vectors.table import POOLED
 from features.words.counting import count_words
 from features.words.table import WORDS
@@ -37,7 +37,25 @@ from pipeline.training.partition import inner_folds, split_corpus
 from pipeline.training.trainings import on_split
 
 Place = tuple[str, str | None]
-"""Encoder, or several joined by commas, and layers."""
+"""Encoder and layers."""
+
+Part = tuple[str, str | None, str]
+"""A table: encoder, layers, layout; ``WORDS_PART`` has no encoder."""
+
+WORDS_PART: Part = "", None, WORDS
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """What a trial is trained and chosen on.
+
+    Attributes:
+        split: its training and validation rows.
+        labels: (N,) int64 class ids of all texts.
+    """
+
+    split: Split
+    labels: np.ndarray
 
 
 @dataclass(eq=False)
@@ -51,48 +69,43 @@ class Materials:
         sides: what the trials are trained and chosen on: the split, or its inner folds.
         models: the encoders by what a candidate names, one or several.
         vectors: the cached vectors, by a single encoder and layers.
-        tables: those that a trial has read, by encoder, layers and layout.
+        tables: those that a trial has read.
     """
 
     config: VectorConfig
     corpus: Corpus
     split: Split
-    sides: tuple[Split, ...]
+    sides: tuple[Side, ...]
     models: dict[str, tuple[EncoderModel, ...]]
     vectors: dict[Place, Vectors]
-    tables: dict[tuple[Place, str], Features | FeatureTables] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.labels = [side.label_ids(self.corpus.labels or ()) for side in self.sides]
+    tables: dict[Part, Features] = field(default_factory=dict)
 
     @property
     def texts(self) -> int:
         """Return how many texts validate; with inner folds, in all of them."""
-        return sum(len(side.validation) for side in self.sides)
+        return sum(len(side.split.validation) for side in self.sides)
 
     def table(self, candidate: Candidate) -> FeatureTables:
         """Return the vectors, words or both that a candidate is trained on."""
-        place = candidate.encoder, candidate.layers
-        key = place, candidate.layout
-        if key not in self.tables:
-            name, words = parse_layout(candidate.layout)
-            own = [(each, candidate.layers) for each in split_names(candidate.encoder)]
-            parts = [] if name is None else [self._part(each, name) for each in own]
-            parts += [self._part(("", None), WORDS)] if words else []
-            self.tables[key] = FeatureTables(tuple(parts))
-        return as_tables(self.tables[key])
+        for part in parts(candidate):
+            if part not in self.tables:
+                self.tables[part] = self.read(part)
+        return FeatureTables(tuple(self.tables[part] for part in parts(candidate)))
 
-    def _part(self, place: Place, layout: str) -> Features:
-        """Return one table: read, or counted, once."""
-        key = place, f"only {layout}"
-        if key not in self.tables:
-            if layout == WORDS:
-                self.tables[key] = count_words(self.corpus.texts)
-            else:
-                self.tables[key] = self.vectors[place].table(layout)
-        found = self.tables[key]
-        assert not isinstance(found, FeatureTables)
-        return found
+    def read(self, part: Part) -> Features:
+        """Return one table: read from the cache, or counted."""
+        encoder, layers, layout = part
+        if layout == WORDS:
+            return count_words(self.corpus.texts)
+        return self.vectors[encoder, layers].table(layout)
+
+
+def parts(candidate: Candidate) -> list[Part]:
+    """Return the tables that a candidate is trained on: vectors first, then words."""
+    layout, words = parse_layout(candidate.layout)
+    names = split_names(candidate.encoder) if layout is not None else []
+    own = [(name, candidate.layers, layout or "") for name in names]
+    return own + ([WORDS_PART] if words else [])
 
 
 def gather(
@@ -140,17 +153,15 @@ def gather(
     pooled = first.table(POOLED)
     duplicates = cached_duplicates(config.cache, corpus.texts, pooled.values)
     split = split_corpus(corpus, data, duplicates)
-    sides = inner_folds(corpus, data, duplicates, split, folds) if folds else (split,)
-    known: dict[tuple[Place, str], Features | FeatureTables] = {
-        (place, f"only {POOLED}"): pooled
-    }
-    return Materials(config, corpus, split, sides, models, vectors, known)
+    splits = inner_folds(corpus, data, duplicates, split, folds) if folds else (split,)
+    sides = tuple(Side(each, each.label_ids(corpus.labels or ())) for each in splits)
+    return Materials(config, corpus, split, sides, models, vectors, {(*place, POOLED): pooled})
 
 
 def train(
     materials: Materials, job: Job, device: str, is_behind: IsBehind | None = None
 ) -> Outcome:
-    """Train a candidate with each of its seeds.
+    """Train a candidate with each of its seeds, or score a baseline.
 
     Args:
         is_behind: stops a training of the first seed; None: none is stopped.
@@ -159,13 +170,28 @@ def train(
     if job.candidate.head in BASELINES:
         right = _baseline(materials, job.candidate.head)
         return _outcome(start, accuracy=float(right.mean()), right=(packed(right),))
+    tables = materials.table(job.candidate)
+    reading = time.perf_counter() - start
+    outcome = train_head(tables, materials.sides, job, device, is_behind)
+    return replace(outcome, seconds=round(outcome.seconds + reading, 4))
+
+
+def train_head(
+    tables: FeatureTables,
+    sides: Sequence[Side],
+    job: Job,
+    device: str,
+    is_behind: IsBehind | None = None,
+) -> Outcome:
+    """Train a head with each of the seeds of a job; arguments as for ``train``."""
+    start = time.perf_counter()
     found = []
     curve: list[float] = []
     for seed in job.seeds:
         watched: list[float] = []
         try:
             found.append(
-                _train_sides(materials, job.candidate, seed, device, watched, is_behind)
+                _train_sides(tables, sides, job.candidate, seed, device, watched, is_behind)
             )
         except StoppedEarly:
             best = max(watched)
@@ -199,7 +225,8 @@ class _Scored:
 
 
 def _train_sides(
-    materials: Materials,
+    tables: FeatureTables,
+    sides: Sequence[Side],
     candidate: Candidate,
     seed: int,
     device: str,
@@ -207,10 +234,9 @@ def _train_sides(
     is_behind: IsBehind | None,
 ) -> _Scored:
     """Train on each of the sides; the first one alone is watched, and may be stopped."""
-    found = [_train_once(materials, 0, candidate, seed, device, watched, is_behind)]
+    found = [_train_once(tables, sides[0], candidate, seed, device, watched, is_behind)]
     found += [
-        _train_once(materials, side, candidate, seed, device, [], None)
-        for side in range(1, len(materials.sides))
+        _train_once(tables, side, candidate, seed, device, [], None) for side in sides[1:]
     ]
     sizes = [len(each.right) for each in found]
     return _Scored(
@@ -221,16 +247,15 @@ def _train_sides(
 
 
 def _train_once(
-    materials: Materials,
-    side: int,
+    tables: FeatureTables,
+    side: Side,
     candidate: Candidate,
     seed: int,
     device: str,
     watched: list[float],
     is_behind: IsBehind | None,
 ) -> _Scored:
-    split, labels = materials.sides[side], materials.labels[side]
-    table = materials.table(candidate)
+    split, labels = side.split, side.labels
     settings = on_split(make_settings(candidate.head, candidate.settings), split)
     by_steps = isinstance(settings, TrainingSettings)
 
@@ -243,7 +268,7 @@ def _train_once(
     trained = fit(
         candidate.head,
         settings,
-        table,
+        tables,
         labels,
         split.train,
         split.validation,
@@ -252,7 +277,7 @@ def _train_once(
         on_epoch,
         own,
     )
-    logits = trained.logits(table, split.validation, own)
+    logits = trained.logits(tables, split.validation, own)
     truth = labels[split.validation]
     right = logits.argmax(axis=1) == truth
     return _Scored(right, log_loss(truth, logits), trained.parameters)
@@ -262,11 +287,11 @@ def _baseline(materials: Materials, name: str) -> np.ndarray:
     """Return (n,) bool: which validation texts a baseline labels rightly."""
     root, texts = materials.config.cache, materials.corpus.texts
     found = []
-    for split, ids in zip(materials.sides, materials.labels, strict=True):
-        rows = split.train, split.validation
+    for side in materials.sides:
+        ids, rows = side.labels, (side.split.train, side.split.validation)
         if name == MAJORITY:
             predicted = baselines.majority(ids, *rows)
         else:
             predicted = baselines.cached_tfidf_logistic(root, texts, ids, *rows)
-        found.append(predicted == ids[split.validation])
+        found.append(predicted == ids[side.split.validation])
     return np.concatenate(found)

@@ -200,10 +200,7 @@ def _takes(kind: type[BaseModel]) -> dict[str, Any]:
 
 
 async def _refused(request: Request, error: RefusedError) -> Response:
-    headers = {} if error.wait is None else {"retry-after": str(error.wait)}
-    if error.status in (408, 413):  # the rest of the body is not read
-        headers["connection"] = "close"
-    return JSONResponse({"error": error.reason}, error.status, headers)
+    return JSONResponse({"error": error.reason}, error.status, error.headers)
 
 
 async def _unknown(request: Request, error: Any) -> Response:

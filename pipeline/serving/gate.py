@@ -90,11 +90,6 @@ async def refuse(send: Send, error: RefusedError) -> None:
     """Send a refusal as JSON: ``{"error": reason}``."""
     body = json.dumps({"error": error.reason}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if error.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    if error.wait is not None:
-        headers.append((b"retry-after", b"%d" % error.wait))
-    if error.status in (408, 413):  # the rest of the body is not read
-        headers.append((b"connection", b"close"))
+    headers += [(name.encode(), value.encode()) for name, value in error.headers.items()]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

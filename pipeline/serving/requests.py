@@ -31,6 +31,16 @@ class RefusedError(Exception):
         super().__init__(reason)
         self.status, self.reason, self.wait = status, reason, wait
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers of the answer, besides those of its body."""
+        found = {} if self.wait is None else {"retry-after": str(self.wait)}
+        if self.status == 401:
+            found["www-authenticate"] = "Bearer"
+        if self.status in (408, 413):  # the rest of the body is not read
+            found["connection"] = "close"
+        return found
+
 
 class PredictRequest(BaseModel):
     """One ``text``, or several ``texts``."""

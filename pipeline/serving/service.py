@@ -77,9 +77,8 @@ class Service:
     async def answer(self, texts: list[str], explain: Explain = NOTHING) -> list[TextAnswer]:
         """Return an answer per text. Raises ``RefusedError``."""
         check_texts(texts, self.config)
-        lacking = self.model.no_neighbors if explain.neighbors else ""
-        if lacking and (self.model.no_words or not explain.words):
-            raise RefusedError(409, f"this run explains nothing: {lacking}")
+        if lacking := self._lacking(explain):
+            raise RefusedError(409, f"this run gives nothing of what is asked for: {lacking}")
         try:
             futures = self.batcher.submit(texts, explain)
         except QueueFullError:
@@ -97,6 +96,12 @@ class Service:
             raise RefusedError(422, str(error)) from None
         self._count(texts, answers)
         return answers
+
+    def _lacking(self, explain: Explain) -> str:
+        """Return why the run gives nothing of an explanation; "" if it gives some of it."""
+        reasons = [self.model.no_neighbors] if explain.neighbors else []
+        reasons += [self.model.no_words] if explain.words else []
+        return "" if not all(reasons) else "; ".join(reasons)
 
     def _count(self, texts: list[str], answers: list[TextAnswer]) -> None:
         self.metrics.count("abstained", sum(each.label is None for each in answers))

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from features import FeatureStore, encode, load_encoder
-from features.errors import BadVectorError, CorpusError, SettingError
+from features.errors import BadVectorError, CacheError, CorpusError, SettingError
 from features.ray import EncodingStage, encode_dataset
+from features.store.space import Space
 from features.store.store import FeatureStore as Store
 from features.store.verification import verify_cache
 from features.vectors.spec import FeatureSpec
@@ -47,6 +48,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> CountingEncoder:
 
 def stage(root: Path, chosen: FeatureSpec, output: str | None = "vectors") -> EncodingStage:
     place = (Store(root).root / chosen.fingerprint, chosen, "fake")
+    Space(*place).write_manifest()  # as ``encode_dataset`` does
     return EncodingStage("text", output, place, None, ("torch", "cpu", 1))  # type: ignore[arg-type]
 
 
@@ -73,6 +75,16 @@ def test_a_batch_gets_its_vectors_and_each_text_is_encoded_once(
     assert not verify_cache(tmp_path)
 
 
+def test_a_machine_that_does_not_see_the_cache_is_refused_and_makes_none(
+    tmp_path: Path, fakes: CountingEncoder
+) -> None:
+    place = (Store(tmp_path / "cache").root / spec().fingerprint, spec(), "fake")
+    with pytest.raises(CacheError, match="does not see the cache folder"):
+        EncodingStage("text", None, place, None, ("torch", "cpu", 1))  # type: ignore[arg-type]
+    assert not (tmp_path / "cache").exists()
+    assert not fakes.seen
+
+
 @pytest.mark.parametrize("cell", [None, "", "  ", 7])
 def test_what_is_no_text_is_named(tmp_path: Path, fakes: CountingEncoder, cell: object) -> None:
     with pytest.raises(CorpusError, match=r"column 'text' holds .*, which is no text"):
@@ -97,7 +109,7 @@ of_ray = pytest.mark.filterwarnings("ignore")  # Ray warns of settings of its ow
 def ray() -> Iterator[Any]:
     """Ray on this machine."""
     found = pytest.importorskip("ray", reason="needs ray: pip install 'manyheads[ray]'")
-    from features.encoding.cluster.ray_cluster import connected
+    from features.encoding.cluster.connection import connected
     from features.encoding.cluster.resources import Cluster
 
     with connected(Cluster()):
@@ -136,3 +148,15 @@ def test_wrong_use_is_refused_before_anything_runs(ray: Any, encoder: Path) -> N
     with pytest.raises(SettingError, match="device is cpu or cuda on a cluster; got 'cpu:1'"):
         encode_dataset(ds, "body", encoder, device="cpu:1")
     assert not Path("cache").exists()
+
+
+@of_ray
+@pytest.mark.slow
+def test_a_data_set_ends_with_what_a_machine_does_not_see(
+    ray: Any, encoder: Path, tmp_path: Path
+) -> None:
+    ds = ray.data.from_items([{"text": text} for text in TEXTS])
+    ds = encode_dataset(ds, "text", encoder, cache=tmp_path / "cache", workers=1)
+    (tmp_path / "cache").rename(tmp_path / "elsewhere")
+    with pytest.raises(Exception, match="does not see the cache folder"):
+        ds.take_all()

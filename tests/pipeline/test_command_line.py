@@ -48,7 +48,7 @@ def test_a_training_is_given_again(config: ExperimentConfig) -> None:
 def test_other_commands_take_what_they_know() -> None:
     assert str(parsed(audit_command(CONFIG.data, CONFIG.vectors)).data) == "my data.csv"
     several = replace(CONFIG.vectors, encoder="one,two")
-    assert parsed(audit_command(CONFIG.data, several)).encoder == ["one"]
+    assert "--encoder one --" in audit_command(CONFIG.data, several)
     assert parsed(lr_range_command(CONFIG)).set == ["filters=9"]
     told = parsed(predict_command(CONFIG.runs / "1-cnn", CONFIG.vectors.cache))
     assert (told.run, str(told.runs), str(told.cache)) == ("1-cnn", "elsewhere", "c")

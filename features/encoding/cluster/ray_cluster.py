@@ -1,4 +1,4 @@
-"""The executor of a Ray cluster; only this module imports ``ray``, from ``manyheads[ray]``.
+"""The executor of a Ray cluster, from the extra ``manyheads[ray]``.
 
     encode_on_ray(plan, texts, spaces, load, cluster)      like ``serial.encode``
 
@@ -15,13 +15,9 @@ machine may never come back.
 from __future__ import annotations
 
 import logging
-import os
-import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,16 +27,17 @@ from ray import exceptions
 
 from features.encoders.protocol import OnBatch
 from features.encoding.bad_vectors import BadTexts
-from features.encoding.cluster.resources import Cluster, Workers, plan_workers
+from features.encoding.cluster.connection import DEATHS, connected, short
+from features.encoding.cluster.resources import Cluster, Workers
 from features.encoding.cluster.worker import Done, Loaded, Present, Worker
-from features.encoding.devices import CPU, core_count
+from features.encoding.devices import CPU
 from features.encoding.job import UNIT_TEXTS, EncodingReport, run_plan
 from features.encoding.pace import Units
 from features.encoding.plan import EncodingPlan
 from features.encoding.processes import Load
 from features.encoding.units import WorkUnit, joined
 from features.encoding.work import WorkResult
-from features.errors import ManyheadsError, SettingError, WorkerError
+from features.errors import ManyheadsError, WorkerError
 from features.messages import listed
 from features.store.space import Space, missing_by_space
 
@@ -58,18 +55,6 @@ TRIES = 5
 
 NOTE_SECONDS = 30.0
 """Seconds without any worker until a line says what the cluster lacks."""
-
-CONNECT_SECONDS = 10.0
-"""Seconds in which the machine of an address must answer."""
-
-DEATHS = (
-    exceptions.RayActorError,
-    exceptions.ObjectLostError,
-    exceptions.OutOfMemoryError,
-    exceptions.WorkerCrashedError,
-    exceptions.NodeDiedError,
-)
-"""What Ray says of a worker that died, and of a result that died with it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,7 +293,7 @@ class RayExecutor:
         self._died = True
         worked = self._in_flight.pop(task.worker, None) is not None
         if task.tries >= TRIES:
-            self._lost.append(_short(error))
+            self._lost.append(short(error))
         elif task.unit is not None:
             self._again.append(replace(task, tries=task.tries + 1))
         else:
@@ -332,62 +317,3 @@ def _committed(unit: WorkUnit, space: Space) -> WorkResult:
     """Return the result of a unit that was committed by a worker that could not tell."""
     tokens = int(space.tokens(unit.keys).sum(dtype=np.int64))
     return WorkResult(len(unit.keys), tokens, joined(()), False, False, 0.0, 1)
-
-
-def _short(error: Exception) -> str:
-    """Return the beginning and the end of an error of Ray, which may be many lines long."""
-    words = " ".join(str(error).split())
-    return words if len(words) < 200 else f"{words[:80]} ... {words[-110:]}"
-
-
-def actor_pool(workers: int | None) -> Any:
-    """Return Ray Data's pool of a number of workers; None: as many as help."""
-    from ray.data import ActorPoolStrategy  # slow to import, and only this needs it
-
-    return ActorPoolStrategy(size=workers) if workers else ActorPoolStrategy(min_size=1)
-
-
-@contextmanager
-def connected(cluster: Cluster) -> Iterator[Workers]:
-    """Connect to a cluster, or start one on this machine; yield the workers that suit it.
-
-    Raises:
-        SettingError: no cluster answers.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if ray.is_initialized():
-        yield _suitable(cluster)
-        return
-    address = cluster.address or os.environ.get("RAY_ADDRESS") or "local"
-    here = {"num_cpus": core_count(), "include_dashboard": False} if address == "local" else {}
-    with redirect_stdout(sys.stderr):  # stdout is for results; Ray tells of dead workers there
-        try:
-            _check_answers(address)
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
-        except Exception as error:  # Ray raises that itself where its start takes too long
-            what = (
-                "does not start here" if address == "local" else f"does not answer at {address}"
-            )
-            raise SettingError(
-                f"a Ray cluster {what} ({_short(error)}); give the address of one with "
-                "--address, or leave it out to use this machine"
-            ) from error
-        try:
-            yield _suitable(cluster)
-        finally:
-            ray.shutdown()
-
-
-def _check_answers(address: str) -> None:
-    """Raise ``OSError`` if nothing listens at ``HOST:PORT``, which Ray tries for minutes."""
-    host, colon, port = address.rpartition(":")
-    if colon and "://" not in address and port.isdigit():
-        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
-            pass
-
-
-def _suitable(cluster: Cluster) -> Workers:
-    """Return the workers that suit the cluster to which this process is connected."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return plan_workers(cluster, [(node.get("CPU", 0), node.get("GPU", 0)) for node in nodes])

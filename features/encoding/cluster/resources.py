@@ -12,6 +12,12 @@ WORKER_CORES = 4
 """Cores of a worker on a cluster, where nobody says how many workers there are."""
 
 
+def check_workers(count: int | None) -> None:
+    """Refuse a number of workers that is none. Raises ``SettingError``."""
+    if count is not None and count < 1:
+        raise SettingError(f"--workers is how many to start, 1 or more; got {count}")
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A Ray cluster, and how many workers to start there.
@@ -29,8 +35,7 @@ class Cluster:
     device: str | None = None
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise SettingError(f"--workers is how many to start, 1 or more; got {self.workers}")
+        check_workers(self.workers)
         if self.device not in (None, CPU, CUDA):
             raise SettingError(
                 f"--devices is {CPU} or {CUDA} with --executor ray, and --workers how many "

@@ -24,6 +24,7 @@ from features.errors import CacheError, ManyheadsError
 from features.probe.probe import prepare
 from features.store.manifest import SPACE_NAME
 from features.store.shards.shard import ShardRows
+from features.store.space import Space
 from features.store.writer import SpaceWriter
 
 
@@ -92,7 +93,7 @@ class Worker:
             encoder = self._load(self._device)
             self._spaces = [SpaceWriter(*arguments) for arguments in self._arguments]
             for space in self._spaces:
-                _check_same(space)
+                check_seen(space)
             prepare(encoder, self._spaces, notes.append)
         except ManyheadsError as error:
             return error
@@ -122,8 +123,8 @@ class Worker:
         return Done(result, shards, backend_name(self._encoder), began, time.time())
 
 
-def _check_same(space: SpaceWriter) -> None:
-    """Raise ``CacheError`` if a machine does not see the folder that the driver has made."""
+def check_seen(space: Space) -> None:
+    """Raise ``CacheError`` if this machine does not see the folder that the driver has made."""
     if not (space.folder / SPACE_NAME).exists():
         raise CacheError(
             f"the machine {platform.node()} of the cluster does not see the cache folder "

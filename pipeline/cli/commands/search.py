@@ -12,7 +12,7 @@ from pipeline.search.config import SearchConfig
 APART = ("encoder", "layers")
 """Options of which a search takes several values."""
 
-OF_MACHINE = ("device", "devices", "memory")
+OF_MACHINE = ("device", "devices", "memory", "executor", "address", "workers")
 """Options that each process of a study may choose for itself."""
 
 

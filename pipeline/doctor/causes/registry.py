@@ -8,6 +8,7 @@ from pipeline.doctor.causes.capacity.over_regularised import OVER_REGULARISED
 from pipeline.doctor.causes.capacity.overfit import OVERFIT
 from pipeline.doctor.causes.capacity.too_few_texts import TOO_FEW_TEXTS
 from pipeline.doctor.causes.capacity.too_small_head import TOO_SMALL_HEAD
+from pipeline.doctor.causes.departures import beside_defaults
 from pipeline.doctor.causes.labels.classes_overlap import CLASSES_OVERLAP
 from pipeline.doctor.causes.labels.imbalance import IMBALANCE
 from pipeline.doctor.causes.labels.label_noise import LABEL_NOISE
@@ -26,7 +27,7 @@ from pipeline.doctor.causes.vectors.long_last_state import LONG_LAST_STATE
 from pipeline.doctor.causes.vectors.vectors_broken import VECTORS_BROKEN
 from pipeline.doctor.causes.vectors.vectors_lack_it import VECTORS_LACK_IT
 
-CAUSES: tuple[Cause, ...] = (
+_OWN_RULES: tuple[Cause, ...] = (
     STEP_TOO_LARGE,
     STEP_TOO_SMALL,
     TOO_FEW_STEPS,
@@ -50,4 +51,6 @@ CAUSES: tuple[Cause, ...] = (
     VECTORS_LACK_IT,
     VECTORS_BROKEN,
 )
+
+CAUSES: tuple[Cause, ...] = tuple(map(beside_defaults, _OWN_RULES))
 """In the order of the table in docs/doctor.md; the stage decides what is examined first."""

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DEFAULTS = "defaults"
+"""Name of the reference that is the same head with its default settings."""
+
 
 @dataclass(frozen=True)
 class Reference:
     """Another classifier on the same sides.
 
     Attributes:
-        name: ``logistic``, ``tfidf_logistic`` or ``knn``.
+        name: ``logistic``, ``tfidf_logistic``, ``knn`` or ``defaults``, the same head with its
+            default settings.
         accuracy: on validation.
         ahead: its accuracy less that of the head, on the same texts.
         interval: 95 % paired bootstrap of ``ahead``.
         macro_f1: on validation.
+        likelier: 95 % paired bootstrap of how far the log probability of the right class is
+            ahead, each calibrated; None: not measured.
     """
 
     name: str
@@ -22,6 +28,7 @@ class Reference:
     ahead: float
     interval: tuple[float, float]
     macro_f1: float = 0.0
+    likelier: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class References:
 
     @property
     def best(self) -> Reference | None:
-        """Return the better of ``logistic`` and TF-IDF: "Ref" of the rules."""
+        """Return the best but for ``knn``: "Ref" of the rules."""
         usual = [each for each in self.references if each.name != "knn"]
         return max(usual, key=lambda each: each.accuracy, default=None)
 
@@ -73,6 +80,8 @@ class Neighbours:
             than three classes with enough texts.
         closest_z: ``means_z`` of these two alone.
         usual_z: the same of a pair in the middle of all pairs.
+        confused_z: the same of the two classes with most errors of the head between them; None:
+            not measured, or no errors.
         break_row: data row from which agreement falls to chance; None without a break.
         z_before, z_after: of the parts before and after it.
         agreement_before, agreement_after: of these parts.
@@ -96,6 +105,7 @@ class Neighbours:
     closest: tuple[int, int] | None = None
     closest_z: float | None = None
     usual_z: float | None = None
+    confused_z: float | None = None
 
     @property
     def strongest(self) -> float:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.doctor.measurements.data import (
+    DEFAULTS,
     Audit,
     Labels,
     Neighbours,
@@ -30,6 +31,8 @@ class Settings:
         parameters: learned numbers.
         encoder: its name; '' of arrays.
         train_seconds: of the training.
+        departs: settings that may matter and are not the defaults of the head: name -> default.
+        usual_rate: default step size of the head; 0 of heads without steps.
     """
 
     head: str
@@ -38,6 +41,8 @@ class Settings:
     parameters: int = 0
     encoder: str = ""
     train_seconds: float = 0.0
+    departs: Mapping[str, Any] = field(default_factory=dict)
+    usual_rate: float = 0.0
 
     def number(self, name: str, otherwise: float = 0.0) -> float:
         """Return a setting that is a number; ``otherwise`` of a head that lacks it."""
@@ -67,6 +72,18 @@ class Measurements:
         """Return what the best reference is ahead of the head by; 0 where it is not."""
         best = None if self.references is None else self.references.best
         return max(0.0, best.ahead) if best else 0.0
+
+    @property
+    def defaults_ahead(self) -> float:
+        """Return what the head with default settings is ahead by, if beyond noise, else 0.
+
+        With few texts the probabilities of the right classes say it before accuracy does.
+        """
+        found = None if self.references is None else self.references.named(DEFAULTS)
+        if found is None:
+            return 0.0
+        beyond = found.interval[0] > 0 or (found.likelier is not None and found.likelier[0] > 0)
+        return max(0.0, found.ahead) if beyond else 0.0
 
     @property
     def behind(self) -> bool:

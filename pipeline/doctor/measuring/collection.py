@@ -10,6 +10,7 @@ import numpy as np
 from features.errors import ManyheadsError
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Labels, Measurements, Settings
+from pipeline.doctor.measuring.defaults import departures, usual_values
 from pipeline.doctor.measuring.measurers import MEASURERS, Measurer, Price
 
 FREE: tuple[Price, ...] = ("free",)
@@ -46,6 +47,7 @@ def measure(
 
 def settings_of(case: Case) -> Settings:
     """Return what was asked for."""
+    usual = {} if not case.head else usual_values(case.head)
     return Settings(
         head=case.head,
         layout=case.tables.layout,
@@ -53,6 +55,8 @@ def settings_of(case: Case) -> Settings:
         parameters=case.trained.parameters if case.trained is not None else 0,
         encoder=case.config.vectors.encoder if case.config is not None else "",
         train_seconds=round(case.seconds, 3),
+        departs=departures(case),
+        usual_rate=float(usual.get("learning_rate", 0.0)),
     )
 
 

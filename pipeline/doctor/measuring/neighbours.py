@@ -17,6 +17,7 @@ import numpy as np
 
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Neighbours
+from pipeline.doctor.measuring.learning import confused
 from pipeline.doctor.measuring.pooled import centred, pooled_of
 from pipeline.doctor.measuring.vectors import spaced
 
@@ -85,7 +86,12 @@ def measure_neighbours(case: Case) -> Neighbours | None:
         return None
     found = neighbours_of(around, case.labels)
     vectors, own = _distinct(case, around)
-    found = replace(found, means_z=means_z(vectors, own), **closest_classes(vectors, own))
+    found = replace(
+        found,
+        means_z=means_z(vectors, own),
+        confused_z=_confused_z(case, vectors, own),
+        **closest_classes(vectors, own),
+    )
     if found.break_row is None or case.corpus is None:
         return found
     return replace(found, break_row=case.corpus.rows[found.break_row])
@@ -251,6 +257,16 @@ def closest_classes(vectors: np.ndarray, own: np.ndarray) -> dict[str, Any]:
 
     one, other = large[[first[order[0]], second[order[0]]]].tolist()
     return {"closest": (one, other), "closest_z": z(0), "usual_z": z(len(order) // 2)}
+
+
+def _confused_z(case: Case, vectors: np.ndarray, own: np.ndarray) -> float | None:
+    """Return z of the means of the two classes with most errors of the head between them."""
+    labels = case.labels[case.validation]
+    pairs = confused(labels, case.predicted, len(case.classes), 1)
+    if not pairs:
+        return None
+    chosen = np.isin(own, pairs[0][:2])
+    return means_z(vectors[chosen], own[chosen]) if chosen.any() else None
 
 
 def _break(shares: np.ndarray, own: np.ndarray) -> int | None:

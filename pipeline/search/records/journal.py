@@ -176,7 +176,7 @@ class Journal:
             None where the limit is reached, or nothing new is left to draw; ``exhausted`` then
             says so.
         """
-        for _ in range(MOST_SAME):
+        for _ in range(0 if self.exhausted else MOST_SAME):
             with self._claiming():
                 trials = self._trials(DRAWN)
                 counted = [e for e in trials if OUTCOME in e.user_attrs or self._alive(e)]
@@ -199,10 +199,21 @@ class Journal:
                     job = Job(candidate, seeds)
                     self._take(trial._trial_id, job)
                     return Claim(DRAWN, trial._trial_id, trial.number, job)
-                self._storage.set_trial_user_attr(trial._trial_id, SAME, True)
-                study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+                self._tell_same(trial)
         self.exhausted = True
         return None
+
+    def _tell_same(self, trial: Any) -> None:
+        """Give a draw that repeats a candidate the lowest score: nothing is to be gained there.
+
+        The sampler would learn nothing otherwise, and could draw a head with few settings for
+        ever. It cannot be kept from that: Optuna wants the same choices in every trial.
+        """
+        states = self._optuna.trial.TrialState
+        done = [each.value for each in self._trials(DRAWN) if each.state == states.COMPLETE]
+        self._storage.set_trial_user_attr(trial._trial_id, SAME, True)
+        state, values = (states.COMPLETE, [min(done)]) if done else (states.FAIL, None)
+        self._storage.set_trial_state_values(trial._trial_id, state, values)
 
     def finish(self, claim: Claim, outcome: Outcome, score: float) -> None:
         """Store the outcome of a job.

@@ -95,7 +95,7 @@ def test_devices_and_back_ends_that_are_not_here_are_one_line_and_exit_code_2(
         (["--executor", "ray", "--roofline"], "--roofline measures this machine: leave --ex"),
         (["--executor", "ray", "--certify"], "--certify measures this machine: leave --exec"),
         (["--certify", "--estimate"], "--certify and --estimate exclude each other: give one"),
-        (["--workers", "0", "--estimate"], "--workers takes a number from 1; got 0"),
+        (["--workers", "0", "--estimate"], "--workers is how many to start, 1 or more; got 0"),
     ],
 )
 def test_a_cluster_that_cannot_be_used_is_one_line_and_exit_code_2(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,13 @@ import pytest
 from features.errors import CacheError, DiskSpaceError
 from pipeline.search.candidate import Job, Outcome, seconds_used
 from pipeline.search.halving import Halving
-from pipeline.search.loop import Loop
+from pipeline.search.loop import Loop, OneByOne
 from pipeline.search.records.journal import (
     DRAWN,
     LOG,
     REPEATS,
     SIMPLE,
+    Claim,
     Journal,
     remove_half_line,
 )
@@ -49,12 +51,61 @@ def test_an_interrupted_search_ends_as_one_that_was_not(sampler: str, tmp_path: 
 
     for _ in range(2):
         with Journal(cut, 0, sampler) as journal, pytest.raises(KeyboardInterrupt):
-            Loop(journal, plan(), until_interrupted).try_candidates()
+            Loop(journal, plan(), OneByOne(until_interrupted)).try_candidates()
     search(cut, plan(), sampler=sampler)
     for kind in (SIMPLE, DRAWN, REPEATS):
         assert finished(cut, kind) == finished(whole, kind)
     assert len(finished(whole, DRAWN)) == TRIALS
     assert len({key.partition(" ")[2] for key in finished(whole, DRAWN)}) == TRIALS
+
+
+class ThreeAtOnce:
+    """Trains three jobs at once; the one that began last ends first."""
+
+    slots = 3
+
+    def __init__(self, stops_at: int | None = None) -> None:
+        self.begun: list[Claim] = []
+        self.at_once, self.done, self.stops_at = 0, 0, stops_at
+
+    def begin(self, claim: Claim, is_behind: object) -> None:
+        self.begun.append(claim)
+        self.at_once = max(self.at_once, len(self.begun))
+
+    def ended(self) -> tuple[Claim, Outcome]:
+        if self.done == self.stops_at:
+            raise KeyboardInterrupt
+        self.done += 1
+        claim = self.begun.pop()
+        return claim, train(claim.job)
+
+
+def test_trials_that_are_trained_three_at_once_are_those_of_one_after_another(
+    tmp_path: Path,
+) -> None:
+    search(tmp_path / "one", killed_plan())
+    folder = tmp_path / "three"
+    with Journal(folder, 0, "random") as journal, pytest.raises(KeyboardInterrupt):
+        Loop(journal, killed_plan(), ThreeAtOnce(stops_at=6)).try_candidates()
+    trainer = ThreeAtOnce()
+    with Journal(folder, 0, "random") as journal:
+        loop = Loop(journal, killed_plan(), trainer)
+        loop.try_candidates()
+        loop.repeat_best()
+    for kind in (SIMPLE, DRAWN, REPEATS):
+        assert finished(folder, kind) == finished(tmp_path / "one", kind)
+    assert (trainer.at_once, trainer.begun) == (3, [])
+
+
+def test_time_counts_where_trials_are_still_being_trained(tmp_path: Path) -> None:
+    before = time.time() - 60
+    assert seconds_used([], [before, before + 1]) == pytest.approx(60, abs=10)
+    with Journal(tmp_path, 0, "random") as journal:
+        loop = Loop(journal, plan(budget=30.0), ThreeAtOnce())
+        loop.try_candidates()
+        loop._begun[-1] = before  # one that takes long: no other is begun beside it
+        assert loop._next_candidate() is None
+        assert loop.ended == "the time is over"
 
 
 def test_more_trials_go_on_with_those_that_are_done(tmp_path: Path) -> None:
@@ -121,23 +172,33 @@ def test_a_small_space_ends_when_all_of_it_is_tried(tmp_path: Path) -> None:
     assert len(finished(tmp_path, DRAWN)) == 1  # the other one is the default
 
 
+def test_a_head_whose_settings_are_all_tried_does_not_hold_up_others(
+    tmp_path: Path,
+) -> None:
+    loop = search(tmp_path, plan(trials=30), sampler="tpe")
+    assert not loop.ended
+    heads = [trial.candidate.head for trial in loop.trials]
+    assert (heads.count("logistic"), heads.count("mlp")) == (2, 29)
+
+
 def test_the_time_and_a_plateau_end_a_search(tmp_path: Path) -> None:
     loop = search(tmp_path / "time", plan(trials=None, budget=0.05), seconds=0.02)
     assert loop.ended == "the time is over"
     with Journal(tmp_path / "plateau", 0, "random") as journal:
         same = train(plan().simple[1])
-        again = Loop(journal, plan(trials=None), lambda job, behind: replace(same))
+        again = Loop(journal, plan(trials=None), OneByOne(lambda job, behind: replace(same)))
         trials = again.try_candidates()
     assert "did not improve validation beyond noise" in again.ended
     assert 40 < len(trials) < 60
 
 
-def test_halving_stops_the_worse_half_at_a_rung_alone() -> None:
+def test_halving_keeps_the_best_third_at_a_rung_alone() -> None:
     halving = Halving([(0.1, 0.5, 0.6), (0.1, 0.6), (0.2, 0.7, 0.8, 0.9)])
     assert halving.is_behind(2, 0.55)
     assert not halving.is_behind(2, 0.65)
     assert not halving.is_behind(1, 0.0)
-    assert not halving.is_behind(4, 0.0)  # one rival has come so far
+    assert not halving.is_behind(4, 0.0)  # no rung
+    assert not halving.is_behind(6, 0.0)  # no rival has come so far
     assert seconds_used([]) == 0.0
 
 

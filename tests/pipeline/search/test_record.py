@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from features.errors import CacheError
+from pipeline.search.candidate import Outcome
+from pipeline.search.loop import Loop, OneByOne
 from pipeline.search.records.journal import DRAWN, LOG, REPEATS, SIMPLE, Journal
 from pipeline.search.records.reading import read_trials
 from pipeline.search.records.record import StudyRecord, count_texts
@@ -45,9 +47,10 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
 
 
 def test_finalists_are_those_that_the_search_compared(tmp_path: Path) -> None:
-    loop = search(tmp_path, plan())
+    search(tmp_path, plan())
     with Journal(tmp_path, 0, "random") as journal:
-        found = loop.__class__(journal, plan(), lambda job, behind: None).repeat_best()  # type: ignore[arg-type,return-value]
+        untouched = OneByOne(lambda job, behind: Outcome(failed="never trained"))
+        found = Loop(journal, plan(), untouched).repeat_best()
     read = read_trials(tmp_path)
     keys = tuple(one.candidate.key for one in found)
     named = NamedWinner(keys[0], "a-run", 1, keys, 2, TEXTS, "", "")

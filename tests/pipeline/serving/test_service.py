@@ -65,6 +65,20 @@ def test_words_are_weighed_as_predict_weighs_them(
     assert "words" not in plain["predictions"][0]
 
 
+def test_words_that_a_run_cannot_weigh_are_refused_where_nothing_else_is_asked_for(
+    start: Start, train: Command
+) -> None:
+    client = start(train("meanmax", "--layout", "sentences")["run"])
+    asked = {"text": TEXTS[0], "neighbors": 0, "words": True}
+    answer = client.post("/explain", json=asked)
+    assert answer.status_code == 409
+    assert "one vector per sentence, from which no single word" in answer.json()["error"]
+    near = client.post("/explain", json={**asked, "neighbors": 1}).json()["predictions"][0]
+    assert len(near["neighbors"]) == 1
+    assert "words" not in near
+    assert client.post("/explain", json={**asked, "words": False}).status_code == 200
+
+
 def test_one_text_and_one_of_many_get_the_same(start: Start) -> None:
     client = start()
     alone = [client.post("/predict", json={"text": text}).json() for text in TEXTS]

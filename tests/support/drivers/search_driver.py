@@ -22,7 +22,7 @@ import numpy as np
 
 from pipeline.search.candidate import Candidate, Job, Outcome, Trial, packed
 from pipeline.search.halving import IsBehind, StoppedEarly
-from pipeline.search.loop import Loop, Plan, score
+from pipeline.search.loop import Loop, OneByOne, Plan, score
 from pipeline.search.records.journal import DRAWN, LOG, Journal
 from pipeline.search.space import Arm, Space, make_space
 
@@ -90,7 +90,8 @@ def search(folder: Path, own: Plan, seconds: float = 0.0, sampler: str = "random
     """Work on a study until it is done."""
     with Journal(folder, 0, sampler) as journal:
         journal.settle(lambda outcome: score(own.goal, outcome))
-        loop = Loop(journal, own, lambda job, behind: train(job, behind, seconds))
+        trainer = OneByOne(lambda job, behind: train(job, behind, seconds))
+        loop = Loop(journal, own, trainer)
         loop.try_candidates()
         loop.repeat_best()
     return loop

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.search.candidate import Candidate, Job, Outcome, packed
 from pipeline.search.halving import IsBehind
-from pipeline.search.loop import Loop, Plan
+from pipeline.search.loop import Loop, OneByOne, Plan
 from pipeline.search.records.journal import Journal
 from pipeline.search.records.study import NamedWinner, Study, StudyDescription
 from pipeline.search.space import Arm, make_space
@@ -60,7 +60,7 @@ def made_study(
         return outcome
 
     with Journal(study.folder, 0, "random") as journal:
-        loop = Loop(journal, plan, train)
+        loop = Loop(journal, plan, OneByOne(train))
         loop.try_candidates()
         found = loop.repeat_best()
     keys = tuple(one.candidate.key for one in found)

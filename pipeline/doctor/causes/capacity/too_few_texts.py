@@ -10,12 +10,16 @@ from pipeline.doctor.causes.signs import best_reference
 from pipeline.doctor.counterfactual import ChangedData
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements
+from pipeline.doctor.symptom import name_of
 
 if TYPE_CHECKING:
     from pipeline.doctor.case import Case
 
 FEW = 30
 """Training texts of a class, in the median. Ours."""
+
+HANDFUL = 5
+"""Training texts of a class, in the median, of which nobody needs proof. Ours."""
 
 POINTS = 0.02
 """Accuracy gained by twice the texts. Ours."""
@@ -31,10 +35,22 @@ def examine(measured: Measurements) -> Suspicion | None:
     assert references is not None
     per_doubling, interval = references.points_per_doubling, references.doubling_interval
     count = measured.labels.median_count
-    if per_doubling is None or interval is None or count >= FEW or learning.accuracy >= GOOD:
+    if count >= FEW or learning.accuracy >= GOOD or measured.behind:
         return None
-    if per_doubling < POINTS or interval[0] <= 0 or measured.behind:
+    handful = count <= HANDFUL
+    if not handful and (per_doubling is None or interval is None or per_doubling < POINTS):
         return None
+    if count >= FEW / 2 and interval is not None and interval[0] <= 0:
+        return None
+    evidence = [Evidence("training texts of a class", f"{count:.0f}", "30 and more are usual")]
+    if references.half is not None:
+        evidence.append(
+            Evidence(
+                "logistic with half of them",
+                f"{references.half:.1%}",
+                f"all: {references.whole:.1%}",
+            )
+        )
     return Suspicion(
         strength=0.5 + 0.1 * (count < FEW / 2),
         headline=(
@@ -42,20 +58,14 @@ def examine(measured: Measurements) -> Suspicion | None:
             "other one does better."
         ),
         explanation="there are too few texts",
-        evidence=(
-            Evidence("training texts of a class", f"{count:.0f}", "30 and more are usual"),
-            Evidence(
-                "logistic with half of them",
-                f"{references.half:.1%}",
-                f"all: {references.whole:.1%}",
-            ),
-        ),
+        evidence=tuple(evidence),
         remedy=Remedy(
             "label more texts, or merge classes; no setting of the head helps", stops=True
         ),
         counterfactuals=(
             ChangedData("half of the training texts", halved, 0.5, expected="falls"),
         ),
+        measured=handful,
     )
 
 
@@ -64,7 +74,7 @@ def exclude(measured: Measurements) -> str | None:
     best = best_reference(measured)
     if not measured.behind or best is None:
         return None
-    return f"{best.name} reaches {best.accuracy:.1%} with the same texts"
+    return f"{name_of(best)} reaches {best.accuracy:.1%} with the same texts"
 
 
 def halved(case: Case) -> Case:

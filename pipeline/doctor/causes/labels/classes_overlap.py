@@ -20,6 +20,10 @@ is a coin. Ours."""
 CLEAR = 8.0
 """z of the means of a usual pair of classes, beside which one at chance is remarkable. Ours."""
 
+APART = 0.5
+"""z of the means of the two classes, over that of a usual pair, from which the vectors do tell
+them apart and the head is at fault. Ours."""
+
 LEAST = 20
 """Texts of a pair without which nothing is said."""
 
@@ -123,7 +127,15 @@ def worst_pair(measured: Measurements) -> tuple[int, int, int, int] | None:
     errors = max(1, round((1 - learning.accuracy) * learning.texts))
     if among < LEAST or wrong < OF_ERRORS * errors or wrong < CONFUSED * among:
         return None
-    return one, other, wrong, among
+    return None if _told_apart(measured) else (one, other, wrong, among)
+
+
+def _told_apart(measured: Measurements) -> bool:
+    """Return whether the vectors tell the two classes apart about as well as others."""
+    near = measured.neighbours
+    if near is None or near.confused_z is None or near.usual_z is None:
+        return False
+    return near.confused_z >= max(AT_CHANCE, APART * near.usual_z)
 
 
 def _variants(

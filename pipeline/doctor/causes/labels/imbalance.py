@@ -26,8 +26,9 @@ LOST = 0.3
 F1_GAP = 0.15
 """Accuracy less macro-F1. Ours."""
 
-LEAST_TEXTS = 5
-"""Validation texts of a class without which its recall says nothing."""
+LEAST_TEXTS, NEVER = 5, 2
+"""Validation texts of a class without which its recall says nothing; of a class that is never
+predicted at all, and is rarer than one to ``FEW``, fewer will do. Ours."""
 
 
 def examine(measured: Measurements) -> Suspicion | None:
@@ -75,6 +76,8 @@ def examine(measured: Measurements) -> Suspicion | None:
         counterfactuals=(
             ChangedSettings("class_weights none -> balanced", changed, measure="macro_f1"),
         ),
+        # That the rare class is lost is counted; weights may still refute that it need be.
+        measured=not collapsed and learning.accuracy_gain < GAIN and not measured.behind,
     )
 
 
@@ -108,12 +111,19 @@ def rare_and_lost(measured: Measurements) -> list[int]:
     labels, learning = measured.labels, measured.learning
     assert learning is not None
     most = max(labels.train_counts)
+
+    def enough(place: int) -> bool:
+        """Return whether the validation texts of a class say whether it is lost."""
+        never = learning.predicted_shares[place] == 0
+        rare = labels.train_counts[place] * FEW <= most
+        return labels.validation_counts[place] >= (NEVER if never and rare else LEAST_TEXTS)
+
     return [
         place
-        for place, (count, held_out, recall) in enumerate(
-            zip(labels.train_counts, labels.validation_counts, recalls(learning), strict=True)
+        for place, (count, recall) in enumerate(
+            zip(labels.train_counts, recalls(learning), strict=True)
         )
-        if count * RATIO <= most and held_out >= LEAST_TEXTS and recall < LOST
+        if count * RATIO <= most and recall < LOST and enough(place)
     ]
 
 

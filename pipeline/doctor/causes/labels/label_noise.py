@@ -27,7 +27,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     assert audit is not None
     assert learning is not None
     share = audit.suspects_share
-    if share is None or share < SUSPECTS or not belongs(measured):
+    if share is None or share < SUSPECTS or not belongs(measured) or measured.behind:
         return None
     if near is not None and (near.z < STRONG or near.break_row is not None):
         return None

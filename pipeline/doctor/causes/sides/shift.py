@@ -23,12 +23,12 @@ def examine(measured: Measurements) -> Suspicion | None:
     sides, learning = measured.sides, measured.learning
     assert sides is not None
     assert learning is not None
-    if not sides.official:
-        return None  # sides that were dealt here differ by chance alone
     aucs = {"validation": sides.auc_validation, "test": sides.auc_test}
     known = {name: auc for name, auc in aucs.items() if auc is not None}
     side = max(known, key=lambda name: known[name], default="test")
     auc = known.get(side, 0.5)
+    if not sides.official and auc <= CERTAIN:
+        return None  # sides that were dealt here differ by chance alone
     far = max(sides.apart_validation, sides.apart_test)
     in_order = sides.runs_z is not None and sides.runs_z < SORTED
     if auc <= AUC and (far <= APART or in_order):

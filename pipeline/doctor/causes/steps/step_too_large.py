@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.departures import wanted_rate
 from pipeline.doctor.causes.signs import belongs, is_low, percent
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
@@ -58,8 +59,8 @@ def examine(measured: Measurements) -> Suspicion | None:
     strength += 0.1 if swings(learning) else 0.0
     if strength < (0.3 if is_low(measured) else ALONE):
         return None
-    suggestion = rate / WITHOUT_TEST if rates is None else min(rates.suggestion, rate / 2)
-    wanted = f"{suggestion:.2g}"
+    suggestion = rate / WITHOUT_TEST if rates is None else rates.suggestion
+    wanted = f"{min(wanted_rate(measured, suggestion), rate / 2):.2g}"
     changed = (("learning_rate", wanted),)
     return Suspicion(
         strength=min(1.0, strength),

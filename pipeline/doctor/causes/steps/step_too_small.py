@@ -6,6 +6,7 @@ At its worst it looks collapsed; the change of the weights tells it from a step 
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.departures import is_usual_rate, wanted_rate
 from pipeline.doctor.causes.signs import belongs, learns_its_texts, percent, training_evidence
 from pipeline.doctor.causes.steps.too_few_steps import still_falls
 from pipeline.doctor.counterfactual import ChangedSettings
@@ -26,6 +27,9 @@ UNCHANGED = -8.0
 TIMES = 10.0
 """The suggestion of the range test over the step size. Ours."""
 
+WITHOUT_TEST = 30.0
+"""Without a range test the step size is multiplied by this."""
+
 
 def examine(measured: Measurements) -> Suspicion | None:
     """Suspect it by the change of the weights, the range test, and a loss that still falls."""
@@ -37,6 +41,8 @@ def examine(measured: Measurements) -> Suspicion | None:
     if steps.update_ratio > USUAL or learns_its_texts(measured, 0.9):
         return None  # it has learned what there is to learn from these texts
     rate = measured.settings.number("learning_rate")
+    if is_usual_rate(measured) and steps.update_ratio >= SMALL:
+        return None  # a larger step would help as more steps do
     strength = 0.0
     if steps.update_ratio < SMALL:
         strength += 0.4 if steps.update_ratio > CERTAIN else 0.5
@@ -45,7 +51,8 @@ def examine(measured: Measurements) -> Suspicion | None:
     strength += 0.2 if still_falls(learning) else 0.0
     if strength < 0.3:
         return None
-    wanted = f"{rate * 30 if rates is None else rates.suggestion:.2g}"
+    suggestion = rate * WITHOUT_TEST if rates is None else rates.suggestion
+    wanted = f"{max(wanted_rate(measured, suggestion), rate * 2):.2g}"
     changed = (("learning_rate", wanted),)
     found = [
         Evidence(

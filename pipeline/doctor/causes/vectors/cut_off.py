@@ -7,9 +7,17 @@ from pipeline.doctor.changes.words import whole_texts
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements
+from pipeline.evaluation.baselines import TFIDF
 
 SHARE = 0.2
 """Of the texts that are truncated, or of the tokens that are cut off. Ours."""
+
+MOST, MANY = 0.9, 0.4
+"""Share of truncated texts from which there are too few whole ones to compare with; and from
+which it is tried where word counts, which read whole texts, are at least level. Ours."""
+
+LEVEL = 0.02
+"""Points that word counts may be behind and still be level. Ours."""
 
 MOST_TOKENS = 4096
 
@@ -23,7 +31,7 @@ def examine(measured: Measurements) -> Suspicion | None:
         return None
     whole, cut = audit.whole_accuracy, audit.truncated_accuracy
     worse = whole is not None and cut is not None and cut < whole and audit.truncation_matters
-    if not worse and audit.truncated_share < 0.9:
+    if not worse and audit.truncated_share < MOST and not _words_keep_up(measured):
         return None
     evidence = [
         Evidence(
@@ -44,6 +52,14 @@ def examine(measured: Measurements) -> Suspicion | None:
             Rescoring("word counts of the whole texts, not of what is seen", whole_texts),
         ),
     )
+
+
+def _words_keep_up(measured: Measurements) -> bool:
+    """Return whether many texts are cut, and word counts of the whole ones do no worse."""
+    words = None if measured.references is None else measured.references.named(TFIDF)
+    if words is None or measured.audit is None:
+        return False
+    return measured.audit.truncated_share >= MANY and words.ahead > -LEVEL
 
 
 CUT_OFF = Cause("cut_off", "texts cut off", "learning", examine, needs=("learning", "audit"))

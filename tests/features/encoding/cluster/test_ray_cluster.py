@@ -28,6 +28,7 @@ from tests.support.encoders import CountingEncoder, spec
 
 ray = pytest.importorskip("ray", reason="needs ray: pip install 'manyheads[ray]'")
 cluster = pytest.importorskip("features.encoding.cluster.ray_cluster")
+connection = pytest.importorskip("features.encoding.cluster.connection")
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(60)]
 TWO = Cluster(workers=2)
@@ -146,10 +147,10 @@ def test_an_address_where_nothing_listens_is_refused_at_once() -> None:
         port = free.getsockname()[1]
     start = time.monotonic()
     with pytest.raises(OSError, match="refused"):
-        cluster._check_answers(f"127.0.0.1:{port}")
-    assert time.monotonic() - start < cluster.CONNECT_SECONDS
-    cluster._check_answers("local")
-    cluster._check_answers("ray://nowhere:1")  # Ray's client says so itself
+        connection._check_answers(f"127.0.0.1:{port}")
+    assert time.monotonic() - start < connection.CONNECT_SECONDS
+    connection._check_answers("local")
+    connection._check_answers("ray://nowhere:1")  # Ray's client says so itself
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ def test_a_gap_with_a_better_simple_head_is_overfitting() -> None:
         healthy(learning=with_gap(0.4, epochs=rising()), references=BEHIND, settings=given)
     )
     assert found is not None
-    assert found.strength > 0.7
+    assert found.strength >= 0.6
     assert [each.change for each in found.counterfactuals] == [
         "a smaller head: units=64, dense=",
         "head -> logistic",
@@ -132,5 +132,9 @@ def test_few_texts_with_a_steep_curve_are_too_few() -> None:
     assert TOO_FEW_TEXTS.suspect(replace(measured, labels=healthy().labels)) is None
     flat = replace(steep, whole=0.605, doubling_interval=(-0.02, 0.03))
     assert TOO_FEW_TEXTS.suspect(replace(measured, references=flat)) is None
+    handful = Labels(("joy", "anger", "fear"), (5, 4, 5), (20, 20, 20), 14, 60)
+    told = TOO_FEW_TEXTS.suspect(replace(measured, labels=handful, references=flat))
+    assert told is not None
+    assert told.measured
     better = replace(steep, references=(reference("logistic", 0.9, 0.1),))
     assert TOO_FEW_TEXTS.suspect(replace(measured, references=better)) is None

@@ -15,7 +15,7 @@ from features.vectors.table import POOLED, TOKENS, FeatureTable
 from heads.problem import Problem
 from heads.registry import HEADS, head_type
 from pipeline.doctor.case import Case
-from pipeline.doctor.examination import is_ill, suspicions
+from pipeline.doctor.examination import examine, is_ill, suspicions
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measuring.collection import measure
 from pipeline.doctor.measuring.pooled import means, pooled_table
@@ -114,6 +114,15 @@ def test_a_spoiled_setting_leads(
 ) -> None:
     found = measured(trained_case(of_head(problem, head), head, **settings))
     assert names(found)[:1] == [cause]
+
+
+def test_a_training_cut_short_is_proven_by_the_defaults(problem: Problem) -> None:
+    short = {"precision": "float32", "batch_size": 32, "filters": 64, "epochs": 1}
+    found = examine(trained_case(problem, "cnn", **short))
+    assert found.measurements.defaults_ahead > 0.1
+    first = found.findings[0]
+    assert (first.cause, first.certainty) == ("too_few_steps", "proven")
+    assert first.tried[0].change == "back to epochs=20"
 
 
 def test_shuffled_labels_lead(problem: Problem) -> None:

@@ -39,6 +39,7 @@ def uneven(**changes: Any) -> Measurements:
 def test_a_rare_class_that_is_lost_is_imbalance() -> None:
     found = IMBALANCE.suspect(uneven())
     assert found is not None
+    assert found.measured
     assert "of anger it finds 5%" in found.headline
     assert found.counterfactuals[0].change == "class_weights none -> balanced"
 
@@ -56,6 +57,15 @@ def test_look_alikes_of_imbalance(measured: Measurements) -> None:
     if measured.labels.imbalance < 3:
         measured = replace(measured, learning=learning())
     assert IMBALANCE.suspect(measured) is None
+
+
+def test_of_a_class_that_is_never_predicted_few_texts_say_so() -> None:
+    rare = Labels(("joy", "anger"), (388, 12), (97, 3), 400, 100)
+    never = {"accuracy": 0.97, "majority": 0.97, "recalls": (1.0, 0.0), "label_entropy": 0.135}
+    lost = replace(uneven(**never, loss=0.1, predicted_shares=(1.0, 0.0)), labels=rare)
+    assert IMBALANCE.suspect(lost) is not None
+    seldom = replace(uneven(**never, loss=0.1, predicted_shares=(0.99, 0.01)), labels=rare)
+    assert IMBALANCE.suspect(seldom) is None
 
 
 def test_a_rare_class_is_lost_too_where_a_head_answers_the_frequent_one_alone() -> None:

@@ -15,6 +15,7 @@ from pipeline.doctor.causes.vectors.cut_off import CUT_OFF
 from pipeline.doctor.causes.vectors.long_last_state import LONG_LAST_STATE
 from pipeline.doctor.causes.vectors.vectors_broken import VECTORS_BROKEN
 from pipeline.doctor.causes.vectors.vectors_lack_it import VECTORS_LACK_IT
+from pipeline.doctor.examination import LIKELY
 from pipeline.doctor.measurements import (
     Audit,
     Neighbours,
@@ -70,8 +71,9 @@ def test_sides_that_a_classifier_tells_apart_are_a_shift() -> None:
     mild = SHIFT.suspect(healthy(sides=replace(FIT, auc_test=0.74)))
     assert mild is not None
     assert not mild.measured
-    dealt_here = replace(FIT, auc_test=0.9, official=False)
-    assert SHIFT.suspect(healthy(sides=dealt_here)) is None
+    dealt_here = replace(FIT, auc_test=0.74, official=False)
+    assert SHIFT.suspect(healthy(sides=dealt_here)) is None  # chance may do that
+    assert SHIFT.suspect(healthy(sides=replace(dealt_here, auc_test=0.9))) is not None
 
 
 COPIED = replace(
@@ -142,7 +144,12 @@ def test_texts_cut_off_need_to_be_worse() -> None:
     found = CUT_OFF.suspect(healthy(audit=cut))
     assert found is not None
     assert found.remedy.options == (("max_tokens", "700"),)
-    assert CUT_OFF.suspect(healthy(audit=replace(cut, truncation_matters=False))) is None
+    alike = replace(cut, truncation_matters=False)
+    assert CUT_OFF.suspect(healthy(audit=alike)) is None
+    words = References((reference("tfidf_logistic", 0.81, 0.01),))
+    tried = CUT_OFF.suspect(healthy(audit=alike, references=words))
+    assert tried is not None
+    assert tried.strength < LIKELY  # whole texts have to prove it
     assert (
         CUT_OFF.suspect(healthy(audit=replace(cut, truncated_share=0.1, tokens_cut_share=0.02)))
         is None

@@ -1,0 +1,1 @@
+"""Cost by the number of texts: seconds and memory of the commands as the work grows."""

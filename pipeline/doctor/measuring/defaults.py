@@ -1,0 +1,90 @@
+"""Which settings of a run are not the head's defaults, and what the defaults reach.
+
+Simple classifiers say little of a head over sequences: they may be no better though its
+settings ruin it. The same head with its default settings is a reference that reads the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from heads.evaluation.metrics import mean_interval
+from heads.settings import HeadSettings, TrainingSettings
+from pipeline.doctor.case import Case
+from pipeline.doctor.counterfactual import trial_of
+from pipeline.doctor.measurements import Measurements, References
+from pipeline.doctor.measurements.data import DEFAULTS
+from pipeline.doctor.measuring.references import reference_of
+
+HARMLESS = ("refit", "precision", "members", "min_steps", "max_vectors")
+"""Settings that are left as they are: they cost time, or say what is read."""
+
+MORE = ("epochs", "patience")
+"""More of these does no harm: the best epoch is kept."""
+
+
+def usual_values(head: str) -> dict[str, Any]:
+    """Return the default settings of a head, as plain values."""
+    from heads.registry import make_settings
+
+    return make_settings(head, {}).model_dump(mode="json")
+
+
+def departures(case: Case) -> dict[str, Any]:
+    """Return the settings that are not the defaults and may matter: name -> default.
+
+    Only of heads that are trained by steps: the others choose their settings themselves.
+    """
+    if not case.head or not isinstance(case.settings, TrainingSettings):
+        return {}
+    own = case.settings.model_dump(mode="json")
+    return {
+        name: usual
+        for name, usual in usual_values(case.head).items()
+        if name in own and own[name] != usual and not _is_harmless(name, own[name], usual)
+    }
+
+
+def _is_harmless(name: str, own: Any, usual: Any) -> bool:
+    if name in HARMLESS or (name in MORE and own >= usual):
+        return True
+    if name == "batch_size":
+        return bool(own <= usual)  # smaller batches are more steps
+    return name == "class_weights" and own == "balanced"
+
+
+def default_settings(case: Case) -> HeadSettings:
+    """Return the head's default settings, but for those that do no harm.
+
+    Epochs and patience are the defaults, so that a long training is not repeated in full.
+    """
+    usual, own = usual_values(case.head), case.settings.model_dump(mode="json")
+    kept = {
+        name: own[name]
+        for name in usual
+        if name not in MORE
+        and own[name] != usual[name]
+        and _is_harmless(name, own[name], usual[name])
+    }
+    return type(case.settings)(**{**usual, **kept, "min_steps": usual["min_steps"]})
+
+
+def seconds_of_defaults(case: Case) -> float:
+    """Return about how long the training with default settings takes."""
+    settings = default_settings(case)
+    assert isinstance(settings, TrainingSettings)
+    epochs = settings.for_texts(len(case.train)).epochs
+    return case.seconds * epochs / max(1, len(case.history))
+
+
+def with_defaults(case: Case, measured: Measurements) -> Measurements:
+    """Train the same head with its default settings, and return it among the references."""
+    trained = case.train_again(default_settings(case))
+    logits = trained.logits(case.tables, case.validation, case.device)
+    found = reference_of(case, DEFAULTS, logits.argmax(axis=1))
+    pair = trial_of(case, logits, "accuracy", 0.0).likelihoods
+    if pair is not None:
+        found = replace(found, likelier=mean_interval(pair[1] - pair[0]))
+    known = measured.references or References()
+    return replace(measured, references=replace(known, references=(*known.references, found)))

@@ -1,0 +1,115 @@
+"""Settings far from the defaults: suspected only where the head with its defaults is better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.doctor.causes.departures import is_usual_rate, wanted_rate
+from pipeline.doctor.counterfactual import ChangedSettings
+from pipeline.doctor.examination import suspicions
+from pipeline.doctor.measurements import (
+    Measurements,
+    Reference,
+    References,
+    Settings,
+    Units,
+)
+from pipeline.doctor.measurements.data import DEFAULTS
+from pipeline.doctor.measuring.defaults import default_settings, departures
+from tests.support.doctor.cases import healthy, reference, trained_case
+from tests.support.doctor.measured import learning
+from tests.support.tables import marker_problem
+
+AHEAD = References((reference("logistic", 0.79, -0.01), reference(DEFAULTS, 0.9, 0.1)))
+
+
+def departing(
+    references: References = AHEAD, usual: dict[str, Any] | None = None, **own: Any
+) -> Measurements:
+    """Return a head with settings of its own; ``usual`` are the defaults of these."""
+    values = {"learning_rate": 2e-3, "optimizer": "adamw", **own}
+    settings = Settings("cnn", "tokens", values, departs=usual or {}, usual_rate=2e-3)
+    units = Units(smallest_layer=128)
+    return healthy(settings=settings, references=references, units=units)
+
+
+GROUPS = [
+    ("step_too_large", {"learning_rate": 0.02}, {"learning_rate": 2e-3}),
+    ("step_too_small", {"learning_rate": 4e-4}, {"learning_rate": 2e-3}),
+    ("too_few_steps", {"epochs": 3}, {"epochs": 20}),
+    ("over_regularised", {"dropout": 0.9}, {"dropout": 0.3}),
+    ("too_small_head", {"filters": 4}, {"filters": 128}),
+    ("loss_distorted", {"class_weights": "joy=10"}, {"class_weights": "none"}),
+]
+
+
+@pytest.mark.parametrize(("cause", "own", "usual"), GROUPS)
+def test_each_setting_leads_to_its_cause_and_is_set_back(
+    cause: str, own: dict[str, Any], usual: dict[str, Any]
+) -> None:
+    (found,) = suspicions(departing(usual=usual, **own))
+    assert found.cause.name == cause
+    (change,) = found.suspicion.counterfactuals
+    assert isinstance(change, ChangedSettings)
+    assert change.settings == tuple((name, str(value)) for name, value in usual.items())
+
+
+@pytest.mark.parametrize(("cause", "own", "usual"), GROUPS)
+def test_where_the_defaults_are_no_better_nothing_is_suspected(
+    cause: str, own: dict[str, Any], usual: dict[str, Any]
+) -> None:
+    level = References((reference(DEFAULTS, 0.81, 0.01),))
+    assert suspicions(departing(level, usual, **own)) == []
+    assert suspicions(departing(References(), usual, **own)) == []
+
+
+def test_with_few_texts_probabilities_say_that_the_defaults_are_ahead() -> None:
+    unsure = Reference(DEFAULTS, 0.84, 0.04, (-0.02, 0.1), 0.84, (0.05, 0.2))
+    known = departing(References((unsure,)), {"dropout": 0.3}, dropout=0.9)
+    assert [each.cause.name for each in suspicions(known)] == ["over_regularised"]
+    level = References((replace(unsure, likelier=(-0.05, 0.2)),))
+    assert suspicions(departing(level, {"dropout": 0.3}, dropout=0.9)) == []
+
+
+def test_a_deep_stack_is_set_back_as_a_whole_and_is_too_large_only_by_heart() -> None:
+    own = {"dense": [64, 64, 64, 64], "dense_activation": "sigmoid"}
+    deep = departing(usual={"dense": [], "dense_activation": "relu"}, **own)
+    unlearned = replace(deep, learning=learning(train_accuracy=0.7))
+    (dead,) = suspicions(unlearned)
+    assert dead.cause.name == "dead_or_saturated"
+    assert dead.suspicion.remedy.settings == (("dense", ""), ("dense_activation", "relu"))
+    assert [each.cause.name for each in suspicions(deep)] == ["dead_or_saturated", "overfit"]
+
+
+def test_the_setting_that_is_farther_from_its_default_is_tried_first() -> None:
+    usual = {"dropout": 0.3, "filters": 128}
+    names = [
+        [each.cause.name for each in suspicions(departing(usual=usual, **own))]
+        for own in ({"dropout": 0.95, "filters": 64}, {"dropout": 0.4, "filters": 8})
+    ]
+    assert names == [
+        ["over_regularised", "too_small_head"],
+        ["too_small_head", "over_regularised"],
+    ]
+
+
+def test_the_step_size_to_try_is_near_the_default_of_adaptive_optimizers() -> None:
+    known = departing(learning_rate=0.1)
+    assert wanted_rate(known, 4e-4) == 1e-3
+    assert wanted_rate(known, 2.5e-2) == 4e-3
+    assert wanted_rate(departing(optimizer="sgd"), 4e-4) == 4e-4
+    assert is_usual_rate(departing())
+    assert not is_usual_rate(departing(learning_rate=2e-4))
+
+
+def test_what_departs_is_what_may_do_harm() -> None:
+    settings = {"filters": 8, "epochs": 4, "precision": "float32", "batch_size": 16}
+    case = trained_case(marker_problem(200), "cnn", **settings)
+    assert departures(case) == {"filters": 128, "epochs": 20}
+    made = default_settings(case).model_dump()
+    assert (made["filters"], made["epochs"], made["batch_size"]) == (128, 20, 16)
+    assert made["precision"] == "float32"
+    assert departures(trained_case(marker_problem(200), "cnn", precision="float32")) == {}
