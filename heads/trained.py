@@ -345,7 +345,7 @@ def refit(
     words = trained.words
     if words is not None and tables.words is not None:
         with without_compiler():
-            again = refit_words(tables.words, labels, rows, classes, trained.word_c, words)
+            again = refit_words(tables.words, labels, rows, classes, trained.word_c)
         words = replace(again, share=words.share)
     if trained.layout == WORDS or tables.vectors is None:
         return replace(trained, words=words)

@@ -11,7 +11,7 @@ from heads.evaluation.metrics import accuracy, log_loss
 from heads.problem import EpochRecord, OnEpoch
 from heads.words.model import WordModel
 from heads.words.solver import make_objective
-from heads.words.tfidf import Tfidf, learn_tfidf
+from heads.words.tfidf import learn_tfidf
 
 C = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Inverse regularisations to choose from; the loss on validation has one minimum over them."""
@@ -65,32 +65,13 @@ def fit_words(
 
 
 def refit_words(
-    table: WordTable,
-    labels: np.ndarray,
-    rows: np.ndarray,
-    classes: int,
-    c: float,
-    near: WordModel | None = None,
+    table: WordTable, labels: np.ndarray, rows: np.ndarray, classes: int, c: float
 ) -> WordModel:
-    """Fit for one C; arguments as for :func:`fit_words`.
-
-    Args:
-        near: a model that learned from most of these texts; the solver begins there.
-    """
+    """Fit for one C; arguments as for :func:`fit_words`."""
     tfidf = learn_tfidf(table, rows, labels[rows])
     objective = make_objective(tfidf.transform(table, rows), labels[rows], classes)
-    if near is not None:
-        objective.begin(*_known(near, tfidf, classes))
     weights, bias = objective.minimize(c)
     return WordModel(tfidf.ids, tfidf.idf, weights.astype(np.float16), bias)
-
-
-def _known(near: WordModel, tfidf: Tfidf, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the (V, C) float32 weights of a model for the n-grams of another, and its bias."""
-    weights = np.zeros((len(tfidf.ids), classes), np.float32)
-    _, here, there = np.intersect1d(tfidf.ids, near.ids, True, return_indices=True)
-    weights[here] = near.weights[there]
-    return weights, near.bias
 
 
 def _record(

@@ -10,7 +10,6 @@ from sklearn.linear_model import LogisticRegression
 from features.words.counting import count_words
 from features.words.table import WORD_BIT, WordTable
 from heads.evaluation.shares import choose_share
-from heads.words import solver
 from heads.words.fitting import fit_words, refit_words
 from heads.words.solver import GramObjective, SparseObjective
 from heads.words.tfidf import learn_tfidf
@@ -96,19 +95,6 @@ def test_both_ways_reach_the_optimum_of_scikit_learn(c: float) -> None:
         distance = float(np.abs(logits - expected).max())
         print(f"{type(objective).__name__}, C {c}: {distance:.1e} of {expected.max():.1f}")
         assert distance < 0.03 * np.abs(expected).max()
-
-
-def test_a_refit_may_begin_near_its_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = make_words()
-    monkeypatch.setattr(solver, "FEW", 10)
-    few = refit_words(table, LABELS, TRAIN[::2], CLASSES, 30.0)
-    cold = refit_words(table, LABELS, TRAIN, CLASSES, 30.0)
-    warm = refit_words(table, LABELS, TRAIN, CLASSES, 30.0, few)
-    assert not np.array_equal(few.ids, cold.ids)
-    assert np.array_equal(warm.ids, cold.ids)
-    logits = [each.logits(table, VALIDATION) for each in (cold, warm, few)]
-    centred = [each - each.mean(axis=1, keepdims=True) for each in logits]
-    assert np.abs(centred[1] - centred[0]).max() < 0.1 * np.abs(centred[2] - centred[0]).max()
 
 
 def test_fit_and_refit() -> None:
