@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ class Problem:
         classes: C, the number of classes.
         names: the C labels, for class weights by label; may be empty.
         device: what to learn on, as ``heads.device.find_device`` gives it.
+        near: weights of a head that learned from most of these texts, by name; a head with one
+            optimum may begin there. Empty where there are none.
     """
 
     table: FeatureTable
@@ -36,6 +38,7 @@ class Problem:
     classes: int
     names: tuple[str, ...] = ()
     device: str = CPU
+    near: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

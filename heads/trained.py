@@ -350,15 +350,18 @@ def refit(
     if trained.layout == WORDS or tables.vectors is None:
         return replace(trained, words=words)
 
-    def learn(number: int, best: EpochRecord) -> dict[str, np.ndarray]:
-        vectors = tables.encoders[number]
-        problem = Problem(vectors, labels, rows, rows[:0], classes, trained.classes, device)
+    def learn(
+        number: int, best: EpochRecord, near: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        vectors, none = tables.encoders[number], rows[:0]
+        problem = Problem(vectors, labels, rows, none, classes, trained.classes, device, near)
         with without_compiler():
             return head_type(trained.head).refit(trained.settings, problem, seed, best)
 
     further = []
     for model in trained.further:
         assert model.best is not None  # stored heads are not trained again
-        further.append(replace(model, state=learn(model.table, model.best)))
-    state = learn(trained.table, trained.history[trained.best_epoch - 1])
+        further.append(replace(model, state=learn(model.table, model.best, model.state)))
+    best = trained.history[trained.best_epoch - 1]
+    state = learn(trained.table, best, trained.state)
     return replace(trained, state=state, further=tuple(further), words=words)

@@ -39,7 +39,9 @@ class LogisticSettings(HeadSettings):
     tolerance: float = Field(
         1e-4, gt=0, le=1, description="how near to the optimum it stops; smaller: nearer"
     )
-    max_iterations: int = Field(1000, ge=1, description="maximum L-BFGS steps per value of c")
+    max_iterations: int = Field(
+        1000, ge=1, description="maximum products with the Hessian per value of c"
+    )
 
     @field_validator("c")
     @classmethod

@@ -11,7 +11,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from features.vectors.table import POOLED, FeatureTable
-from heads.architectures.logistic import LogisticSettings, Objective, fit_logistic
+from heads.architectures.logistic import (
+    LogisticSettings,
+    Objective,
+    fit_logistic,
+    refit_logistic,
+)
 from heads.problem import EpochRecord, Problem
 from tests.support.tables import cluster_problem
 
@@ -69,6 +74,22 @@ def test_gradient_vanishes_at_the_optimum() -> None:
     assert norm < 4 * np.sqrt(np.finfo(np.float64).eps)
     assert optimum.gradient_norm == pytest.approx(norm, rel=0.1, abs=1e-9)
     assert optimum.loss == pytest.approx(loss.item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_a_refit_that_begins_near_the_optimum_ends_there_too(standardize: bool) -> None:
+    problem = cluster_problem(texts=300, width=8, spread=3.0)
+    settings = LogisticSettings(c=(30.0,), standardize=standardize, tolerance=1e-8)
+    fitted = fit_logistic(settings, problem, seed=0)
+    every = np.concatenate([problem.train, problem.validation])
+    whole = replace(problem, train=every, validation=every[:0])
+    best = fitted.history[0]
+    cold = refit_logistic(settings, whole, 0, best)
+    warm = refit_logistic(settings, replace(whole, near=fitted.state), 0, best)
+    for name, value in cold.items():
+        assert np.abs(warm[name] - value).max() < 1e-4 * max(1.0, np.abs(value).max()), name
+    same = refit_logistic(settings, replace(problem, near=fitted.state), 0, best)
+    assert np.allclose(same["linear.weight"], fitted.state["linear.weight"], atol=1e-5)
 
 
 def test_standardising_is_the_fit_of_standardised_vectors() -> None:
