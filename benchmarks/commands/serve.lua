@@ -10,7 +10,7 @@ function setup(thread)
 end
 
 function init(args)
-  number = 0
+  number, run = 0, os.time()
   wrk.method = "POST"
   wrk.headers["content-type"] = "application/json"
 end
@@ -18,7 +18,7 @@ end
 function request()
   number = number + 1
   local text = "I missed my mother's birthday and felt bad about it for a week "
-  return wrk.format(nil, nil, nil, string.format('{"text": "%s%d %d"}', text, id, number))
+  return wrk.format(nil, nil, nil, string.format('{"text": "%s%d %d %d"}', text, run, id, number))
 end
 
 function done(summary, latency, requests)

@@ -118,12 +118,16 @@ def memory(pid: int) -> float:
 
 
 def endless(path: Path | None) -> Iterator[str]:
-    """Yield texts, none twice: those of a file of lines, or made ones, with a number."""
+    """Yield texts, none twice: those of a file of lines, or made ones, with a number.
+
+    No two runs share one, since ``predict`` would find its vectors in the cache.
+    """
+    run = int(time.time())
     lines = path.read_text(encoding="utf-8").splitlines() if path else []
     lines = [line for line in lines if line.strip()]
     lines = lines or ["I missed my mother's birthday and felt bad about it for a week"]
     for number in count():
-        yield f"{lines[number % len(lines)]} {number}"
+        yield f"{lines[number % len(lines)]} {run} {number}"
 
 
 def by_predict(run: str, more: Sequence[str], texts: Iterator[str], many: int) -> float:

@@ -74,7 +74,7 @@ class Reference:
         """Return (n,) bool: which of (n, D) pooled vectors are less near than usual."""
         import torch
 
-        # Not by numpy: the threads of its BLAS spin for a while after each product, and take the
+        # Not by numpy: the threads of its BLAS spin for a while after each product and take the
         # cores from the encoder, whose next batch then took twice as long.
         vectors = torch.from_numpy(self.vectors).T
         found = np.zeros(len(pooled), bool)

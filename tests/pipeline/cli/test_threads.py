@@ -25,13 +25,14 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 def test_threads_do_not_spin_for_long_unless_told_to(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: str | None
 ) -> None:
-    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     assert main(["heads"]) == 0
     assert os.environ.get("GOMP_SPINCOUNT") == expected
+    assert os.environ["OPENBLAS_THREAD_TIMEOUT"] == "4"
 
 
 def test_the_setting_comes_before_torch() -> None:
