@@ -99,7 +99,9 @@ def examine(
     limit.end_measuring()
     suspected = suspicions(measured, causes)
     if prove and _needs_defaults(case, measured, suspected, limit):
+        began = limit.spent
         measured = with_defaults(case, measured)
+        limit.note_training(began)
         limit.end_measuring()
         suspected = suspicions(measured, causes)
     prover = Prover(case, measured.missing_points, limit)
@@ -173,7 +175,7 @@ def _needs_defaults(
     known = measured.references
     if known is not None and known.named(DEFAULTS) is not None:
         return False
-    seconds = seconds_of_defaults(case)
+    seconds = seconds_of_defaults(case) * budget.price / max(budget.training, 1e-9)
     strongest = max((each.suspicion.strength for each in suspected), default=0.0)
     short = seconds <= budget.seconds / 2
     return (short or strongest < CLEAR) and budget.allows(seconds)

@@ -52,7 +52,7 @@ class Prover:
 
     def seconds_of(self, counterfactual: Counterfactual) -> float:
         """Return about how long a counterfactual takes."""
-        return max(QUICK, counterfactual.trainings * self.case.seconds)
+        return max(QUICK, counterfactual.trainings * self.budget.price)
 
     def _allows(self, cause: str, counterfactual: Counterfactual) -> bool:
         """Return whether budget and number of trainings allow one more; note it if not."""
@@ -70,10 +70,13 @@ class Prover:
         for each in sorted(counterfactuals, key=lambda one: one.trainings):
             if not self._allows(cause, each):
                 continue
+            began = self.budget.spent
             try:
                 trial = each.run(self.case)
             except ManyheadsError:  # it cannot be made or diverges: it says nothing
                 continue
+            if each.trainings > 0:
+                self.budget.note_training(began, each.trainings)
             if not len(trial.before) or not len(trial.after):
                 continue
             self.tried.append(Tried(cause, each, trial))
@@ -93,7 +96,7 @@ class Prover:
             return
         if not last.counterfactual.trains or not last.trial.paired:
             return  # other texts under another seed cannot be put together
-        price = self.seconds_of(last.counterfactual) + max(QUICK, self.case.seconds)
+        price = self.seconds_of(last.counterfactual) + max(QUICK, self.budget.price)
         if not self.budget.allows(price):
             self.skipped[last.cause] = price
             return
@@ -125,7 +128,7 @@ class Prover:
         changed = None if proof is None else with_remedy(self.case, remedy, proof)
         if changed is None:
             return None
-        trains = 0.0 if changed.trained is not None else self.case.seconds
+        trains = 0.0 if changed.trained is not None else self.budget.price
         price = max(QUICK, trains + self.budget.measured)
         if not self.budget.allows(price):
             self.unmeasured = price

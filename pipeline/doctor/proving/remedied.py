@@ -42,7 +42,7 @@ def with_remedy(case: Case, remedy: Remedy, proof: Tried) -> Case | None:
     changed: Case | None = None
     if isinstance(own, ChangedSettings):
         changed = _with_settings(case, remedy, own, proof.trial)
-    elif isinstance(own, ChangedData):
+    elif isinstance(own, ChangedData) and own.expected == "rises":  # else it makes it worse
         changed = replace(own.vary(case), trained=proof.trial.trained)
     elif isinstance(own, Rescoring) and own.in_place is not None:
         changed = replace(own.in_place(case), trained=None)

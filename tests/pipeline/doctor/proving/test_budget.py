@@ -27,5 +27,18 @@ def test_time_in_which_others_have_the_processor_does_not_count() -> None:
     assert not budget.allows(1.0)
 
 
+def test_a_training_costs_what_trainings_took_here() -> None:
+    budget = Budget(None, training=100.0)
+    time.sleep(0.05)
+    budget.end_measuring()
+    assert budget.price < 100.0, "the machine was not ours"
+    assert Budget(300.0, training=100.0).price == 100.0, "a budget that was asked for is kept"
+    began = budget.spent
+    budget.note_training(began - 4.0, trainings=2.0)
+    assert 2.0 <= budget.price < 3.0
+    budget.note_training(began - 500.0)
+    assert budget.price == 100.0
+
+
 def test_the_budget_to_ask_for_is_round() -> None:
     assert Budget(5.0, training=1.0).wanted(33.0) == 40

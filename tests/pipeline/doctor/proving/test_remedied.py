@@ -75,6 +75,8 @@ def test_labels_that_have_slipped_are_moved_back() -> None:
 def test_what_cannot_be_put_in_place_is_left() -> None:
     proof = Tried("first", Rescoring("otherwise", lambda one: tried_nothing()), tried_nothing())
     assert with_remedy(case(), Remedy("encode again"), proof) is None
+    worse = ChangedData("half of the texts", dealt_anew, expected="falls")
+    assert with_remedy(case(), Remedy("label more texts", stops=True), tried(worse)) is None
     module = replace(case(), head="")
     assert with_remedy(module, Remedy("mend it"), tried(ChangedSettings("c=2"))) is None
 
