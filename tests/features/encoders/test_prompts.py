@@ -45,7 +45,7 @@ def test_vectors_are_the_librarys_with_every_way_to_give_a_prompt(
     prompted: Path, tmp_path: Path
 ) -> None:
     whole = SentenceTransformer(str(prompted), device="cpu")
-    store = FeatureStore(tmp_path)
+    store = FeatureStore(tmp_path / "cache")
     ways: dict[str | None, list[dict[str, Any]]] = {
         "boat: ": [{}, {"prompt_name": "passage"}, {"prompt": "boat: "}],
         "rain: ": [{"prompt_name": "query"}, {"prompt": "rain: "}],
@@ -56,9 +56,10 @@ def test_vectors_are_the_librarys_with_every_way_to_give_a_prompt(
         for each in options:
             table = encode(SENTENCES, load_encoder(prompted, **each), store, **EXACT)
             assert np.abs(table.values - expected).max() < 1e-5, each
-            mine = FeatureEncoder(prompted, cache=tmp_path, **EXACT, **each)
+            mine = FeatureEncoder(prompted, cache=tmp_path / "cache", **EXACT, **each)
             assert np.array_equal(mine.fit_transform(SENTENCES), table.values)
-    assert len(list(tmp_path.iterdir())) == len(ways), "a space per prompt, however it is given"
+    spaces = list((tmp_path / "cache").iterdir())
+    assert len(spaces) == len(ways), "a space per prompt, however it is given"
     again = encode(SENTENCES, load_encoder(prompted), store, prompt="rain: ", **EXACT)
     assert np.abs(again.values - whole.encode(SENTENCES, prompt="rain: ")).max() < 1e-5
 
