@@ -66,6 +66,7 @@ def make_server(service: Service) -> Any:
         uvicorn.Config(
             make_app(service),
             http=connection_type(config.timeout, _connections(config.max_connections)),
+            log_config=None,  # it would close the log handlers of other libraries
             log_level="error",  # its warnings are of clients that send nonsense
             access_log=False,
             server_header=False,
