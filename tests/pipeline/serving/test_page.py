@@ -23,7 +23,7 @@ def test_a_reader_labels_a_text_and_corrects_it(start: Start, tmp_path: Path) ->
 
     client = start()
     server = uvicorn.Server(
-        uvicorn.Config(client.app, port=0, lifespan="off", log_level="error", ws="none")
+        uvicorn.Config(client.app, port=0, lifespan="off", log_config=None, ws="none")
     )
     thread = threading.Thread(target=server.run)
     thread.start()
