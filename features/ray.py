@@ -33,6 +33,7 @@ from features.encoding.work import encode_unit
 from features.errors import CorpusError, ManyheadsError, SettingError
 from features.options import all_keywords, with_keywords
 from features.probe.probe import prepare
+from features.storage.location import Location
 from features.store.space import Space
 from features.store.store import FeatureStore
 from features.text.keys import text_keys
@@ -51,6 +52,17 @@ def _loaded(
     loading = {each.name: given.pop(each.name) for each in fields(EncoderOptions)}
     lazy = load_encoder(encoder, prompt=given.pop("prompt"), **loading)
     return lazy, VectorOptions(**given).on((device,))
+
+
+def _made_space(
+    cache: str | Path, spec: FeatureSpec, label: str
+) -> tuple[Location, FeatureSpec, str]:
+    """Make the folder of a space, and return what a worker opens it by."""
+    store = FeatureStore(cache)
+    store.prepare()
+    space = store.space(spec, label)
+    space.write_manifest()  # by which a worker sees that it is the same folder
+    return space.folder.absolute(), spec, label
 
 
 def encode_dataset(
@@ -97,22 +109,13 @@ def encode_dataset(
         raise SettingError(f"the data set has no column {column!r}, but {', '.join(names)}")
     lazy, options = _loaded(encoder, device, keywords)
     spec = lazy.model.spec(layout, None if layers is None else tuple(layers), options)
-    store = FeatureStore(cache)
-    store.prepare()
-    space = store.space(spec, lazy.model.label)
-    space.write_manifest()  # by which a worker sees that it is the same folder
+    place = _made_space(cache, spec, lazy.model.label)
     # Only modules of this package import Ray.
     from features.encoding.cluster.connection import actor_pool
 
     return ds.map_batches(
         EncodingStage,
-        fn_constructor_args=(
-            column,
-            output,
-            (space.folder.absolute(), spec, lazy.model.label),
-            lazy.model,
-            (lazy.backend, device, cores),
-        ),
+        fn_constructor_args=(column, output, place, lazy.model, (lazy.backend, device, cores)),
         batch_size=batch_texts,
         batch_format="numpy",
         compute=actor_pool(workers),
@@ -138,7 +141,7 @@ class EncodingStage:
         self,
         column: str,
         output: str | None,
-        place: tuple[Any, FeatureSpec, str],
+        place: tuple[Location, FeatureSpec, str],
         model: EncoderModel,
         running: tuple[str, str, int],
     ) -> None:

@@ -6,8 +6,8 @@
   ``LogisticRegressionCV`` over the same values of C.
 
 A script reads the texts, does its work and ends: imports and loading count on both sides. What
-a first run learns about the encoder is kept in a folder of its own here, so that run, which is
-not counted but told, is what a machine takes that has never run it.
+a first run learns about the encoder is kept in a folder of its own. That first run is not
+counted; its time is printed beside the others.
 """
 
 from __future__ import annotations

@@ -86,6 +86,8 @@ def measure(folder: Path, size: int, known: dict[str, Any]) -> Iterator[tuple[st
         wanted = {*JOBS}  # the files that later jobs need are gone
     for job in JOBS:
         if job in wanted:
+            if job == COLD:  # vectors of a run that was stopped
+                shutil.rmtree(place / "cache", ignore_errors=True)
             yield job, measured(place, job)
     shutil.rmtree(place)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.growth.measured import Measured
 
-MARKERS = "osD^vP*X"
+MARKERS = "osD^vP*Xh"
 
 
 def draw(measured: Measured, clock: str, target: Path) -> None:
@@ -19,7 +20,7 @@ def draw(measured: Measured, clock: str, target: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "manyheads"  # the same file from the same figures
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for marker, (job, by_size) in zip(MARKERS, measured.items(), strict=False):
+    for marker, (job, by_size) in zip(cycle(MARKERS), measured.items(), strict=False):
         sizes = np.array(sorted(by_size))
         seconds = [by_size[size][clock] for size in sizes]
         peaks = [by_size[size]["peak"] / 1e6 for size in sizes]

@@ -1,7 +1,8 @@
 """``python -m benchmarks.search.peers``: what a search reaches in what time, against its peers.
 
-The same texts, split and vectors (cached before any clock runs), the same number of trials or
-twice the time of the first, whichever ends sooner, one run each:
+The same texts, split and vectors, cached before any clock runs; one run each. ``manyheads
+search`` uses ``--jobs`` processes, and a peer one. A peer stops after as many trials, or after
+twice the time of ``manyheads search``:
 
 - ``manyheads search``, the whole command;
 - Optuna over scikit-learn's LogisticRegression and MLPClassifier, on pooled vectors;

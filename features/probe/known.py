@@ -31,7 +31,13 @@ PACKAGES = (
 )
 """Packages that may change what a probe finds, where they are installed."""
 
-FOLDERS = ("features/encoders", "features/encoders/backends", "features/probe")
+FOLDERS = (
+    "features/encoders",
+    "features/encoders/backends",
+    "features/encoders/description",
+    "features/probe",
+    "features/vectors",
+)
 """Folders of the code that may change what a probe finds."""
 
 

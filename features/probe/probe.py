@@ -201,13 +201,17 @@ def _check_other(
     seen = [spec for spec in own if set(spec.layers) <= set(layers)]
     if not seen:
         return
+    way = f"{other.name} in place of torch, {'un' if encoder.unpadded else ''}padded"
+    if known.find(encoder, seen, way) is not None:
+        return
     sample = torch_sample(encoder, seen)
     moved = copy.copy(encoder)
     moved.backend = other
-    reason = _tried(moved, sample, precision)[1]
+    found, reason = _tried(moved, sample, precision)
     if reason:
         warn(_left_line(encoder, reason))
         raise EncoderError(reason)
+    known.keep(encoder, sample.specs, way, found)
 
 
 def _tried(encoder: Any, sample: ProbeSample, precision: str) -> tuple[list[Agreement], str]:

@@ -96,6 +96,6 @@ def _sides(found: Sides) -> Iterator[Row]:
 
 def _audit(found: Audit) -> Iterator[Row]:
     if found.suspects_share is not None:
-        yield "suspected labels", f"{found.suspects_share:.1%}", "below 5 %"
+        yield "suspected labels", f"{found.suspects_share:.1%}", "below 5.5 %"
     yield "texts cut off", f"{found.truncated_share:.0%}", "below 20 %"
     yield "texts of a class with one giveaway", f"{found.giveaway_share:.0%}", "below 15 %"

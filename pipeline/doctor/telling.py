@@ -44,7 +44,7 @@ def verdict_text(verdict: Verdict, every: bool = False) -> str:
             late = [one for one in verdict.not_looked_at if BUDGET in one]
             lines = [" ".join([verdict.summary, *late])]
         return "\n".join(map(_cleaned, lines))
-    lines = [*finding_lines(leading), *_then_lines(verdict.then)]
+    lines = [*finding_lines(leading), *_then_lines(verdict.then, leading)]
     if every:
         for other in verdict.findings[1:]:
             lines += ["", *finding_lines(other)]
@@ -87,8 +87,11 @@ def finding_lines(finding: Finding) -> Iterator[str]:
         yield "No setting of the head can help."
 
 
-def _then_lines(then: Afterwards | None) -> Iterator[str]:
-    """Yield what is found with the leading remedy in place: one line, and what to do."""
+def _then_lines(then: Afterwards | None, leading: Finding) -> Iterator[str]:
+    """Yield what is found with the leading remedy in place: one line, and what to do.
+
+    A remedy without a command of its own, such as labels moved back, is in no command.
+    """
     if then is None:
         return
     if not then.findings:
@@ -103,7 +106,8 @@ def _then_lines(then: Afterwards | None) -> Iterator[str]:
         ends = f"{_value(deciding, deciding.before)} -> {_value(deciding, deciding.after)}"
         explained += f" ({deciding.change}: {deciding.measure} {ends})"
     yield f"With it in place{reached}, then still: {explained}."
-    if finding.command and not finding.remedy.command:
+    settings = leading.command and not (leading.remedy.command or leading.remedy.stops)
+    if settings and finding.command and not finding.remedy.command:
         yield f"{BOTH}{as_typed(finding.command)}"
         return
     yield f"Then also: {finding.remedy.words}."

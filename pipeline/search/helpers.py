@@ -36,20 +36,24 @@ def helping(help_out: Callable[[], object], count: int, threads: int) -> Iterato
     started = [
         spawn.Process(target=_work, args=(help_out, threads), daemon=True) for _ in range(count)
     ]
-    for each in started:
-        each.start()
-    torch.set_num_threads(threads)
     try:
+        for each in started:
+            each.start()
+        torch.set_num_threads(threads)
         yield
         for each in started:
             each.join(END_SECONDS)
             if each.exitcode:
-                print_note(f"a process of the search ended early (exit code {each.exitcode})")
+                print_note(
+                    f"a process of the search ended early (exit code {each.exitcode}), and the "
+                    "others did its trials; run with --jobs 1 to see why"
+                )
     finally:
         torch.set_num_threads(usual)
         for each in started:
-            each.kill()  # a trial that it trains does not count, and is trained again
-            each.join()
+            if each.pid is not None:
+                each.kill()  # a trial that it trains does not count, and is trained again
+                each.join()
 
 
 def _work(help_out: Callable[[], object], threads: int) -> None:

@@ -17,9 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
-from ray import exceptions
 
-from features.encoding.cluster.connection import DEATHS, connected, short
+from features.encoding.cluster.connection import answer_of, connected, short
 from features.encoding.cluster.resources import Cluster, Workers
 from features.encoding.devices import CPU, limit_threads
 from features.errors import ManyheadsError
@@ -37,7 +36,7 @@ TRIES = 5
 NOTE_SECONDS = 60.0
 """Seconds without a first answer until a line says what the cluster may lack."""
 
-_KNOWN: dict[Any, Any] = {}
+_FETCHED: dict[Any, Any] = {}
 """What a worker's process has fetched. It keeps the same object for all of its trials, since
 means and deviations are computed once per object."""
 
@@ -49,11 +48,13 @@ class _Task:
     Attributes:
         claim: which.
         is_behind: stops it.
+        begun: when, in seconds since 1970.
         tries: how often it was begun.
     """
 
     claim: Claim
     is_behind: IsBehind | None
+    begun: float
     tries: int = 1
 
 
@@ -96,7 +97,7 @@ class RayTrials:
         self._tasks: dict[Any, _Task] = {}
         self._placed: dict[Part, Any] = {}
         self._sides = ray.put(materials.sides)
-        self._answered = False
+        self._told = False
         self._train = ray.remote(
             num_cpus=workers.cores, num_gpus=int(workers.device != CPU), max_retries=0
         )(train_task)
@@ -106,7 +107,7 @@ class RayTrials:
         if claim.job.candidate.head in BASELINES:
             self._own.append(claim)
         else:
-            self._ask(_Task(claim, is_behind))
+            self._ask(_Task(claim, is_behind, time.time()))
 
     def ended(self) -> tuple[Claim, Outcome]:
         """Wait until a job is done; see ``Trainer``.
@@ -125,14 +126,18 @@ class RayTrials:
                 # By the clock of this machine: others may differ.
                 return task.claim, replace(answer, ended=time.time())
             if task.tries >= TRIES:
-                failed = f"its worker died {TRIES} times ({short(answer)})"
-                return task.claim, Outcome(failed=failed, ended=time.time())
+                failed = (
+                    f"its worker died {TRIES} times ({short(answer)}); give fewer --workers if "
+                    "memory ran out"
+                )
+                now = time.time()
+                return task.claim, Outcome(failed=failed, seconds=now - task.begun, ended=now)
             self._ask(replace(task, tries=task.tries + 1))
 
     def stop(self) -> None:
         """Stop what is being trained."""
-        for task in self._tasks:
-            ray.cancel(task, force=True)
+        for reference in self._tasks:
+            ray.cancel(reference, force=True)
 
     def _ask(self, task: _Task) -> None:
         """Have a job trained, without waiting for it."""
@@ -156,20 +161,14 @@ class RayTrials:
             ready, _ = ray.wait(list(self._tasks), timeout=NOTE_SECONDS)
             if ready:
                 break
-            if not self._answered:
-                self._answered = True
+            if not self._told:
+                self._told = True
                 print_note(
                     f"no trial has come back from the Ray cluster in {NOTE_SECONDS:.0f} s: "
                     f"they take long, or no machine has {self._workers.cores:g} free cores"
                 )
-        self._answered = True
-        task = self._tasks.pop(ready[0])
-        try:
-            return task, ray.get(ready[0])
-        except DEATHS as error:
-            return task, error
-        except exceptions.RayTaskError as error:
-            raise error.as_instanceof_cause() from None
+        self._told = True
+        return self._tasks.pop(ready[0]), answer_of(ready[0])
 
 
 def train_task(
@@ -199,7 +198,7 @@ def train_task(
 
 def _fetched(reference: Any) -> Features:
     """Return an object of the object store, the same one each time."""
-    if reference not in _KNOWN:
-        _KNOWN[reference] = ray.get(reference)
-    found: Features = _KNOWN[reference]
+    if reference not in _FETCHED:
+        _FETCHED[reference] = ray.get(reference)
+    found: Features = _FETCHED[reference]
     return found

@@ -28,7 +28,17 @@ from features.machine.hardware import processor
 from features.storage import results
 from features.storage.location import user_folder
 
-CODE = ("features.encoders.backends.openvino", "features.encoders.backends.selection")
+CODE = (
+    "features.encoders.backends.known",
+    "features.encoders.backends.openvino",
+    "features.encoders.backends.pytorch",
+    "features.encoders.backends.selection",
+    "features.encoders.loading",
+    "features.encoders.transformer",
+    "features.vectors.precision",
+)
+"""Modules that decide how a model is loaded, converted and compared."""
+
 PACKAGES = ("torch", "transformers", "openvino")
 """Packages whose versions may change a conversion, or which back end is faster."""
 

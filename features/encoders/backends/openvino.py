@@ -94,7 +94,7 @@ class OpenVinoBackend:
                 request = self._compile(inputs, chosen, precision)
                 if not (self._known and self._kept and self._known.checked(chosen, precision)):
                     self._check(request, inputs, chosen, precision)
-                    self._keep(inputs, chosen, precision)
+                    request = self._keep(request, inputs, chosen, precision)
                 self._requests[chosen, precision] = request
             return dict(zip(chosen, _infer(request, inputs), strict=True))
 
@@ -148,17 +148,25 @@ class OpenVinoBackend:
             return model if self._kept else None
         return None
 
-    def _keep(self, inputs: Inputs, layers: tuple[int, ...], precision: str) -> None:
-        """Keep the conversion, and that it was compared with torch."""
+    def _keep(
+        self, request: Any, inputs: Inputs, layers: tuple[int, ...], precision: str
+    ) -> Any:
+        """Keep the conversion, and that it was compared with torch; return the request to use.
+
+        A conversion that is kept now is read again and compared as well: later runs use that.
+        """
         if self._known is None:
-            return
-        if not self._kept:
-            self._kept = self._known.keep(
-                lambda graph: openvino.save_model(self._model, graph, compress_to_fp16=False),
-                segments=SEGMENTS in inputs,
-            )
+            return request
+        if not self._kept and self._known.keep(
+            lambda graph: openvino.save_model(self._model, graph, compress_to_fp16=False),
+            segments=SEGMENTS in inputs,
+        ):
+            self._model = None
+            request = self._compile(inputs, layers, precision)
+            self._check(request, inputs, layers, precision)
         if self._kept:
             self._known.note_checked(layers, precision)
+        return request
 
     def _convert(self, names: list[str]) -> Any:
         with warnings.catch_warnings(), torch.no_grad(), torch.autocast("cpu", enabled=False):

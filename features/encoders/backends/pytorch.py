@@ -33,7 +33,7 @@ class TorchBackend:
 
     def __init__(self, load: Callable[[], Any], options: dict[str, Any]) -> None:
         self._load, self._options = load, options
-        self._alike: dict[tuple[int, ...], bool] = {}
+        self._alike: dict[tuple[tuple[int, ...], str], bool] = {}
 
     @contextmanager
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
@@ -41,6 +41,7 @@ class TorchBackend:
         transformer = self._load()
         shown = shows_layers(transformer)
         stack = stack_of(transformer)
+        work = (tuple(layers), precision)
 
         def whole(inputs: Inputs) -> dict[int, Tensor]:
             if not shown:
@@ -52,15 +53,20 @@ class TorchBackend:
             return {layer: hidden[layer] for layer in layers}
 
         def run(inputs: Inputs) -> dict[int, Tensor]:
-            alike = self._alike.get(tuple(layers), True)
+            alike = self._alike.get(work, True)
             if not shown or stack is None or max(layers) >= len(stack) or not alike:
                 return whole(inputs)
             lower = lower_layers(transformer, stack, layers, {**inputs, **self._options})
-            if tuple(layers) in self._alike:
+            # A model may pad within, and cut that off only behind its layers.
+            shape = inputs["input_ids"].shape
+            alike = all(states.shape[:2] == shape for states in lower.values())
+            if alike and work in self._alike:
                 return lower
             expected = whole(inputs)  # a model may do more than its layers, such as normalize
-            self._alike[tuple(layers)] = lower.keys() == expected.keys() and all(
-                torch.equal(lower[layer], expected[layer]) for layer in layers
+            self._alike[work] = (
+                alike
+                and lower.keys() == expected.keys()
+                and all(torch.equal(lower[layer], expected[layer]) for layer in layers)
             )
             return expected
 

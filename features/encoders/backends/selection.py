@@ -13,7 +13,7 @@ import importlib
 import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
@@ -73,6 +73,7 @@ class FasterBackend:
         self.check: Check = lambda other, layers, precision: None
         self._first, self._prepare = first, cache(prepare)
         self._chosen: dict[tuple[tuple[int, ...], str], Backend] = {}
+        self._asked: set[tuple[tuple[int, ...], str]] = set()  # what earlier runs found
         self._pays_after = self._left = pays_after
         self._largest, self._clock, self._known = Inputs(), clock, known
 
@@ -92,19 +93,30 @@ class FasterBackend:
     def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
         """Return a forward pass; see ``Backend.running``."""
         work = (tuple(layers), precision)
-        if work not in self._chosen and (found := self._before(*work)):
-            self._chosen[work] = found
+        if work not in self._chosen and work not in self._asked:
+            self._asked.add(work)
+            if found := self._before(*work):
+                self._chosen[work] = found
         if self._left <= 0 and work not in self._chosen:
             self._chosen[work] = self._faster(*work)
         backend = self._chosen.get(work, self._first)
         self.name = backend.name
-        with backend.running(*work) as run:
+        with ExitStack() as stack:
+            run = stack.enter_context(backend.running(*work))
 
             def counted(inputs: Inputs) -> dict[int, Tensor]:
+                nonlocal run
                 size = inputs["input_ids"].numel()
                 self._left -= size
                 if size >= self._largest.get("input_ids", NOTHING).numel():
                     self._largest = inputs
+                try:
+                    return run(inputs)
+                except (EncoderError, RuntimeError):  # it does not work, and was not asked for
+                    if self._chosen.get(work, self._first) is self._first:
+                        raise
+                self._chosen[work], self.name = self._first, self._first.name
+                run = stack.enter_context(self._first.running(*work))
                 return run(inputs)
 
             yield counted
@@ -120,13 +132,14 @@ class FasterBackend:
             return None
         if seconds[0] < FASTER * seconds[1]:
             return self._first
-        # The check is what the trial did then.
         if self._known.segments() is None or not self._known.checked(layers, precision):
             return None
         try:
-            return self._prepare()
-        except EncoderError:
+            other = self._prepare()
+            self.check(other, layers, precision)  # for these vectors; what it found is kept
+        except (EncoderError, RuntimeError):
             return self._first
+        return other
 
     def _faster(self, layers: Sequence[int], precision: str) -> Backend:
         try:

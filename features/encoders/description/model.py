@@ -221,7 +221,8 @@ def find_same(model: EncoderModel) -> EncoderModel:
         EncoderError: it is not available here, or would give other vectors.
     """
     name = str(model.folder) if model.folder.is_dir() else model.name
-    found = replace(find_model(name, model.trust_remote_code), prompt=model.prompt)
+    found = find_model(name, model.trust_remote_code)
+    found = replace(found, name=model.name, prompt=model.prompt)
     if found.spec(POOLED) != model.spec(POOLED):
         raise EncoderError(
             f"the encoder {model.name!r} has other files on the machine {platform.node()} than "

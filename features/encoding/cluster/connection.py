@@ -42,6 +42,20 @@ def short(error: Exception) -> str:
     return words if len(words) < 200 else f"{words[:80]} ... {words[-110:]}"
 
 
+def answer_of(reference: Any) -> Any:
+    """Return what a task of Ray answered, or the error of Ray if its worker died.
+
+    Raises:
+        Exception: what the task raised.
+    """
+    try:
+        return ray.get(reference)
+    except DEATHS as error:
+        return error
+    except exceptions.RayTaskError as error:
+        raise error.as_instanceof_cause() from None
+
+
 def actor_pool(workers: int | None) -> Any:
     """Return Ray Data's pool of a number of workers; None: as many as help."""
     from ray.data import ActorPoolStrategy  # slow to import, and only this needs it

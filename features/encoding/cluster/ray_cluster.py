@@ -23,11 +23,10 @@ from typing import Any
 
 import numpy as np
 import ray
-from ray import exceptions
 
 from features.encoders.protocol import OnBatch
 from features.encoding.bad_vectors import BadTexts
-from features.encoding.cluster.connection import DEATHS, connected, short
+from features.encoding.cluster.connection import answer_of, connected, short
 from features.encoding.cluster.resources import Cluster, Workers
 from features.encoding.cluster.worker import Done, Loaded, Present, Worker
 from features.encoding.devices import CPU
@@ -279,11 +278,7 @@ class RayExecutor:
                 )
         task = self._tasks.pop(ready[0])
         try:
-            return task, ray.get(ready[0])
-        except DEATHS as error:
-            return task, error
-        except exceptions.RayTaskError as error:
-            raise error.as_instanceof_cause() from None
+            return task, answer_of(ready[0])
         finally:
             if task.unit is not None and task.worker in self._in_flight:
                 self._in_flight[task.worker] -= task.weight

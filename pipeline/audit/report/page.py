@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from features.outputs.output import appearing
-from pipeline.audit.audit import AuditResult
 from pipeline.audit.finding import CorpusRow, Example
 from pipeline.audit.report.differences import Segment, differences
 from pipeline.audit.report.sections import sections, where
 from pipeline.audit.report.terminal import facts_line, notes
 from pipeline.templating import render
+
+if TYPE_CHECKING:
+    from pipeline.audit.audit import AuditResult
 
 LONGEST_TEXT = 1200
 """Characters of a text that are shown."""

@@ -9,15 +9,17 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from features.corpus.corpus import Corpus
 from features.storage.location import Location
 from features.storage.results import find, keep
-from pipeline.audit.audit import AuditResult
 from pipeline.audit.finding import CorpusRow, Example, Finding, row_at
+
+if TYPE_CHECKING:
+    from pipeline.audit.audit import AuditResult
 
 CODE = (
     "pipeline.audit.report.record",
@@ -32,7 +34,7 @@ CODE = (
 )
 """Modules that decide what is found: after they change, an audit must be made again."""
 
-PACKAGES = ("numpy", "scipy")
+PACKAGES = ("numpy", "scipy", "scikit-learn")
 
 KIND, CONTENT = "audit", "json"
 

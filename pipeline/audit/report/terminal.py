@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from features.messages import many
-from pipeline.audit.audit import AuditResult
 from pipeline.audit.finding import CorpusRow, Example
 from pipeline.audit.report.sections import Headed, Section, sections, where
 from pipeline.console import one_line
 from pipeline.progress import duration
+
+if TYPE_CHECKING:
+    from pipeline.audit.audit import AuditResult
 
 DETAILED = 3
 SHOWN = (2, 1, 1)

@@ -7,6 +7,7 @@ import argparse
 from features.errors import SettingError
 from pipeline.cli import options
 from pipeline.cli.command import Answer, answer
+from pipeline.encoding.config import RAY
 from pipeline.search.config import SearchConfig
 
 APART = ("encoder", "layers")
@@ -58,6 +59,8 @@ def _config(parsed: argparse.Namespace) -> SearchConfig:
     begun.join = str(folder)
     for name in OF_MACHINE:
         setattr(begun, name, getattr(parsed, name))
+    if begun.executor == RAY:
+        begun.jobs = 1  # those of the study are processes of its own machine
     return _of(begun)
 
 

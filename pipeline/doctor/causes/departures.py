@@ -13,7 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import learns_its_texts, reference_evidence
+from pipeline.doctor.causes.signs import (
+    AHEAD,
+    BY_HEART,
+    DROPOUTS,
+    learns_its_texts,
+    reference_evidence,
+)
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements
@@ -32,17 +38,11 @@ NEAR = 2.0
 FEW_UNITS = 16
 """Units of a dense layer that are few whatever the data. Ours."""
 
-AHEAD = 0.02
-"""Points by which the defaults are ahead, beyond noise, from which settings are tried. Ours."""
-
 WEAKENED = 0.7
 """Left of the strength of a rule that the defaults speak against. Ours."""
 
 DEEP = 3
 """Dense layers from which a stack is deep. Ours."""
-
-BY_HEART = 0.85
-"""Training accuracy from which texts are learned by heart. Ours."""
 
 FAR = 0.09
 """Added to the strength of a group for a setting ten times its default. Ours."""
@@ -121,7 +121,6 @@ def _last(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
 
 WIDTHS = ("units", "filters", "values", "dense")
 LAYERS = ("dense_activation", "dense_init", "dense_std")
-DROPOUTS = ("input_dropout", "dropout", "recurrent_dropout", "layer_dropout")
 
 # fmt: off
 GROUPS = {

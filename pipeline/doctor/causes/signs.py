@@ -16,6 +16,15 @@ KNOWS_NOTHING = 0.02
 BEHIND = 0.03
 """Points that a reference must be ahead, beyond noise, before the head is at fault. Ours."""
 
+AHEAD = 0.02
+"""Points by which a reference is ahead, beyond noise, from which a head is suspect. Ours."""
+
+BY_HEART = 0.85
+"""Training accuracy from which texts are learned by heart. Ours."""
+
+DROPOUTS = ("input_dropout", "dropout", "recurrent_dropout", "layer_dropout")
+"""Names of the settings that drop values."""
+
 ROOM = 0.9
 """Training accuracy below which something is left to learn. Ours."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from features.errors import ManyheadsError
 from heads.evaluation.metrics import mean_interval
 from heads.settings import HeadSettings, TrainingSettings
 from pipeline.doctor.case import Case
@@ -69,9 +70,15 @@ def seconds_of_defaults(case: Case) -> float:
 
 
 def with_defaults(case: Case, measured: Measurements) -> Measurements:
-    """Train the same head with its default settings, and return it among the references."""
+    """Train the same head with its default settings, and return it among the references.
+
+    Nothing is added where that training fails, such as by loss that is not finite.
+    """
     settings = default_settings(case)
-    trained = case.train_again(settings)
+    try:
+        trained = case.train_again(settings)
+    except ManyheadsError:
+        return measured
     case.remember(settings, trained)
     logits = trained.logits(case.tables, case.validation, case.device)
     found = reference_of(case, DEFAULTS, logits.argmax(axis=1))

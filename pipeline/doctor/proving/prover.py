@@ -163,7 +163,7 @@ class Prover:
         if late:
             names = ", ".join(titles[name] for name in late)
             asked = self.budget.wanted(sum(late.values()))
-            told.append(f"Not tried for lack of time: {names} (--budget {asked}).")
+            told.append(f"Not tried to the end for lack of time: {names} (--budget {asked}).")
         if beyond:
             names = ", ".join(titles[name] for name in beyond)
             told.append(f"Not tried, since {MOST} changes that train are the most: {names}.")

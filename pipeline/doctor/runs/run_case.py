@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from features.storage.location import Location
 from features.vectors.table import POOLED
 from heads.persistence import checkpoint
 from heads.registry import device_of, layout_of, make_settings
+from heads.settings import HeadSettings
+from heads.trained import TrainedHead
 from pipeline.config import ExperimentConfig, VectorConfig
 from pipeline.doctor.case import Case
 from pipeline.doctor.runs.config import DoctorConfig
@@ -91,15 +93,12 @@ def case_of_run(
         train=split.train,
         validation=split.validation,
         test=split.test,
-        logits=_logits(first.validation, held_out.names, split.classes, trained.temperature),
+        **_of_head(trained, settings, first.validation, held_out.names, split.classes),
         seed=resolved.seed,
         other_seeds=_other_seeds(trainings, first.fold, resolved.seed),
         seconds=trainings[0].seconds,
         device=device_of(asked.head, asked.device),
         pooled=pooled,
-        trained=None if settings.refit else trained,
-        history=trained.history,
-        best_epoch=trained.best_epoch,
         diagnostics=found,
         corpus=corpus,
         duplicates=cached_duplicates(asked.vectors.cache, corpus.texts, pooled),
@@ -150,14 +149,11 @@ def case_of_training(learned: Learned) -> Case:
         train=split.train,
         validation=split.validation,
         test=split.test,
-        logits=_logits(validation, names, split.classes, trained.temperature),
+        **_of_head(trained, trained.settings, validation, names, split.classes),
         seed=first.seed,
         seconds=first.seconds,
         device=learned.device,
         pooled=learned.pooled,
-        trained=None if trained.settings.refit else trained,
-        history=trained.history,
-        best_epoch=trained.best_epoch,
         diagnostics=first.diagnostics,
         corpus=corpus,
         duplicates=learned.duplicates,
@@ -191,6 +187,25 @@ def _usual(place: Place, default: Place) -> Place:
     """Return the default where it is the same place, so that commands need not name it."""
     same = isinstance(place, Path) and place == Path(str(default)).absolute()
     return default if same else place
+
+
+def _of_head(
+    trained: TrainedHead,
+    settings: HeadSettings,
+    kept: Evaluation,
+    names: ClassNames,
+    classes: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return the fields of a case that its head gives; arguments as for ``_logits``.
+
+    After a refit the head that is kept is another than the one that is examined.
+    """
+    return {
+        "logits": _logits(kept, names, classes, trained.temperature),
+        "trained": None if settings.refit else trained,
+        "history": trained.history,
+        "best_epoch": trained.best_epoch,
+    }
 
 
 def _logits(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from features.messages import many
 from pipeline.console import short_label
 from pipeline.pages.figures.chart import Axis, Chart, Series, draw, numbers_axis, shares_axis
 from pipeline.runs.files.verdict import StoredVerdict
@@ -118,7 +119,7 @@ def _by_position(measured: dict[str, Any]) -> Chart | None:
             f"{near['agreement_after']:.0%} behind it"
         )
     if len(moved) == len(rows) and offset is not None:
-        ends = f"{abs(offset)} {'row' if abs(offset) == 1 else 'rows'}"
+        ends = many(abs(offset), "row")
         points = list(zip(rows, moved, strict=True))
         series.insert(0, Series(f"moved back by {ends}", "training", points))
         told.append(f"{near['offset_agreement']:.0%} once they are moved back by {ends}")

@@ -32,7 +32,17 @@ from pipeline.spreadsheet import escaped
 PREFIX = "study-"
 STUDY, RESULT, TABLE = "study.json", "result.json", "trials.csv"
 AGAIN = "remove the folder of the study, or begin another with --name"
-TOLD = ("space", "sampler", "repeats", "folds", "jobs", "seed", "device", "trials", "budget")
+KEPT_OPTIONS = (
+    "space",
+    "sampler",
+    "repeats",
+    "folds",
+    "jobs",
+    "seed",
+    "device",
+    "trials",
+    "budget",
+)
 """Options that a study keeps as they were given, besides those of texts and vectors."""
 
 SHORT = 6
@@ -280,7 +290,7 @@ def arguments_of(config: SearchConfig) -> list[str]:
     ):
         words += [f"{flag}={value}" for value in values]
     usual = SearchConfig()
-    for name in TOLD:
+    for name in KEPT_OPTIONS:
         value = getattr(config, name)
         if value != getattr(usual, name):
             shown = (

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,6 +81,41 @@ def test_torch_runs_no_layer_above_those_asked_for(
     whole = TransformerEncoder(model, "cpu", 20, "torch").encode(SENTENCES, both, quiet)
     for one, other in zip(lower, whole[:2], strict=True):
         assert np.array_equal(one.values, other.values)
+
+
+def test_torch_runs_whole_where_the_layers_see_another_shape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a Longformer's do: it pads within, but for lengths of a whole number of windows."""
+
+    class Inner(torch.nn.Module):
+        def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+            return hidden_states + 1
+
+    class Windowed(torch.nn.Module):
+        config = SimpleNamespace(num_hidden_layers=2)
+        device = torch.device("cpu")
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = torch.nn.ModuleList([Inner(), Inner()])
+
+        def forward(self, input_ids: torch.Tensor, **given: object) -> SimpleNamespace:
+            length = input_ids.shape[1]
+            states = torch.nn.functional.pad(input_ids, (0, -length % 4)).float()[..., None]
+            hidden = [states]
+            for layer in self.layers:
+                hidden.append(layer(hidden[-1]))
+            cut = tuple(each[:, :length] for each in hidden)
+            return SimpleNamespace(hidden_states=cut, last_hidden_state=cut[-1])
+
+    model = Windowed()
+    monkeypatch.setattr(pytorch, "shows_layers", lambda transformer: True)
+    with pytorch.TorchBackend(lambda: model, {}).running((1,), "float32") as run:
+        for length in (4, 3, 8):
+            found = run({"input_ids": torch.ones(2, length, dtype=torch.int64)})
+            assert found[1].shape == (2, length, 1)
+            assert bool((found[1] == 2).all())
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from features.errors import EncoderError
 from features.storage.location import user_folder
 from tests.support.transformers import SENTENCES, save_bert
 
-pytest.importorskip("features.encoders.backends.openvino")
+openvino = pytest.importorskip("features.encoders.backends.openvino")
 
 
 def encoded(model: EncoderModel, backend: str, layers: tuple[int, ...] = (1,)) -> np.ndarray:
@@ -77,6 +78,37 @@ def test_auto_begins_with_what_was_faster(
     known(model).note_seconds((1,), "float32", (2.0, 1.0))
     monkeypatch.setattr(transformer, "load_transformer", never)
     assert np.array_equal(encoded(model, "auto"), expected)
+
+
+def test_auto_checks_what_it_begins_with_and_leaves_what_fails(
+    model: EncoderModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded(model, "openvino")
+    known(model).note_seconds((1,), "float32", (2.0, 1.0))
+    spec = model.spec("tokens", (1,), dtype="float32")
+    expected = encoded(model, "torch")
+
+    refused = TransformerEncoder(model, "cpu", backend="auto")
+    asked = []
+
+    def check(other: object, layers: Sequence[int], precision: str) -> None:
+        asked.append((tuple(layers), precision))
+        raise EncoderError("other vectors")
+
+    monkeypatch.setattr(refused.backend, "check", check)
+    (block,) = refused.encode(SENTENCES, [spec], lambda texts, tokens: None)
+    assert asked == [((1,), "float32")]
+    assert refused.backend.name == "torch"
+    assert np.array_equal(block.values, expected)
+
+    def fails(*arguments: object) -> object:
+        raise EncoderError("cannot be compiled")
+
+    monkeypatch.setattr(openvino.OpenVinoBackend, "_compile", fails)
+    failing = TransformerEncoder(model, "cpu", backend="auto")
+    (block,) = failing.encode(SENTENCES, [spec], lambda texts, tokens: None)
+    assert failing.backend.name == "torch"
+    assert np.array_equal(block.values, expected)
 
 
 def test_auto_keeps_what_it_measured(

@@ -123,7 +123,7 @@ def test_nothing_is_tried_without_proof_or_beyond_the_budget() -> None:
     assert verdict(cause("first", guarded), prove=False).findings[0].certainty == "likely"
     found = verdict(cause("first", guarded), budget=0.5)
     assert found.findings[0].certainty == "likely"
-    late = "Not tried for lack of time: first (--budget 10)."
+    late = "Not tried to the end for lack of time: first (--budget 10)."
     assert late in verdict_text(found)
     (line,) = verdict_text(
         verdict(cause("first", guarded), known=healthy(), budget=0.5)

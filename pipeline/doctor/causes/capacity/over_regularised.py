@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.doctor.cause import Cause
 from pipeline.doctor.causes.signs import (
+    DROPOUTS,
     assigned,
     belongs,
     may_gain,
@@ -28,8 +29,6 @@ DECAYED = 1.0
 """Weight decay x step size x steps, from which weights are mostly decayed. Ours."""
 
 SMOOTHED = 0.3
-
-DROPOUTS = ("input_dropout", "dropout", "recurrent_dropout", "layer_dropout")
 
 
 def examine(measured: Measurements) -> Suspicion | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pipeline.doctor.cause import Cause
 from pipeline.doctor.causes.capacity.sizes import smaller
 from pipeline.doctor.causes.signs import (
+    AHEAD,
+    BY_HEART,
     assigned,
     is_behind,
     learns_its_texts,
@@ -22,12 +24,6 @@ from pipeline.doctor.symptom import symptom_of
 
 GAP = 0.10
 """Training less validation accuracy [AutoTrainer 10 points, deepchecks and SageMaker 10 %]."""
-
-AHEAD = 0.02
-"""Points by which a reference is better, beyond noise."""
-
-BY_HEART = 0.85
-"""Training accuracy from which texts are learned by heart. Ours."""
 
 EARLY = 0.5
 """Share of the epochs before which the validation loss is lowest."""
