@@ -39,17 +39,22 @@ class CnnHead(SequenceHead):
         if self.pool:
             x, mask = self._fixed_length(x, mask)
         where = self._inside(mask) if self.valid else mask[:, :, None]
+        logits: torch.Tensor = self.output(self.dense(self.dropout(self._pooled(x, where))))
+        return logits
+
+    def _pooled(self, x: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+        """Return (B, maps x windows): the maxima of the rectified maps over real positions."""
+        bias = self.convolutions.bias
+        # Adding the bias and ReLU both keep the order, so they can wait until after the
+        # maximum, where they cost a T-th.
+        if self.norm is None and not self.pool:
+            return torch.relu(self.convolutions.maxima(x, where) + bias)
         maps = self.convolutions(x)
         if self.norm is not None:
-            maps = self.norm(maps + self.convolutions.bias, where)
+            maps = self.norm(maps + bias, where)
         maps = mask_to_minus_inf(maps, where)
-        pooled = pool_windows(maps, self.pool).flatten(1) if self.pool else maps.amax(dim=1)
-        if self.norm is None:
-            # Adding the bias and ReLU both keep the order, so they can wait until after the
-            # maximum, where they cost a T-th.
-            pooled = pooled + self.convolutions.bias.repeat(pooled.shape[1] // maps.shape[2])
-        logits: torch.Tensor = self.output(self.dense(self.dropout(torch.relu(pooled))))
-        return logits
+        pooled = pool_windows(maps, self.pool) if self.pool else maps.amax(dim=1)[:, None]
+        return torch.relu(pooled if self.norm is not None else pooled + bias).flatten(1)
 
     def _fixed_length(
         self, x: torch.Tensor, mask: torch.Tensor

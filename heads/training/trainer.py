@@ -203,7 +203,10 @@ class Trainer:
         steps = self.learn(epoch)
         texts = len(self.problem.train)
         validation = self.problem.validation
-        logits = compute_logits(self.averaged, self.problem.table, validation, self.device)
+        # In the precision of the training: epochs are compared with each other alone.
+        logits = compute_logits(
+            self.averaged, self.problem.table, validation, self.device, self.bfloat16
+        )
         labels = self.problem.labels[validation]
         return EpochRecord(
             epoch=epoch,

@@ -160,6 +160,39 @@ def test_one_product_is_conv1d_forwards_and_backwards(kernel: int, steps: int) -
     assert largest < TOLERANCE
 
 
+@pytest.mark.parametrize("per_filter", [False, True])
+@pytest.mark.parametrize("kernels", [(1,), (2, 3, 4), (6, 1)])
+def test_the_gradient_of_maxima_is_that_of_the_product(
+    kernels: tuple[int, ...], per_filter: bool
+) -> None:
+    torch.manual_seed(0)
+    convolutions = Convolutions(WIDTH, 4, kernels)
+    lengths = torch.tensor([1, 9, 4])
+    x = torch.randn(3, 9, WIDTH)
+    real = (torch.arange(9) < lengths[:, None])[:, :, None]
+    x = x * real
+    if per_filter:
+        real = real.repeat(1, 1, 4 * len(kernels))
+        real[1, :3, ::2] = False  # as padding="valid": other positions per filter
+    ours = convolutions.maxima(x, real)
+    expected = convolutions(x).masked_fill(~real, -torch.inf).amax(dim=1)
+    assert torch.equal(ours, expected)
+    direction = torch.randn_like(expected)
+    (gradient,) = torch.autograd.grad(ours, convolutions.weight, direction)
+    (dense,) = torch.autograd.grad(expected, convolutions.weight, direction)
+    assert torch.allclose(gradient, dense, atol=TOLERANCE)
+    assert dense.abs().sum() > 0
+
+
+def test_maxima_have_a_gradient_for_vectors_that_want_one() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 5, WIDTH, requires_grad=True)
+    real = torch.ones(2, 5, 1, dtype=torch.bool)
+    Convolutions(WIDTH, 4, (2, 3)).maxima(x, real).sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().sum() > 0
+
+
 @torch.no_grad()
 def test_cnn_is_convolution_relu_maximum_dense() -> None:
     head = ready("cnn")

@@ -105,9 +105,9 @@ def test_the_best_weights_are_restored_and_training_stops() -> None:
     # A step size this large makes validation swing, so that the last epoch is not the best.
     seen: list[EpochRecord] = []
     problem = marker_problem()
-    settings = make_settings(
-        "cnn", {"learning_rate": 0.3, "averaging": 0, "patience": 2, "epochs": 40}
-    )
+    # In float32 the validation scores of an epoch are those of the finished head.
+    swinging = {"learning_rate": 0.3, "averaging": 0, "patience": 2, "epochs": 40}
+    settings = make_settings("cnn", {**swinging, "precision": "float32"})
     trained = fit(
         "cnn",
         settings,
@@ -130,6 +130,24 @@ def test_the_best_weights_are_restored_and_training_stops() -> None:
     assert np.mean(logits.argmax(axis=1) == labels) == best.validation_accuracy
     loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
     assert float(loss) == pytest.approx(best.validation_loss, abs=1e-5)
+
+
+def test_epochs_are_compared_in_the_precision_of_the_training() -> None:
+    problem = marker_problem()
+    settings = make_settings("cnn", {"epochs": 1, "refit": False, "precision": "bfloat16"})
+    trained = training.start(CnnHead, settings, problem, 0)
+    record = trained.epoch(1)
+    labels = torch.from_numpy(problem.labels[problem.validation])
+    losses = {}
+    for bfloat16 in (False, True):
+        logits = compute_logits(
+            trained.averaged, problem.table, problem.validation, bfloat16=bfloat16
+        )
+        loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), labels)
+        losses[bfloat16] = float(loss)
+    assert record.validation_loss == pytest.approx(losses[True], abs=1e-6)
+    assert losses[True] == pytest.approx(losses[False], abs=0.02)
+    assert losses[True] != losses[False]
 
 
 def test_averaged_weights_are_kept() -> None:
