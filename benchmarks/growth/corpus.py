@@ -9,6 +9,11 @@ from pathlib import Path
 import numpy as np
 
 VOCABULARY, CLASSES, CLASS_WORDS = 20_000, 10, 200
+
+_FREQUENCIES = 1 / np.arange(1, VOCABULARY + 1) ** 1.3
+ZIPF = np.cumsum(_FREQUENCIES)[:-1] / _FREQUENCIES.sum()
+"""(VOCABULARY - 1,) share of the words that are among the most frequent 1, 2, ..."""
+
 SHORTEST, LONGEST = 8, 32
 """Words per text."""
 
@@ -83,7 +88,7 @@ def _drawn(
     """Return the words and the labels of some texts."""
     lengths = rng.integers(SHORTEST, LONGEST + 1, count)
     of = np.repeat(np.arange(count), lengths)
-    drawn = np.minimum(rng.zipf(1.3, len(of)), VOCABULARY) - 1
+    drawn = np.searchsorted(ZIPF, rng.random(len(of)))
     classes = rng.integers(0, CLASSES, count)
     own = rng.random(len(of)) < (rng.random(count) * OWN_SHARE)[of]
     first = VOCABULARY - (1 + classes) * CLASS_WORDS

@@ -129,7 +129,7 @@ def _load(name: HubName) -> Mapping[str, Any]:
 
 def _unloadable(name: HubName, error: Exception) -> str:
     if isinstance(error, ConnectionError):
-        reason = "HF_HUB_OFFLINE is set" if offline() else type(error).__name__
+        reason = f"{forbids} is set" if (forbids := offline()) else type(error).__name__
         return (
             f"{name}: not in the hub's cache here, and the hub cannot be reached ({reason}); "
             "load it once where there is a network, or give --data a file"

@@ -54,8 +54,8 @@ def check_push(name: str) -> None:
         importlib.import_module("huggingface_hub.utils").validate_repo_id(name)
     except HFValidationError as error:
         raise SettingError(f"--push {name}: {one_line(str(error), LONGEST_REASON)}") from error
-    if offline():
-        raise SettingError(f"--push {name}: HF_HUB_OFFLINE is set; unset it to reach the hub")
+    if forbids := offline():
+        raise SettingError(f"--push {name}: {forbids} is set; unset it to reach the hub")
     if not get_token():
         raise SettingError(
             f"--push {name} needs a token of the hub that may write: log in with "
@@ -134,8 +134,8 @@ def _refuse(run: str, error: Exception) -> NoReturn:
         reason = "there is no such revision; name a commit, a tag or a branch that it has"
     elif isinstance(error, RepositoryNotFoundError):
         reason = "there is no such model, or it is private and HF_TOKEN may not read it"
-    elif offline():
-        reason = "it is not in the hub's cache here, and HF_HUB_OFFLINE is set; unset that"
+    elif forbids := offline():
+        reason = f"it is not in the hub's cache here, and {forbids} is set; unset that"
     else:
         told = one_line(str(error) or type(error).__name__, LONGEST_REASON)
         reason = f"{told}; try again, or name a folder"

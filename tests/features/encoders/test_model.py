@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from features.encoders.description import model
-from features.encoders.description.hub import EMBEDDED
+from features.encoders.description.hub import EMBEDDED, OFFLINE, offline
 from features.encoders.description.model import EncoderModel, find_model, find_same
 from features.errors import EncoderError, SettingError
 
@@ -152,6 +152,25 @@ def test_a_path_that_does_not_exist(name: str) -> None:
 def test_a_hub_id_that_cannot_be_had_offline() -> None:
     with pytest.raises(EncoderError, match=r"HF_HUB_OFFLINE is set.*hf download some/model"):
         find_model("some/model")
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE"),
+        ({"TRANSFORMERS_OFFLINE": "true"}, "TRANSFORMERS_OFFLINE"),
+        ({"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "1"}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_forbids_the_hub(
+    values: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in OFFLINE:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    assert offline() == named
 
 
 def test_describing_a_model_imports_no_torch() -> None:
