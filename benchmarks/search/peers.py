@@ -41,6 +41,7 @@ from features.vectors.table import POOLED, TOKENS, FeatureTable
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.encoding.vectors import ensure_vectors
 from pipeline.runs.environment import environment
+from pipeline.search.candidate import BASELINES
 from pipeline.search.records.record import read_record
 from pipeline.training.partition import read_labelled, split_corpus
 
@@ -109,7 +110,7 @@ def ours(options: argparse.Namespace, runs: Path) -> Reached:
     record = read_record(runs / f"study-{NAME}")
     points, best = [], 0.0
     for trial in record.trials:
-        if trial.outcome.whole:
+        if trial.outcome.whole and trial.candidate.head not in BASELINES:
             best = max(best, trial.outcome.accuracy)
             points.append((trial.outcome.ended - began, best))
     printed = json.loads(done.stdout)
@@ -193,6 +194,7 @@ def draw(found: list[Reached], path: Path, title: str) -> None:
         if each.test is not None:
             axes.plot(each.seconds, 100 * each.test, "x", color=line.get_color())
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("seconds of wall time")
     axes.set_ylabel("best validation accuracy so far, %")
     axes.set_title(f"{title} (x: test accuracy of what it names)", fontsize=10)
