@@ -153,6 +153,19 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Unseen:
+    """One thing that was not looked at.
+
+    Attributes:
+        words: one sentence.
+        late: whether time was short, so that a larger budget helps: that is always told.
+    """
+
+    words: str
+    late: bool = False
+
+
+@dataclass(frozen=True)
 class Afterwards:
     """What is found with the leading remedy in place.
 
@@ -179,7 +192,7 @@ class Verdict:
         summary: one sentence, for ``healthy`` and ``unknown``.
         findings: the leading one first.
         ruled_out: what it is not.
-        not_looked_at: what was left out, in words.
+        not_looked_at: what was left out.
         measurements: that all this rests on.
         seconds: the examination took.
         then: with the leading remedy in place; None where that could not be looked at.
@@ -189,7 +202,7 @@ class Verdict:
     summary: str
     findings: tuple[Finding, ...]
     ruled_out: tuple[RuledOut, ...]
-    not_looked_at: tuple[str, ...]
+    not_looked_at: tuple[Unseen, ...]
     measurements: Measurements
     seconds: float = 0.0
     then: Afterwards | None = None

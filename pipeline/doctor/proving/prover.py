@@ -13,7 +13,7 @@ from pipeline.command_line import train_command
 from pipeline.doctor.case import Case
 from pipeline.doctor.commands import changed_config
 from pipeline.doctor.counterfactual import ChangedSettings, Counterfactual, Trial
-from pipeline.doctor.findings import CounterfactualResult, Remedy
+from pipeline.doctor.findings import CounterfactualResult, Remedy, Unseen
 from pipeline.doctor.proving.budget import Budget
 from pipeline.doctor.proving.judgement import CLOSE, Judgement, judge
 from pipeline.doctor.proving.remedied import trained, with_remedy
@@ -150,8 +150,8 @@ class Prover:
             for each, judged in found
         )
 
-    def untried(self, titles: Mapping[str, str], proven: set[str]) -> tuple[str, ...]:
-        """Return sentences on what was not tried, and why.
+    def untried(self, titles: Mapping[str, str], proven: set[str]) -> tuple[Unseen, ...]:
+        """Return what was not tried, and why.
 
         Args:
             titles: of the causes, by name.
@@ -163,10 +163,12 @@ class Prover:
         if late:
             names = ", ".join(titles[name] for name in late)
             asked = self.budget.wanted(sum(late.values()))
-            told.append(f"Not tried to the end for lack of time: {names} (--budget {asked}).")
+            why = f"Not tried to the end for lack of time: {names} (--budget {asked})."
+            told.append(Unseen(why, late=True))
         if beyond:
             names = ", ".join(titles[name] for name in beyond)
-            told.append(f"Not tried, since {MOST} changes that train are the most: {names}.")
+            why = f"Not tried, since {MOST} changes that train are the most: {names}."
+            told.append(Unseen(why))
         return tuple(told)
 
     def _judgements(self) -> tuple[Judgement, ...]:
