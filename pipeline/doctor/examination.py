@@ -22,6 +22,7 @@ from pipeline.doctor.measurements.data import DEFAULTS
 from pipeline.doctor.measuring.collection import measure, still_known
 from pipeline.doctor.measuring.defaults import seconds_of_defaults, with_defaults
 from pipeline.doctor.measuring.measurers import Measurer
+from pipeline.doctor.measuring.parts import Parts
 from pipeline.doctor.proving.budget import Budget
 from pipeline.doctor.proving.prover import Prover
 from pipeline.doctor.proving.remedied import proven_remedy
@@ -70,13 +71,12 @@ def examine(
     measured, left_out = measure(case, known, measurers=measurers)
     limit.end_measuring()
     suspected = suspicions(measured, causes)
+    parts = Parts(case)
     if prove and _needs_defaults(case, measured, suspected, limit):
-        began = limit.spent
-        measured = with_defaults(case, measured)
-        limit.note_training(began)
+        measured = _with_defaults(case, measured, parts, limit)
         limit.end_measuring()
         suspected = suspicions(measured, causes)
-    prover = Prover(case, measured.missing_points, limit)
+    prover = Prover(case, measured.missing_points, limit, parts)
     findings = _findings(case, measured, suspected, prover if prove else None, every)
     told = {finding.cause for finding in findings}
     against = () if not prove else refuted(suspected, prover, told)
@@ -120,16 +120,36 @@ def _afterwards(
     known = still_known(prover.case, changed, measured)
     anew, _ = measure(changed, known, measurers=measurers)
     suspected = suspicions(anew, causes)
+    parts = Parts(changed)
     if _needs_defaults(changed, anew, suspected, prover.budget):
-        anew = with_defaults(changed, anew)
+        anew = _with_defaults(changed, anew, parts, prover.budget)
         suspected = suspicions(anew, causes)
-    second = Prover(changed, anew.missing_points, prover.budget, tuple(prover.tried))
+    earlier = tuple(prover.tried)
+    second = Prover(changed, anew.missing_points, prover.budget, parts, earlier)
     found = _findings(changed, anew, suspected, second, every=False)
     state, summary = state_of(anew, found)
     reached = None if anew.learning is None else anew.learning.accuracy
     titles = {cause.name: cause.title for cause in causes}
     untried = second.untried(titles, _proven(found))
     return Afterwards(state, summary, reached, found[:1]), untried
+
+
+def _with_defaults(
+    case: Case, measured: Measurements, parts: Parts, budget: Budget
+) -> Measurements:
+    """Return the measurements with the defaults among the references, and note the time."""
+    began, made = budget.spent, 1.0
+
+    def allows(trainings: float) -> bool:
+        nonlocal made
+        budget.note_training(began, made)
+        fits = budget.allows(trainings * budget.price)
+        made += trainings if fits else 0.0
+        return fits
+
+    measured = with_defaults(case, measured, parts, allows)
+    budget.note_training(began, made)
+    return measured
 
 
 def _proven(findings: Sequence[Finding]) -> set[str]:

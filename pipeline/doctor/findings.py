@@ -100,6 +100,8 @@ class CounterfactualResult:
         texts: how many were compared.
         curve: validation accuracy by epoch of the changed training; () where none was made.
         paired: whether before and after are of the same texts.
+        parts: of the texts that were held out in turn: the validation side, and parts of the
+            training texts where that one left it open.
     """
 
     change: str
@@ -113,6 +115,7 @@ class CounterfactualResult:
     texts: int = 0
     curve: tuple[float, ...] = ()
     paired: bool = True
+    parts: int = 1
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,11 @@ def _then_lines(then: Afterwards | None, leading: Finding) -> Iterator[str]:
 
 
 def _trial_line(tried: CounterfactualResult) -> str:
-    same = ", same validation texts" if tried.paired and tried.measure in SCORES else ""
+    same = ""
+    if tried.paired and tried.measure in SCORES:
+        same = ", same validation texts"
+        if tried.parts > 1:
+            same = f", same {tried.texts:,} texts, held out in {tried.parts} parts"
     told = f"Only that changed ({tried.change}){same}: "
     numbers = f"{tried.measure} {_value(tried, tried.before)} -> {_value(tried, tried.after)}"
     low, high = tried.interval

@@ -6,17 +6,24 @@ settings ruin it. The same head with its default settings is a reference that re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from features.errors import ManyheadsError
 from heads.evaluation.metrics import mean_interval
 from heads.settings import HeadSettings, TrainingSettings
 from pipeline.doctor.case import Case
 from pipeline.doctor.counterfactual import trial_of
-from pipeline.doctor.measurements import Measurements, References
+from pipeline.doctor.measurements import Measurements, Reference, References
 from pipeline.doctor.measurements.data import DEFAULTS
+from pipeline.doctor.measuring.parts import Parts
 from pipeline.doctor.measuring.references import reference_of
+
+LITTLE = 0.01
+"""Points by which the defaults are ahead, from which more texts are asked whether they are."""
 
 HARMLESS = ("refit", "precision", "members", "min_steps", "max_vectors")
 """Settings that are left as they are: they cost time, or say what is read."""
@@ -69,10 +76,20 @@ def seconds_of_defaults(case: Case) -> float:
     return case.seconds * max(1.0, epochs / max(1, len(case.history)))
 
 
-def with_defaults(case: Case, measured: Measurements) -> Measurements:
+def with_defaults(
+    case: Case,
+    measured: Measurements,
+    parts: Parts | None = None,
+    allows: Callable[[float], bool] = lambda trainings: True,
+) -> Measurements:
     """Train the same head with its default settings, and return it among the references.
 
     Nothing is added where that training fails, such as by loss that is not finite.
+
+    Args:
+        parts: the case with other texts held out: these are asked too where the validation
+            texts leave open whether the defaults are better.
+        allows: whether so many trainings more are allowed.
     """
     settings = default_settings(case)
     try:
@@ -85,5 +102,42 @@ def with_defaults(case: Case, measured: Measurements) -> Measurements:
     pair = trial_of(case, logits, "accuracy", 0.0).likelihoods
     if pair is not None:
         found = replace(found, likelier=mean_interval(pair[1] - pair[0]))
+    if parts is not None and _is_open(found):
+        found = _on_parts(case, found, logits, settings, parts, allows)
     known = measured.references or References()
     return replace(measured, references=replace(known, references=(*known.references, found)))
+
+
+def _is_open(found: Reference) -> bool:
+    """Return whether a reference may be ahead, and is not beyond noise."""
+    return found.ahead >= LITTLE and found.interval[0] <= 0
+
+
+def _on_parts(
+    case: Case,
+    found: Reference,
+    logits: np.ndarray,
+    settings: HeadSettings,
+    parts: Parts,
+    allows: Callable[[float], bool],
+) -> Reference:
+    """Return how far the defaults are ahead on further held-out texts, too.
+
+    Args:
+        logits: (m, C) of the defaults on the validation texts.
+        settings: the defaults.
+    """
+    labels = case.labels[case.validation]
+    ahead = [(logits.argmax(axis=1) == labels).astype(np.float64) - case.right]
+    asked = parts.with_settings(settings)
+    while allows(2.0):
+        pair = next(asked, None)
+        if pair is None:
+            break
+        part, other = pair
+        right = other.argmax(axis=1) == part.labels[part.validation]
+        ahead.append(right.astype(np.float64) - part.right)
+    every = np.concatenate(ahead)
+    if len(ahead) == 1:
+        return found
+    return replace(found, ahead=float(every.mean()), interval=mean_interval(every))

@@ -24,6 +24,10 @@ APART = 0.5
 """z of the means of the two classes, over that of a usual pair, from which the vectors do tell
 them apart and the head is at fault. Ours."""
 
+LITTLE, TIMES = 4.0, 4.0
+"""z of the means of a pair that is still little, if a usual pair's is so many times as large.
+Ours."""
+
 LEAST = 20
 """Texts of a pair without which nothing is said."""
 
@@ -87,7 +91,7 @@ def _indistinct(measured: Measurements) -> Suspicion | None:
         return None
     if near.closest_z is None or near.usual_z is None:
         return None
-    if near.closest_z >= AT_CHANCE or near.usual_z < CLEAR:
+    if near.usual_z < CLEAR or near.closest_z >= _least_apart(near.usual_z):
         return None
     names = measured.labels.names
     if max(near.closest) >= len(names):
@@ -110,6 +114,14 @@ def _indistinct(measured: Measurements) -> Suspicion | None:
         ),
         counterfactuals=(Rescoring(f"{both} counted as one class", merged(one, other)),),
     )
+
+
+def _least_apart(usual: float) -> float:
+    """Return the z of the means of a pair below which it is not told apart.
+
+    Beside pairs that lie far apart, a little above chance is as remarkable.
+    """
+    return max(AT_CHANCE, min(LITTLE, usual / TIMES))
 
 
 def worst_pair(measured: Measurements) -> tuple[int, int, int, int] | None:
