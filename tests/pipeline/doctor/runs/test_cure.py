@@ -41,7 +41,7 @@ def case() -> Case:
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
-    """Give each training so many points more as its setting ``c`` says; return what was asked."""
+    """Give each training as many points more as ``c`` says; return what was asked."""
     asked: list[dict[str, object]] = []
 
     def train(
