@@ -71,7 +71,7 @@ def finding_lines(finding: Finding) -> Iterator[str]:
         yield f"{word}: {explained}. {numbers}".rstrip()
     else:
         yield f"Cause, {finding.certainty}: {explained}. {numbers}".rstrip()
-    if deciding is not None:
+    if deciding is not None and (finding.certainty != "measured" or deciding.verdict != "open"):
         yield _trial_line(deciding)
     if finding.command:
         seconds = "" if finding.seconds is None else f"  (about {finding.seconds:.0f} s)"

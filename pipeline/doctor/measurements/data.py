@@ -80,6 +80,8 @@ class Neighbours:
             than three classes with enough texts.
         closest_z: ``means_z`` of these two alone.
         usual_z: the same of a pair in the middle of all pairs.
+        closest_confused: errors of the head between the closest two, and validation texts of
+            either that it answers with one of them.
         confused_z: the same of the two classes with most errors of the head between them; None:
             not measured, or no errors.
         break_row: data row from which agreement falls to chance; None without a break.
@@ -108,6 +110,7 @@ class Neighbours:
     closest_z: float | None = None
     usual_z: float | None = None
     confused_z: float | None = None
+    closest_confused: tuple[int, int] | None = None
     by_position: tuple[tuple[int, float, float | None], ...] = ()
 
     @property
