@@ -34,8 +34,9 @@ FEW = 6
 """Validation texts answered with one of two classes that their vectors do not tell apart, from
 which it counts that about every other one is wrong. Ours."""
 
-COIN = 0.2
-"""Chance of a coin to be wrong as seldom, from which the answers count as a coin's. Ours."""
+LIKE_A_COIN, NO_COIN = 0.2, 0.02
+"""Chance of a coin to be wrong as seldom: from the first the answers count as a coin's; below
+the second the head tells the classes apart. Ours."""
 
 MANY_CUT = 0.4
 """Share of the texts that are cut off, from which nothing is said of their classes. Ours."""
@@ -114,7 +115,7 @@ def _indistinct(measured: Measurements) -> Suspicion | None:
     audit = measured.audit
     if audit is not None and audit.truncated_share >= MANY_CUT:
         return None  # what tells them apart may be behind the cut
-    if among >= FEW and not _like_a_coin(wrong, among):
+    if among >= FEW and coin_chance(wrong, among) < NO_COIN:
         return None  # the head tells them apart all the same, by the order of vectors perhaps
     return Suspicion(
         strength=0.5,
@@ -135,14 +136,15 @@ def _indistinct(measured: Measurements) -> Suspicion | None:
         ),
         counterfactuals=(Rescoring(f"{both} counted as one class", merged(one, other)),),
         # Where few texts are concerned little is gained by it, however sure it is.
-        measured=_surely_alike(near) or among >= FEW,
+        measured=_surely_alike(near)
+        or (among >= FEW and coin_chance(wrong, among) >= LIKE_A_COIN),
     )
 
 
-def _like_a_coin(wrong: int, among: int) -> bool:
-    """Return whether a coin may well be wrong as seldom as the head is between two classes."""
+def coin_chance(wrong: int, among: int) -> float:
+    """Return the chance of a coin to be wrong as seldom as the head is between two classes."""
     ways = sum(math.comb(among, each) for each in range(wrong + 1))
-    return ways >= COIN * 2**among
+    return float(ways / 2**among)
 
 
 def _surely_alike(near: Neighbours) -> bool:

@@ -212,7 +212,7 @@ def test_classes_that_nothing_tells_apart_overlap_though_no_reference_is_ahead()
     for quiet in (
         replace(halves, closest_z=6.0),
         replace(halves, usual_z=5.0),
-        replace(halves, closest_z=0.4, closest_confused=(1, 9)),
+        replace(halves, closest_z=0.4, closest_confused=(1, 12)),
     ):
         assert CLASSES_OVERLAP.suspect(healthy(neighbours=quiet)) is None
 
