@@ -102,7 +102,7 @@ def _larger_step(name: str, own: Any, usual: Any, measured: Measurements) -> boo
 
 
 def _smaller_step(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
-    if name == "warmup":
+    if name in ("warmup", "averaging"):
         return float(own) > float(usual)
     if not is_adaptive(measured):
         # Its step size is of another scale: both are set back, where the weights hardly move.
@@ -156,7 +156,9 @@ GROUPS = {
                             "steps stay too large: they are not warmed up, never fall, or are "
                             "neither averaged nor clipped"),
     "step_too_small": Group("the step size is too small", OPTIMIZER, _smaller_step,
-                            0.5, ("warmup",), "the steps rise for too long"),
+                            0.5, ("warmup", "averaging"),
+                            "the weights that are kept lag behind: the steps rise for too "
+                            "long, or too many are averaged"),
     "too_few_steps": Group("the training ends too early", ("epochs", "patience", "batch_size"),
                            _fewer),
     "over_regularised": Group("the head is held back by regularisation",
@@ -167,6 +169,8 @@ GROUPS = {
                             ("loss", "focal_gamma", "hardest", "class_weights"), _any, 0.5),
     "dead_or_saturated": Group("units of a layer are dead or saturated from the start",
                                (*LAYERS, "dense"), _of_layers, 0.45),
+    "cut_off": Group("the head reads only the first vectors of a text", ("max_vectors",), _any,
+                     0.45),
     "long_last_state": Group("the last state forgets the beginning of a text", ("pooling",),
                              _last),
 }

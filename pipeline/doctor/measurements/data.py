@@ -169,7 +169,8 @@ class Audit:
         giveaway_share: largest share of a class's texts that one giveaway token is in.
         giveaways: up to three such tokens with their class.
         variants: groups of labels that differ in spelling alone, such as ``Joy`` and ``joy``.
-        conflicts: equal texts with unequal labels.
+        conflicts: texts that stand there with another label as well.
+        conflicts_share: of the training texts.
         truncated_share: of the texts.
         tokens_cut_share: of all tokens.
         whole_accuracy, truncated_accuracy: of the head on validation texts of each kind.
@@ -184,6 +185,7 @@ class Audit:
     giveaways: tuple[tuple[str, str], ...] = ()
     variants: tuple[tuple[str, ...], ...] = ()
     conflicts: int = 0
+    conflicts_share: float = 0.0
     truncated_share: float = 0.0
     tokens_cut_share: float = 0.0
     whole_accuracy: float | None = None

@@ -25,8 +25,11 @@ from pipeline.doctor.measuring.references import reference_of
 LITTLE = 0.01
 """Points by which the defaults are ahead, from which more texts are asked whether they are."""
 
-HARMLESS = ("refit", "precision", "members", "min_steps", "max_vectors")
-"""Settings that are left as they are: they cost time, or say what is read."""
+HARMLESS = ("refit", "precision", "members", "min_steps")
+"""Settings that are left as they are: they cost time."""
+
+CUT = 0.2
+"""Share of the texts that ``max_vectors`` must cut to be of interest. Ours."""
 
 MORE = ("epochs", "patience")
 """More of these does no harm: the best epoch is kept."""
@@ -51,6 +54,7 @@ def departures(case: Case) -> dict[str, Any]:
         name: usual
         for name, usual in usual_values(case.head).items()
         if name in own and own[name] != usual and not _is_harmless(name, own[name], usual)
+        if name != "max_vectors" or _cut_share(case, own[name]) >= CUT
     }
 
 
@@ -60,6 +64,12 @@ def _is_harmless(name: str, own: Any, usual: Any) -> bool:
     if name == "batch_size":
         return bool(own <= usual)  # smaller batches are more steps
     return name == "class_weights" and own == "balanced"
+
+
+def _cut_share(case: Case, most: int) -> float:
+    """Return the share of the texts with more vectors than the head reads."""
+    table = case.tables.vectors
+    return 0.0 if table is None or not most else float((table.lengths > most).mean())
 
 
 def default_settings(case: Case) -> HeadSettings:
@@ -73,7 +83,10 @@ def seconds_of_defaults(case: Case) -> float:
     settings = default_settings(case)
     assert isinstance(settings, TrainingSettings)
     epochs = settings.for_texts(len(case.train)).epochs
-    return case.seconds * max(1.0, epochs / max(1, len(case.history)))
+    longer, table, most = 1.0, case.tables.vectors, getattr(case.settings, "max_vectors", 0)
+    if table is not None and most and "max_vectors" in departures(case):
+        longer = float(table.lengths.mean() / np.minimum(table.lengths, most).mean())
+    return case.seconds * longer * max(1.0, epochs / max(1, len(case.history)))
 
 
 def with_defaults(

@@ -11,6 +11,7 @@ from heads.architectures.settings import CnnSettings
 from pipeline.doctor.causes.departures import is_usual_rate, wanted_rate
 from pipeline.doctor.counterfactual import ChangedSettings
 from pipeline.doctor.measurements import (
+    Audit,
     Measurements,
     Reference,
     References,
@@ -19,7 +20,7 @@ from pipeline.doctor.measurements import (
     Units,
 )
 from pipeline.doctor.measurements.data import DEFAULTS
-from pipeline.doctor.measuring.defaults import default_settings, departures
+from pipeline.doctor.measuring.defaults import default_settings, departures, seconds_of_defaults
 from tests.support.doctor.cases import healthy, reference, suspected, trained_case
 from tests.support.doctor.measured import learning
 from tests.support.tables import marker_problem
@@ -34,7 +35,7 @@ def departing(
     values = {"learning_rate": 2e-3, "optimizer": "adamw", **own}
     settings = Settings("cnn", "tokens", values, departs=usual or {}, usual_rate=2e-3)
     units = Units(smallest_layer=128)
-    return healthy(settings=settings, references=references, units=units)
+    return healthy(settings=settings, references=references, units=units, audit=Audit())
 
 
 GROUPS = [
@@ -46,6 +47,8 @@ GROUPS = [
     ("step_too_large", {"schedule": "constant"}, {"schedule": "cosine"}),
     ("step_too_large", {"warmup": 0.0, "clip": 0.0}, {"warmup": 0.1, "clip": 1.0}),
     ("step_too_small", {"warmup": 0.9}, {"warmup": 0.1}),
+    ("step_too_small", {"averaging": 0.9999}, {"averaging": 0.99}),
+    ("cut_off", {"max_vectors": 5}, {"max_vectors": 0}),
     ("loss_distorted", {"class_weights": "joy=10"}, {"class_weights": "none"}),
 ]
 
@@ -147,3 +150,9 @@ def test_what_departs_is_what_may_do_harm() -> None:
     assert case.train_again(made) is head
     assert replace(case, seed=1).train_again(made) is not head
     assert departures(trained_case(marker_problem(200), "cnn", precision="float32")) == {}
+    longest = int(marker_problem(200).table.lengths.max())
+    for most, departs in ((longest, False), (1, True)):
+        made = case.settings.model_copy(update={"max_vectors": most})
+        cut = replace(case, settings=made, seconds=1.0)
+        assert ("max_vectors" in departures(cut)) is departs
+    assert seconds_of_defaults(cut) > seconds_of_defaults(replace(case, seconds=1.0))

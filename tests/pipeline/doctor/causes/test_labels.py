@@ -217,6 +217,14 @@ def test_classes_that_nothing_tells_apart_overlap_though_no_reference_is_ahead()
         assert CLASSES_OVERLAP.suspect(healthy(neighbours=quiet)) is None
 
 
+def test_equal_texts_with_unequal_labels_are_counted() -> None:
+    found = LABEL_NOISE.suspect(healthy(audit=Audit(conflicts_share=0.12)))
+    assert found is not None
+    assert found.measured
+    assert found.headline.startswith("12% of the training texts stand there with another label")
+    assert LABEL_NOISE.suspect(healthy(audit=Audit(conflicts_share=0.01))) is None
+
+
 def test_classes_of_texts_that_are_cut_off_are_not_judged() -> None:
     halves = replace(STRONG, closest=(0, 2), closest_z=0.4, usual_z=30.0)
     for cut, silent in ((0.1, False), (0.6, True)):

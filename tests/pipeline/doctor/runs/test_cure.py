@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.config import ExperimentConfig
 from pipeline.doctor.case import Case
+from pipeline.doctor.counterfactual import Trial
 from pipeline.doctor.findings import Afterwards, Certainty, Finding, Remedy, Verdict
 from pipeline.doctor.runs import cure as cures
 from pipeline.doctor.runs.cure import Cure, Cures, cure
@@ -46,13 +47,14 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
     def train(
         case: Case, changed: ExperimentConfig, remedy: Remedy, measure: str, load: object
-    ):  # type: ignore[no-untyped-def]
+    ) -> tuple[Cure, Trial]:
         asked.append(dict(changed.settings))
         before = np.arange(200) < 100
         after = np.arange(200) < 100 + 2 * int(str(changed.settings.get("c", 0)))
-        scores = (score(np.ones(200, int), side.astype(int)) for side in (before, after))
-        made = Cure(Path(f"run{len(asked)}"), "manyheads train", *scores, remedy.words, measure)
-        return made, cures.Trial(before, after)
+        low, high = (score(np.ones(200, int), side.astype(int)) for side in (before, after))
+        folder = Path(f"run{len(asked)}")
+        made = Cure(folder, "manyheads train", low, high, remedy.words, measure)
+        return made, Trial(before, after)
 
     monkeypatch.setattr(cures, "_train", train)
     return asked
