@@ -49,6 +49,7 @@ class Cure:
         difference: of the measure, after - before, over the same texts; None where the remedy
             deals the texts anew, so that these are other texts.
         interval: of the difference, at the level that the number of remedies asks for.
+        proven_on: texts that the proof of its cause rests on; 0: it was not proven by training.
     """
 
     run: Path
@@ -59,6 +60,7 @@ class Cure:
     measure: str = "accuracy"
     difference: float | None = None
     interval: tuple[float, float] | None = None
+    proven_on: int = 0
 
     @property
     def helps(self) -> bool:
@@ -130,17 +132,24 @@ class Cures:
     def _sentence(self) -> str:
         best = self.best
         if best is None:
-            found = self.tried[0].told if len(self.tried) == 1 else "no remedy helps"
-            return (
-                f"Not cured, on the same validation texts: {found}. That is not beyond noise, "
-                "so keep the run as it is."
-            )
+            return self._none_helps()
         if best.difference is None:
             return (
                 "The remedy deals the texts anew, so these are other texts: the second score "
                 "is the one to believe."
             )
         return f"Cured, on the same validation texts: {best.told}."
+
+    def _none_helps(self) -> str:
+        first, single = self.tried[0], len(self.tried) == 1
+        found = first.told if single else "no remedy helps"
+        told = f"Not cured, on the same validation texts: {found}. That is not beyond noise"
+        if (first.difference or 0.0) > 0 and first.proven_on > first.before.texts:
+            return (
+                f"{told}, of {first.before.texts:,} texts. The change was proven on "
+                f"{first.proven_on:,}, so the new run is likely the better one all the same."
+            )
+        return f"{told}, so keep the run as it is."
 
     def _runs(self) -> Iterator[str]:
         best = self.best
@@ -169,12 +178,12 @@ def cure(
         return Cures(why_not=why_not)
     tried: list[Cure] = []
     trials: list[Trial | None] = []
-    for remedy, measure in _remedies(verdict):
+    for remedy, measure, proven_on in _remedies(verdict):
         changed = remedy_config(case.config, remedy)
         if changed is None or len(tried) == MOST:
             continue
         made, trial = _train(case, changed, remedy, measure, load)
-        tried.append(made)
+        tried.append(replace(made, proven_on=proven_on))
         trials.append(trial)
         if trial is None:
             break  # other texts: nothing else can be compared with them
@@ -196,16 +205,18 @@ def _why_not(verdict: Verdict, case: Case) -> str:
     return ""
 
 
-def _remedies(verdict: Verdict) -> Iterator[tuple[Remedy, str]]:
-    """Yield the remedies in the order in which they are tried, with the measure that judges."""
+def _remedies(verdict: Verdict) -> Iterator[tuple[Remedy, str, int]]:
+    """Yield the remedies in the order in which they are tried, with the measure that judges,
+    and on how many texts its cause was proven.
+    """
     leading, *others = (each for each in verdict.findings if each.certainty in CERTAIN)
-    yield leading.remedy, _measure(leading)
+    yield leading.remedy, _measure(leading), _proven_on(leading)
     behind = () if verdict.then is None else verdict.then.findings
     for each in behind:
         if each.certainty in CERTAIN and not (each.remedy.stops or each.remedy.command):
-            yield both(leading.remedy, each.remedy), _measure(leading)
+            yield both(leading.remedy, each.remedy), _measure(leading), _proven_on(leading)
     for each in others:
-        yield each.remedy, _measure(each)
+        yield each.remedy, _measure(each), _proven_on(each)
 
 
 def both(first: Remedy, second: Remedy) -> Remedy:
@@ -218,6 +229,12 @@ def both(first: Remedy, second: Remedy) -> Remedy:
         head=second.head or first.head,
         options=(*first.options, *second.options),
     )
+
+
+def _proven_on(finding: Finding) -> int:
+    """Return on how many texts a change of settings proved a cause."""
+    proven = bool(finding.tried) and finding.tried[0].verdict == "confirmed"
+    return finding.tried[0].texts if proven else 0
 
 
 def _measure(finding: Finding) -> str:

@@ -83,6 +83,16 @@ def test_a_gain_within_noise_is_no_cure(trained: list[dict[str, object]]) -> Non
     assert found.tried[0].to_dict()["helps"] is False
 
 
+def test_a_cure_that_was_proven_on_more_texts_is_likely_better() -> None:
+    low, high = (score(np.ones(9, int), (np.arange(9) < hits).astype(int)) for hits in (4, 5))
+    made = Cure(Path("new"), "manyheads train", low, high, "set c=2", difference=0.1)
+    made = replace(made, interval=(-0.1, 0.3), proven_on=40)
+    told = Cures((made,)).to_text()
+    assert "proven on 40, so the new run is likely the better one" in told
+    alone = Cures((replace(made, proven_on=9),)).to_text()
+    assert "so keep the run as it is" in alone
+
+
 def test_why_nothing_was_trained_is_said(trained: list[dict[str, object]]) -> None:
     def told(*findings: Finding) -> str:
         return cure(verdict(*findings), case()).to_text()
