@@ -32,7 +32,7 @@ from benchmarks.doctor.case import (
     takes_effect,
     train,
 )
-from benchmarks.doctor.changes import Tried, best_change, right_causes, try_all
+from benchmarks.doctor.changes import REFERENCES, Tried, best_change, right_causes, try_all
 from benchmarks.doctor.diagnosis import Diagnosis, diagnose
 from benchmarks.doctor.faults import MADE, data_cases, double_cases, setting_cases
 from benchmarks.doctor.foreign import foreign_cases
@@ -79,7 +79,7 @@ class Request:
         seconds: time for the whole; after it no case begins. 0: no end.
         again: ask about runs that the journal has, too, since the doctor has changed.
         brief: one seed, and no single changes: right is what was seeded, healthy what was made
-            so, and those who try changes are not asked.
+            so and neither ``logistic`` nor TF-IDF beats; who tries changes is not asked.
     """
 
     half: str
@@ -217,7 +217,9 @@ class Worker:
         tried, better = [], None
         if kind != EXCLUDED and not self.request.brief:
             tried = list(try_all(pair.faulty, faulty[0], training[0]))
-        if kind in (HEALTHY, HARMLESS) and not self.request.brief:
+        elif kind == HEALTHY and self.request.brief:
+            tried = list(try_all(pair.faulty, faulty[0], training[0], REFERENCES))
+        if tried and kind in (HEALTHY, HARMLESS):
             better = best_change(pair.faulty, faulty, training, tried)
             kind = EXCLUDED if better else kind
         right = (
@@ -238,7 +240,7 @@ class Worker:
             "scores": [each.score for each in faulty],
             "twin": [each.score for each in twin],
             "better": asdict(better) if better else None,
-            "tried": [asdict(each) for each in tried],
+            "tried": [] if self.request.brief else [asdict(each) for each in tried],
             "seconds": time.perf_counter() - started,
         }
 

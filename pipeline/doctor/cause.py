@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,10 @@ Stage = Literal["function", "belonging", "sides", "learning"]
 belong together; are the sides fit; why does it not learn more."""
 
 STAGES: tuple[Stage, ...] = ("function", "belonging", "sides", "learning")
+
+
+WORTH = 0.3
+"""Strength of a suspicion from which it is tried."""
 
 
 def _never(measurements: Measurements) -> str | None:
@@ -53,3 +57,32 @@ class Cause:
             return None
         why = self.exclude(measurements)
         return None if why is None else RuledOut(self.name, why)
+
+
+@dataclass(frozen=True)
+class Suspected:
+    """A cause with the suspicion of it."""
+
+    cause: Cause
+    suspicion: Suspicion
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """Return the stage, then the strength and what its proof costs."""
+        cheapest = min((one.trainings for one in self.suspicion.counterfactuals), default=0.0)
+        return STAGES.index(self.cause.stage), -self.suspicion.strength / (1 + cheapest)
+
+
+def suspicions(measured: Measurements, causes: Sequence[Cause]) -> list[Suspected]:
+    """Return what is suspected, what is examined first before the others; pure."""
+    found = [
+        Suspected(cause, suspicion)
+        for cause in causes
+        if (suspicion := cause.suspect(measured)) is not None and suspicion.strength >= WORTH
+    ]
+    excluded = {
+        name for each in found if each.suspicion.measured for name in each.suspicion.excludes
+    }
+    return sorted(
+        (each for each in found if each.cause.name not in excluded), key=lambda each: each.order
+    )

@@ -9,34 +9,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from pipeline.doctor.case import Case
-from pipeline.doctor.cause import STAGES, Cause
+from pipeline.doctor.cause import STAGES, Cause, Suspected, suspicions
 from pipeline.doctor.causes.registry import CAUSES
 from pipeline.doctor.commands import remedy_command, with_data
-from pipeline.doctor.findings import (
-    Afterwards,
-    Certainty,
-    Finding,
-    RuledOut,
-    Suspicion,
-    Verdict,
-)
+from pipeline.doctor.conclusion import is_ill, is_refuted, refuted, ruled_out, state_of
+from pipeline.doctor.findings import Afterwards, Certainty, Finding, Unseen, Verdict
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measurements.data import DEFAULTS
 from pipeline.doctor.measuring.collection import measure, still_known
 from pipeline.doctor.measuring.defaults import seconds_of_defaults, with_defaults
 from pipeline.doctor.measuring.measurers import Measurer
+from pipeline.doctor.measuring.parts import Parts
 from pipeline.doctor.proving.budget import Budget
-from pipeline.doctor.proving.judgement import POINTS
 from pipeline.doctor.proving.prover import Prover
 from pipeline.doctor.proving.remedied import proven_remedy
-from pipeline.doctor.symptom import PARTIAL, name_of, symptom_of
-
-WORTH = 0.3
-"""Strength of a suspicion from which it is tried."""
 
 LIKELY = 0.6
 """Strength from which it is told though nothing was proven, if something is wrong."""
@@ -52,23 +41,7 @@ ALIKE = 0.1
 
 MOST_RULED_OUT = 3
 
-NOTHING_LEARNED, LITTLE = 0.02, 0.1
-"""Gain of the loss and of the accuracy over the best constant answer; a head that is too sure
-of itself has a bad loss alone."""
-
-
-@dataclass(frozen=True)
-class Suspected:
-    """A cause with the suspicion of it."""
-
-    cause: Cause
-    suspicion: Suspicion
-
-    @property
-    def order(self) -> tuple[int, float]:
-        """Return the stage, then the strength and what its proof costs."""
-        cheapest = min((one.trainings for one in self.suspicion.counterfactuals), default=0.0)
-        return STAGES.index(self.cause.stage), -self.suspicion.strength / (1 + cheapest)
+TEST_UNSEEN = Unseen("The test texts' predictions were not looked at.")
 
 
 def examine(
@@ -98,18 +71,18 @@ def examine(
     measured, left_out = measure(case, known, measurers=measurers)
     limit.end_measuring()
     suspected = suspicions(measured, causes)
+    parts = Parts(case)
     if prove and _needs_defaults(case, measured, suspected, limit):
-        began = limit.spent
-        measured = with_defaults(case, measured)
-        limit.note_training(began)
+        measured = _with_defaults(case, measured, parts, limit)
         limit.end_measuring()
         suspected = suspicions(measured, causes)
-    prover = Prover(case, measured.missing_points, limit)
+    prover = Prover(case, measured.missing_points, limit, parts)
     findings = _findings(case, measured, suspected, prover if prove else None, every)
     told = {finding.cause for finding in findings}
-    refuted = [] if not prove else _refuted(suspected, prover, told)
-    ruled_out = (*refuted, *_ruled_out(measured, causes, told | {one.cause for one in refuted}))
-    state, summary = _state(measured, findings)
+    against = () if not prove else refuted(suspected, prover, told)
+    other = ruled_out(measured, causes, told | {one.cause for one in against})
+    not_it = (*against, *other)
+    state, summary = state_of(measured, findings)
     titles = {cause.name: cause.title for cause in causes}
     untried = prover.untried(titles, _proven(findings))
     then, more = _afterwards(prover, measured, findings, causes, measurers)
@@ -117,8 +90,8 @@ def examine(
         state,
         summary,
         findings,
-        ruled_out[:MOST_RULED_OUT] if not every else ruled_out,
-        ("The test texts' predictions were not looked at.", *left_out, *untried, *more),
+        not_it[:MOST_RULED_OUT] if not every else not_it,
+        (TEST_UNSEEN, *map(Unseen, left_out), *untried, *more),
         measured,
         time.perf_counter() - started,
         then,
@@ -131,7 +104,7 @@ def _afterwards(
     findings: Sequence[Finding],
     causes: Sequence[Cause],
     measurers: Sequence[Measurer] | None,
-) -> tuple[Afterwards | None, tuple[str, ...]]:
+) -> tuple[Afterwards | None, tuple[Unseen, ...]]:
     """Return what is found with the leading remedy in place, if it is proven, and what not."""
     leading = findings[0] if findings else None
     if leading is None or leading.certainty != "proven":
@@ -142,20 +115,41 @@ def _afterwards(
             return None, ()
         asked = prover.budget.wanted(prover.unmeasured)
         what = "What is left with the remedy in place"
-        return None, (f"{what} was not looked at for lack of time (--budget {asked}).",)
+        why = f"{what} was not looked at for lack of time (--budget {asked})."
+        return None, (Unseen(why, late=True),)
     known = still_known(prover.case, changed, measured)
     anew, _ = measure(changed, known, measurers=measurers)
     suspected = suspicions(anew, causes)
+    parts = Parts(changed)
     if _needs_defaults(changed, anew, suspected, prover.budget):
-        anew = with_defaults(changed, anew)
+        anew = _with_defaults(changed, anew, parts, prover.budget)
         suspected = suspicions(anew, causes)
-    second = Prover(changed, anew.missing_points, prover.budget, tuple(prover.tried))
+    earlier = tuple(prover.tried)
+    second = Prover(changed, anew.missing_points, prover.budget, parts, earlier)
     found = _findings(changed, anew, suspected, second, every=False)
-    state, summary = _state(anew, found)
+    state, summary = state_of(anew, found)
     reached = None if anew.learning is None else anew.learning.accuracy
     titles = {cause.name: cause.title for cause in causes}
     untried = second.untried(titles, _proven(found))
     return Afterwards(state, summary, reached, found[:1]), untried
+
+
+def _with_defaults(
+    case: Case, measured: Measurements, parts: Parts, budget: Budget
+) -> Measurements:
+    """Return the measurements with the defaults among the references, and note the time."""
+    began, made = budget.spent, 1.0
+
+    def allows(trainings: float) -> bool:
+        nonlocal made
+        budget.note_training(began, made)
+        fits = budget.allows(trainings * budget.price)
+        made += trainings if fits else 0.0
+        return fits
+
+    measured = with_defaults(case, measured, parts, allows)
+    budget.note_training(began, made)
+    return measured
 
 
 def _proven(findings: Sequence[Finding]) -> set[str]:
@@ -179,21 +173,6 @@ def _needs_defaults(
     strongest = max((each.suspicion.strength for each in suspected), default=0.0)
     short = seconds <= budget.seconds / 2
     return (short or strongest < CLEAR) and budget.allows(seconds)
-
-
-def suspicions(measured: Measurements, causes: Sequence[Cause] = CAUSES) -> list[Suspected]:
-    """Return what is suspected, what is examined first before the others; pure."""
-    found = [
-        Suspected(cause, suspicion)
-        for cause in causes
-        if (suspicion := cause.suspect(measured)) is not None and suspicion.strength >= WORTH
-    ]
-    excluded = {
-        name for each in found if each.suspicion.measured for name in each.suspicion.excludes
-    }
-    return sorted(
-        (each for each in found if each.cause.name not in excluded), key=lambda each: each.order
-    )
 
 
 def _findings(
@@ -223,7 +202,7 @@ def _findings(
     likely = [
         each
         for each in rest
-        if each.suspicion.strength >= LIKELY and not _is_refuted(each.cause.name, prover)
+        if each.suspicion.strength >= LIKELY and not is_refuted(each.cause.name, prover)
     ]
     likely.sort(key=lambda each: -each.suspicion.strength)
     return _likely(case, likely, prover)
@@ -257,13 +236,7 @@ def _certainty(each: Suspected, prover: Prover | None) -> Certainty | None:
     results = prover.results(name)
     if any(one.verdict == "confirmed" for one in results):
         return "likely" if prover.unsure(name) else "proven"
-    return None if _is_refuted(name, prover) else own
-
-
-def _is_refuted(name: str, prover: Prover | None) -> bool:
-    """Return whether all that was tried for a cause speaks against it."""
-    results = () if prover is None else prover.results(name)
-    return bool(results) and all(one.verdict == "refuted" for one in results)
+    return None if is_refuted(name, prover) else own
 
 
 def _settled(
@@ -315,63 +288,3 @@ def _finding(
         also="" if config is None else with_data(config, remedy.also),
         seconds=round(case.seconds, 1) if trains and not remedy.head else None,
     )
-
-
-def is_ill(measured: Measurements) -> bool:
-    """Return whether something is wrong with the training, whatever the cause.
-
-    It uses few of the classes, knows nothing about the texts, or a simple classifier is better
-    beyond noise. A gap to the training texts or a rising loss is no illness.
-    """
-    learning = measured.learning
-    best = None if measured.references is None else measured.references.best
-    behind = measured.behind and best is not None and best.ahead >= POINTS
-    if learning is None:
-        return behind
-    nothing = learning.gain <= NOTHING_LEARNED and learning.accuracy_gain < LITTLE
-    return behind or learning.class_use < PARTIAL or nothing
-
-
-def _refuted(
-    suspected: Sequence[Suspected], prover: Prover, told: set[str]
-) -> tuple[RuledOut, ...]:
-    """Return what was suspected and refuted by a counterfactual."""
-    found = []
-    for each in suspected:
-        name = each.cause.name
-        if name not in told and _is_refuted(name, prover):
-            result = prover.results(name)[0]
-            change = f"{result.change}: {result.before:.1%} -> {result.after:.1%}"
-            found.append(RuledOut(name, f"{each.cause.title} ({change})"))
-    return tuple(found)
-
-
-def _ruled_out(
-    measured: Measurements, causes: Sequence[Cause], told: set[str]
-) -> tuple[RuledOut, ...]:
-    """Return what the measurements speak against."""
-    found = [cause.rule_out(measured) for cause in causes if cause.name not in told]
-    titles = {cause.name: cause.title for cause in causes}
-    return tuple(
-        RuledOut(one.cause, f"{titles[one.cause]} ({one.why})") for one in found if one
-    )
-
-
-def _state(
-    measured: Measurements, findings: Sequence[Finding]
-) -> tuple[Literal["ill", "healthy", "unknown"], str]:
-    if findings:
-        return "ill", findings[0].headline
-    learning = measured.learning
-    best = None if measured.references is None else measured.references.best
-    if learning is None:
-        return "unknown", "The head could not be measured."
-    reached = f"{learning.accuracy:.1%} of {learning.texts:,} validation texts are right"
-    beside = f", {name_of(best)} has {best.accuracy:.1%}" if best else ""
-    if is_ill(measured):
-        return (
-            "unknown",
-            f"Something is wrong ({symptom_of(measured)[:-1]}), but no cause that is known "
-            "here explains it.",
-        )
-    return "healthy", f"Nothing to mend: {reached}{beside}."

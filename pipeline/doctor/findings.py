@@ -100,6 +100,8 @@ class CounterfactualResult:
         texts: how many were compared.
         curve: validation accuracy by epoch of the changed training; () where none was made.
         paired: whether before and after are of the same texts.
+        parts: of the texts that were held out in turn: the validation side, and parts of the
+            training texts where that one left it open.
     """
 
     change: str
@@ -113,6 +115,7 @@ class CounterfactualResult:
     texts: int = 0
     curve: tuple[float, ...] = ()
     paired: bool = True
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,19 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Unseen:
+    """One thing that was not looked at.
+
+    Attributes:
+        words: one sentence.
+        late: whether time was short, so that a larger budget helps: that is always told.
+    """
+
+    words: str
+    late: bool = False
+
+
+@dataclass(frozen=True)
 class Afterwards:
     """What is found with the leading remedy in place.
 
@@ -179,7 +195,7 @@ class Verdict:
         summary: one sentence, for ``healthy`` and ``unknown``.
         findings: the leading one first.
         ruled_out: what it is not.
-        not_looked_at: what was left out, in words.
+        not_looked_at: what was left out.
         measurements: that all this rests on.
         seconds: the examination took.
         then: with the leading remedy in place; None where that could not be looked at.
@@ -189,7 +205,7 @@ class Verdict:
     summary: str
     findings: tuple[Finding, ...]
     ruled_out: tuple[RuledOut, ...]
-    not_looked_at: tuple[str, ...]
+    not_looked_at: tuple[Unseen, ...]
     measurements: Measurements
     seconds: float = 0.0
     then: Afterwards | None = None

@@ -31,7 +31,7 @@ def symptom_of(measured: Measurements) -> str:
             f"{learning.effective_classes:.1f} of them."
         )
     best = None if measured.references is None else measured.references.best
-    if best is not None and best.ahead > 0:
+    if best is not None and best.ahead > 0 and best.accuracy > learning.accuracy:
         return (
             f"Your head stops at {learning.accuracy:.1%}; {name_of(best)} has "
             f"{best.accuracy:.1%} on the same texts."

@@ -18,9 +18,6 @@ DO, SEE, BOTH = "Do this:  ", "See also: ", "Do both:  "
 COMMANDS = (DO, SEE, BOTH)
 """Begin lines with a command."""
 
-BUDGET = "--budget"
-"""What was not looked at for lack of time names this option, and is always told."""
-
 SCORES = ("accuracy", "macro-F1", LIKELIHOOD)
 """Measures of a head on the validation texts."""
 
@@ -41,7 +38,7 @@ def verdict_text(verdict: Verdict, every: bool = False) -> str:
         if verdict.state == "unknown" or every:
             lines += [*_ruled_out(verdict), *_end(verdict, every)]
         else:
-            late = [one for one in verdict.not_looked_at if BUDGET in one]
+            late = [one.words for one in verdict.not_looked_at if one.late]
             lines = [" ".join([verdict.summary, *late])]
         return "\n".join(map(_cleaned, lines))
     lines = [*finding_lines(leading), *_then_lines(verdict.then, leading)]
@@ -74,7 +71,7 @@ def finding_lines(finding: Finding) -> Iterator[str]:
         yield f"{word}: {explained}. {numbers}".rstrip()
     else:
         yield f"Cause, {finding.certainty}: {explained}. {numbers}".rstrip()
-    if deciding is not None:
+    if deciding is not None and (finding.certainty != "measured" or deciding.verdict != "open"):
         yield _trial_line(deciding)
     if finding.command:
         seconds = "" if finding.seconds is None else f"  (about {finding.seconds:.0f} s)"
@@ -116,7 +113,11 @@ def _then_lines(then: Afterwards | None, leading: Finding) -> Iterator[str]:
 
 
 def _trial_line(tried: CounterfactualResult) -> str:
-    same = ", same validation texts" if tried.paired and tried.measure in SCORES else ""
+    same = ""
+    if tried.paired and tried.measure in SCORES:
+        same = ", same validation texts"
+        if tried.parts > 1:
+            same = f", same {tried.texts:,} texts, held out in {tried.parts} parts"
     told = f"Only that changed ({tried.change}){same}: "
     numbers = f"{tried.measure} {_value(tried, tried.before)} -> {_value(tried, tried.after)}"
     low, high = tried.interval
@@ -146,9 +147,9 @@ def _ruled_out(verdict: Verdict) -> list[str]:
 def _end(verdict: Verdict, every: bool) -> list[str]:
     more = len(verdict.findings) - 1
     others = f" {more} more: --all." if more > 0 and not every else ""
-    told = verdict.not_looked_at
-    unseen = told if every else (*told[:1], *(one for one in told[1:] if BUDGET in one))
-    return [f"{verdict.seconds:.0f} s. {' '.join(unseen)}{others}"]
+    unseen = verdict.not_looked_at
+    told = [one.words for n, one in enumerate(unseen) if every or n == 0 or one.late]
+    return [f"{verdict.seconds:.0f} s. {' '.join(told)}{others}"]
 
 
 def _capital(text: str) -> str:
@@ -165,7 +166,7 @@ def verdict_values(verdict: Verdict) -> dict[str, Any]:
         "findings": [finding_values(one, ruled_out) for one in verdict.findings],
         "then": None if verdict.then is None else _then_values(verdict.then),
         "ruled_out": ruled_out,
-        "not_looked_at": list(verdict.not_looked_at),
+        "not_looked_at": [one.words for one in verdict.not_looked_at],
         "measurements": verdict.measurements.to_dict(),
         "seconds": round(verdict.seconds, 3),
     }

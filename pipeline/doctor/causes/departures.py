@@ -44,8 +44,14 @@ WEAKENED = 0.7
 DEEP = 3
 """Dense layers from which a stack is deep. Ours."""
 
+SLOW = -2.6
+"""log10 of the change of the weights in a step, below which they hardly move. Ours."""
+
 FAR = 0.09
 """Added to the strength of a group for a setting ten times its default. Ours."""
+
+FURTHER = 0.3
+"""Strength of a group of which only further settings depart: tried last. Ours."""
 
 SHOWN = 2
 
@@ -61,12 +67,16 @@ class Group:
             the cause.
         strength: how often it is at fault, before anything else is known. Below that of
             ``LIKELY``: without proof nothing is told.
+        further: names of more settings, set back where none of ``fields`` departs.
+        further_explanation: one clause for these.
     """
 
     explanation: str
     fields: tuple[str, ...]
     departs: Callable[[str, Any, Any, Measurements], bool]
     strength: float = 0.4
+    further: tuple[str, ...] = ()
+    further_explanation: str = ""
 
 
 def _above(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
@@ -82,11 +92,27 @@ def _any(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
 
 
 def _larger_step(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
+    if name == "schedule":
+        return bool(own == "constant")  # it never falls
+    if name == "clip":
+        return not own or float(own) > float(usual)
+    if name in ("warmup", "averaging"):
+        return float(own) < float(usual)
     return is_adaptive(measured) and float(own) > TIMES * float(usual)
 
 
 def _smaller_step(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
-    return is_adaptive(measured) and float(own) * TIMES < float(usual)
+    if name in ("warmup", "averaging"):
+        return float(own) > float(usual)
+    if not is_adaptive(measured):
+        # Its step size is of another scale: both are set back, where the weights hardly move.
+        return name in OPTIMIZER and _hardly_moves(measured)
+    return name == "learning_rate" and float(own) * TIMES < float(usual)
+
+
+def _hardly_moves(measured: Measurements) -> bool:
+    steps = measured.steps
+    return steps is not None and steps.update_ratio < SLOW
 
 
 def _fewer(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
@@ -119,15 +145,20 @@ def _last(name: str, own: Any, usual: Any, measured: Measurements) -> bool:
     return bool(own == "last")
 
 
+OPTIMIZER = ("learning_rate", "optimizer", "momentum")
 WIDTHS = ("units", "filters", "values", "dense")
 LAYERS = ("dense_activation", "dense_init", "dense_std")
 
 # fmt: off
 GROUPS = {
     "step_too_large": Group("the step size is too large", ("learning_rate",), _larger_step,
-                            0.5),
-    "step_too_small": Group("the step size is too small", ("learning_rate",), _smaller_step,
-                            0.5),
+                            0.5, ("warmup", "schedule", "averaging", "clip"),
+                            "steps stay too large: they are not warmed up, never fall, or are "
+                            "neither averaged nor clipped"),
+    "step_too_small": Group("the step size is too small", OPTIMIZER, _smaller_step,
+                            0.5, ("warmup", "averaging"),
+                            "the weights that are kept lag behind: the steps rise for too "
+                            "long, or too many are averaged"),
     "too_few_steps": Group("the training ends too early", ("epochs", "patience", "batch_size"),
                            _fewer),
     "over_regularised": Group("the head is held back by regularisation",
@@ -138,6 +169,8 @@ GROUPS = {
                             ("loss", "focal_gamma", "hardest", "class_weights"), _any, 0.5),
     "dead_or_saturated": Group("units of a layer are dead or saturated from the start",
                                (*LAYERS, "dense"), _of_layers, 0.45),
+    "cut_off": Group("the head reads only the first vectors of a text", ("max_vectors",), _any,
+                     0.45),
     "long_last_state": Group("the last state forgets the beginning of a text", ("pooling",),
                              _last),
 }
@@ -167,13 +200,20 @@ def wanted_rate(measured: Measurements, suggestion: float) -> float:
     return min(max(suggestion, usual / NEAR), usual * NEAR)
 
 
-def departed(measured: Measurements, name: str) -> tuple[tuple[str, str], ...]:
-    """Return what sets a cause's settings back to the defaults; () where none departs."""
+def departed(
+    measured: Measurements, name: str, further: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """Return what sets a cause's settings back to the defaults; () where none departs.
+
+    Args:
+        name: of the cause.
+        further: look at the further settings of its group instead.
+    """
     group, settings = GROUPS[name], measured.settings
     return tuple(
         (each, _text(usual))
         for each, usual in settings.departs.items()
-        if each in group.fields
+        if each in (group.further if further else group.fields)
         and group.departs(each, settings.values.get(each), usual, measured)
     )
 
@@ -182,15 +222,17 @@ def from_defaults(measured: Measurements, name: str) -> Suspicion | None:
     """Return the suspicion of a cause by its settings, where the defaults are ahead."""
     if measured.defaults_ahead < AHEAD:
         return None
-    changed = departed(measured, name)
+    group, values = GROUPS[name], measured.settings.values
+    own = departed(measured, name)
+    changed = own or departed(measured, name, further=True)
     if not changed:
         return None
-    group, values = GROUPS[name], measured.settings.values
     words = ", ".join(f"{each}={value or chr(39) * 2}" for each, value in changed)
     return Suspicion(
-        strength=group.strength + FAR * max(_far(each, measured) for each, _ in changed),
+        strength=(group.strength if own else FURTHER)
+        + FAR * max(_far(each, measured) for each, _ in changed),
         headline=symptom_of(measured),
-        explanation=group.explanation,
+        explanation=group.explanation if own else group.further_explanation,
         evidence=(
             *reference_evidence(measured),
             *_shown(changed, values),

@@ -87,7 +87,12 @@ class ForeignDiagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
-        return {"examined": self.name, **verdict_values(self.verdict), "cured": None}
+        return {
+            "examined": self.name,
+            **verdict_values(self.verdict),
+            "cured": None,
+            "remedies": [],
+        }
 
     def to_text(self) -> str:
         """Return the verdict for people."""

@@ -80,6 +80,8 @@ class Neighbours:
             than three classes with enough texts.
         closest_z: ``means_z`` of these two alone.
         usual_z: the same of a pair in the middle of all pairs.
+        closest_confused: errors of the head between the closest two, and validation texts of
+            either that it answers with one of them.
         confused_z: the same of the two classes with most errors of the head between them; None:
             not measured, or no errors.
         break_row: data row from which agreement falls to chance; None without a break.
@@ -108,6 +110,7 @@ class Neighbours:
     closest_z: float | None = None
     usual_z: float | None = None
     confused_z: float | None = None
+    closest_confused: tuple[int, int] | None = None
     by_position: tuple[tuple[int, float, float | None], ...] = ()
 
     @property
@@ -166,7 +169,8 @@ class Audit:
         giveaway_share: largest share of a class's texts that one giveaway token is in.
         giveaways: up to three such tokens with their class.
         variants: groups of labels that differ in spelling alone, such as ``Joy`` and ``joy``.
-        conflicts: equal texts with unequal labels.
+        conflicts: texts that stand there with another label as well.
+        conflicts_share: of the training texts.
         truncated_share: of the texts.
         tokens_cut_share: of all tokens.
         whole_accuracy, truncated_accuracy: of the head on validation texts of each kind.
@@ -181,6 +185,7 @@ class Audit:
     giveaways: tuple[tuple[str, str], ...] = ()
     variants: tuple[tuple[str, ...], ...] = ()
     conflicts: int = 0
+    conflicts_share: float = 0.0
     truncated_share: float = 0.0
     tokens_cut_share: float = 0.0
     whole_accuracy: float | None = None

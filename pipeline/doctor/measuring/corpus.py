@@ -37,13 +37,15 @@ def measure_audit(case: Case) -> Audit | None:
     share, pairs = _suspects(case, pooled)
     found = [] if case.texts is None else giveaways_of(case)
     cut = _cut(case)
+    unequal = _conflicts(case)
     return Audit(
         suspects_share=share,
         suspects_pairs=pairs,
         giveaway_share=max((one.coverage for one in found), default=0.0),
         giveaways=tuple((one.token, one.label) for one in found[:SHOWN]),
         variants=variants(case.classes),
-        conflicts=_conflicts(case),
+        conflicts=len(unequal),
+        conflicts_share=float(np.isin(case.train, unequal).mean()),
         truncated_share=0.0 if case.truncated is None else float(case.truncated.mean()),
         tokens_cut_share=_cut_share(case),
         whole_accuracy=cut[0],
@@ -118,10 +120,11 @@ def _evidence(case: Case, duplicates: Duplicates) -> Evidence:
     return Evidence(corpus, None, duplicates, vectors, tokens, max_length=0)
 
 
-def _conflicts(case: Case) -> int:
+def _conflicts(case: Case) -> np.ndarray:
+    """Return the rows whose text stands there with another label as well."""
     if case.corpus is None or case.duplicates is None:
-        return 0
-    return len(conflicting(_evidence(case, case.duplicates)))
+        return np.zeros(0, np.int64)
+    return conflicting(_evidence(case, case.duplicates))
 
 
 def _cut_share(case: Case) -> float:

@@ -95,6 +95,7 @@ def measure_neighbours(case: Case) -> Neighbours | None:
         confused_z=_confused_z(case, vectors, own),
         **closest_classes(vectors, own),
     )
+    found = replace(found, closest_confused=_confused_between(case, found.closest))
     if found.break_row is None and found.offset is None:
         return found
     stretches = by_position(around, case.labels, found.offset, found.break_row or 0)
@@ -303,6 +304,15 @@ def _confused_z(case: Case, vectors: np.ndarray, own: np.ndarray) -> float | Non
         return None
     chosen = np.isin(own, pairs[0][:2])
     return means_z(vectors[chosen], own[chosen]) if chosen.any() else None
+
+
+def _confused_between(case: Case, pair: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Return the errors between two classes, and texts of either answered with one of them."""
+    if pair is None:
+        return None
+    labels = case.labels[case.validation]
+    both = np.isin(labels, pair) & np.isin(case.predicted, pair)
+    return int((both & ~case.right).sum()), int(both.sum())
 
 
 def _break(shares: np.ndarray, own: np.ndarray) -> int | None:

@@ -70,7 +70,10 @@ class Judgement:
 
 
 def judge(
-    trials: Sequence[tuple[Trial, Expected]], missing: float = 0.0, level: float = LEVEL
+    trials: Sequence[tuple[Trial, Expected]],
+    missing: float = 0.0,
+    level: float = LEVEL,
+    looks: Sequence[int] = (),
 ) -> tuple[Judgement, ...]:
     """Judge all trials of an examination together.
 
@@ -78,10 +81,14 @@ def judge(
         trials: each with what its measure does if the cause holds.
         missing: what the best known classifier is ahead by; 0 where that is not known.
         level: chance that any of them is confirmed though nothing is there.
+        looks: how often each was looked at, since texts were added where it was open; () once.
+            Its level is divided by that.
     """
     resampled = [_gains(trial, expected) for trial, expected in trials]
     ps = [float(np.mean(gains <= 0)) for _, _, gains in resampled]
-    levels = _holm(ps, level)
+    times = list(looks) or [1] * len(ps)
+    levels = _holm([p * each for p, each in zip(ps, times, strict=True)], level)
+    levels = [own / each for own, each in zip(levels, times, strict=True)]
     return tuple(
         _judged(trial, expected, values, p, own, missing)
         for (trial, expected), values, p, own in zip(trials, resampled, ps, levels, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,9 +13,10 @@ from pipeline.command_line import train_command
 from pipeline.doctor.case import Case
 from pipeline.doctor.commands import changed_config
 from pipeline.doctor.counterfactual import ChangedSettings, Counterfactual, Trial
-from pipeline.doctor.findings import CounterfactualResult, Remedy
+from pipeline.doctor.findings import CounterfactualResult, Remedy, Unseen
+from pipeline.doctor.measuring.parts import Parts
 from pipeline.doctor.proving.budget import Budget
-from pipeline.doctor.proving.judgement import CLOSE, Judgement, judge
+from pipeline.doctor.proving.judgement import CLOSE, NOTHING, Judgement, judge
 from pipeline.doctor.proving.remedied import trained, with_remedy
 from pipeline.doctor.proving.tried import Tried
 
@@ -34,6 +35,7 @@ class Prover:
         case: the run.
         missing: what the best reference is ahead by.
         budget: of the examination.
+        parts: the case with other texts held out.
         earlier: what was tried on the case before it was changed; it counts among the tries.
         tried: so far.
         skipped: causes whose counterfactual did not fit into the budget, with seconds.
@@ -44,6 +46,7 @@ class Prover:
     case: Case
     missing: float
     budget: Budget
+    parts: Parts
     earlier: tuple[Tried, ...] = ()
     tried: list[Tried] = field(default_factory=list)
     skipped: dict[str, float] = field(default_factory=dict)
@@ -81,6 +84,7 @@ class Prover:
                 continue
             self.tried.append(Tried(cause, each, trial))
             self._repeat_if_close()
+            self._ask_more_texts()
             if any(found.verdict == "confirmed" for found in self.results(cause)):
                 return
 
@@ -110,6 +114,34 @@ class Prover:
         seconds = last.trial.seconds + time.perf_counter() - started
         pooled = replace(pooled_trial(last.trial, second), seconds=seconds)
         self.tried[-1] = replace(last, trial=pooled, again=True)
+
+    def _ask_more_texts(self) -> None:
+        """Try the last one on more texts, where the validation texts leave a gain open."""
+        last, judged = self.tried[-1], self._judgements()[-1]
+        own = last.counterfactual
+        if judged.outcome != "open" or judged.gain < NOTHING:
+            return
+        if not isinstance(own, ChangedSettings) or own.measure != "accuracy":
+            return
+        trials = [last.trial]
+        for number in range(self.parts.count):
+            price = self.seconds_of(own)
+            if self.parts.fresh(number):
+                price += max(QUICK, self.budget.price)
+            if not self.budget.allows(price):
+                self.skipped[last.cause] = price
+                break
+            part = self.parts.trained(number)
+            if part is None:
+                break
+            try:
+                trials.append(own.run(part))
+            except ManyheadsError:
+                break
+        if len(trials) > 1:
+            seconds = sum(each.seconds for each in trials)
+            trial = replace(joined_trials(trials), seconds=seconds)
+            self.tried[-1] = replace(last, trial=trial, parts=len(trials))
 
     def _with_another_seed(self, counterfactual: Counterfactual) -> Trial:
         """Train the run with another seed, and try the counterfactual on that."""
@@ -146,12 +178,15 @@ class Prover:
             if each.cause == cause and judged.outcome == "confirmed"
         ]
         return bool(found) and all(
-            each.counterfactual.trains and judged.gain < CLOSE and not each.again
+            each.counterfactual.trains
+            and judged.gain < CLOSE
+            and not each.again
+            and each.parts == 1
             for each, judged in found
         )
 
-    def untried(self, titles: Mapping[str, str], proven: set[str]) -> tuple[str, ...]:
-        """Return sentences on what was not tried, and why.
+    def untried(self, titles: Mapping[str, str], proven: set[str]) -> tuple[Unseen, ...]:
+        """Return what was not tried, and why.
 
         Args:
             titles: of the causes, by name.
@@ -163,16 +198,19 @@ class Prover:
         if late:
             names = ", ".join(titles[name] for name in late)
             asked = self.budget.wanted(sum(late.values()))
-            told.append(f"Not tried to the end for lack of time: {names} (--budget {asked}).")
+            why = f"Not tried to the end for lack of time: {names} (--budget {asked})."
+            told.append(Unseen(why, late=True))
         if beyond:
             names = ", ".join(titles[name] for name in beyond)
-            told.append(f"Not tried, since {MOST} changes that train are the most: {names}.")
+            why = f"Not tried, since {MOST} changes that train are the most: {names}."
+            told.append(Unseen(why))
         return tuple(told)
 
     def _judgements(self) -> tuple[Judgement, ...]:
         every = (*self.earlier, *self.tried)
         trials = [(each.trial, each.counterfactual.expected) for each in every]
-        return judge(trials, self.missing)[len(self.earlier) :]
+        looks = [1 if each.parts == 1 else 2 for each in every]
+        return judge(trials, self.missing, looks=looks)[len(self.earlier) :]
 
     def results(self, cause: str) -> tuple[CounterfactualResult, ...]:
         """Return what was tried for a cause, what confirms it first."""
@@ -225,7 +263,23 @@ class Prover:
             texts=len(tried.trial.before),
             curve=tried.trial.curve,
             paired=tried.trial.paired,
+            parts=tried.parts,
         )
+
+
+def joined_trials(trials: Sequence[Trial]) -> Trial:
+    """Return one trial of several on different texts, one behind the other."""
+    known = [each.likelihoods for each in trials if each.likelihoods is not None]
+    likelihoods = None
+    if len(known) == len(trials):
+        before, after = (np.concatenate(side) for side in zip(*known, strict=True))
+        likelihoods = before, after
+    return replace(
+        trials[0],
+        before=np.concatenate([each.before for each in trials]),
+        after=np.concatenate([each.after for each in trials]),
+        likelihoods=likelihoods,
+    )
 
 
 def pooled_trial(first: Trial, second: Trial) -> Trial:

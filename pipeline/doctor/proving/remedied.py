@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pipeline.doctor.case import Case
 from pipeline.doctor.commands import remedy_config
 from pipeline.doctor.counterfactual import ChangedData, ChangedSettings, Rescoring, Trial
 from pipeline.doctor.findings import Remedy
 from pipeline.doctor.proving.tried import Tried
+
+if TYPE_CHECKING:
+    from heads.trained import TrainedHead
 
 
 def proven_remedy(remedy: Remedy, proof: Tried | None) -> Remedy:
@@ -54,7 +57,7 @@ def with_remedy(case: Case, remedy: Remedy, proof: Tried) -> Case | None:
         other_seeds=(),
         diagnostics=None,
         config=config or case.config,
-        seconds=proof.trial.seconds if changed.trained is not None else case.seconds,
+        seconds=case.seconds if changed.trained is None else seconds_of(changed.trained),
     )
 
 
@@ -75,8 +78,11 @@ def _with_settings(
 
 def trained(case: Case) -> Case:
     """Return the case with its head, what belongs to that, and the seconds it took."""
-    if case.trained is not None:
-        return case.with_own_head()
-    started = time.perf_counter()
     whole = case.with_own_head()
-    return replace(whole, seconds=time.perf_counter() - started)
+    assert whole.trained is not None
+    return replace(whole, seconds=seconds_of(whole.trained))
+
+
+def seconds_of(head: TrainedHead) -> float:
+    """Return what the training of a head took: a proof may have trained more than one."""
+    return sum(record.seconds for record in head.history)

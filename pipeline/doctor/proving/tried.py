@@ -16,9 +16,11 @@ class Tried:
         counterfactual: the change.
         trial: what it did.
         again: whether it was tried with a second seed, too.
+        parts: how many parts of the texts were held out in turn for it.
     """
 
     cause: str
     counterfactual: Counterfactual
     trial: Trial
     again: bool = False
+    parts: int = 1

@@ -39,7 +39,9 @@ class DoctorConfig(Options):
     all: bool = option(False, "tell every finding, every number and all that is ruled out")
     strict: bool = option(False, "end with exit code 3 if anything is found, for scripts")
     cure: bool = option(
-        False, "train with the one proven remedy and show both runs side by side"
+        False,
+        "train with the proven remedies, one after another, and say which run to keep: what "
+        "gains most beyond noise on validation",
     )
     controls: bool = option(
         False,

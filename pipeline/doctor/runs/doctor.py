@@ -23,7 +23,7 @@ from pipeline.doctor.gains.gain import Gains
 from pipeline.doctor.gains.measuring import measure_gains
 from pipeline.doctor.numbers import number_rows
 from pipeline.doctor.runs.config import DoctorConfig
-from pipeline.doctor.runs.cure import Cure, cure
+from pipeline.doctor.runs.cure import Cures, cure
 from pipeline.doctor.runs.run_case import case_of_run
 from pipeline.doctor.telling import verdict_text, verdict_values
 from pipeline.runs.files.verdict import DOCTOR
@@ -40,7 +40,7 @@ class Diagnosis:
         run: the folder.
         verdict: of the examination.
         config: what was asked for.
-        cured: both runs side by side; None where not asked for, or nothing could be cured.
+        cured: the run beside its remedies; None where not asked for.
         controls: whether the sequence counts; None where not asked for.
         gains: what would help most; None where not asked for.
     """
@@ -48,7 +48,7 @@ class Diagnosis:
     run: Path
     verdict: Verdict
     config: DoctorConfig
-    cured: Cure | None = None
+    cured: Cures | None = None
     controls: Controls | None = None
     gains: Gains | None = None
 
@@ -59,8 +59,14 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
-        cured = None if self.cured is None else self.cured.to_dict()
-        values = {"run": str(self.run), **verdict_values(self.verdict), "cured": cured}
+        tried = () if self.cured is None else self.cured.tried
+        best = None if self.cured is None else self.cured.best
+        values = {
+            "run": str(self.run),
+            **verdict_values(self.verdict),
+            "cured": None if best is None else best.to_dict(),
+            "remedies": [each.to_dict() for each in tried],
+        }
         for name, found in (("controls", self.controls), ("gains", self.gains)):
             if found is not None:
                 values[name] = found.to_dict()
@@ -75,8 +81,6 @@ class Diagnosis:
         text = verdict_text(self.verdict, self.config.all)
         if self.cured is not None:
             return f"{text}\n\n{self.cured.to_text()}"
-        if self.config.cure:
-            return f"{text}\n\nNothing was trained: there is no proven remedy to train with."
         return text
 
 

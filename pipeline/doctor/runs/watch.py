@@ -9,7 +9,10 @@ from typing import Any
 from pipeline.command_line import as_typed
 from pipeline.console import print_note
 from pipeline.doctor.case import Case
-from pipeline.doctor.examination import LIKELY, Suspected, is_ill, suspicions
+from pipeline.doctor.cause import Suspected, suspicions
+from pipeline.doctor.causes.registry import CAUSES
+from pipeline.doctor.conclusion import is_ill
+from pipeline.doctor.examination import LIKELY
 from pipeline.doctor.measuring.collection import FREE, measure
 from pipeline.doctor.runs.run_case import case_of_training
 from pipeline.doctor.symptom import symptom_of
@@ -66,7 +69,7 @@ def watch(case: Case, run: Path) -> Watch | None:
     if run.parent != Path("runs"):
         command += f" --runs {run.parent}"
     shown = as_typed(command)
-    found = [each for each in suspicions(measured) if _speaks(each)]
+    found = [each for each in suspicions(measured, CAUSES) if _speaks(each)]
     if not found:
         return Watch("", f"Watch: {symptom_of(measured)} Why: {shown}", command)
     first = found[0]

@@ -209,6 +209,29 @@ def test_a_small_gain_of_a_training_asks_for_a_second_seed() -> None:
     assert (large.certainty, large.tried[0].change) == ("proven", "that")
 
 
+class Helps(ChangedSettings):
+    """A change that mends 12 of 100 texts and spoils 4, whichever texts are held out."""
+
+    def run(self, case: Case) -> Trial:
+        place = np.arange(len(case.validation)) % 100
+        return Trial((place < 50), (place < 46) | ((place >= 50) & (place < 62)))
+
+
+def test_where_the_validation_texts_leave_it_open_more_texts_are_asked() -> None:
+    rule = suspicion(counterfactuals=(Helps("that"),))
+    (finding,) = verdict(cause("first", rule)).findings
+    assert finding.certainty == "proven"
+    (tried,) = finding.tried
+    texts = len(small_case().validation)
+    assert (tried.parts, tried.texts) == (4, 4 * texts)
+    assert f"(that), same {4 * texts} texts, held out in 4 parts: " in verdict_text(
+        verdict(cause("first", rule))
+    )
+    short = verdict(cause("first", rule), budget=3.0)
+    assert "Not tried to the end for lack of time: first" in verdict_text(short)
+    assert short.findings[0].tried[0].parts == 1
+
+
 def test_plain_values_say_what_was_tried() -> None:
     values = verdict_values(verdict(cause("right", suspicion(0.6, 0.3))))
     (finding,) = values["findings"]

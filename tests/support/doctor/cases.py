@@ -13,6 +13,8 @@ from heads.problem import Problem
 from heads.registry import make_settings
 from heads.trained import fit
 from pipeline.doctor.case import Case
+from pipeline.doctor.cause import Suspected, suspicions
+from pipeline.doctor.causes.registry import CAUSES
 from pipeline.doctor.measurements import (
     Labels,
     Learning,
@@ -83,3 +85,8 @@ def healthy(case: Case | None = None, **groups: Any) -> Measurements:
 def reference(name: str, accuracy: float, ahead: float, half: float = 0.03) -> Reference:
     """Return a reference with its accuracy, what it is ahead by, and half its interval."""
     return Reference(name, accuracy, ahead, (ahead - half, ahead + half), accuracy)
+
+
+def suspected(measured: Measurements) -> list[Suspected]:
+    """Return what all causes together suspect."""
+    return suspicions(measured, CAUSES)

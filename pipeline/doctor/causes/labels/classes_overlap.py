@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from features.messages import clipped, listed
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import AT_CHANCE, belongs, knows_nothing
+from pipeline.doctor.causes.signs import AT_CHANCE, IN_DOUBT, belongs, knows_nothing
 from pipeline.doctor.changes.labels import merged
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
-from pipeline.doctor.measurements import Measurements
+from pipeline.doctor.measurements import Measurements, Neighbours
 
 OF_ERRORS = 0.25
 """Share of all errors that are between the two classes. Ours."""
@@ -23,6 +25,21 @@ CLEAR = 8.0
 APART = 0.5
 """z of the means of the two classes, over that of a usual pair, from which the vectors do tell
 them apart and the head is at fault. Ours."""
+
+LITTLE, TIMES = 4.0, 4.0
+"""z of the means of a pair that is still little, if a usual pair's is so many times as large.
+Ours."""
+
+FEW = 6
+"""Validation texts answered with one of two classes that their vectors do not tell apart, from
+which it counts that about every other one is wrong. Ours."""
+
+LIKE_A_COIN, NO_COIN = 0.2, 0.02
+"""Chance of a coin to be wrong as seldom: from the first the answers count as a coin's; below
+the second the head tells the classes apart. Ours."""
+
+MANY_CUT = 0.4
+"""Share of the texts that are cut off, from which nothing is said of their classes. Ours."""
 
 LEAST = 20
 """Texts of a pair without which nothing is said."""
@@ -87,13 +104,19 @@ def _indistinct(measured: Measurements) -> Suspicion | None:
         return None
     if near.closest_z is None or near.usual_z is None:
         return None
-    if near.closest_z >= AT_CHANCE or near.usual_z < CLEAR:
+    if near.usual_z < CLEAR or near.closest_z >= _least_apart(near.usual_z):
         return None
     names = measured.labels.names
     if max(near.closest) >= len(names):
         return None
     one, other = near.closest
     both = f"{clipped(names[one])} and {clipped(names[other])}"
+    wrong, among = near.closest_confused or (0, 0)
+    audit = measured.audit
+    if audit is not None and audit.truncated_share >= MANY_CUT:
+        return None  # what tells them apart may be behind the cut
+    if among >= FEW and coin_chance(wrong, among) < NO_COIN:
+        return None  # the head tells them apart all the same, by the order of vectors perhaps
     return Suspicion(
         strength=0.5,
         headline=f"The texts of {both} are as alike as if their labels were shuffled.",
@@ -104,12 +127,39 @@ def _indistinct(measured: Measurements) -> Suspicion | None:
                 f"{near.closest_z:.1f}",
                 f"other pairs: about {near.usual_z:.0f}",
             ),
+            Evidence(
+                f"wrong among texts answered with {both}", f"{wrong} of {among}", "a coin: half"
+            ),
         ),
         remedy=Remedy(
             "merge the two classes, or define them better", command="manyheads audit {data}"
         ),
         counterfactuals=(Rescoring(f"{both} counted as one class", merged(one, other)),),
+        # Where few texts are concerned little is gained by it, however sure it is.
+        measured=_surely_alike(near)
+        or (among >= FEW and coin_chance(wrong, among) >= LIKE_A_COIN),
     )
+
+
+def coin_chance(wrong: int, among: int) -> float:
+    """Return the chance of a coin to be wrong as seldom as the head is between two classes."""
+    ways = sum(math.comb(among, each) for each in range(wrong + 1))
+    return float(ways / 2**among)
+
+
+def _surely_alike(near: Neighbours) -> bool:
+    """Return whether two classes lie no further apart than by chance, and others far."""
+    assert near.closest_z is not None
+    assert near.usual_z is not None
+    return near.closest_z < IN_DOUBT and near.usual_z >= 2 * CLEAR
+
+
+def _least_apart(usual: float) -> float:
+    """Return the z of the means of a pair below which it is not told apart.
+
+    Beside pairs that lie far apart, a little above chance is as remarkable.
+    """
+    return max(AT_CHANCE, min(LITTLE, usual / TIMES))
 
 
 def worst_pair(measured: Measurements) -> tuple[int, int, int, int] | None:

@@ -17,6 +17,9 @@ SCATTERED = 0.5
 """Share of the suspects in their two most frequent pairs of classes; above it classes overlap.
 With two classes all are in one pair."""
 
+CONFLICTS = 0.05
+"""Share of the training texts that stand there with another label as well. Ours."""
+
 STRONG = 15.0
 """z of label agreement: the other labels do belong to their texts. Ours."""
 
@@ -26,6 +29,8 @@ def examine(measured: Measurements) -> Suspicion | None:
     audit, near, learning = measured.audit, measured.neighbours, measured.learning
     assert audit is not None
     assert learning is not None
+    if audit.conflicts_share >= CONFLICTS:
+        return _conflicting(audit.conflicts_share)
     share = audit.suspects_share
     if share is None or share < SUSPECTS or not belongs(measured) or measured.behind:
         return None
@@ -60,6 +65,23 @@ def examine(measured: Measurements) -> Suspicion | None:
                 in_place=leave_out_suspects,
             ),
         ),
+    )
+
+
+def _conflicting(share: float) -> Suspicion:
+    """Return the suspicion of equal texts with unequal labels: that is counted."""
+    return Suspicion(
+        strength=0.9,
+        headline=f"{share:.0%} of the training texts stand there with another label as well.",
+        explanation="equal texts have unequal labels, and one label at most can be right",
+        evidence=(
+            Evidence("training texts with two labels or more", f"{share:.0%}", "0 is usual"),
+        ),
+        remedy=Remedy(
+            "give each text one label, or merge labels that go together",
+            command="manyheads audit {data}",
+        ),
+        measured=True,
     )
 
 

@@ -15,11 +15,12 @@ from features.vectors.table import POOLED, TOKENS, FeatureTable
 from heads.problem import Problem
 from heads.registry import HEADS, head_type
 from pipeline.doctor.case import Case
-from pipeline.doctor.examination import examine, is_ill, suspicions
+from pipeline.doctor.conclusion import is_ill
+from pipeline.doctor.examination import examine
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measuring.collection import measure
 from pipeline.doctor.measuring.pooled import means, pooled_table
-from tests.support.doctor.cases import trained_case
+from tests.support.doctor.cases import suspected, trained_case
 
 TEXTS, WIDTH, CLASSES = 360, 24, 4
 
@@ -61,7 +62,7 @@ def measured(case: Case) -> Measurements:
 
 
 def names(found: Measurements) -> list[str]:
-    return [each.cause.name for each in suspicions(found)]
+    return [each.cause.name for each in suspected(found)]
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -197,13 +197,39 @@ def test_a_pair_that_is_answered_by_chance_overlaps() -> None:
 
 
 def test_classes_that_nothing_tells_apart_overlap_though_no_reference_is_ahead() -> None:
-    halves = replace(STRONG, closest=(0, 2), closest_z=0.4, usual_z=30.0)
+    halves = replace(STRONG, closest=(0, 2), closest_z=2.5, usual_z=30.0)
     found = CLASSES_OVERLAP.suspect(healthy(neighbours=halves))
     assert found is not None
     assert "joy and fear overlap" in found.explanation.replace("'", "")
     assert not found.measured  # counting them as one has to prove it
-    for quiet in (replace(halves, closest_z=6.0), replace(halves, usual_z=5.0)):
+    for certain in (
+        replace(halves, closest_z=0.4),
+        replace(halves, closest_confused=(4, 9)),
+    ):
+        found = CLASSES_OVERLAP.suspect(healthy(neighbours=certain))
+        assert found is not None
+        assert found.measured
+    for quiet in (
+        replace(halves, closest_z=6.0),
+        replace(halves, usual_z=5.0),
+        replace(halves, closest_z=0.4, closest_confused=(1, 12)),
+    ):
         assert CLASSES_OVERLAP.suspect(healthy(neighbours=quiet)) is None
+
+
+def test_equal_texts_with_unequal_labels_are_counted() -> None:
+    found = LABEL_NOISE.suspect(healthy(audit=Audit(conflicts_share=0.12)))
+    assert found is not None
+    assert found.measured
+    assert found.headline.startswith("12% of the training texts stand there with another label")
+    assert LABEL_NOISE.suspect(healthy(audit=Audit(conflicts_share=0.01))) is None
+
+
+def test_classes_of_texts_that_are_cut_off_are_not_judged() -> None:
+    halves = replace(STRONG, closest=(0, 2), closest_z=0.4, usual_z=30.0)
+    for cut, silent in ((0.1, False), (0.6, True)):
+        known = healthy(neighbours=halves, audit=Audit(truncated_share=cut))
+        assert (CLASSES_OVERLAP.suspect(known) is None) is silent
 
 
 def test_spellings_of_one_label_are_measured() -> None:

@@ -35,6 +35,7 @@ def test_a_head_that_proved_the_remedy_is_not_trained_again() -> None:
     proof = tried(ChangedSettings("c=2", (("c", "2"),)))
     changed = with_remedy(case(), Remedy("set c=2", (("c", "2"),)), proof)
     assert changed is not None
+    assert proof.trial.trained is not None
     assert changed.trained is proof.trial.trained
     more = Remedy("set c=2", (("c", "2"), ("standardize", "true")))
     other = with_remedy(case(), more, proof)
@@ -43,6 +44,8 @@ def test_a_head_that_proved_the_remedy_is_not_trained_again() -> None:
     whole = trained(other)
     assert whole.settings.model_dump()["standardize"] is True
     assert len(whole.logits) == len(case().validation)
+    took = sum(record.seconds for record in proof.trial.trained.history)
+    assert changed.seconds == took, "of one training, whatever else the proof did"
     assert whole.seconds > 0
 
 
