@@ -70,7 +70,7 @@ def refit_words(
     """Fit for one C; arguments as for :func:`fit_words`.
 
     Args:
-        near: a model of much the same texts, at whose weights the fit begins. Its share is kept.
+        near: a model of much the same texts, at whose weights the fit begins; its share stays.
     """
     tfidf = learn_tfidf(table, rows, labels[rows])
     objective = SparseObjective(tfidf.transform(table, rows), labels[rows], len(near.bias))

@@ -77,9 +77,12 @@ class SparseObjective:
         logits += place[-1] - self.mean @ place[:-1]
         return logits
 
-    def _back(self, residuals: torch.Tensor, place: torch.Tensor, penalty: float) -> torch.Tensor:
-        """Return (V + 1, C): the transpose of ``_logits`` times residuals (n, C), their mean,
-        and the penalty's part."""
+    def _slopes(
+        self, residuals: torch.Tensor, place: torch.Tensor, penalty: float
+    ) -> torch.Tensor:
+        """Return (V + 1, C): the mean over texts of their values, and 1 for the bias, times
+        residuals (n, C), which are changed; and the slopes of the penalty.
+        """
         residuals /= len(self.y)
         total = residuals.sum(dim=0)
         slopes = self.transposed @ residuals
@@ -99,7 +102,7 @@ class SparseObjective:
         probabilities = logits.div_(total[:, None])
         residuals = probabilities.clone()
         residuals[self.rows, self.y] -= 1
-        gradient = self._back(residuals, place, penalty)
+        gradient = self._slopes(residuals, place, penalty)
         loss = float((total.log() - own).double().mean())
         loss += penalty / 2 * float(place[:-1].square().sum())
 
@@ -107,7 +110,7 @@ class SparseObjective:
             change = self._logits(direction)
             change *= probabilities
             change.addcmul_(probabilities, change.sum(dim=1, keepdim=True), value=-1)
-            return self._back(change, direction, penalty)
+            return self._slopes(change, direction, penalty)
 
         return Point(
             place,

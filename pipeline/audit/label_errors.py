@@ -13,6 +13,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+
 from features.vectors.neighbors import unit
 
 FOLDS = 5
