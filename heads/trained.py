@@ -341,12 +341,11 @@ def refit(
     Raises:
         BadVectorError, DivergedError, DeviceMemoryError: like ``fit``.
     """
-    tables, classes = as_tables(table), len(trained.classes)
+    tables = as_tables(table)
     words = trained.words
     if words is not None and tables.words is not None:
         with without_compiler():
-            again = refit_words(tables.words, labels, rows, classes, trained.word_c)
-        words = replace(again, share=words.share)
+            words = refit_words(tables.words, labels, rows, words, trained.word_c)
     if trained.layout == WORDS or tables.vectors is None:
         return replace(trained, words=words)
 
@@ -354,7 +353,8 @@ def refit(
         number: int, best: EpochRecord, near: dict[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         vectors, none = tables.encoders[number], rows[:0]
-        problem = Problem(vectors, labels, rows, none, classes, trained.classes, device, near)
+        names = trained.classes
+        problem = Problem(vectors, labels, rows, none, len(names), names, device, near)
         with without_compiler():
             return head_type(trained.head).refit(trained.settings, problem, seed, best)
 

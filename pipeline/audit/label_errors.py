@@ -13,9 +13,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from features.vectors.neighbors import unit
 
@@ -67,6 +64,10 @@ def out_of_fold(
         seed: of the folds.
         max_learned: maximum texts that the model of one fold learns from.
     """
+    # Slow to import; a training that looks well asks for no such probabilities.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     x = unit(vectors)
     classes = int(labels.max()) + 1
     rng = np.random.default_rng(seed)
@@ -92,6 +93,8 @@ def out_of_fold(
 
 def _first_gradient(x: np.ndarray, labels: np.ndarray) -> float:
     """Largest entry of the mean cross-entropy's gradient, all weights of the vectors zero."""
+    from scipy.sparse import csr_matrix  # slow to import
+
     present, ids = np.unique(labels, return_inverse=True)
     count = len(ids)
     of_class = csr_matrix((np.ones(count, np.float32), (ids, np.arange(count))))
