@@ -50,8 +50,8 @@ class Convolutions(torch.nn.Module):
             x: as for ``forward``.
             real: (B, T, 1 or K F) bool; at least one per text and filter.
         """
-        # A processor that learns from frozen vectors. On a GPU the dense gradient is as fast.
-        if torch.is_grad_enabled() and x.device.type == "cpu" and not x.requires_grad:
+        # On a GPU the dense gradient is as fast.
+        if self.training and x.device.type == "cpu" and not x.requires_grad:
             maxima: torch.Tensor = _Maxima.apply(  # type: ignore[no-untyped-call]
                 self.weight, self._padded(x), real, self.kernels
             )
