@@ -70,7 +70,8 @@ def simplicity(trial: Trial) -> tuple[int, int]:
 def finalists(trials: Sequence[Trial], keep: int, goal: str, texts: int) -> list[Trial]:
     """Return the trials that are worth repeats, the best first.
 
-    These are the best, and the simplest head that these texts do not tell from the best.
+    These are the best, the best with the default settings of its head, and the simplest head
+    that these texts do not tell from the best.
 
     Args:
         trials: simple and drawn ones.
@@ -93,8 +94,10 @@ def finalists(trials: Sequence[Trial], keep: int, goal: str, texts: int) -> list
         and not answers_differ(trial.outcome.answers(texts)[0], best)
     ]
     simplest = min(alike, key=simplicity, default=None)
-    if simplest is not None and simplest not in chosen:
-        chosen.append(simplest)
+    usual = next((trial for trial in heads if not trial.candidate.settings), None)
+    for trial in (usual, simplest):
+        if trial is not None and trial not in chosen:
+            chosen.append(trial)
     return chosen
 
 

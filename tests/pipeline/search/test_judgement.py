@@ -90,6 +90,13 @@ def test_repeats_decide_and_take_the_luck_of_the_seed_away() -> None:
     assert told.trials == 3
 
 
+def test_the_best_head_with_default_settings_is_compared_too() -> None:
+    drawn = [trial(i, first(150 - i), filters=i) for i in range(3)]
+    usual, worse = trial(3, first(140)), trial(4, first(120), head="mlp")
+    assert finalists([*drawn, worse, usual], 2, ACCURACY, TEXTS) == [*drawn[:2], usual]
+    assert finalists([*drawn, usual], 4, ACCURACY, TEXTS) == [*drawn, usual]
+
+
 def test_the_lowest_loss_wins_where_it_is_asked_for() -> None:
     low, high = trial(0, first(100), loss=0.5), trial(1, first(150), loss=0.9, filters=64)
     failed = Trial(2, Job(Candidate("cnn"), (0,)), Outcome(failed="diverged"))
