@@ -35,7 +35,8 @@ import pyarrow.csv as csv
 from sentence_transformers import SentenceTransformer
 
 encoder, data, out = sys.argv[1:]
-texts = csv.read_csv(data)["text"].to_pylist()
+rows = csv.read_csv(data, parse_options=csv.ParseOptions(newlines_in_values=True))
+texts = rows["text"].to_pylist()
 np.save(out, SentenceTransformer(encoder, device="cpu").encode(texts))
 """
 
@@ -47,7 +48,8 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import train_test_split
 
 data, vectors, values = sys.argv[1:]
-x, y = np.load(vectors), csv.read_csv(data)["label"].to_numpy(zero_copy_only=False)
+rows = csv.read_csv(data, parse_options=csv.ParseOptions(newlines_in_values=True))
+x, y = np.load(vectors), rows["label"].to_numpy(zero_copy_only=False)
 x, unseen, y, answers = train_test_split(x, y, test_size=0.15, random_state=0, stratify=y)
 head = LogisticRegressionCV(Cs=[float(c) for c in values.split(",")], max_iter=1000)
 print(head.fit(x, y).score(unseen, answers))
