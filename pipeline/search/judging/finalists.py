@@ -95,9 +95,9 @@ def finalists(trials: Sequence[Trial], keep: int, goal: str, texts: int) -> list
     ]
     simplest = min(alike, key=simplicity, default=None)
     usual = next((trial for trial in heads if not trial.candidate.settings), None)
-    for trial in (usual, simplest):
-        if trial is not None and trial not in chosen:
-            chosen.append(trial)
+    for other in (usual, simplest):
+        if other is not None and other not in chosen:
+            chosen.append(other)
     return chosen
 
 
