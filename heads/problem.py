@@ -52,8 +52,8 @@ class EpochRecord:
             without label smoothing and class weights.
         train_accuracy: accuracy during the epoch, in [0, 1].
         validation_loss: mean cross-entropy over the validation texts with a label that training
-            knows; NaN if there are none.
-        validation_accuracy: in [0, 1].
+            knows, in the precision of the training; NaN if there are none.
+        validation_accuracy: in [0, 1], from the same logits.
         value: step size at the end of the epoch; for ``logistic`` the value of C, for ``knn``
             that of k.
         seconds: duration of the epoch, validation included.

@@ -50,7 +50,7 @@ class Convolutions(torch.nn.Module):
             x: as for ``forward``.
             real: (B, T, 1 or K F) bool; at least one per text and filter.
         """
-        # On a GPU the dense gradient is as fast.
+        # Measured on a processor alone; in evaluation, and so on export, it is the plain way.
         if self.training and x.device.type == "cpu" and not x.requires_grad:
             maxima: torch.Tensor = _Maxima.apply(  # type: ignore[no-untyped-call]
                 self.weight, self._padded(x), real, self.kernels

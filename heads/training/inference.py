@@ -22,14 +22,14 @@ def compute_logits(
     device: str = CPU,
     bfloat16: bool = False,
 ) -> np.ndarray:
-    """Return logits in float32 precision, dropout off, the head left in evaluation mode.
+    """Return logits, dropout off, in float32 unless asked; the head stays in evaluation mode.
 
     Args:
         head: C classes, for vectors as wide as the table's.
         table: vectors of N texts.
         rows: (n,) int64 rows of the table.
         device: where the head is; the vectors are moved there.
-        bfloat16: multiply in bfloat16, faster where the device has instructions for it.
+        bfloat16: multiply in bfloat16: faster where the device has instructions for it.
 
     Returns:
         (n, C) float32, in the order of ``rows``.

@@ -25,10 +25,10 @@ MAX_PRODUCTS = 1000
 """Maximum products with the Hessian for one C."""
 
 ROUNDING = 1e-6
-"""By what share of it the loss is off: logits are float32."""
+"""Relative rounding error of the loss, as logits are float32."""
 
 SMALLEST = 1e-12
-"""Smallest curvature: where all answers are sure it vanishes."""
+"""Smallest curvature; where all probabilities are near 0 or 1 it would vanish."""
 
 
 class SparseObjective:
@@ -72,7 +72,7 @@ class SparseObjective:
         return weights.numpy(), bias.numpy()
 
     def _logits(self, place: torch.Tensor) -> torch.Tensor:
-        """Return (n, C) float32: what the texts' centred values give."""
+        """Return (n, C) float32: the centred values of the texts times (V + 1, C) weights."""
         logits = self.x @ place[:-1]
         logits += place[-1] - self.mean @ place[:-1]
         return logits
