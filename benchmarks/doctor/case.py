@@ -224,7 +224,7 @@ def train(trial: Trial, seed: int) -> Outcome:
     from heads.trained import fit
 
     if trial.build is not None:
-        from benchmarks.doctor.foreign import train_foreign
+        from benchmarks.doctor.candidates.foreign import train_foreign
 
         return train_foreign(trial, seed)
     started = time.perf_counter()

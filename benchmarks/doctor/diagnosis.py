@@ -142,7 +142,7 @@ def _examine(trial: Trial, found: Outcome, seed: int, prove: bool, budget: float
 def _examine_user(
     trial: Trial, found: Outcome, seed: int, prove: bool, budget: float | None
 ) -> Any:
-    from benchmarks.doctor.foreign import BATCH, EPOCHS, RATE
+    from benchmarks.doctor.candidates.foreign import BATCH, EPOCHS, RATE
     from heads.examination.learning import Loop
     from heads.problem import Problem
     from pipeline.doctor.foreign.examination import examine_module

@@ -11,15 +11,25 @@ import numpy as np
 import pytest
 
 from benchmarks.doctor import case as cases
-from benchmarks.doctor import changes, data_faults, runner
+from benchmarks.doctor import changes, plan
+from benchmarks.doctor.candidates import data_faults
+from benchmarks.doctor.candidates.data_faults import in_order, noisy, shifted, slipped, uneven
+from benchmarks.doctor.candidates.faults import FAULTS, REPORT, TUNE, setting_cases
+from benchmarks.doctor.candidates.foreign import builder
 from benchmarks.doctor.case import Difference, Outcome, Trial, difference, untruth
 from benchmarks.doctor.changes import Tried, right_causes
-from benchmarks.doctor.data_faults import in_order, noisy, shifted, slipped, uneven
 from benchmarks.doctor.diagnosis import diagnose
-from benchmarks.doctor.faults import FAULTS, REPORT, TUNE, setting_cases
-from benchmarks.doctor.foreign import builder
+from benchmarks.doctor.journal import append, read_journal
 from benchmarks.doctor.material import Ingredients, grammar, stratified, synthetic
-from benchmarks.doctor.measures import DOCTOR, Share, by_cause, judge, proven, repair, report
+from benchmarks.doctor.measures import (
+    DOCTOR,
+    Share,
+    by_cause,
+    judge,
+    proven,
+    repair,
+    report,
+)
 from benchmarks.doctor.rivals import trying
 from benchmarks.doctor.rivals.forest import add_forest
 from benchmarks.doctor.rivals.records import Records, record
@@ -31,6 +41,7 @@ from benchmarks.doctor.rivals.rules import (
     umlaut,
     without_inputs,
 )
+from benchmarks.doctor.worker import Worker
 from heads.registry import make_settings
 
 SMALL = synthetic(240, 3, 6, 16, strength=5.0, spots=3, seed=1)
@@ -48,8 +59,8 @@ def outcome(right: list[int], cut: int = 2) -> Outcome:
 
 
 def test_every_cause_has_a_variant_in_each_half() -> None:
-    request = [runner.Request(half, Path(), Path(), Path()) for half in (TUNE, REPORT)]
-    tune, held = ({case.name: case for case in runner.cases_of(each)} for each in request)
+    request = [plan.Request(half, Path(), Path(), Path()) for half in (TUNE, REPORT)]
+    tune, held = ({case.name: case for case in plan.cases_of(each)} for each in request)
     assert not tune.keys() & held.keys()
     causes = [
         {cause for case in half.values() for cause in case.causes} for half in (tune, held)
@@ -61,10 +72,7 @@ def test_every_cause_has_a_variant_in_each_half() -> None:
 
 def test_halves_share_no_corpus() -> None:
     corpora = [
-        {
-            case.name.split("/")[2]
-            for case in runner.cases_of(runner.Request(half, *[Path()] * 3))
-        }
+        {case.name.split("/")[2] for case in plan.cases_of(plan.Request(half, *[Path()] * 3))}
         for half in (TUNE, REPORT)
     ]
     assert not corpora[0] & corpora[1]
@@ -80,7 +88,7 @@ def test_settings_of_all_faults_are_valid() -> None:
 
 
 def test_a_limit_keeps_the_mixture() -> None:
-    chosen = runner.cases_of(runner.Request(TUNE, Path(), Path(), limit=60))
+    chosen = plan.cases_of(plan.Request(TUNE, Path(), Path(), limit=60))
     healthy = sum(case.healthy for case in chosen)
     assert 25 <= healthy <= 35
     assert sum(case.ill for case in chosen) >= healthy // 2 - 1
@@ -292,11 +300,11 @@ def test_forest_answers_cases_that_it_did_not_learn(monkeypatch: pytest.MonkeyPa
 
 def test_a_kill_loses_one_line(tmp_path: Path) -> None:
     path = tmp_path / "tune.jsonl"
-    runner.append(path, {"record": "truth", "case": "a", "score": np.float64(1.5)})
-    runner.append(path, {"record": "run", "case": "a", "seen": (1, 2)})
+    append(path, {"record": "truth", "case": "a", "score": np.float64(1.5)})
+    append(path, {"record": "run", "case": "a", "seen": (1, 2)})
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"record": "ru')
-    assert [line["record"] for line in runner.read_journal(path)] == ["truth", "run"]
+    assert [line["record"] for line in read_journal(path)] == ["truth", "run"]
     assert path.read_bytes() == whole
 
 
@@ -318,11 +326,11 @@ def test_a_sample_runs_and_goes_on_where_it_was(
     monkeypatch.setattr(cases, "BASE", {"refit": False, "min_steps": 40, "batch_size": 32})
     monkeypatch.setattr(changes, "CHANGES", some)
     monkeypatch.setattr(changes.try_all, "__defaults__", (some,))
-    worker = runner.Worker(runner.Request(TUNE, tmp_path, tmp_path / "cache"))
+    worker = Worker(plan.Request(TUNE, tmp_path, tmp_path / "cache"))
     worker.ingredients.made["S/0"] = SMALL
     for name in SAMPLE:
         worker.do(name, [])
-    found = runner.read_journal(worker.request.journal)
+    found = read_journal(worker.request.journal)
     assert [line for line in found if line["record"] == "error" or line.get("failed")] == []
     runs = [line for line in found if line["record"] == "run"]
     assert {line["case"] for line in found if line["record"] == "truth"} == set(SAMPLE)
@@ -330,11 +338,11 @@ def test_a_sample_runs_and_goes_on_where_it_was(
     assert all(DOCTOR in line["said"] and line["measured"] for line in runs)
     done = [line for line in found if line["case"] == SAMPLE[0]][:-1]
     worker.do(SAMPLE[0], done)
-    again = runner.read_journal(worker.request.journal)
+    again = read_journal(worker.request.journal)
     assert len(again) == len(found) + 1
     text = report(again, TUNE)
     assert 'always "learning rate"' in text
-    assert json.loads(runner.SEEDS.read_text())["tune"] != runner.seeds_of(REPORT)
+    assert json.loads(plan.SEEDS.read_text())["tune"] != plan.seeds_of(REPORT)
 
 
 def test_setting_faults_and_twins_differ_in_the_fault_alone() -> None:
@@ -347,7 +355,7 @@ def test_setting_faults_and_twins_differ_in_the_fault_alone() -> None:
 
 
 def test_a_users_head_is_examined(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.doctor.foreign.EPOCHS", 4)
+    monkeypatch.setattr("benchmarks.doctor.candidates.foreign.EPOCHS", 4)
     squashed = builder({"kind": "mean", "after": "softmax"})
     own = replace(trial("meanmax"), build=squashed)
     found = cases.train(own, 1)

@@ -116,7 +116,7 @@ class Watch:
 
     def epoch_of_user(self, head: torch.nn.Module, epoch: int) -> None:
         """Close an epoch of a user's head."""
-        from benchmarks.doctor.foreign import outputs
+        from benchmarks.doctor.candidates.foreign import outputs
 
         learned = outputs(head, self.trial.table, self.trial.train)
         labels = self.trial.seen_labels[self.trial.train]
@@ -156,7 +156,7 @@ def record(trial: Trial, seed: int) -> Records:
     records.magnitude = float(np.abs(inputs).mean())
     records.counts = tuple(np.bincount(trial.seen_labels[rows]).tolist())
     if trial.build is not None:
-        from benchmarks.doctor.foreign import learn
+        from benchmarks.doctor.candidates.foreign import learn
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

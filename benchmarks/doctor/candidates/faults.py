@@ -12,9 +12,9 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.doctor import data_faults as data
+from benchmarks.doctor.candidates import data_faults as data
+from benchmarks.doctor.candidates.data_faults import Mechanism
 from benchmarks.doctor.case import LOSS, UNTRUTH, Case, Pair, deal
-from benchmarks.doctor.data_faults import Mechanism
 from benchmarks.doctor.material import Ingredients, synthetic
 
 TUNE, REPORT = "tune", "report"

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.doctor.candidates.faults import REPORT, TUNE, deal
 from benchmarks.doctor.case import Case, Outcome, Pair, Trial, constant, outcome
-from benchmarks.doctor.faults import REPORT, TUNE, deal
 from benchmarks.doctor.material import Ingredients
 from features.vectors.table import FeatureTable
 

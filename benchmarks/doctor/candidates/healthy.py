@@ -13,9 +13,9 @@ from functools import partial
 
 import numpy as np
 
+from benchmarks.doctor.candidates.faults import REPORT, SHORT, TUNE, Settings, deal
+from benchmarks.doctor.candidates.foreign import builder
 from benchmarks.doctor.case import Case, Pair
-from benchmarks.doctor.faults import REPORT, SHORT, TUNE, Settings, deal
-from benchmarks.doctor.foreign import builder
 from benchmarks.doctor.material import Ingredients, synthetic
 
 TUNED = {"input_dropout": 0.3, "label_smoothing": 0.1}
