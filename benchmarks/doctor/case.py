@@ -72,6 +72,11 @@ class Trial:
         return self.material.classes
 
     @property
+    def known(self) -> tuple[str, ...]:
+        """Return the classes that training has; those that it lacks have the last ids."""
+        return self.classes[: int(self.seen_labels[self.train].max()) + 1]
+
+    @property
     def table(self) -> FeatureTable:
         """Return the vectors in the layout that the head takes."""
         layouts = head_type(self.head).layouts
@@ -232,7 +237,7 @@ def train(trial: Trial, seed: int) -> Outcome:
     sides = trial.train, trial.validation
     try:
         trained = fit(
-            trial.head, settings, trial.table, trial.seen_labels, *sides, trial.classes, seed
+            trial.head, settings, trial.table, trial.seen_labels, *sides, trial.known, seed
         )
     except DivergedError:
         return constant(trial, time.perf_counter() - started)

@@ -161,8 +161,8 @@ def suggested(trial: Trial) -> Trial | None:
         trial.seen_labels,
         trial.train,
         trial.validation,
-        len(trial.classes),
-        trial.classes,
+        len(trial.known),
+        trial.known,
     )
     found = range_test(trial.head, settings, problem, seed=0)
     return trial.changed(learning_rate=float(f"{found.suggestion:.2g}"))

@@ -125,7 +125,7 @@ def _examine(trial: Trial, found: Outcome, seed: int, prove: bool, budget: float
         settings=trial.resolved(),
         tables=tables,
         labels=labels,
-        classes=known_classes(trial),
+        classes=trial.known,
         train=trial.train,
         validation=trial.validation,
         test=trial.fresh,
@@ -155,11 +155,6 @@ def _examine_user(
     loop = Loop(learning_rate=RATE, epochs=EPOCHS, batch_size=BATCH, seed=seed)
     facts = _facts(trial)
     return examine_module(build, problem, loop, "head", prove=prove, budget=budget, **facts)
-
-
-def known_classes(trial: Trial) -> tuple[str, ...]:
-    """Return the classes that training has; those that it lacks have the last ids."""
-    return trial.classes[: int(trial.seen_labels[trial.train].max()) + 1]
 
 
 def _told(leading: Any) -> float | None:

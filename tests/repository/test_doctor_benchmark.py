@@ -115,6 +115,10 @@ def test_sorted_split_loses_classes_and_numbers_them_last() -> None:
     known = labels[pair.faulty.train].max()
     assert known == 1
     assert (labels[pair.faulty.fresh] > known).all()
+    found = cases.train(pair.faulty, 0)
+    assert found.validation.shape[1] == len(pair.faulty.known) == 2
+    uneven = replace(pair.faulty, train=pair.faulty.train[20:])
+    assert not diagnose(uneven, cases.train(uneven, 0), 0, prove=False).error
 
 
 def test_uneven_classes_keep_the_size_of_the_twin() -> None:

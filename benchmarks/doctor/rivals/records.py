@@ -180,7 +180,7 @@ def _watched(trial: Trial, settings: TrainingSettings, seed: int, watch: Watch) 
     dropped = [settings.input_dropout, getattr(settings, "dropout", 0.0)]
     records.dropout = max(dropped)
     sides = trial.train, trial.validation
-    names = trial.classes
+    names = trial.known
     problem = Problem(trial.table, trial.seen_labels, *sides, len(names), names)
     with training_on(problem.device, settings.precision):
         head = initial_head(head_type(trial.head).build, settings, problem, seed)  # type: ignore[arg-type]
@@ -213,9 +213,7 @@ def _one_epoch(trial: Trial, seed: int, watch: Watch) -> None:
 
     settings = make_settings(trial.head, dict(trial.settings))
     sides = trial.train, trial.validation
-    head = fit(
-        trial.head, settings, trial.table, trial.seen_labels, *sides, trial.classes, seed
-    )
+    head = fit(trial.head, settings, trial.table, trial.seen_labels, *sides, trial.known, seed)
     learned = head.logits(trial.table, trial.train)
     labels = trial.seen_labels[trial.train]
     right = accuracy(labels, learned.argmax(axis=1))
