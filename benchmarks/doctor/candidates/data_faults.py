@@ -306,7 +306,7 @@ def cut(
 def mean_table(table: FeatureTable) -> FeatureTable:
     """Return a pooled table: the mean of the vectors of each text."""
     sums = np.add.reduceat(table.values.astype(np.float32), table.offsets[:-1], axis=0)
-    means = sums / table.lengths[:, None]
+    means = (sums / table.lengths[:, None]).astype(np.float32)
     return FeatureTable(means, np.arange(len(table) + 1, dtype=np.int64), POOLED)
 
 

@@ -82,6 +82,8 @@ class Neighbours:
         usual_z: the same of a pair in the middle of all pairs.
         closest_confused: errors of the head between the closest two, and validation texts of
             either that it answers with one of them.
+        closest_left_out: texts of the closest two that a linear classifier of all others takes
+            for the other one, and all their texts.
         confused_z: the same of the two classes with most errors of the head between them; None:
             not measured, or no errors.
         break_row: data row from which agreement falls to chance; None without a break.
@@ -111,6 +113,7 @@ class Neighbours:
     usual_z: float | None = None
     confused_z: float | None = None
     closest_confused: tuple[int, int] | None = None
+    closest_left_out: tuple[int, int] | None = None
     by_position: tuple[tuple[int, float, float | None], ...] = ()
 
     @property

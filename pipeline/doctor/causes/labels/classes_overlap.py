@@ -38,6 +38,10 @@ LIKE_A_COIN, NO_COIN = 0.2, 0.02
 """Chance of a coin to be wrong as seldom: from the first the answers count as a coin's; below
 the second the head tells the classes apart. Ours."""
 
+TOLD_APART = 0.01
+"""Chance of a coin to be wrong as seldom as a linear classifier of the other texts, below which
+the vectors tell the two classes apart, however near their means lie. Ours."""
+
 MANY_CUT = 0.4
 """Share of the texts that are cut off, from which nothing is said of their classes. Ours."""
 
@@ -111,6 +115,8 @@ def _indistinct(measured: Measurements) -> Suspicion | None:
         return None
     one, other = near.closest
     both = f"{clipped(names[one])} and {clipped(names[other])}"
+    if _no_coin(near):
+        return None
     wrong, among = near.closest_confused or (0, 0)
     audit = measured.audit
     if audit is not None and audit.truncated_share >= MANY_CUT:
@@ -177,15 +183,25 @@ def worst_pair(measured: Measurements) -> tuple[int, int, int, int] | None:
     errors = max(1, round((1 - learning.accuracy) * learning.texts))
     if among < LEAST or wrong < OF_ERRORS * errors or wrong < CONFUSED * among:
         return None
-    return None if _told_apart(measured) else (one, other, wrong, among)
+    told = _told_apart(measured.neighbours, (one, other))
+    return None if told else (one, other, wrong, among)
 
 
-def _told_apart(measured: Measurements) -> bool:
-    """Return whether the vectors tell the two classes apart about as well as others."""
-    near = measured.neighbours
-    if near is None or near.confused_z is None or near.usual_z is None:
+def _told_apart(near: Neighbours | None, pair: tuple[int, int]) -> bool:
+    """Return whether the vectors tell the pair with most errors apart, as others or by much."""
+    if near is None:
+        return False
+    if near.closest is not None and set(near.closest) == set(pair) and _no_coin(near):
+        return True
+    if near.confused_z is None or near.usual_z is None:
         return False
     return near.confused_z >= max(AT_CHANCE, APART * near.usual_z)
+
+
+def _no_coin(near: Neighbours) -> bool:
+    """Return whether a linear classifier of the other texts tells the closest two apart."""
+    left_out = near.closest_left_out
+    return left_out is not None and coin_chance(*left_out) < TOLD_APART
 
 
 def _variants(

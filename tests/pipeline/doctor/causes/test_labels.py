@@ -194,6 +194,10 @@ def test_a_pair_that_is_answered_by_chance_overlaps() -> None:
     assert found.headline == "30 of 40 errors are between 'joy' and 'anger'."
     told = learning(confused=((0, 1, 12, 120),))
     assert CLASSES_OVERLAP.suspect(healthy(learning=told)) is None
+    near = replace(STRONG, closest=(1, 0), closest_left_out=(55, 160))
+    assert CLASSES_OVERLAP.suspect(healthy(learning=coin, neighbours=near)) is None
+    others = replace(near, closest=(1, 2))
+    assert CLASSES_OVERLAP.suspect(healthy(learning=coin, neighbours=others)) is not None
 
 
 def test_classes_that_nothing_tells_apart_overlap_though_no_reference_is_ahead() -> None:
@@ -203,7 +207,7 @@ def test_classes_that_nothing_tells_apart_overlap_though_no_reference_is_ahead()
     assert "joy and fear overlap" in found.explanation.replace("'", "")
     assert not found.measured  # counting them as one has to prove it
     for certain in (
-        replace(halves, closest_z=0.4),
+        replace(halves, closest_z=0.4, closest_left_out=(35, 80)),
         replace(halves, closest_confused=(4, 9)),
     ):
         found = CLASSES_OVERLAP.suspect(healthy(neighbours=certain))
@@ -213,6 +217,7 @@ def test_classes_that_nothing_tells_apart_overlap_though_no_reference_is_ahead()
         replace(halves, closest_z=6.0),
         replace(halves, usual_z=5.0),
         replace(halves, closest_z=0.4, closest_confused=(1, 12)),
+        replace(halves, closest_z=0.4, closest_left_out=(55, 160)),
     ):
         assert CLASSES_OVERLAP.suspect(healthy(neighbours=quiet)) is None
 
