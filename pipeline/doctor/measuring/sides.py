@@ -26,9 +26,9 @@ INVERSE_REGULARISATION = 0.1
 
 EXAMPLES = 3
 
-SAME, NEARER, USUAL = 0.99, 0.1, 0.25
+SAME, NEARER, USUAL = 0.99, 0.1, 0.1
 """Vectors of arrays are copies from this cosine, if they are ten times as near as the nearest
-of training texts, at the quartile where neighbours are far. Ours."""
+of training texts, at the tenth where neighbours are far: many may be copies. Ours."""
 
 AGREE = 0.8
 """Share of the copies whose label is that of their original. Ours."""

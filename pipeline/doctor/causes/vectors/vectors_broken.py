@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.sides.giveaway import SHARE as GIVEN_AWAY
 from pipeline.doctor.causes.signs import AT_CHANCE, is_low, knows_nothing
 from pipeline.doctor.changes.vectors import with_standardized
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Measurements, Vectors
 from pipeline.doctor.symptom import symptom_of
+from pipeline.evaluation.baselines import TFIDF
 
 CONSTANT = 0.2
 """Share of the features without deviation. Ours."""
@@ -21,6 +23,12 @@ ALIKE = 0.95
 
 RANK = 2.0
 """Effective rank, in classes. Ours."""
+
+PER_DIRECTION = 4
+"""Training texts per direction that a rank is held against: few texts span few. Ours."""
+
+AHEAD = 0.1
+"""By which word counts are ahead of vectors that say nothing of the labels. Ours."""
 
 EQUAL = 0.01
 """Share of the texts with the vector of another text. Ours."""
@@ -37,7 +45,9 @@ def examine(measured: Measurements) -> Suspicion | None:
     """Suspect it by what the vectors are like, where the head or neighbours suffer from it."""
     vectors, settings = measured.vectors, measured.settings
     assert vectors is not None
-    found = faults(vectors, len(measured.labels.names))
+    if (other := _of_other_texts(measured)) is not None:
+        return other
+    found = faults(vectors, len(measured.labels.names), measured.labels.train_texts)
     if not found:
         return None
     equal = vectors.equal_share > EQUAL
@@ -78,8 +88,39 @@ def stand_in(measured: Measurements, vectors: Vectors) -> bool:
     return share >= MANY_EQUAL and unlike >= UNLIKE * share
 
 
-def faults(vectors: Vectors, classes: int) -> list[Evidence]:
-    """Return what is unusual about vectors."""
+def _of_other_texts(measured: Measurements) -> Suspicion | None:
+    """Return the suspicion that vectors say nothing of labels which the words do know.
+
+    An encoder that does not understand a text still tells many of them apart.
+    """
+    near, references = measured.neighbours, measured.references
+    words = None if references is None else references.named(TFIDF)
+    if near is None or near.strongest >= AT_CHANCE or words is None:
+        return None
+    audit = measured.audit
+    if audit is not None and audit.giveaway_share >= GIVEN_AWAY:
+        return None
+    if words.interval[0] <= 0 or words.ahead < AHEAD:
+        return None
+    return Suspicion(
+        strength=0.9,
+        headline=symptom_of(measured),
+        explanation="the vectors are broken: they are of other texts",
+        evidence=(
+            Evidence("word counts", f"{words.accuracy:.1%}", "so labels belong to the texts"),
+            Evidence(
+                "neighbours of one label, z", f"{near.strongest:.1f}", "below 3 is chance"
+            ),
+        ),
+        remedy=Remedy("encode the texts again, in the order of the file", stops=True),
+        counterfactuals=(),
+        measured=True,
+        excludes=("step_too_large", "label_noise", "labels_unrelated", "vectors_lack_it"),
+    )
+
+
+def faults(vectors: Vectors, classes: int, texts: int) -> list[Evidence]:
+    """Return what is unusual about the vectors of so many training texts."""
     found = []
     if vectors.equal_share > EQUAL:
         found.append(
@@ -105,7 +146,8 @@ def faults(vectors: Vectors, classes: int) -> list[Evidence]:
                 "all vectors point one way", f"cosine {vectors.mean_cosine:.2f}", "below 0.9"
             )
         )
-    if vectors.effective_rank < min(RANK * classes, vectors.width / 4):
+    least = min(RANK * classes, vectors.width / 4, texts / PER_DIRECTION)
+    if vectors.effective_rank < least:
         found.append(
             Evidence(
                 "few directions are used", f"{vectors.effective_rank:.1f}", f"{classes} classes"

@@ -176,6 +176,7 @@ def test_texts_that_are_cut_off_are_looked_at_before_vectors() -> None:
     assert strengths[0] > strengths[1]
 
 
+KNN = Settings("knn", "pooled", {"k": [1]})
 SOUND = Vectors(384, 0.01, 1.4, 0.2, 150.0, 0.0)
 
 
@@ -207,8 +208,31 @@ def test_vectors_that_stand_for_texts_of_several_labels_are_measured() -> None:
 )
 def test_badly_scaled_vectors_matter_to_some_heads(changes: dict[str, float]) -> None:
     broken = replace(SOUND, **changes)
-    knn = Settings("knn", "pooled", {"k": [1]})
-    found = VECTORS_BROKEN.suspect(healthy(vectors=broken, settings=knn))
+    found = VECTORS_BROKEN.suspect(healthy(vectors=broken, settings=KNN))
     assert found is not None
     assert found.counterfactuals
     assert VECTORS_BROKEN.suspect(healthy(vectors=broken, settings=settings("mlp"))) is None
+
+
+def test_vectors_of_other_texts_are_told_from_those_that_lack_it() -> None:
+    words = References((reference("logistic", 0.1, 0.0), reference("tfidf_logistic", 0.8, 0.7)))
+    nothing = Neighbours(0.14, 0.14, -0.5)
+    strangers = healthy(vectors=SOUND, neighbours=nothing, references=words)
+    found = VECTORS_BROKEN.suspect(strangers)
+    assert found is not None
+    assert found.measured
+    assert "of other texts" in found.explanation
+    assert "vectors_lack_it" in found.excludes
+    for quiet in (
+        replace(strangers, neighbours=Neighbours(0.2, 0.14, 8.0)),  # they know something
+        replace(strangers, references=References((reference("tfidf_logistic", 0.2, 0.02),))),
+        replace(strangers, audit=Audit(giveaway_share=0.5)),
+    ):
+        assert VECTORS_BROKEN.suspect(quiet) is None
+
+
+def test_few_texts_span_few_directions() -> None:
+    measured = healthy(vectors=replace(SOUND, effective_rank=5.5), settings=KNN)
+    assert VECTORS_BROKEN.suspect(measured) is not None
+    few = replace(measured, labels=replace(measured.labels, train_texts=20))
+    assert VECTORS_BROKEN.suspect(few) is None

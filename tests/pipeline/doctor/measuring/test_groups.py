@@ -264,5 +264,11 @@ def test_copies_among_arrays_are_found_by_their_vectors() -> None:
     copied = copied_vectors(vectors, labels, train, validation)
     assert copied is not None
     assert copied.nonzero()[0].tolist() == list(range(30))
+    for start in range(60, 180, 30):  # most training texts are copies themselves
+        values[start : start + 30] = values[:30] + 0.02 * random.normal(size=(30, 32))
+        labels[start : start + 30] = labels[:30]
+    many = copied_vectors(centred(values.astype(np.float32), train), labels, train, validation)
+    assert many is not None
+    assert many.nonzero()[0].tolist() == list(range(30))
     other = np.where(np.arange(300) < 200, labels, (labels + 1) % 3)
     assert copied_vectors(vectors, other, train, validation) is None  # broken, no copies
