@@ -12,12 +12,15 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from features.errors import OutputError
 from pipeline.prediction.explain import NEAREST
+from pipeline.serving.body import JSON, Receive, Scope, read_body
 from pipeline.serving.corrections import append_correction
 from pipeline.serving.gate import Asgi, Gate
 from pipeline.serving.metrics import CONTENT_TYPE
+from pipeline.serving.model import TextAnswer
 from pipeline.serving.requests import (
     Correction,
     ExplainRequest,
@@ -28,8 +31,6 @@ from pipeline.serving.requests import (
 )
 from pipeline.serving.service import Service
 from pipeline.templating import render
-
-JSON = "application/json"
 
 POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
@@ -51,22 +52,29 @@ class Routes:
 
     async def predict(self, request: Request) -> Response:
         """Label one text or several: label, probabilities, abstention, truncation."""
-        body = parse(PredictRequest, await self._body(request))
-        answers = await self.service.answer(body.chosen())
-        return JSONResponse({"predictions": [each.to_dict() for each in answers]})
+        return _json(await self.predicted(request.scope, request.receive))
 
     async def explain(self, request: Request) -> Response:
         """Label texts; give the training texts nearest to each, and the words that decided."""
-        body = parse(ExplainRequest, await self._body(request))
-        answers = await self.service.answer(body.chosen(), body.explain)
-        return JSONResponse({"predictions": [each.to_dict() for each in answers]})
+        return _json(await self.explained(request.scope, request.receive))
+
+    async def predicted(self, scope: Scope, receive: Receive) -> bytes:
+        """Return the JSON that answers ``predict``. Raises ``RefusedError``."""
+        body = parse(PredictRequest, await read_body(scope, receive, self.service.config))
+        return _told(await self.service.answer(body.chosen()))
+
+    async def explained(self, scope: Scope, receive: Receive) -> bytes:
+        """Return the JSON that answers ``explain``. Raises ``RefusedError``."""
+        body = parse(ExplainRequest, await read_body(scope, receive, self.service.config))
+        return _told(await self.service.answer(body.chosen(), body.explain))
 
     async def correct(self, request: Request) -> Response:
         """Append the right label of a text to the file of corrections."""
         path = self.service.config.corrections
         if path is None:
             raise RefusedError(404, "this service takes no corrections")
-        body = parse(Correction, await self._body(request))
+        asked = await read_body(request.scope, request.receive, self.service.config)
+        body = parse(Correction, asked)
         check_texts([body.text], self.service.config)
         if not body.label.strip():
             raise RefusedError(422, "label is empty; give the right one")
@@ -127,30 +135,14 @@ class Routes:
             "serve_docs.html", rows=rows, config=config, token=bool(self.service.token)
         )
 
-    async def _body(self, request: Request) -> bytes:
-        """Return the body of a request, once it is whole. Raises ``RefusedError``."""
-        most = self.service.config.max_body
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != JSON:
-            raise RefusedError(415, f"send JSON, with the header content-type: {JSON}")
-        said = request.headers.get("content-length", "")
-        if said.isdecimal() and int(said[:20]) > most:
-            raise RefusedError(413, f"the body is over {most:,} bytes (--max-body)")
-        try:
-            async with asyncio.timeout(self.service.config.timeout):
-                return await _read(request, most)
-        except TimeoutError:
-            raise RefusedError(408, "the body did not come in time (--timeout)") from None
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type=JSON)
 
 
-async def _read(request: Request, most: int) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise RefusedError(413, f"the body is over {most:,} bytes (--max-body)")
-        parts.append(part)
-    return b"".join(parts)
+def _told(answers: list[TextAnswer]) -> bytes:
+    """Return answers as JSON."""
+    return to_json({"predictions": [each.to_dict() for each in answers]})
 
 
 def _page(template: str, **values: Any) -> Response:
@@ -191,7 +183,7 @@ def make_app(service: Service) -> Asgi:
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     paths = frozenset({*app.openapi()["paths"], "/", "/openapi.json"})
-    often = {("POST", "/predict"): routes.predict, ("POST", "/explain"): routes.explain}
+    often = {("POST", "/predict"): routes.predicted, ("POST", "/explain"): routes.explained}
     return Gate(app, service, paths, often)
 
 

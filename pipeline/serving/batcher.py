@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import Any, Protocol
 
@@ -33,15 +33,48 @@ class Answering(Protocol):
         ...
 
 
-@dataclass(eq=False)
+class _Request:
+    """Texts that came together: one future, of which the event loop has to know, for all.
+
+    Args:
+        future: gets their answers, or what kept one of them from it.
+        count: of the texts.
+    """
+
+    __slots__ = ("_answers", "_left", "future")
+
+    def __init__(self, future: asyncio.Future[list[TextAnswer]], count: int) -> None:
+        self.future, self._left = future, count
+        self._answers: dict[int, TextAnswer] = {}
+
+    def take(self, place: int, outcome: TextAnswer | Exception) -> None:
+        """Take what came of one of the texts. In the event loop."""
+        if self.future.done():
+            return
+        if isinstance(outcome, Exception):
+            self.future.set_exception(outcome)
+            return
+        self._answers[place] = outcome
+        self._left -= 1
+        if not self._left:
+            self.future.set_result([self._answers[i] for i in range(len(self._answers))])
+
+    def expire(self) -> None:
+        """Let nobody wait for the answers any longer."""
+        if not self.future.done():
+            self.future.set_exception(TimeoutError())
+
+
+@dataclass(eq=False, slots=True)
 class _Item:
-    """One text that waits."""
+    """One text that waits; ``place`` is its own among those of its request."""
 
     text: str
     explain: Explain
     tokens: int
     arrived: float
-    future: Future[TextAnswer] = field(default_factory=Future)
+    request: _Request
+    place: int
 
 
 class Batcher:
@@ -71,9 +104,8 @@ class Batcher:
         metrics.waiting = lambda: len(self._items)
 
     def start(self) -> None:
-        """Start the thread. In an event loop, answers are handed to that, a batch at once."""
-        with suppress(RuntimeError):  # there is none
-            self._loop = asyncio.get_running_loop()
+        """Start the thread. The running event loop is the one that asks."""
+        self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     @property
@@ -86,23 +118,37 @@ class Batcher:
         """Whether texts are answered."""
         return self._thread.is_alive()
 
-    def submit(
-        self, texts: Sequence[str], explain: Explain = NOTHING
-    ) -> list[Future[TextAnswer]]:
-        """Queue texts, all or none; a future that is cancelled in time is not encoded.
+    async def answer(
+        self, texts: Sequence[str], seconds: float, explain: Explain = NOTHING
+    ) -> list[TextAnswer]:
+        """Return an answer per text. Texts for which nobody waits any more are not encoded.
 
         Raises:
-            QueueFullError: they do not fit, or the service stops.
+            QueueFullError: they do not all fit, or the service stops.
+            TimeoutError: there were no answers in so many seconds.
+            Exception: what kept a text from being answered.
         """
+        loop = asyncio.get_running_loop()
+        request = _Request(loop.create_future(), len(texts))
+        self._queue(request, texts, explain)
+        late = loop.call_later(seconds, request.expire)
+        try:
+            return await request.future
+        finally:
+            late.cancel()
+
+    def _queue(self, request: _Request, texts: Sequence[str], explain: Explain) -> None:
         now, limit = time.monotonic(), self.model.token_limit
-        items = [_Item(text, explain, min(limit, expected_tokens(text)), now) for text in texts]
+        items = [
+            _Item(text, explain, min(limit, expected_tokens(text)), now, request, place)
+            for place, text in enumerate(texts)
+        ]
         with self._changed:
             if self._closing or len(self._items) + len(items) > self._capacity:
                 raise QueueFullError
             self._items += items
             self._tokens += sum(item.tokens for item in items)
             self._changed.notify()
-        return [item.future for item in items]
 
     def call(self, function: Callable[[], Any]) -> Future[Any]:
         """Have the thread call a function between two batches, and return what it gives."""
@@ -132,7 +178,7 @@ class Batcher:
             if call:
                 _settle(call[1], call[0])
             else:
-                self._answer([x for x in batch if x.future.set_running_or_notify_cancel()])
+                self._answer([item for item in batch if not item.request.future.done()])
 
     def _gathered(self) -> list[_Item]:
         """Wait until a batch is due, and take it off the queue. The lock is held."""
@@ -156,41 +202,31 @@ class Batcher:
         if not batch:
             return
         self._metrics.batch(len(batch), sum(item.tokens for item in batch))
+        outcomes: Sequence[TextAnswer | Exception]
         try:
-            answers = self.model.answer(
+            outcomes = self.model.answer(
                 [item.text for item in batch], [item.explain for item in batch]
             )
         except Exception as error:
-            if len(batch) == 1:
-                batch[0].future.set_exception(error)
-                return
-            if not isinstance(error, ManyheadsError):
+            if isinstance(error, ManyheadsError) and len(batch) > 1:
                 for item in batch:
-                    item.future.set_exception(error)
+                    self._answer([item])
                 return
-            for item in batch:
-                self._answer([item])
-            return
-        self._hand_over(batch, answers)
+            outcomes = [error] * len(batch)
+        self._hand_over(batch, outcomes)
 
-    def _hand_over(self, batch: Sequence[_Item], answers: Sequence[TextAnswer]) -> None:
-        """Give items their answers.
-
-        The event loop does it itself where there is one: each answer by itself would wake it,
-        and keep this thread from the next batch meanwhile.
-        """
-        if self._loop is None:
-            _set_results(batch, answers)
-            return
-        try:
-            self._loop.call_soon_threadsafe(_set_results, batch, answers)
-        except RuntimeError:  # it has ended: nobody waits for an answer
-            _set_results(batch, answers)
+    def _hand_over(
+        self, batch: Sequence[_Item], outcomes: Sequence[TextAnswer | Exception]
+    ) -> None:
+        """Have the event loop give a whole batch its answers: it is woken once."""
+        assert self._loop is not None
+        with suppress(RuntimeError):  # it has ended: nobody waits for an answer
+            self._loop.call_soon_threadsafe(_give, batch, outcomes)
 
 
-def _set_results(batch: Sequence[_Item], answers: Sequence[TextAnswer]) -> None:
-    for item, answer in zip(batch, answers, strict=True):
-        item.future.set_result(answer)
+def _give(batch: Sequence[_Item], outcomes: Sequence[TextAnswer | Exception]) -> None:
+    for item, outcome in zip(batch, outcomes, strict=True):
+        item.request.take(item.place, outcome)
 
 
 def _settle(future: Future[Any], function: Callable[[], Any]) -> None:

@@ -5,22 +5,17 @@ from __future__ import annotations
 import hmac
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
-
-from fastapi import Request
-from fastapi.responses import Response
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from pipeline.console import print_note
+from pipeline.serving.body import JSON, Message, Receive, Scope
 from pipeline.serving.requests import RefusedError
 from pipeline.serving.service import Service
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Scope, Receive], Awaitable[bytes]]
+"""Returns the JSON that answers a request."""
 
 OPEN = frozenset({"/", "/docs", "/health", "/ready", "/openapi.json"})
 """Paths that need no token: they tell nothing of texts."""
@@ -103,17 +98,24 @@ class Gate:
 async def _answer(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request by one function."""
     try:
-        response = await endpoint(Request(scope, receive))
+        body = await endpoint(scope, receive)
     except RefusedError as error:
         await refuse(send, error)
     else:
-        await response(scope, receive, send)
+        await _send_json(send, 200, body)
 
 
 async def refuse(send: Send, error: RefusedError) -> None:
     """Send a refusal as JSON: ``{"error": reason}``."""
     body = json.dumps({"error": error.reason}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    headers += [(name.encode(), value.encode()) for name, value in error.headers.items()]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    more = [(name.encode(), value.encode()) for name, value in error.headers.items()]
+    await _send_json(send, error.status, body, more)
+
+
+async def _send_json(
+    send: Send, status: int, body: bytes, more: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    """Send an answer, with more headers than those of its body."""
+    headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(body)), *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -60,12 +60,12 @@ class TextAnswer:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the service answers."""
-        shares = map(rounded, self.probabilities.tolist())
+        shares = [rounded(each) for each in self.probabilities.tolist()]
         near, words = self.neighbors, self.words
         told = {} if words is None else {"words": [asdict(each) for each in words]}
         return {
             "label": self.label,
-            "confidence": rounded(float(self.probabilities.max())),
+            "confidence": max(shares),
             "abstained": self.label is None,
             "probabilities": dict(zip(self.classes, shares, strict=True)),
             **({} if self.labels is None else {"labels": list(self.labels)}),

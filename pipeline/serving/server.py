@@ -13,7 +13,7 @@ from pipeline.serving.config import TOKEN
 from pipeline.serving.service import Service
 
 INSTALL = "pip install 'manyheads[serve]'"
-PACKAGES = ("fastapi", "uvicorn")
+PACKAGES = ("fastapi", "httptools", "uvicorn")
 
 BACKLOG = 2048
 SPARE_FILES = 100

@@ -80,14 +80,11 @@ class Service:
         if lacking := self._lacking(explain):
             raise RefusedError(409, f"this run gives nothing of what is asked for: {lacking}")
         try:
-            futures = self.batcher.submit(texts, explain)
+            answers = await self.batcher.answer(texts, self.config.timeout, explain)
         except QueueFullError:
             raise RefusedError(
                 429, f"{self.config.queue:,} texts may wait (--queue); try again", wait=1
             ) from None
-        try:
-            async with asyncio.timeout(self.config.timeout):
-                answers = await asyncio.gather(*map(asyncio.wrap_future, futures))
         except TimeoutError:
             raise RefusedError(
                 503, f"no answer in {self.config.timeout:g} seconds (--timeout)", wait=1
@@ -104,9 +101,13 @@ class Service:
         return "" if not all(reasons) else "; ".join(reasons)
 
     def _count(self, texts: list[str], answers: list[TextAnswer]) -> None:
-        self.metrics.count("abstained", sum(each.label is None for each in answers))
-        self.metrics.count("truncated", sum(each.truncated for each in answers))
-        self.metrics.count("unusual", sum(bool(each.unusual) for each in answers))
+        for each in answers:
+            if each.label is None:
+                self.metrics.count("abstained")
+            if each.truncated:
+                self.metrics.count("truncated")
+            if each.unusual:
+                self.metrics.count("unusual")
         if self.config.log_texts:
             for text, each in zip(texts, answers, strict=True):
                 print_note(f"{one_line(each.label or '(no label)')}\t{one_line(text)}")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -152,22 +153,28 @@ class Failing:
     def __init__(self, model: Any, error: Exception, word: str) -> None:
         self._model, self._error, self._word = model, error, word
         self.token_limit = model.token_limit
+        self.sizes: list[int] = []
 
     def answer(self, texts: list[str], explain: list[int]) -> Any:
+        self.sizes.append(len(texts))
         if any(self._word in text for text in texts):
             raise self._error
         return self._model.answer(texts, explain)
 
 
 def test_a_text_that_cannot_be_encoded_spoils_no_other(start: Start) -> None:
-    client = start()
-    model = client.service.model
-    client.service.batcher.model = Failing(model, BadVectorError("no usable vector"), "boom")
-    bad = client.post("/predict", json={"text": "boom"})
+    client = start(delay=1000.0)
+    failing = Failing(client.service.model, BadVectorError("no usable vector"), "boom")
+    client.service.batcher.model = failing
+    with ThreadPoolExecutor(2) as pool:
+        posts = [
+            pool.submit(client.post, "/predict", json={"text": text})
+            for text in ("a cat", "boom")
+        ]
+        good, bad = (post.result() for post in posts)
+    assert good.status_code == 200
     assert (bad.status_code, bad.json()) == (422, {"error": "no usable vector"})
-    good, bad = client.service.batcher.submit(["a cat", "boom"])
-    assert good.result(20).label
-    assert isinstance(bad.exception(20), BadVectorError)
+    assert failing.sizes == [2, 1, 1], "together, then each by itself"
 
 
 def test_a_fault_of_ours_tells_nothing_of_the_text(
@@ -183,6 +190,24 @@ def test_a_fault_of_ours_tells_nothing_of_the_text(
     assert "fault: RuntimeError in " in said
     assert "secret" not in said
     assert client.post("/predict", json={"text": "a cat"}).status_code == 200
+
+
+def test_a_client_that_is_gone_is_no_fault(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = start()
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        pass
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": headers}
+    asyncio.run(client.app(scope, receive, send))
+    assert "fault" not in capsys.readouterr().err
+    assert 'path="/predict",status="400"} 1' in client.get("/metrics").text
 
 
 def test_a_body_that_never_comes_gets_408(start: Start) -> None:

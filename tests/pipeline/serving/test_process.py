@@ -68,7 +68,7 @@ def test_without_the_extra_one_line_says_how_to_get_it(
 ) -> None:
     monkeypatch.setattr("pipeline.serving.server.find_spec", lambda name: None)
     line = refusal("serve")
-    assert "needs fastapi and uvicorn" in line
+    assert "needs fastapi and httptools and uvicorn" in line
     assert line.endswith("pip install 'manyheads[serve]'")
 
 
