@@ -30,7 +30,7 @@ SIZES = ((12, 0.62, 9.0), (30, 0.42, 7.5), (100, 0.22, 5.5))
 LARGER_CELLS = 1.8
 """Inches by which a confusion matrix of any size is larger than that."""
 
-CURVES_SIZE, CURVES_STEP = (4.85, 3.45), 5.6
+CURVES_SIZE, CURVES_STEP = (4.85, 3.45), 5.85
 """Inches: a panel of the curves, and from one panel to the next."""
 
 CONTRAST = 0.4
