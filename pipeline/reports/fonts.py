@@ -8,9 +8,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
-from matplotlib.text import Text
 
 from pipeline.console import print_note
+from pipeline.reports.sheet import Sheet
 
 OWN = "DejaVu Sans"
 """Comes with matplotlib; Latin, Greek, Cyrillic and Arabic letters, and more."""
@@ -39,20 +39,18 @@ def families(installed: Iterable[str]) -> list[str]:
     return [OWN, *(name for name in WIDE if name in names)]
 
 
-def use_installed(figure: Figure) -> None:
-    """Let every text of a figure look for its letters in all of them."""
-    names = families(font.name for font in fontManager.ttflist)
-    for text in figure.findobj(Text):
-        assert isinstance(text, Text)
-        text.set_fontfamily(names)
+def installed() -> list[str]:
+    """Return where a text that users wrote looks for its letters, in order."""
+    return families(font.name for font in fontManager.ttflist)
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:
     """Write a picture; one line says so if some of its letters are in no font."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        figure.savefig(path, dpi=dpi, bbox_inches="tight")
-    # A picture is drawn more than once until it fits, so letters are warned of again.
+        extent = figure.extent() if isinstance(figure, Sheet) else "tight"
+        figure.savefig(path, dpi=dpi, bbox_inches=extent)
+    # A letter is measured and drawn, so it is warned of more than once.
     lost = {str(each.message) for each in caught if MISSING in str(each.message)}
     if lost:
         print_note(

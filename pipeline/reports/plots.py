@@ -7,23 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from heads.evaluation.calibration import Reliability
 from pipeline.console import short_label
 from pipeline.reports import fonts
 from pipeline.reports.figures import Curve
+from pipeline.reports.sheet import Sheet
 
 DPI = 120
 TRAIN, VALIDATION, BEST, STOP = "#3b6ea8", "#d1662d", "#555555", "#999999"
 
 SIZES = ((12, 0.62, 9.0), (30, 0.42, 7.5), (100, 0.22, 5.5))
 """Up to so many classes: inches per cell of the confusion matrix, and points of its letters."""
+
+LARGER_CELLS = 1.8
+"""Inches by which a confusion matrix of any size is larger than that."""
+
+CURVES_SIZE, CURVES_STEP = (4.85, 3.45), 5.85
+"""Inches: a panel of the curves, and from one panel to the next."""
 
 CONTRAST = 0.4
 """Exponent of the colours: a confusion of 2 % must be seen beside a diagonal of 95 %."""
@@ -49,8 +57,8 @@ def draw_curves(
         step: what a record is: ``epoch``, or the name of the value tried, such as ``C``.
         tried: whether records are values tried; their axis is logarithmic.
     """
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    losses, accuracies = figure.subplots(1, 2)
+    figure = Sheet(DPI)
+    losses, accuracies = (figure.panel(at, 0, *CURVES_SIZE) for at in (0, CURVES_STEP))
     for axes, name in ((losses, "loss"), (accuracies, "accuracy")):
         for curve in sorted(curves, key=lambda curve: curve.strong):
             _draw_curve(axes, curve, name, step, tried)
@@ -61,13 +69,17 @@ def draw_curves(
             axes.set_xticks(values, [f"{value:g}" for value in values])
             axes.minorticks_off()
         else:
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         if name == "accuracy":
-            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.grid(alpha=0.3)
         axes.legend()
     others = len(curves) - 1
-    figure.suptitle(literal(f"{title}; light: {others} other trainings" if others else title))
+    told = literal(f"{title}; light: {others} other trainings" if others else title)
+    width, height = CURVES_SIZE
+    middle = (CURVES_STEP + width) / 2
+    letters = fonts.installed()
+    figure.text(middle, height + 0.1, told, ha="center", fontsize=12, fontfamily=letters)
     save_figure(figure, path)
 
 
@@ -105,14 +117,16 @@ def draw_calibration(
     Args:
         temperatures: of every head that predicted.
     """
-    figure = Figure(figsize=(6, 7), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    figure = Sheet(DPI)
+    lower = figure.panel(0, 0, 5.4, 1.3)
+    upper = figure.panel(0, 1.5, 5.4, 4, sharex=lower)
+    upper.tick_params(labelbottom=False)
     low, high = min(temperatures), max(temperatures)
     some = f"temperature {low:.2f}" if low == high else f"temperatures {low:.2f} to {high:.2f}"
     upper.plot([0, 1], [0, 1], color=BEST, linestyle=":", label="ideal: right as often as sure")
     sides = (
         (plain, TRAIN, "before correction"),
-        (scaled, VALIDATION, f"as predict gives them, corrected by {some}"),
+        (scaled, VALIDATION, f"as predict gives them,\ncorrected by {some}"),
     )
     width = 1 / len(plain.texts)
     for index, (bins, colour, name) in enumerate(sides):
@@ -144,8 +158,14 @@ def draw_calibration(
     lower.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center")
-    figure.suptitle(literal(title), fontsize=10)
+    lower.legend(
+        *upper.get_legend_handles_labels(),
+        loc="upper left",
+        bbox_to_anchor=(0, -0.45),  # below the axis and its name
+        borderaxespad=0,
+        fontsize=9,
+    )
+    upper.set_title(literal(title), fontsize=10, fontfamily=fonts.installed())
     save_figure(figure, path)
 
 
@@ -162,28 +182,36 @@ def draw_confusion(
     rows, columns = matrix.shape
     shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     _, cell, font = next((size for size in SIZES if rows <= size[0]), SIZES[-1])
-    size = (columns * cell + 4.2, rows * cell + 3.2)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(CONTRAST, 0, 1), aspect="equal")
+    cell += LARGER_CELLS / max(rows, columns)
+    width, height = columns * cell, rows * cell
+    figure = Sheet(DPI)
+    axes = figure.panel(0, 0, width, height)
+    image = axes.pcolormesh(
+        *(np.arange(count + 1) - 0.5 for count in (columns, rows)),
+        shares,
+        cmap="Blues",
+        norm=PowerNorm(CONTRAST, 0, 1),
+        edgecolors="#dddddd",
+        linewidth=0.4,
+    )
+    axes.invert_yaxis()
     _name_axes(axes, truth, classes, font)
     _write_counts(axes, matrix, shares, font)
-    bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 4 / size[1]), pad=0.02)
+    high = min(4, height)
+    bar = figure.colorbar(image, figure.panel(width + 0.15, (height - high) / 2, 0.18, high))
     bar.set_ticks(list(BAR_TICKS), labels=[f"{share:.0%}" for share in BAR_TICKS])
     bar.set_label("share of the true label's texts (the scale is not even)", fontsize=9)
-    axes.set_title(literal(title), fontsize=11 if rows <= SIZES[1][0] else 18)
+    title_font = 11 if rows <= SIZES[1][0] else 18
+    axes.set_title(literal(title), fontsize=title_font, fontfamily=fonts.installed())
     save_figure(figure, path)
 
 
 def _name_axes(axes: Axes, truth: Sequence[str], classes: Sequence[str], font: float) -> None:
-    axes.set_xticks(range(len(classes)), map(axis_name, classes), rotation=90, fontsize=font)
-    axes.set_yticks(range(len(truth)), map(axis_name, truth), fontsize=font)
+    style: dict[str, Any] = {"fontsize": font, "fontfamily": fonts.installed()}
+    axes.set_xticks(range(len(classes)), map(axis_name, classes), rotation=90, **style)
+    axes.set_yticks(range(len(truth)), map(axis_name, truth), **style)
     axes.set_xlabel("predicted label; the numbers count texts", fontsize=10)
     axes.set_ylabel("true label", fontsize=10)
-    axes.set_xticks(np.arange(len(classes) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(truth) + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="#dddddd", linewidth=0.4)
-    axes.tick_params(which="minor", length=0)
 
 
 def _write_counts(axes: Axes, matrix: np.ndarray, shares: np.ndarray, font: float) -> None:
@@ -208,6 +236,5 @@ def literal(text: str) -> str:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, in the installed fonts."""
-    fonts.use_installed(figure)
+    """Write a figure as PNG."""
     fonts.save(figure, path, DPI)

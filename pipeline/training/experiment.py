@@ -40,7 +40,7 @@ from pipeline.training.advice import Facts, advise, is_foreign, unread_language
 from pipeline.training.partition import fold_corpus, split_corpus
 from pipeline.training.preparation import PreparedExperiment, prepare_experiment
 from pipeline.training.resume import FinishedTrainings
-from pipeline.training.run_writer import RunContents, write_run
+from pipeline.training.run_writer import RunContents, pictures_of, write_run
 from pipeline.training.trainings import Training, Trainings, run_trainings
 
 LONG_SHARE = 0.99
@@ -129,11 +129,15 @@ def _run(
     specs = [each.space(own.layout if own else POOLED).spec for each in encoded]
     read = ",".join(spec.fingerprint for spec in specs)
     decided = config.head, layout, read, corpus.digest, device_label(device)
-    with new_run(config.runs, run_name(config.head, described, datetime.now(UTC))) as run:
+    name = run_name(config.head, described, datetime.now(UTC))
+    # Whatever happens, nothing is drawn any more when the folder is renamed or removed.
+    with new_run(config.runs, name) as run, drawing:
         journal = FinishedTrainings(config.runs, decided, len(splits) * config.seeds)
         if device != CPU:
             print_note(f"training on {device_label(device)}")
         outcome = run_trainings(config, tables, labels, splits, journal, device)
+        pictures = pictures_of(config.head, config.folds, corpus.name, outcome)
+        drawing.begin(run.folder, pictures)  # while all is scored and written
         result = _result(config, layout, corpus, vectors, duplicates, outcome)
         stored = sum(
             spec.bytes_per_vector * float(table.lengths.mean())

@@ -62,9 +62,8 @@ def write_run(
     """Fill a run folder. ``metrics.json`` comes last: its existence means the rest is there.
 
     Args:
-        drawing: draws the pictures meanwhile.
+        drawing: has begun with the pictures, and ends meanwhile.
     """
-    drawing.begin(folder, _pictures(record, result))
     first = record.outcome.first
     errors = _errors(record)
     write_config(folder, record.config, _resolved(record))
@@ -132,16 +131,24 @@ def _errors(record: RunContents) -> list[Misclassified]:
     return sorted(errors, key=lambda error: -error.confidence)
 
 
-def _pictures(record: RunContents, result: ExperimentResult) -> list[Picture]:
-    """Return the pictures of a run."""
-    what = f"accuracy over {result.folds} folds" if result.folds else "test accuracy"
-    title = f"{result.head} on {record.corpus.name}: {what} {result.test.told}"
-    outcome = record.outcome
+def pictures_of(
+    head: str, folds: int | None, corpus_name: str, outcome: Trainings
+) -> list[Picture]:
+    """Return the pictures of a run.
+
+    Args:
+        head: what was trained.
+        folds: as ``ExperimentConfig`` has them.
+        corpus_name: of the texts.
+        outcome: every training.
+    """
+    what = f"accuracy over {folds} folds" if folds else "test accuracy"
+    title = f"{head} on {corpus_name}: {what} {outcome.test.score().told}"
     curves = [
         Curve(training.trained.history, training.trained.best_epoch, training is outcome.first)
         for training in outcome.trainings
     ]
-    kind = head_type(result.head)
+    kind = head_type(head)
     temperatures = [training.trained.temperature for training in outcome.best]
     return [
         curves_picture(curves, title, kind.step, tried=bool(kind.values)),

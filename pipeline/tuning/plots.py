@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from heads.learning_rate import RangeTest
+from pipeline.reports import fonts
 from pipeline.reports.plots import BEST, TRAIN, VALIDATION, literal, save_figure
 from pipeline.tuning.layer_scores import Comparison
 
@@ -55,7 +56,7 @@ def draw_layers(comparison: Comparison, head: str, title: str, path: Path) -> No
     axes.set(xlabel="layer (0: embeddings)", ylabel="validation accuracy, %")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    axes.set_title(literal(title), fontsize=10)
+    axes.set_title(literal(title), fontsize=10, fontfamily=fonts.installed())
     save_figure(figure, path)
 
 
@@ -76,5 +77,5 @@ def draw_range(test: RangeTest, title: str, path: Path) -> None:
     axes.set(xscale="log", xlabel="learning rate", ylabel="cross-entropy")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    axes.set_title(literal(title), fontsize=10)
+    axes.set_title(literal(title), fontsize=10, fontfamily=fonts.installed())
     save_figure(figure, path)

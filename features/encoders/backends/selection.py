@@ -78,7 +78,7 @@ class FasterBackend:
         self._largest, self._clock, self._known = Inputs(), clock, known
 
     def foresee(self, times: float) -> bool:
-        """Try the other back end at the next run, if this many times the work done pays for it.
+        """Try the other back end at the next batch, if so many times the work done pays for it.
 
         Returns:
             Whether it will be tried.
@@ -97,26 +97,32 @@ class FasterBackend:
             self._asked.add(work)
             if found := self._before(*work):
                 self._chosen[work] = found
-        if self._left <= 0 and work not in self._chosen:
-            self._chosen[work] = self._faster(*work)
-        backend = self._chosen.get(work, self._first)
-        self.name = backend.name
         with ExitStack() as stack:
-            run = stack.enter_context(backend.running(*work))
+
+            def start() -> Run:
+                backend = self._chosen.get(work, self._first)
+                self.name = backend.name
+                return stack.enter_context(backend.running(*work))
+
+            run = start()
 
             def counted(inputs: Inputs) -> dict[int, Tensor]:
                 nonlocal run
                 size = inputs["input_ids"].numel()
-                self._left -= size
                 if size >= self._largest.get("input_ids", NOTHING).numel():
                     self._largest = inputs
+                # Between two batches: a few long texts may be one work unit without a pause.
+                if self._left <= 0 and work not in self._chosen:
+                    self._chosen[work] = self._faster(*work)
+                    run = start()
+                self._left -= size
                 try:
                     return run(inputs)
                 except (EncoderError, RuntimeError):  # it does not work, and was not asked for
                     if self._chosen.get(work, self._first) is self._first:
                         raise
-                self._chosen[work], self.name = self._first, self._first.name
-                run = stack.enter_context(self._first.running(*work))
+                self._chosen[work] = self._first
+                run = start()
                 return run(inputs)
 
             yield counted

@@ -261,3 +261,18 @@ def test_auto_changes_after_enough_work_and_only_for_the_faster_one(
     with backend.running([1], "bfloat16") as run:
         run(inputs)
     assert other.runs > tried + 1, "and once more for other work"
+
+
+def test_auto_changes_within_one_long_unit_of_work() -> None:
+    first, other = Timed("torch", 1.0), Timed("openvino", 0.5)
+    backend = FasterBackend(first, lambda: other, pays_after=100, clock=lambda: Timed.now)
+    inputs = {"input_ids": torch.zeros((5, 10), dtype=torch.int64)}
+    names = []
+    with backend.running([1], "float32") as run:
+        for _ in range(4):
+            run(inputs)
+            names.append(backend.name)
+        tried = other.runs
+        run(inputs)
+    assert names == ["torch", "torch", "openvino", "openvino"]
+    assert other.runs == tried + 1

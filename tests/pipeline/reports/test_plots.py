@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from heads.evaluation.calibration import Reliability
 from heads.problem import EpochRecord
@@ -42,7 +43,9 @@ def test_values_tried_stand_on_a_logarithmic_axis(drawn: list[Figure]) -> None:
     assert [label.get_text() for label in loss.get_xticklabels()] == ["0.1", "1", "10"]
     assert loss.get_xlabel() == "C"
     assert legend(drawn[0])[2:] == ["best: C = 1", "last: C = 10"]
-    assert accuracy.yaxis.get_major_formatter()(0.6) == "60%"
+    accuracy.set_ylim(0.55, 0.65)
+    told = accuracy.yaxis.get_major_formatter().format_ticks([0.575, 0.6])
+    assert told == ["57.5%", "60.0%"], "no tick is rounded to another value"
 
 
 def test_epochs_are_counted(drawn: list[Figure]) -> None:
@@ -58,7 +61,7 @@ def test_the_legend_of_the_calibration_is_in_words(drawn: list[Figure]) -> None:
     assert legend(drawn[0]) == [
         "ideal: right as often as sure",
         "confidences before correction: 11.3 points off on average",
-        "confidences as predict gives them, corrected by temperature 0.77: 11.3 points off on "
+        "confidences as predict gives them,\ncorrected by temperature 0.77: 11.3 points off on "
         "average",
         "faint: fewer than 10 texts, little to go by",
     ]
@@ -70,3 +73,37 @@ def test_the_confusion_says_what_its_numbers_are(drawn: list[Figure]) -> None:
     assert axes.get_xlabel() == "predicted label; the numbers count texts"
     assert bar.get_ylabel() == "share of the true label's texts (the scale is not even)"
     assert bar.get_yticklabels()[-1].get_text() == "100%"
+
+
+def test_true_labels_go_down_and_predictions_right(drawn: list[Figure]) -> None:
+    draw_confusion(np.array([[3, 1], [0, 2]]), "ab", "ab", "t", PATH)
+    axes = drawn[0].axes[0]
+    counts = {text.get_text(): text.get_position() for text in axes.texts}
+    assert counts == {"3": (0, 0), "1": (1, 0), "2": (1, 1)}
+    assert axes.yaxis_inverted()
+    (cells,) = axes.collections
+    assert np.allclose(cells.get_array(), [[0.75, 0.25], [0, 1]])
+
+
+def test_the_legend_of_the_calibration_is_no_wider_than_its_panel(drawn: list[Figure]) -> None:
+    bins = Reliability(np.array([30]), np.array([0.3]), np.array([0.5]))
+    draw_calibration(bins, bins, [0.77, 12.34], "t", PATH)
+    lower = drawn[0].axes[0]
+    box = lower.get_legend().get_tightbbox()
+    assert box is not None
+    assert box.width < lower.bbox.width
+    assert box.y1 < lower.xaxis.label.get_tightbbox().y0, "the name of the axis stays free"
+
+
+def test_a_picture_has_all_of_its_title_and_labels(tmp_path: Path) -> None:
+    counts, sizes = np.array([[3, 1], [0, 2]]), []
+    for length in (1, 200):
+        path = tmp_path / f"{length}.png"
+        draw_confusion(counts, "ab", "ab", "t" * length, path)
+        with Image.open(path) as picture:
+            sizes.append(picture.size)
+            pixels = np.asarray(picture.convert("L"))
+    assert sizes[1][0] > 1.5 * sizes[0][0]
+    assert sizes[1][1] == pytest.approx(sizes[0][1], abs=2)
+    edges = pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]
+    assert all((edge == 255).all() for edge in edges), "a margin on every side"
