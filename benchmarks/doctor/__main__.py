@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     taught = read_journal(options.taught) if options.taught else []
     if options.settle:
         answered = add_forest(read_journal(request.journal), taught, FOREST)
-        settle_all(request, options.jobs, disputed(answered, (DOCTOR, FOREST)))
+        settle_all(request, options.jobs, disputed(answered, (DOCTOR,)))
     elif not options.report_only:
         run(request, options.jobs)
     records = add_forest(read_journal(request.journal), taught, FOREST)

@@ -28,8 +28,9 @@ SHARE = 0.5
 TEXTS = 100
 """With fewer training texts chance cannot be told from little. Ours."""
 
-OF_A_CLASS = 30
-"""Training texts of the smallest class, with fewer of which neighbours cannot agree. Ours."""
+OF_A_CLASS, OF_MANY, MANY = 30, 10, 300
+"""Training texts of the smallest class, with fewer of which neighbours cannot agree: the first,
+or the second if there are so many texts in all. Ours."""
 
 F1 = 0.15
 """Macro-F1 above that of a constant answer, which is more than guessing brings. Ours."""
@@ -56,7 +57,8 @@ def examine(measured: Measurements) -> Suspicion | None:
         return None
     if pooled_hides_it(measured):
         return None
-    if min(measured.labels.train_counts) < OF_A_CLASS:
+    least = OF_MANY if measured.labels.train_texts >= MANY else OF_A_CLASS
+    if min(measured.labels.train_counts) < least:
         return None
     if above_constant(measured, learning, CHOSEN):
         return None

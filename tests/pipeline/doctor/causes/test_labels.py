@@ -162,6 +162,18 @@ def test_unrelated_labels_are_likely_where_something_was_not_asked(
     assert (found.strength < LIKELY) == (known["neighbours"].strongest >= 2)
 
 
+@pytest.mark.parametrize(
+    ("counts", "judged"), [((120, 20), False), ((380, 20), True), ((392, 8), False)]
+)
+def test_few_texts_of_a_class_say_something_only_among_many(
+    counts: tuple[int, int], judged: bool
+) -> None:
+    known = {"references": CHANCE, "neighbours": NO_SIGN}
+    labels = Labels(("joy", "anger"), counts, (100, 100), sum(counts), 200)
+    measured = healthy(learning=learning(**BY_CHANCE), labels=labels, **known)
+    assert (LABELS_UNRELATED.suspect(measured) is not None) == judged
+
+
 def test_labels_that_slip_are_told_with_row_and_offset() -> None:
     near = Neighbours(
         0.45,
