@@ -35,10 +35,10 @@ def test_what_was_named_and_not_seeded_is_disputed_once() -> None:
 
 def test_a_cause_whose_change_helps_is_settled_as_right() -> None:
     def small(**settings: object) -> Trial:
-        usual = {"refit": False, "epochs": 8, "batch_size": 32, "dense": "16"}
+        usual = {"refit": False, "min_steps": 60, "batch_size": 32, "dense": "16"}
         return cases.deal(SMALL, "mlp", {**usual, **settings}, np.random.default_rng(0))
 
-    slow, sound = small(learning_rate=1e-6), small()
+    slow, sound = small(learning_rate=2e-5), small()
     case = cases.Case("made", TUNE, ("unstable",), lambda *_: cases.Pair(slow, sound))
     named = {"step_too_small"}
     fault = truth("made", FAULT, lost=20.0)
