@@ -1,6 +1,6 @@
 """Settle what a brief run leaves open: is a cause right that was named but not seeded?
 
-A brief run takes for right what was seeded, and for healthy what was made so. Where a voice
+A brief run takes for right what was seeded, and for healthy what was made so. Where the doctor
 names another cause, the changes that mend it are tried afterwards, and so are ``logistic`` and
 the ten that people name most; a full run tries all 41. What is settled rests on fresh texts
 alone: no answer of the doctor goes into it, only the choice of what to look at.
@@ -8,7 +8,7 @@ alone: no answer of the doctor goes into it, only the choice of what to look at.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,29 +21,27 @@ from benchmarks.doctor.changes import (
     right_causes,
     try_all,
 )
-from benchmarks.doctor.measures import EXCLUDED, FAULT, Line, judge
+from benchmarks.doctor.measures import DOCTOR, EXCLUDED, FAULT, Line, judge
 
 FIRST = 3
 """So many causes of an answer are looked at, as many as are counted."""
 
 
-def disputed(records: Sequence[Line], voices: Iterable[str]) -> dict[str, set[str]]:
-    """Return for each case that is not settled the causes that were named and are not right.
+def disputed(records: Sequence[Line]) -> dict[str, set[str]]:
+    """Return for each case that is not settled what the doctor named and is not right: causes.
 
     Args:
-        records: lines of the journal, with the answers of all voices.
-        voices: whose answers are looked at.
+        records: lines of the journal.
     """
     found: dict[str, set[str]] = {}
-    for voice in voices:
-        judged = judge(records, voice)
-        for line in judged.lines:
-            truth = judged.truths[line["case"]]
-            if truth.get("settled") or truth["tried"] or not judged.alarm(line):
-                continue
-            named = {cause for one in judged.causes(line)[:FIRST] for cause in one}
-            if wrong := named - set(truth["right"]):
-                found.setdefault(line["case"], set()).update(wrong)
+    judged = judge(records, DOCTOR)
+    for line in judged.lines:
+        truth = judged.truths[line["case"]]
+        if "settled" in truth or truth["tried"] or not judged.alarm(line):
+            continue
+        named = {cause for one in judged.causes(line)[:FIRST] for cause in one}
+        if wrong := named - set(truth["right"]):
+            found.setdefault(line["case"], set()).update(wrong)
     return found
 
 

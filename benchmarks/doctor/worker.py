@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -61,8 +62,14 @@ class Worker:
 
     def do(self, name: str, done: Sequence[Mapping[str, Any]]) -> None:
         """Do what of a case is not done; what it raises becomes an ``error`` line."""
-        try:
+        with self._noting(name):
             self._do(self.cases[name], done)
+
+    @contextmanager
+    def _noting(self, name: str) -> Iterator[None]:
+        """Write what a case raises to the journal, so that it does not end the others."""
+        try:
+            yield
         except Exception as error:
             text = "".join(traceback.format_exception(error))[-1500:]
             self._write({"record": "error", "case": name, "error": text})
@@ -87,9 +94,10 @@ class Worker:
 
     def settle(self, name: str, truth: Mapping[str, Any], causes: Collection[str]) -> None:
         """Write the truth of a case once more, with what settles some causes."""
-        case = self.cases[name]
-        pair = case.make(self.ingredients, self._random(case))
-        self._write(settle(case, pair, truth, causes, self._all_seeds(pair.faulty)))
+        with self._noting(name):
+            case = self.cases[name]
+            pair = case.make(self.ingredients, self._random(case))
+            self._write(settle(case, pair, truth, causes, self._all_seeds(pair.faulty)))
 
     def _random(self, case: Case) -> np.random.Generator:
         # By name: the limit and the corpora at hand change no case.

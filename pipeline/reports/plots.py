@@ -128,26 +128,9 @@ def draw_calibration(
         (plain, TRAIN, "before correction"),
         (scaled, VALIDATION, f"as predict gives them,\ncorrected by {some}"),
     )
-    width = 1 / len(plain.texts)
     for index, (bins, colour, name) in enumerate(sides):
-        # The accuracy of a few texts says nothing: a small point, and no line to it.
-        many = bins.texts >= FEW_TEXTS
-        upper.plot(
-            bins.confidence[many],
-            bins.accuracy[many],
-            color=colour,
-            marker="o",
-            label=f"confidences {name}: {100 * bins.error:.1f} points off on average",
-            clip_on=False,
-        )
-        upper.plot(
-            bins.confidence[~many],
-            bins.accuracy[~many],
-            ".",
-            color=colour,
-            alpha=0.5,
-            clip_on=False,
-        )
+        _draw_bins(upper, bins, colour, name)
+        width = 1 / len(bins.texts)
         left = (np.arange(len(bins.texts)) + 0.25 + 0.5 * index) * width
         lower.bar(left, bins.texts, 0.45 * width, color=colour)
     few = f"faint: fewer than {FEW_TEXTS} texts, little to go by"
@@ -167,6 +150,27 @@ def draw_calibration(
     )
     upper.set_title(literal(title), fontsize=10, fontfamily=fonts.installed())
     save_figure(figure, path)
+
+
+def _draw_bins(axes: Axes, bins: Reliability, colour: str, name: str) -> None:
+    # The accuracy of a few texts says nothing: a small point, and no line to it.
+    many = bins.texts >= FEW_TEXTS
+    axes.plot(
+        bins.confidence[many],
+        bins.accuracy[many],
+        color=colour,
+        marker="o",
+        label=f"confidences {name}: {100 * bins.error:.1f} points off on average",
+        clip_on=False,
+    )
+    axes.plot(
+        bins.confidence[~many],
+        bins.accuracy[~many],
+        ".",
+        color=colour,
+        alpha=0.5,
+        clip_on=False,
+    )
 
 
 def draw_confusion(

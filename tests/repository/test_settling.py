@@ -29,7 +29,7 @@ def test_what_was_named_and_not_seeded_is_disputed_once() -> None:
         truth("c", HEALTHY, settled=[{"name": "clip"}]),
         truth("d", HEALTHY, tried=[{"name": "clip"}]),
     ]
-    found = disputed([*truths, *runs], (DOCTOR, "another"))
+    found = disputed([*truths, *runs])
     assert found == {"a": {"step_too_large"}, "b": {"overfit", "step_too_large"}}
 
 

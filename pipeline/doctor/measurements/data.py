@@ -83,7 +83,7 @@ class Neighbours:
         closest_confused: errors of the head between the closest two, and validation texts of
             either that it answers with one of them.
         closest_left_out: texts of the closest two that a linear classifier of all others takes
-            for the other one, and all their texts.
+            for the other one, and all their texts; None: not measured.
         confused_z: the same of the two classes with most errors of the head between them; None:
             not measured, or no errors.
         break_row: data row from which agreement falls to chance; None without a break.

@@ -115,7 +115,7 @@ def _indistinct(measured: Measurements) -> Suspicion | None:
         return None
     one, other = near.closest
     both = f"{clipped(names[one])} and {clipped(names[other])}"
-    if _no_coin(near):
+    if _closest_told_apart(near):
         return None
     wrong, among = near.closest_confused or (0, 0)
     audit = measured.audit
@@ -191,14 +191,18 @@ def _told_apart(near: Neighbours | None, pair: tuple[int, int]) -> bool:
     """Return whether the vectors tell the pair with most errors apart, as others or by much."""
     if near is None:
         return False
-    if near.closest is not None and set(near.closest) == set(pair) and _no_coin(near):
+    if (
+        near.closest is not None
+        and set(near.closest) == set(pair)
+        and _closest_told_apart(near)
+    ):
         return True
     if near.confused_z is None or near.usual_z is None:
         return False
     return near.confused_z >= max(AT_CHANCE, APART * near.usual_z)
 
 
-def _no_coin(near: Neighbours) -> bool:
+def _closest_told_apart(near: Neighbours) -> bool:
     """Return whether a linear classifier of the other texts tells the closest two apart."""
     left_out = near.closest_left_out
     return left_out is not None and coin_chance(*left_out) < TOLD_APART

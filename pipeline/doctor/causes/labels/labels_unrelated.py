@@ -28,7 +28,7 @@ SHARE = 0.5
 TEXTS = 100
 """With fewer training texts chance cannot be told from little. Ours."""
 
-OF_A_CLASS, OF_MANY, MANY = 30, 10, 300
+PER_CLASS, PER_CLASS_OF_MANY, MANY = 30, 10, 300
 """Training texts of the smallest class, with fewer of which neighbours cannot agree: the first,
 or the second if there are so many texts in all. Ours."""
 
@@ -57,7 +57,7 @@ def examine(measured: Measurements) -> Suspicion | None:
         return None
     if pooled_hides_it(measured):
         return None
-    least = OF_MANY if measured.labels.train_texts >= MANY else OF_A_CLASS
+    least = PER_CLASS_OF_MANY if measured.labels.train_texts >= MANY else PER_CLASS
     if min(measured.labels.train_counts) < least:
         return None
     if above_constant(measured, learning, CHOSEN):
