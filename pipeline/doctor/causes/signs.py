@@ -32,6 +32,10 @@ HEART = 0.8
 """Training accuracy over the most frequent label's from which a head has learned its texts by
 heart, as a share of what is missing to 1. Ours."""
 
+MANY_VECTORS = 50.0
+"""Vectors of a text in the median, from which one state may hold less of them than their mean,
+however far back it sees. Ours."""
+
 AT_CHANCE = 3.0
 """z of label agreement below which labels have nothing to do with the neighbours. Ours."""
 
@@ -112,6 +116,20 @@ def assigned(changed: Iterable[tuple[str, object]], between: str = ", ") -> str:
 def best_reference(measured: Measurements) -> Reference | None:
     """Return the better one of logistic and TF-IDF."""
     return None if measured.references is None else measured.references.best
+
+
+def mean_is_ahead(measured: Measurements) -> bool:
+    """Return whether ``logistic`` on the mean of the same vectors is ahead beyond noise."""
+    plain = None if measured.references is None else measured.references.named("logistic")
+    return plain is not None and plain.interval[0] > 0 and plain.ahead >= BEHIND
+
+
+def last_holds_less(measured: Measurements) -> bool:
+    """Return whether a head reads the last state of long texts, and their mean does better."""
+    units, pooling = measured.units, measured.settings.values.get("pooling")
+    if units is None or pooling != "last" or units.median_length < MANY_VECTORS:
+        return False
+    return mean_is_ahead(measured)
 
 
 def learns_its_texts(measured: Measurements, share: float = 0.95) -> bool:

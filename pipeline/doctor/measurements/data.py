@@ -87,6 +87,7 @@ class Neighbours:
         confused_z: the same of the two classes with most errors of the head between them; None:
             not measured, or no errors.
         break_row: data row from which agreement falls to chance; None without a break.
+        rises: whether agreement is at chance before that row instead, and not from it on.
         z_before, z_after: of the parts before and after it.
         agreement_before, agreement_after: of these parts.
         offset: by how many rows the labels are moved, from the break or in all, for neighbours
@@ -115,6 +116,7 @@ class Neighbours:
     closest_confused: tuple[int, int] | None = None
     closest_left_out: tuple[int, int] | None = None
     by_position: tuple[tuple[int, float, float | None], ...] = ()
+    rises: bool = False
 
     @property
     def strongest(self) -> float:
@@ -208,6 +210,8 @@ class Vectors:
         deviation_ratio: largest over median deviation.
         mean_cosine: of 1,000 random pairs.
         effective_rank: exp(H(shares of the eigenvalues of the covariance)).
+        scaled_rank: the same of features scaled to deviation 1, of which none hides the others;
+            None: not measured.
         equal_share: of the texts, those with the vector of an unequal text.
         equal_unlike: of the texts, those with the vector of a text of another label; copies of
             a text have one label.
@@ -220,6 +224,7 @@ class Vectors:
     effective_rank: float
     equal_share: float
     equal_unlike: float = 0.0
+    scaled_rank: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,31 +9,29 @@ moving them back by as many rows makes the neighbours agree again.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Neighbours
+from pipeline.doctor.measuring.classes import (
+    closest_classes,
+    deviation_of,
+    means_z,
+    z_among,
+)
 from pipeline.doctor.measuring.learning import confused
 from pipeline.doctor.measuring.pooled import centred, pooled_of
 from pipeline.doctor.measuring.vectors import spaced
 
 NEAREST, PERMUTATIONS = 10, 20
 
-MEANS_PERMUTATIONS = 50
-"""Of the means of classes, which take milliseconds each."""
-
 MOST_MEANS = 5000
 """Texts whose means are compared, evenly spaced."""
 
 COPY = 0.9999
 """Cosine from which a neighbour is the same text, which tells nothing."""
-
-LEAST_OF_PAIR = 30
-"""Texts of a class, with fewer of which its mean says little. Ours."""
 
 MOST = 20_000
 """Texts that are looked at, evenly spaced."""
@@ -168,6 +166,17 @@ def neighbours_of(around: Neighbourhood, labels: np.ndarray) -> Neighbours:
     z = (agreement - chance) / deviation
     whole = Neighbours(agreement, chance, z, balanced_z=balanced_z)
     place = _break(shares, own)
+    if place is None and (rise := _rise(shares, own, chance)) is not None:
+        before, after = float(shares[:rise].mean()), float(shares[rise:].mean())
+        return replace(
+            whole,
+            rises=True,
+            break_row=int(around.rows[rise]),
+            z_before=_z(before, chance, deviation, rise / len(shares)),
+            z_after=_z(after, chance, deviation, 1 - rise / len(shares)),
+            agreement_before=before,
+            agreement_after=after,
+        )
     if place is None:
         shift, moved = _best_shift(around, labels, 0)
         lifted = _lifted(moved, agreement, agreement, chance)
@@ -211,22 +220,14 @@ def _chance(around: Neighbourhood, own: np.ndarray) -> tuple[float, float, float
     shares = [around.agreement(each) for each in permuted]
     by_chance = [float(each.mean()) for each in shares]
     balanced = [_balanced(each, labels) for each, labels in zip(shares, permuted, strict=True)]
-    balanced_z = _z_among(_balanced(around.agreement(own), own), balanced)
-    return float(np.mean(by_chance)), _deviation(by_chance), balanced_z
+    balanced_z = z_among(_balanced(around.agreement(own), own), balanced)
+    return float(np.mean(by_chance)), deviation_of(by_chance), balanced_z
 
 
 def _balanced(shares: np.ndarray, own: np.ndarray) -> float:
     """Return the mean over the classes of the mean share of each one's texts."""
     counts, sums = np.bincount(own), np.bincount(own, weights=shares)
     return float((sums[counts > 0] / counts[counts > 0]).mean())
-
-
-def _deviation(by_chance: Sequence[float]) -> float:
-    return max(float(np.std(by_chance, ddof=1)), 1e-4)
-
-
-def _z_among(value: float, by_chance: Sequence[float]) -> float:
-    return (value - float(np.mean(by_chance))) / _deviation(by_chance)
 
 
 def _distinct(case: Case, around: Neighbourhood) -> tuple[np.ndarray, np.ndarray]:
@@ -241,87 +242,6 @@ def _distinct(case: Case, around: Neighbourhood) -> tuple[np.ndarray, np.ndarray
         rows = rows[np.unique(case.duplicates.clusters[rows], return_index=True)[1]]
     rows = rows[np.unique(pooled[rows], axis=0, return_index=True)[1]]
     return pooled[rows], case.labels[rows]
-
-
-def means_z(vectors: np.ndarray, own: np.ndarray) -> float | None:
-    """Return z of the spread of the classes' means, against permuted labels.
-
-    Args:
-        vectors: (n, D), unequal; every feature is scaled to deviation 1.
-        own: (n,) class ids.
-    """
-    _, ids = np.unique(own, return_inverse=True)
-    counts = np.bincount(ids)
-    if len(counts) < 2:
-        return None
-    moved = vectors - vectors.mean(axis=0)
-    scaled = moved / np.maximum(moved.std(axis=0), 1e-6)
-
-    def spread(labels: np.ndarray) -> float:
-        """Return the squares of the means, each as often as its class has texts."""
-        members = np.zeros((len(counts), len(labels)), np.float32)
-        members[labels, np.arange(len(labels))] = 1.0
-        return float((((members @ scaled) ** 2).sum(axis=1) / counts).sum())
-
-    random = np.random.default_rng(0)
-    by_chance = [spread(random.permutation(ids)) for _ in range(MEANS_PERMUTATIONS)]
-    return _z_among(spread(ids), by_chance)
-
-
-def closest_classes(vectors: np.ndarray, own: np.ndarray) -> dict[str, Any]:
-    """Return ``closest``, ``closest_z`` and ``usual_z`` of ``Neighbours``; {} without pairs.
-
-    Args:
-        vectors: (n, D), unequal.
-        own: (n,) class ids.
-    """
-    counts = np.bincount(own)
-    large = np.flatnonzero(counts >= LEAST_OF_PAIR)
-    if len(large) < 3:
-        return {}
-    deviation = np.maximum(vectors.std(axis=0), 1e-6)
-    means = np.stack([vectors[own == label].mean(axis=0) / deviation for label in large])
-    apart = ((means[:, None] - means[None]) ** 2).sum(axis=2)
-    # What chance alone makes of a distance falls with the texts of the two classes.
-    apart *= 1 / (1 / counts[large][:, None] + 1 / counts[large][None])
-    first, second = np.triu_indices(len(large), 1)
-    order = np.argsort(apart[first, second], kind="stable")
-
-    def z(place: int) -> float | None:
-        pair = large[[first[order[place]], second[order[place]]]]
-        chosen = np.isin(own, pair)
-        return means_z(vectors[chosen], own[chosen])
-
-    one, other = large[[first[order[0]], second[order[0]]]].tolist()
-    both = np.isin(own, (one, other))
-    return {
-        "closest": (one, other),
-        "closest_z": z(0),
-        "usual_z": z(len(order) // 2),
-        "closest_left_out": (left_out_errors(vectors[both], own[both] == one), int(both.sum())),
-    }
-
-
-def left_out_errors(vectors: np.ndarray, first: np.ndarray) -> int:
-    """Return how many texts of two classes a ridge regression of all others gets wrong.
-
-    The residual of a text that is left out is its own over 1 minus its leverage (Allen, 1974:
-    PRESS), so one decomposition does for all. The penalty is the mean square of a text.
-
-    Args:
-        vectors: (n, D), unequal.
-        first: (n,) bool: of the first class.
-    """
-    moved = vectors.astype(np.float64) - vectors.mean(axis=0)
-    scaled = moved / np.maximum(moved.std(axis=0), 1e-6)
-    penalty = max(float((scaled**2).sum()) / len(scaled), 1e-6)
-    constant = np.full((len(scaled), 1), math.sqrt(penalty))
-    left, sizes, _ = np.linalg.svd(np.hstack([scaled, constant]), full_matrices=False)
-    kept = sizes**2 / (sizes**2 + penalty)
-    target = np.where(first, 1.0, -1.0)
-    fitted, leverage = left @ (kept * (left.T @ target)), (left**2) @ kept
-    guessed = target - (target - fitted) / (1 - leverage)
-    return int((guessed * target <= 0).sum())
 
 
 def _confused_z(case: Case, vectors: np.ndarray, own: np.ndarray) -> float | None:
@@ -358,6 +278,16 @@ def _break(shares: np.ndarray, own: np.ndarray) -> int | None:
     scale = max(float(rest.std()), 1e-9) * np.sqrt(len(rest))
     place = int(running[EDGE:-EDGE].argmax()) + EDGE
     return place + 1 if running[place] / scale > BREAK else None
+
+
+def _rise(shares: np.ndarray, own: np.ndarray, chance: float) -> int | None:
+    """Return the position before which agreement is lost, and from which it is not; or None."""
+    place = _break(shares[::-1], own[::-1])
+    if place is None:
+        return None
+    rise = len(shares) - place
+    lost = shares[:rise].mean() - chance <= FALL * (shares[rise:].mean() - chance)
+    return rise if lost else None
 
 
 def moved_labels(labels: np.ndarray, shift: int, first: int) -> np.ndarray:

@@ -62,6 +62,7 @@ def vectors_of(
         effective_rank=_effective_rank(values),
         equal_share=_equal_share(values, keys),
         equal_unlike=0.0 if labels is None else _equal_share(values, labels),
+        scaled_rank=_effective_rank(values / np.maximum(deviations, CONSTANT)),
     )
 
 

@@ -13,6 +13,7 @@ from pipeline.doctor.causes.signs import (
     BY_HEART,
     assigned,
     is_behind,
+    last_holds_less,
     learns_its_texts,
     reference_evidence,
     training_evidence,
@@ -44,7 +45,8 @@ def examine(measured: Measurements) -> Suspicion | None:
     changed = smaller(measured.settings.values)
     tries = []
     plain = None if measured.references is None else measured.references.named("logistic")
-    if plain is not None and plain.ahead > measured.defaults_ahead:
+    pooling = last_holds_less(measured)  # then logistic, which reads the mean, proves nothing
+    if plain is not None and plain.ahead > measured.defaults_ahead and not pooling:
         # Else the same head does as well with other settings, so its kind is not at fault.
         tries.append(ChangedSettings("head -> logistic", head="logistic", layout="pooled"))
     if not changed and not tries:
@@ -52,7 +54,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     if changed:
         tries.insert(0, ChangedSettings(f"a smaller head: {assigned(changed)}", changed))
     return Suspicion(
-        strength=0.4 + 0.1 * early + 0.1 * (gap > 2 * GAP),
+        strength=0.4 if pooling else 0.4 + 0.1 * early + 0.1 * (gap > 2 * GAP),
         headline=symptom_of(measured),
         explanation="the head is too large for so few texts and learns them by heart",
         evidence=(

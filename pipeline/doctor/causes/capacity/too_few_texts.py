@@ -24,8 +24,9 @@ HANDFUL = 5
 POINTS = 0.02
 """Accuracy gained by twice the texts. Ours."""
 
-GOOD = 0.9
-"""Accuracy from which nobody asks for more texts. Ours."""
+GOOD, FAIR = 0.9, 0.8
+"""Accuracy from which nobody asks for more texts; the second with ``FEW`` / 2 of a class and
+more, which is poor only where the head is. Ours."""
 
 
 def examine(measured: Measurements) -> Suspicion | None:
@@ -35,7 +36,8 @@ def examine(measured: Measurements) -> Suspicion | None:
     assert references is not None
     per_doubling, interval = references.points_per_doubling, references.doubling_interval
     count = measured.labels.median_count
-    if count >= FEW or learning.accuracy >= GOOD or measured.behind:
+    enough = GOOD if count < FEW / 2 else FAIR
+    if count >= FEW or learning.accuracy >= enough or measured.behind:
         return None
     handful = count <= HANDFUL
     if not handful and (per_doubling is None or interval is None or per_doubling < POINTS):

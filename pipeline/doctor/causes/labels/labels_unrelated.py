@@ -49,8 +49,9 @@ def examine(measured: Measurements) -> Suspicion | None:
     assert near is not None
     if measured.labels.train_texts < TEXTS:
         return None
-    if near.break_row is not None and near.z_before is not None:
-        return _slipped(near) if near.z_before >= BREAK else None
+    sound = near.z_after if near.rises else near.z_before
+    if near.break_row is not None and sound is not None:
+        return _slipped(near) if sound >= BREAK else None
     if near.offset is not None:
         return _slipped(near)
     if near.strongest >= AT_CHANCE or not knows_nothing(measured):
@@ -127,17 +128,26 @@ def above_constant(measured: Measurements, learning: Learning, widths: float) ->
 
 
 def _slipped(near: Neighbours) -> Suspicion | None:
-    """Return the suspicion of labels that have slipped, from a row on or in all."""
-    before = near.agreement if near.agreement_before is None else near.agreement_before
+    """Return the suspicion of labels that have slipped: from a row on, up to it, or all."""
+    sound = near.agreement if near.agreement_before is None else near.agreement_before
     after = near.agreement if near.agreement_after is None else near.agreement_after
-    where = "" if near.break_row is None else f" from data row {near.break_row:,} on"
+    where, rest = "", ""
+    if near.break_row is not None:
+        where, rest = f" from data row {near.break_row:,} on", "before"
+    if near.rises:
+        where, rest, sound, after = (
+            f" up to data row {near.break_row:,}",
+            "behind it",
+            after,
+            sound,
+        )
     evidence = []
     if near.break_row is not None:
         evidence.append(
             Evidence(
                 f"nearest texts with the same label{where}",
                 f"{after:.0%}",
-                f"before: {before:.0%}; shuffled labels: {near.expected:.0%}",
+                f"{rest}: {sound:.0%}; shuffled labels: {near.expected:.0%}",
             )
         )
     tries: tuple[Rescoring, ...] = ()
@@ -157,14 +167,15 @@ def _slipped(near: Neighbours) -> Suspicion | None:
         own = moved_back(near.offset), with_moved_back(near.offset)
         tries = (Rescoring(change, own[0], in_place=own[1]),)
     lost = near.break_row is not None and after - near.expected < SHARE * (
-        before - near.expected
+        sound - near.expected
     )
     if not lost and not tries:
         return None
+    how = "are those of other texts" if near.rises else "have slipped"
     return Suspicion(
         strength=0.9,
         headline=f"Labels do not belong to their texts{where}.",
-        explanation=f"labels have slipped{moved}{where}",
+        explanation=f"labels {how}{moved}{where}",
         evidence=tuple(evidence),
         remedy=Remedy(AGAIN, stops=True),
         counterfactuals=tries,

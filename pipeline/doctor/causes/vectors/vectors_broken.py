@@ -30,6 +30,14 @@ PER_DIRECTION = 4
 AHEAD = 0.1
 """By which word counts are ahead of vectors that say nothing of the labels. Ours."""
 
+NARROW, WIDE, MANY = 1 / 20, 100, 200
+"""Rank of scaled features below which vectors hold next to nothing, as a share of their width;
+width and training texts from which that is said. A sixth of the width is usual. Ours."""
+
+POOR = 0.5
+"""Accuracy gain below which few directions are to blame: an encoder that was trained for these
+very labels has few, and good ones. Ours."""
+
 EQUAL = 0.01
 """Share of the texts with the vector of another text. Ours."""
 
@@ -51,8 +59,14 @@ def examine(measured: Measurements) -> Suspicion | None:
     if not found:
         return None
     equal = vectors.equal_share > EQUAL
-    certain = stand_in(measured, vectors) or (
-        equal and vectors.equal_share > 0.5 and (is_low(measured) or knows_nothing(measured))
+    certain = (
+        stand_in(measured, vectors)
+        or (is_narrow(vectors, measured.labels.train_texts) and _is_poor(measured))
+        or (
+            equal
+            and vectors.equal_share > 0.5
+            and (is_low(measured) or knows_nothing(measured))
+        )
     )
     if not certain and not (_suffers(measured) or settings.head in SCALE_MATTERS):
         return None
@@ -67,7 +81,7 @@ def examine(measured: Measurements) -> Suspicion | None:
         remedy=Remedy(
             "encode the texts again, or scale every feature to deviation 1"
             if not certain
-            else "encode the texts again: unequal texts have equal vectors",
+            else "encode the texts again",
             stops=True,
         ),
         counterfactuals=tries,
@@ -86,6 +100,14 @@ def stand_in(measured: Measurements, vectors: Vectors) -> bool:
         return False
     share, unlike = vectors.equal_share, vectors.equal_unlike
     return share >= MANY_EQUAL and unlike >= UNLIKE * share
+
+
+def is_narrow(vectors: Vectors, texts: int) -> bool:
+    """Return whether wide vectors of many training texts hold few directions."""
+    rank = vectors.scaled_rank
+    if rank is None or vectors.width < WIDE or texts < MANY:
+        return False
+    return rank < NARROW * vectors.width
 
 
 def _of_other_texts(measured: Measurements) -> Suspicion | None:
@@ -147,13 +169,20 @@ def faults(vectors: Vectors, classes: int, texts: int) -> list[Evidence]:
             )
         )
     least = min(RANK * classes, vectors.width / 4, texts / PER_DIRECTION)
-    if vectors.effective_rank < least:
+    if vectors.effective_rank < least or is_narrow(vectors, texts):
         found.append(
             Evidence(
-                "few directions are used", f"{vectors.effective_rank:.1f}", f"{classes} classes"
+                "few directions are used",
+                f"{vectors.effective_rank:.1f} of {vectors.width}",
+                f"{classes} classes; a sixth of the features is usual",
             )
         )
     return found
+
+
+def _is_poor(measured: Measurements) -> bool:
+    learning = measured.learning
+    return learning is not None and learning.accuracy_gain < POOR
 
 
 def _suffers(measured: Measurements) -> bool:

@@ -44,6 +44,17 @@ def test_a_gap_with_a_better_simple_head_is_overfitting() -> None:
     ]
 
 
+def test_the_mean_of_long_texts_does_not_prove_a_last_state_too_large() -> None:
+    given = settings("lstm", units=256, pooling="last")
+    long = Units(median_length=96.0)
+    found = OVERFIT.suspect(
+        healthy(learning=with_gap(0.4), references=BEHIND, settings=given, units=long)
+    )
+    assert found is not None
+    assert [each.change for each in found.counterfactuals] == ["a smaller head: units=64"]
+    assert found.strength < 0.5
+
+
 def test_a_gap_or_a_rising_loss_alone_is_no_fault() -> None:
     assert OVERFIT.suspect(healthy(learning=with_gap(0.4, epochs=rising()))) is None
     assert OVERFIT.suspect(healthy(learning=with_gap(0.05), references=BEHIND)) is None
@@ -132,6 +143,12 @@ def test_few_texts_with_a_steep_curve_are_too_few() -> None:
     assert TOO_FEW_TEXTS.suspect(replace(measured, labels=healthy().labels)) is None
     flat = replace(steep, whole=0.605, doubling_interval=(-0.02, 0.03))
     assert TOO_FEW_TEXTS.suspect(replace(measured, references=flat)) is None
+    twenty = Labels(("joy", "anger", "fear"), (20, 20, 20), (20, 20, 20), 60, 60)
+    poor = replace(measured, learning=learning(accuracy=0.7))
+    assert TOO_FEW_TEXTS.suspect(replace(poor, labels=twenty)) is not None
+    fair = replace(measured, learning=learning(accuracy=0.85))
+    assert TOO_FEW_TEXTS.suspect(fair) is not None
+    assert TOO_FEW_TEXTS.suspect(replace(fair, labels=twenty)) is None  # not poor
     handful = Labels(("joy", "anger", "fear"), (5, 4, 5), (20, 20, 20), 14, 60)
     told = TOO_FEW_TEXTS.suspect(replace(measured, labels=handful, references=flat))
     assert told is not None

@@ -199,6 +199,28 @@ def test_labels_that_slip_are_told_with_row_and_offset() -> None:
     assert "2 rows" in found.explanation
 
 
+def test_labels_that_belong_only_behind_a_row_are_told_with_it() -> None:
+    near = Neighbours(
+        0.42,
+        0.33,
+        9.0,
+        rises=True,
+        break_row=5_970,
+        z_before=0.2,
+        z_after=14.0,
+        agreement_before=0.33,
+        agreement_after=0.6,
+    )
+    found = LABELS_UNRELATED.suspect(healthy(neighbours=near))
+    assert found is not None
+    assert found.measured
+    assert "are those of other texts up to data row 5,970" in found.explanation
+    assert found.evidence[0].value == "33%"
+    assert found.evidence[0].comparison == "behind it: 60%; shuffled labels: 33%"
+    weak = replace(near, z_after=4.0)
+    assert LABELS_UNRELATED.suspect(healthy(neighbours=weak)) is None
+
+
 def test_a_pair_that_is_answered_by_chance_overlaps() -> None:
     coin = learning(confused=((0, 1, 30, 60),))
     found = CLASSES_OVERLAP.suspect(healthy(learning=coin))

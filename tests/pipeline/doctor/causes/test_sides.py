@@ -18,6 +18,7 @@ from pipeline.doctor.causes.vectors.vectors_lack_it import VECTORS_LACK_IT
 from pipeline.doctor.examination import LIKELY
 from pipeline.doctor.measurements import (
     Audit,
+    Labels,
     Neighbours,
     References,
     Settings,
@@ -114,7 +115,7 @@ def test_tokens_that_give_labels_away() -> None:
     assert GIVEAWAY.suspect(healthy(audit=Audit(), references=words)) is None
 
 
-REACH = (1.0, 0.5, 1e-7)
+REACH, SEES_FAR = (1.0, 0.5, 1e-7), (1.0, 0.9, 0.4)
 
 
 def test_a_last_state_of_long_texts() -> None:
@@ -126,10 +127,39 @@ def test_a_last_state_of_long_texts() -> None:
     for quiet in (
         replace(low, settings=settings("lstm", pooling="max")),
         replace(low, units=Units(median_length=20.0, reach=(1.0, 0.5, None))),
-        replace(low, units=Units(median_length=300.0, reach=(1.0, 0.9, 0.4))),
+        replace(low, units=Units(median_length=300.0, reach=SEES_FAR), references=None),
         healthy(units=low.units, settings=given),  # the end is where the label is
     ):
         assert LONG_LAST_STATE.suspect(quiet) is None
+
+
+def test_a_last_state_that_sees_far_is_told_only_with_proof() -> None:
+    given = settings("lstm", pooling="last")
+    far = Units(median_length=60.0, reach=(1.0, 0.9, None))
+    mean_ahead = References(
+        (reference("logistic", 0.8, 0.2), reference("tfidf_logistic", 0.9, 0.3))
+    )
+    measured = healthy(units=far, settings=given, references=mean_ahead)
+    found = LONG_LAST_STATE.suspect(measured)
+    assert found is not None
+    assert found.strength < LIKELY
+    assert found.evidence[1].comparison == "logistic on the mean vector: 80.0%"
+    words_ahead = References(
+        (reference("logistic", 0.6, 0.0), reference("tfidf_logistic", 0.9, 0.3))
+    )
+    for quiet in (
+        replace(measured, units=replace(far, median_length=40.0)),
+        replace(measured, references=words_ahead),
+        replace(measured, settings=settings("lstm", pooling="mean")),
+    ):
+        assert LONG_LAST_STATE.suspect(quiet) is None
+
+
+def test_a_head_behind_the_mean_of_what_it_sees_is_mended_before_the_cut() -> None:
+    cut = Audit(truncated_share=0.95, tokens_cut_share=0.5)
+    assert CUT_OFF.suspect(healthy(audit=cut)) is not None
+    ahead = References((reference("logistic", 0.8, 0.2),))
+    assert CUT_OFF.suspect(healthy(audit=cut, references=ahead)) is None
 
 
 def test_texts_cut_off_need_to_be_worse() -> None:
@@ -236,3 +266,23 @@ def test_few_texts_span_few_directions() -> None:
     assert VECTORS_BROKEN.suspect(measured) is not None
     few = replace(measured, labels=replace(measured.labels, train_texts=20))
     assert VECTORS_BROKEN.suspect(few) is None
+
+
+def test_wide_vectors_of_few_directions_are_broken_where_the_head_is_poor() -> None:
+    labels = Labels(("joy", "anger"), (200, 200), (80, 80), 400, 160)
+    narrow = Vectors(384, 0.0, 3.0, 0.1, 11.5, 0.0, scaled_rank=11.6)
+    poor = learning(accuracy=0.59)
+    measured = healthy(vectors=narrow, labels=labels, learning=poor)
+    found = VECTORS_BROKEN.suspect(measured)
+    assert found is not None
+    assert found.measured
+    assert found.evidence[0].value == "11.5 of 384"
+    for quiet in (
+        replace(measured, vectors=replace(narrow, scaled_rank=60.0)),  # one large feature
+        replace(measured, learning=learning(accuracy=0.95)),  # good ones
+        replace(measured, labels=replace(labels, train_texts=60)),  # few texts span few
+        replace(measured, vectors=replace(narrow, width=48, scaled_rank=2.0)),
+        replace(measured, vectors=replace(narrow, scaled_rank=None)),  # an older record
+    ):
+        told = VECTORS_BROKEN.suspect(quiet)
+        assert told is None or not told.measured
