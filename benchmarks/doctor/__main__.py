@@ -18,7 +18,7 @@ from benchmarks.doctor.journal import read_journal
 from benchmarks.doctor.measures import FOREST, report
 from benchmarks.doctor.plan import Request
 from benchmarks.doctor.rivals.forest import add_forest
-from benchmarks.doctor.runner import run, settle_all
+from benchmarks.doctor.runner import ask_all_who_try, run, settle_all
 from benchmarks.doctor.settling import disputed
 
 LIMIT = 200
@@ -43,9 +43,17 @@ def main(arguments: list[str] | None = None) -> int:
         "--brief", action="store_true", help="one seed, no single changes: a sixth of the time"
     )
     parser.add_argument(
+        "--draw", type=int, choices=(1, 2), default=1, help="2: other texts and seeds (report)"
+    )
+    parser.add_argument(
         "--settle",
         action="store_true",
         help="try what the doctor named in brief runs, not seeded",
+    )
+    parser.add_argument(
+        "--trying",
+        action="store_true",
+        help="ask about brief runs those who try changes without a doctor",
     )
     parser.add_argument("--report-only", action="store_true", help="of what the journal has")
     options = parser.parse_args(arguments)
@@ -60,10 +68,15 @@ def main(arguments: list[str] | None = None) -> int:
         options.seconds,
         options.again,
         options.brief,
+        options.draw,
     )
+    if options.draw > 1 and options.half == "tune":
+        parser.error("--draw 2 is of the report half alone")
     request.out.mkdir(parents=True, exist_ok=True)
     if options.settle:
         settle_all(request, options.jobs, disputed(read_journal(request.journal)))
+    elif options.trying:
+        ask_all_who_try(request, options.jobs)
     elif not options.report_only:
         run(request, options.jobs)
     taught = read_journal(options.taught) if options.taught else []

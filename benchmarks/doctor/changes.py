@@ -290,12 +290,21 @@ def by_words(trial: Trial) -> Outcome | None:
 
 
 def try_all(
-    trial: Trial, before: Outcome, seed: int, changes: Sequence[Change] = CHANGES
+    trial: Trial,
+    before: Outcome,
+    seed: int,
+    changes: Sequence[Change] = CHANGES,
+    *,
+    words: bool = True,
 ) -> Iterator[Tried]:
-    """Yield every change that applies, trained with the seed of ``before``."""
-    words = by_words(trial)
-    if words is not None:
-        yield _tried("TF-IDF", "", words, before)
+    """Yield every change that applies, trained with the seed of ``before``.
+
+    Args:
+        words: try TF-IDF, too.
+    """
+    counted = by_words(trial) if words else None
+    if counted is not None:
+        yield _tried("TF-IDF", "", counted, before)
     for change in changes:
         try:
             changed = change.apply(trial)

@@ -26,6 +26,7 @@ class Diagnosis:
         state: ``ill``, ``healthy`` or ``unknown``.
         causes: named, the leading one first.
         certainties: one for each cause.
+        harmless: for each cause, whether it is said not to be shown to cost accuracy.
         settings: that the leading remedy changes, as text.
         head: that the leading remedy takes instead; '' the same.
         told: the score that the leading finding says is the true one, in points; None.
@@ -39,6 +40,7 @@ class Diagnosis:
     state: str
     causes: tuple[str, ...] = ()
     certainties: tuple[str, ...] = ()
+    harmless: tuple[bool, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     head: str = ""
     told: float | None = None
@@ -74,6 +76,7 @@ def diagnose(
         state=verdict.state,
         causes=tuple(each.cause for each in verdict.findings),
         certainties=tuple(each.certainty for each in verdict.findings),
+        harmless=tuple(_is_harmless(each) for each in verdict.findings),
         settings=dict(remedy.settings) if remedy else {},
         head=remedy.head if remedy else "",
         told=_told(leading),
@@ -155,6 +158,16 @@ def _examine_user(
     loop = Loop(learning_rate=RATE, epochs=EPOCHS, batch_size=BATCH, seed=seed)
     facts = _facts(trial)
     return examine_module(build, problem, loop, "head", prove=prove, budget=budget, **facts)
+
+
+def _is_harmless(finding: Any) -> bool:
+    """Return whether a finding tells that its change does not raise accuracy.
+
+    That is told of a squashed output, which is proven by the loss.
+    """
+    costs = [each for each in finding.tried if each.measure == "accuracy"]
+    told = finding.cause == "output_squashed" and bool(costs)
+    return told and all(each.verdict != "confirmed" for each in costs)
 
 
 def _told(leading: Any) -> float | None:

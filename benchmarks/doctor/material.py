@@ -86,20 +86,22 @@ class Ingredients:
     Attributes:
         cache: folder of the encoded texts.
         data: folder with the public corpora; None: they are absent.
+        seed: which texts of a corpus are drawn, and of all that is made up.
     """
 
     cache: Path
     data: Path | None = None
+    seed: int = 0
     made: dict[str, Material] = field(default_factory=dict)
 
-    def material(self, name: str, seed: int = 0) -> Material:
+    def material(self, name: str) -> Material:
         """Return a corpus, at most some texts of it, drawn by the seed."""
-        key = f"{name}/{seed}"
-        if key not in self.made:
-            self.made[key] = self._make(name, seed)
-        return self.made[key]
+        if name not in self.made:
+            self.made[name] = self._make(name)
+        return self.made[name]
 
-    def _make(self, name: str, seed: int) -> Material:
+    def _make(self, name: str) -> Material:
+        seed = self.seed
         if name == "S":
             return synthetic(seed=seed)
         if name == "S2":

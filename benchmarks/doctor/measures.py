@@ -92,6 +92,11 @@ class Judged:
         """Return whether anything was stated as a fault."""
         return bool(line["said"][self.voice]["alarm"])
 
+    def silent(self, line: Line) -> bool:
+        """Return whether nothing was stated, or only what is said to cost nothing."""
+        harmless = line["said"][self.voice].get("harmless", ())
+        return not self.alarm(line) or (bool(harmless) and all(harmless))
+
     def right(self, line: Line, among: int) -> bool:
         """Return whether one of the first statements names a right cause."""
         right = set(self.truths[line["case"]]["right"])
@@ -141,6 +146,8 @@ def proven(judged: Judged) -> tuple[Share, Share]:
     """Return how many statements marked proven are right, and how many right are proven."""
     marked, right_ones = [], []
     for line in judged.of(FAULT, HEALTHY, HARMLESS):
+        if judged.kind(line) == HARMLESS and judged.silent(line):
+            continue
         right = set(judged.truths[line["case"]]["right"])
         said = line["said"][judged.voice]
         for causes, how in zip(said["causes"], said.get("certain", ()), strict=False):
@@ -219,7 +226,7 @@ def table(records: Sequence[Line]) -> str:
         cells = (
             voice,
             share(judged.alarm(line) for line in judged.of(HEALTHY)),
-            share(not judged.alarm(line) for line in judged.of(HARMLESS)),
+            share(judged.silent(line) for line in judged.of(HARMLESS)),
             share(judged.alarm(line) for line in faults),
             share(judged.right(line, 1) for line in faults),
             f"{macro(first):.0%}" if first else "-",
@@ -258,6 +265,8 @@ def false_table(records: Sequence[Line], voice: str = DOCTOR) -> str:
     judged = judge(records, voice)
     rows = ["| case | seed | said | certainty |", "|---|---|---|---|"]
     for line in judged.of(HEALTHY, HARMLESS, FAULT):
+        if judged.kind(line) == HARMLESS and judged.silent(line):
+            continue
         said = line["said"][voice]
         right = set(judged.truths[line["case"]]["right"])
         certain = said.get("certain", ())

@@ -49,17 +49,23 @@ class Request:
     seconds: float = 0.0
     again: bool = False
     brief: bool = False
+    draw: int = 1
+
+    @property
+    def name(self) -> str:
+        """Return the name of the half and its draw, as seeds and journals have it."""
+        return self.half if self.draw == 1 else f"{self.half}_{self.draw}"
 
     @property
     def journal(self) -> Path:
         """Return the journal's file."""
-        return self.out / f"{self.half}.jsonl"
+        return self.out / f"{self.name}.jsonl"
 
-
-def seeds_of(half: str) -> dict[str, Any]:
-    """Return the seeds of a half, from the file that was written beforehand."""
-    found: dict[str, Any] = json.loads(SEEDS.read_text(encoding="utf-8"))[half]
-    return found
+    @property
+    def seeds(self) -> dict[str, Any]:
+        """Return the seeds, from the file that was written beforehand."""
+        found: dict[str, Any] = json.loads(SEEDS.read_text(encoding="utf-8"))[self.name]
+        return found
 
 
 def cases_of(request: Request) -> list[Case]:
@@ -67,7 +73,7 @@ def cases_of(request: Request) -> list[Case]:
 
     In turn one of each cause, some with two, and as many healthy ones, of which half look ill.
     """
-    half, rng = request.half, np.random.default_rng(seeds_of(request.half)["order"])
+    half, rng = request.half, np.random.default_rng(request.seeds["order"])
     groups: dict[str, list[Case]] = {}
     for case in (*setting_cases(half), *data_cases(half), *foreign_cases(half)):
         groups.setdefault(case.causes[0], []).append(case)

@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from benchmarks.doctor.journal import read_journal
+from benchmarks.doctor.measures import DOCTOR, FAULT, HARMLESS, HEALTHY, TRIED, judge
 from benchmarks.doctor.plan import Request, cases_of
 from benchmarks.doctor.worker import Worker
 
@@ -41,6 +42,12 @@ def _settle(name: str, truth: dict[str, Any], causes: set[str]) -> str:
     return name
 
 
+def _ask_who_tries(name: str, truth: dict[str, Any], run: dict[str, Any]) -> str:
+    assert _worker is not None
+    _worker.ask_who_tries(name, truth, run)
+    return name
+
+
 def run(request: Request, jobs: int) -> None:
     """Do the cases that the journal does not have; one job is this process."""
     done: dict[str, list[dict[str, Any]]] = {}
@@ -58,6 +65,17 @@ def settle_all(request: Request, jobs: int, causes: Mapping[str, set[str]]) -> N
     _in_processes(
         request, jobs, _settle, [(name, truths[name], causes[name]) for name in names]
     )
+
+
+def ask_all_who_try(request: Request, jobs: int) -> None:
+    """Ask those who try changes without a doctor about the runs that they were not asked of."""
+    judged = judge(read_journal(request.journal), DOCTOR)
+    calls = [
+        (line["case"], judged.truths[line["case"]], line)
+        for line in judged.of(FAULT, HEALTHY, HARMLESS)
+        if TRIED not in line["said"]
+    ]
+    _in_processes(request, jobs, _ask_who_tries, calls)
 
 
 def _in_processes(

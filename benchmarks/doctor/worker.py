@@ -37,7 +37,7 @@ from benchmarks.doctor.measures import (
     RATE,
     TRIED,
 )
-from benchmarks.doctor.plan import Request, cases_of, seeds_of
+from benchmarks.doctor.plan import Request, cases_of
 from benchmarks.doctor.rivals import trying
 from benchmarks.doctor.rivals.records import record
 from benchmarks.doctor.rivals.rules import TOOLS, without_inputs
@@ -55,10 +55,10 @@ class Worker:
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.ingredients = Ingredients(request.cache, request.data)
+        self.ingredients = Ingredients(request.cache, request.data, request.draw - 1)
         self.cases = {case.name: case for case in cases_of(request)}
         self.numbers = {name: number for number, name in enumerate(sorted(self.cases))}
-        self.seeds: dict[str, Any] = seeds_of(request.half)
+        self.seeds = request.seeds
 
     def do(self, name: str, done: Sequence[Mapping[str, Any]]) -> None:
         """Do what of a case is not done; what it raises becomes an ``error`` line."""
@@ -98,6 +98,15 @@ class Worker:
             case = self.cases[name]
             pair = case.make(self.ingredients, self._random(case))
             self._write(settle(case, pair, truth, causes, self._all_seeds(pair.faulty)))
+
+    def ask_who_tries(
+        self, name: str, truth: Mapping[str, Any], run: Mapping[str, Any]
+    ) -> None:
+        """Write the line of a brief run once more, with what those say who try changes."""
+        with self._noting(name):
+            case = self.cases[name]
+            trial = case.make(self.ingredients, self._random(case)).faulty
+            self._write(trying.ask_afterwards(run, trial, _lost(truth)))
 
     def _random(self, case: Case) -> np.random.Generator:
         # By name: the limit and the corpora at hand change no case.
@@ -163,7 +172,7 @@ class Worker:
     ) -> dict[str, Any]:
         """Return what the doctor and all others say of one run."""
         said: dict[str, Any] = {}
-        lost = truth["lost"] if truth["effect"] == "loss" else 0.0
+        lost = _lost(truth)
         tried = [Tried(**{**one, "gain": Difference(**one["gain"])}) for one in truth["tried"]]
         answer = diagnose(trial, found, seed)
         said[DOCTOR] = _as_said(answer)
@@ -202,12 +211,18 @@ def _kind(lost: Difference) -> str:
     return EXCLUDED if lost.points >= POINTS else HARMLESS
 
 
+def _lost(truth: Mapping[str, Any]) -> float:
+    """Return the points that a fault costs; 0 where it makes the score untrue."""
+    return float(truth["lost"]) if truth["effect"] == "loss" else 0.0
+
+
 def _as_said(answer: Diagnosis) -> dict[str, Any]:
     return {
         "alarm": answer.state == "ill",
         "state": answer.state,
         "causes": [[cause] for cause in answer.causes],
         "certain": answer.certainties,
+        "harmless": answer.harmless,
         "summary": answer.summary,
         "told": answer.told,
         "texts": answer.texts,

@@ -30,7 +30,6 @@ from benchmarks.doctor.measures import (
     repair,
     report,
 )
-from benchmarks.doctor.rivals import trying
 from benchmarks.doctor.rivals.forest import add_forest
 from benchmarks.doctor.rivals.records import Records, record
 from benchmarks.doctor.rivals.rules import (
@@ -42,6 +41,7 @@ from benchmarks.doctor.rivals.rules import (
     without_inputs,
 )
 from benchmarks.doctor.worker import Worker
+from features.vectors.table import POOLED
 from heads.registry import make_settings
 
 SMALL = synthetic(240, 3, 6, 16, strength=5.0, spots=3, seed=1)
@@ -76,6 +76,16 @@ def test_halves_share_no_corpus() -> None:
         for half in (TUNE, REPORT)
     ]
     assert not corpora[0] & corpora[1]
+
+
+def test_another_draw_has_the_same_cases_and_other_texts() -> None:
+    first, second = (plan.Request(REPORT, Path(), Path(), draw=draw) for draw in (1, 2))
+    names = [{case.name for case in plan.cases_of(each)} for each in (first, second)]
+    assert names[0] == names[1]
+    assert first.journal != second.journal
+    assert not set(first.seeds["training"]) & set(second.seeds["training"])
+    texts = [Ingredients(Path(), seed=seed).material("S2").tables for seed in (0, 1)]
+    assert not np.array_equal(texts[0][POOLED].values, texts[1][POOLED].values)
 
 
 def test_settings_of_all_faults_are_valid() -> None:
@@ -225,17 +235,15 @@ def test_records_are_of_the_same_training() -> None:
     assert -6 < np.median(seen.updates) < -1
 
 
-def test_trying_keeps_the_best_on_validation() -> None:
-    tried = [
-        Tried("rate / 10", "step_too_large", Difference(8.0, 1.0), 60.0, 2.0),
-        Tried("relu", "dead_or_saturated", Difference(9.0, 1.0), 55.0, 3.0),
-    ]
-    said = trying.frequent(tried, 50.0, 10.0)
-    assert said["causes"] == [["step_too_large"]]
-    assert said["regained"] == pytest.approx(0.8)
-    assert said["seconds"] == 5.0
-    assert not trying.frequent(tried, 59.0, 10.0)["alarm"]
-    assert trying.random(tried, 50.0, 10.0, 0.0, 1)["seconds"] in (2.0, 3.0)
+def test_what_is_said_to_cost_nothing_is_no_alarm_where_it_does_not() -> None:
+    squashed = {"alarm": True, "causes": [["output_squashed"]], "certain": ["proven"]}
+    truth = {"record": "truth", "case": "c", "kind": "harmless", "seeded": [], "right": []}
+    for harmless, counted in ((True, Share(0, 0)), (False, Share(0, 1))):
+        said = {**squashed, "harmless": [harmless]}
+        run = {"record": "run", "case": "c", "seed": 1, "seconds": 1.0, "said": {DOCTOR: said}}
+        judged = judge([truth, run], DOCTOR)
+        assert judged.silent(judged.lines[0]) == harmless
+        assert proven(judged)[0] == counted
 
 
 def test_wilson_intervals() -> None:
@@ -331,7 +339,7 @@ def test_a_sample_runs_and_goes_on_where_it_was(
     monkeypatch.setattr(changes, "CHANGES", some)
     monkeypatch.setattr(changes.try_all, "__defaults__", (some,))
     worker = Worker(plan.Request(TUNE, tmp_path, tmp_path / "cache"))
-    worker.ingredients.made["S/0"] = SMALL
+    worker.ingredients.made["S"] = SMALL
     for name in SAMPLE:
         worker.do(name, [])
     found = read_journal(worker.request.journal)
@@ -346,11 +354,12 @@ def test_a_sample_runs_and_goes_on_where_it_was(
     assert len(again) == len(found) + 1
     text = report(again, TUNE)
     assert 'always "learning rate"' in text
-    assert json.loads(plan.SEEDS.read_text())["tune"] != plan.seeds_of(REPORT)
+    seeds = json.loads(plan.SEEDS.read_text())
+    assert seeds["tune"] != seeds["report"] != seeds["report_2"]
 
 
 def test_setting_faults_and_twins_differ_in_the_fault_alone() -> None:
-    ready = Ingredients(Path("none"), made={"S/0": SMALL})
+    ready = Ingredients(Path("none"), made={"S": SMALL})
     for case in setting_cases(TUNE):
         if "/S/" in case.name:
             pair = case.make(ready, np.random.default_rng(0))

@@ -142,7 +142,8 @@ def _make(
     if kind.made:
         # The halves differ in width and number of classes, as their corpora do.
         own = {"width": 64, "classes": 6} if corpus == "S" else {"width": 48, "classes": 4}
-        material = synthetic(**{**own, **kind.made}, seed=1000 + turn)  # type: ignore[arg-type]
+        seed = 1000 + turn + 100 * ingredients.seed
+        material = synthetic(**{**own, **kind.made}, seed=seed)  # type: ignore[arg-type]
     else:
         material = ingredients.material(corpus)
     trial = deal(material, head, settings, rng, kind.train, kind.validation)

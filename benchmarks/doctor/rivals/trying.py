@@ -1,7 +1,8 @@
 """Diagnosis by trying: changes without a doctor, from the table of all single changes.
 
-Every change of a case has been trained for the truth already, so these voices cost no training
-here; their price is what these trainings took.
+In the full form every change of a case has been trained for the truth already, so these voices
+cost no training here; their price is what these trainings took. After a brief run the changes
+that they would try are trained for them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.doctor.changes import FREQUENT, Tried
+from benchmarks.doctor.case import Trial, train
+from benchmarks.doctor.changes import CHANGES, FREQUENT, Tried, try_all
+from benchmarks.doctor.measures import DOCTOR, RANDOM, RATE, TRIED, Line
 
 GAIN = 2.0
 """Points of validation that the kept change must give."""
@@ -63,3 +66,31 @@ def random(
         names.append(tried[i].name)
         spent += tried[i].seconds
     return said(tried, before, lost, names)
+
+
+def ask_afterwards(run: Line, trial: Trial, lost: float) -> dict[str, Any]:
+    """Return the line of a brief run once more, with what those say who try changes.
+
+    Args:
+        run: its line in the journal.
+        trial: of the run.
+        lost: points that the fault costs; 0 of a healthy run.
+    """
+    seed, before = run["seed"], train(trial, run["seed"])
+    budget = max(run["said"][DOCTOR]["seconds"], before.seconds)
+    drawn: list[Tried] = []
+    for i in np.random.default_rng(seed).permutation(len(CHANGES)).tolist():
+        found = list(try_all(trial, before, seed, CHANGES[i : i + 1], words=False))
+        if drawn and sum(each.seconds for each in (*drawn, *found)) > budget:
+            break
+        drawn += found
+    known = {each.name for each in drawn}
+    rest = [each for each in CHANGES if each.name in FREQUENT and each.name not in known]
+    tried = [*drawn, *try_all(trial, before, seed, rest, words=False)]
+    score = before.validation_score
+    others = {
+        RATE: rate(tried, lost),
+        RANDOM: said(tried, score, lost, [each.name for each in drawn]),
+        TRIED: frequent(tried, score, lost),
+    }
+    return {**run, "said": {**run["said"], **others}}
