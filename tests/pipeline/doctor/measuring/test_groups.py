@@ -129,6 +129,10 @@ def test_sides_are_told_apart_only_where_they_differ() -> None:
     vectors[300:] += 1.0
     assert (auc_of(vectors, train, other, None) or 0) > 0.95
     assert auc_of(vectors, train, other[:10], None) is None
+    # Of texts of one group nothing can be learned beside those held out.
+    assert auc_of(vectors, train, other, np.zeros(400, np.int64)) == 0.5
+    pairs = np.arange(400) // 2  # copies stay on one side of a fold
+    assert (auc_of(vectors, train, other, pairs) or 0) > 0.95
 
 
 def test_vectors_that_are_broken() -> None:
