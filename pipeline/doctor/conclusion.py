@@ -79,6 +79,14 @@ def state_of(
         return (
             "unknown",
             f"Something is wrong ({symptom_of(measured)[:-1]}), but no cause that is known "
-            "here explains it.",
+            f"here explains it.{_better(measured)}",
         )
     return "healthy", f"Nothing to mend: {reached}{beside}."
+
+
+def _better(measured: Measurements) -> str:
+    """Return a sentence on what to take instead: the reference that is ahead; or ''."""
+    best = None if measured.references is None else measured.references.best
+    if best is None or not measured.behind or best.ahead < POINTS:
+        return ""
+    return f" Until it is found, take {name_of(best)}."
