@@ -36,7 +36,10 @@ MAX_EPOCHS = 10_000
 class HeadSettings(BaseModel):
     """Settings of a head: frozen, validated, without unknown names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Of all heads a command makes one or two: the others' validators need not be built.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True
+    )
 
     refit: bool = Field(
         True, description="in the end, train again on training and validation texts together"

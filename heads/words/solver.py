@@ -11,11 +11,15 @@ see the diagonal of the Hessian alone.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from scipy import sparse
 
 from heads.newton import Point, minimize
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 TOLERANCE = 1e-3
 """Maximum entry of the (preconditioned) gradient at the optimum. With 1e-4 no validation
@@ -41,7 +45,7 @@ class SparseObjective:
         classes: C.
     """
 
-    def __init__(self, x: sparse.csr_matrix, y: np.ndarray, classes: int) -> None:
+    def __init__(self, x: csr_matrix, y: np.ndarray, classes: int) -> None:
         mean = np.asarray(x.mean(axis=0), np.float64).ravel()
         squares = np.asarray(x.multiply(x).mean(axis=0), np.float64).ravel()
         moments = np.maximum(squares - mean**2, 0).astype(np.float32)
@@ -126,7 +130,7 @@ class SparseObjective:
 class _Rows:
     """The rows of a sparse matrix (n, m), to be multiplied with dense ones."""
 
-    def __init__(self, matrix: sparse.csr_matrix) -> None:
+    def __init__(self, matrix: csr_matrix) -> None:
         self.columns = torch.from_numpy(matrix.indices.astype(np.int32))
         self.starts = torch.from_numpy(matrix.indptr.astype(np.int32))
         self.values = torch.from_numpy(matrix.data)

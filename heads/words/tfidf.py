@@ -9,11 +9,14 @@ words by their own length, and those of letters by theirs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from features.words.table import WORD_BIT, WordTable
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 MIN_TEXTS = 2
 """Training texts that must hold an n-gram; one that is in a single text generalises little."""
@@ -39,8 +42,10 @@ class Tfidf:
     ids: np.ndarray
     idf: np.ndarray
 
-    def transform(self, table: WordTable, rows: np.ndarray) -> sparse.csr_matrix:
+    def transform(self, table: WordTable, rows: np.ndarray) -> csr_matrix:
         """Return (n, V) float32 values of some rows of a table."""
+        from scipy.sparse import csr_matrix  # slow to import; a head without words needs none
+
         some = table[rows]
         column = np.minimum(np.searchsorted(self.ids, some.ids), max(0, len(self.ids) - 1))
         known = self.ids[column] == some.ids if len(self.ids) else np.zeros(len(column), bool)
@@ -52,7 +57,7 @@ class Tfidf:
         values = (values / lengths[kind]).astype(np.float32)
         starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(rows)))])
         shape = (len(rows), len(self.ids))
-        return sparse.csr_matrix((values, column.astype(np.int32), starts), shape)
+        return csr_matrix((values, column.astype(np.int32), starts), shape)
 
 
 def learn_tfidf(
@@ -84,13 +89,13 @@ def learn_tfidf(
     return Tfidf(ids[chosen], idf[chosen])
 
 
-def _differences(x: sparse.csr_matrix, labels: np.ndarray) -> np.ndarray:
+def _differences(x: csr_matrix, labels: np.ndarray) -> np.ndarray:
     """Return (V,) variance of the class means, as a share of the variance (analysis of
     variance)."""
+    from scipy.sparse import csr_matrix
+
     sizes = np.bincount(labels)
-    member = sparse.csr_matrix(
-        (np.ones(len(labels), np.float32), (labels, np.arange(len(labels))))
-    )
+    member = csr_matrix((np.ones(len(labels), np.float32), (labels, np.arange(len(labels)))))
     sums = (member @ x).tocsc()  # (C, V)
     squares = sums.multiply(sums).multiply(1 / np.maximum(sizes, 1)[:, None])
     between = np.asarray(squares.sum(axis=0)).ravel()

@@ -1,11 +1,11 @@
-"""A command: one line of summary, its options, and the function that answers it."""
+"""A command: one line of summary, and the module that has its options and answers it."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from importlib import import_module
+from typing import Any, Protocol, cast
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,20 @@ USUAL, MORE, CACHE = "Usual commands", "More commands", "The cache"
 """Titles of the list of commands."""
 
 
+MODULES = "pipeline.cli.commands"
+"""The package with the module of each command."""
+
+
+class CommandModule(Protocol):
+    """What the module of a command has."""
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add its options to a parser."""
+
+    def run(self, parsed: argparse.Namespace) -> Answer:
+        """Answer the command."""
+
+
 @dataclass(frozen=True)
 class Command:
     """One row of the table of commands.
@@ -28,16 +42,20 @@ class Command:
     Attributes:
         summary: one line for ``manyheads --help``.
         example: its arguments in the example with which its help begins.
-        add_options: adds its options to a parser.
-        run: parsed arguments -> answer.
+        module: name of its module in ``pipeline.cli.commands``.
         title: under which ``manyheads --help`` lists it.
     """
 
     summary: str
     example: str
-    add_options: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], Answer]
+    module: str
     title: str = MORE
+
+    def load(self) -> CommandModule:
+        """Return its module, imported only now: options are made of the configurations of whole
+        packages, and whoever runs one command shall not wait for those of all the others.
+        """
+        return cast(CommandModule, import_module(f"{MODULES}.{self.module}"))
 
 
 class Result(Protocol):

@@ -4,7 +4,8 @@ Exit codes: 0 done; 2 the user's input is wrong, or the system refuses a file (o
 stderr); 1 a fault of ours; 130 interrupted. With ``--json`` stdout holds one JSON object and
 nothing else.
 
-Each command imports what it needs when it runs, so that none pays for another's libraries.
+A command is imported when it is asked for, and imports what it needs when it runs, so that none
+pays for another's libraries.
 """
 
 from __future__ import annotations
@@ -12,26 +13,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from features.errors import InputError, ManyheadsError, SettingError
 from features.machine.threads import let_threads_sleep
 from pipeline.cli.command import CACHE, USUAL, Command
-from pipeline.cli.commands import (
-    audit,
-    encoders,
-    export,
-    features,
-    heads,
-    layers,
-    lr_range,
-    predict,
-    search,
-    serve,
-    train,
-)
-from pipeline.cli.commands.cache import cache, collect, compact, verify
-from pipeline.cli.commands.runs import blend, compare, doctor, export_model, log, report, runs
-from pipeline.cli.commands.runs import show as show_command
 from pipeline.cli.parser import Parser
 from pipeline.cli.system_errors import system_error
 from pipeline.collection import collect_seldom
@@ -83,7 +69,7 @@ def _run(arguments: Sequence[str]) -> int:
             parser.print_help()
             exit_code = InputError.exit_code  # as git does: nothing was asked for
         else:
-            answer = COMMANDS[parsed.command].run(parsed)
+            answer = COMMANDS[parsed.command].load().run(parsed)
             exit_code = answer.exit_code
             if parsed.json:
                 show_json(answer.json)
@@ -118,169 +104,151 @@ def make_parser() -> Parser:
             description=f"{command.summary[0].upper()}{command.summary[1:]}.",
             example=f"{NAME} {name} {command.example}",
             title=command.title,
-        )
-        command.add_options(child)
-        child.add_argument(
-            "--json",
-            action="store_true",
-            help="Print the result as one JSON object on stdout, for programs; notes and "
-            "progress go to stderr.",
+            add_options=partial(_add_options, command),
         )
         child.set_defaults(parser=child)
     return parser
+
+
+def _add_options(command: Command, parser: Parser) -> None:
+    """Add the options of a command, and those that every command has."""
+    command.load().add_options(parser)
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="Print the result as one JSON object on stdout, for programs; notes and "
+        "progress go to stderr.",
+    )
 
 
 COMMANDS = {
     "train": Command(
         "train and score a head on cached vectors",
         "--data texts.csv --head cnn",
-        train.add_options,
-        train.run,
+        "train",
         USUAL,
     ),
     "search": Command(
         "find the best head and settings that a time allows",
         "--data texts.csv --budget 10m",
-        search.add_options,
-        search.run,
+        "search",
         USUAL,
     ),
     "predict": Command(
         "label texts with a trained run",
         '--text "What a lovely day"',
-        predict.add_options,
-        predict.run,
+        "predict",
         USUAL,
     ),
     "serve": Command(
         "answer texts over HTTP with a trained run",
         "latest --port 8000",
-        serve.add_options,
-        serve.run,
+        "serve",
     ),
     "runs": Command(
         "list the finished runs with their scores",
         "--data texts.csv --sort test",
-        runs.add_options,
-        runs.run,
+        "runs.runs",
         USUAL,
     ),
     "compare": Command(
         "compare finished runs on the same texts, with intervals",
         "20261121-083000-cnn-1f2e3d 20261121-083512-lstm-4a5b6c",
-        compare.add_options,
-        compare.run,
+        "runs.compare",
         USUAL,
     ),
     "show": Command(
         "say what a run is, what its files are for and what to do next",
         "latest",
-        show_command.add_options,
-        show_command.run,
+        "runs.show",
         USUAL,
     ),
     "report": Command(
         "write a run, or two side by side, as a page for the browser",
         "latest",
-        report.add_options,
-        report.run,
+        "runs.report",
         USUAL,
     ),
     "doctor": Command(
         "say why a head does not learn, and prove it",
         "latest",
-        doctor.add_options,
-        doctor.run,
+        "runs.doctor",
         USUAL,
     ),
     "audit": Command(
         "find what is wrong with a corpus",
         "--data texts.csv --write-clean clean.csv",
-        audit.add_options,
-        audit.run,
+        "audit",
         USUAL,
     ),
     "heads": Command(
         "list the heads, or the settings of one",
         "cnn",
-        heads.add_options,
-        heads.run,
+        "heads",
         USUAL,
     ),
     "features": Command(
         "encode a corpus once, for every head",
         "--data texts.csv",
-        features.add_options,
-        features.run,
+        "features",
     ),
     "blend": Command(
         "make one run of several: the mean of what they say",
         "20261121-083000-cnn-1f2e3d 20261121-083512-lstm-4a5b6c",
-        blend.add_options,
-        blend.run,
+        "runs.blend",
     ),
     "encoders": Command(
         "compare encoders on your data, and what they cost",
         "--data texts.csv --encoder all-MiniLM-L6-v2 --encoder FOLDER",
-        encoders.add_options,
-        encoders.run,
+        "encoders",
     ),
     "layers": Command(
         "find the encoder's layer that serves a corpus best",
         "--data texts.csv",
-        layers.add_options,
-        layers.run,
+        "layers",
     ),
     "lr-range": Command(
         "find the learning rate to train a head with",
         "--data texts.csv --head cnn",
-        lr_range.add_options,
-        lr_range.run,
+        "lr_range",
     ),
     "export": Command(
         "write vectors for other tools",
         "--data texts.csv --out vectors.npy",
-        export.add_options,
-        export.run,
+        "export",
     ),
     "export-model": Command(
         "write a trained run as one folder: ONNX, weights, labels, model card",
         "latest --out model",
-        export_model.add_options,
-        export_model.run,
+        "runs.export_model",
     ),
     "log": Command(
         "log a finished run to MLflow, Weights & Biases or Trackio",
         "latest --to mlflow",
-        log.add_options,
-        log.run,
+        "runs.log",
     ),
     "cache": Command(
         "list what the cache holds",
         "--json",
-        cache.add_options,
-        cache.run,
+        "cache.cache",
         CACHE,
     ),
     "verify": Command(
         "check every file of the cache",
         "--data texts.csv",
-        verify.add_options,
-        verify.run,
+        "cache.verify",
         CACHE,
     ),
     "compact": Command(
         "join small shards of the cache",
         "--cache cache",
-        compact.add_options,
-        compact.run,
+        "cache.compact",
         CACHE,
     ),
     "collect": Command(
         "remove from the cache what no data set needs",
         "--data texts.csv",
-        collect.add_options,
-        collect.run,
+        "cache.collect",
         CACHE,
     ),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from features.errors import SettingError
@@ -69,17 +69,33 @@ class Parser(argparse.ArgumentParser):
     Args:
         example: a command line with which the help begins.
         title: under which the list of commands has this one.
+        add_options: adds its options once somebody asks for them: to parse, or for its help.
     """
 
-    def __init__(self, *, example: str = "", title: str = "", **facts: Any) -> None:
+    def __init__(
+        self,
+        *,
+        example: str = "",
+        title: str = "",
+        add_options: Callable[[Parser], None] | None = None,
+        **facts: Any,
+    ) -> None:
         facts.setdefault("formatter_class", Formatter)
         super().__init__(allow_abbrev=False, **facts)
         self.example = example
         self.title = title
+        self.add_options = add_options
         self.given: Sequence[str] = ()
+
+    def complete(self) -> None:
+        """Add the options that were left until now."""
+        add_options, self.add_options = self.add_options, None
+        if add_options is not None:
+            add_options(self)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse as argparse does, and remember the words for the message of an error."""
+        self.complete()
         self.given = list(args or ())
         parsed, extra = super().parse_known_args(args, namespace)
         named = parsed.__dict__.pop(RUN_OPTION, None)
@@ -134,6 +150,7 @@ class Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Return the help: an example, what the command does, and its options by title."""
+        self.complete()
         formatter = self._get_formatter()
         formatter.add_text(f"example: {self.example}" if self.example else None)
         formatter.add_text(self.description)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.doctor.cause import Cause, Suspected
 from pipeline.doctor.findings import Finding, RuledOut
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.proving.judgement import POINTS
-from pipeline.doctor.proving.prover import Prover
 from pipeline.doctor.symptom import PARTIAL, name_of, symptom_of
+
+if TYPE_CHECKING:
+    from pipeline.doctor.proving.prover import Prover
 
 NOTHING_LEARNED, LITTLE = 0.02, 0.1
 """Gain of the loss and of the accuracy over the best constant answer; a head that is too sure

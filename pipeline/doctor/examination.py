@@ -21,7 +21,7 @@ from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measurements.data import DEFAULTS
 from pipeline.doctor.measuring.collection import measure, still_known
 from pipeline.doctor.measuring.defaults import seconds_of_defaults, with_defaults
-from pipeline.doctor.measuring.measurers import Measurer
+from pipeline.doctor.measuring.measurer import Measurer
 from pipeline.doctor.measuring.parts import Parts
 from pipeline.doctor.proving.budget import Budget
 from pipeline.doctor.proving.prover import Prover

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,16 +11,15 @@ from features.errors import ManyheadsError
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Labels, Measurements, Settings
 from pipeline.doctor.measuring.defaults import departures, usual_values
-from pipeline.doctor.measuring.measurers import MEASURERS, Measurer, Price
+from pipeline.doctor.measuring.measurer import Measurer, Price
 
-FREE: tuple[Price, ...] = ("free",)
 USUAL: tuple[Price, ...] = ("free", "seconds")
+"""Prices of the measurements that are made; the others are made on request alone."""
 
 
 def measure(
     case: Case,
     known: Measurements | None = None,
-    prices: Collection[Price] = USUAL,
     measurers: Sequence[Measurer] | None = None,
 ) -> tuple[Measurements, tuple[str, ...]]:
     """Return the measurements of a case, and sentences on what could not be measured.
@@ -28,13 +27,16 @@ def measure(
     Args:
         case: the training.
         known: what was measured before; its groups are kept.
-        prices: of the measurements to make.
         measurers: None: all.
     """
+    if measurers is None:
+        from pipeline.doctor.measuring.measurers import MEASURERS  # imports faiss
+
+        measurers = MEASURERS
     measured = known or Measurements(settings_of(case), labels_of(case))
     left_out = []
-    for each in MEASURERS if measurers is None else measurers:
-        if each.price not in prices or getattr(measured, each.group) is not None:
+    for each in measurers:
+        if each.price not in USUAL or getattr(measured, each.group) is not None:
             continue
         try:
             value = each.measure(case)

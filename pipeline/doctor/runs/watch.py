@@ -10,10 +10,9 @@ from pipeline.command_line import as_typed
 from pipeline.console import print_note
 from pipeline.doctor.case import Case
 from pipeline.doctor.cause import Suspected, suspicions
-from pipeline.doctor.causes.registry import CAUSES
 from pipeline.doctor.conclusion import is_ill
-from pipeline.doctor.examination import LIKELY
-from pipeline.doctor.measuring.collection import FREE, measure
+from pipeline.doctor.measuring.collection import measure
+from pipeline.doctor.measuring.free import FREE
 from pipeline.doctor.runs.run_case import case_of_training
 from pipeline.doctor.symptom import symptom_of
 from pipeline.training.experiment import Learned
@@ -62,9 +61,12 @@ def watch(case: Case, run: Path) -> Watch | None:
         case: with what was measured while training; nothing else is measured.
         run: its folder, for the command.
     """
-    measured, _ = measure(case, prices=FREE)
+    measured, _ = measure(case, measurers=FREE)
     if not is_ill(measured):
         return None
+    # Imported only now: most trainings are well, and then no cause is looked for.
+    from pipeline.doctor.causes.registry import CAUSES
+
     command = f"manyheads doctor {run.name}"
     if run.parent != Path("runs"):
         command += f" --runs {run.parent}"
@@ -83,6 +85,8 @@ def watch(case: Case, run: Path) -> Watch | None:
 
 def _speaks(each: Suspected) -> bool:
     """Return whether a cause may be named before anything is proven: one that steps show."""
+    from pipeline.doctor.examination import LIKELY
+
     if "steps" not in each.cause.needs:
         return False
     return each.suspicion.measured or each.suspicion.strength >= LIKELY

@@ -95,6 +95,51 @@ def test_what_is_wrong_or_cheap_is_answered_without_torch() -> None:
     assert not Path("runs").exists()
 
 
+def loaded_after(code: str) -> set[str]:
+    """Return the modules that a new process has loaded in the end."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_only_the_command_that_runs_is_imported() -> None:
+    start = "from pipeline.cli.main import main"
+    for line, own in (("trian", set()), ("--version", set()), ("train --epochs 5", {"train"})):
+        loaded = loaded_after(f"{start}\nmain({line.split()})")
+        package = "pipeline.cli.commands."
+        assert {each for each in loaded if each.startswith(package)} == {
+            f"{package}{name}" for name in own
+        }
+        assert own or "numpy" not in loaded
+
+
+def test_a_training_imports_what_it_uses() -> None:
+    """Of a warm training with ``logistic`` imports are half of the processor time."""
+    loaded = loaded_after(
+        "import pipeline.cli.commands.train, pipeline.doctor.runs.watch\n"
+        "import pipeline.training.experiment, heads.architectures.logistic\n"
+    )
+    assert "torch" in loaded
+    unused = (
+        "scipy",  # of words, and of what is read from the cache
+        "sklearn",
+        "transformers",
+        "matplotlib",
+        "pipeline.audit",  # of the doctor, when it is asked
+        "pipeline.doctor.causes.registry",
+        "pipeline.doctor.changes",
+        "pipeline.doctor.examination",
+        "pipeline.doctor.proving.prover",
+        "pipeline.doctor.measuring.measurers",
+    )
+    assert not loaded.intersection(unused)
+
+
 def test_a_refused_training_leaves_no_folder(
     refusal: Refusal, data: Path, encoder: Path
 ) -> None:
@@ -116,6 +161,8 @@ def parsers() -> dict[str, Parser]:
     (action,) = (
         each for each in make_parser()._actions if isinstance(each, argparse._SubParsersAction)
     )
+    for parser in action.choices.values():
+        parser.complete()
     return dict(action.choices)
 
 
