@@ -143,8 +143,12 @@ def rarity(spaced: Sequence[str]) -> np.ndarray:
     counts = np.zeros(BUCKETS, np.int32)
     for part in _chunks(sample):
         columns, _ = grams_of([sample[i] for i in part])
-        counts += np.bincount(columns, minlength=BUCKETS).astype(np.int32)
-    weights: np.ndarray = np.log1p(len(sample) / np.maximum(counts, 1)).astype(np.float32)
+        distinct, texts = np.unique(columns, return_counts=True)
+        counts[distinct] += texts.astype(np.int32)
+    # Few texts have few of the n-grams: only for these are logarithms taken.
+    weights = np.full(BUCKETS, np.log1p(len(sample)), np.float32)
+    seen = np.flatnonzero(counts)
+    weights[seen] = np.log1p(len(sample) / counts[seen])
     return weights
 
 

@@ -75,6 +75,17 @@ def test_what_all_texts_share_weighs_little() -> None:
     assert weights[common].min() == pytest.approx(np.log(2))
 
 
+def test_weights_are_those_by_hand_however_many_texts_are_counted_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = ["walk home", "walk away", "swim far"]
+    having = np.asarray(gram_matrix(texts).sum(axis=0)).ravel().astype(np.int64)
+    expected = np.log1p(3 / np.maximum(having, 1)).astype(np.float32)
+    assert np.array_equal(rarity(texts), expected)
+    monkeypatch.setattr(shingles, "_chunks", lambda some: [range(2), range(2, len(some))])
+    assert np.array_equal(rarity(texts), expected)
+
+
 @given(
     st.text("abcdefghij", min_size=RUN + WINNOWED - 1, max_size=40),
     st.text("klmnop", max_size=20),
