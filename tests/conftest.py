@@ -14,11 +14,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import matplotlib.figure  # pictures are then drawn here, not in a process
 import pytest
+from PIL import Image
 
 # Its list of fonts is not made again in the folder of each test.
 os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
 
 from features.storage.bucket import filesystem
+from pipeline.reports import figures
 from tests.support import transformers
 from tests.support.cli import Command, Output, Refusal, Run, run_command, two_classes
 from tests.support.s3 import KEY_ID, S3Server, serving
@@ -42,6 +44,22 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run every test in a folder of its own, where nothing is known of any encoder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
+
+
+@pytest.fixture(autouse=True)
+def _blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the pictures of runs blank, but for tests that use ``real_pictures``.
+
+    To draw them takes longer than all else of a small training. One that cannot be drawn is
+    a note, so a test that does not look at them sees no difference.
+    """
+    if "real_pictures" not in request.fixturenames:
+        monkeypatch.setattr(figures, "_draw", lambda _, path: Image.new("L", (1, 1)).save(path))
+
+
+@pytest.fixture
+def real_pictures() -> None:
+    """Have the pictures of runs drawn, for a test that looks at them."""
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ def data(tmp_path: Path) -> Path:
     return three_classes(tmp_path / "data.csv")
 
 
+@pytest.mark.usefixtures("real_pictures")
 def test_a_blend_scores_predicts_and_is_exported(
     train: Command,
     command: Command,

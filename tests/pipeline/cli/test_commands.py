@@ -42,6 +42,7 @@ def test_features_then_train_encodes_nothing(run: Run, data: Path, encoder: Path
         assert run("train", "--head", head, *settings, *common).json["encoded"] == 0
 
 
+@pytest.mark.usefixtures("real_pictures")
 @pytest.mark.parametrize("head", ["logistic", "cnn", "lstm"])
 def test_a_run_folder_holds_what_the_readme_says(
     run: Run, data: Path, encoder: Path, head: str

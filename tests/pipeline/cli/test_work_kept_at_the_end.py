@@ -41,6 +41,7 @@ def train(run: Run, encoder: Path) -> Train:
     return call
 
 
+@pytest.mark.usefixtures("real_pictures")
 @pytest.mark.parametrize(
     "name", ["cost_$5_$10.csv", "a\nb.csv", "caf\udce9 {x_^.csv", "$\\$.csv"]
 )
@@ -61,6 +62,7 @@ def test_texts_without_words_are_trained_on(train: Train) -> None:
     assert result["baselines"]["tfidf_logistic"]["accuracy"] > 0.9
 
 
+@pytest.mark.usefixtures("real_pictures")
 def test_a_picture_or_baseline_that_fails_is_a_note(
     train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:

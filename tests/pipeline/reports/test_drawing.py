@@ -13,6 +13,8 @@ from pipeline.reports import figures
 from pipeline.reports.drawing import Drawing
 from pipeline.reports.figures import Picture
 
+pytestmark = pytest.mark.usefixtures("real_pictures")
+
 
 @pytest.fixture
 def pictures() -> list[Picture]:
