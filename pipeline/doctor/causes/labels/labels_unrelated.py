@@ -18,6 +18,7 @@ from pipeline.doctor.changes.labels import moved_back, with_moved_back
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Learning, Measurements, Neighbours
+from pipeline.evaluation.baselines import TFIDF
 
 BREAK = 5.0
 """z of label agreement before the break, so that there is something to break. Ours."""
@@ -40,6 +41,12 @@ CHOSEN = 1.5
 chosen on the same texts. Ours."""
 
 AGAIN = "join texts and labels by id again: no setting of the head can help"
+
+AGAIN_OR_ENCODE = (
+    "encode 50 of the texts again: where that gives other vectors, these are of other texts; "
+    "where not, join texts and labels by id again"
+)
+"""Of vectors without texts: labels may be at fault, or the vectors."""
 
 
 def examine(measured: Measurements) -> Suspicion | None:
@@ -69,7 +76,9 @@ def examine(measured: Measurements) -> Suspicion | None:
             f"Your head is right on {learning.accuracy:.1%} of the validation texts, and so is "
             "everything else that was tried."
         ),
-        explanation="the labels have nothing to do with these texts or vectors",
+        explanation="the labels have nothing to do with these texts"
+        if asked_words(measured)
+        else "labels and vectors are not of the same texts",
         evidence=(
             Evidence(
                 "nearest texts with the same label",
@@ -82,7 +91,7 @@ def examine(measured: Measurements) -> Suspicion | None:
                 f"always the most frequent label: {learning.majority:.1%}",
             ),
         ),
-        remedy=Remedy(AGAIN, stops=True),
+        remedy=Remedy(AGAIN if asked_words(measured) else AGAIN_OR_ENCODE, stops=True),
         measured=is_certain(measured, learning, near),
         excludes=(
             "step_too_large",
@@ -93,6 +102,11 @@ def examine(measured: Measurements) -> Suspicion | None:
             "vectors_lack_it",
         ),
     )
+
+
+def asked_words(measured: Measurements) -> bool:
+    """Return whether the words of the texts were asked: then the vectors are not at fault."""
+    return measured.references is not None and measured.references.named(TFIDF) is not None
 
 
 def is_certain(measured: Measurements, learning: Learning, near: Neighbours) -> bool:
