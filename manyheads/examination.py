@@ -10,6 +10,7 @@ import numpy as np
 from features.errors import ArrayError
 from features.vectors.table import POOLED, TOKENS, FeatureTable
 from heads.problem import Problem
+from pipeline.doctor.foreign.classifier import examine_classifier
 from pipeline.doctor.foreign.examination import (
     ForeignDiagnosis,
     examine_estimator,
@@ -42,7 +43,9 @@ def examine(
         classifier: a function (width, classes) -> ``torch.nn.Module``; a module; or an object
             with ``fit`` and ``predict_proba``, which gets one averaged vector per text. A
             module that is already trained, or an estimator that is fitted, is examined as it
-            is; it must know the classes in sorted order. Otherwise a copy is trained.
+            is; it must know the classes in sorted order. Otherwise a copy is trained. A
+            ``HeadClassifier`` is trained anew by its settings, and its steps, size and
+            regularisation are looked at as those of a run.
         table: vectors of N texts: a ``FeatureTable``, (N, D), or N arrays (T, D).
         labels: (N,) labels.
         prove: train again with one thing changed, to prove a cause.
@@ -62,6 +65,7 @@ def examine(
     """
     from torch.nn import Module
 
+    from heads.estimator import HeadClassifier
     from heads.examination.learning import Loop
 
     problem = _problem(_table(table), labels, seed)
@@ -70,6 +74,9 @@ def examine(
     shared: dict[str, Any] = {"prove": prove, "budget": budget}
     if isinstance(classifier, Module):
         return ForeignDiagnosis(name, examine_given(classifier, problem, plain, name, **shared))
+    if isinstance(classifier, HeadClassifier):
+        name = f"HeadClassifier({classifier.head!r})"
+        return ForeignDiagnosis(name, examine_classifier(classifier, problem, seed, **shared))
     if callable(getattr(classifier, "predict_proba", None)):
         return ForeignDiagnosis(name, examine_estimator(classifier, problem, name, **shared))
     if not callable(classifier):
