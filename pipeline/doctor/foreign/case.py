@@ -21,7 +21,11 @@ from pipeline.doctor.case import Case
 
 
 class ForeignSettings(HeadSettings):
-    """A head of the user's own has no settings that are known here."""
+    """Of a head of the user's own only the loop that trains it is known here; 0: not known."""
+
+    learning_rate: float = 0.0
+    batch_size: int = 0
+    epochs: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +73,12 @@ class ModuleCase(ForeignCase):
     trainings: dict[Loop, Learned] = field(default_factory=dict)
     looped: Looped | None = None
     reference: Looped | None = None
+
+    def relearned(self, **changes: Any) -> ModuleCase:
+        """Return the case of the same module, trained with the loop changed."""
+        assert self.problem is not None
+        learned = self.relearn(**changes)
+        return replace(self, **_facts_of_training(self.problem, learned))
 
     def relearn(self, **changes: Any) -> Learned:
         """Train again with the loop changed; a loop that was tried before is not run again."""
@@ -146,18 +156,32 @@ def _case(
     facts: dict[str, Any],
 ) -> ModuleCase:
     return ModuleCase(
-        **facts_of(problem, learned.train_rows, learned.train_logits),
+        **_facts_of_training(problem, learned),
         test=facts.pop("test", problem.validation[:0]),
-        logits=learned.logits,
-        seed=learned.loop.seed,
-        seconds=learned.seconds,
-        best_epoch=learned.best,
         name=name,
         build_module=build,
-        learned=learned,
         trainings={learned.loop: learned},
         **facts,
     )
+
+
+def _facts_of_training(problem: Problem, learned: Learned) -> dict[str, Any]:
+    """Return what a module's case is made of, by the names of its attributes."""
+    loop = learned.loop
+    return {
+        **facts_of(problem, learned.train_rows, learned.train_logits),
+        "settings": ForeignSettings(
+            refit=False,
+            learning_rate=loop.learning_rate,
+            batch_size=loop.batch_size,
+            epochs=loop.epochs,
+        ),
+        "logits": learned.logits,
+        "seed": loop.seed,
+        "seconds": learned.seconds,
+        "best_epoch": learned.best,
+        "learned": learned,
+    }
 
 
 @dataclass(frozen=True, eq=False)

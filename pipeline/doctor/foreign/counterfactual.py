@@ -32,6 +32,7 @@ class ChangedLoop:
             training text, so that more is better.
         trainings, expected: see ``Counterfactual``.
         trains: False: it asks for the second seed itself.
+        mends: whether it is what the remedy asks for, so that what else is wrong can be seen.
     """
 
     change: str
@@ -40,6 +41,11 @@ class ChangedLoop:
     trainings: float = 1.0
     expected: Expected = "rises"
     trains: bool = False
+    mends: bool = False
+
+    def in_place(self, case: Case) -> Case | None:
+        """Return the case with the change in place; None where the remedy is another one."""
+        return _module(case).relearned(**dict(self.loop)) if self.mends else None
 
     def run(self, case: Case) -> Trial:
         """Train and predict the validation texts."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from features.vectors.table import POOLED
 from heads.evaluation.assignment import best_assignment
 from heads.problem import Problem
 from pipeline.console import print_note
+from pipeline.doctor.case import Case
 from pipeline.doctor.causes.foreign.batch_dependence import BATCH_DEPENDENCE
 from pipeline.doctor.causes.foreign.far_back import FAR_BACK
 from pipeline.doctor.causes.foreign.gradient_fault import GRADIENT_FAULT
@@ -32,14 +33,16 @@ from pipeline.doctor.foreign.config import ModuleConfig
 from pipeline.doctor.foreign.estimator import estimator_case, measure_estimator
 from pipeline.doctor.foreign.measuring import measure_module
 from pipeline.doctor.foreign.source import CodeSource, load_function, make_builder
-from pipeline.doctor.measurements import Invariances, Measurements, Settings
-from pipeline.doctor.measuring.collection import labels_of
-from pipeline.doctor.measuring.measurers import MEASURERS
+from pipeline.doctor.measurements import Invariances, Measurements
+from pipeline.doctor.measuring.collection import labels_of, settings_of
+from pipeline.doctor.measuring.measurers import MEASURERS, Measurer
 from pipeline.doctor.runs.doctor import FOUND
 from pipeline.doctor.telling import verdict_text, verdict_values
 from pipeline.encoding.vectors import ensure_vectors, open_spaces, with_pooled
 from pipeline.training.partition import check_near_copies, read_labelled, split_corpus
 from pipeline.training.preparation import find_encoder
+
+Foreign = TypeVar("Foreign", bound=ForeignCase)
 
 FOREIGN_CAUSES = (OUTPUT_SQUASHED, BATCH_DEPENDENCE, GRADIENT_FAULT, SCORED_OTHERWISE)
 """Of every classifier that a user brings; what is wrong with it comes before what it learns."""
@@ -129,11 +132,9 @@ def examine_module(
     if own_loop is not None:
         facts |= _looped(build, own_loop, problem, loop)
     case = module_case(build, problem, loop, name, **facts)
-    values = {"learning_rate": loop.learning_rate, "epochs": loop.epochs}
     verdict = examine_foreign(
         case,
-        measure_module(case),
-        values | {"batch_size": loop.batch_size},
+        measure_module,
         (*MODULE_CAUSES, *OF_DATA),
         parameters=_parameters(case),
         prove=prove,
@@ -159,9 +160,8 @@ def _looped(
 
 
 def examine_foreign(
-    case: ForeignCase,
-    invariances: Invariances,
-    values: dict[str, Any],
+    case: Foreign,
+    invariances: Callable[[Foreign], Invariances],
     causes: tuple[Any, ...],
     *,
     parameters: int = 0,
@@ -173,15 +173,14 @@ def examine_foreign(
 
     Args:
         case: its training here.
-        invariances: that were measured.
-        values: settings of the training.
+        invariances: measures what only a classifier of a user's own may lack.
         causes: that are looked for.
         parameters: learned numbers.
         prove, budget, every: as for :func:`pipeline.doctor.examination.examine`.
     """
-    layout, seconds = case.tables.layout, round(case.seconds, 3)
-    settings = Settings("", layout, values, parameters, train_seconds=seconds)
-    known = Measurements(settings, labels_of(case), invariances=invariances)
+    settings = replace(settings_of(case), parameters=parameters)
+    known = Measurements(settings, labels_of(case), invariances=invariances(case))
+    again = cast("Callable[[Case], Invariances]", invariances)  # a remedied case is of its kind
     return examine(
         case,
         prove=prove,
@@ -189,7 +188,7 @@ def examine_foreign(
         every=every,
         known=known,
         causes=causes,
-        measurers=MEASURED,
+        measurers=(*MEASURED, Measurer("invariances", "seconds", again)),
     )
 
 
@@ -307,11 +306,9 @@ def examine_given(
     shares = np.bincount(problem.labels[problem.validation]) / len(problem.validation)
     if assigned.accuracy < float(shares.max()) + TRAINED:
         return examine_module(build, problem, loop, name, **options)
-    values = {"learning_rate": loop.learning_rate, "epochs": 0, "batch_size": loop.batch_size}
     return examine_foreign(
         case,
-        measure_module(case),
-        values,
+        measure_module,
         (*FOREIGN_CAUSES, *OF_DATA),
         parameters=_parameters(case),
         **options,
@@ -330,4 +327,4 @@ def examine_estimator(estimator: Any, problem: Problem, name: str, **options: An
     """
     case = estimator_case(estimator, problem, name)
     causes = (BATCH_DEPENDENCE, SCORED_OTHERWISE, *OF_DATA)
-    return examine_foreign(case, measure_estimator(case), {}, causes, **options)
+    return examine_foreign(case, measure_estimator, causes, **options)

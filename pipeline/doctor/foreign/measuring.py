@@ -35,7 +35,8 @@ def measure_module(case: ModuleCase) -> Invariances:
     assert build is not None
     compared = measure_invariances(learned.module, problem.table, problem.validation)
     heart = learn_by_heart(build, problem, learned.loop)
-    output = _output(compared, heart)
+    read = learned.loop.reading != LOGITS  # its inverse gives the logits back
+    output = LOGITS if read else _output(compared, heart)
     truth = problem.labels[learned.train_rows]
     assigned = best_assignment(truth, learned.train_logits.argmax(axis=1), problem.classes)
     order = assigned.classes

@@ -160,7 +160,8 @@ class Prover:
         changed = None if proof is None else with_remedy(self.case, remedy, proof)
         if changed is None:
             return None
-        trains = 0.0 if changed.trained is not None else self.budget.price
+        known = changed.trained is not None or not changed.head
+        trains = 0.0 if known else self.budget.price
         price = max(QUICK, trains + self.budget.measured)
         if not self.budget.allows(price):
             self.unmeasured = price

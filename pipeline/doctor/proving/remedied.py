@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pipeline.doctor.case import Case
 from pipeline.doctor.commands import remedy_config
@@ -13,6 +13,16 @@ from pipeline.doctor.proving.tried import Tried
 
 if TYPE_CHECKING:
     from heads.trained import TrainedHead
+
+
+@runtime_checkable
+class Mending(Protocol):
+    """A change around a classifier of the user's own that may be what the remedy asks for."""
+
+    mends: bool
+
+    def in_place(self, case: Case) -> Case | None:
+        """Return the case with the change in place; None where the remedy is another one."""
 
 
 def proven_remedy(remedy: Remedy, proof: Tried | None) -> Remedy:
@@ -37,11 +47,11 @@ def with_remedy(case: Case, remedy: Remedy, proof: Tried) -> Case | None:
     """Return a case with a remedy in place; it has its head where the proof trained that.
 
     Settings and heads are changed as the remedy says, data as the proof did it. None where
-    nothing here can put it in place, such as another encoder, or code of the user's.
+    nothing here can put it in place, such as another encoder, or most code of the user's.
     """
     own = proof.counterfactual
     if not case.head:
-        return None
+        return own.in_place(case) if isinstance(own, Mending) else None
     changed: Case | None = None
     if isinstance(own, ChangedSettings):
         changed = _with_settings(case, remedy, own, proof.trial)
@@ -77,7 +87,12 @@ def _with_settings(
 
 
 def trained(case: Case) -> Case:
-    """Return the case with its head, what belongs to that, and the seconds it took."""
+    """Return the case with its head, what belongs to that, and the seconds it took.
+
+    A classifier of the user's own is trained already.
+    """
+    if not case.head:
+        return case
     whole = case.with_own_head()
     assert whole.trained is not None
     return replace(whole, seconds=seconds_of(whole.trained))

@@ -52,6 +52,7 @@ def examine(measured: Measurements) -> Suspicion | None:
                 f"only the first {KEPT} vectors of a text",
                 (("max_vectors", KEPT),),
                 trainings=0.5,
+                mends=True,
             ),
         ),
     )

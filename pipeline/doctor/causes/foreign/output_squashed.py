@@ -46,7 +46,9 @@ def examine(measured: Measurements) -> Suspicion | None:
         ),
         # What is squashed is the loss, so that proves it; what it costs in accuracy, often
         # nothing, is told beside it (``pipeline.doctor.foreign.accuracy``).
-        counterfactuals=(ChangedLoop(change, (("reading", found.output),), "training_loss"),),
+        counterfactuals=(
+            ChangedLoop(change, (("reading", found.output),), "training_loss", mends=True),
+        ),
         measured=True,
     )
 

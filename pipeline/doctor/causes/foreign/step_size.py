@@ -42,6 +42,7 @@ def _suspicion(measured: Measurements, factor: float, size: str) -> Suspicion:
             ChangedLoop(
                 f"learning_rate {rate:g} -> {rate * factor:g}",
                 (("learning_rate", rate * factor),),
+                mends=True,
             ),
         ),
     )

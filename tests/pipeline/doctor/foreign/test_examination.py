@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from features.errors import ArrayError, ModuleError
 from features.vectors.table import FeatureTable
 from manyheads import examine
+from pipeline.doctor.telling import verdict_text
 from tests.support.doctor import foreign
 from tests.support.tables import WIDTH, cluster_problem, marker_problem
 
@@ -67,6 +68,14 @@ def test_what_a_squashed_output_costs_is_told_beside_the_proof() -> None:
         "accuracy",
     ]
     assert "accuracy" in found.explanation
+
+
+def test_what_else_is_wrong_is_told_with_the_logits_in_place() -> None:
+    problem = marker_problem(texts=360)
+    found = examine(foreign.Softmax, problem.table, problem.labels, **QUICK).verdict
+    assert found.then is not None
+    assert found.then.state == "healthy"
+    assert "nothing more to mend" in verdict_text(found)
 
 
 def test_a_module_that_is_trained_is_examined_as_it_is() -> None:
