@@ -10,7 +10,7 @@ The contract, one file per noun:
 - ``case.py``: what a training was made of (tables, labels, sides, the head before its refit).
   Measuring and counterfactuals read it; rules never do.
 - ``measuring/``: functions ``Case -> group | None``, one file per group or two; the list is
-  ``MEASURERS`` in ``measuring/measurers.py``, with their price; what ``train`` measures too is
+  ``MEASURERS`` in ``measuring/measurers.py``; what ``train`` measures too is
   in ``measuring/free.py``. A new measurement is a field of a group, or a group and a line
   there.
 - ``cause.py``: ``Cause``, a name, the user's words for it, and a pure function

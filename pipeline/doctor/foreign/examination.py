@@ -35,7 +35,8 @@ from pipeline.doctor.foreign.measuring import measure_module
 from pipeline.doctor.foreign.source import CodeSource, load_function, make_builder
 from pipeline.doctor.measurements import Invariances, Measurements
 from pipeline.doctor.measuring.collection import labels_of, settings_of
-from pipeline.doctor.measuring.measurers import MEASURERS, Measurer
+from pipeline.doctor.measuring.measurer import Measurer
+from pipeline.doctor.measuring.measurers import MEASURERS
 from pipeline.doctor.runs.doctor import FOUND
 from pipeline.doctor.telling import verdict_text, verdict_values
 from pipeline.encoding.vectors import ensure_vectors, open_spaces, with_pooled
@@ -188,7 +189,7 @@ def examine_foreign(
         every=every,
         known=known,
         causes=causes,
-        measurers=(*MEASURED, Measurer("invariances", "seconds", again)),
+        measurers=(*MEASURED, Measurer("invariances", again)),
     )
 
 

@@ -11,10 +11,7 @@ from features.errors import ManyheadsError
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Labels, Measurements, Settings
 from pipeline.doctor.measuring.defaults import departures, usual_values
-from pipeline.doctor.measuring.measurer import Measurer, Price
-
-USUAL: tuple[Price, ...] = ("free", "seconds")
-"""Prices of the measurements that are made; the others are made on request alone."""
+from pipeline.doctor.measuring.measurer import Measurer
 
 
 def measure(
@@ -36,7 +33,7 @@ def measure(
     measured = known or Measurements(settings_of(case), labels_of(case))
     left_out = []
     for each in measurers:
-        if each.price not in USUAL or getattr(measured, each.group) is not None:
+        if getattr(measured, each.group) is not None:
             continue
         try:
             value = each.measure(case)

@@ -6,7 +6,7 @@ from pipeline.doctor.measuring.corpus import measure_audit
 from pipeline.doctor.measuring.free import FREE
 from pipeline.doctor.measuring.measurer import Measurer
 from pipeline.doctor.measuring.neighbours import measure_neighbours
-from pipeline.doctor.measuring.rates import measure_noise, measure_rates
+from pipeline.doctor.measuring.rates import measure_rates
 from pipeline.doctor.measuring.references import measure_references
 from pipeline.doctor.measuring.sides import measure_sides
 from pipeline.doctor.measuring.units import measure_units
@@ -14,13 +14,12 @@ from pipeline.doctor.measuring.vectors import measure_vectors
 
 MEASURERS: tuple[Measurer, ...] = (
     *FREE,
-    Measurer("sides", "seconds", measure_sides),
-    Measurer("references", "seconds", measure_references),
-    Measurer("neighbours", "seconds", measure_neighbours),
-    Measurer("vectors", "seconds", measure_vectors),
-    Measurer("audit", "seconds", measure_audit),
-    Measurer("units", "seconds", measure_units),
-    Measurer("rates", "seconds", measure_rates),
-    Measurer("noise", "trainings", measure_noise),
+    Measurer("sides", measure_sides),
+    Measurer("references", measure_references),
+    Measurer("neighbours", measure_neighbours),
+    Measurer("vectors", measure_vectors),
+    Measurer("audit", measure_audit),
+    Measurer("units", measure_units),
+    Measurer("rates", measure_rates),
 )
 """In the order in which they are made."""

@@ -1,12 +1,9 @@
-"""M15 and M16: what nothing but another seed does, and the range test of step sizes."""
+"""M15 and M16: what the run's other seeds reached, and the range test of step sizes."""
 
 from __future__ import annotations
 
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Noise, RateRange
-
-SEEDS = 2
-"""Further trainings by which noise is judged."""
 
 
 def measure_rates(case: Case) -> RateRange | None:
@@ -29,18 +26,3 @@ def measure_seeds(case: Case) -> Noise | None:
     if not case.other_seeds:
         return None
     return Noise((float(case.right.mean()), *(accuracy for _, accuracy in case.other_seeds)))
-
-
-def measure_noise(case: Case) -> Noise | None:
-    """Return the accuracies under other seeds; None of a head that has no seed."""
-    from heads.settings import TrainingSettings
-
-    if not case.head or not isinstance(case.settings, TrainingSettings):
-        return None
-    accuracies = [float(case.right.mean())]
-    for seed in range(case.seed + 1, case.seed + 1 + SEEDS):
-        trained = case.train_again(seed=seed)
-        logits = trained.logits(case.tables, case.validation, case.device)
-        right = logits.argmax(axis=1) == case.labels[case.validation]
-        accuracies.append(float(right.mean()))
-    return Noise(tuple(accuracies))

@@ -174,6 +174,21 @@ def test_few_texts_of_a_class_say_something_only_among_many(
     assert (LABELS_UNRELATED.suspect(measured) is not None) == judged
 
 
+def test_of_arrays_the_vectors_may_be_of_other_texts() -> None:
+    alone = References((reference("logistic", 0.34, 0.0),))
+    told = [
+        LABELS_UNRELATED.suspect(
+            healthy(learning=learning(**BY_CHANCE), neighbours=NO_SIGN, references=references)
+        )
+        for references in (CHANCE, alone)
+    ]
+    assert [one.explanation for one in told if one] == [
+        "the labels have nothing to do with these texts",
+        "labels and vectors are not of the same texts",
+    ]
+    assert [one.remedy.words.startswith("encode 50") for one in told if one] == [False, True]
+
+
 def test_labels_that_slip_are_told_with_row_and_offset() -> None:
     near = Neighbours(
         0.45,

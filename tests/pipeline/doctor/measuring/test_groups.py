@@ -23,7 +23,7 @@ from pipeline.doctor.measuring.learning import (
     measure_steps,
 )
 from pipeline.doctor.measuring.pooled import centred, means, pooled_table
-from pipeline.doctor.measuring.rates import measure_noise, measure_rates, measure_seeds
+from pipeline.doctor.measuring.rates import measure_rates, measure_seeds
 from pipeline.doctor.measuring.references import halves_of, measure_references
 from pipeline.doctor.measuring.sides import apart, auc_of, copied_vectors, measure_sides, runs_z
 from pipeline.doctor.measuring.units import measure_units
@@ -92,14 +92,11 @@ def test_units_of_a_sequence_head_and_rates() -> None:
     rates = measure_rates(case)
     assert rates is not None
     assert 1e-4 < rates.suggestion < 1.0
-    noise = measure_noise(case)
-    assert noise is not None
-    assert len(noise.accuracies) == 3
 
 
 def test_heads_without_steps_have_neither() -> None:
     case = trained_case(cluster_problem(), "logistic")
-    assert (measure_units(case), measure_rates(case), measure_noise(case)) == (None,) * 3
+    assert (measure_units(case), measure_rates(case)) == (None, None)
     assert measure_steps(case) is None
 
 
