@@ -43,6 +43,7 @@ class Loop:
         max_vectors: use only the first so many vectors of a text; 0: all.
         padded: whether texts of different lengths share a batch; otherwise there is no padding.
         more_padding: padded positions that every batch gets besides.
+        unfrozen: whether weights that the module froze learn, too.
     """
 
     epochs: int = 20
@@ -53,6 +54,7 @@ class Loop:
     max_vectors: int = 0
     padded: bool = True
     more_padding: int = 0
+    unfrozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ def learn(build: Build, problem: Problem, loop: Loop) -> Learned:
     started = time.perf_counter()
     with seeded(loop.seed, 0):
         module = ForeignModule(build(), problem.classes, loop.reading)
+    if loop.unfrozen:
+        module.requires_grad_(True)
     optimizer = torch.optim.Adam(trainable(module), lr=loop.learning_rate)
     truth = problem.labels[problem.validation]
     history: list[Epoch] = []

@@ -58,6 +58,7 @@ def measure_module(case: ModuleCase) -> Invariances:
         by_heart=heart.wrong,
         by_heart_steps=heart.steps,
         unchanged=used_weights(learned.module, heart.unmoved, problem, learned.loop),
+        frozen=_frozen(case),
         mode_difference=mode_difference(
             learned.module, problem.table, problem.validation[:TEXTS], learned.loop
         ),
@@ -69,6 +70,16 @@ def measure_module(case: ModuleCase) -> Invariances:
         padding_share=compared.padding_share,
         reach=_reach(case),
     )
+
+
+def _frozen(case: ModuleCase) -> tuple[str, ...]:
+    """Return the weights that count and are not to learn."""
+    learned, problem = case.learned, case.problem
+    assert learned is not None
+    assert problem is not None
+    weights = learned.module.module.named_parameters()
+    names = tuple(name for name, one in weights if not one.requires_grad)
+    return used_weights(learned.module, names, problem, learned.loop) if names else ()
 
 
 def _looped(case: ModuleCase) -> dict[str, Any]:

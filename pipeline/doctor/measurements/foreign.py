@@ -27,6 +27,7 @@ class Invariances:
             user's own loop; None where they bring none.
         loop_moves: whether their loop moves any weight.
         unchanged: names of weights that the outputs depend on and no step changed.
+        frozen: names of weights that the outputs depend on and that are not to learn.
         mode_difference: of training and evaluation mode, over the deviation of the logits.
         best_assignment: accuracy under the best assignment of predicted to true classes, chosen
             on training texts.
@@ -57,6 +58,7 @@ class Invariances:
     loop_reference: float | None = None
     loop_moves: bool = True
     unchanged: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
     mode_difference: float | None = None
     best_assignment: float | None = None
     order: tuple[int, ...] = ()

@@ -66,6 +66,16 @@ class DropsAlways(MeanOf):
         return torch.nn.functional.dropout(mean_of(x, mask), 0.3, training=True)
 
 
+class Frozen(MeanOf):
+    """The first layer is narrow, and does not learn."""
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__(width, classes)
+        self.hidden = torch.nn.Linear(width, 2)
+        self.output = torch.nn.Linear(2, classes)
+        self.hidden.requires_grad_(False)
+
+
 class CutOff(MeanOf):
     """The first layer gets no gradient."""
 

@@ -1,14 +1,19 @@
-"""Weights are cut off from the loss, or 16 texts cannot be learned by heart."""
+"""Weights are cut off from the loss or frozen, or 16 texts cannot be learned by heart."""
 
 from __future__ import annotations
 
 from features.messages import listed
 from pipeline.doctor.cause import Cause
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
-from pipeline.doctor.measurements import Measurements
+from pipeline.doctor.foreign.counterfactual import ChangedLoop
+from pipeline.doctor.measurements import Invariances, Measurements
+from pipeline.doctor.symptom import symptom_of
 
 WRONG = 0.05
 """Share of the texts that may be wrong in the end [TheDeepChecker: 5 %]."""
+
+FROZEN = "weights that count are frozen, so no step moves them"
+UNFREEZE = "let them learn: module.requires_grad_(True) before the optimizer is made"
 
 
 def examine(measured: Measurements) -> Suspicion | None:
@@ -17,7 +22,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     assert found is not None
     failed = found.by_heart is not None and found.by_heart > WRONG
     if not failed and not found.unchanged:
-        return None
+        return _frozen(measured, found)
     evidence = []
     if failed:
         evidence.append(
@@ -35,29 +40,63 @@ def examine(measured: Measurements) -> Suspicion | None:
                 "every weight should move",
             )
         )
+    elif found.frozen:
+        evidence.append(_of_frozen(found))
     headline = (
         "Your module cannot even learn 16 texts by heart."
         if failed
         else "Some weights of your module never move."
     )
-    explanation = (
-        "part of the module is cut off from the loss"
-        if found.unchanged
-        else "the forward pass or its gradient is at fault, not the data or the step size"
-    )
+    explanation, remedy = _words(found)
     return Suspicion(
         strength=1.0 if found.unchanged else 0.9,
         headline=headline,
         explanation=explanation,
         evidence=tuple(evidence),
-        remedy=Remedy(
-            "look for detach, .data, no_grad, argmax or rounding between these weights and the "
-            "output"
-            if found.unchanged
-            else "look for a ReLU or a constant in front of the output, and for weights that "
-            "start at 0"
-        ),
+        remedy=Remedy(remedy),
         measured=True,
+    )
+
+
+def _words(found: Invariances) -> tuple[str, str]:
+    """Return explanation and remedy where weights do not move, or nothing is learned."""
+    if found.unchanged:
+        return (
+            "part of the module is cut off from the loss",
+            "look for detach, .data, no_grad, argmax or rounding between these weights and the "
+            "output",
+        )
+    if found.frozen:
+        return FROZEN, UNFREEZE
+    return (
+        "the forward pass or its gradient is at fault, not the data or the step size",
+        "look for a ReLU or a constant in front of the output, and for weights that start at 0",
+    )
+
+
+def _frozen(measured: Measurements, found: Invariances) -> Suspicion | None:
+    """Return the suspicion of weights that should learn and do not; None without frozen ones.
+
+    They may be meant so, so it is told only where it is proven. A loop of the user's own is
+    judged by itself, under the same name.
+    """
+    if not found.frozen or found.loop_score is not None:
+        return None
+    return Suspicion(
+        strength=0.5,
+        headline=symptom_of(measured),
+        explanation=FROZEN,
+        evidence=(_of_frozen(found),),
+        remedy=Remedy(UNFREEZE),
+        counterfactuals=(ChangedLoop("all weights learn", (("unfrozen", True),), mends=True),),
+    )
+
+
+def _of_frozen(found: Invariances) -> Evidence:
+    return Evidence(
+        "weights with requires_grad=False",
+        listed(found.frozen, 3),
+        "right only where they were learned before",
     )
 
 
@@ -65,7 +104,7 @@ def exclude(measured: Measurements) -> str | None:
     """Say how soon 16 texts were learned by heart."""
     found = measured.invariances
     assert found is not None
-    if found.by_heart is None or found.by_heart > WRONG or found.unchanged:
+    if found.by_heart is None or found.by_heart > WRONG or found.unchanged or found.frozen:
         return None
     return f"16 texts are learned by heart in {found.by_heart_steps} steps"
 

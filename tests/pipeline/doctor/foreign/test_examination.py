@@ -35,6 +35,7 @@ def cause_of(kind: Any, prove: bool = True) -> str | None:
         (foreign.LogSoftmax, None),
         (foreign.SigmoidOfSoftmax, "output_squashed, proven"),
         (foreign.CutOff, "gradient_fault, measured"),
+        (foreign.Frozen, "gradient_fault, measured"),
         (foreign.DropsAlways, "batch_dependence, measured"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.doctor.cause import suspicions
 from pipeline.doctor.causes.foreign.batch_dependence import BATCH_DEPENDENCE, kind_of
 from pipeline.doctor.causes.foreign.far_back import FAR_BACK
 from pipeline.doctor.causes.foreign.gradient_fault import GRADIENT_FAULT
@@ -85,6 +86,27 @@ def test_gradients() -> None:
     assert cut is not None
     assert "cut off" in cut.explanation
     assert "hidden.weight" in cut.evidence[0].value
+
+
+def test_frozen_weights_are_tried_and_told_at_once_where_nothing_is_learned() -> None:
+    frozen = ("hidden.weight",)
+    tried = GRADIENT_FAULT.suspect(measured(frozen=frozen))
+    assert tried is not None
+    assert not tried.measured
+    assert tried.counterfactuals
+    assert GRADIENT_FAULT.rule_out(measured(frozen=frozen)) is None
+    assert GRADIENT_FAULT.suspect(measured(frozen=frozen, loop_score=0.8)) is None
+    stuck = GRADIENT_FAULT.suspect(measured(frozen=frozen, by_heart=0.4, by_heart_steps=300))
+    assert stuck is not None
+    assert stuck.measured
+    assert "frozen" in stuck.explanation
+    assert stuck.evidence[1].value == "hidden.weight"
+
+
+def test_what_is_read_from_padding_comes_before_what_is_not_learned() -> None:
+    values = measured(padded=2.0, by_heart=0.4, by_heart_steps=300)
+    found = suspicions(values, (GRADIENT_FAULT, BATCH_DEPENDENCE))
+    assert [each.cause.name for each in found] == ["batch_dependence"]
 
 
 def test_a_loop_that_is_behind_the_plain_one() -> None:
