@@ -12,7 +12,8 @@ from typing import Any
 from pipeline.doctor.findings import CounterfactualResult, Finding, Verdict
 from pipeline.doctor.foreign.case import ModuleCase
 from pipeline.doctor.foreign.counterfactual import ChangedLoop
-from pipeline.doctor.proving.judgement import judge
+from pipeline.doctor.proving.judgement import LIKELIHOOD, judge
+from pipeline.doctor.telling import difference_words
 
 SQUASHED = "output_squashed"
 
@@ -42,17 +43,9 @@ def _told(finding: Finding, case: ModuleCase, missing: float) -> Finding:
     loop: dict[str, Any] = {"reading": _reading(case)}
     trial = ChangedLoop(proof.change, tuple(loop.items())).run(case)
     (judged,) = judge([(trial, "rises")], missing)
-    low, high = judged.interval
-    cost = f"accuracy {judged.before:.1%} -> {judged.after:.1%}"
-    between = f"{100 * low:+.0f} to {100 * high:+.0f} points"
-    words = {
-        "confirmed": f"it costs accuracy too: {cost} ({between})",
-        "refuted": f"accuracy does not suffer: {cost} ({between})",
-        "open": f"it is not shown to cost accuracy: {cost} ({between})",
-    }[judged.outcome]
     result = CounterfactualResult(
         change=proof.change,
-        measure="accuracy",
+        measure=judged.measure,
         before=judged.before,
         after=judged.after,
         interval=judged.interval,
@@ -60,6 +53,14 @@ def _told(finding: Finding, case: ModuleCase, missing: float) -> Finding:
         seconds=round(trial.seconds, 1),
         texts=len(trial.before),
     )
+    cost = difference_words(result)
+    words = {
+        "confirmed": f"it costs accuracy too: {cost}",
+        "refuted": f"accuracy does not suffer: {cost}",
+        "open": f"it is not shown to cost accuracy: {cost}",
+    }[judged.outcome]
+    if judged.measure == LIKELIHOOD:  # too few texts for accuracy to tell
+        words = f"it makes the right class less likely: {cost}"
     explained = f"{finding.explanation}; {words}"
     return replace(finding, explanation=explained, tried=(*finding.tried, result))
 

@@ -15,6 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from features.errors import ArrayError, ModuleError
 from features.vectors.table import FeatureTable
 from manyheads import examine
+from pipeline.doctor.foreign import accuracy
+from pipeline.doctor.proving.judgement import LIKELIHOOD, Judgement
 from pipeline.doctor.telling import verdict_text
 from tests.support.doctor import foreign
 from tests.support.tables import WIDTH, cluster_problem, marker_problem
@@ -69,6 +71,18 @@ def test_what_a_squashed_output_costs_is_told_beside_the_proof() -> None:
         "accuracy",
     ]
     assert "accuracy" in found.explanation
+
+
+def test_a_cost_that_few_texts_show_by_probability_alone_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judged = Judgement(-1.59, -1.45, 0.04, (0.03, 0.25), "confirmed", 0.0, LIKELIHOOD)
+    monkeypatch.setattr(accuracy, "judge", lambda trials, missing: (judged,))
+    problem = marker_problem(texts=360)
+    found = examine(foreign.Softmax, problem.table, problem.labels, **QUICK).verdict.leading
+    assert found is not None
+    assert f"less likely: {LIKELIHOOD} -1.59 -> -1.45 (+0.03 to +0.25)" in found.explanation
+    assert found.tried[-1].measure == LIKELIHOOD
 
 
 def test_what_else_is_wrong_is_told_with_the_logits_in_place() -> None:
