@@ -20,8 +20,8 @@ from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.measurements import Learning, Measurements, Neighbours
 from pipeline.evaluation.baselines import TFIDF
 
-BREAK = 5.0
-"""z of label agreement before the break, so that there is something to break. Ours."""
+BREAK = 4.0
+"""z of label agreement of the sound part, so that there is something to break. Ours."""
 
 SHARE = 0.5
 """Of the agreement above chance that is lost behind the break. Ours."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import mean_is_ahead
+from pipeline.doctor.causes.signs import last_holds_less
 from pipeline.doctor.changes.words import whole_texts
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
@@ -28,8 +28,10 @@ def examine(measured: Measurements) -> Suspicion | None:
     audit, learning = measured.audit, measured.learning
     assert audit is not None
     assert learning is not None
-    if max(audit.truncated_share, audit.tokens_cut_share) < SHARE or mean_is_ahead(measured):
-        return None  # a head that makes less of what it sees than logistic is mended first
+    if max(audit.truncated_share, audit.tokens_cut_share) < SHARE:
+        return None
+    if last_holds_less(measured):
+        return None  # it makes less of what it sees than the mean does: mended first
     whole, cut = audit.whole_accuracy, audit.truncated_accuracy
     worse = whole is not None and cut is not None and cut < whole and audit.truncation_matters
     if not worse and audit.truncated_share < MOST and not _words_keep_up(measured):

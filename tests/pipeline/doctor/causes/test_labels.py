@@ -232,7 +232,7 @@ def test_labels_that_belong_only_behind_a_row_are_told_with_it() -> None:
     assert "are those of other texts up to data row 5,970" in found.explanation
     assert found.evidence[0].value == "33%"
     assert found.evidence[0].comparison == "behind it: 60%; shuffled labels: 33%"
-    weak = replace(near, z_after=4.0)
+    weak = replace(near, z_after=3.5)
     assert LABELS_UNRELATED.suspect(healthy(neighbours=weak)) is None
 
 

@@ -155,11 +155,16 @@ def test_a_last_state_that_sees_far_is_told_only_with_proof() -> None:
         assert LONG_LAST_STATE.suspect(quiet) is None
 
 
-def test_a_head_behind_the_mean_of_what_it_sees_is_mended_before_the_cut() -> None:
-    cut = Audit(truncated_share=0.95, tokens_cut_share=0.5)
-    assert CUT_OFF.suspect(healthy(audit=cut)) is not None
+def test_a_last_state_behind_the_mean_of_what_it_sees_is_mended_before_the_cut() -> None:
     ahead = References((reference("logistic", 0.8, 0.2),))
-    assert CUT_OFF.suspect(healthy(audit=cut, references=ahead)) is None
+    cut = healthy(
+        audit=Audit(truncated_share=0.95, tokens_cut_share=0.5),
+        references=ahead,
+        units=Units(median_length=96.0),
+    )
+    assert CUT_OFF.suspect(cut) is not None
+    last = replace(cut, settings=settings("lstm", pooling="last"))
+    assert CUT_OFF.suspect(last) is None
 
 
 def test_texts_cut_off_need_to_be_worse() -> None:
