@@ -118,18 +118,15 @@ def best_reference(measured: Measurements) -> Reference | None:
     return None if measured.references is None else measured.references.best
 
 
-def mean_is_ahead(measured: Measurements) -> bool:
-    """Return whether ``logistic`` on the mean of the same vectors is ahead beyond noise."""
-    plain = None if measured.references is None else measured.references.named("logistic")
-    return plain is not None and plain.interval[0] > 0 and plain.ahead >= BEHIND
-
-
 def last_holds_less(measured: Measurements) -> bool:
-    """Return whether a head reads the last state of long texts, and their mean does better."""
+    """Return whether a head reads the last state of long texts, and ``logistic`` on the mean of
+    the same vectors is ahead beyond noise.
+    """
     units, pooling = measured.units, measured.settings.values.get("pooling")
     if units is None or pooling != "last" or units.median_length < MANY_VECTORS:
         return False
-    return mean_is_ahead(measured)
+    plain = None if measured.references is None else measured.references.named("logistic")
+    return plain is not None and plain.interval[0] > 0 and plain.ahead >= BEHIND
 
 
 def learns_its_texts(measured: Measurements, share: float = 0.95) -> bool:
