@@ -38,7 +38,7 @@ LIKE_A_COIN, NO_COIN = 0.2, 0.02
 """Chance of a coin to be wrong as seldom: from the first the answers count as a coin's; below
 the second the head tells the classes apart. Ours."""
 
-TOLD_APART = 0.01
+TOLD_APART = 0.05
 """Chance of a coin to be wrong as seldom as a linear classifier of the other texts, below which
 the vectors tell the two classes apart, however near their means lie. Ours."""
 
