@@ -129,6 +129,8 @@ class Parser(argparse.ArgumentParser):
         first, value = extra[0], extra[1] if len(extra) > 1 else ""
         kind = "option" if first.startswith("-") else "argument"
         name = first.partition("=")[0] if kind == "option" else first
+        if name in self._option_string_actions:
+            raise SettingError(f"{name} comes behind the command: {self.prog} {name}")
         raise SettingError(
             f"{self.prog} has no {kind} {name}{right_form(self, first, value)}; "
             f"see: {self.prog} --help"

@@ -217,3 +217,8 @@ def test_presets_are_listed_apart(run: Run) -> None:
 @pytest.mark.parametrize("name", ["README.md", "docs/heads.md"])
 def test_the_pages_rank_the_heads_alike(name: str) -> None:
     assert RANKING in " ".join((REPOSITORY / name).read_text(encoding="utf-8").split())
+
+
+def test_an_option_before_its_command_is_told_where_it_belongs(refusal: Refusal) -> None:
+    told = refusal("--json", "runs")
+    assert "--json comes behind the command: manyheads runs --json" in told
