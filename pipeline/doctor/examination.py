@@ -19,9 +19,8 @@ from pipeline.doctor.conclusion import is_ill, is_refuted, refuted, ruled_out, s
 from pipeline.doctor.findings import Afterwards, Certainty, Finding, Unseen, Verdict
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.measurements.data import DEFAULTS
-from pipeline.doctor.measuring.collection import measure, still_known
+from pipeline.doctor.measuring.collection import Measurer, measure, still_known
 from pipeline.doctor.measuring.defaults import seconds_of_defaults, with_defaults
-from pipeline.doctor.measuring.measurer import Measurer
 from pipeline.doctor.measuring.parts import Parts
 from pipeline.doctor.proving.budget import Budget
 from pipeline.doctor.proving.prover import Prover

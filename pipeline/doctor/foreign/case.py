@@ -174,7 +174,7 @@ def _facts_of_training(problem: Problem, learned: Learned) -> dict[str, Any]:
             refit=False,
             learning_rate=loop.learning_rate,
             batch_size=loop.batch_size,
-            epochs=loop.epochs,
+            epochs=loop.epochs if learned.history else 0,  # 0: it came trained
         ),
         "logits": learned.logits,
         "seed": loop.seed,

@@ -34,8 +34,7 @@ from pipeline.doctor.foreign.estimator import estimator_case, measure_estimator
 from pipeline.doctor.foreign.measuring import measure_module
 from pipeline.doctor.foreign.source import CodeSource, load_function, make_builder
 from pipeline.doctor.measurements import Invariances, Measurements
-from pipeline.doctor.measuring.collection import labels_of, settings_of
-from pipeline.doctor.measuring.measurer import Measurer
+from pipeline.doctor.measuring.collection import Measurer, labels_of, settings_of
 from pipeline.doctor.measuring.measurers import MEASURERS
 from pipeline.doctor.runs.doctor import FOUND
 from pipeline.doctor.telling import verdict_text, verdict_values

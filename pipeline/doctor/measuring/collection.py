@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,20 @@ from features.errors import ManyheadsError
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Labels, Measurements, Settings
 from pipeline.doctor.measuring.defaults import departures, usual_values
-from pipeline.doctor.measuring.measurer import Measurer
+
+
+@dataclass(frozen=True)
+class Measurer:
+    """One measurement.
+
+    Attributes:
+        group: field of ``Measurements`` that it fills.
+        measure: Case -> value of the field, None where it does not apply to the case. It
+            imports what is slow inside.
+    """
+
+    group: str
+    measure: Callable[[Case], Any]
 
 
 def measure(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.doctor.measuring.collection import Measurer
 from pipeline.doctor.measuring.learning import measure_learning, measure_steps
-from pipeline.doctor.measuring.measurer import Measurer
 from pipeline.doctor.measuring.rates import measure_seeds
 
 FREE: tuple[Measurer, ...] = (

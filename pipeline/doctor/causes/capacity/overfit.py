@@ -45,16 +45,17 @@ def examine(measured: Measurements) -> Suspicion | None:
     changed = smaller(measured.settings.values)
     tries = []
     plain = None if measured.references is None else measured.references.named("logistic")
-    pooling = last_holds_less(measured)  # then logistic, which reads the mean, proves nothing
-    if plain is not None and plain.ahead > measured.defaults_ahead and not pooling:
-        # Else the same head does as well with other settings, so its kind is not at fault.
+    last_state = last_holds_less(measured)
+    if plain is not None and plain.ahead > measured.defaults_ahead and not last_state:
+        # Else the same head does as well with other settings, so its kind is not at fault; and
+        # of a last state logistic proves nothing: it reads the mean.
         tries.append(ChangedSettings("head -> logistic", head="logistic", layout="pooled"))
     if not changed and not tries:
         return None
     if changed:
         tries.insert(0, ChangedSettings(f"a smaller head: {assigned(changed)}", changed))
     return Suspicion(
-        strength=0.4 if pooling else 0.4 + 0.1 * early + 0.1 * (gap > 2 * GAP),
+        strength=0.4 if last_state else 0.4 + 0.1 * early + 0.1 * (gap > 2 * GAP),
         headline=symptom_of(measured),
         explanation="the head is too large for so few texts and learns them by heart",
         evidence=(

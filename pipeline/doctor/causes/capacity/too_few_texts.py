@@ -25,8 +25,8 @@ POINTS = 0.02
 """Accuracy gained by twice the texts. Ours."""
 
 GOOD, FAIR = 0.9, 0.8
-"""Accuracy from which nobody asks for more texts; the second with ``FEW`` / 2 of a class and
-more, which is poor only where the head is. Ours."""
+"""Accuracy from which nobody asks for more texts: the first with fewer than ``FEW`` / 2 per
+class, the second with more. Ours."""
 
 
 def examine(measured: Measurements) -> Suspicion | None:

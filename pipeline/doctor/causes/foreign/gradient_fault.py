@@ -77,10 +77,11 @@ def _words(found: Invariances) -> tuple[str, str]:
 def _frozen(measured: Measurements, found: Invariances) -> Suspicion | None:
     """Return the suspicion of weights that should learn and do not; None without frozen ones.
 
-    They may be meant so, so it is told only where it is proven. A loop of the user's own is
-    judged by itself, under the same name.
+    They may be meant so, so it is told only where it is proven, and not of a module that came
+    trained. A loop of the user's own is judged by itself, under the same name.
     """
-    if not found.frozen or found.loop_score is not None:
+    came_trained = measured.settings.values.get("epochs") == 0
+    if not found.frozen or found.loop_score is not None or came_trained:
         return None
     return Suspicion(
         strength=0.5,

@@ -96,6 +96,9 @@ def test_frozen_weights_are_tried_and_told_at_once_where_nothing_is_learned() ->
     assert tried.counterfactuals
     assert GRADIENT_FAULT.rule_out(measured(frozen=frozen)) is None
     assert GRADIENT_FAULT.suspect(measured(frozen=frozen, loop_score=0.8)) is None
+    given = measured(frozen=frozen)
+    came_trained = replace(given.settings, values={**given.settings.values, "epochs": 0})
+    assert GRADIENT_FAULT.suspect(replace(given, settings=came_trained)) is None
     stuck = GRADIENT_FAULT.suspect(measured(frozen=frozen, by_heart=0.4, by_heart_steps=300))
     assert stuck is not None
     assert stuck.measured
