@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-PERMUTATIONS = 50
-"""Of the labels of two classes or all, which take milliseconds each."""
+PERMUTATIONS, LEAST_PERMUTATIONS, PERMUTED = 200, 50, 400_000
+"""Permutations of the labels: the first, or as many as move this many labels in all, or the
+second. The fewer, the more often chance looks like a signal."""
 
 LEAST_OF_PAIR = 30
 """Texts of a class, with fewer of which its mean says little. Ours."""
@@ -39,7 +40,8 @@ def means_z(vectors: np.ndarray, own: np.ndarray) -> float | None:
         return float((((members @ scaled) ** 2).sum(axis=1) / counts).sum())
 
     random = np.random.default_rng(0)
-    by_chance = [spread(random.permutation(ids)) for _ in range(PERMUTATIONS)]
+    count = max(LEAST_PERMUTATIONS, min(PERMUTATIONS, PERMUTED // len(ids)))
+    by_chance = [spread(random.permutation(ids)) for _ in range(count)]
     return z_among(spread(ids), by_chance)
 
 

@@ -25,7 +25,11 @@ from pipeline.doctor.measuring.learning import confused
 from pipeline.doctor.measuring.pooled import centred, pooled_of
 from pipeline.doctor.measuring.vectors import spaced
 
-NEAREST, PERMUTATIONS = 10, 20
+NEAREST = 10
+
+PERMUTATIONS, LEAST_PERMUTATIONS, PERMUTED = 200, 20, 400_000
+"""Permutations of the labels: the first, or as many as move this many labels in all, or the
+second. From 20 of them alone a deviation is known to a sixth, so chance looks like a signal."""
 
 MOST_MEANS = 5000
 """Texts whose means are compared, evenly spaced."""
@@ -216,7 +220,8 @@ def place_of_break(around: Neighbourhood, labels: np.ndarray) -> int | None:
 def _chance(around: Neighbourhood, own: np.ndarray) -> tuple[float, float, float]:
     """Return mean and deviation of the agreement of permuted labels, and ``balanced_z``."""
     random = np.random.default_rng(0)
-    permuted = [random.permutation(own) for _ in range(PERMUTATIONS)]
+    count = max(LEAST_PERMUTATIONS, min(PERMUTATIONS, PERMUTED // len(own)))
+    permuted = [random.permutation(own) for _ in range(count)]
     shares = [around.agreement(each) for each in permuted]
     by_chance = [float(each.mean()) for each in shares]
     balanced = [_balanced(each, labels) for each, labels in zip(shares, permuted, strict=True)]

@@ -9,7 +9,6 @@ from pipeline.doctor.cause import Cause
 from pipeline.doctor.causes.signs import (
     AT_CHANCE,
     HIDES,
-    IN_DOUBT,
     best_reference,
     knows_nothing,
     pooled_hides_it,
@@ -22,6 +21,10 @@ from pipeline.evaluation.baselines import TFIDF
 
 BREAK = 4.0
 """z of label agreement of the sound part, so that there is something to break. Ours."""
+
+WEAK = 2.5
+"""Strongest z of label agreement from which a weak signal may be there, so that nothing is said
+for certain: that of shuffled labels is above 2 in 5 of 100 files, above 2.5 in 1. Ours."""
 
 SHARE = 0.5
 """Of the agreement above chance that is lost behind the break. Ours."""
@@ -71,7 +74,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     if above_constant(measured, learning, CHOSEN):
         return None
     return Suspicion(
-        strength=0.9 if near.strongest < IN_DOUBT else 0.5,
+        strength=0.9 if near.strongest < WEAK else 0.5,
         headline=(
             f"Your head is right on {learning.accuracy:.1%} of the validation texts, and so is "
             "everything else that was tried."
@@ -116,7 +119,7 @@ def is_certain(measured: Measurements, learning: Learning, near: Neighbours) -> 
     further apart than those of shuffled labels, and ``logistic`` or word counts must be within
     noise of the most frequent label. Where one class has most texts they are so anyway.
     """
-    if near.balanced_z is None or near.means_z is None or near.strongest >= IN_DOUBT:
+    if near.balanced_z is None or near.means_z is None or near.strongest >= WEAK:
         return False
     if measured.labels.imbalance >= HIDES:
         return False

@@ -22,7 +22,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     references, near, audit = measured.references, measured.neighbours, measured.audit
     assert references is not None
     words, vectors = references.named(TFIDF), references.named("logistic")
-    if words is None or (audit is not None and audit.giveaway_share >= GIVEN_AWAY):
+    if words is None:
         return None
     own = None if measured.learning is None else measured.learning.accuracy
     other = own if vectors is None else vectors.accuracy
@@ -36,10 +36,12 @@ def examine(measured: Measurements) -> Suspicion | None:
     ):
         return None
     weak = near is not None and near.z < 10 * AT_CHANCE
-    # Word counts read whole texts: where many are cut off, that is to be looked at first.
-    cut = audit is not None and audit.truncated_share >= CUT
+    # Word counts see giveaways and read whole texts: these are to be looked at first.
+    first = audit is not None and (
+        audit.truncated_share >= CUT or audit.giveaway_share >= GIVEN_AWAY
+    )
     return Suspicion(
-        strength=0.4 if cut else 0.6 + 0.1 * weak,
+        strength=0.4 if first else 0.6 + 0.1 * weak,
         headline=symptom_of(measured),
         explanation="the vectors lack what tells the labels apart",
         evidence=(
