@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--brief", action="store_true", help="one seed, no single changes: a sixth of the time"
     )
     parser.add_argument(
-        "--draw", type=int, choices=(1, 2), default=1, help="2: other texts and seeds (report)"
+        "--draw", type=int, choices=(1, 2, 3), default=1, help="other texts and seeds (report)"
     )
     parser.add_argument(
         "--settle",
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.draw,
     )
     if options.draw > 1 and options.half == "tune":
-        parser.error("--draw 2 is of the report half alone")
+        parser.error("other draws are of the report half alone")
     request.out.mkdir(parents=True, exist_ok=True)
     if options.settle:
         settle_all(request, options.jobs, disputed(read_journal(request.journal)))
