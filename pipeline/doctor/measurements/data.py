@@ -171,8 +171,8 @@ class WrongLabels:
     Attributes:
         share: of the labels, those that are wrong, as is most likely.
         least, most: where the share lies, 5 % left out on either side.
-        ratio: twice the log-likelihood that the share gains over none wrong; by chance above 4
-            in 2 of 100 sound corpora.
+        ratio: twice the log-likelihood that the share gains over none wrong; above 4 in 4 of
+            100 subsets of sound corpora.
     """
 
     share: float
