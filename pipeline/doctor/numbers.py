@@ -95,7 +95,7 @@ def _sides(found: Sides) -> Iterator[Row]:
 
 
 def _audit(found: Audit) -> Iterator[Row]:
-    if found.suspects_share is not None:
-        yield "suspected labels", f"{found.suspects_share:.1%}", "below 5.5 %"
+    if found.wrong is not None:
+        yield "wrong labels, estimated", f"{found.wrong.share:.0%}", "below 10 %"
     yield "texts cut off", f"{found.truncated_share:.0%}", "below 20 %"
     yield "texts of a class with one giveaway", f"{found.giveaway_share:.0%}", "below 15 %"

@@ -10,14 +10,13 @@ import numpy as np
 
 from pipeline.doctor.case import Case
 from pipeline.doctor.counterfactual import Trial
-from pipeline.doctor.measuring.corpus import suspects_of
 from pipeline.doctor.measuring.neighbours import (
     Neighbourhood,
     moved_labels,
     neighbourhood_of,
     place_of_break,
 )
-from pipeline.doctor.measuring.pooled import pooled_of
+from pipeline.doctor.measuring.wrong_labels import judged_rows
 
 
 def moved_back(offset: int) -> Callable[[Case], Trial]:
@@ -79,9 +78,7 @@ def without_suspects(case: Case) -> Trial:
     Both are scored on validation texts whose own label is not suspected.
     """
     started = time.perf_counter()
-    suspects = _suspects(case)
-    own = np.intersect1d(suspects, case.train)
-    sound = ~np.isin(case.validation, suspects)
+    own, sound = _suspects(case, case.train), _sound(case)
     if not len(own):
         return Trial(case.right[:0], case.right[:0])
     rest = np.setdiff1d(case.train, own)
@@ -98,13 +95,21 @@ def without_suspects(case: Case) -> Trial:
 
 def leave_out_suspects(case: Case) -> Case:
     """Return the case without suspected labels among the training texts."""
-    return replace(case, train=np.setdiff1d(case.train, _suspects(case)))
+    return replace(case, train=np.setdiff1d(case.train, _suspects(case, case.train)))
 
 
-def _suspects(case: Case) -> np.ndarray:
-    """Return the rows of training and validation texts whose label is suspected."""
-    pooled = pooled_of(case)
-    assert pooled is not None
-    both = np.sort(np.concatenate([case.train, case.validation]))
-    found = suspects_of(replace(case, train=both), pooled)
-    return np.zeros(0, np.int64) if found is None else found.rows
+def _sound(case: Case) -> np.ndarray:
+    """Return (V,) bool: the validation texts whose label is not suspected."""
+    both = np.concatenate([case.train, case.validation])
+    sound: np.ndarray = ~np.isin(case.validation, _suspects(case, both))
+    return sound
+
+
+def _suspects(case: Case, rows: np.ndarray) -> np.ndarray:
+    """Return those of the rows whose label is suspected, by a classifier of these rows alone.
+
+    Training texts are judged without validation: who leaves out what contradicts validation
+    texts is right about these more often, whether labels are wrong or not.
+    """
+    judged = judged_rows(case, rows)
+    return np.zeros(0, np.int64) if judged is None else judged.suspected

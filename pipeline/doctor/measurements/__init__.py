@@ -14,6 +14,7 @@ from pipeline.doctor.measurements.data import (
     References,
     Sides,
     Vectors,
+    WrongLabels,
 )
 from pipeline.doctor.measurements.foreign import Invariances
 from pipeline.doctor.measurements.learning import (
@@ -45,4 +46,5 @@ __all__ = [
     "Steps",
     "Units",
     "Vectors",
+    "WrongLabels",
 ]

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
 from features.duplicates.duplicates import Duplicates
 from heads.evaluation.metrics import differ
 from pipeline.audit.finding import Evidence
 from pipeline.audit.giveaways import COVERED, Giveaway, giveaways, is_odd
-from pipeline.audit.label_errors import LabelErrors, find_label_errors, out_of_fold
-from pipeline.audit.labels import MIN_ROWS, conflicting, label_key
+from pipeline.audit.labels import conflicting, label_key
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Audit
 from pipeline.doctor.measuring.pooled import pooled_of
-from pipeline.doctor.measuring.vectors import spaced
+from pipeline.doctor.measuring.wrong_labels import measure_wrong_labels
 
 SHOWN = 3
-
-MOST = 5000
-"""Training texts whose labels are judged."""
 
 LEVEL = 0.01
 
@@ -31,16 +25,13 @@ MOST_GIVEAWAYS = 50
 
 def measure_audit(case: Case) -> Audit | None:
     """Return what the audit says of the case; None without texts and without vectors."""
-    pooled = pooled_of(case)
-    if pooled is None and case.texts is None:
+    if pooled_of(case) is None and case.texts is None:
         return None
-    share, pairs = _suspects(case, pooled)
     found = [] if case.texts is None else giveaways_of(case)
     cut = _cut(case)
     unequal = _conflicts(case)
     return Audit(
-        suspects_share=share,
-        suspects_pairs=pairs,
+        wrong=measure_wrong_labels(case),
         giveaway_share=max((one.coverage for one in found), default=0.0),
         giveaways=tuple((one.token, one.label) for one in found[:SHOWN]),
         variants=variants(case.classes),
@@ -62,35 +53,6 @@ def variants(classes: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     for label in classes:
         alike.setdefault(label_key(label), []).append(label)
     return tuple(tuple(group) for group in alike.values() if len(group) > 1)
-
-
-def suspects_of(case: Case, pooled: np.ndarray) -> LabelErrors | None:
-    """Return training rows with a suspected label, as rows of the corpus."""
-    rows = spaced(case.train, MOST)
-    ids = case.labels[rows]
-    if len(rows) < MIN_ROWS or len(np.unique(ids)) < 2:
-        return None
-    known, own = np.unique(ids, return_inverse=True)
-    groups = rows if case.duplicates is None else case.duplicates.clusters[rows]
-    _, groups = np.unique(groups, return_inverse=True)
-    probabilities = out_of_fold(pooled[rows], own, groups)
-    found = find_label_errors(probabilities, own)
-    return LabelErrors(rows[found.rows], known[found.suggested], found.own, found.other)
-
-
-def _suspects(case: Case, pooled: np.ndarray | None) -> tuple[float | None, float | None]:
-    """Return the share of suspected labels, and that of their two most frequent pairs."""
-    found = None if pooled is None else suspects_of(case, pooled)
-    if found is None:
-        return None, None
-    share = len(found.rows) / min(len(case.train), MOST)
-    if not len(found.rows):
-        return share, None
-    pairs = Counter(
-        tuple(sorted(pair))
-        for pair in zip(case.labels[found.rows].tolist(), found.suggested.tolist(), strict=True)
-    )
-    return share, sum(count for _, count in pairs.most_common(2)) / len(found.rows)
 
 
 def giveaways_of(case: Case) -> list[Giveaway]:

@@ -3,53 +3,52 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
-from pipeline.doctor.causes.signs import belongs
+from pipeline.doctor.causes.signs import AT_CHANCE, belongs
 from pipeline.doctor.changes.labels import leave_out_suspects, without_suspects
 from pipeline.doctor.counterfactual import Rescoring
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
-from pipeline.doctor.measurements import Measurements
+from pipeline.doctor.measurements import Measurements, Neighbours
 
-SUSPECTS = 0.055
-"""Share of the training texts whose label is suspected; of sound labels 1 to 4 %, and of 10 to
-20 % wrong ones 5.5 to 9 %, since a model that learned from these is less sure. Ours."""
+RATIO = 4.0
+"""Twice the log-likelihood that wrong labels gain over none; of sound corpora 4 in 100 reach
+it, nearly all of them at a share of a few percent. Ours."""
 
-SCATTERED = 0.5
-"""Share of the suspects in their two most frequent pairs of classes; above it classes overlap.
-With two classes all are in one pair."""
+SHARE, CERTAIN = 0.1, 0.18
+"""Estimated share of wrong labels that is tried, and that counts without a proof if the first
+is the least that is possible. Of sound corpora it is 0 to 5 %, and 10 to 20 % where single
+words mislead. Ours."""
 
 CONFLICTS = 0.05
 """Share of the training texts that stand there with another label as well. Ours."""
 
-STRONG = 15.0
-"""z of label agreement: the other labels do belong to their texts. Ours."""
-
 
 def examine(measured: Measurements) -> Suspicion | None:
-    """Suspect it where many labels are ruled out by a model that never saw them."""
+    """Suspect it where many labels are such as no classifier of the other texts explains."""
     audit, near, learning = measured.audit, measured.neighbours, measured.learning
     assert audit is not None
     assert learning is not None
     if audit.conflicts_share >= CONFLICTS:
         return _conflicting(audit.conflicts_share)
-    share = audit.suspects_share
-    if share is None or share < SUSPECTS or not belongs(measured) or measured.behind:
+    wrong = audit.wrong
+    if wrong is None or wrong.ratio < RATIO or wrong.share < SHARE:
         return None
-    if near is not None and (near.z < STRONG or near.break_row is not None):
+    certain = wrong.share >= CERTAIN and wrong.least >= SHARE
+    if not belongs(measured) or (measured.behind and not certain):
         return None
-    pairs = audit.suspects_pairs or 0.0
-    if pairs > SCATTERED and len(measured.labels.names) > 3:
+    if near is not None and (near.strongest < AT_CHANCE or _slipped(near)):
         return None
     return Suspicion(
-        strength=0.4 + min(0.3, 2 * (share - SUSPECTS)),
+        strength=0.5 + min(0.3, wrong.share),
         headline=(
-            f"Your head is right on {learning.accuracy:.1%} of the validation texts; "
-            f"{share:.0%} of the training labels are suspected."
+            f"Your head is right on {learning.accuracy:.1%} of the validation texts; about "
+            f"{wrong.share:.0%} of the training labels are wrong."
         ),
         explanation="many labels are wrong",
         evidence=(
-            Evidence("suspected labels", f"{share:.0%}", "below 5 % is usual"),
             Evidence(
-                "of them in two pairs of classes", f"{pairs:.0%}", "so they are scattered"
+                "labels that no classifier of the other texts can explain",
+                f"{wrong.share:.0%} ({wrong.least:.0%} to {wrong.most:.0%})",
+                "sound labels: 0 to 5 %",
             ),
         ),
         remedy=Remedy(
@@ -65,7 +64,13 @@ def examine(measured: Measurements) -> Suspicion | None:
                 in_place=leave_out_suspects,
             ),
         ),
+        measured=certain,
     )
+
+
+def _slipped(near: Neighbours) -> bool:
+    """Return whether labels are those of other rows: another cause."""
+    return near.break_row is not None or near.offset is not None
 
 
 def _conflicting(share: float) -> Suspicion:

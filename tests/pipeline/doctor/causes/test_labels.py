@@ -12,9 +12,16 @@ from pipeline.doctor.causes.labels.imbalance import IMBALANCE
 from pipeline.doctor.causes.labels.label_noise import LABEL_NOISE
 from pipeline.doctor.causes.labels.labels_unrelated import LABELS_UNRELATED
 from pipeline.doctor.examination import LIKELY
-from pipeline.doctor.measurements import Audit, Labels, Measurements, Neighbours, References
+from pipeline.doctor.measurements import (
+    Audit,
+    Labels,
+    Measurements,
+    Neighbours,
+    References,
+    WrongLabels,
+)
 from tests.support.doctor.cases import healthy, reference
-from tests.support.doctor.measured import learning, settings
+from tests.support.doctor.measured import BEHIND, learning, settings
 
 UNEVEN = Labels(("joy", "anger"), (540, 60), (180, 20), 600, 200)
 
@@ -91,28 +98,53 @@ def test_a_rare_class_is_lost_too_where_a_head_answers_the_frequent_one_alone() 
 STRONG = Neighbours(0.6, 0.33, 40.0)
 
 
-def test_many_scattered_suspects_are_label_noise() -> None:
-    audit = Audit(suspects_share=0.2, suspects_pairs=0.3)
-    assert LABEL_NOISE.suspect(healthy(audit=audit, neighbours=STRONG)) is not None
+NOISY = WrongLabels(share=0.15, least=0.06, most=0.22, ratio=9.0)
+
+
+def test_labels_that_no_classifier_explains_are_wrong() -> None:
+    found = LABEL_NOISE.suspect(healthy(audit=Audit(wrong=NOISY), neighbours=STRONG))
+    assert found is not None
+    assert "15% of the training labels are wrong" in found.headline
+    assert found.evidence[0].value == "15% (6% to 22%)"
+    assert found.counterfactuals
+    assert not found.measured
+
+
+@pytest.mark.parametrize(
+    ("wrong", "certain"),
+    [
+        (WrongLabels(0.25, 0.14, 0.33, 12.0), True),
+        (WrongLabels(0.25, 0.05, 0.4, 4.5), False),  # as few as 5 % may be wrong
+        (WrongLabels(0.16, 0.12, 0.2, 20.0), False),  # single words may mislead as often
+    ],
+)
+def test_many_wrong_labels_need_no_proof(wrong: WrongLabels, certain: bool) -> None:
+    found = LABEL_NOISE.suspect(healthy(audit=Audit(wrong=wrong), neighbours=STRONG))
+    assert found is not None
+    assert found.measured == certain
 
 
 @pytest.mark.parametrize(
     ("audit", "near"),
     [
-        (Audit(suspects_share=0.03, suspects_pairs=0.3), STRONG),
-        (Audit(suspects_share=0.2, suspects_pairs=0.3), Neighbours(0.34, 0.33, 1.0)),
-        (Audit(suspects_share=0.2, suspects_pairs=0.3), replace(STRONG, break_row=500)),
+        (Audit(), STRONG),
+        (Audit(wrong=replace(NOISY, share=0.04)), STRONG),
+        (Audit(wrong=replace(NOISY, ratio=2.0)), STRONG),  # hard texts
+        (Audit(wrong=NOISY), Neighbours(0.34, 0.33, 1.0)),
+        (Audit(wrong=NOISY), replace(STRONG, break_row=500)),
+        (Audit(wrong=NOISY), replace(STRONG, offset=1)),  # slipped, not wrong
     ],
 )
 def test_look_alikes_of_label_noise(audit: Audit, near: Neighbours) -> None:
     assert LABEL_NOISE.suspect(healthy(audit=audit, neighbours=near)) is None
 
 
-def test_suspects_of_one_pair_are_an_overlap() -> None:
-    four = Labels(("a", "b", "c", "d"), (150,) * 4, (50,) * 4, 600, 200)
-    audit = Audit(suspects_share=0.2, suspects_pairs=0.9)
-    measured = healthy(labels=four, audit=audit, neighbours=STRONG)
-    assert LABEL_NOISE.suspect(measured) is None
+def test_of_a_head_that_is_behind_only_certain_label_noise_is_told() -> None:
+    behind = healthy(audit=Audit(wrong=NOISY), neighbours=STRONG, references=BEHIND)
+    assert behind.behind
+    assert LABEL_NOISE.suspect(behind) is None
+    many = Audit(wrong=WrongLabels(0.25, 0.14, 0.33, 12.0))
+    assert LABEL_NOISE.suspect(replace(behind, audit=many)) is not None
 
 
 NO_SIGN = Neighbours(0.335, 0.333, 0.4, balanced_z=0.3, means_z=0.5)

@@ -194,7 +194,7 @@ def test_what_the_audit_says(texts: Case) -> None:
     assert found.truncated_share == pytest.approx(1 / 6)
     assert found.truncated_accuracy == 1.0
     assert found.conflicts == 0
-    assert found.suspects_share is not None
+    assert found.wrong is None  # 50 texts without a copy are too few
     assert variants(("Joy", "joy ", "fear")) == (("Joy", "joy "),)
 
 
