@@ -15,6 +15,7 @@ from heads.examination.modes import training_mode_logits
 from pipeline.doctor.case import Case
 from pipeline.doctor.counterfactual import Expected, Rescoring, Trial, log_shares, trial_of
 from pipeline.doctor.foreign.case import EstimatorCase, ModuleCase
+from pipeline.doctor.foreign.estimator import refitted
 from pipeline.doctor.proving.judgement import CLOSE, POINTS
 from pipeline.doctor.proving.prover import pooled_trial
 
@@ -66,6 +67,36 @@ class ChangedLoop:
             after = log_shares(changed.train_logits, labels)
             return Trial(before, after, measure="log likelihood of a training text")
         return trial_of(replace(case, logits=first.logits), changed.logits, "accuracy", 0.0)
+
+
+@dataclass(frozen=True)
+class ChangedEstimator:
+    """Fit an estimator anew with one thing changed.
+
+    Attributes:
+        change: in words.
+        make: the estimator -> another one, not fitted.
+        trainings, expected, trains, mends: see ``Counterfactual`` and ``ChangedLoop``.
+    """
+
+    change: str
+    make: Callable[[Any], Any]
+    trainings: float = 1.0
+    expected: Expected = "rises"
+    trains: bool = False
+    mends: bool = True
+
+    def in_place(self, case: Case) -> Case | None:
+        """Return the case with the change in place."""
+        assert isinstance(case, EstimatorCase)
+        return refitted(case, self.make)
+
+    def run(self, case: Case) -> Trial:
+        """Fit it and predict the validation texts."""
+        assert isinstance(case, EstimatorCase)
+        started = time.perf_counter()
+        changed = refitted(case, self.make)
+        return trial_of(case, changed.logits, "accuracy", time.perf_counter() - started)
 
 
 def more_padding() -> Rescoring:
