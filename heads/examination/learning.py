@@ -46,6 +46,7 @@ class Loop:
         more_padding: padded positions that every batch gets besides.
         unfrozen: whether weights that the module froze learn, too.
         dropout: whether the dropout layers of the module drop anything.
+        balanced: whether every class weighs inversely to its frequency in the loss.
     """
 
     epochs: int = 20
@@ -58,6 +59,7 @@ class Loop:
     more_padding: int = 0
     unfrozen: bool = False
     dropout: bool = True
+    balanced: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,13 +184,15 @@ def _pass(
     """Learn from all training texts once; return the mean loss, or NaN where it stopped."""
     total, seen = 0.0, 0
     labels = torch.from_numpy(problem.labels)
+    weights = _balanced(problem) if loop.balanced else None
     random = np.random.default_rng([loop.seed, epoch])
     with seeded(loop.seed, epoch):
         module.train()
         for _, batch in parts(problem.table, problem.train, loop, random):
             if len(batch.rows) == 1 and loop.padded and loop.batch_size > 1:
                 continue  # what is left over: batch normalisation cannot learn from one text
-            loss = step(module, optimizer, batch, labels[torch.from_numpy(batch.rows)])
+            own = labels[torch.from_numpy(batch.rows)]
+            loss = step(module, optimizer, batch, own, weights)
             if not math.isfinite(loss):
                 return math.nan
             total += loss * len(batch.rows)
@@ -196,14 +200,22 @@ def _pass(
     return total / max(seen, 1)
 
 
+def _balanced(problem: Problem) -> torch.Tensor:
+    """Return (C,) float32 weights of the classes, inverse to their training texts."""
+    counts = np.bincount(problem.labels[problem.train], minlength=problem.classes)
+    weights = len(problem.train) / (problem.classes * np.maximum(counts, 1))
+    return torch.from_numpy(weights.astype(np.float32))
+
+
 def step(
     module: ForeignModule,
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     labels: torch.Tensor,
+    weights: torch.Tensor | None = None,
 ) -> float:
-    """Take one step on a batch; return its mean cross-entropy before."""
-    loss = cross_entropy(module(batch.x, batch.mask), labels)
+    """Take one step on a batch; return its mean cross-entropy before, by weights of classes."""
+    loss = cross_entropy(module(batch.x, batch.mask), labels, class_weights=weights)
     optimizer.zero_grad()
     descend(loss)
     optimizer.step()

@@ -28,6 +28,7 @@ from pipeline.doctor.causes.foreign.step_size import (
     MODULE_STEP_TOO_LARGE,
     MODULE_STEP_TOO_SMALL,
 )
+from pipeline.doctor.causes.foreign.uneven import MODULE_IMBALANCE
 from pipeline.doctor.causes.registry import CAUSES
 from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Verdict
@@ -60,6 +61,7 @@ MODULE_CAUSES = (
     MODULE_TOO_FEW_STEPS,
     MODULE_OVER_REGULARISED,
     MODULE_TOO_SMALL,
+    MODULE_IMBALANCE,
 )
 
 OF_DATA = tuple(cause for cause in CAUSES if cause.stage in ("belonging", "sides"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,12 @@ from sklearn.linear_model import LogisticRegression
 
 from features.errors import ArrayError, ModuleError
 from features.vectors.table import FeatureTable
+from heads.evaluation.metrics import macro_f1
+from heads.examination.learning import Loop
 from manyheads import examine
 from pipeline.doctor.foreign import accuracy
+from pipeline.doctor.foreign.case import module_case
+from pipeline.doctor.foreign.counterfactual import ChangedLoop
 from pipeline.doctor.proving.judgement import LIKELIHOOD, Judgement
 from pipeline.doctor.telling import verdict_text
 from tests.support.doctor import foreign
@@ -101,6 +107,20 @@ def test_one_epoch_is_too_few_and_no_matter_of_the_step_size() -> None:
     assert found is not None
     assert (found.cause, found.certainty) == ("too_few_steps", "proven")
     assert found.remedy.words == "train for 20 epochs"
+
+
+def test_weights_of_the_classes_bring_a_rare_class_back() -> None:
+    problem = cluster_problem(texts=900, spread=2.5)
+    rare = (problem.labels != 0) & (np.arange(900) // 3 % 10 != 0)
+    kept = replace(problem, train=problem.train[~rare[problem.train]])
+    case = module_case(
+        partial(foreign.MeanOf, WIDTH, 3), kept, Loop(epochs=6, learning_rate=3e-3), "mine"
+    )
+    weighed = ChangedLoop("weighed", (("balanced", True),), measure="macro_f1")
+    trial = weighed.run(case)
+    assert trial.labels is not None
+    assert len(trial.labels) == 2 * len(problem.validation)  # with a second seed
+    assert macro_f1(trial.labels, trial.after) > macro_f1(trial.labels, trial.before) + 0.1
 
 
 def test_a_module_that_is_trained_is_examined_as_it_is() -> None:

@@ -21,6 +21,8 @@ from pipeline.doctor.causes.foreign.step_size import (
     MODULE_STEP_TOO_LARGE,
     MODULE_STEP_TOO_SMALL,
 )
+from pipeline.doctor.causes.foreign.uneven import MODULE_IMBALANCE
+from pipeline.doctor.foreign.counterfactual import ChangedLoop
 from pipeline.doctor.foreign.examination import MODULE_CAUSES
 from pipeline.doctor.measurements import Invariances, Measurements, References
 from tests.support.doctor.cases import healthy, reference
@@ -215,6 +217,21 @@ def test_what_has_not_learned_has_no_order_of_classes() -> None:
     shuffled = {"best_assignment": 0.9, "measured_score": 0.1, "order": (1, 0, 2)}
     assert SCORED_OTHERWISE.suspect(measured(**shuffled, train_losses=(1.09,))) is None
     assert SCORED_OTHERWISE.suspect(measured(**shuffled, train_losses=(1.09, 0.5))) is not None
+
+
+def test_rare_classes_that_a_module_loses() -> None:
+    values = measured()
+    assert values.learning is not None
+    lost = replace(
+        values.learning, majority=0.79, macro_f1=0.4, recalls=(0.99, 0.0, 0.1), accuracy=0.81
+    )
+    labels = replace(values.labels, train_counts=(480, 60, 60), validation_counts=(160, 20, 20))
+    found = MODULE_IMBALANCE.suspect(replace(values, learning=lost, labels=labels))
+    assert found is not None
+    (change,) = found.counterfactuals
+    assert isinstance(change, ChangedLoop)
+    assert (change.loop, change.measure) == ((("balanced", True),), "macro_f1")
+    assert "CrossEntropyLoss(weight=...)" in found.remedy.words
 
 
 def test_step_sizes_that_do_not_suit() -> None:
