@@ -98,7 +98,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "validation_fraction must lie between 0 and 1, both left out; got "
                 f"{self.validation_fraction!r}"
             )
-        _refuse_missing(y)
+        refuse_missing(y)
         table, y = self._read(X, y)
         check_layout(self.head, table.layout)
         check_classification_targets(y)
@@ -205,8 +205,8 @@ def _refuse_texts(X: Any) -> None:
         )
 
 
-def _refuse_missing(y: Any) -> None:
-    """Raise an ArrayError for labels that are None or NaN, which NumPy would make a class
+def refuse_missing(y: Any) -> None:
+    """Raise an ``ArrayError`` for labels that are None or NaN, which NumPy would make a class
     "nan".
     """
     objects = getattr(getattr(y, "dtype", None), "kind", "") == "O"

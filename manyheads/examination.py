@@ -121,16 +121,21 @@ def _problem(table: FeatureTable, labels: Any, seed: int) -> Problem:
     """Return the problem of labelled vectors, a fifth of every class held out.
 
     Raises:
-        ArrayError: the labels are not one per text, or of one class.
+        ArrayError: the labels are not one per text, missing, or of one class.
     """
-    from heads.estimator import hold_out  # imports scikit-learn
+    from heads.estimator import hold_out, refuse_missing  # imports scikit-learn
 
     given = np.asarray(labels)
     if given.shape != (len(table),):
         raise ArrayError(f"{len(table):,} texts need one label each; got shape {given.shape}")
-    names, ids = np.unique(given, return_inverse=True)
+    refuse_missing(given.tolist())
+    try:
+        names, ids = np.unique(given, return_inverse=True)
+    except TypeError as error:
+        kinds = ", ".join(sorted({type(each).__name__ for each in given.tolist()}))
+        raise ArrayError(f"labels must be of one kind; got {kinds}") from error
     if len(names) < 2:
-        raise ArrayError(f"labels must be of at least 2 classes; all are {names[0]!r}")
+        raise ArrayError(f"labels must be of at least 2 classes; all are {str(names[0])!r}")
     values = table.values
     if not np.isfinite(values).all():
         raise ArrayError("vectors must be finite; some are NaN or infinite")

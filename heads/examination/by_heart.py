@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from heads.examination.dropout import without_dropout
 from heads.examination.learning import Loop, descend, trainable
-from heads.examination.modes import without_dropout
 from heads.examination.module import Build, ForeignModule
 from heads.examination.outputs import OutputRange, output_range
 from heads.problem import Problem

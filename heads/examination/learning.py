@@ -19,6 +19,7 @@ import torch
 from features.errors import ModuleError
 from features.vectors.table import FeatureTable
 from heads.evaluation.metrics import accuracy, log_loss
+from heads.examination.dropout import without_dropout
 from heads.examination.module import Build, ForeignModule, failure
 from heads.examination.outputs import LOGITS
 from heads.problem import Problem
@@ -44,6 +45,8 @@ class Loop:
         padded: whether texts of different lengths share a batch; otherwise there is no padding.
         more_padding: padded positions that every batch gets besides.
         unfrozen: whether weights that the module froze learn, too.
+        dropout: whether the dropout layers of the module drop anything.
+        balanced: whether every class weighs inversely to its frequency in the loss.
     """
 
     epochs: int = 20
@@ -55,6 +58,8 @@ class Loop:
     padded: bool = True
     more_padding: int = 0
     unfrozen: bool = False
+    dropout: bool = True
+    balanced: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,8 @@ def learn(build: Build, problem: Problem, loop: Loop) -> Learned:
         module = ForeignModule(build(), problem.classes, loop.reading)
     if loop.unfrozen:
         module.requires_grad_(True)
+    if not loop.dropout:
+        without_dropout(module)
     optimizer = torch.optim.Adam(trainable(module), lr=loop.learning_rate)
     truth = problem.labels[problem.validation]
     history: list[Epoch] = []
@@ -175,17 +182,29 @@ def _pass(
     epoch: int,
 ) -> float:
     """Learn from all training texts once; return the mean loss, or NaN where it stopped."""
-    total = 0.0
+    total, seen = 0.0, 0
     labels = torch.from_numpy(problem.labels)
+    weights = _balanced(problem) if loop.balanced else None
     random = np.random.default_rng([loop.seed, epoch])
     with seeded(loop.seed, epoch):
         module.train()
         for _, batch in parts(problem.table, problem.train, loop, random):
-            loss = step(module, optimizer, batch, labels[torch.from_numpy(batch.rows)])
+            if len(batch.rows) == 1 and loop.padded and loop.batch_size > 1:
+                continue  # what is left over: batch normalisation cannot learn from one text
+            own = labels[torch.from_numpy(batch.rows)]
+            loss = step(module, optimizer, batch, own, weights)
             if not math.isfinite(loss):
                 return math.nan
             total += loss * len(batch.rows)
-    return total / len(problem.train)
+            seen += len(batch.rows)
+    return total / max(seen, 1)
+
+
+def _balanced(problem: Problem) -> torch.Tensor:
+    """Return (C,) float32 weights of the classes, inverse to their training texts."""
+    counts = np.bincount(problem.labels[problem.train], minlength=problem.classes)
+    weights = len(problem.train) / (problem.classes * np.maximum(counts, 1))
+    return torch.from_numpy(weights.astype(np.float32))
 
 
 def step(
@@ -193,9 +212,10 @@ def step(
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     labels: torch.Tensor,
+    weights: torch.Tensor | None = None,
 ) -> float:
-    """Take one step on a batch; return its mean cross-entropy before."""
-    loss = cross_entropy(module(batch.x, batch.mask), labels)
+    """Take one step on a batch; return its mean cross-entropy before, by weights of classes."""
+    loss = cross_entropy(module(batch.x, batch.mask), labels, class_weights=weights)
     optimizer.zero_grad()
     descend(loss)
     optimizer.step()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from features.vectors.table import FeatureTable
+from heads.examination.dropout import without_dropout
 from heads.examination.learning import Loop, parts, predict
 from heads.examination.module import ForeignModule
 
@@ -44,12 +45,3 @@ def mode_difference(
     training = training_mode_logits(module, table, rows, loop)
     spread = float(usual.std(axis=0).mean())
     return float(np.abs(training - usual).mean()) / max(spread, 1e-12)
-
-
-def without_dropout(module: torch.nn.Module) -> None:
-    """Set the shares that the dropout layers and LSTMs of a module drop to 0."""
-    for each in module.modules():
-        if isinstance(each, torch.nn.modules.dropout._DropoutNd):
-            each.p = 0.0
-        elif isinstance(each, torch.nn.RNNBase):
-            each.dropout = 0.0

@@ -48,8 +48,9 @@ class Looped:
     Attributes:
         logits: (m, C) float32 of the validation texts, in evaluation mode.
         steps: steps of any optimizer of torch.
-        cleared: how often gradients were set to zero.
+        cleared: how often gradients were set to zero or None.
         moved: whether any weight is another than before.
+        unmoved: names of the weights that were to learn and are as before.
         texts: training texts that it was given.
         seconds: it took.
     """
@@ -58,6 +59,7 @@ class Looped:
     steps: int
     cleared: int
     moved: bool
+    unmoved: tuple[str, ...]
     texts: int
     seconds: float
 
@@ -81,7 +83,8 @@ def run_own_loop(build: Build, train: OwnLoop, problem: Problem, loop: Loop) -> 
     with seeded(loop.seed, 0):
         module = ForeignModule(build(), problem.classes, loop.reading)
     own = module.module
-    before = [each.detach().clone() for each in own.parameters()]
+    before = {name: one.detach().clone() for name, one in own.named_parameters()}
+    learning = [name for name, one in own.named_parameters() if one.requires_grad]
     labels = torch.from_numpy(problem.labels[rows])
     with seeded(loop.seed, 1), _counted() as counts:
         try:
@@ -90,17 +93,20 @@ def run_own_loop(build: Build, train: OwnLoop, problem: Problem, loop: Loop) -> 
             raise
         except Exception as error:
             raise ModuleError(f"the training loop fails: {failure(error)}") from error
-    moved = any(
-        not torch.equal(one, other.detach())
-        for one, other in zip(before, own.parameters(), strict=True)
-    )
+    after = dict(own.named_parameters())
+    unmoved = {
+        name
+        for name, one in before.items()
+        if name in after and torch.equal(one, after[name].detach())
+    }
     for each in own.parameters():
         each.grad = None
     return Looped(
         predict(module, problem.table, problem.validation, loop),
         counts["steps"],
         counts["cleared"],
-        moved,
+        len(unmoved) < len(before),
+        tuple(name for name in learning if name in unmoved),
         len(rows),
         time.perf_counter() - started,
     )
@@ -108,11 +114,18 @@ def run_own_loop(build: Build, train: OwnLoop, problem: Problem, loop: Loop) -> 
 
 @contextmanager
 def _counted() -> Iterator[dict[str, int]]:
-    """Count steps of optimizers, and how often gradients are set to zero, within the block."""
+    """Count steps of optimizers, and how often gradients are cleared, within the block."""
     counts = {"steps": 0, "cleared": 0}
+    last: tuple[torch.Tensor | None, int] = (None, 0)  # a gradient, and ``cleared`` by then
 
-    def stepped(*_: Any) -> None:
+    def stepped(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        nonlocal last
+        own = (each.grad for group in optimizer.param_groups for each in group["params"])
+        first = next((each for each in own if each is not None), None)
+        by_hand = counts["cleared"] == last[1] and first is not last[0]  # weight.grad = None
+        counts["cleared"] += by_hand and counts["steps"] > 0
         counts["steps"] += 1
+        last = first, counts["cleared"]
 
     hook = register_optimizer_step_pre_hook(stepped)
     kinds: tuple[Any, ...] = (torch.optim.Optimizer, torch.nn.Module)

@@ -46,7 +46,9 @@ def remedy_config(config: ExperimentConfig, remedy: Remedy) -> ExperimentConfig 
     """Return the configuration that a remedy asks for; None where it is no training."""
     if remedy.stops or not (remedy.settings or remedy.head or remedy.options):
         return None
-    return changed_config(config, remedy.settings, remedy.head, options=remedy.options)
+    return changed_config(
+        config, remedy.settings, remedy.head, remedy.layout, options=remedy.options
+    )
 
 
 def remedy_command(config: ExperimentConfig | None, remedy: Remedy) -> str:

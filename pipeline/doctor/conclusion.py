@@ -83,7 +83,9 @@ def state_of(
             f"Something is wrong ({symptom_of(measured)[:-1]}), but no cause that is known "
             f"here explains it.{_better(measured)}",
         )
-    return "healthy", f"Nothing to mend: {reached}{beside}."
+    close = best and best.accuracy - learning.accuracy >= POINTS
+    told = f"; {learning.texts:,} texts do not tell the two apart" if close else ""
+    return "healthy", f"Nothing to mend: {reached}{beside}{told}."
 
 
 def _better(measured: Measurements) -> str:

@@ -183,16 +183,16 @@ def _findings(
 ) -> tuple[Finding, ...]:
     """Return the findings, the leading one first."""
     ill = is_ill(measured)
+    tried: list[Suspected] = []
     certain: list[tuple[Suspected, Certainty]] = []
-    rest: list[Suspected] = []
     for each in suspected:
         if certain and not every and _settled(certain, measured, prover):
             break
-        certainty = _certainty(each, prover)
-        if certainty is None or (certainty == "likely" and not ill):
-            rest.append(each)
-        else:
-            certain.append((each, certainty))
+        if prover is not None:
+            prover.attempt(each.cause.name, each.suspicion.counterfactuals)
+        tried.append(each)
+        # Each further change raises what all of them are judged by, those before it too.
+        certain = _certain(tried, prover, ill)
     if certain:
         certain.sort(key=lambda pair: _weight(pair[0], pair[1], prover))
         return tuple(_finding(case, each, how, prover) for each, how in certain)
@@ -200,7 +200,7 @@ def _findings(
         return ()
     likely = [
         each
-        for each in rest
+        for each in tried
         if each.suspicion.strength >= LIKELY and not is_refuted(each.cause.name, prover)
     ]
     likely.sort(key=lambda each: -each.suspicion.strength)
@@ -225,13 +225,20 @@ def _likely(
     )
 
 
+def _certain(
+    tried: Sequence[Suspected], prover: Prover | None, ill: bool
+) -> list[tuple[Suspected, Certainty]]:
+    """Return what is told for itself, with how certain it is by all that was tried so far."""
+    found = [(each, _certainty(each, prover)) for each in tried]
+    return [(each, how) for each, how in found if how and (how != "likely" or ill)]
+
+
 def _certainty(each: Suspected, prover: Prover | None) -> Certainty | None:
-    """Try a suspicion; return how certain it is then, None where nothing decides."""
+    """Return how certain a suspicion is; None where nothing decides."""
     name, suspicion = each.cause.name, each.suspicion
     own: Certainty | None = "measured" if suspicion.measured else None
     if prover is None or not suspicion.counterfactuals:
         return own
-    prover.attempt(name, suspicion.counterfactuals)
     results = prover.results(name)
     if any(one.verdict == "confirmed" for one in results):
         return "likely" if prover.unsure(name) else "proven"

@@ -42,6 +42,7 @@ class Remedy:
         words: what to do, as an imperative without a full stop.
         settings: settings to change, as text; the command is made of them.
         head: another head, '' the same.
+        layout: of its vectors; '' that of the run, or of another head its own.
         command: given where it is not a training with changed settings, such as
             ``manyheads audit``; ``{data}`` stands for the options that name the data.
         options: options of ``train`` to change, such as ``(("split_column", "none"),)``, by the
@@ -53,6 +54,7 @@ class Remedy:
     words: str
     settings: tuple[tuple[str, str], ...] = ()
     head: str = ""
+    layout: str = ""
     command: str = ""
     options: tuple[tuple[str, str], ...] = ()
     stops: bool = False

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import SettingError
+from features.errors import ModuleError, SettingError
 from features.tables import as_tables
 from heads.evaluation.measurements import Diagnostics, TrainingScore
 from heads.evaluation.metrics import accuracy, log_loss
@@ -168,6 +168,7 @@ def _case(
 def _facts_of_training(problem: Problem, learned: Learned) -> dict[str, Any]:
     """Return what a module's case is made of, by the names of its attributes."""
     loop = learned.loop
+    _check_finite(learned)
     return {
         **facts_of(problem, learned.train_rows, learned.train_logits),
         "settings": ForeignSettings(
@@ -184,15 +185,36 @@ def _facts_of_training(problem: Problem, learned: Learned) -> dict[str, Any]:
     }
 
 
+def _check_finite(learned: Learned) -> None:
+    """Refuse outputs of which nothing can be measured.
+
+    The weights are those of an epoch that ended well, so the forward pass is at fault.
+
+    Raises:
+        ModuleError: some are NaN or infinite.
+    """
+    every = np.concatenate([learned.train_logits, learned.logits])
+    bad = int((~np.isfinite(every).all(axis=1)).sum())
+    if bad:
+        raise ModuleError(
+            f"the module returns NaN or infinity for {bad:,} of {len(every):,} texts; look for "
+            "a logarithm of 0, a division by 0 or a softmax over nothing in its forward"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class EstimatorCase(ForeignCase):
     """An estimator in the way of scikit-learn, over pooled vectors.
 
     Attributes:
         score: (n, D) float32 vectors -> (n, C) logits.
+        estimator: fitted.
+        fitted_here: whether it was fitted here.
     """
 
     score: Callable[[np.ndarray], np.ndarray] | None = None
+    estimator: Any = None
+    fitted_here: bool = False
 
     def scored_alone(self) -> np.ndarray:
         """Return (m, C) logits of the validation texts, each asked for by itself."""

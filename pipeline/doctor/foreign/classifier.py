@@ -14,7 +14,7 @@ from heads.problem import Problem
 from heads.registry import check_layout, device_of, head_type, make_settings
 from pipeline.doctor.case import Case
 from pipeline.doctor.examination import examine
-from pipeline.doctor.findings import Finding, Verdict
+from pipeline.doctor.findings import Finding, Remedy, Verdict
 from pipeline.doctor.measuring.pooled import means, pooled_table
 
 if TYPE_CHECKING:
@@ -38,10 +38,11 @@ def examine_classifier(
         DivergedError: the loss became NaN or infinite.
     """
     verdict = examine(case_of_classifier(classifier, problem, seed), **options)
-    then = verdict.then
-    if then is not None:
-        then = replace(then, findings=tuple(map(_with_settings, then.findings)))
-    findings = tuple(map(_with_settings, verdict.findings))
+    then, leading = verdict.then, verdict.leading
+    if then is not None and leading is not None:
+        after = tuple(_told(each, classifier, leading.remedy) for each in then.findings)
+        then = replace(then, findings=after)
+    findings = tuple(_told(each, classifier) for each in verdict.findings)
     return replace(verdict, findings=findings, then=then)
 
 
@@ -73,16 +74,36 @@ def case_of_classifier(classifier: HeadClassifier, problem: Problem, seed: int) 
     return replace(case, settings=case.trained.settings, seconds=seconds)
 
 
-def _with_settings(finding: Finding) -> Finding:
-    """Return a finding whose remedy says what to give to ``HeadClassifier``.
+def _told(
+    finding: Finding, classifier: HeadClassifier, before: Remedy | None = None
+) -> Finding:
+    """Return a finding whose remedy says which ``HeadClassifier`` to make; a run has a command.
 
-    A run has a command for that.
+    Args:
+        finding: of the examination.
+        classifier: as it was given; its other settings stay.
+        before: the remedy that is in place already.
     """
     remedy = finding.remedy
-    given = [repr(remedy.head)] if remedy.head else []
-    if remedy.settings:
-        given.append(f"settings={dict(remedy.settings)}")
-    if not given:
+    if not (remedy.head or remedy.settings):
         return finding
-    words = f"{remedy.words}: HeadClassifier({', '.join(given)})"
+    head, given = classifier.head, dict(classifier.settings or {})
+    for each in (before, remedy):
+        if each is None:
+            continue
+        if each.head and each.head != head:  # another head with its own defaults
+            head, given = each.head, {}
+        given |= {name: _value(text) for name, text in each.settings}
+    settings = f", settings={given}" if given else ""
+    words = f"{remedy.words}: HeadClassifier({head!r}{settings})"
     return replace(finding, remedy=replace(remedy, words=words))
+
+
+def _value(text: str) -> object:
+    """Return a setting as Python has it: 0.004 of ``0.004``; what is no number stays text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)

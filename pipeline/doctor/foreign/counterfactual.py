@@ -15,6 +15,7 @@ from heads.examination.modes import training_mode_logits
 from pipeline.doctor.case import Case
 from pipeline.doctor.counterfactual import Expected, Rescoring, Trial, log_shares, trial_of
 from pipeline.doctor.foreign.case import EstimatorCase, ModuleCase
+from pipeline.doctor.foreign.estimator import refitted
 from pipeline.doctor.proving.judgement import CLOSE, POINTS
 from pipeline.doctor.proving.prover import pooled_trial
 
@@ -28,8 +29,8 @@ class ChangedLoop:
     Attributes:
         change: in words.
         loop: fields of ``Loop`` to change.
-        measure: ``accuracy`` on validation; or ``training_loss``, minus the loss of each
-            training text, so that more is better.
+        measure: ``accuracy`` or ``macro_f1`` on validation; or ``training_loss``, minus the
+            loss of each training text, so that more is better.
         trainings, expected: see ``Counterfactual``.
         trains: False: it asks for the second seed itself.
         mends: whether it is what the remedy asks for, so that what else is wrong can be seen.
@@ -37,7 +38,7 @@ class ChangedLoop:
 
     change: str
     loop: tuple[tuple[str, Any], ...]
-    measure: Literal["accuracy", "training_loss"] = "accuracy"
+    measure: Literal["accuracy", "macro_f1", "training_loss"] = "accuracy"
     trainings: float = 1.0
     expected: Expected = "rises"
     trains: bool = False
@@ -53,7 +54,8 @@ class ChangedLoop:
         started = time.perf_counter()
         first = self._trial(module, module.seed)
         gain = abs(float(np.mean(first.after) - np.mean(first.before)))
-        if self.measure == "accuracy" and POINTS <= gain < CLOSE:
+        close = self.measure == "accuracy" and POINTS <= gain < CLOSE
+        if close or self.measure == "macro_f1":
             first = pooled_trial(first, self._trial(module, module.seed + 1))
         return replace(first, seconds=time.perf_counter() - started)
 
@@ -65,7 +67,37 @@ class ChangedLoop:
             before = log_shares(first.train_logits, labels)
             after = log_shares(changed.train_logits, labels)
             return Trial(before, after, measure="log likelihood of a training text")
-        return trial_of(replace(case, logits=first.logits), changed.logits, "accuracy", 0.0)
+        return trial_of(replace(case, logits=first.logits), changed.logits, self.measure, 0.0)
+
+
+@dataclass(frozen=True)
+class ChangedEstimator:
+    """Fit an estimator anew with one thing changed.
+
+    Attributes:
+        change: in words.
+        make: the estimator -> another one, not fitted.
+        trainings, expected, trains, mends: see ``Counterfactual`` and ``ChangedLoop``.
+    """
+
+    change: str
+    make: Callable[[Any], Any]
+    trainings: float = 1.0
+    expected: Expected = "rises"
+    trains: bool = False
+    mends: bool = True
+
+    def in_place(self, case: Case) -> Case | None:
+        """Return the case with the change in place."""
+        assert isinstance(case, EstimatorCase)
+        return refitted(case, self.make)
+
+    def run(self, case: Case) -> Trial:
+        """Fit it and predict the validation texts."""
+        assert isinstance(case, EstimatorCase)
+        started = time.perf_counter()
+        changed = refitted(case, self.make)
+        return trial_of(case, changed.logits, "accuracy", time.perf_counter() - started)
 
 
 def more_padding() -> Rescoring:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from heads.evaluation.assignment import best_assignment
 from heads.examination.module import failure
 from heads.problem import Problem
 from pipeline.doctor.foreign.case import EstimatorCase, facts_of
+from pipeline.doctor.foreign.refitted import changed_parameters
 from pipeline.doctor.measurements import Invariances
 from pipeline.doctor.measuring.pooled import means
 
@@ -32,7 +35,8 @@ def estimator_case(estimator: Any, problem: Problem, name: str) -> EstimatorCase
 
     x = np.asarray(means(problem.table), dtype=np.float32)
     started = time.perf_counter()
-    if not _is_fitted(estimator):
+    fitted_here = not _is_fitted(estimator)
+    if fitted_here:
         estimator = clone(estimator, safe=False)
         try:
             estimator.fit(x[problem.train], problem.labels[problem.train])
@@ -54,7 +58,24 @@ def estimator_case(estimator: Any, problem: Problem, name: str) -> EstimatorCase
         pooled=x,
         name=name,
         score=score,
+        estimator=estimator,
+        fitted_here=fitted_here,
     )
+
+
+def refitted(case: EstimatorCase, change: Callable[[Any], Any]) -> EstimatorCase:
+    """Return the case of an estimator with one thing changed, fitted anew.
+
+    Args:
+        case: of the estimator.
+        change: makes another one of it, which is not fitted.
+
+    Raises:
+        ModuleError: it fails.
+    """
+    assert case.problem is not None
+    made = estimator_case(change(case.estimator), case.problem, case.name)
+    return replace(made, test=case.test)
 
 
 def probabilities(estimator: Any, rows: np.ndarray, classes: int, name: str) -> np.ndarray:
@@ -111,6 +132,8 @@ def measure_estimator(case: EstimatorCase) -> Invariances:
         best_assignment=float((order[case.predicted] == truth).mean()),
         order=tuple(order.tolist()),
         measured_score=float(case.right.mean()),
+        fitted_here=case.fitted_here,
+        parameters=changed_parameters(case.estimator),
     )
 
 

@@ -15,15 +15,20 @@ from heads.problem import Problem
 from pipeline.console import print_note
 from pipeline.doctor.case import Case
 from pipeline.doctor.causes.foreign.batch_dependence import BATCH_DEPENDENCE
+from pipeline.doctor.causes.foreign.dropped import MODULE_OVER_REGULARISED
 from pipeline.doctor.causes.foreign.far_back import FAR_BACK
+from pipeline.doctor.causes.foreign.few_steps import MODULE_TOO_FEW_STEPS
 from pipeline.doctor.causes.foreign.gradient_fault import GRADIENT_FAULT
+from pipeline.doctor.causes.foreign.held_back import ESTIMATOR_HELD_BACK
 from pipeline.doctor.causes.foreign.loop_fault import LOOP_FAULT
+from pipeline.doctor.causes.foreign.narrow import MODULE_TOO_SMALL
 from pipeline.doctor.causes.foreign.output_squashed import OUTPUT_SQUASHED
 from pipeline.doctor.causes.foreign.scored_otherwise import SCORED_OTHERWISE
 from pipeline.doctor.causes.foreign.step_size import (
     MODULE_STEP_TOO_LARGE,
     MODULE_STEP_TOO_SMALL,
 )
+from pipeline.doctor.causes.foreign.uneven import MODULE_IMBALANCE
 from pipeline.doctor.causes.registry import CAUSES
 from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Verdict
@@ -53,6 +58,10 @@ MODULE_CAUSES = (
     FAR_BACK,
     MODULE_STEP_TOO_SMALL,
     MODULE_STEP_TOO_LARGE,
+    MODULE_TOO_FEW_STEPS,
+    MODULE_OVER_REGULARISED,
+    MODULE_TOO_SMALL,
+    MODULE_IMBALANCE,
 )
 
 OF_DATA = tuple(cause for cause in CAUSES if cause.stage in ("belonging", "sides"))
@@ -326,5 +335,5 @@ def examine_estimator(estimator: Any, problem: Problem, name: str, **options: An
         ModuleError: it fails.
     """
     case = estimator_case(estimator, problem, name)
-    causes = (BATCH_DEPENDENCE, SCORED_OTHERWISE, *OF_DATA)
+    causes = (BATCH_DEPENDENCE, SCORED_OTHERWISE, ESTIMATOR_HELD_BACK, *OF_DATA)
     return examine_foreign(case, measure_estimator, causes, **options)

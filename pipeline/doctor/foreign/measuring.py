@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from heads.evaluation.assignment import best_assignment
 from heads.examination.by_heart import ByHeart, learn_by_heart
+from heads.examination.dropout import most_dropped
 from heads.examination.gradients import gradient_by_distance, used_weights
 from heads.examination.invariances import Invariances as Compared
 from heads.examination.invariances import measure_invariances
@@ -18,6 +20,9 @@ from pipeline.doctor.measurements import Invariances
 
 DISTANCES = (0, 10, 100)
 """From the end of a text, in vectors, at which the gradient is measured."""
+
+ROUNDING = 1e-5
+"""Share of the norm of all logits below which a direction of them is rounding."""
 
 TEXTS = 512
 """Validation texts on which the modes are compared."""
@@ -62,14 +67,26 @@ def measure_module(case: ModuleCase) -> Invariances:
         mode_difference=mode_difference(
             learned.module, problem.table, problem.validation[:TEXTS], learned.loop
         ),
-        **_looped(case),
+        **_looped(case, heart.unmoved),
         best_assignment=float((order[case.predicted] == case.labels[case.validation]).mean()),
         order=tuple(order.tolist()),
         measured_score=float(case.right.mean()),
         median_length=float(np.median(lengths)),
         padding_share=compared.padding_share,
         reach=_reach(case),
+        train_losses=tuple(each.train_loss for each in learned.history),
+        dropped=most_dropped(build()) if learned.loop.dropout else 0.0,
+        directions=_directions(learned.train_logits),
     )
+
+
+def _directions(logits: np.ndarray) -> int | None:
+    """Return in how many directions (n, C) logits differ between texts, apart from rounding."""
+    values = logits - logits.mean(axis=1, keepdims=True)  # what a softmax does not see
+    values = values - values.mean(axis=0)
+    if not np.isfinite(values).all():
+        return None
+    return int(np.linalg.matrix_rank(values, tol=ROUNDING * np.linalg.norm(values)))
 
 
 def _frozen(case: ModuleCase) -> tuple[str, ...]:
@@ -82,8 +99,13 @@ def _frozen(case: ModuleCase) -> tuple[str, ...]:
     return used_weights(learned.module, names, problem, learned.loop) if names else ()
 
 
-def _looped(case: ModuleCase) -> dict[str, Any]:
-    """Return what a loop of the user's own does, if they bring one."""
+def _looped(case: ModuleCase, unmoved: Sequence[str]) -> dict[str, Any]:
+    """Return what a loop of the user's own does, if they bring one.
+
+    Args:
+        case: of the module.
+        unmoved: weights that the plain loop does not move either.
+    """
     found = case.looped
     if found is None:
         return {}
@@ -97,6 +119,8 @@ def _looped(case: ModuleCase) -> dict[str, Any]:
             else float((reference.logits.argmax(axis=1) == truth).mean())
         ),
         "loop_moves": found.moved,
+        "loop_unmoved": tuple(name for name in found.unmoved if name not in unmoved),
+        "loop_finite": bool(np.isfinite(found.logits).all()),
         "gradients_double": found.steps > 1 and found.cleared == 0,
     }
 

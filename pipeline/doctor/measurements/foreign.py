@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Invariances:
         loop_score, loop_reference: accuracy of the module, and of a plain dense layer, by the
             user's own loop; None where they bring none.
         loop_moves: whether their loop moves any weight.
+        loop_unmoved: names of weights that the plain loop moves and theirs does not.
+        loop_finite: whether all outputs are finite after it.
         unchanged: names of weights that the outputs depend on and no step changed.
         frozen: names of weights that the outputs depend on and that are not to learn.
         mode_difference: of training and evaluation mode, over the deviation of the logits.
@@ -37,6 +40,12 @@ class Invariances:
         padding_share: of the positions of a batch.
         reach: norm of the gradient at distances 10 and 100 from the end of a text, over that at
             its end; None beyond the texts.
+        train_losses: mean loss of each epoch of the plain loop.
+        dropped: largest share that a layer drops.
+        directions: in which the logits of the training texts differ: the rank of what a
+            softmax sees of them.
+        fitted_here: whether an estimator was fitted here, not by its user.
+        parameters: of an estimator, that differ from its defaults.
     """
 
     alone: float | None = None
@@ -57,6 +66,8 @@ class Invariances:
     loop_score: float | None = None
     loop_reference: float | None = None
     loop_moves: bool = True
+    loop_unmoved: tuple[str, ...] = ()
+    loop_finite: bool = True
     unchanged: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     mode_difference: float | None = None
@@ -66,3 +77,8 @@ class Invariances:
     median_length: float = 1.0
     padding_share: float = 0.0
     reach: tuple[float | None, ...] = ()
+    train_losses: tuple[float, ...] = ()
+    dropped: float = 0.0
+    directions: int | None = None
+    fitted_here: bool = False
+    parameters: tuple[tuple[str, Any], ...] = ()

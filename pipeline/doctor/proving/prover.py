@@ -41,6 +41,7 @@ class Prover:
         skipped: causes whose counterfactual did not fit into the budget, with seconds.
         beyond: causes that were not tried since ``MOST`` changes had been.
         unmeasured: seconds for which the remedied case was not measured; 0: none.
+        judged: what was judged last, and how, so that it is not resampled at every question.
     """
 
     case: Case
@@ -52,6 +53,7 @@ class Prover:
     skipped: dict[str, float] = field(default_factory=dict)
     beyond: list[str] = field(default_factory=list)
     unmeasured: float = 0.0
+    judged: tuple[tuple[Tried, ...], tuple[Judgement, ...]] = ((), ())
 
     def seconds_of(self, counterfactual: Counterfactual) -> float:
         """Return about how long a counterfactual takes."""
@@ -209,9 +211,16 @@ class Prover:
 
     def _judgements(self) -> tuple[Judgement, ...]:
         every = (*self.earlier, *self.tried)
+        known, judged = self.judged
+        if list(map(id, known)) != list(map(id, every)):
+            judged = self._judge(every)
+            self.judged = every, judged
+        return judged[len(self.earlier) :]
+
+    def _judge(self, every: Sequence[Tried]) -> tuple[Judgement, ...]:
         trials = [(each.trial, each.counterfactual.expected) for each in every]
         looks = [1 if each.parts == 1 else 2 for each in every]
-        return judge(trials, self.missing, looks=looks)[len(self.earlier) :]
+        return judge(trials, self.missing, looks=looks)
 
     def results(self, cause: str) -> tuple[CounterfactualResult, ...]:
         """Return what was tried for a cause, what confirms it first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from features.errors import ModuleError
 from heads.examination.by_heart import learn_by_heart, mixed
+from heads.examination.dropout import most_dropped
 from heads.examination.gradients import gradient_by_distance, used_weights
 from heads.examination.learning import Loop, learn, parts
 from heads.examination.modes import mode_difference
@@ -34,6 +36,27 @@ def test_it_learns_and_repeats() -> None:
     assert best.validation_accuracy == max(each.validation_accuracy for each in first.history)
     assert best.validation_accuracy > 0.6
     assert not first.diverged
+
+
+def test_a_text_that_is_left_over_alone_does_not_stop_batch_normalisation() -> None:
+    def build() -> torch.nn.Module:
+        module = foreign.MeanOf(WIDTH, 3)
+        module.output = torch.nn.Sequential(torch.nn.BatchNorm1d(16), module.output)
+        return module
+
+    problem = marker_problem()
+    loop = replace(LOOP, batch_size=len(problem.train) - 1)
+    assert len(learn(build, problem, loop).history) == LOOP.epochs
+
+
+def test_dropout_can_be_left_out() -> None:
+    problem = marker_problem()
+    dropped = learn(builder(foreign.DropsMuch), problem, LOOP)
+    whole = learn(builder(foreign.DropsMuch), problem, replace(LOOP, dropout=False))
+    assert whole.history[-1].train_loss < dropped.history[-1].train_loss
+    assert most_dropped(dropped.module) == 0.97
+    assert most_dropped(whole.module) == 0.0
+    assert most_dropped(torch.nn.LSTM(2, 2, num_layers=2, dropout=0.4)) == 0.4
 
 
 def test_batches_hold_every_text_once() -> None:

@@ -32,6 +32,30 @@ def test_steps_and_cleared_gradients_are_counted() -> None:
     assert torch.nn.Module.zero_grad is usual
 
 
+def test_gradients_that_are_cleared_by_hand_are_counted_too() -> None:
+    def by_hand(module: Any, x: Any, mask: Any, labels: torch.Tensor) -> None:
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+        for _ in range(3):
+            for each in module.parameters():
+                each.grad = None
+            torch.nn.functional.cross_entropy(module(x, mask), labels).backward()
+            optimizer.step()
+
+    found = run_own_loop(partial(Plain, WIDTH, 3), by_hand, marker_problem(), Loop())
+    assert (found.steps, found.cleared) == (3, 2)
+
+
+def test_weights_that_the_optimizer_was_not_given_are_named() -> None:
+    def part(module: Any, x: Any, mask: Any, labels: torch.Tensor) -> None:
+        optimizer = torch.optim.SGD(module.output.parameters(), lr=0.1)
+        torch.nn.functional.cross_entropy(module(x, mask), labels).backward()
+        optimizer.step()
+
+    found = run_own_loop(partial(Plain, WIDTH, 3), part, marker_problem(), Loop())
+    assert found.moved
+    assert found.unmoved == ("hidden.weight", "hidden.bias")
+
+
 def test_a_loop_that_does_nothing_moves_nothing() -> None:
     found = run_own_loop(
         partial(Plain, WIDTH, 3), lambda *arguments: None, marker_problem(), Loop()

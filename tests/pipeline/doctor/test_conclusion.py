@@ -23,3 +23,11 @@ def test_an_unknown_cause_names_nothing_that_is_no_better(
     state, words = state_of(collapsed(references=references), ())
     assert state == "unknown"
     assert words.endswith("explains it.")
+
+
+def test_a_reference_that_is_ahead_within_noise_is_no_fault_and_told_as_such() -> None:
+    ahead = References((reference("logistic", 0.86, 0.06, half=0.08),))
+    state, words = state_of(healthy(references=ahead), ())
+    assert state == "healthy"
+    assert words.endswith("logistic has 86.0%; 200 texts do not tell the two apart.")
+    assert "apart" not in state_of(healthy(), ())[1]

@@ -93,6 +93,20 @@ def test_a_change_that_brings_little_back_does_not_end_the_search() -> None:
     assert [one.cause for one in found.findings] == ["whole", "part"]
 
 
+def test_a_proof_that_further_tries_take_back_is_told_as_none() -> None:
+    def compare(case: Case) -> Trial:  # 13 texts better, 4 worse: enough alone, not of two
+        before = np.arange(200) < 100
+        return Trial(before, (before & (np.arange(200) >= 4)) | (np.arange(200) // 13 == 12))
+
+    faint = replace(suspicion(0.9), counterfactuals=(Rescoring("that", compare),))
+    (alone,) = verdict(cause("faint", faint)).findings
+    assert alone.certainty == "proven"
+    of_two = verdict(cause("faint", faint), cause("other", suspicion(0.5, 0.0)))
+    (told,) = of_two.findings
+    assert (told.cause, told.certainty) == ("faint", "likely")
+    assert "not enough to tell" in verdict_text(of_two)
+
+
 def test_signals_alone_are_likely_and_two_alike_are_not_told_apart() -> None:
     (one,) = verdict(cause("first", suspicion(0.8))).findings
     assert one.certainty == "likely"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from features.messages import listed
 from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.foreign.signs import fails_by_heart, is_narrow
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.foreign.counterfactual import ChangedLoop
 from pipeline.doctor.measurements import Invariances, Measurements
 from pipeline.doctor.symptom import symptom_of
-
-WRONG = 0.05
-"""Share of the texts that may be wrong in the end [TheDeepChecker: 5 %]."""
 
 FROZEN = "weights that count are frozen, so no step moves them"
 UNFREEZE = "let them learn: module.requires_grad_(True) before the optimizer is made"
@@ -20,7 +18,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     """Suspect it where weights that count never move, or learning by heart fails."""
     found = measured.invariances
     assert found is not None
-    failed = found.by_heart is not None and found.by_heart > WRONG
+    failed = fails_by_heart(found) and not is_narrow(measured)  # that is a cause of its own
     if not failed and not found.unchanged:
         return _frozen(measured, found)
     evidence = []
@@ -70,7 +68,8 @@ def _words(found: Invariances) -> tuple[str, str]:
         return FROZEN, UNFREEZE
     return (
         "the forward pass or its gradient is at fault, not the data or the step size",
-        "look for a ReLU or a constant in front of the output, and for weights that start at 0",
+        "look for a ReLU or a constant in front of the output, for weights that start at 0, "
+        "and for many layers of sigmoid or tanh",
     )
 
 
@@ -105,7 +104,7 @@ def exclude(measured: Measurements) -> str | None:
     """Say how soon 16 texts were learned by heart."""
     found = measured.invariances
     assert found is not None
-    if found.by_heart is None or found.by_heart > WRONG or found.unchanged or found.frozen:
+    if found.by_heart is None or fails_by_heart(found) or found.unchanged or found.frozen:
         return None
     return f"16 texts are learned by heart in {found.by_heart_steps} steps"
 

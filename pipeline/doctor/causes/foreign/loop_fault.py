@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from features.messages import listed
 from pipeline.doctor.cause import Cause
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.foreign.counterfactual import by_plain_loop
@@ -54,6 +55,16 @@ def _reason(measured: Measurements) -> tuple[str, str]:
         return (
             "your loop never clears the gradients, so those of all steps add up",
             "call optimizer.zero_grad() before every loss.backward()",
+        )
+    if found.loop_unmoved:
+        return (
+            f"your loop never moves {listed(found.loop_unmoved, 3)}",
+            "give the optimizer all of module.parameters()",
+        )
+    if not found.loop_finite:
+        return (
+            "your loop ends in NaN or infinity",
+            "lower the step size, and look for a logarithm or a division by 0 in your loss",
         )
     return (
         "the training loop is at fault, not the module",

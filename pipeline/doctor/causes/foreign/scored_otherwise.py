@@ -17,6 +17,9 @@ MODES = 0.25
 FAR = 1.0
 """The same, from which it is likely where something is wrong and nothing is proven. Ours."""
 
+LEARNED = 0.9
+"""Training loss over that of the best constant answer, below which it has learned. Ours."""
+
 ALIKE = 0.02
 """Accuracy by which another order may be ahead and be none."""
 
@@ -25,7 +28,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     """Suspect it where another order or mode gives another score."""
     found = measured.invariances
     assert found is not None
-    if _gain(measured) >= GAIN:
+    if _gain(measured) >= GAIN and _has_learned(measured):
         return _order(measured)
     if found.mode_difference is not None and found.mode_difference > MODES:
         return Suspicion(
@@ -54,6 +57,15 @@ def exclude(measured: Measurements) -> str | None:
     if measured.invariances is None or measured.invariances.best_assignment is None:
         return None
     return "no other order of the classes fits better" if _gain(measured) < ALIKE else None
+
+
+def _has_learned(measured: Measurements) -> bool:
+    """Return whether there is an order to be wrong: what has hardly learned has none yet."""
+    found, learning = measured.invariances, measured.learning
+    assert found is not None
+    if not found.train_losses or learning is None:  # it came trained
+        return True
+    return min(found.train_losses) < LEARNED * learning.label_entropy
 
 
 def _gain(measured: Measurements) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pipeline.doctor.cause import Cause
+from pipeline.doctor.causes.foreign.signs import count_steps, learns_little
 from pipeline.doctor.causes.signs import knows_nothing
+from pipeline.doctor.causes.steps.too_few_steps import STEPS_PER_CLASS
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.foreign.counterfactual import ChangedLoop
 from pipeline.doctor.measurements import Measurements
@@ -11,15 +13,16 @@ from pipeline.doctor.symptom import PARTIAL, symptom_of
 
 FACTOR = 10.0
 
+USUAL = 1e-3
+"""Step size of Adam in the plain loop."""
+
 
 def too_small(measured: Measurements) -> Suspicion | None:
     """Suspect it where the training texts are not learned and a reference is better."""
-    learning = measured.learning
-    assert learning is not None
-    low = learning.train_accuracy is not None and (
-        learning.train_accuracy - learning.accuracy < 0.1
-    )
-    return _suspicion(measured, FACTOR, "small") if low and measured.behind else None
+    rate, classes = measured.settings.number("learning_rate"), len(measured.labels.names)
+    if rate >= USUAL and count_steps(measured) < STEPS_PER_CLASS * classes:
+        return None  # a larger step would help as more steps do
+    return _suspicion(measured, FACTOR, "small") if learns_little(measured) else None
 
 
 def too_large(measured: Measurements) -> Suspicion | None:
@@ -36,7 +39,11 @@ def _suspicion(measured: Measurements, factor: float, size: str) -> Suspicion:
         strength=0.5,
         headline=symptom_of(measured),
         explanation=f"the step size is too {size} for this module",
-        evidence=(Evidence("step size of Adam", f"{rate:g}", "0.001 is usual"),),
+        evidence=(
+            Evidence(
+                "step size of Adam", f"{rate:g}", f"{USUAL:g} is usual, but modules differ"
+            ),
+        ),
         remedy=Remedy(f"train with a step size of {rate * factor:g}"),
         counterfactuals=(
             ChangedLoop(

@@ -24,6 +24,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     if audit.giveaway_share < SHARE or not audit.giveaways:
         return None
     token, label = audit.giveaways[0]
+    shown = f"{token!r} (0: any number)" if "0" in token else repr(token)
     words = None if measured.references is None else measured.references.named(TFIDF)
     too_good = words is not None and words.accuracy >= TOO_GOOD
     evidence = [
@@ -42,7 +43,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     return Suspicion(
         strength=0.5 + 0.3 * too_good,
         headline=(
-            f"Do not trust this {learning.accuracy:.1%}: {token!r} stands in "
+            f"Do not trust this {learning.accuracy:.1%}: {shown} stands in "
             f"{audit.giveaway_share:.0%} of the texts of {label}, and in no other."
         ),
         explanation=f"tokens such as {token!r} give the label away",

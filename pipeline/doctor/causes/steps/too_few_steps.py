@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.doctor.cause import Cause
@@ -79,10 +81,15 @@ def examine(measured: Measurements) -> Suspicion | None:
 
 def still_falls(learning: Learning) -> bool:
     """Return whether the training loss falls by ``FALLS`` an epoch in the last epochs."""
-    losses = [epoch.train_loss for epoch in learning.epochs[-WINDOW:]]
-    if len(losses) < 2 or min(losses) <= 0:
+    return is_falling([epoch.train_loss for epoch in learning.epochs])
+
+
+def is_falling(losses: Sequence[float]) -> bool:
+    """Return whether losses by epoch fall by ``FALLS`` an epoch in the last epochs."""
+    last = losses[-WINDOW:]
+    if len(last) < 2 or min(last) <= 0:
         return False
-    slope = float(np.polyfit(np.arange(len(losses)), np.log(losses), 1)[0])
+    slope = float(np.polyfit(np.arange(len(last)), np.log(last), 1)[0])
     return slope <= -FALLS
 
 

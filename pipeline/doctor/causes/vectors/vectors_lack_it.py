@@ -52,6 +52,7 @@ def examine(measured: Measurements) -> Suspicion | None:
         remedy=Remedy(
             "let the head read words beside the vectors, or take another encoder or layer",
             head="logistic",
+            layout="words",  # what is proven: on vectors it reads what the head reads
         ),
         counterfactuals=(
             Rescoring("logistic on word counts, not on vectors", words_for_vectors),

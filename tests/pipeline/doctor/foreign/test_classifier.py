@@ -21,8 +21,12 @@ def test_a_step_that_is_too_small_is_proven_and_the_settings_are_told() -> None:
     leading = found.verdict.leading
     assert leading is not None
     assert (leading.cause, leading.certainty) == ("step_too_small", "proven")
-    rate = dict(leading.remedy.settings)["learning_rate"]
-    assert f"HeadClassifier(settings={{'learning_rate': '{rate}'}})" in found.to_text()
+    rate = float(dict(leading.remedy.settings)["learning_rate"])
+    (_, told) = leading.remedy.words.split(": ", 1)
+    typed = eval(told, {"HeadClassifier": HeadClassifier})  # it is to be typed as it is
+    assert typed.head == "cnn"
+    assert typed.settings == {**settings, "learning_rate": rate}
+    assert told in found.to_text()
     assert found.name == "HeadClassifier('cnn')"
 
 

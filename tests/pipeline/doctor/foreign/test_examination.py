@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,12 @@ from sklearn.linear_model import LogisticRegression
 
 from features.errors import ArrayError, ModuleError
 from features.vectors.table import FeatureTable
+from heads.evaluation.metrics import macro_f1
+from heads.examination.learning import Loop
 from manyheads import examine
 from pipeline.doctor.foreign import accuracy
+from pipeline.doctor.foreign.case import module_case
+from pipeline.doctor.foreign.counterfactual import ChangedLoop
 from pipeline.doctor.proving.judgement import LIKELIHOOD, Judgement
 from pipeline.doctor.telling import verdict_text
 from tests.support.doctor import foreign
@@ -39,6 +45,7 @@ def cause_of(kind: Any, prove: bool = True) -> str | None:
         (foreign.CutOff, "gradient_fault, measured"),
         (foreign.Frozen, "gradient_fault, measured"),
         (foreign.DropsAlways, "batch_dependence, measured"),
+        (foreign.DropsMuch, "over_regularised, proven"),
     ],
 )
 def test_each_fault_is_named(kind: Any, cause: str | None) -> None:
@@ -93,6 +100,29 @@ def test_what_else_is_wrong_is_told_with_the_logits_in_place() -> None:
     assert "nothing more to mend" in verdict_text(found)
 
 
+def test_one_epoch_is_too_few_and_no_matter_of_the_step_size() -> None:
+    problem = marker_problem(texts=360)
+    loop = {"epochs": 1, "learning_rate": 1e-3}
+    found = examine(foreign.MeanOf, problem.table, problem.labels, **loop).verdict.leading
+    assert found is not None
+    assert (found.cause, found.certainty) == ("too_few_steps", "proven")
+    assert found.remedy.words == "train for 20 epochs"
+
+
+def test_weights_of_the_classes_bring_a_rare_class_back() -> None:
+    problem = cluster_problem(texts=900, spread=2.5)
+    rare = (problem.labels != 0) & (np.arange(900) // 3 % 10 != 0)
+    kept = replace(problem, train=problem.train[~rare[problem.train]])
+    case = module_case(
+        partial(foreign.MeanOf, WIDTH, 3), kept, Loop(epochs=6, learning_rate=3e-3), "mine"
+    )
+    weighed = ChangedLoop("weighed", (("balanced", True),), measure="macro_f1")
+    trial = weighed.run(case)
+    assert trial.labels is not None
+    assert len(trial.labels) == 2 * len(problem.validation)  # with a second seed
+    assert macro_f1(trial.labels, trial.after) > macro_f1(trial.labels, trial.before) + 0.1
+
+
 def test_a_module_that_is_trained_is_examined_as_it_is() -> None:
     problem = cluster_problem(texts=300, spread=0.5)
     names = np.array(["joy", "anger", "fear"])[problem.labels]
@@ -119,6 +149,27 @@ def test_estimators_over_averaged_vectors() -> None:
     assert found.to_dict()["examined"] == "LogisticRegression"
     dummy = examine(DummyClassifier(), problem.table.values, problem.labels)
     assert dummy.verdict.state == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("estimator", "size", "words"),
+    [
+        (LogisticRegression(C=1e-7), 1.0, "its parameters hold it back. Parameters: C=1e-07"),
+        (LogisticRegression(), 1e-2, "held back by the size of the features"),
+    ],
+)
+def test_an_estimator_that_is_held_back(estimator: Any, size: float, words: str) -> None:
+    problem = cluster_problem(texts=600)  # of which the first class keeps all
+    kept = (problem.labels == 0) | (np.arange(600) // 3 % 3 == 0)
+    x, labels = problem.table.values[kept] * size, problem.labels[kept]
+    found = examine(estimator, x, labels)
+    leading = found.verdict.leading
+    assert leading is not None
+    assert (leading.cause, leading.certainty) == ("over_regularised", "proven")
+    assert words in found.to_text()
+    assert found.verdict.then is not None
+    assert found.verdict.then.state == "healthy"
+    assert examine(estimator.fit(x, labels), x, labels).verdict.leading is None
 
 
 def test_an_estimator_that_mixes_texts() -> None:
@@ -149,6 +200,9 @@ def test_what_cannot_be_examined_is_refused() -> None:
     for table, labels, words in (
         (problem.table, problem.labels[:-1], "one label each"),
         (problem.table, np.zeros(len(problem.table)), "at least 2 classes"),
+        (problem.table, [None, *problem.labels[1:]], "missing .* in row 1;"),
+        (problem.table, [np.nan, *problem.labels[1:]], "missing .* in row 1;"),
+        (problem.table, np.array(["a", *problem.labels[1:]], object), "of one kind; got int"),
         ([*arrays, np.zeros((2, 3))], [0, 1, 0, 1], "one width"),
         (
             FeatureTable(np.full((4, 2), np.nan, np.float32), np.arange(5), "pooled"),
@@ -160,6 +214,8 @@ def test_what_cannot_be_examined_is_refused() -> None:
             examine(foreign.MeanOf, table, labels)
     with pytest.raises(ArrayError, match="got a int"):
         examine(3, problem.table, problem.labels)
+    with pytest.raises(ModuleError, match="NaN or infinity for 240 of 240 texts; look for"):
+        examine(foreign.Logarithm, problem.table, problem.labels, **QUICK)
     with pytest.raises(ModuleError, match="nothing to learn"):
         examine(lambda width, classes: torch.nn.Identity(), problem.table, problem.labels)
 

@@ -9,18 +9,23 @@ import pytest
 
 from pipeline.doctor.cause import suspicions
 from pipeline.doctor.causes.foreign.batch_dependence import BATCH_DEPENDENCE, kind_of
+from pipeline.doctor.causes.foreign.dropped import MODULE_OVER_REGULARISED
 from pipeline.doctor.causes.foreign.far_back import FAR_BACK
+from pipeline.doctor.causes.foreign.few_steps import MODULE_TOO_FEW_STEPS
 from pipeline.doctor.causes.foreign.gradient_fault import GRADIENT_FAULT
 from pipeline.doctor.causes.foreign.loop_fault import LOOP_FAULT
+from pipeline.doctor.causes.foreign.narrow import MODULE_TOO_SMALL
 from pipeline.doctor.causes.foreign.output_squashed import INVERSES, OUTPUT_SQUASHED
 from pipeline.doctor.causes.foreign.scored_otherwise import SCORED_OTHERWISE
 from pipeline.doctor.causes.foreign.step_size import (
     MODULE_STEP_TOO_LARGE,
     MODULE_STEP_TOO_SMALL,
 )
+from pipeline.doctor.causes.foreign.uneven import MODULE_IMBALANCE
+from pipeline.doctor.foreign.counterfactual import ChangedLoop
 from pipeline.doctor.foreign.examination import MODULE_CAUSES
-from pipeline.doctor.measurements import Invariances, Measurements
-from tests.support.doctor.cases import healthy
+from pipeline.doctor.measurements import Invariances, Measurements, References
+from tests.support.doctor.cases import healthy, reference
 
 SOUND = Invariances(
     alone=1e-6,
@@ -115,7 +120,9 @@ def test_what_is_read_from_padding_comes_before_what_is_not_learned() -> None:
 def test_a_loop_that_is_behind_the_plain_one() -> None:
     for found, words in (
         ({"gradients_double": True}, "never clears the gradients"),
-        ({"loop_moves": False}, "moves no weight"),
+        ({"loop_moves": False, "loop_unmoved": ("hidden.weight",)}, "moves no weight"),
+        ({"loop_unmoved": ("hidden.weight",)}, "never moves hidden.weight"),
+        ({"loop_finite": False}, "ends in NaN"),
         ({}, "the training loop is at fault"),
     ):
         behind = LOOP_FAULT.suspect(measured(loop_score=0.4, loop_reference=0.3, **found))
@@ -148,6 +155,83 @@ def test_long_texts_and_a_gradient_that_fades() -> None:
     assert found is not None
     assert found.counterfactuals[0].change == "only the first 50 vectors of a text"
     assert FAR_BACK.rule_out(measured()) is not None
+
+
+def learning_little(**found: Any) -> Measurements:
+    """Return measurements of a module that knows as little of its training texts."""
+    values = measured(**found)
+    assert values.learning is not None
+    learning = replace(values.learning, accuracy=0.5, train_accuracy=0.52, best_epoch=10)
+    references = References((reference("logistic", 0.8, 0.3),))
+    settings = replace(
+        values.settings,
+        values={"epochs": 10, "batch_size": 64, "learning_rate": 1e-3},
+    )
+    return replace(values, learning=learning, references=references, settings=settings)
+
+
+def test_a_module_that_drops_too_much() -> None:
+    much = MODULE_OVER_REGULARISED.suspect(learning_little(dropped=0.9))
+    usual = MODULE_OVER_REGULARISED.suspect(learning_little(dropped=0.5))
+    assert much is not None
+    assert usual is not None
+    assert much.strength > usual.strength
+    assert much.evidence[0].sentence == "a layer drops: 90% (0 to 50 % is usual)"
+    assert MODULE_OVER_REGULARISED.suspect(learning_little(dropped=0.1)) is None
+    assert (
+        MODULE_OVER_REGULARISED.suspect(measured(dropped=0.9)) is None
+    )  # it learns all the same
+
+
+def test_a_loop_that_ends_too_early() -> None:
+    falling = (1.0, 0.9, 0.8, 0.7)
+    found = MODULE_TOO_FEW_STEPS.suspect(learning_little(train_losses=falling))
+    assert found is not None
+    (change,) = found.counterfactuals
+    assert (change.change, change.trainings) == ("epochs 10 -> 30", 3.0)
+    assert MODULE_TOO_FEW_STEPS.suspect(learning_little(train_losses=(0.7,) * 4)) is None
+    assert MODULE_TOO_FEW_STEPS.suspect(measured(train_losses=falling)) is None
+    little = learning_little(train_losses=falling)
+    assert MODULE_STEP_TOO_SMALL.suspect(little) is not None
+    few = replace(little, labels=replace(little.labels, train_texts=300))
+    assert MODULE_STEP_TOO_SMALL.suspect(few) is None  # more steps come first
+
+
+def test_outputs_that_move_in_few_directions() -> None:
+    narrow = MODULE_TOO_SMALL.suspect(learning_little(directions=1))
+    assert narrow is not None
+    assert (
+        "directions in which the outputs differ between texts: 1" in narrow.evidence[0].sentence
+    )
+    assert not narrow.measured
+    stuck = learning_little(directions=1, by_heart=0.4, by_heart_steps=300)
+    told = MODULE_TOO_SMALL.suspect(stuck)
+    assert told is not None
+    assert told.measured
+    assert GRADIENT_FAULT.suspect(stuck) is None  # one of them says it
+    assert MODULE_TOO_SMALL.suspect(learning_little(directions=2)) is None
+    assert MODULE_TOO_SMALL.suspect(measured(directions=1)) is None
+
+
+def test_what_has_not_learned_has_no_order_of_classes() -> None:
+    shuffled = {"best_assignment": 0.9, "measured_score": 0.1, "order": (1, 0, 2)}
+    assert SCORED_OTHERWISE.suspect(measured(**shuffled, train_losses=(1.09,))) is None
+    assert SCORED_OTHERWISE.suspect(measured(**shuffled, train_losses=(1.09, 0.5))) is not None
+
+
+def test_rare_classes_that_a_module_loses() -> None:
+    values = measured()
+    assert values.learning is not None
+    lost = replace(
+        values.learning, majority=0.79, macro_f1=0.4, recalls=(0.99, 0.0, 0.1), accuracy=0.81
+    )
+    labels = replace(values.labels, train_counts=(480, 60, 60), validation_counts=(160, 20, 20))
+    found = MODULE_IMBALANCE.suspect(replace(values, learning=lost, labels=labels))
+    assert found is not None
+    (change,) = found.counterfactuals
+    assert isinstance(change, ChangedLoop)
+    assert (change.loop, change.measure) == ((("balanced", True),), "macro_f1")
+    assert "CrossEntropyLoss(weight=...)" in found.remedy.words
 
 
 def test_step_sizes_that_do_not_suit() -> None:

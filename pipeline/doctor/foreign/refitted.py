@@ -1,0 +1,39 @@
+"""An estimator with one thing changed, to be fitted anew."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+HARMLESS = ("max_iter", "n_jobs", "random_state", "verbose")
+"""Parameters that are no reason to learn less than with the defaults."""
+
+
+def scaled(estimator: Any) -> Any:
+    """Return the estimator behind features that are scaled to deviation 1."""
+    from sklearn.base import clone
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), clone(estimator, safe=False))
+
+
+def with_defaults(estimator: Any) -> Any:
+    """Return an estimator of the same kind with its default parameters."""
+    return type(estimator)()
+
+
+def changed_parameters(estimator: Any) -> tuple[tuple[str, Any], ...]:
+    """Return the parameters that differ from the defaults; () where there are no defaults."""
+    if not hasattr(estimator, "get_params"):
+        return ()
+    known = inspect.signature(type(estimator)).parameters.values()
+    if any(each.default is inspect.Parameter.empty for each in known):
+        return ()
+    usual = {each.name: each.default for each in known}
+    own = estimator.get_params(deep=False)
+    return tuple(
+        (name, value)
+        for name, value in own.items()
+        if name in usual and repr(value) != repr(usual[name]) and name not in HARMLESS
+    )
