@@ -30,6 +30,8 @@ def is_ill(measured: Measurements) -> bool:
     behind = measured.behind and best is not None and best.ahead >= POINTS
     if learning is None:
         return behind
+    if measured.traded:
+        return learning.class_use < PARTIAL
     nothing = learning.gain <= NOTHING_LEARNED and learning.accuracy_gain < LITTLE
     return behind or learning.class_use < PARTIAL or nothing
 
@@ -83,6 +85,10 @@ def state_of(
             f"Something is wrong ({symptom_of(measured)[:-1]}), but no cause that is known "
             f"here explains it.{_better(measured)}",
         )
+    if measured.traded and best is not None:
+        told = f"macro-F1 {learning.macro_f1:.2f}, {name_of(best)} has {best.macro_f1:.2f}"
+        accuracies = f"accuracy {learning.accuracy:.1%} and {best.accuracy:.1%}"
+        return "healthy", f"Nothing to mend, as classes are weighed: {told} ({accuracies})."
     close = best and best.accuracy - learning.accuracy >= POINTS
     told = f"; {learning.texts:,} texts do not tell the two apart" if close else ""
     return "healthy", f"Nothing to mend: {reached}{beside}{told}."

@@ -77,11 +77,13 @@ class ChangedEstimator:
     Attributes:
         change: in words.
         make: the estimator -> another one, not fitted.
+        measure: ``accuracy`` or ``macro_f1`` on validation.
         trainings, expected, trains, mends: see ``Counterfactual`` and ``ChangedLoop``.
     """
 
     change: str
     make: Callable[[Any], Any]
+    measure: Literal["accuracy", "macro_f1"] = "accuracy"
     trainings: float = 1.0
     expected: Expected = "rises"
     trains: bool = False
@@ -97,7 +99,7 @@ class ChangedEstimator:
         assert isinstance(case, EstimatorCase)
         started = time.perf_counter()
         changed = refitted(case, self.make)
-        return trial_of(case, changed.logits, "accuracy", time.perf_counter() - started)
+        return trial_of(case, changed.logits, self.measure, time.perf_counter() - started)
 
 
 def more_padding() -> Rescoring:

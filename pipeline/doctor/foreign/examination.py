@@ -28,7 +28,7 @@ from pipeline.doctor.causes.foreign.step_size import (
     MODULE_STEP_TOO_LARGE,
     MODULE_STEP_TOO_SMALL,
 )
-from pipeline.doctor.causes.foreign.uneven import MODULE_IMBALANCE
+from pipeline.doctor.causes.foreign.uneven import ESTIMATOR_IMBALANCE, MODULE_IMBALANCE
 from pipeline.doctor.causes.registry import CAUSES
 from pipeline.doctor.examination import examine
 from pipeline.doctor.findings import Verdict
@@ -335,5 +335,6 @@ def examine_estimator(estimator: Any, problem: Problem, name: str, **options: An
         ModuleError: it fails.
     """
     case = estimator_case(estimator, problem, name)
-    causes = (BATCH_DEPENDENCE, SCORED_OTHERWISE, ESTIMATOR_HELD_BACK, *OF_DATA)
+    own = BATCH_DEPENDENCE, SCORED_OTHERWISE, ESTIMATOR_HELD_BACK, ESTIMATOR_IMBALANCE
+    causes = (*own, *OF_DATA)
     return examine_foreign(case, measure_estimator, causes, **options)

@@ -5,6 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from features.errors import ModuleError
+
+WEIGHTS = "class_weight"
+"""Name of the parameter that scikit-learn's classifiers weigh classes by, where they can."""
+
 HARMLESS = ("max_iter", "n_jobs", "random_state", "verbose")
 """Parameters that are no reason to learn less than with the defaults."""
 
@@ -18,9 +23,28 @@ def scaled(estimator: Any) -> Any:
     return make_pipeline(StandardScaler(), clone(estimator, safe=False))
 
 
+def weighed(estimator: Any) -> Any:
+    """Return the estimator with its classes weighed inversely to their frequency.
+
+    Raises:
+        ModuleError: it has no such parameter.
+    """
+    from sklearn.base import clone
+
+    made = clone(estimator, safe=False)
+    known = made.get_params() if hasattr(made, "get_params") else {}
+    names = [name for name in known if name.endswith(WEIGHTS)]
+    if not names:
+        raise ModuleError(f"{type(estimator).__name__} has no parameter {WEIGHTS}")
+    return made.set_params(**dict.fromkeys(names, "balanced"))
+
+
 def with_defaults(estimator: Any) -> Any:
-    """Return an estimator of the same kind with its default parameters."""
-    return type(estimator)()
+    """Return an estimator of the same kind with its default parameters, but its own weights of
+    the classes: these trade accuracy for rare classes.
+    """
+    own = {WEIGHTS: getattr(estimator, WEIGHTS)} if hasattr(estimator, WEIGHTS) else {}
+    return type(estimator)(**own)
 
 
 def changed_parameters(estimator: Any) -> tuple[tuple[str, Any], ...]:

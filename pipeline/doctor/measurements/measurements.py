@@ -19,6 +19,9 @@ from pipeline.doctor.measurements.data import (
 from pipeline.doctor.measurements.foreign import Invariances
 from pipeline.doctor.measurements.learning import Learning, Noise, RateRange, Steps, Units
 
+UNEVEN = 3.0
+"""Largest over smallest class, from which accuracy says little of the rare ones. Ours."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -71,7 +74,7 @@ class Measurements:
     def missing_points(self) -> float:
         """Return what the best reference is ahead of the head by; 0 where it is not."""
         best = None if self.references is None else self.references.best
-        return max(0.0, best.ahead) if best else 0.0
+        return max(0.0, best.ahead) if best and not self.traded else 0.0
 
     @property
     def defaults_ahead(self) -> float:
@@ -89,7 +92,26 @@ class Measurements:
     def behind(self) -> bool:
         """Return whether the best reference is better than the head beyond noise."""
         best = None if self.references is None else self.references.best
-        return best is not None and best.interval[0] > 0
+        return best is not None and best.interval[0] > 0 and not self.traded
+
+    @property
+    def weighed(self) -> bool:
+        """Return whether classes are weighed, in a head or in an estimator."""
+        if self.settings.values.get("class_weights", "none") != "none":
+            return True
+        own = () if self.invariances is None else self.invariances.parameters
+        return any(name.endswith("class_weight") for name, _ in own)
+
+    @property
+    def traded(self) -> bool:
+        """Return whether the best reference is ahead by accuracy alone, which weights of uneven
+        classes give away for the rare ones.
+        """
+        best = None if self.references is None else self.references.best
+        if best is None or self.learning is None or not self.weighed:
+            return False
+        ahead = best.ahead > 0 and best.macro_f1 <= self.learning.macro_f1
+        return ahead and self.labels.imbalance >= UNEVEN
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; NaN and infinities become None."""

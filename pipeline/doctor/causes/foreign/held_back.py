@@ -7,7 +7,7 @@ from pipeline.doctor.causes.foreign.signs import learns_little
 from pipeline.doctor.causes.signs import training_evidence
 from pipeline.doctor.findings import Evidence, Remedy, Suspicion
 from pipeline.doctor.foreign.counterfactual import ChangedEstimator
-from pipeline.doctor.foreign.refitted import scaled, with_defaults
+from pipeline.doctor.foreign.refitted import WEIGHTS, scaled, with_defaults
 from pipeline.doctor.measurements import Measurements
 from pipeline.doctor.symptom import symptom_of
 
@@ -21,7 +21,7 @@ def examine(measured: Measurements) -> Suspicion | None:
     assert found is not None
     if not found.fitted_here or not learns_little(measured):
         return None
-    own = found.parameters
+    own = [one for one in found.parameters if not one[0].endswith(WEIGHTS)]
     shown = ", ".join(f"{name}={value}" for name, value in own[:3])
     if own:
         change = ChangedEstimator(DEFAULTS, with_defaults)

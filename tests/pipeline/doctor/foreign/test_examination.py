@@ -172,6 +172,19 @@ def test_an_estimator_that_is_held_back(estimator: Any, size: float, words: str)
     assert examine(estimator.fit(x, labels), x, labels).verdict.leading is None
 
 
+def test_an_estimator_that_loses_a_rare_class() -> None:
+    random = np.random.default_rng(0)
+    rare = (random.random(2000) < 0.08).astype(int)
+    x = random.standard_normal((2000, 30)).astype(np.float32)
+    x[rare == 1, 0] += 1.0
+    leading = examine(LogisticRegression(), x, rare).verdict.leading
+    assert leading is not None
+    assert (leading.cause, leading.certainty) == ("imbalance", "measured")
+    assert leading.tried[0].measure == "macro-F1"
+    weighed = examine(LogisticRegression(class_weight="balanced"), x, rare)
+    assert "as classes are weighed: macro-F1" in weighed.verdict.summary
+
+
 def test_an_estimator_that_mixes_texts() -> None:
     class Centred(LogisticRegression):  # type: ignore[misc]
         def predict_proba(self, x: np.ndarray) -> np.ndarray:

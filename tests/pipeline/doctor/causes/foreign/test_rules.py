@@ -21,7 +21,7 @@ from pipeline.doctor.causes.foreign.step_size import (
     MODULE_STEP_TOO_LARGE,
     MODULE_STEP_TOO_SMALL,
 )
-from pipeline.doctor.causes.foreign.uneven import MODULE_IMBALANCE
+from pipeline.doctor.causes.foreign.uneven import ESTIMATOR_IMBALANCE, MODULE_IMBALANCE
 from pipeline.doctor.foreign.counterfactual import ChangedLoop
 from pipeline.doctor.foreign.examination import MODULE_CAUSES
 from pipeline.doctor.measurements import Invariances, Measurements, References
@@ -232,6 +232,26 @@ def test_rare_classes_that_a_module_loses() -> None:
     assert isinstance(change, ChangedLoop)
     assert (change.loop, change.measure) == ((("balanced", True),), "macro_f1")
     assert "CrossEntropyLoss(weight=...)" in found.remedy.words
+
+
+def test_rare_classes_that_an_estimator_loses() -> None:
+    values = measured(fitted_here=True)
+    assert values.learning is not None
+    lost = replace(
+        values.learning, majority=0.79, macro_f1=0.4, recalls=(0.99, 0.0, 0.1), accuracy=0.81
+    )
+    labels = replace(values.labels, train_counts=(480, 60, 60), validation_counts=(160, 20, 20))
+    uneven = replace(values, learning=lost, labels=labels)
+    found = ESTIMATOR_IMBALANCE.suspect(uneven)
+    assert found is not None
+    assert "class_weight='balanced'" in found.remedy.words
+    assert uneven.invariances is not None
+    for changes in (
+        {"parameters": (("logisticregression__class_weight", "balanced"),)},
+        {"fitted_here": False},  # it cannot be fitted anew
+    ):
+        known = replace(uneven, invariances=replace(uneven.invariances, **changes))  # type: ignore[arg-type]
+        assert ESTIMATOR_IMBALANCE.suspect(known) is None
 
 
 def test_step_sizes_that_do_not_suit() -> None:
