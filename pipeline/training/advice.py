@@ -95,6 +95,11 @@ class Facts:
     unread: str
     official: bool
 
+    @property
+    def own(self) -> str | None:
+        """Return the layout of the vectors that the head read; None: words alone."""
+        return parse_layout(self.result.layout)[0]
+
 
 Rule = Callable[[Facts], Advice | None]
 
@@ -112,8 +117,7 @@ def next_command(facts: Facts) -> str:
     config = facts.config
     if config.folds:
         return train_command(replace(config, folds=0))
-    own, _ = parse_layout(facts.result.layout)
-    if config.head == SIMPLEST and own == POOLED and not facts.unread:
+    if config.head == SIMPLEST and facts.own == POOLED and not facts.unread:
         return train_command(_other_head(config, SEQUENCE_HEAD))
     return predict_command(facts.result.run, config.vectors.cache)
 
@@ -187,7 +191,7 @@ def copies(facts: Facts) -> Advice | None:
 def cut_texts(facts: Facts) -> Advice | None:
     """Say where much of the texts is not seen, with the option that sees more."""
     result, config = facts.result, facts.config
-    if result.tokens_cut_share < CUT_SHARE or result.layout == SENTENCES:
+    if result.tokens_cut_share < CUT_SHARE or facts.own in (None, SENTENCES):
         return None
     text = (
         f"{result.tokens_cut_share:.1%} of all tokens are cut off: "
@@ -205,7 +209,7 @@ def cut_texts(facts: Facts) -> Advice | None:
 
 def other_language(facts: Facts) -> Advice | None:
     """Say where an English encoder reads other languages."""
-    if not facts.unread:
+    if not facts.unread or facts.own is None:
         return None
     config, found = facts.config, facts.result.foreign
     encoder = readers_of(found.language)[0] if found else MULTILINGUAL
@@ -232,8 +236,10 @@ def words_do_better(facts: Facts) -> Advice | None:
     words = facts.result.against.get(TFIDF)
     if words is None or not words.worse:
         return None
-    text = f"Words alone do better than this head on its vectors. {MORE}"
-    return Advice(text, _better_vectors(facts))
+    text = "Words alone do better than this head on its vectors."
+    if facts.own is None:
+        text = "TF-IDF with logistic regression does better than this head on its words."
+    return Advice(f"{text} {_more(facts)}", _better_vectors(facts))
 
 
 def wide_interval(facts: Facts) -> Advice | None:
@@ -265,7 +271,7 @@ def no_better_than_words(facts: Facts) -> Advice | None:
     words = facts.result.against.get(TFIDF)
     if words is None or words.beyond_noise:
         return None
-    text = f"The head is no better than words alone. {MORE}"
+    text = f"The head is no better than words alone. {_more(facts)}"
     return Advice(text, _better_vectors(facts))
 
 
@@ -340,6 +346,10 @@ def _audit(facts: Facts) -> str:
     return audit_command(facts.config.data, facts.config.vectors)
 
 
+def _more(facts: Facts) -> str:
+    return MORE if facts.own else "Vectors beside them may tell more."
+
+
 def _with_folds(facts: Facts) -> str:
     return train_command(replace(facts.config, folds=FOLDS))
 
@@ -349,18 +359,20 @@ def _other_head(config: ExperimentConfig, head: str) -> ExperimentConfig:
 
 
 def _better_vectors(facts: Facts) -> str:
-    """Return the same training with one thing changed: words beside the vectors, or else the
-    head, or else the encoder; '' where the encoder is the one that would be named.
+    """Return the same training with one thing changed: words beside the vectors or vectors
+    beside words, or else the head, or else the encoder; '' where the encoder is the one that
+    would be named.
 
     Words cost least, then a head over token vectors. That does not help where the encoder may
     not know the language.
     """
     config = facts.config
     encoders = [name.partition("@")[0] for name in config.vectors.encoders]
-    own, reads_words = parse_layout(facts.result.layout)
-    if not reads_words:
-        return train_command(replace(config, layout=join_layout(own, True)))
-    if own == POOLED and (not facts.foreign or MULTILINGUAL in encoders):
+    _, reads_words = parse_layout(facts.result.layout)
+    if not reads_words or facts.own is None:
+        beside = facts.own or HEADS[config.head].layouts[0]
+        return train_command(replace(config, layout=join_layout(beside, True)))
+    if facts.own == POOLED and (not facts.foreign or MULTILINGUAL in encoders):
         return train_command(_other_head(config, SEQUENCE_HEAD))
     larger = MULTILINGUAL if facts.foreign else LARGER
     if larger in encoders:

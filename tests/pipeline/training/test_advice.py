@@ -144,6 +144,7 @@ def test_another_language_takes_an_encoder_that_reads_it() -> None:
     [
         ("logistic", "pooled", False, {"head": "logistic", "layout": "pooled,words"}),
         ("cnn", "tokens", True, {"head": "cnn", "layout": "tokens,words"}),
+        ("logistic", "words", True, {"head": "logistic", "layout": "pooled,words"}),
         ("logistic", "pooled,words", False, {"head": "attention"}),
         ("cnn", "tokens,words", False, {"head": "cnn", "encoder": LARGER}),
         ("cnn", "tokens,words", True, {"head": "cnn", "encoder": MULTILINGUAL}),
@@ -169,6 +170,22 @@ def test_words_that_do_better_take_vectors_that_tell_more(
     assert advice.words_do_better(tie) is None
     assert advice.no_better_than_words(worse) is None
     assert trains(advice.no_better_than_words(replace(tie, foreign=foreign))) == config
+
+
+def test_a_head_that_reads_words_alone_has_nothing_to_do_with_the_encoder() -> None:
+    words = replace(
+        facts(layout="words", truncated=95, tokens_cut_share=0.1),
+        foreign=True,
+        unread="The encoder reads English.",
+    )
+    assert advice.other_language(words) is None
+    assert advice.cut_texts(words) is None
+    tie = replace(words, result=replace(words.result, against={"tfidf_logistic": TIE}))
+    found = advice.no_better_than_words(tie)
+    assert found is not None
+    assert found.text == (
+        "The head is no better than words alone. Vectors beside them may tell more."
+    )
 
 
 @pytest.mark.parametrize(("foreign", "encoder"), [(False, LARGER), (True, MULTILINGUAL)])
