@@ -21,6 +21,8 @@ FORMAT  ?= npy
 ARGS    ?=
 WORKERS ?= 2
 
+VENV := .venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+INSTALL := .venv/bin/python -m pip install --quiet $(INSTALL_OPTIONS) -c constraints.txt
 MANYHEADS := .venv/bin/manyheads
 ENCODING  := $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(LAYOUT),--layout "$(LAYOUT)") --cache "$(CACHE)"
 CORPUS    := $(if $(DATA),--data "$(DATA)")
@@ -147,28 +149,31 @@ clean:  ## remove the virtual environment; caches and runs stay
 	rm -rf .venv
 
 .venv/.runtime: pyproject.toml constraints.txt
-	.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	.venv/bin/python -m pip install --quiet -c constraints.txt -e .
+	$(VENV)
+	$(INSTALL) -e .
 	@touch $@
 
 .venv/.onnx: .venv/.runtime
-	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[onnx]"
+	$(INSTALL) -e ".[onnx]"
 	@touch $@
 
 .venv/.search: .venv/.runtime
-	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[search]"
+	$(INSTALL) -e ".[search]"
 	@touch $@
 
 .venv/.serve: .venv/.runtime
-	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[serve]"
+	$(INSTALL) -e ".[serve]"
 	@touch $@
 
-.venv/.development: .venv/.runtime
-	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+# Not after .runtime: to install everything at once is quicker, and then that is made too.
+.venv/.development: pyproject.toml constraints.txt
+	$(VENV)
+	$(INSTALL) -e ".[dev]"
+	@touch .venv/.runtime
 	@touch $@
 
 # embetter without what it asks for: its cache needs only diskcache, and the rest is large.
 .venv/.bench: .venv/.development
-	.venv/bin/python -m pip install --quiet -c constraints.txt --no-deps embetter diskcache
-	.venv/bin/python -m pip install --quiet -c constraints.txt keras pytorch-lightning
+	$(INSTALL) --no-deps embetter diskcache
+	$(INSTALL) keras pytorch-lightning
 	@touch $@

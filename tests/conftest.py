@@ -20,6 +20,7 @@ from PIL import Image
 os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
 
 from features.storage.bucket import filesystem
+from pipeline.models import export
 from pipeline.reports import figures
 from tests.support import transformers
 from tests.support.cli import Command, Output, Refusal, Run, run_command, two_classes
@@ -60,6 +61,22 @@ def _blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def real_pictures() -> None:
     """Have the pictures of runs drawn, for a test that looks at them."""
+
+
+@pytest.fixture(autouse=True)
+def _blank_onnx(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the ONNX heads of exported models blank, but for tests that use ``real_onnx``.
+
+    To make one takes seconds, and manyheads does not read it. That every head can be written
+    is a test of its own.
+    """
+    if "real_onnx" not in request.fixturenames:
+        monkeypatch.setattr(export, "onnx_model", lambda _: b"")
+
+
+@pytest.fixture
+def real_onnx() -> None:
+    """Have the heads of exported models written as ONNX, for a test that looks at them."""
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,7 @@ PRELOAD = [
     ),
     *("transformers.models.bert.modeling_bert", "sklearn.linear_model"),
     *("sklearn.feature_extraction.text", "tests.support.transformers"),
+    "pandas",  # which pyarrow imports where it is installed
 ]
 """Imported once, before the commands fork off: what is not there is left out."""
 

@@ -9,18 +9,19 @@ it is never stale. A damaged result is computed again.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load, save
 
 from features.errors import ManyheadsError
+from features.machine.packages import version
 from features.storage.files import make_folder, put, read_file, sweep
 from features.storage.location import Location, on_disk
 
@@ -117,8 +118,8 @@ def installed(packages: Sequence[str]) -> list[str]:
     """Return the distributions that are installed, of those named."""
     found = []
     for name in packages:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            importlib.metadata.version(name)
+        with suppress(PackageNotFoundError):
+            version(name)
             found.append(name)
     return found
 
@@ -157,7 +158,7 @@ def _write(path: Path, arrays: Arrays) -> None:
 def _name(parts: Sequence[Part], code: Sequence[str], packages: Sequence[str]) -> str:
     digest = hashlib.sha256(f"{platform.python_version()};".encode())
     for name in packages:
-        digest.update(f"{name} {importlib.metadata.version(name)};".encode())
+        digest.update(f"{name} {version(name)};".encode())
     above = Path(__file__).parents[2]
     files = [(above / name.replace(".", "/")).with_suffix(".py") for name in code]
     for data in (*(path.read_bytes() for path in files), *map(_bytes, parts)):

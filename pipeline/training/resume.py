@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,13 @@ def _circumstances() -> list[str]:
     here = environment()
     packages = json.dumps(here["packages"])
     how = f"{here['processor']}, {torch.get_num_threads()}, {use_bfloat16('auto')}"
-    return [code_digest(Path(__file__).parents[2]), packages, how]
+    return [own_code(), packages, how]
+
+
+@cache
+def own_code() -> str:
+    """Return the digest of the code that runs: it was read once, as Python did."""
+    return code_digest(Path(__file__).parents[2])
 
 
 def code_digest(root: Path) -> str:

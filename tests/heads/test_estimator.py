@@ -39,8 +39,19 @@ EXPECTED_FAILED: dict[str, dict[str, str]] = {}
 
 
 def pooled_heads() -> list[HeadClassifier]:
-    """Every head that takes the (N, D) arrays of which scikit-learn's checks are made."""
-    return [HeadClassifier(name) for name, head in HEADS.items() if POOLED in head.layouts]
+    """Every head that takes the (N, D) arrays of which scikit-learn's checks are made.
+
+    They fit some hundred times: heads that learn by steps take few, large ones.
+    """
+    few = {"min_steps": 60, "learning_rate": 0.02, "averaging": 0.9}
+    return [
+        HeadClassifier(
+            name,
+            settings=few if issubclass(head.settings, TrainingSettings) else None,
+        )
+        for name, head in HEADS.items()
+        if POOLED in head.layouts
+    ]
 
 
 @parametrize_with_checks(
@@ -72,7 +83,14 @@ def test_every_head_learns_in_every_layout_that_it_takes(name: str) -> None:
     kind = HEADS[name]
     problem = cluster_problem() if kind.layouts == (POOLED,) else marker_problem()
     names = np.array(["low", "middle", "zoo"])[problem.labels]
-    quickly = {**QUICK, "epochs": 12, "learning_rate": 0.02}
+    small = {"filters": 16, "units": 16}
+    quickly = {
+        **QUICK,
+        **{each: value for each, value in small.items() if each in kind.settings.model_fields},
+        "epochs": 12,
+        "learning_rate": 0.02,
+        "refit": False,
+    }
     settings = quickly if issubclass(kind.settings, TrainingSettings) else {}
     for layout in kind.layouts:
         if (layout == POOLED) != (problem.table.layout == POOLED):

@@ -7,8 +7,24 @@ from typing import Any
 
 import pytest
 
+from features.probe import known
 from tests.support.cli import QUICK, Command
 from tests.support.runs.trained_runs import TrainedRuns
+
+
+@pytest.fixture(scope="session")
+def probes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What was found of encoders by tests of this session."""
+    return tmp_path_factory.mktemp("probes")
+
+
+@pytest.fixture(autouse=True)
+def _probed_once(probes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probe the tiny encoders once in a session, as a user's machine does.
+
+    A probe takes longer than all else of a small training. Tests of probes are elsewhere.
+    """
+    monkeypatch.setattr(known, "user_folder", lambda: probes)
 
 
 @pytest.fixture(scope="session")

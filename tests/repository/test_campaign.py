@@ -30,12 +30,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.mark.parametrize(
     ("part", "count"),
     [
-        (faults.campaign, 20),
-        (kills.campaign, 5),
-        (disks.campaign, 2),
-        (inputs.campaign, 40),
+        pytest.param(faults.campaign, len(faults.FAULTS), id="faults"),
+        pytest.param(kills.campaign, 3, id="kills"),
+        pytest.param(disks.campaign, 2, id="disks"),
+        pytest.param(inputs.campaign, 20, id="inputs"),
+        pytest.param(faults.campaign, 64, id="more faults", marks=pytest.mark.slow),
+        pytest.param(kills.campaign, 14, id="more kills", marks=pytest.mark.slow),
+        pytest.param(inputs.campaign, 160, id="more inputs", marks=pytest.mark.slow),
     ],
-    ids=["faults", "kills", "disks", "inputs"],
 )
 def test_every_promise_holds(world: World, part: Part, count: int) -> None:
     assert list(part(world, count, 1)) == []

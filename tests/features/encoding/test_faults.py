@@ -26,7 +26,7 @@ from tests.support.drivers.kill_driver import TEXTS as KILL_TEXTS
 from tests.support.encoders import CountingEncoder, fake_vectors, spec
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-TEXTS = [f"text number {i} " + "word " * (i % 5) for i in range(24)]
+TEXTS = [f"text number {i} " + "word " * (i % 5) for i in range(16)]
 
 
 def opened(root: Path) -> list[Space]:
@@ -167,7 +167,7 @@ def test_a_disk_that_fills_after_any_number_of_bytes(tmp_path: Path) -> None:
 
 
 def test_a_small_disk_runs_full(small_disk: Path, tmp_path: Path) -> None:
-    texts = [f"text number {i} " + "word " * 30 for i in range(4000)]
+    texts = [f"text number {i} " + "word " * 30 for i in range(1000)]
     root = small_disk / "cache"
     with pytest.raises(DiskSpaceError, match=r"is full.*free some space"):
         run(root, texts)

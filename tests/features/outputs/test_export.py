@@ -112,9 +112,14 @@ def test_every_shard_is_opened_once(
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("layout", ["pooled", "tokens"])
 def test_a_full_disk_leaves_nothing(
-    small_disk: Path, tmp_path: Path, layout: str, form: str
+    small_disk: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    layout: str,
+    form: str,
 ) -> None:
     """At any size of the disk: it is written whole, or there is one line and nothing."""
+    monkeypatch.setattr(module, "SLICE_TEXTS", 70)
     space = filled(tmp_path / "cache", layout)
     corpus = Corpus(tuple(ORDER[i % 60] for i in range(4000)))
     export(space, corpus, tmp_path / f"whole{SUFFIXES[form]}", form)

@@ -10,6 +10,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -77,10 +78,18 @@ def test_batches_are_those_of_the_processor(room: int, max_vectors: int) -> None
             assert torch.equal(batch.mask, other.mask)
 
 
+@cache
+def learned_on_the_processor(name: str) -> tuple[TrainedHead, Problem, TrainedHead]:
+    """What every room is compared with: a head, its texts, and it trained again on all."""
+    here, problem = train(name, CPU, class_weights="balanced")
+    rows = np.arange(len(problem.table))
+    return here, problem, refit(here, problem.table, problem.labels, rows, 3)
+
+
 @pytest.mark.usefixtures("room")
 @pytest.mark.parametrize("name", BY_STEPS)
 def test_a_head_learns_and_predicts_what_it_does_on_the_processor(name: str) -> None:
-    here, problem = train(name, CPU, class_weights="balanced")
+    here, problem, expected = learned_on_the_processor(name)
     there, _ = train(name, OTHER, class_weights="balanced")
     for key, value in here.state.items():
         np.testing.assert_allclose(there.state[key], value, rtol=1e-5, atol=1e-6)
@@ -93,7 +102,6 @@ def test_a_head_learns_and_predicts_what_it_does_on_the_processor(name: str) -> 
     logits = here.logits(problem.table, rows)
     assert np.array_equal(here.logits(problem.table, rows, OTHER), logits)
     again = refit(here, problem.table, problem.labels, rows, 3, OTHER)
-    expected = refit(here, problem.table, problem.labels, rows, 3)
     for key, value in expected.state.items():
         np.testing.assert_allclose(again.state[key], value, rtol=1e-5, atol=1e-6)
 

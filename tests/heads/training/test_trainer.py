@@ -43,7 +43,9 @@ def train(name: str, seed: int = 0, **overrides: object) -> tuple[TrainedHead, P
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", ["cnn", "lstm", "cnn_lstm"])
 def test_a_learnable_problem_is_learnt(name: str, precision: str) -> None:
-    trained, problem = train(name, precision=precision, batch_size=16)
+    # Without the last training, which learns the validation texts too.
+    small = {} if name == "cnn" else {"units": 32}
+    trained, problem = train(name, precision=precision, batch_size=16, refit=False, **small)
     predicted = trained.logits(problem.table, problem.validation).argmax(axis=1)
     accuracy = np.mean(predicted == problem.labels[problem.validation])
     print(f"{name} {precision}: {accuracy:.3f}")

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, constants
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from pipeline.models.hub import shown_name
-from tests.support.cli import Command, Refusal, Run
+from tests.support.cli import Command, Output, Refusal, Run
 from tests.support.cli import told as told_of
 from tests.support.hub import TOKEN, FakeHub, fake_hub
 
-Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+Online = Callable[..., Output]
 
 
 @pytest.fixture
@@ -28,38 +24,30 @@ def hub() -> Iterator[FakeHub]:
 
 
 @pytest.fixture
-def shell(hub: FakeHub, tmp_path: Path) -> Shell:
-    """Run a command in a process of its own: the hub's library reads its address once."""
+def online(hub: FakeHub, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Online:
+    """Run a command that reaches the hub, whose library read the environment at its import."""
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
 
-    def call(*arguments: object, **changes: str) -> subprocess.CompletedProcess[str]:
-        own = {
-            "HF_ENDPOINT": hub.url,
-            "HF_HOME": str(tmp_path / "home"),
-            "HF_TOKEN": TOKEN,
-            "HF_HUB_OFFLINE": "0",
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-        }
-        command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
-        return subprocess.run(
-            command,
-            env={**os.environ, **own, **changes},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def call(*arguments: object, token: str = TOKEN, offline: bool = False) -> Output:
+        monkeypatch.setenv("HF_TOKEN", token)
+        monkeypatch.setenv("HF_HUB_OFFLINE", str(int(offline)))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+        return run(*arguments)
 
     return call
 
 
 def test_a_model_goes_to_the_hub_and_comes_back(
-    hub: FakeHub, shell: Shell, run: Run, train: Command, tiny_models: dict[str, Path]
+    hub: FakeHub, online: Online, run: Run, train: Command, tiny_models: dict[str, Path]
 ) -> None:
     folder = train("logistic", "--layout", "pooled")["run"]
     before = run("predict", folder, "--text", "rain again", "--json").json
-    done = shell("export-model", folder, "--out", "m", "--push", "me/my-model", "--json")
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told = online("export-model", folder, "--out", "m", "--push", "me/my-model", "--json").json
     name, _, commit = told["pushed"].partition("@")
     assert name == "hub:me/my-model"
     assert hub.private == {"me/my-model"}
@@ -71,12 +59,11 @@ def test_a_model_goes_to_the_hub_and_comes_back(
 
     encoder = ("--encoder", tiny_models["bert"])
     asked = ("--text", "rain again", "--json")
-    again = shell("predict", told["pushed"], *encoder, *asked)
-    assert again.returncode == 0, again.stderr
-    assert told_of(json.loads(again.stdout)) == told_of(before)
-    assert f"model: me/my-model@{commit[:7]} (logistic)" in again.stderr
-    offline = shell("predict", f"{name}@{commit}", *encoder, *asked, HF_HUB_OFFLINE="1")
-    assert told_of(json.loads(offline.stdout)) == told_of(before)
+    again = online("predict", told["pushed"], *encoder, *asked)
+    assert told_of(again.json) == told_of(before)
+    assert f"model: me/my-model@{commit[:7]} (logistic)" in again.err
+    offline = online("predict", f"{name}@{commit}", *encoder, *asked, offline=True)
+    assert told_of(offline.json) == told_of(before)
 
 
 def test_the_card_shows_results(run: Run, data: Path, tiny_models: dict[str, Path]) -> None:
@@ -97,18 +84,17 @@ def test_the_card_shows_results(run: Run, data: Path, tiny_models: dict[str, Pat
 
 
 def test_what_the_hub_refuses_leaves_the_folder(
-    hub: FakeHub, shell: Shell, train: Command
+    hub: FakeHub, online: Online, train: Command
 ) -> None:
     folder = train("logistic", "--layout", "pooled")["run"]
-    done = shell("export-model", folder, "--out", "m", "--push", "me/m", HF_TOKEN="hf_wrong")
-    assert done.returncode != 0
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    done = online("export-model", folder, "--out", "m", "--push", "me/m", token="hf_wrong")
+    assert done.code != 0
+    (line,) = [line for line in done.err.splitlines() if line.startswith("error:")]
     assert "--push me/m failed (" in line
     assert "the model is in m: upload it with 'hf upload me/m m'" in line
     assert (Path("m") / "model.json").is_file()
-    gone = shell("predict", "hub:me/none", "--text", "a")
-    assert gone.returncode == 2
-    assert "hub:me/none cannot be fetched: there is no such model" in gone.stderr
+    line = online("predict", "hub:me/none", "--text", "a").refusal
+    assert "hub:me/none cannot be fetched: there is no such model" in line
 
 
 @pytest.mark.parametrize("name", ["", "m", "a/b/c", "/m", "me/", "me/m@main", "..//m"])

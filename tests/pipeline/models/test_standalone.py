@@ -75,6 +75,7 @@ def alone(folder: Path, packages: Path, texts: list[str]) -> list[tuple[str, flo
     return [(line[0], float(line[1])) for line in lines]
 
 
+@pytest.mark.usefixtures("real_onnx")
 def test_the_folder_runs_where_only_three_packages_are(
     run: Run,
     train: Command,

@@ -9,6 +9,7 @@ imports no torch and starts no thread: its children are plain forks.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -16,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,9 @@ from features.store.store import FeatureStore
 from features.vectors.block import Block
 from features.vectors.spec import FeatureSpec
 from tests.support.encoders import CountingEncoder, spec
+
+with suppress(ImportError):  # else pyarrow imports it in every child, which takes longest
+    importlib.import_module("pandas")
 
 TEXTS = [f"text number {i} " + "word " * (i % 7) for i in range(160)]
 SPECS = [spec("pooled"), spec("tokens")]
