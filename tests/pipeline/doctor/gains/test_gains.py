@@ -76,9 +76,13 @@ def test_flipped_labels_are_suspected_and_test_is_left_alone() -> None:
     flipped = np.concatenate([problem.train[:8], problem.validation[:4]])
     problem.labels[flipped] = (problem.labels[flipped] + 1) % 3
     case = trained_case(problem, "logistic")
-    found_rows = set(suspected_rows(case).tolist())
+    both = np.concatenate([problem.train, problem.validation])
+    found_rows = set(suspected_rows(case, both).tolist())
     assert len(found_rows & set(flipped.tolist())) >= 8
     assert len(found_rows) <= 16
+    alone = suspected_rows(case, problem.train)
+    assert set(alone) <= set(problem.train)
+    assert len(set(alone) & set(flipped[:8])) >= 5
     found = measure_gains(case)
     bound = next(each for each in found.gains if each.name == "validation labels")
     assert bound.how == "bounded"
