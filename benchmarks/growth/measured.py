@@ -12,8 +12,9 @@ Measured = Mapping[str, Mapping[int, Mapping[str, Any]]]
 TOLERANCE = 1.3
 """Ratio to N log N up to which a growth counts as that: caches and memory grow slower."""
 
-LEAST_SECONDS = 1.0
-"""Seconds of the larger size below which nothing is said about the growth."""
+LEAST_SECONDS, LEAST_OF_SMALLER = 1.0, 0.05
+"""Seconds of the larger size, and of the smaller one, below which nothing is said about the
+growth: starts differ by more."""
 
 
 def growth(by_size: Mapping[int, Mapping[str, Any]], name: str) -> float | None:
@@ -33,7 +34,7 @@ def growth(by_size: Mapping[int, Mapping[str, Any]], name: str) -> float | None:
         return None
     first, *_, smaller, larger = sorted(by_size)
     base, low, high = (float(by_size[size][name]) for size in (first, smaller, larger))
-    if name != "peak" and high - base < LEAST_SECONDS:
+    if name != "peak" and (high - base < LEAST_SECONDS or low - base < LEAST_OF_SMALLER):
         return None
     start, less, more = (size * math.log(size) for size in (first, smaller, larger))
     return (high - base) / max(low - base, 1e-9 * high) / ((more - start) / (less - start))

@@ -51,6 +51,11 @@ def test_nothing_is_said_about_two_sizes_or_less_than_a_second() -> None:
     assert growth(by_size, "seconds") is None
     quick = {size: {"seconds": 0.1 + size * 1e-6, "peak": 1e8} for size in SIZES}
     assert growth(quick, "seconds") is None
+    unsure = {
+        size: {"seconds": time, "peak": 1e8}
+        for size, time in zip(SIZES, (1.9, 1.9, 4.7), strict=True)
+    }
+    assert growth(unsure, "seconds") is None
     exact = {size: {"seconds": size * math.log(size) / 1e5, "peak": 1e8} for size in SIZES}
     assert growth(exact, "seconds") == pytest.approx(1, rel=0.02)
 
