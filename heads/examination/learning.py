@@ -18,6 +18,7 @@ import torch
 
 from features.errors import ModuleError
 from features.vectors.table import FeatureTable
+from heads.class_weights import balanced_weights
 from heads.evaluation.metrics import accuracy, log_loss
 from heads.examination.dropout import without_dropout
 from heads.examination.module import Build, ForeignModule, failure
@@ -184,27 +185,23 @@ def _pass(
     """Learn from all training texts once; return the mean loss, or NaN where it stopped."""
     total, seen = 0.0, 0
     labels = torch.from_numpy(problem.labels)
-    weights = _balanced(problem) if loop.balanced else None
+    weights = None
+    if loop.balanced:
+        own = balanced_weights(problem.labels[problem.train], problem.classes)
+        weights = torch.from_numpy(own)
     random = np.random.default_rng([loop.seed, epoch])
     with seeded(loop.seed, epoch):
         module.train()
         for _, batch in parts(problem.table, problem.train, loop, random):
             if len(batch.rows) == 1 and loop.padded and loop.batch_size > 1:
                 continue  # what is left over: batch normalisation cannot learn from one text
-            own = labels[torch.from_numpy(batch.rows)]
-            loss = step(module, optimizer, batch, own, weights)
+            truth = labels[torch.from_numpy(batch.rows)]
+            loss = step(module, optimizer, batch, truth, weights)
             if not math.isfinite(loss):
                 return math.nan
             total += loss * len(batch.rows)
             seen += len(batch.rows)
     return total / max(seen, 1)
-
-
-def _balanced(problem: Problem) -> torch.Tensor:
-    """Return (C,) float32 weights of the classes, inverse to their training texts."""
-    counts = np.bincount(problem.labels[problem.train], minlength=problem.classes)
-    weights = len(problem.train) / (problem.classes * np.maximum(counts, 1))
-    return torch.from_numpy(weights.astype(np.float32))
 
 
 def step(

@@ -10,13 +10,13 @@ import numpy as np
 
 from pipeline.doctor.case import Case
 from pipeline.doctor.counterfactual import Trial
-from pipeline.doctor.measuring.neighbours import (
+from pipeline.doctor.measuring.labels.neighbours import (
     Neighbourhood,
     moved_labels,
     neighbourhood_of,
     place_of_break,
 )
-from pipeline.doctor.measuring.wrong_labels import judged_rows
+from pipeline.doctor.measuring.labels.wrong_labels import judged_rows
 
 
 def moved_back(offset: int) -> Callable[[Case], Trial]:

@@ -70,7 +70,7 @@ class Neighbours:
 
     Attributes:
         agreement: mean share of neighbours with the label of the text.
-        expected: the same under permuted labels, mean of 20 permutations.
+        expected: the same under permuted labels, mean of 20 to 200 permutations.
         z: (agreement - expected) / deviation of the permutations.
         balanced_z: the same of the mean over the classes of each one's agreement, which shows
             rare classes that a large one hides; None: not measured.

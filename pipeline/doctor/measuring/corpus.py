@@ -11,8 +11,8 @@ from pipeline.audit.giveaways import COVERED, Giveaway, giveaways, is_odd
 from pipeline.audit.labels import conflicting, label_key
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Audit
+from pipeline.doctor.measuring.labels.wrong_labels import measure_wrong_labels
 from pipeline.doctor.measuring.pooled import pooled_of
-from pipeline.doctor.measuring.wrong_labels import measure_wrong_labels
 
 SHOWN = 3
 

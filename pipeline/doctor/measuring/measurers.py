@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.doctor.measuring.collection import Measurer
 from pipeline.doctor.measuring.corpus import measure_audit
 from pipeline.doctor.measuring.free import FREE
-from pipeline.doctor.measuring.neighbours import measure_neighbours
+from pipeline.doctor.measuring.labels.neighbours import measure_neighbours
 from pipeline.doctor.measuring.rates import measure_rates
 from pipeline.doctor.measuring.references import measure_references
 from pipeline.doctor.measuring.sides import measure_sides

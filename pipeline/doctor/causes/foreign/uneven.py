@@ -33,9 +33,7 @@ def examine_estimator(measured: Measurements) -> Suspicion | None:
     """Suspect it as of a head without class weights, unless the estimator has some."""
     found = measured.invariances
     assert found is not None
-    if any(name.endswith(WEIGHTS) for name, _ in found.parameters):
-        return None
-    if not found.fitted_here:
+    if measured.weighed or not found.fitted_here:
         return None
     change = ChangedEstimator(f"{WEIGHTS}='balanced'", weighed, measure="macro_f1")
     words = f"weigh the classes ({WEIGHTS}='balanced', where the estimator has it)"

@@ -13,7 +13,7 @@ from pipeline.doctor.changes.labels import with_moved_back
 from pipeline.doctor.changes.sides import dealt_anew
 from pipeline.doctor.counterfactual import ChangedData, ChangedSettings, Rescoring
 from pipeline.doctor.findings import Remedy
-from pipeline.doctor.measuring.neighbours import moved_labels
+from pipeline.doctor.measuring.labels.neighbours import moved_labels
 from pipeline.doctor.proving.remedied import proven_remedy, trained, with_remedy
 from pipeline.doctor.proving.tried import Tried
 from tests.support.doctor.cases import trained_case

@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import Neighbours
-from pipeline.doctor.measuring.classes import (
+from pipeline.doctor.measuring.labels.classes import (
     closest_classes,
     deviation_of,
     means_z,

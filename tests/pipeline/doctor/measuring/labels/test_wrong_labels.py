@@ -9,8 +9,8 @@ import pytest
 
 from features.duplicates.duplicates import find_duplicates
 from pipeline.doctor.case import Case
-from pipeline.doctor.measuring.regression import left_out_scores
-from pipeline.doctor.measuring.wrong_labels import (
+from pipeline.doctor.measuring.labels.regression import left_out_scores
+from pipeline.doctor.measuring.labels.wrong_labels import (
     judged_rows,
     measure_wrong_labels,
     wrong_labels,

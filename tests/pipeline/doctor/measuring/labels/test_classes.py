@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.doctor.measuring.classes import closest_classes, left_out_errors, means_z
+from pipeline.doctor.measuring.labels.classes import closest_classes, left_out_errors, means_z
 
 
 def test_means_of_classes_show_what_neighbours_do_not() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.doctor.measuring.neighbours import (
+from pipeline.doctor.measuring.labels.neighbours import (
     Neighbourhood,
     by_position,
     moved_labels,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.doctor.measuring.regression import left_out_scores
+from pipeline.doctor.measuring.labels.regression import left_out_scores
 
 PERMUTATIONS, LEAST_PERMUTATIONS, PERMUTED = 200, 50, 400_000
 """Permutations of the labels: the first, or as many as move this many labels in all, or the

@@ -20,8 +20,8 @@ import numpy as np
 
 from pipeline.doctor.case import Case
 from pipeline.doctor.measurements import WrongLabels
+from pipeline.doctor.measuring.labels.regression import left_out_scores
 from pipeline.doctor.measuring.pooled import pooled_of
-from pipeline.doctor.measuring.regression import left_out_scores
 from pipeline.doctor.measuring.vectors import spaced
 
 PENALTIES = 1.0, 3.0, 10.0, 30.0
@@ -68,7 +68,7 @@ class JudgedLabels:
     def of(self, rows: np.ndarray) -> WrongLabels:
         """Return how many labels of some of the rows are wrong, as the same fit has it."""
         share = float(self.doubt[np.isin(self.rows, rows)].mean())
-        times = share / max(self.found.share, 1e-12)
+        times = share / max(self.found.share, TINY)
         found = self.found
         least, most = (min(1.0, times * each) for each in (found.least, found.most))
         return replace(found, share=share, least=least, most=most)
