@@ -2,11 +2,11 @@
 
     python -m benchmarks.results --corpora FOLDER --out measured --encoder FOLDER_OR_NAME
 
-Per corpus (FOLDER/NAME/NAME.csv) each candidate is trained with seeds 0 to 2 and scored on
-validation. The best mean accuracy there is chosen, of equal ones the lower loss; the chosen one
-is trained with 5 seeds, learns from validation texts too, and is scored on test. No other test
-score is computed. What is done stays in --out: the same command goes on, and prints the table
-of everything that is there; --table only prints.
+Per corpus (FOLDER/NAME/NAME.csv) each candidate is trained with seeds 0 to 2 (``--tried``) and
+scored on validation. The best mean accuracy there is chosen, of equal ones the lower loss; the
+chosen one is trained with 5 seeds, learns from validation texts too, and is scored on test. No
+other test score is computed. What is done stays in --out: the same command goes on, and prints
+the table of everything that is there; --table only prints.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from features.tables import FeatureTables
 from features.vectors.table import POOLED
 from heads.evaluation.calibration import fit_temperature, softmax
 from heads.evaluation.metrics import log_loss
+from heads.presets import PRESETS
 from heads.registry import layout_of, make_settings
+from heads.settings import HeadSettings
 from heads.trained import TrainedHead, fit, refit
 from pipeline.config import DataConfig, VectorConfig
 from pipeline.console import print_note
@@ -37,8 +39,8 @@ from pipeline.training.preparation import find_encoders
 from pipeline.training.trainings import on_split
 
 CANDIDATES = ("logistic", "attention", "cnn")
-TRIED, SEEDS = 3, 5
-"""Seeds by which candidates are compared, and of the chosen one."""
+SEEDS = 5
+"""Of the chosen candidate."""
 
 BLEND = "+"
 """Between the candidates of a blend, whose probabilities are averaged."""
@@ -49,20 +51,34 @@ class Candidate:
     """A head in a layout, over layers of the encoder.
 
     Attributes:
-        text: as it is given: HEAD[:LAYOUT[:LAYERS]], such as ``attention:tokens:2,4``.
+        text: as it is given: HEAD[:LAYOUT[:LAYERS]], such as ``attention:tokens:2,4``, with
+            a preset in place of the head if its own settings are meant: ``long:tokens,words``.
     """
 
     text: str
 
     @property
-    def parts(self) -> tuple[str, str, str | None]:
-        head, layout, layers = (*self.text.split(":"), "", "")[:3]
-        return head, layout_of(head, layout or None), layers or None
+    def head(self) -> str:
+        name = self.text.partition(":")[0]
+        return PRESETS[name.upper()].head if name.upper() in PRESETS else name
+
+    @property
+    def layout(self) -> str:
+        return layout_of(self.head, (*self.text.split(":"), "")[1] or None)
+
+    @property
+    def layers(self) -> str | None:
+        return (*self.text.split(":"), "", "")[2] or None
 
     @property
     def seeds(self) -> int:
         """How many seeds differ: the optimum of ``logistic`` is one."""
-        return 1 if self.parts[0] in ("logistic", "knn") else SEEDS
+        return 1 if self.head in ("logistic", "knn") else SEEDS
+
+    def settings(self, classes: int) -> HeadSettings:
+        """Return those of the head, or of the preset for C ``classes``."""
+        preset = PRESETS.get(self.text.partition(":")[0].upper())
+        return make_settings(self.head, preset.overrides(classes) if preset else {})
 
 
 class Corpus:
@@ -107,13 +123,12 @@ class Corpus:
         path = self.folder / f"{candidate.text.replace(':', '_')}-{seed}-{side}.npy"
         if path.exists():
             return np.load(path)
-        head, layout, layers = candidate.parts
-        tables, split = self.tables(layout, layers), self.split
+        tables, split = self.tables(candidate.layout, candidate.layers), self.split
         key = candidate.text, seed
         if key not in self._trained:
-            settings = on_split(make_settings(head, {}), split)
+            settings = on_split(candidate.settings(len(split.classes)), split)
             sides = split.train, split.validation, split.classes
-            trained = fit(head, settings, tables, self.ids, *sides, seed)
+            trained = fit(candidate.head, settings, tables, self.ids, *sides, seed)
             found = trained.logits(tables, split.validation)
             temperature = fit_temperature(self.ids[split.validation], found)
             validation = path.name.replace("-test", "-validation")
@@ -132,11 +147,11 @@ class Corpus:
         ]
         return np.mean(parts, axis=0)
 
-    def validated(self, text: str) -> tuple[float, float]:
-        """Mean accuracy and negative log loss on validation over the seeds tried."""
+    def validated(self, text: str, seeds: int) -> tuple[float, float]:
+        """Return mean accuracy and negative log loss on validation over some seeds."""
         labels = self.ids[self.split.validation]
         scores = []
-        for seed in range(TRIED):
+        for seed in range(seeds):
             found = self.probabilities(text, seed, "validation")
             right = float((found.argmax(axis=1) == labels).mean())
             scores.append((right, -log_loss(labels, np.log(np.maximum(found, 1e-12)))))
@@ -150,16 +165,16 @@ class Corpus:
         return found == self.ids[test]
 
 
-def measure(corpus: Corpus, candidates: Sequence[str], blends: bool) -> None:
+def measure(corpus: Corpus, candidates: Sequence[str], blends: bool, tried: int) -> None:
     """Choose a candidate, score it, and write the row of the corpus after every seed."""
     scores = {}
     for text in candidates:
-        scores[text] = corpus.validated(text)
+        scores[text] = corpus.validated(text, tried)
         print_note(f"{corpus.name} {corpus.encoder} {text}: validation {scores[text][0]:.1%}")
     if blends and len(candidates) > 1:
         names = sorted(scores, key=scores.__getitem__, reverse=True)
         pairs = [BLEND.join(names[:2]), BLEND.join(names[:3])]
-        scores |= {pair: corpus.validated(pair) for pair in dict.fromkeys(pairs)}
+        scores |= {pair: corpus.validated(pair, tried) for pair in dict.fromkeys(pairs)}
     chosen = max(scores, key=scores.__getitem__)
     labels, baseline = corpus.ids[corpus.split.test], corpus.tfidf()
     seeds = max(Candidate(each).seeds for each in chosen.split(BLEND))
@@ -208,6 +223,7 @@ def main() -> None:
     parser.add_argument("--encoder", default=VectorConfig.encoder)
     parser.add_argument("--candidates", nargs="+", default=[*CANDIDATES])
     parser.add_argument("--blends", action="store_true", help="try the best 2 and 3 as blends")
+    parser.add_argument("--tried", type=int, default=3, help="seeds to compare by (default: 3)")
     parser.add_argument("--max-tokens", type=int, help="of a text, in overlapping windows")
     parser.add_argument("--cache", default=str(VectorConfig.cache))
     parser.add_argument("--out", type=Path, default=Path("measured"))
@@ -221,7 +237,8 @@ def main() -> None:
             max_tokens=options.max_tokens,
             cache=parse_location(options.cache),
         )
-        measure(Corpus(data, vectors, options.out), options.candidates, options.blends)
+        corpus = Corpus(data, vectors, options.out)
+        measure(corpus, options.candidates, options.blends, options.tried)
     print("\n".join(lines(options.out)))
 
 
