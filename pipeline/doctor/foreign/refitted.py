@@ -39,16 +39,32 @@ def weighed(estimator: Any) -> Any:
     return made.set_params(**dict.fromkeys(names, "balanced"))
 
 
+def classifier_of(estimator: Any) -> Any:
+    """Return what classifies: the last step of scikit-learn's Pipeline, else the estimator."""
+    while steps := getattr(estimator, "steps", None):
+        estimator = steps[-1][1]
+    return estimator
+
+
 def with_defaults(estimator: Any) -> Any:
     """Return an estimator of the same kind with its default parameters, but its own weights of
-    the classes: these trade accuracy for rare classes.
+    the classes: these trade accuracy for rare classes. A Pipeline keeps its other steps.
     """
+    if steps := getattr(estimator, "steps", None):
+        from sklearn.base import clone
+
+        name, last = steps[-1]
+        return clone(estimator, safe=False).set_params(**{name: with_defaults(last)})
     own = {WEIGHTS: getattr(estimator, WEIGHTS)} if hasattr(estimator, WEIGHTS) else {}
     return type(estimator)(**own)
 
 
 def changed_parameters(estimator: Any) -> tuple[tuple[str, Any], ...]:
-    """Return the parameters that differ from the defaults; () where there are no defaults."""
+    """Return the parameters that differ from the defaults; () where there are no defaults.
+
+    Those of a Pipeline are its classifier's, since the other steps prepare its features.
+    """
+    estimator = classifier_of(estimator)
     if not hasattr(estimator, "get_params"):
         return ()
     known = inspect.signature(type(estimator)).parameters.values()

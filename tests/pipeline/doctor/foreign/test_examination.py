@@ -13,6 +13,8 @@ import pytest
 import torch
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from features.errors import ArrayError, ModuleError
 from features.vectors.table import FeatureTable
@@ -156,6 +158,11 @@ def test_estimators_over_averaged_vectors() -> None:
     [
         (LogisticRegression(C=1e-7), 1.0, "its parameters hold it back. Parameters: C=1e-07"),
         (LogisticRegression(), 1e-2, "held back by the size of the features"),
+        (
+            make_pipeline(StandardScaler(), LogisticRegression(C=1e-7)),
+            1.0,
+            "its parameters hold it back. Parameters: C=1e-07",
+        ),
     ],
 )
 def test_an_estimator_that_is_held_back(estimator: Any, size: float, words: str) -> None:
@@ -172,7 +179,11 @@ def test_an_estimator_that_is_held_back(estimator: Any, size: float, words: str)
     assert examine(estimator.fit(x, labels), x, labels).verdict.leading is None
 
 
-def test_an_estimator_that_loses_a_rare_class() -> None:
+WEIGHED = LogisticRegression(class_weight="balanced")
+
+
+@pytest.mark.parametrize("weighed", [WEIGHED, make_pipeline(StandardScaler(), WEIGHED)])
+def test_an_estimator_that_loses_a_rare_class(weighed: Any) -> None:
     random = np.random.default_rng(0)
     rare = (random.random(2000) < 0.08).astype(int)
     x = random.standard_normal((2000, 30)).astype(np.float32)
@@ -181,8 +192,7 @@ def test_an_estimator_that_loses_a_rare_class() -> None:
     assert leading is not None
     assert (leading.cause, leading.certainty) == ("imbalance", "measured")
     assert leading.tried[0].measure == "macro-F1"
-    weighed = examine(LogisticRegression(class_weight="balanced"), x, rare)
-    assert "as classes are weighed: macro-F1" in weighed.verdict.summary
+    assert "as classes are weighed: macro-F1" in examine(weighed, x, rare).verdict.summary
 
 
 def test_an_estimator_that_mixes_texts() -> None:
