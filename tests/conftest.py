@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import matplotlib.figure  # pictures are then drawn here, not in a process
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 # Its list of fonts is not made again in the folder of each test.
@@ -25,6 +26,10 @@ from pipeline.reports import figures
 from tests.support import transformers
 from tests.support.cli import Command, Output, Refusal, Run, run_command, two_classes
 from tests.support.s3 import KEY_ID, S3Server, serving
+
+# An example is as slow as the machine is busy.
+settings.register_profile("manyheads", deadline=None)
+settings.load_profile("manyheads")
 
 
 @pytest.fixture(scope="session", autouse=True)

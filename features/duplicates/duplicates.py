@@ -24,7 +24,8 @@ from features.groups import ids_of, linked
 from features.machine.hardware import cpu_bfloat16
 from features.storage.location import Location
 from features.storage.results import Arrays, recall
-from features.vectors.neighbors import close_pairs, cosines, unit
+from features.vectors.neighbors import close_pairs, unit
+from features.vectors.products import cosines
 
 MIN_COSINE = 0.75
 """Minimum cosine of the pooled vectors of a candidate pair."""
@@ -53,6 +54,8 @@ MIN_CONTAINED_LETTERS = 18
 CODE = (
     "features.duplicates.duplicates",
     "features.vectors.neighbors",
+    "features.vectors.cells",
+    "features.vectors.products",
     "features.duplicates.shingles",
     "features.groups",
 )

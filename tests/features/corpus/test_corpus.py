@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.corpus.columns import Columns
@@ -268,7 +268,6 @@ def test_folding_keeps_different_texts_apart() -> None:
     assert len({normalize_text(t) for t in ("a b", "ab", "a-b", "á b", "a b.", "")}) == 6
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_folding_is_idempotent_and_its_fast_path_changes_nothing(text: str) -> None:
     once = normalize_text(text)
@@ -280,7 +279,6 @@ def test_folding_is_idempotent_and_its_fast_path_changes_nothing(text: str) -> N
 cells = st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(cells, cells), min_size=1), st.sampled_from([",", "\t"]))
 def test_delimited_round_trip_with_true_line_numbers(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], delimiter: str
@@ -301,7 +299,6 @@ def test_delimited_round_trip_with_true_line_numbers(
         list(corpus_batches(path))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(cells, cells), min_size=1), st.booleans())
 def test_json_lines_round_trip(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], escaped: bool

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import SplitError
@@ -270,7 +270,6 @@ def test_labels_that_training_lacks_are_counted_and_can_only_score_as_errors() -
     assert split.label_ids([]).shape == (0,)
 
 
-@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(7, 60), min_size=2, max_size=8),
     seed=st.integers(0, 2**32),
@@ -293,7 +292,6 @@ def test_shares_of_single_rows_are_exact(
         assert abs(counts["validation"][label] - 0.2 * (size - tested)) < 1
 
 
-@settings(deadline=None)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from("abc"), st.integers(0, 30)), min_size=12, max_size=80

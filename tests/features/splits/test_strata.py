@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.groups import ids_of, majority, union
@@ -21,7 +21,6 @@ def test_ids_follow_first_appearance() -> None:
 pairs = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=40)
 
 
-@settings(deadline=None)
 @given(pairs)
 def test_joined_units_are_the_connected_components(rows: list[tuple[int, int]]) -> None:
     first, second = (ids_of(column) for column in zip(*rows, strict=True))
@@ -34,7 +33,6 @@ def test_joined_units_are_the_connected_components(rows: list[tuple[int, int]]) 
     assert units.tolist() == ids_of(labels.tolist()).tolist()
 
 
-@settings(deadline=None)
 @given(pairs)
 def test_majority_against_counting(rows: list[tuple[int, int]]) -> None:
     units, classes = ids_of(unit for unit, _ in rows), np.array([c for _, c in rows])
@@ -90,7 +88,6 @@ def test_every_unit_is_drawn_about_equally_often() -> None:
     assert np.all(np.abs(times - 180) < 56)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 9), min_size=4, max_size=60),
     st.floats(0.05, 0.5),

@@ -52,7 +52,7 @@ def test_round_trip_in_any_order_with_repeats(tmp_path: Path, layout: str) -> No
     assert space.tokens(text_keys(order)).tolist() == [len(t.split()) for t in order]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_any_shards_any_question(data: st.DataObject) -> None:
     import tempfile

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from features.vectors import neighbors
+from features.vectors import cells, neighbors
 from features.vectors.neighbors import PairSearch, close_pairs, nearest, unit
+from features.vectors.products import FILTER_MARGIN
 
 
 def vectors(count: int, width: int = 24, seed: int = 0) -> np.ndarray:
@@ -52,7 +53,7 @@ def test_the_bfloat16_filter_loses_no_pair() -> None:
     assert found(filtered) == found(exact)
     difference = float(np.abs(filtered.nearest - exact.nearest).max())
     print("largest difference", difference)
-    assert difference < neighbors.FILTER_MARGIN
+    assert difference < FILTER_MARGIN
 
 
 def test_of_too_many_pairs_the_closest_are_found() -> None:
@@ -71,6 +72,31 @@ def test_beyond_the_exact_size_the_recall_is_measured() -> None:
     share = len(found(near)) / len(found(exact))
     assert near.recall == pytest.approx(share, abs=0.1)
     assert near.recall > 0.8
+
+
+def test_cells_give_the_same_whatever_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, search = vectors(600), PairSearch(max_exact=1)
+    whole = close_pairs(x, 0.7, 10**6, search)
+    monkeypatch.setattr(cells, "ROWS", 7)
+    monkeypatch.setattr(cells, "COLUMNS", 5)
+    blocks = close_pairs(x, 0.7, 10**6, search)
+    assert found(blocks) == found(whole)
+    assert all(first < second for first, second in found(whole))
+    difference = float(np.abs(blocks.nearest - whole.nearest).max())
+    print("largest difference", difference)
+    assert difference < 1e-5
+    few = close_pairs(x, 0.7, 10, search)
+    assert found(few) < found(whole)
+    assert (0, 300) in found(few)  # equal vectors
+
+
+def test_recall_counts_pairs_that_no_cell_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = vectors(2000)
+    monkeypatch.setattr(cells, "PROBES", 1)
+    near = close_pairs(x, 0.7, 10**6, PairSearch(max_exact=1))
+    share = len(found(near)) / len(oracle(x, 0.7))
+    assert share < 0.95
+    assert near.recall == pytest.approx(share, abs=0.1)
 
 
 def test_nearest_gives_the_nearest_first() -> None:
