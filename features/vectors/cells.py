@@ -49,17 +49,20 @@ def approximate_pairs(
         was seen of each vector, and the share of the pairs of a sample that were found.
     """
     count = len(vectors)
+    searched = _searched(vectors)
     largest = np.full(count, -1.0, np.float32)
     keys = [np.empty(0, np.int64)]
-    for members, visitors in _cells(_searched(vectors)):
+    for members, visitors in _cells(searched):
         for rows in _blocks(visitors, ROWS):
             for columns in _blocks(members, COLUMNS):
-                # A pair is found from both ends, so at most twice as many.
-                limit = 2 * max_pairs * len(columns) // count + len(rows)
+                limit = max_pairs * len(columns) // count + len(rows)
                 found = _close(vectors, rows, columns, threshold, largest)
-                first, second, _ = closest_of(*found, limit)
-                keys.append(np.minimum(first, second) * count + np.maximum(first, second))
-    known = np.unique(np.concatenate(keys))
+                row, column, _ = closest_of(*found, limit)
+                # Most pairs are found from both ends: the lower row counts then.
+                both = (searched[column] == searched[row, :1]).any(axis=1)
+                kept = (row < column) | ~both
+                keys.append(_keys(row[kept], column[kept], count))
+    known = np.sort(np.concatenate(keys))
     return known // count, known % count, largest, _recall(vectors, threshold, known)
 
 
@@ -133,7 +136,11 @@ def _recall(vectors: np.ndarray, threshold: float, known: np.ndarray) -> float:
         one, other = np.nonzero(vectors[rows] @ vectors[sample].T >= threshold)
         first, second = rows[one], sample[other]
         apart = first != second
-        first, second = first[apart], second[apart]
-        keys.append(np.minimum(first, second) * count + np.maximum(first, second))
+        keys.append(_keys(first[apart], second[apart], count))
     wanted = np.concatenate(keys)
     return float(np.isin(wanted, known).mean()) if len(wanted) else 1.0
+
+
+def _keys(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
+    """Return (P,) int64: a number for each pair of rows, the same for both orders."""
+    return np.minimum(one, other) * count + np.maximum(one, other)
