@@ -143,4 +143,5 @@ def _recall(vectors: np.ndarray, threshold: float, known: np.ndarray) -> float:
 
 def _keys(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
     """Return (P,) int64: a number for each pair of rows, the same for both orders."""
-    return np.minimum(one, other) * count + np.maximum(one, other)
+    keys: np.ndarray = np.minimum(one, other) * count + np.maximum(one, other)
+    return keys
