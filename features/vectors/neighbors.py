@@ -1,8 +1,7 @@
 """Nearest neighbours of pooled vectors, and all pairs above a similarity.
 
-Up to ``MAX_EXACT`` vectors the search is exact. Beyond that, an inverted-file index (Jégou
-et al., Product quantization for nearest neighbor search, PAMI 2011; here without the
-quantization) searches the cells nearest to each vector, and its recall is measured.
+Up to ``MAX_EXACT`` vectors the search is exact. Beyond that only the cells nearest to each vector
+are searched, and the recall is measured (``cells``).
 """
 
 from __future__ import annotations
