@@ -1,7 +1,7 @@
 """Nearest neighbours of pooled vectors, and all pairs above a similarity.
 
-Up to ``MAX_EXACT`` vectors the search is exact. Beyond that only the cells nearest to each vector
-are searched, and the recall is measured (``cells``).
+Up to ``MAX_EXACT`` vectors the search is exact. Beyond that only the cells nearest to each
+vector are searched, and the recall is measured (``cells``).
 """
 
 from __future__ import annotations
