@@ -331,8 +331,9 @@ SAMPLE = (
 )
 
 
+@pytest.mark.parametrize("sample", [SAMPLE[::2], pytest.param(SAMPLE, marks=pytest.mark.slow)])
 def test_a_sample_runs_and_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sample: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = tuple(each for each in changes.CHANGES if each.name in ("logistic", "relu"))
     monkeypatch.setattr(cases, "BASE", {"refit": False, "min_steps": 40, "batch_size": 32})
@@ -340,16 +341,16 @@ def test_a_sample_runs_and_goes_on_where_it_was(
     monkeypatch.setattr(changes.try_all, "__defaults__", (some,))
     worker = Worker(plan.Request(TUNE, tmp_path, tmp_path / "cache"))
     worker.ingredients.made["S"] = SMALL
-    for name in SAMPLE:
+    for name in sample:
         worker.do(name, [])
     found = read_journal(worker.request.journal)
     assert [line for line in found if line["record"] == "error" or line.get("failed")] == []
     runs = [line for line in found if line["record"] == "run"]
-    assert {line["case"] for line in found if line["record"] == "truth"} == set(SAMPLE)
-    assert 9 <= len(runs) <= 21
+    assert {line["case"] for line in found if line["record"] == "truth"} == set(sample)
+    assert len(sample) < len(runs) <= 3 * len(sample)
     assert all(DOCTOR in line["said"] and line["measured"] for line in runs)
-    done = [line for line in found if line["case"] == SAMPLE[0]][:-1]
-    worker.do(SAMPLE[0], done)
+    done = [line for line in found if line["case"] == sample[0]][:-1]
+    worker.do(sample[0], done)
     again = read_journal(worker.request.journal)
     assert len(again) == len(found) + 1
     text = report(again, TUNE)
