@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from features.duplicates.shingles import UNSPACED, letters, overlaps, rarity, shared_runs, words
-from features.groups import ids_of, linked
+from features.groups import distinct_values, ids_of, linked
 from features.machine.hardware import cpu_bfloat16
 from features.storage.location import Location
 from features.storage.results import Arrays, recall
@@ -176,9 +176,8 @@ def _units(spaced: str) -> Sequence[str]:
 def _distinct_pairs(*rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct pairs of two lists (first, second, first, second), sorted."""
     one, other, more, others = rows
-    keys = np.unique(
-        np.concatenate([(one << 32) | other, (more << 32) | others])  # rows are below 2**32
-    )
+    # Rows are below 2**32.
+    keys = distinct_values(np.concatenate([(one << 32) | other, (more << 32) | others]))
     return keys >> 32, keys & 0xFFFFFFFF
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from features.groups import distinct_values
 from features.text.keys import normalize_text
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def grams_of(spaced: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     hashes = _hashes(codes, GRAM)
     text_of = np.repeat(np.arange(len(spaced)), np.diff(starts))[: len(hashes)]
     inside = np.arange(len(hashes)) + GRAM <= starts[text_of + 1]
-    keys = _distinct(
+    keys = distinct_values(
         (text_of[inside].astype(np.uint64) << np.uint64(22)) | (hashes[inside] >> np.uint64(42))
     )
     rows = (keys >> np.uint64(22)).astype(np.int64)
@@ -279,14 +280,6 @@ def _paired(text_of: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.nda
     runs = np.bincount(text_of, minlength=int(second.max(initial=0)) + 1)
     enough = shared >= MIN_SHARED_RUNS * np.minimum(runs[first], runs[second])
     return first[enough], second[enough]
-
-
-def _distinct(keys: np.ndarray) -> np.ndarray:
-    """Return the distinct values, sorted. np.unique hashes, which is slower on these keys."""
-    ordered = np.sort(keys)
-    fresh = np.ones(len(ordered), bool)
-    fresh[1:] = ordered[1:] != ordered[:-1]
-    return ordered[fresh]
 
 
 def _codes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
