@@ -18,7 +18,7 @@ def draw(measured: Measured, clock: str, target: Path) -> None:
     from matplotlib.figure import Figure
 
     mpl.rcParams["svg.hashsalt"] = "manyheads"  # the same file from the same figures
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure = Figure(figsize=(10, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     for marker, (job, by_size) in zip(cycle(MARKERS), measured.items(), strict=False):
         sizes = np.array(sorted(by_size))
@@ -36,5 +36,5 @@ def draw(measured: Measured, clock: str, target: Path) -> None:
         axes.set_xlabel("texts")
         axes.set_ylabel(what)
         axes.grid(alpha=0.3)
-    left.legend(fontsize="small")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     figure.savefig(target, metadata={"Date": None} if target.suffix == ".svg" else None)
