@@ -25,7 +25,7 @@ from features.tables import FeatureTables
 from features.vectors.table import POOLED
 from heads.evaluation.calibration import fit_temperature, softmax
 from heads.evaluation.metrics import log_loss
-from heads.presets import PRESETS
+from heads.presets import PRESETS, Preset
 from heads.registry import layout_of, make_settings
 from heads.settings import HeadSettings
 from heads.trained import TrainedHead, fit, refit
@@ -40,7 +40,7 @@ from pipeline.training.trainings import on_split
 
 CANDIDATES = ("logistic", "attention", "cnn")
 SEEDS = 5
-"""Of the chosen candidate."""
+"""Seeds of the chosen candidate."""
 
 BLEND = "+"
 """Between the candidates of a blend, whose probabilities are averaged."""
@@ -58,9 +58,12 @@ class Candidate:
     text: str
 
     @property
+    def preset(self) -> Preset | None:
+        return PRESETS.get(self.text.partition(":")[0].upper())
+
+    @property
     def head(self) -> str:
-        name = self.text.partition(":")[0]
-        return PRESETS[name.upper()].head if name.upper() in PRESETS else name
+        return self.preset.head if self.preset else self.text.partition(":")[0]
 
     @property
     def layout(self) -> str:
@@ -77,8 +80,8 @@ class Candidate:
 
     def settings(self, classes: int) -> HeadSettings:
         """Return those of the head, or of the preset for C ``classes``."""
-        preset = PRESETS.get(self.text.partition(":")[0].upper())
-        return make_settings(self.head, preset.overrides(classes) if preset else {})
+        overrides = self.preset.overrides(classes) if self.preset else {}
+        return make_settings(self.head, overrides)
 
 
 class Corpus:

@@ -27,6 +27,7 @@ ROWS, COLUMNS = 4096, 2048
 def filled_cells(base: np.ndarray) -> faiss.Index:
     """Return an inverted file that holds the vectors, to be searched by others."""
     index = _trained(base)
+    index.nprobe = PROBES
     index.add(base)
     return index
 
@@ -74,7 +75,6 @@ def _trained(base: np.ndarray) -> faiss.IndexIVFFlat:
     index.cp.niter, index.cp.seed = 10, 0
     index.cp.max_points_per_centroid = 40
     index.train(base)
-    index.nprobe = PROBES
     return index
 
 

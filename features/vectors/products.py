@@ -13,7 +13,13 @@ most 2 / 256 in theory, under 0.004 measured), so no pair is lost."""
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A reduced block: its maxima per row and column, and the entries above the threshold."""
+    """An (R, K) block of cosines, reduced to its maxima and to what reaches a threshold.
+
+    Attributes:
+        row_largest, column_largest: (R,) and (K,) float32 maxima.
+        rows, columns: (P,) places of the entries of at least the threshold, within the block.
+        values: (P,) float32 cosines of those entries.
+    """
 
     row_largest: np.ndarray
     column_largest: np.ndarray
@@ -77,7 +83,12 @@ def reduced(product: np.ndarray, threshold: float) -> Block:
 def closest_of(
     first: np.ndarray, second: np.ndarray, values: np.ndarray, max_pairs: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the closest pairs, at most ``max_pairs``."""
+    """Return the closest of P pairs, at most ``max_pairs``, in their order.
+
+    Args:
+        first, second: (P,) rows of the pairs.
+        values: (P,) float32 cosines.
+    """
     if len(values) <= max_pairs:
         return first, second, values
     kept = np.sort(np.argpartition(-values, max_pairs)[:max_pairs])

@@ -41,19 +41,22 @@ def weighed(estimator: Any) -> Any:
 
 def classifier_of(estimator: Any) -> Any:
     """Return what classifies: the last step of scikit-learn's Pipeline, else the estimator."""
-    while steps := getattr(estimator, "steps", None):
-        estimator = steps[-1][1]
-    return estimator
+    from sklearn.pipeline import Pipeline
+
+    return (
+        classifier_of(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
+    )
 
 
 def with_defaults(estimator: Any) -> Any:
     """Return an estimator of the same kind with its default parameters, but its own weights of
     the classes: these trade accuracy for rare classes. A Pipeline keeps its other steps.
     """
-    if steps := getattr(estimator, "steps", None):
-        from sklearn.base import clone
+    from sklearn.base import clone
+    from sklearn.pipeline import Pipeline
 
-        name, last = steps[-1]
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
         return clone(estimator, safe=False).set_params(**{name: with_defaults(last)})
     own = {WEIGHTS: getattr(estimator, WEIGHTS)} if hasattr(estimator, WEIGHTS) else {}
     return type(estimator)(**own)

@@ -179,6 +179,17 @@ def test_an_estimator_that_is_held_back(estimator: Any, size: float, words: str)
     assert examine(estimator.fit(x, labels), x, labels).verdict.leading is None
 
 
+def test_an_estimator_whose_parameter_is_called_steps() -> None:
+    class Stepped(LogisticRegression):  # type: ignore[misc]
+        def __init__(self, steps: int = 3) -> None:
+            super().__init__()
+            self.steps = steps
+
+    problem = cluster_problem(texts=240)
+    found = examine(Stepped(steps=5), problem.table, problem.labels)
+    assert found.verdict.state == "healthy"
+
+
 WEIGHED = LogisticRegression(class_weight="balanced")
 
 
