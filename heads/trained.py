@@ -125,7 +125,9 @@ class TrainedHead:
         )
 
     def _build(self, width: int, weights: dict[str, np.ndarray]) -> Head:
-        with torch.device("meta"):  # no memory and no random numbers for weights soon replaced
+        # The initial weights are soon replaced. Without memory, on the device "meta", some
+        # layers would import torch's compiler, 0.8 s.
+        with torch.random.fork_rng(devices=[]):
             head = head_type(self.head).build(self.settings, width, len(self.classes))
         state = {name: torch.from_numpy(value.copy()) for name, value in weights.items()}
         head.load_state_dict(state, assign=True)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import transformers
 from torch import Tensor
 
 from features.encoders.description.files import read_object
@@ -41,6 +40,7 @@ def load_library(model: EncoderModel, device: str) -> Any:
     with loading(model, torch.device(device)):
         # Imported only here: it takes 2 seconds, and only unusual models need it.
         from sentence_transformers import SentenceTransformer
+        from transformers import PreTrainedTokenizerBase
 
         library = SentenceTransformer(
             str(model.folder),
@@ -50,7 +50,7 @@ def load_library(model: EncoderModel, device: str) -> Any:
             model_kwargs={"dtype": torch.float32, "use_safetensors": True},
         )
         tokenizer = library.tokenizer
-        if not isinstance(tokenizer, transformers.PreTrainedTokenizerBase):
+        if not isinstance(tokenizer, PreTrainedTokenizerBase):
             raise EncoderError(
                 f"the encoder {model.name!r} has no tokenizer of transformers, so its texts "
                 "cannot be batched here; choose another with --encoder"
@@ -83,11 +83,13 @@ class Chain:
     def __init__(self, model: EncoderModel, device: torch.device) -> None:
         self._model = model
         self._library = load_library(model, str(device))
+        from transformers import PreTrainedModel  # which this library imports
+
         self.tokenizer = self._library.tokenizer
         inner = getattr(
             self._library[0], "model", getattr(self._library[0], "auto_model", None)
         )
-        known = isinstance(inner, transformers.PreTrainedModel)
+        known = isinstance(inner, PreTrainedModel)
         self.transformer = inner if known else None
         self._extras: dict[str, dict[str, Any]] = {}
         if known:

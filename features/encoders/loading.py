@@ -1,7 +1,7 @@
 """Loading and running of transformers and sentence-transformers, with their errors translated.
 
 A user's model can make these libraries fail anywhere, so every error of theirs becomes one line
-with the model's name and a remedy.
+with the model's name and a remedy. They are imported when something is loaded: half a second.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-import transformers
 
 from features.encoders.batching import out_of_memory
 from features.encoders.description.files import needs_sentencepiece
@@ -35,6 +34,8 @@ def load_transformer(model: EncoderModel, device: torch.device) -> Any:
         DeviceMemoryError: it does not fit in the memory of the device.
     """
     with loading(model, device):
+        import transformers
+
         transformer, report = transformers.AutoModel.from_pretrained(
             model.transformer,
             local_files_only=True,
@@ -55,6 +56,8 @@ def load_tokenizer(model: EncoderModel) -> Any:
         EncoderError: it cannot be loaded.
     """
     with loading(model, torch.device("cpu")):
+        import transformers
+
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             model.transformer,
             local_files_only=True,
@@ -141,6 +144,8 @@ def loading(model: EncoderModel, device: torch.device) -> Iterator[None]:
         EncoderError: whatever they raise.
         DeviceMemoryError: the model does not fit in the memory of the device.
     """
+    import transformers
+
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)

@@ -76,6 +76,14 @@ class TokenizedTexts:
         positions = np.arange(width)
         return (positions >= self.first[rows, None]) & (positions < self.last[rows, None])
 
+    def take(self, rows: np.ndarray) -> TokenizedTexts:
+        """Return some texts, given their (k,) positions; each must be one row."""
+        return TokenizedTexts.whole(
+            [self.ids[row] for row in rows],
+            self.types and [self.types[row] for row in rows],
+            self.tokens[rows],
+        )
+
     def block(self, spec: FeatureSpec, dtype: str) -> Block:
         """Return an empty block for the vectors of all rows."""
         counts = np.ones(len(self.ids)) if spec.layout == POOLED else self.last - self.first

@@ -21,13 +21,14 @@ from torch import Tensor
 
 from features.encoders import batching
 from features.encoders.backends.base import Run
-from features.encoders.backends.known import SEGMENTS
+from features.encoders.backends.known import SEGMENTS, Known
 from features.encoders.backends.names import TORCH
 from features.encoders.backends.pytorch import TorchBackend
 from features.encoders.backends.selection import known_of, make_backend
 from features.encoders.chain import Chain
 from features.encoders.description.model import LAST_CLS, EncoderModel
 from features.encoders.description.stack import MODULES
+from features.encoders.kept_tokenizer import KeptTokenizer, state_of
 from features.encoders.loading import (
     check_shapes,
     check_shows_layers,
@@ -39,10 +40,9 @@ from features.encoders.loading import (
 )
 from features.encoders.pooling import POOLINGS
 from features.encoders.protocol import Enough, OnBatch
-from features.encoders.segmentation import SPARE_TOKENS, token_windows
 from features.encoders.sentences import SentenceEncoder
-from features.encoders.tokens import Frame, Ids, TokenizedTexts, in_windows, joined
-from features.errors import EncoderError
+from features.encoders.text_tokenizer import TextTokenizer
+from features.encoders.tokens import TokenizedTexts, joined
 from features.machine.hardware import AUTO
 from features.vectors import ragged
 from features.vectors.block import Block
@@ -100,11 +100,12 @@ class TransformerEncoder:
         known = None if self._chain else known_of(model, backend, self.device)
         segments = known and known.segments()
         if self._chain is not None:
-            self._tokenizer, transformer = self._chain.tokenizer, self._chain.transformer
+            transformer = self._chain.transformer
             self._load: Callable[[], Any] = lambda: transformer
+            self._tokenizer = TextTokenizer(model, self._chain.tokenizer, self._chain.tokenized)
         else:
-            self._tokenizer = load_tokenizer(model)
             self._load = cache(partial(load_transformer, model, self.device))
+            self._tokenizer = TextTokenizer(model, _tokenizer(model, known))
         # With a conversion that is kept, it is loaded only if torch is needed after all.
         self._segments = takes(self._load(), SEGMENTS) if segments is None else segments
         self._shows_layers = segments is not None or shows_layers(self._load())
@@ -130,7 +131,9 @@ class TransformerEncoder:
         done = dict(zip(whole, blocks, strict=True))
         for spec in specs:
             if spec.layout == SENTENCES:
-                done[spec] = self._sentences.encode(texts, spec, self._pooled, self._fitted)
+                done[spec] = self._sentences.encode(
+                    texts, spec, self._pooled, self._tokenizer.fitted
+                )
                 on_batch(0 if whole else len(texts), int(done[spec].tokens.sum()))
         return [done[spec] for spec in specs]
 
@@ -167,7 +170,7 @@ class TransformerEncoder:
 
     def tokens(self, texts: Sequence[str], prompt: str) -> np.ndarray:
         """Return (n,) int32: tokens of each text with the prompt, special tokens included."""
-        return self._tokenize(texts, prompt).tokens
+        return self._tokenizer.tokenize(texts, prompt).tokens
 
     def encode_plain(self, texts: Sequence[str], specs: Sequence[FeatureSpec]) -> list[Block]:
         """Return one block per spec of complete texts, for the probe; it is not counted."""
@@ -186,7 +189,7 @@ class TransformerEncoder:
             return np.arange(len(texts)), []
         (precision,) = {spec.precision for spec in specs}
         ((prompt, max_tokens),) = {(spec.prompt, spec.max_tokens) for spec in specs}
-        tokenized = self._tokenize(texts, prompt, max_tokens)
+        tokenized = self._tokenizer.tokenize(texts, prompt, max_tokens)
         lengths, starts_text = tokenized.lengths, tokenized.starts_text
         blocks = [tokenized.block(spec, encoder_dtype(spec.dtype)) for spec in specs]
         starts = [np.cumsum(block.lengths) - block.lengths for block in blocks]
@@ -225,6 +228,7 @@ class TransformerEncoder:
         every = zip(specs, blocks, strict=True)
         if not encoded.all():  # never in windows: each row is a text
             rows = np.flatnonzero(encoded)
+            self._tokenizer.keep_rest(encoded, texts, prompt, tokenized)
             return rows, [joined(block, tokenized, spec).take(rows) for spec, block in every]
         return np.arange(len(texts)), [joined(block, tokenized, spec) for spec, block in every]
 
@@ -241,93 +245,6 @@ class TransformerEncoder:
         _, (block,) = self._encode_whole(texts, [spec], lambda count, tokens: None)
         return block
 
-    def _fitted(self, texts: Sequence[str], prompt: str) -> list[list[str]]:
-        """Return the parts of each text that fit the encoder: itself, or windows of it."""
-        prompted = [prompt + text for text in texts]
-        ids = self._tokenizer(prompted, return_attention_mask=False, verbose=False)["input_ids"]
-        specials = self._tokenizer.num_special_tokens_to_add() + SPARE_TOKENS
-        spare = specials + (len(self._tokenizer.tokenize(prompt)) if prompt else 0)
-        max_tokens = max(1, self.model.max_length - spare)
-        return [
-            [text]
-            if len(row) <= self.model.max_length
-            else token_windows(text, self._token_offsets(text), max_tokens)
-            for text, row in zip(texts, ids, strict=True)
-        ]
-
-    def _token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Return where each token begins and where it ends, in characters."""
-        if not self._tokenizer.is_fast:
-            return [(start, start + 1) for start in range(len(text))]
-        return list(
-            self._tokenizer(
-                text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-            )["offset_mapping"]
-        )
-
-    def _tokenize(
-        self, texts: Sequence[str], prompt: str, max_tokens: int = 0
-    ) -> TokenizedTexts:
-        """Return the texts as the model sees them.
-
-        Args:
-            max_tokens: maximum tokens of a text, in windows; 0: cut at the model's limit.
-        """
-        ids, types = self._tokens(texts, prompt, cut=False)
-        tokens = np.array([len(row) for row in ids], dtype=np.int32)
-        long = np.flatnonzero(tokens > self.model.max_length).tolist()
-        if long and not max_tokens:
-            short, kinds = self._tokens([texts[row] for row in long], prompt, cut=True)
-            for index, row in enumerate(long):
-                ids[row] = short[index]
-                if types is not None and kinds is not None:
-                    types[row] = kinds[index]
-        for row in np.flatnonzero(tokens == 0).tolist():
-            # A text without tokens: a padding token stands for it, and its vector is refused.
-            ids[row] = [self._tokenizer.pad_token_id or 0]
-            if types is not None:
-                types[row] = [0]
-        tokenized = TokenizedTexts.whole(ids, types, tokens)
-        if long and max_tokens:
-            frame = self._frame(prompt + texts[long[0]], prompt, ids[long[0]])
-            tokenized = in_windows(tokenized, frame, self.model.max_length, max_tokens)
-        return tokenized
-
-    def _tokens(
-        self, texts: Sequence[str], prompt: str, *, cut: bool
-    ) -> tuple[Ids, Ids | None]:
-        """Return the token ids of each text after the prompt, and segment ids, if any."""
-        if self._chain is not None:
-            return self._chain.tokenized(texts, prompt, cut=cut)
-        with running(self.model):
-            found = self._tokenizer(
-                [prompt + text for text in texts],
-                truncation=cut,
-                max_length=self.model.max_length if cut else None,
-                return_attention_mask=False,
-                verbose=False,
-            )
-        return found["input_ids"], found.get("token_type_ids")
-
-    def _frame(self, text: str, prompt: str, ids: list[int]) -> Frame:
-        """Return the tokens around every text, found with a text that is not empty."""
-        special = self._tokenizer(text, return_special_tokens_mask=True, verbose=False)
-        mask = special["special_tokens_mask"]
-        if special["input_ids"] != ids:
-            raise EncoderError(
-                f"the encoder {self.model.name!r} has its texts tokenized in a way of its own, "
-                "which cannot be cut into windows; leave --max-tokens out"
-            )
-        head, tail = mask.index(0), mask[::-1].index(0)
-        # White space at the prompt's end belongs to the first word after it.
-        taken = len(self._tokenizer.tokenize(prompt.rstrip()))
-        if head + tail + taken >= self.model.max_length:
-            raise EncoderError(
-                f"the prompt of the encoder {self.model.name!r} takes all of the "
-                f"{self.model.max_length} tokens that it sees; shorten it"
-            )
-        return Frame(head, tail, taken)
-
     def _inputs(self, tokenized: TokenizedTexts, rows: np.ndarray) -> dict[str, Tensor]:
         """Return the inputs of one batch, each (B, T) int64.
 
@@ -335,7 +252,7 @@ class TransformerEncoder:
         the left would shift absolute positions (BERT), and relative ones (XLNet) depend on the
         mask only.
         """
-        tokenizer = self._tokenizer
+        tokenizer = self._tokenizer.library
         ids = [tokenized.ids[row] for row in rows]
         inputs = {
             "input_ids": padded(ids, tokenizer.pad_token_id or 0),
@@ -350,7 +267,7 @@ class TransformerEncoder:
         """Return (B, T) bool: the positions of CLS."""
         ids = inputs["input_ids"]
         if self.model.family in LAST_CLS:
-            last: Tensor = ids == self._tokenizer.cls_token_id
+            last: Tensor = ids == self._tokenizer.library.cls_token_id
             return last
         first = torch.zeros_like(ids, dtype=torch.bool)
         first[:, 0] = True
@@ -380,6 +297,21 @@ class TransformerEncoder:
         """Return (B, D): pooled vectors from the modules of sentence-transformers."""
         assert self._chain is not None
         return _stored(self._chain.vectors(inputs, spec.prompt, spec.precision), spec)
+
+
+def _tokenizer(model: EncoderModel, known: Known | None) -> Any:
+    """Return the tokenizer that earlier runs kept, or that of transformers, which is kept now.
+
+    It is read with a conversion alone: without one transformers must be imported anyway.
+    """
+    state = known.tokenizer() if known and known.segments() is not None else None
+    if state is not None:
+        return KeptTokenizer(state)
+    tokenizer = load_tokenizer(model)
+    state = state_of(tokenizer) if known else None
+    if known and state is not None:
+        known.keep_tokenizer(state)
+    return tokenizer
 
 
 def load_encoder(

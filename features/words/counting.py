@@ -17,8 +17,10 @@ from features.words.table import WORD_BIT, WordTable
 LETTERS = 5
 """Letters of the longest n-gram of letters."""
 
-PART = 1 << 21
-"""Letters that are counted at once, about; some 200 bytes of memory for each."""
+PART = 1 << 16
+"""Letters that are counted at once, about; some 200 bytes of memory for each, so that they stay
+in the processor's cache.
+"""
 
 BLANK = 32
 

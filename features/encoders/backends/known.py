@@ -2,6 +2,7 @@
 
     Known(model).seconds(layers, precision)    of a batch in both back ends
     Known(model).conversion()                  the model as OpenVINO converted it
+    Known(model).tokenizer()                   its tokenizer as transformers made it
 
     $XDG_CACHE_HOME/manyheads/results/<digest>      records (~/.cache by default)
     $XDG_CACHE_HOME/manyheads/converted/<digest>    model.xml, model.bin
@@ -33,13 +34,15 @@ CODE = (
     "features.encoders.backends.openvino",
     "features.encoders.backends.pytorch",
     "features.encoders.backends.selection",
+    "features.encoders.kept_tokenizer",
     "features.encoders.loading",
+    "features.encoders.text_tokenizer",
     "features.encoders.transformer",
     "features.vectors.precision",
 )
 """Modules that decide how a model is loaded, converted and compared."""
 
-PACKAGES = ("torch", "transformers", "openvino")
+PACKAGES = ("torch", "transformers", "tokenizers", "openvino")
 """Packages whose versions may change a conversion, or which back end is faster."""
 
 SPARE_BYTES = 2**30
@@ -49,7 +52,7 @@ UNUSED_DAYS = 90
 """Days since the last use after which a conversion is removed."""
 
 CONVERTED, GRAPH, TEMPORARY = "converted", "model.xml", ".tmp-"
-SEGMENTS, DIGEST = "token_type_ids", "digest"
+SEGMENTS, DIGEST, TOKENIZER = "token_type_ids", "digest", "tokenizer"
 
 
 class Known:
@@ -91,6 +94,18 @@ class Known:
     def note_checked(self, layers: Sequence[int], precision: str) -> None:
         """Keep that the conversion gave the hidden states of torch."""
         self._write({"checked": np.ones(1)}, "checked", layers, precision)
+
+    def tokenizer(self) -> str | None:
+        """Return the state of the tokenizer; None if none is kept."""
+        path = self._path(TOKENIZER)
+        found = None if path is None else results.read(path)
+        return None if found is None else found[TOKENIZER].tobytes().decode()
+
+    def keep_tokenizer(self, state: str) -> None:
+        """Keep the state of the tokenizer, if it is not kept."""
+        path = self._path(TOKENIZER)
+        if path is not None and self.tokenizer() != state:
+            results.write(path, {TOKENIZER: np.frombuffer(state.encode(), np.uint8)})
 
     def segments(self) -> bool | None:
         """Return whether the model takes segment ids; None if no conversion is kept."""

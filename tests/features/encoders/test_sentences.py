@@ -148,9 +148,11 @@ def test_a_sentence_is_encoded_once_across_the_corpus(
 ) -> None:
     model = find_model(str(tiny_models["bert"]))
     encoder, seen = TransformerEncoder(model, device="cpu"), []
-    real = encoder._tokenize
+    real = encoder._tokenizer.tokenize
     monkeypatch.setattr(
-        encoder, "_tokenize", lambda texts, *rest: seen.extend(texts) or real(texts, *rest)
+        encoder._tokenizer,
+        "tokenize",
+        lambda texts, *rest: seen.extend(texts) or real(texts, *rest),
     )
     of = model.spec("sentences")
     first = encoder.encode(["Rain fell. Dogs bark.", "Rain fell."], [of], quiet)
@@ -169,8 +171,8 @@ def test_nothing_of_a_long_sentence_is_cut_off(tiny_models: dict[str, Path]) -> 
     assert cut.lengths[0] > 2
     assert cut.lengths[1] == 1
     assert np.abs(cut.values[-1] - pooled.values[1]).max() < TOLERANCE
-    (pieces,) = encoder._fitted([long], "")
-    lengths = [len(ids) for ids in encoder._tokenizer(pieces)["input_ids"]]
+    (pieces,) = encoder._tokenizer.fitted([long], "")
+    lengths = [len(ids) for ids in encoder._tokenizer.library(pieces)["input_ids"]]
     assert max(lengths) <= model.max_length
     assert pieces[0].split()[0] == long.split()[0]
     assert pieces[-1].split()[-1] == long.split()[-1]

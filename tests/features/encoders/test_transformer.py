@@ -47,7 +47,7 @@ def test_a_mixed_batch_gives_what_each_text_gives_alone(
 ) -> None:
     model = find_model(str(tiny_models[family]))
     encoder = TransformerEncoder(model, device="cpu", token_budget=10_000)
-    encoder._tokenizer.padding_side = side
+    encoder._tokenizer.library.padding_side = side
     specs = [
         model.spec("tokens", (1,), dtype="float32"),
         model.spec("pooled", dtype="float32"),

@@ -146,7 +146,7 @@ def test_steps_are_those_of_torch_to_the_bit(name: str) -> None:
     assert torch.equal(*positions)
 
 
-def test_neither_steps_nor_lbfgs_nor_words_import_the_compiler() -> None:
+def test_training_does_not_import_the_compiler() -> None:
     code = """
 import sys, torch
 from heads.settings import TrainingSettings
@@ -174,6 +174,13 @@ labels, rows = np.arange(24) % 2, np.arange(24)
 settings = make_settings("logistic", {})
 trained = fit("logistic", settings, words, labels, rows[:16], rows[16:], ("a", "b"), 0)
 refit(trained, words, labels, rows, 0)
+from features.vectors.table import FeatureTable
+table = FeatureTable(np.ones((24, 8), np.float32), np.arange(25), "tokens")
+settings = make_settings("cnn", {"epochs": 1, "refit": False})
+state = torch.random.get_rng_state()
+cnn = fit("cnn", settings, table, labels, rows[:16], rows[16:], ("a", "b"), 0)
+cnn.logits(table, rows)
+assert torch.equal(torch.random.get_rng_state(), state)
 assert "torch._dynamo" not in sys.modules
 torch.optim.SGD([weights], lr=0.1)
 assert "torch._dynamo" in sys.modules, "afterwards torch is as before"
