@@ -175,5 +175,6 @@ clean:  ## remove the virtual environment; caches and runs stay
 # embetter without what it asks for: its cache needs only diskcache, and the rest is large.
 .venv/.bench: .venv/.development
 	$(INSTALL) --no-deps embetter diskcache
+	rm -rf .venv/lib/python*/site-packages/tests  # embetter's, which would hide ours
 	$(INSTALL) keras pytorch-lightning
 	@touch $@

@@ -8,7 +8,9 @@ n-gram of it is hashed at once; hashes are the same on every machine.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -21,6 +23,9 @@ PART = 1 << 16
 """Letters that are counted at once, about; some 200 bytes of memory for each, so that they stay
 in the processor's cache.
 """
+
+THREADS = min(4, os.cpu_count() or 1)
+"""Parts that are counted side by side: NumPy lets other threads run meanwhile."""
 
 BLANK = 32
 
@@ -38,12 +43,10 @@ def count_words(texts: Iterable[str], letters: int = PART) -> WordTable:
         texts: each is read once.
         letters: counted at once, about; the counts do not depend on it.
     """
-    ids, counts, lengths = [], [], []
-    for part in _parts(texts, letters):
-        own_ids, own_counts, own_lengths = _count(part)
-        ids.append(own_ids)
-        counts.append(own_counts)
-        lengths.append(own_lengths)
+    parts = list(_parts(texts, letters))
+    with ThreadPoolExecutor(THREADS) as pool:
+        counted = [*(pool.map if len(parts) > 1 else map)(_count, parts)]
+    ids, counts, lengths = ([part[i] for part in counted] for i in range(3))
     offsets = np.concatenate([[0], np.cumsum(np.concatenate([[], *lengths]))])
     return WordTable(
         np.concatenate([np.empty(0, np.uint32), *ids]),

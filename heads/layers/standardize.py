@@ -16,8 +16,8 @@ from features.errors import BadVectorError
 from features.vectors.table import FeatureTable
 from heads.layers.masking import PIECE, in_pieces
 
-# Vectors turned into float64 at a time while measuring.
-CHUNK = 1 << 15
+# Vectors turned into float64 at a time while measuring: they stay in the processor's cache.
+CHUNK = 1 << 10
 
 # A feature that hardly varies carries rounding noise; it is not blown up beyond this.
 MIN_DEVIATION = 1e-4

@@ -84,7 +84,7 @@ class Known:
     def note_seconds(
         self, layers: Sequence[int], precision: str, seconds: Sequence[float]
     ) -> None:
-        """Keep the seconds of a batch in torch and in OpenVINO."""
+        """Keep the seconds of a batch in torch and in OpenVINO, for each of the layers, too."""
         self._write({"seconds": np.array(seconds)}, "seconds", layers, precision)
 
     def checked(self, layers: Sequence[int], precision: str) -> bool:
@@ -92,7 +92,7 @@ class Known:
         return self._read("checked", layers, precision) is not None
 
     def note_checked(self, layers: Sequence[int], precision: str) -> None:
-        """Keep that the conversion gave the hidden states of torch."""
+        """Keep that the conversion gave the hidden states of torch, each of the layers."""
         self._write({"checked": np.ones(1)}, "checked", layers, precision)
 
     def tokenizer(self) -> str | None:
@@ -188,9 +188,15 @@ class Known:
     def _write(
         self, arrays: results.Arrays, what: str, layers: Sequence[int], precision: str
     ) -> None:
-        path = self._work(what, layers, precision)
-        if path is not None:
-            results.write(path, arrays)
+        """Keep it for some layers together, and for each of them alone unless that is known:
+        encoding for one layout is followed by predicting with less.
+        """
+        alone = [(layer,) for layer in layers if len(layers) > 1]
+        missing = [each for each in alone if self._read(what, each, precision) is None]
+        for some in (layers, *missing):
+            path = self._work(what, some, precision)
+            if path is not None:
+                results.write(path, arrays)
 
 
 def _digest(graph: Path) -> bytes:

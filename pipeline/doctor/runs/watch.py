@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.command_line import as_typed
 from pipeline.console import print_note
 from pipeline.doctor.case import Case
-from pipeline.doctor.cause import Suspected, suspicions
 from pipeline.doctor.conclusion import is_ill
 from pipeline.doctor.measuring.collection import measure
 from pipeline.doctor.measuring.free import FREE
 from pipeline.doctor.runs.run_case import case_of_training
 from pipeline.doctor.symptom import symptom_of
 from pipeline.training.experiment import Learned
+
+if TYPE_CHECKING:
+    from pipeline.doctor.cause import Suspected
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def watch(case: Case, run: Path) -> Watch | None:
     if not is_ill(measured):
         return None
     # Imported only now: most trainings are well, and then no cause is looked for.
+    from pipeline.doctor.cause import suspicions
     from pipeline.doctor.causes.registry import CAUSES
 
     command = f"manyheads doctor {run.name}"

@@ -23,6 +23,7 @@ from tests.support.transformers import SENTENCES
 
 TOLERANCE = 1e-5
 LEAST_COSINE = 0.9999
+MASK = "attention_mask"
 
 
 def quiet(texts: int, tokens: int) -> None:
@@ -273,3 +274,24 @@ def test_auto_changes_within_one_long_unit_of_work() -> None:
         run(inputs)
     assert names == ["torch", "torch", "openvino", "openvino"]
     assert other.runs == tried + 1
+
+
+def test_a_slow_encoder_is_tried_on_some_texts() -> None:
+    class PerText(Timed):
+        @contextmanager
+        def running(self, layers: Sequence[int], precision: str) -> Iterator[Run]:
+            def run(inputs: Inputs) -> dict[int, torch.Tensor]:
+                texts = len(inputs["attention_mask"])
+                sizes.append(texts)
+                Timed.now += texts * self.seconds
+                return {}
+
+            yield run
+
+    sizes: list[int] = []
+    inputs = {name: torch.zeros((40, 5), dtype=torch.int64) for name in ("input_ids", MASK)}
+    backends = [PerText("torch", 0.25), PerText("openvino", 0.125)]
+    found = selection.trial(backends, inputs, [1], "float32", lambda: Timed.now)
+    assert found == [1.0, 0.5]
+    assert sizes[:2] == [40, 40]
+    assert set(sizes[2:]) == {4}

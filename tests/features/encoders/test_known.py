@@ -127,6 +127,20 @@ def test_auto_keeps_what_it_measured(
     assert Known(model, 99).seconds((1,), "float32") is None
 
 
+def test_what_holds_for_layers_together_holds_for_each(
+    model: EncoderModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = encoded(model, "openvino", (1, 2))
+    known(model).note_seconds((2,), "float32", (9.0, 8.0))
+    known(model).note_seconds((1, 2), "float32", (2.0, 1.0))
+    assert known(model).seconds((1,), "float32") == (2.0, 1.0)
+    assert known(model).seconds((2,), "float32") == (9.0, 8.0), "it was measured"
+    assert known(model).seconds((0,), "float32") is None
+    monkeypatch.setattr(transformer, "load_transformer", never)
+    one = encoded(model, "auto", (1,))
+    assert np.abs(one - both[:, : one.shape[1]]).max() < 1e-5
+
+
 @pytest.mark.parametrize("name", [GRAPH, "model.bin"])
 def test_a_damaged_conversion_is_made_again(model: EncoderModel, name: str) -> None:
     expected = encoded(model, "openvino")
