@@ -83,9 +83,9 @@ def run(options: argparse.Namespace) -> Iterator[Result]:
     yield reading.token_shards(rounds, round(16_000 * scale))
     handed = labelled(options.data, options.cache)
     yield from heads.run(handed.problem())
-    yield from fixed_cost.run(options.data, options.cache, rounds)
+    yield from fixed_cost.run(options.data, options.cache, min(rounds, 2))
     for data, count in files(options):
-        yield from scripts.run(data, options.encoder, min(rounds, 2), round(count * scale))
+        yield from scripts.run(data, options.encoder, 1, round(count * scale))
     if not options.quick:
         yield from trained.run(options.data, options.cache, handed)
 

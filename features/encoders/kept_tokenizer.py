@@ -10,6 +10,7 @@ writes of itself, after transformers has read the model's files and settings.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ class KeptTokenizer:
     is_fast = True
 
     def __init__(self, state: str) -> None:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # its threads are not forked
         kept = json.loads(state)
         self._rust = Rust.from_str(kept["tokenizer"])
         self._rust.no_padding()

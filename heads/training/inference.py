@@ -10,8 +10,8 @@ from heads.device import CPU, computing
 from heads.head import Head
 from heads.training.device_vectors import device_batches
 
-# Texts a batch; without gradients more fit into the cache.
-BATCH_SIZE = 256
+# Texts per batch: on a processor its values stay in the cache, and a GPU waits for each batch.
+BATCH_SIZE, GPU_BATCH_SIZE = 64, 256
 
 
 @torch.inference_mode()
@@ -41,10 +41,11 @@ def compute_logits(
     parts: list[torch.Tensor] = []
     places: list[np.ndarray] = []
     max_vectors, min_vectors = head.max_vectors, head.min_vectors
+    size = BATCH_SIZE if device == CPU else GPU_BATCH_SIZE
     autocast = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bfloat16)
     with computing(device), autocast:
         for positions, batch in device_batches(
-            table, rows, BATCH_SIZE, device, None, max_vectors, min_vectors
+            table, rows, size, device, None, max_vectors, min_vectors
         ):
             parts.append(head(batch.x, batch.mask).float())
             places.append(positions)

@@ -69,7 +69,7 @@ class Drawing:
 
     def finish(self) -> None:
         """Wait until the pictures are drawn; one that cannot be drawn is a note."""
-        process, self._process = self._process, None
+        process = self._process
         if process is not None:
             notes = b""
             try:
@@ -77,6 +77,7 @@ class Drawing:
             except (OSError, subprocess.TimeoutExpired):
                 _kill(process)
                 process.wait()
+            self._process = None
             if process.returncode == 0:
                 for line in notes.decode(errors="replace").splitlines():
                     print_note(line)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +70,30 @@ def test_a_process_that_draws_nothing_ends_with_its_block() -> None:
         process = own._process
     assert process is not None
     assert process.returncode is not None
+
+
+def test_nothing_is_drawn_once_the_block_is_left(
+    tmp_path: Path, pictures: list[Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeyboardInterrupt), elsewhere() as own:
+        process = own._process
+        assert process is not None
+        real = process.communicate
+
+        def interrupted(timeout: float) -> None:
+            while len(list(tmp_path.iterdir())) < len(pictures):
+                with suppress(subprocess.TimeoutExpired):
+                    real(timeout=0.01)
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(process, "communicate", interrupted)
+        own.begin(tmp_path, pictures * 100)
+        own.finish()
+    for path in tmp_path.iterdir():
+        path.unlink()
+    time.sleep(0.5)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_the_library_is_at_hand_there_is_no_process() -> None:
