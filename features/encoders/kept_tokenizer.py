@@ -120,9 +120,13 @@ def state_of(tokenizer: Any) -> str | None:
         for name in ("__call__", "_encode_plus", "_convert_encoding", "tokenize")
     ):
         return None
+    try:
+        written = tokenizer.backend_tokenizer.to_str()
+    except Exception:  # as tokenizers raises it where a part is written in Python
+        return None
     state = json.dumps(
         {
-            "tokenizer": tokenizer.backend_tokenizer.to_str(),
+            "tokenizer": written,
             "types": TYPES in tokenizer.model_input_names,
             "truncation_side": tokenizer.truncation_side,
             "split_special_tokens": bool(tokenizer.split_special_tokens),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers.pre_tokenizers import PreTokenizer
 
 from features.encoders.backends.known import Known
 from features.encoders.description.hub import EMBEDDED
@@ -82,6 +83,17 @@ def test_a_tokenizer_that_does_more_is_not_kept(tiny_models: dict[str, Path]) ->
 
     assert state_of(library) is not None
     library.__class__ = Own
+    assert state_of(library) is None
+
+
+def test_a_tokenizer_with_a_part_in_python_is_not_kept(tiny_models: dict[str, Path]) -> None:
+    library = load_tokenizer(find_model(str(tiny_models["bert"])))
+
+    class Own:
+        def pre_tokenize(self, text: Any) -> None:
+            text.split(lambda number, part: [part])
+
+    library.backend_tokenizer.pre_tokenizer = PreTokenizer.custom(Own())
     assert state_of(library) is None
 
 
