@@ -87,6 +87,12 @@ class Known:
         """Keep the seconds of a batch in torch and in OpenVINO, for each of the layers, too."""
         self._write({"seconds": np.array(seconds)}, "seconds", layers, precision)
 
+    def note_refused(self, layers: Sequence[int], precision: str) -> None:
+        """Keep that OpenVINO gave other hidden states for these layers: torch is faster."""
+        path = self._work("seconds", layers, precision)
+        if path is not None:
+            results.write(path, {"seconds": np.array([0.0, np.inf])})
+
     def checked(self, layers: Sequence[int], precision: str) -> bool:
         """Return whether the conversion was compared with torch on this machine."""
         return self._read("checked", layers, precision) is not None

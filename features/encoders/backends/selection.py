@@ -24,6 +24,7 @@ from features.encoders.backends.base import Backend, Inputs, Run
 from features.encoders.backends.known import Known
 from features.encoders.backends.names import OPENVINO, TORCH
 from features.encoders.backends.pytorch import TorchBackend
+from features.encoders.batching import out_of_memory
 from features.encoders.description.model import EncoderModel
 from features.errors import EncoderError, SettingError
 from features.machine.hardware import AUTO
@@ -155,7 +156,9 @@ class FasterBackend:
             other = self._prepare()
             self.check(other, layers, precision)
             seconds = trial([self._first, other], self._largest, layers, precision, self._clock)
-        except (EncoderError, RuntimeError):  # it does not work here, and was not asked for
+        except (EncoderError, RuntimeError) as error:  # it does not work, and was not asked for
+            if self._known and isinstance(error, EncoderError) and not out_of_memory(error):
+                self._known.note_refused(layers, precision)
             return self._first
         if self._known:
             self._known.note_seconds(layers, precision, seconds)

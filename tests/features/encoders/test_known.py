@@ -141,6 +141,28 @@ def test_what_holds_for_layers_together_holds_for_each(
     assert np.abs(one - both[:, : one.shape[1]]).max() < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("reason", "again"), [("other vectors", False), ("bad_alloc: not enough memory", True)]
+)
+def test_auto_remembers_that_the_other_gives_other_vectors(
+    model: EncoderModel, monkeypatch: pytest.MonkeyPatch, reason: str, again: bool
+) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def check(other: object, layers: Sequence[int], precision: str) -> None:
+        asked.append(tuple(layers))
+        raise EncoderError(reason)
+
+    for _ in range(2):
+        encoder = TransformerEncoder(model, "cpu", backend="auto")
+        monkeypatch.setattr(encoder.backend, "_left", 0)
+        monkeypatch.setattr(encoder.backend, "check", check)
+        spec = model.spec("tokens", (1,), dtype="float32")
+        encoder.encode(SENTENCES, [spec], lambda texts, tokens: None)
+        assert encoder.backend.name == "torch"
+    assert asked == [(1,)] * (2 if again else 1)
+
+
 @pytest.mark.parametrize("name", [GRAPH, "model.bin"])
 def test_a_damaged_conversion_is_made_again(model: EncoderModel, name: str) -> None:
     expected = encoded(model, "openvino")
