@@ -21,6 +21,7 @@ from torch import Tensor
 
 from features.encoders import batching
 from features.encoders.backends.base import Run
+from features.encoders.backends.kept_tokenizer import KeptTokenizer, state_of
 from features.encoders.backends.known import SEGMENTS, Known
 from features.encoders.backends.names import TORCH
 from features.encoders.backends.pytorch import TorchBackend
@@ -28,7 +29,6 @@ from features.encoders.backends.selection import known_of, make_backend
 from features.encoders.chain import Chain
 from features.encoders.description.model import LAST_CLS, EncoderModel
 from features.encoders.description.stack import MODULES
-from features.encoders.kept_tokenizer import KeptTokenizer, state_of
 from features.encoders.loading import (
     check_shapes,
     check_shows_layers,

@@ -34,7 +34,7 @@ CODE = (
     "features.encoders.backends.openvino",
     "features.encoders.backends.pytorch",
     "features.encoders.backends.selection",
-    "features.encoders.kept_tokenizer",
+    "features.encoders.backends.kept_tokenizer",
     "features.encoders.loading",
     "features.encoders.text_tokenizer",
     "features.encoders.transformer",

@@ -12,10 +12,10 @@ import pytest
 import torch
 from tokenizers.pre_tokenizers import PreTokenizer
 
+from features.encoders.backends.kept_tokenizer import KeptTokenizer, state_of
 from features.encoders.backends.known import Known
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import find_model
-from features.encoders.kept_tokenizer import KeptTokenizer, state_of
 from features.encoders.loading import load_tokenizer
 from features.encoders.text_tokenizer import TextTokenizer
 from features.encoders.transformer import TransformerEncoder
