@@ -151,10 +151,21 @@ def loading(model: EncoderModel, device: torch.device) -> Iterator[None]:
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     # The Rust tokenizer runs its own threads; torch's threads are not forked here.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    with translated(model, device), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names in the model's files that were renamed
+        yield
+
+
+@contextmanager
+def translated(model: EncoderModel, device: torch.device) -> Iterator[None]:
+    """Turn errors of loading into one line.
+
+    Raises:
+        EncoderError: whatever a library raises.
+        DeviceMemoryError: the model does not fit in the memory of the device.
+    """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of names in the model's files that were renamed
-            yield
+        yield
     except ManyheadsError:
         raise
     except Exception as error:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from features.encoders.backends.kept_tokenizer import tokenizer_of
 from features.encoders.description.model import EncoderModel
-from features.encoders.loading import load_tokenizer, running
+from features.encoders.loading import running
 from features.errors import EncoderError
 
 
@@ -23,7 +24,7 @@ class TokenSpans:
 
     def __init__(self, model: EncoderModel) -> None:
         self._model = model
-        self._tokenizer = load_tokenizer(model)
+        self._tokenizer = tokenizer_of(model)
         if not self._tokenizer.is_fast or self._tokenizer.truncation_side != "right":
             raise EncoderError(
                 f"the tokenizer of the encoder {model.name!r} does not tell where its tokens "

@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 
 from features.encoders import batching
-from features.encoders.backends.base import Run
-from features.encoders.backends.kept_tokenizer import KeptTokenizer, state_of
-from features.encoders.backends.known import SEGMENTS, Known
+from features.encoders.backends.base import Backend, Run
+from features.encoders.backends.bert import BertBackend, bert_shape
+from features.encoders.backends.kept_tokenizer import tokenizer_of
+from features.encoders.backends.known import SEGMENTS
 from features.encoders.backends.names import TORCH
 from features.encoders.backends.pytorch import TorchBackend
 from features.encoders.backends.selection import known_of, make_backend
@@ -32,7 +33,6 @@ from features.encoders.description.stack import MODULES
 from features.encoders.loading import (
     check_shapes,
     check_shows_layers,
-    load_tokenizer,
     load_transformer,
     running,
     shows_layers,
@@ -98,21 +98,27 @@ class TransformerEncoder:
         self.unpadded = model.unpadded
         self._chain = Chain(model, self.device) if model.pooling == MODULES else None
         known = None if self._chain else known_of(model, backend, self.device)
-        segments = known and known.segments()
+        shape = None if self._chain else bert_shape(model)
+        segments = True if shape is not None else known and known.segments()
         if self._chain is not None:
             transformer = self._chain.transformer
             self._load: Callable[[], Any] = lambda: transformer
             self._tokenizer = TextTokenizer(model, self._chain.tokenizer, self._chain.tokenized)
         else:
             self._load = cache(partial(load_transformer, model, self.device))
-            self._tokenizer = TextTokenizer(model, _tokenizer(model, known))
-        # With a conversion that is kept, it is loaded only if torch is needed after all.
+            self._tokenizer = TextTokenizer(model, tokenizer_of(model))
+        # Where they are known, transformers loads the model only if it is needed after all.
         self._segments = takes(self._load(), SEGMENTS) if segments is None else segments
         self._shows_layers = segments is not None or shows_layers(self._load())
         # XLNet's memory would carry one batch's hidden states into the next.
-        self._options = {"use_mems": False} if model.family == "xlnet" else {}
+        options = {"use_mems": False} if model.family == "xlnet" else {}
+        self._torch: Backend = (
+            BertBackend(shape, model, self.device)
+            if shape is not None
+            else TorchBackend(self._load, options)
+        )
         name = backend if self._shows_layers else TORCH
-        self.backend = make_backend(name, self._load, self.device, self._options, known)
+        self.backend = make_backend(name, self._torch, self._load, self.device, options, known)
         self._sentences = SentenceEncoder()
         self._limit = batching.BatchLimit()
 
@@ -165,7 +171,7 @@ class TransformerEncoder:
     def on_torch(self) -> TransformerEncoder:
         """Return an encoder like this one, with shared weights, that runs in torch."""
         twin = copy.copy(self)
-        twin.backend = TorchBackend(self._load, self._options)
+        twin.backend = self._torch
         return twin
 
     def tokens(self, texts: Sequence[str], prompt: str) -> np.ndarray:
@@ -297,21 +303,6 @@ class TransformerEncoder:
         """Return (B, D): pooled vectors from the modules of sentence-transformers."""
         assert self._chain is not None
         return _stored(self._chain.vectors(inputs, spec.prompt, spec.precision), spec)
-
-
-def _tokenizer(model: EncoderModel, known: Known | None) -> Any:
-    """Return the tokenizer that earlier runs kept, or that of transformers, which is kept now.
-
-    It is read with a conversion alone: without one transformers must be imported anyway.
-    """
-    state = known.tokenizer() if known and known.segments() is not None else None
-    if state is not None:
-        return KeptTokenizer(state)
-    tokenizer = load_tokenizer(model)
-    state = state_of(tokenizer) if known else None
-    if known and state is not None:
-        known.keep_tokenizer(state)
-    return tokenizer
 
 
 def load_encoder(

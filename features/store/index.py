@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from features.store.shards.column import column
 from features.store.shards.shard import ShardRows, digest
 from features.text.keys import KEY_BYTES
 
@@ -171,18 +172,13 @@ class Index:
         Args:
             fingerprint: that of the space.
         """
-        key_array = pa.FixedSizeBinaryArray.from_buffers(
-            pa.binary(KEY_BYTES),
-            len(self.keys),
-            [None, pa.py_buffer(np.ascontiguousarray(self.keys))],
-        )
         table = pa.table(
             {
-                "key": key_array,
-                "shard": self.shard,
-                "start": self.start,
-                "length": self.length,
-                "tokens": self.tokens,
+                "key": column(self.keys),
+                "shard": column(self.shard),
+                "start": column(self.start),
+                "length": column(self.length),
+                "tokens": column(self.tokens),
             }
         ).replace_schema_metadata(
             {

@@ -1,6 +1,6 @@
 """KeptTokenizer: a fast tokenizer of transformers, read again without that library.
 
-    state_of(tokenizer) --kept (features.encoders.backends.known)--> KeptTokenizer(state)
+    tokenizer_of(model)    read from $XDG_CACHE_HOME/manyheads/results, or loaded and kept there
 
 The library takes longer to import, and to find a model's class, than it takes to encode some
 hundred texts. What tokenizes is the package ``tokenizers`` either way: the state is what it
@@ -12,10 +12,26 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tokenizers import Tokenizer as Rust
 
+from features.encoders.description.model import EncoderModel
+from features.encoders.loading import load_tokenizer
+from features.storage import results
+from features.storage.location import user_folder
+
+CODE = (
+    "features.encoders.backends.kept_tokenizer",
+    "features.encoders.loading",
+    "features.encoders.text_tokenizer",
+)
+PACKAGES = ("transformers", "tokenizers")
+"""Modules and packages that decide how a tokenizer is made and used."""
+
+STATE = "tokenizer"
 TYPES = "token_type_ids"
 STRATEGY = "longest_first"
 """What is cut off first, as transformers names it; there is only one sequence."""
@@ -106,6 +122,49 @@ class KeptTokenizer:
     def num_special_tokens_to_add(self) -> int:
         """Return how many special tokens stand around a text."""
         return int(self._rust.num_special_tokens_to_add(False))
+
+
+def tokenizer_of(model: EncoderModel) -> Any:
+    """Return the tokenizer that an earlier run kept, or that of transformers, which is kept.
+
+    Raises:
+        EncoderError: it cannot be loaded.
+    """
+    found = find(model)
+    if found is None:
+        found = load_tokenizer(model)
+        keep(model, found)
+    return found
+
+
+def find(model: EncoderModel) -> KeptTokenizer | None:
+    """Return the tokenizer of a model that an earlier run on this machine kept, if any did."""
+    path = _path(model)
+    kept = None if path is None else results.read(path)
+    return None if kept is None else KeptTokenizer(kept[STATE].tobytes().decode())
+
+
+def keep(model: EncoderModel, tokenizer: Any) -> None:
+    """Keep the tokenizer of transformers for a model, where it can be read without it."""
+    path = _path(model)
+    if path is None or results.read(path) is not None:
+        return
+    state = state_of(tokenizer)
+    if state is not None:
+        results.write(path, {STATE: np.frombuffer(state.encode(), np.uint8)})
+
+
+def _path(model: EncoderModel) -> Path | None:
+    """Return the file of a model's tokenizer; None where nothing is kept: of models that run
+    Python code of their own, and without a home folder."""
+    if model.trust_remote_code:
+        return None
+    try:
+        root = user_folder()
+    except RuntimeError:
+        return None
+    parts = (STATE, model.weights, model.tokenizer, model.family)
+    return results.path_of(root, parts, CODE, PACKAGES)
 
 
 def state_of(tokenizer: Any) -> str | None:

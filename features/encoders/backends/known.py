@@ -2,7 +2,6 @@
 
     Known(model).seconds(layers, precision)    of a batch in both back ends
     Known(model).conversion()                  the model as OpenVINO converted it
-    Known(model).tokenizer()                   its tokenizer as transformers made it
 
     $XDG_CACHE_HOME/manyheads/results/<digest>      records (~/.cache by default)
     $XDG_CACHE_HOME/manyheads/converted/<digest>    model.xml, model.bin
@@ -31,10 +30,10 @@ from features.storage.location import user_folder
 
 CODE = (
     "features.encoders.backends.known",
+    "features.encoders.backends.bert",
     "features.encoders.backends.openvino",
     "features.encoders.backends.pytorch",
     "features.encoders.backends.selection",
-    "features.encoders.backends.kept_tokenizer",
     "features.encoders.loading",
     "features.encoders.text_tokenizer",
     "features.encoders.transformer",
@@ -52,7 +51,7 @@ UNUSED_DAYS = 90
 """Days since the last use after which a conversion is removed."""
 
 CONVERTED, GRAPH, TEMPORARY = "converted", "model.xml", ".tmp-"
-SEGMENTS, DIGEST, TOKENIZER = "token_type_ids", "digest", "tokenizer"
+SEGMENTS, DIGEST = "token_type_ids", "digest"
 
 
 class Known:
@@ -100,18 +99,6 @@ class Known:
     def note_checked(self, layers: Sequence[int], precision: str) -> None:
         """Keep that the conversion gave the hidden states of torch, each of the layers."""
         self._write({"checked": np.ones(1)}, "checked", layers, precision)
-
-    def tokenizer(self) -> str | None:
-        """Return the state of the tokenizer; None if none is kept."""
-        path = self._path(TOKENIZER)
-        found = None if path is None else results.read(path)
-        return None if found is None else found[TOKENIZER].tobytes().decode()
-
-    def keep_tokenizer(self, state: str) -> None:
-        """Keep the state of the tokenizer, if it is not kept."""
-        path = self._path(TOKENIZER)
-        if path is not None and self.tokenizer() != state:
-            results.write(path, {TOKENIZER: np.frombuffer(state.encode(), np.uint8)})
 
     def segments(self) -> bool | None:
         """Return whether the model takes segment ids; None if no conversion is kept."""

@@ -1,6 +1,7 @@
 """Back ends: what runs the transformer. Token ids in, hidden states out.
 
-    TorchBackend       the torch module itself; bfloat16 by autocast
+    BertBackend        BERT and RoBERTa in torch, without transformers
+    TorchBackend       a torch module of transformers; bfloat16 by autocast
     OpenVinoBackend    the same weights in OpenVINO (``openvino``, an extra)
     FasterBackend      begins with the first and changes to the second if that is faster
 
@@ -21,9 +22,9 @@ import torch
 from torch import Tensor
 
 from features.encoders.backends.base import Backend, Inputs, Run
+from features.encoders.backends.bert import BertBackend
 from features.encoders.backends.known import Known
 from features.encoders.backends.names import OPENVINO, TORCH
-from features.encoders.backends.pytorch import TorchBackend
 from features.encoders.batching import out_of_memory
 from features.encoders.description.model import EncoderModel
 from features.errors import EncoderError, SettingError
@@ -33,9 +34,13 @@ Check = Callable[["Backend", Sequence[int], str], None]
 """Raises ``EncoderError`` if a back end gives other vectors for some layers."""
 
 
-PAYS_AFTER = 20_000
-"""Tokens before a conversion is tried. It takes 4 s with the embedded encoder (2 cores), and
-saves every later command some 2 s, since it is kept; smaller jobs never convert."""
+PAYS_AFTER = 100_000
+"""Tokens before a conversion is tried. It takes 4 s with the embedded encoder (2 cores);
+smaller jobs never convert."""
+
+PAYS_SOON = 20_000
+"""The same where torch needs transformers: a conversion is kept, and without that library every
+later command starts 2 s sooner."""
 
 FASTER = 1.05
 """Minimum speed ratio at which a run changes to the other back end."""
@@ -209,6 +214,7 @@ def known_of(model: EncoderModel, backend: str, device: torch.device) -> Known |
 
 def make_backend(
     name: str,
+    own: Backend,
     load: Callable[[], Any],
     device: torch.device,
     options: dict[str, Any],
@@ -217,18 +223,18 @@ def make_backend(
     """Return the back end of a name for a transformer on its device.
 
     Args:
-        load: returns the transformer, the same every time; called when it is needed.
+        name: ``torch``, ``openvino``, or ``auto``: openvino if it is installed, the device is a
+            CPU and it proves faster; otherwise torch.
+        own: the one in torch.
+        load: returns the transformer, the same every time; called if it is to be converted.
         device: where it is.
         options: arguments of every forward pass.
         known: what earlier runs learned about it; None: nothing, and nothing is kept.
-        name: ``torch``, ``openvino``, or ``auto``: openvino if it is installed, the device is a
-            CPU and it proves faster; otherwise torch.
 
     Raises:
         SettingError: ``name`` is openvino, which is not installed, or the device is a GPU.
         EncoderError: ``name`` is openvino, which does not work here.
     """
-    own = TorchBackend(load, options)
     on_gpu = device.type != "cpu"
     if name == TORCH or (name == AUTO and (on_gpu or not installed())):
         return own
@@ -255,7 +261,10 @@ def make_backend(
             ) from error
         return backend
 
-    return converted() if name == OPENVINO else FasterBackend(own, converted, known=known)
+    if name == OPENVINO:
+        return converted()
+    pays_after = PAYS_AFTER if isinstance(own, BertBackend) else PAYS_SOON
+    return FasterBackend(own, converted, pays_after, known=known)
 
 
 def installed() -> bool:

@@ -33,6 +33,7 @@ from features.errors import CorruptShardError
 from features.storage.files import Content, Ranges
 from features.storage.location import Location
 from features.storage.storage import storage_of
+from features.store.shards.column import column
 from features.store.shards.footer import ROWS_METADATA, SPEC_METADATA, Footer, footer_size
 from features.text.keys import KEY_BYTES
 from features.vectors.block import Block
@@ -93,23 +94,20 @@ def serialize(spec: FeatureSpec, keys: np.ndarray, block: Block) -> bytes:
 
 def serialize_stored(spec: FeatureSpec, stored: StoredRows) -> bytes:
     """Return the bytes of a shard, from vectors that are in stored form already."""
-    width = spec.bytes_per_vector
     keys, values = stored.rows.keys, np.ascontiguousarray(stored.vectors)
     raw = values.data.cast("B")
-    vectors = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(width), len(values), [None, pa.py_buffer(raw)]
+    tokens, lengths = (
+        each.astype(np.int32) for each in (stored.rows.tokens, stored.rows.lengths)
     )
+    vectors = column(values)
     if spec.layout != POOLED:
-        offsets = np.concatenate([[0], np.cumsum(stored.rows.lengths)])
-        vectors = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), vectors)
-    key_array = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(KEY_BYTES), len(keys), [None, pa.py_buffer(np.ascontiguousarray(keys))]
-    )
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        vectors = pa.ListArray.from_arrays(column(offsets), vectors)
     table = pa.table(
         {
-            "key": key_array,
-            "tokens": pa.array(stored.rows.tokens, pa.int32()),
-            "length": pa.array(stored.rows.lengths, pa.int32()),
+            "key": column(keys),
+            "tokens": column(tokens),
+            "length": column(lengths),
             "vectors": vectors,
         }
     ).replace_schema_metadata(

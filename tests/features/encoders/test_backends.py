@@ -26,12 +26,15 @@ LEAST_COSINE = 0.9999
 MASK = "attention_mask"
 
 
-def quiet(texts: int, tokens: int) -> None:
-    """Nobody watches the progress."""
-
-
 def unasked() -> object:
     raise AssertionError("the transformer is not needed yet")
+
+
+OWN = pytorch.TorchBackend(unasked, {})
+
+
+def quiet(texts: int, tokens: int) -> None:
+    """Nobody watches the progress."""
 
 
 def made_up_texts(count: int) -> list[str]:
@@ -69,6 +72,7 @@ def test_torch_runs_no_layer_above_those_asked_for(
     """XLNet's layers hold their states in another shape, so it runs whole."""
     model = find_model(str(tiny_models[family]))
     encoder = TransformerEncoder(model, "cpu", 20, "torch")
+    encoder.backend = pytorch.TorchBackend(encoder._load, {})  # also of a BERT
     specs = [model.spec("tokens", (1,), dtype="float32"), model.spec("tokens", (0, 1))]
     stack = pytorch.stack_of(encoder._load())
     assert stack is not None
@@ -196,12 +200,12 @@ def test_openvino_that_is_missing_or_on_a_gpu_is_refused_and_auto_takes_torch(
 ) -> None:
     on_gpu, on_cpu = torch.device("cuda:0"), torch.device("cpu")
     with pytest.raises(SettingError, match=r"runs on the processor.*cuda:0"):
-        selection.make_backend("openvino", unasked, on_gpu, {})
-    assert selection.make_backend("auto", unasked, on_gpu, {}).name == "torch"
+        selection.make_backend("openvino", OWN, unasked, on_gpu, {})
+    assert selection.make_backend("auto", OWN, unasked, on_gpu, {}).name == "torch"
     monkeypatch.setattr(selection, "installed", lambda: False)
     with pytest.raises(SettingError, match=r"pip install 'manyheads\[openvino\]'"):
-        selection.make_backend("openvino", unasked, on_cpu, {})
-    assert isinstance(selection.make_backend("auto", unasked, on_cpu, {}), pytorch.TorchBackend)
+        selection.make_backend("openvino", OWN, unasked, on_cpu, {})
+    assert selection.make_backend("auto", OWN, unasked, on_cpu, {}) is OWN
 
 
 def test_an_openvino_that_does_not_work_here_is_one_line_and_auto_stays_with_torch(
@@ -214,8 +218,8 @@ def test_an_openvino_that_does_not_work_here_is_one_line_and_auto_stays_with_tor
     monkeypatch.setattr(selection.importlib, "import_module", broken)
     on_cpu = torch.device("cpu")
     with pytest.raises(EncoderError, match=r"does not work here \(libtbb.so: no such file\)"):
-        selection.make_backend("openvino", unasked, on_cpu, {})
-    automatic = selection.make_backend("auto", unasked, on_cpu, {})
+        selection.make_backend("openvino", OWN, unasked, on_cpu, {})
+    automatic = selection.make_backend("auto", OWN, unasked, on_cpu, {})
     assert isinstance(automatic, FasterBackend)
     assert automatic._faster((1,), "float32").name == "torch"
 

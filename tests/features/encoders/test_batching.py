@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from features.encoders.backends import bert
+from features.encoders.backends.base import Inputs
+from features.encoders.backends.bert import Bert
 from features.encoders.batching import run_batches
 from features.encoders.description.model import find_model
 from features.encoders.transformer import TransformerEncoder
@@ -74,10 +77,10 @@ def test_other_errors_pass_through_unchanged() -> None:
 def small(most: int, forward: Callable[..., object]) -> Callable[..., object]:
     """A forward pass on a device that holds so many tokens."""
 
-    def limited(**inputs: torch.Tensor) -> object:
+    def limited(own: Bert, inputs: Inputs, layers: Sequence[int]) -> object:
         if inputs["input_ids"].numel() > most:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(**inputs)
+        return forward(own, inputs, layers)
 
     return limited
 
@@ -90,24 +93,30 @@ def test_an_encoder_short_of_memory_gives_the_same_vectors(
     counted: list[int] = []
     plenty = TransformerEncoder(model, "cpu", 10_000).encode(SENTENCES, specs, lambda *_: None)
     encoder = TransformerEncoder(model, "cpu", 10_000)
-    forward = encoder._load().forward
-    monkeypatch.setattr(encoder._load(), "forward", small(60, forward))
+    forward = Bert.hidden_states
+    monkeypatch.setattr(Bert, "hidden_states", small(60, forward))
     blocks = encoder.encode(SENTENCES, specs, lambda texts, _: counted.append(texts))
     assert encoder.token_budget <= 60
     assert sum(counted) == len(SENTENCES)
     for block, expected in zip(blocks, plenty, strict=True):
         assert np.abs(block.values - expected.values).max() < 1e-5
-    monkeypatch.setattr(encoder._load(), "forward", small(4, forward))
+    monkeypatch.setattr(Bert, "hidden_states", small(4, forward))
     with pytest.raises(DeviceMemoryError, match=r"a text of \d+ tokens \('the quick brown fox"):
         encoder.encode(SENTENCES, specs, lambda *_: None)
+
+
+def full(*arguments: object, **named: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 def test_an_encoder_that_does_not_fit_on_the_device_is_one_line(
     tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: torch.nn.Module, device: torch.device) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
     monkeypatch.setattr(torch.nn.Module, "to", full)
     with pytest.raises(DeviceMemoryError, match="does not fit in the free memory of cpu"):
-        TransformerEncoder(find_model(str(tiny_models["bert"])), "cpu")
+        TransformerEncoder(find_model(str(tiny_models["xlnet"])), "cpu")
+    model = find_model(str(tiny_models["bert"]))
+    encoder = TransformerEncoder(model, "cpu", backend="torch")
+    monkeypatch.setattr(bert, "safe_open", full)
+    with pytest.raises(DeviceMemoryError, match="does not fit in the free memory of cpu"):
+        encoder.encode(SENTENCES, [model.spec("pooled")], lambda *_: None)

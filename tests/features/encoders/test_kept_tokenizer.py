@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from tokenizers.pre_tokenizers import PreTokenizer
 
-from features.encoders.backends.kept_tokenizer import KeptTokenizer, state_of
-from features.encoders.backends.known import Known
+from features.encoders.backends.kept_tokenizer import KeptTokenizer, find, keep, state_of
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import find_model
 from features.encoders.loading import load_tokenizer
@@ -111,17 +109,17 @@ def test_a_tokenizer_that_differs_is_not_kept(
 
 
 def test_what_is_damaged_is_read_anew(tiny_models: dict[str, Path]) -> None:
-    pytest.importorskip("openvino")
     model = find_model(str(tiny_models["bert"]))
-    known = Known(model, torch.get_num_threads())
-    assert known.tokenizer() is None
-    known.keep_tokenizer("{}")
-    assert known.tokenizer() == "{}"
-    known.keep_tokenizer("[]")
-    assert known.tokenizer() == "[]"
-    (path,) = (user_folder() / "results").iterdir()
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
-    assert known.tokenizer() is None
+    assert find(model) is None
+    library = load_tokenizer(model)
+    for _ in range(2):
+        keep(model, library)
+        kept = find(model)
+        assert kept is not None
+        assert kept(SENTENCES) == dict(library(SENTENCES, return_attention_mask=False))
+        (path,) = (user_folder() / "results").iterdir()
+        path.write_bytes(path.read_bytes()[:-1] + b"\0")
+        assert find(model) is None
 
 
 WITHOUT = """
@@ -135,7 +133,7 @@ print("transformers" in sys.modules, block.values.tobytes().hex())
 """
 
 
-def test_a_later_run_does_not_import_transformers() -> None:
+def test_with_a_kept_conversion_a_later_run_does_not_import_transformers() -> None:
     pytest.importorskip("openvino")
     model = find_model(EMBEDDED)
     command = [sys.executable, "-c", WITHOUT, EMBEDDED]

@@ -15,7 +15,7 @@ import torch
 
 from features import FeatureStore, encode, load_encoder
 from features.encoders.backends.base import Inputs, Run
-from features.encoders.backends.pytorch import TorchBackend
+from features.encoders.backends.bert import BertBackend
 from features.encoders.backends.selection import FasterBackend
 from features.encoders.description.model import EncoderModel, find_model
 from features.encoders.transformer import TransformerEncoder
@@ -128,7 +128,7 @@ class Wrong:
 
     name = "openvino"
 
-    def __init__(self, own: TorchBackend, factor: float) -> None:
+    def __init__(self, own: BertBackend, factor: float) -> None:
         self.own, self.factor = own, factor
 
     @contextmanager
@@ -154,18 +154,18 @@ def test_a_back_end_that_gives_something_else_is_refused_and_auto_leaves_it(
     message: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    model = find_model(str(tiny_models["bert"]))
+    model, cache = find_model(str(tiny_models["bert"])), tmp_path / "cache"
     encoder = TransformerEncoder(model, "cpu", backend="torch")
     own = encoder.on_torch().backend
     encoder.backend = Wrong(own, factor)
     with pytest.raises(EncoderError, match=rf"OpenVINO.*{message}.*pass --backend torch"):
-        prepare(encoder, opened(tmp_path, model))
-    assert not list(tmp_path.iterdir()), "nothing is left of what was refused"
+        prepare(encoder, opened(cache, model))
+    assert not [*cache.glob("*")], "nothing is left of what was refused"
     encoder.backend = FasterBackend(Wrong(own, factor), lambda: own)
-    prepare(encoder, opened(tmp_path, model))
+    prepare(encoder, opened(cache, model))
     assert encoder.backend.name == "torch"
     assert "so torch runs it" in caplog.text
-    assert list(read_manifest(opened(tmp_path, model)[0].folder).probes) == ["torch on cpu"]
+    assert list(read_manifest(opened(cache, model)[0].folder).probes) == ["torch on cpu"]
 
 
 def test_auto_compares_before_it_moves(
@@ -188,15 +188,15 @@ def test_a_precision_that_gives_something_else_is_refused(
     tiny_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = find_model(str(tiny_models["bert"]))
-    running = TorchBackend.running
+    running = BertBackend.running
 
     @contextmanager
-    def coarse(self: TorchBackend, layers: Sequence[int], precision: str) -> Iterator[Run]:
+    def coarse(self: BertBackend, layers: Sequence[int], precision: str) -> Iterator[Run]:
         with running(self, layers, precision) as run:
             scale = 0.0 if precision == "float32" else 5.0
             yield lambda inputs: {layer: each + scale for layer, each in run(inputs).items()}
 
-    monkeypatch.setattr(TorchBackend, "running", coarse)
+    monkeypatch.setattr(BertBackend, "running", coarse)
     encoder = TransformerEncoder(model, "cpu", backend="torch")
     with pytest.raises(EncoderError, match=r"in bfloat16.*pass --precision float32"):
         prepare(encoder, opened(tmp_path, model, "bfloat16"))
@@ -210,17 +210,17 @@ def test_coarse_rounding_is_said_and_no_reason_to_refuse(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """As of models whose hidden states are large."""
-    running = TorchBackend.running
+    running = BertBackend.running
 
     @contextmanager
-    def coarse(self: TorchBackend, layers: Sequence[int], precision: str) -> Iterator[Run]:
+    def coarse(self: BertBackend, layers: Sequence[int], precision: str) -> Iterator[Run]:
         with running(self, layers, precision) as run:
             scale = 0.0 if precision == "float32" else 0.1
             yield lambda inputs: {
                 layer: each + scale * each.roll(1, -1) for layer, each in run(inputs).items()
             }
 
-    monkeypatch.setattr(TorchBackend, "running", coarse)
+    monkeypatch.setattr(BertBackend, "running", coarse)
     model = find_model(str(tiny_models["bert"]))
     encoder, spaces = TransformerEncoder(model, "cpu"), opened(tmp_path, model, "bfloat16")
     prepare(encoder, spaces)
