@@ -21,7 +21,8 @@ from torch import Tensor
 
 from features.encoders import batching
 from features.encoders.backends.base import Backend, Run
-from features.encoders.backends.bert import BertBackend, bert_shape
+from features.encoders.backends.bert import BertBackend
+from features.encoders.backends.bert_shape import bert_shape
 from features.encoders.backends.kept_tokenizer import tokenizer_of
 from features.encoders.backends.known import SEGMENTS
 from features.encoders.backends.names import TORCH

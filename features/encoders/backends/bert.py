@@ -1,158 +1,38 @@
-"""The back end that runs BERT and RoBERTa in PyTorch without transformers.
-
-    bert_shape(model)      what config.json and the header of its weights say; loads nothing
-    BertBackend(...)       loads the weights when it first runs
+"""The back end that runs BERT, RoBERTa and MPNet in PyTorch without transformers.
 
 Importing transformers takes 2 s, longer than encoding some hundred texts. Most sentence
-encoders are of these two families, whose forward pass is short (Devlin et al., BERT, 2019,
-arXiv:1810.04805). Its operations are those of transformers in the same order, so the hidden
-states have the same bits: the tests compare them, and the probe of a new space compares with
-the library, too. A model with anything unusual in its files is left to transformers.
+encoders are of these families, whose forward pass is short (Devlin et al., BERT, 2019,
+arXiv:1810.04805; Liu et al., RoBERTa, 2019, arXiv:1907.11692; Song et al., MPNet, 2020,
+arXiv:2004.09297). Of BERT and RoBERTa the operations are those of transformers in the same
+order, so the hidden states have the same bits. MPNet's attention is fused here, which long
+texts gain from. The tests compare with transformers, and so does the probe of a new space.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional
 
 from features.encoders.backends.base import Inputs, Run
+from features.encoders.backends.bert_shape import BUCKETS, PARTS, WEIGHTS, BertShape
 from features.encoders.backends.names import TORCH
-from features.encoders.description.files import read_object
 from features.encoders.description.model import EncoderModel
 from features.encoders.loading import translated
 
-PREFIXES = {"bert": "bert", "roberta": "roberta", "xlm-roberta": "roberta"}
-"""By family, what precedes the names of weights that were saved below a language model."""
-
-PADDED_POSITIONS = frozenset({"roberta", "xlm-roberta"})
-"""Families that count positions from behind the number of the padding token."""
-
-USUAL: dict[str, tuple[object, ...]] = {
-    "hidden_act": ("gelu",),
-    "position_embedding_type": ("absolute", None),
-    "is_decoder": (False, None),
-    "add_cross_attention": (False, None),
-    "chunk_size_feed_forward": (0, None),
-    "pruned_heads": ({}, None),
-    "quantization_config": (None,),
-    "auto_map": (None,),
-    "attn_implementation": (None,),
-    "_attn_implementation": (None,),
-}
-"""Entries of config.json that change the forward pass, and the values that are run here."""
-
-SIZES = (
-    "vocab_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-)
-
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-FLOATS = frozenset({"F32", "F16", "BF16"})
-EMBEDDINGS = ("word", "position", "token_type")
-PARTS = ("weight", "bias")
-
-
-@dataclass(frozen=True)
-class BertShape:
-    """What the forward pass of a model needs to know beside its weights.
-
-    Attributes:
-        layers: number of layers.
-        heads: attention heads per layer.
-        epsilon: of the layer normalisation.
-        padding: number of the token from behind which positions count; None: they begin at 0.
-        prefix: of the names of its weights, such as ``bert.``, or ''.
-    """
-
-    layers: int
-    heads: int
-    epsilon: float
-    padding: int | None
-    prefix: str
-
-
-def bert_shape(model: EncoderModel) -> BertShape | None:
-    """Return the shape of a BERT or RoBERTa; None of other models, and of unusual ones.
-
-    Reads config.json and the header of the weights, which must have the names and shapes that
-    follow from it.
-    """
-    if model.family not in PREFIXES or model.trust_remote_code:
-        return None
-    config = read_object(model.transformer / "config.json", model.name)
-    sizes = [size for name in SIZES if type(size := config.get(name)) is int and size > 0]
-    if len(sizes) < len(SIZES) or any(config.get(name) not in USUAL[name] for name in USUAL):
-        return None
-    *_, width, _, layers, heads = sizes
-    padding = config.get("pad_token_id", 1) if model.family in PADDED_POSITIONS else None
-    epsilon = config.get("layer_norm_eps", 1e-12)
-    if width % heads or not isinstance(epsilon, float) or not isinstance(padding, int | None):
-        return None
-    stored, expected = _stored(model.transformer), dict(_expected(*sizes[:-1]))
-    for prefix in ("", f"{PREFIXES[model.family]}."):
-        if all(stored.get(prefix + name) == expected[name] for name in expected):
-            return BertShape(layers, heads, epsilon, padding, prefix)
-    return None
-
-
-def _stored(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the weights in a folder by name, without any that are not floats;
-    {} if they are in several files, or cannot be read."""
-    if (folder / INDEX).exists() or len([*folder.glob("model*.safetensors")]) != 1:
-        return {}
-    try:
-        with safe_open(folder / WEIGHTS, "pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            return {
-                name: tuple(each.get_shape())
-                for name, each in slices.items()
-                if each.get_dtype() in FLOATS
-            }
-    except (OSError, SafetensorError):
-        return {}
-
-
-def _expected(
-    vocabulary: int, positions: int, types: int, width: int, wide: int, layers: int
-) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield the names of the weights, and their shapes."""
-    for name, rows in zip(EMBEDDINGS, (vocabulary, positions, types), strict=True):
-        yield f"embeddings.{name}_embeddings.weight", (rows, width)
-    dense = {
-        "attention.self.query": (width, width),
-        "attention.self.key": (width, width),
-        "attention.self.value": (width, width),
-        "attention.output.dense": (width, width),
-        "intermediate.dense": (wide, width),
-        "output.dense": (width, wide),
-    }
-    norms = ["embeddings.LayerNorm"]
-    for layer in range(layers):
-        place = f"encoder.layer.{layer}."
-        norms += [f"{place}attention.output.LayerNorm", f"{place}output.LayerNorm"]
-        for name, (rows, columns) in dense.items():
-            yield f"{place}{name}.weight", (rows, columns)
-            yield f"{place}{name}.bias", (rows,)
-    for norm in norms:
-        yield from ((f"{norm}.{part}", (width,)) for part in PARTS)
+FARTHEST = 128
+"""Distance between tokens from which all share a bias."""
 
 
 class Bert:
-    """A BERT or RoBERTa with its weights.
+    """A model with its weights.
 
     Args:
         shape: as ``bert_shape`` gives it.
@@ -165,52 +45,72 @@ class Bert:
 
     def hidden_states(self, inputs: Inputs, layers: Sequence[int]) -> dict[int, Tensor]:
         """Return the hidden states of some layers, each (B, T, D); those above do not run."""
-        mask = inputs["attention_mask"].bool()
-        texts, tokens = mask.shape
-        whole = bool(mask.all())  # without a mask attention is faster
-        attended = None if whole else mask[:, None, None, :].expand(texts, 1, tokens, tokens)
         states = self._embedded(inputs)
+        mask = self._mask(inputs["attention_mask"].bool())
         found = {0: states}
         for layer in range(max(layers)):
-            states = self._layer(states, attended, f"encoder.layer.{layer}.")
+            states = self._layer(states, mask, f"encoder.layer.{layer}.")
             found[layer + 1] = states
         return {layer: found[layer] for layer in layers}
 
     def _embedded(self, inputs: Inputs) -> Tensor:
         """Return (B, T, D): the sum of what stands for token, segment and position."""
         ids = inputs["input_ids"]
-        types = inputs.get("token_type_ids", torch.zeros_like(ids))
-        padding = self._shape.padding
-        if padding is None:
-            positions = torch.arange(ids.shape[1], device=ids.device)[None]
+        states = self._embedding(ids, "word")
+        if self._shape.family.types:
+            types = inputs.get("token_type_ids", torch.zeros_like(ids))
+            states = states + self._embedding(types, "token_type")
+        if self._shape.family.padded:
+            real = (ids != self._shape.padding).int()
+            positions = (real.cumsum(dim=1) * real).long() + self._shape.padding
         else:
-            real = (ids != padding).int()
-            positions = (real.cumsum(dim=1) * real).long() + padding
-        word, position, kind = (
-            functional.embedding(rows, self._weights[f"embeddings.{name}_embeddings.weight"])
-            for name, rows in zip(EMBEDDINGS, (ids, positions, types), strict=True)
-        )
-        return self._normalized(word + kind + position, "embeddings.LayerNorm")
+            positions = torch.arange(ids.shape[1], device=ids.device)[None]
+        states = states + self._embedding(positions, "position")
+        return self._normalized(states, "embeddings.LayerNorm")
+
+    def _mask(self, real: Tensor) -> Tensor | None:
+        """Return what attention takes beside the states, for (B, T) bool.
+
+        (B, 1, T, T) bool; None without padding, which is faster; (B or 1, H, T, T) biases of
+        a relative family.
+        """
+        texts, tokens = real.shape
+        whole = bool(real.all())
+        if not self._shape.family.relative:
+            return None if whole else real[:, None, None, :].expand(texts, 1, tokens, tokens)
+        weights = self._weights["encoder.relative_attention_bias.weight"]
+        bias = functional.embedding(_buckets(tokens, real.device), weights)
+        bias = bias.permute(2, 0, 1)[None]
+        if not whole:
+            bias = bias.masked_fill(~real[:, None, None, :], -math.inf)
+        kind = real.device.type
+        if torch.is_autocast_enabled(kind):  # cast here, not in each layer
+            bias = bias.to(torch.get_autocast_dtype(kind))
+        return bias
 
     def _layer(self, states: Tensor, mask: Tensor | None, place: str) -> Tensor:
         """Return (B, T, D), what a layer makes of such states."""
+        names = self._shape.family.names
         texts, tokens, width = states.shape
-        heads = self._shape.heads
+        per_head = width // self._shape.heads
         query, key, value = (
-            self._linear(states, f"{place}attention.self.{name}")
-            .view(texts, tokens, heads, width // heads)
+            self._linear(states, place + name)
+            .view(texts, tokens, self._shape.heads, per_head)
             .transpose(1, 2)
-            for name in ("query", "key", "value")
+            for name in (names.query, names.key, names.value)
         )
         mixed = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, scale=(width // heads) ** -0.5
+            query, key, value, attn_mask=mask, scale=per_head**-0.5
         )
         mixed = mixed.transpose(1, 2).reshape(texts, tokens, width)
-        mixed = self._linear(mixed, f"{place}attention.output.dense")
-        states = self._normalized(mixed + states, f"{place}attention.output.LayerNorm")
-        wide = functional.gelu(self._linear(states, f"{place}intermediate.dense"))
-        narrow = self._linear(wide, f"{place}output.dense")
-        return self._normalized(narrow + states, f"{place}output.LayerNorm")
+        mixed = self._linear(mixed, place + names.mixed)
+        states = self._normalized(mixed + states, place + names.mixed_norm)
+        wide = functional.gelu(self._linear(states, place + names.wide))
+        narrow = self._linear(wide, place + names.narrow)
+        return self._normalized(narrow + states, place + names.norm)
+
+    def _embedding(self, rows: Tensor, name: str) -> Tensor:
+        return functional.embedding(rows, self._weights[f"embeddings.{name}_embeddings.weight"])
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
         weight, bias = (self._weights[f"{name}.{part}"] for part in PARTS)
@@ -221,8 +121,24 @@ class Bert:
         return functional.layer_norm(x, x.shape[-1:], weight, bias, self._shape.epsilon)
 
 
+def _buckets(tokens: int, device: torch.device) -> Tensor:
+    """Return (T, T) int64: the bucket of the distance from one token to another.
+
+    Half of the buckets are for either direction. Near distances have one each, farther ones
+    share them by their logarithm (Raffel et al., T5, 2020, arXiv:1910.10683).
+    """
+    half = BUCKETS // 2
+    near = half // 2
+    places = torch.arange(tokens, device=device)
+    ahead = places[None, :] - places[:, None]
+    far = ahead.abs()
+    share = torch.log(far.float() / near) / math.log(FARTHEST / near)
+    shared = (near + (share * (half - near)).long()).clamp_max(half - 1)
+    return half * (ahead > 0) + torch.where(far < near, far, shared)
+
+
 class BertBackend:
-    """A BERT or RoBERTa on a device.
+    """A model on a device.
 
     Args:
         shape: as ``bert_shape`` gives it.
@@ -251,15 +167,14 @@ class BertBackend:
 
 
 def load_bert(shape: BertShape, model: EncoderModel, device: torch.device) -> Bert:
-    """Return a BERT or RoBERTa in float32 on a device. Raises like ``BertBackend.running``."""
+    """Return a model in float32 on a device. Raises like ``BertBackend.running``."""
     weights: dict[str, Tensor] = {}
     with translated(model, device):
         file: Any
         with safe_open(model.transformer / WEIGHTS, "pt", device=str(device)) as file:
             for name in file.keys():  # noqa: SIM118
                 own = name.removeprefix(shape.prefix)
-                if own.startswith(("embeddings.", "encoder.")) and name.startswith(
-                    shape.prefix
-                ):
+                needed = own.startswith(("embeddings.", "encoder."))
+                if needed and name.startswith(shape.prefix):
                     weights[own] = torch.nn.Parameter(file.get_tensor(name).float())
     return Bert(shape, weights)

@@ -31,6 +31,7 @@ from features.storage.location import user_folder
 CODE = (
     "features.encoders.backends.known",
     "features.encoders.backends.bert",
+    "features.encoders.backends.bert_shape",
     "features.encoders.backends.openvino",
     "features.encoders.backends.pytorch",
     "features.encoders.backends.selection",

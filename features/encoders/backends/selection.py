@@ -1,6 +1,6 @@
 """Back ends: what runs the transformer. Token ids in, hidden states out.
 
-    BertBackend        BERT and RoBERTa in torch, without transformers
+    BertBackend        BERT, RoBERTa and MPNet in torch, without transformers
     TorchBackend       a torch module of transformers; bfloat16 by autocast
     OpenVinoBackend    the same weights in OpenVINO (``openvino``, an extra)
     FasterBackend      begins with the first and changes to the second if that is faster

@@ -17,7 +17,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from features.encoders.backends.base import Inputs
-from features.encoders.backends.bert import BertBackend, bert_shape
+from features.encoders.backends.bert import BertBackend
+from features.encoders.backends.bert_shape import bert_shape
 from features.encoders.backends.pytorch import TorchBackend
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import find_model
@@ -43,7 +44,7 @@ def saved(folder: Path, name: str, config: dict[str, Any]) -> Path:
     (save_roberta if "oberta" in name.lower() else save_bert)(folder)
     torch.manual_seed(3)
     kind = getattr(transformers, f"{name}Config")
-    model = getattr(transformers, f"{name}Model")(kind(**SIZES, **config))
+    model = getattr(transformers, f"{name}Model")(kind(**{**SIZES, **config}))
     for parameter in model.parameters():  # norms and biases, too, are not those of the start
         torch.nn.init.normal_(parameter, 0.1, 0.4)
     model.save_pretrained(folder)
@@ -94,6 +95,35 @@ def test_hidden_states_are_those_of_transformers_to_the_bit(
             assert list(found) == list(LAYERS)
             for layer in LAYERS:
                 assert torch.equal(found[layer][real], states[layer][real])
+
+
+@pytest.mark.parametrize(("precision", "cosine"), [("float32", 0.999999), ("bfloat16", 0.98)])
+def test_mpnet_gives_the_hidden_states_of_transformers(
+    tmp_path: Path, precision: str, cosine: float
+) -> None:
+    """Its attention is fused, so not to the bit. Distances have biases of their own."""
+    folder = saved(tmp_path / "model", "MPNet", {"max_position_embeddings": 202})
+    model = find_model(str(folder))
+    shape = bert_shape(model)
+    assert shape is not None
+    transformer = load_transformer(model, CPU)
+    own, exact = BertBackend(shape, model, CPU), TorchBackend(lambda: transformer, {})
+    long = torch.randint(5, 200, (3, 200))
+    mask = torch.ones_like(long)
+    mask[1, 150:] = 0
+    given = [*batches(1), {"input_ids": long, "attention_mask": mask}]
+    with torch.no_grad():
+        with exact.running(LAYERS, "float32") as run:
+            expected = [run(inputs) for inputs in given]
+        with own.running(LAYERS, precision) as run:
+            found = [run(inputs) for inputs in given]
+    for inputs, one, other in zip(given, found, expected, strict=True):
+        real = inputs["attention_mask"].bool()
+        for layer in LAYERS:
+            pair = one[layer][real].float(), other[layer][real]
+            assert float(torch.cosine_similarity(*pair, dim=-1).min()) > cosine
+            if precision == "float32":
+                assert torch.allclose(*pair, atol=1e-5)
 
 
 def test_the_embedded_encoder_runs_without_transformers() -> None:
