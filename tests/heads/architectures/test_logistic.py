@@ -11,12 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from features.vectors.table import POOLED, FeatureTable
-from heads.architectures.logistic import (
-    LogisticSettings,
-    Objective,
-    fit_logistic,
-    refit_logistic,
-)
+from heads.architectures import logistic_objective
+from heads.architectures.logistic import LogisticSettings, fit_logistic, refit_logistic
+from heads.architectures.logistic_objective import Objective
 from heads.problem import EpochRecord, Problem
 from tests.support.tables import cluster_problem
 
@@ -27,9 +24,14 @@ def reference(problem: Problem, c: float) -> LogisticRegression:
     return model.fit(x, problem.labels[problem.train])
 
 
+@pytest.mark.parametrize("block", [2**21, 700])
 @pytest.mark.parametrize("c", [0.01, 1.0, 100.0])
 @pytest.mark.parametrize("classes", [2, 5])
-def test_optimum_is_that_of_scikit_learn(c: float, classes: int) -> None:
+def test_optimum_is_that_of_scikit_learn(
+    c: float, classes: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether all texts are taken at once, or in blocks, the last of them smaller."""
+    monkeypatch.setattr(logistic_objective, "BLOCK_BYTES", block)
     problem = cluster_problem(texts=400, width=12, classes=classes, spread=3.0)
     settings = LogisticSettings(c=(c,), standardize=False, tolerance=1e-9)
     fitted = fit_logistic(settings, problem, seed=0)
@@ -63,7 +65,7 @@ def test_gradient_vanishes_at_the_optimum() -> None:
     optimum = objective.minimize(1.0, objective.start(), tolerance=1e-10, max_iterations=500)
     weights = optimum.weights.clone().requires_grad_()
     bias = optimum.bias.clone().requires_grad_()
-    loss = torch.nn.functional.cross_entropy(x @ weights + bias, y)
+    loss = torch.nn.functional.cross_entropy(x @ weights.T + bias, y)
     loss = loss + weights.square().sum() / (2 * len(y))
     loss.backward()
     norm = float(torch.cat([weights.grad.flatten(), bias.grad]).norm())
