@@ -16,7 +16,7 @@ from torch import Tensor
 from features.encoders.description.files import read_object
 from features.encoders.description.limits import ENDLESS, POSITIONS
 from features.encoders.description.model import EncoderModel
-from features.encoders.loading import check_complete, loading, running, steady
+from features.encoders.loading import check_complete, copy_weights, loading, running, steady
 from features.encoders.tokens import Ids
 from features.errors import EncoderError
 from features.messages import listed
@@ -61,6 +61,7 @@ def load_library(model: EncoderModel, device: str) -> Any:
         # The library may have no limit, or one above what the model can take.
         tokenizer.model_max_length = min(tokenizer.model_max_length, model.max_length)
         steady(library.float().eval()[0])
+        copy_weights(library)
         return library
 
 

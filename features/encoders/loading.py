@@ -46,6 +46,7 @@ def load_transformer(model: EncoderModel, device: torch.device) -> Any:
         )
         check_complete(model, report["missing_keys"], ignored="pooler.")
         steady(transformer.eval().to(device))
+        copy_weights(transformer)
         return transformer
 
 
@@ -115,6 +116,17 @@ def steady(module: torch.nn.Module) -> None:
         if choose is not None:
             choose("original_full")
             break  # this also switches the modules inside
+
+
+def copy_weights(module: torch.nn.Module) -> None:
+    """Copy the weights of a module on the processor into memory of its own.
+
+    The libraries map them from their files: whoever writes to one meanwhile, as a training that
+    saves its model there does, would change the vectors of a run that has begun.
+    """
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.device.type == "cpu":
+            tensor.data = tensor.data.clone()
 
 
 def check_complete(model: EncoderModel, missing: Any, ignored: str) -> None:

@@ -176,5 +176,7 @@ def load_bert(shape: BertShape, model: EncoderModel, device: torch.device) -> Be
                 own = name.removeprefix(shape.prefix)
                 needed = own.startswith(("embeddings.", "encoder."))
                 if needed and name.startswith(shape.prefix):
-                    weights[own] = torch.nn.Parameter(file.get_tensor(name).float())
+                    # Copied: the file is mapped, and may be written to while this runs.
+                    copied = file.get_tensor(name).to(torch.float32, copy=True)
+                    weights[own] = torch.nn.Parameter(copied)
     return Bert(shape, weights)

@@ -170,6 +170,33 @@ def test_damaged_weights_are_one_clear_line(
         load_encoder(find_model(str(folder)), "cpu")
 
 
+@pytest.mark.parametrize("kind", ["bert", "xlnet", "modules"])
+def test_a_file_of_weights_that_is_overwritten_meanwhile_changes_no_vector(
+    tiny_models: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    """As by a training that saves its model there; the libraries map the file."""
+    from sentence_transformers import models
+
+    folder = tmp_path / "model"
+    if kind == "modules":
+        inner = models.Transformer(str(tiny_models["bert"]))
+        parts = [inner, models.Pooling(16, "mean"), models.Dense(16, 10)]
+        SentenceTransformer(modules=parts, device="cpu").save(
+            str(folder), create_model_card=False
+        )
+    else:
+        shutil.copytree(tiny_models[kind], folder)
+    model = find_model(str(folder))
+    encoder = load_encoder(model, "cpu", "torch")
+    spec = model.spec("pooled", dtype="float32")
+    (before,) = encoder.encode(SENTENCES, [spec], quiet)
+    for path in folder.rglob("*.safetensors"):
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+    (after,) = encoder.encode(SENTENCES, [spec], quiet)
+    assert np.array_equal(before.values, after.values)
+
+
 CUSTOM_CODE = """
 from pathlib import Path
 from transformers import BertConfig, BertModel
