@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from features.encoders.batching import out_of_memory
+from features.encoders.description.changes import check_unchanged
 from features.encoders.description.files import needs_sentencepiece
 from features.encoders.description.model import EncoderModel
 from features.errors import DeviceMemoryError, EncoderError, ManyheadsError
@@ -153,7 +154,7 @@ def loading(model: EncoderModel, device: torch.device) -> Iterator[None]:
     """Load with the libraries, quietly.
 
     Raises:
-        EncoderError: whatever they raise.
+        EncoderError: whatever they raise; or other files are there now.
         DeviceMemoryError: the model does not fit in the memory of the device.
     """
     import transformers
@@ -170,14 +171,15 @@ def loading(model: EncoderModel, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def translated(model: EncoderModel, device: torch.device) -> Iterator[None]:
-    """Turn errors of loading into one line.
+    """Turn errors of loading into one line, and check that the files are still the same.
 
     Raises:
-        EncoderError: whatever a library raises.
+        EncoderError: whatever a library raises; or other files are there now.
         DeviceMemoryError: the model does not fit in the memory of the device.
     """
     try:
         yield
+        check_unchanged(model)
     except ManyheadsError:
         raise
     except Exception as error:

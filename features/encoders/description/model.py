@@ -7,6 +7,7 @@ files and from the digest of the weights, so nothing here loads a model.
 from __future__ import annotations
 
 import platform
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,7 @@ class EncoderModel:
         unpadded: whether padding would change its vectors, so that it is encoded without.
         prompts: its prompts by name.
         notes: sentences that its users should know.
+        described: when its files were read, in seconds since 1970.
     """
 
     name: str
@@ -112,6 +114,7 @@ class EncoderModel:
     unpadded: bool = False
     prompts: dict[str, str] = field(default_factory=dict, hash=False)
     notes: tuple[str, ...] = ()
+    described: float = field(default_factory=time.time, compare=False)
 
     @property
     def label(self) -> str:
@@ -245,6 +248,7 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
             it states.
     """
     folder = locate(name, trust_remote_code)
+    described = time.time()  # before any file is read
     stated = _stated(folder, name, trust_remote_code)
     transformer, config = stated.transformer, stated.config
     digests = weight_digests(transformer, config, name)
@@ -284,6 +288,7 @@ def find_model(name: str = EMBEDDED, trust_remote_code: bool = False) -> Encoder
         unpadded=unpadded,
         prompts=prompts,
         notes=_notes(name, family, stack.pooling),
+        described=described,
     )
 
 

@@ -14,6 +14,7 @@ import torch
 import transformers
 from sentence_transformers import SentenceTransformer
 
+from features.api import load_encoder as lazy_encoder
 from features.encoders.description.hub import EMBEDDED
 from features.encoders.description.model import find_model
 from features.encoders.transformer import TransformerEncoder, load_encoder
@@ -195,6 +196,29 @@ def test_a_file_of_weights_that_is_overwritten_meanwhile_changes_no_vector(
             file.write(bytes(path.stat().st_size))
     (after,) = encoder.encode(SENTENCES, [spec], quiet)
     assert np.array_equal(before.values, after.values)
+
+
+@pytest.mark.parametrize("family", ["bert", "xlnet"])
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_model_that_was_exchanged_before_it_is_loaded_is_refused(
+    tiny_models: dict[str, Path], tmp_path: Path, family: str, name: str
+) -> None:
+    """As in a notebook, where a training saves its model into the folder of the encoder."""
+    folder = shutil.copytree(tiny_models[family], tmp_path / "model")
+    encoder = lazy_encoder(str(folder))
+    spec = encoder.model.spec("pooled")
+    touched = (folder / name).read_bytes()
+    (folder / name).write_bytes(touched)  # the same again is no change
+    lazy_encoder(str(folder)).encode(SENTENCES, [spec], quiet)
+    if name == "config.json":
+        config = {**json.loads(touched), "layer_norm_eps": 0.1}
+        (folder / name).write_text(json.dumps(config))
+    elif name == "tokenizer.json":
+        (folder / name).write_bytes(touched.replace(b'"cat"', b'"rat"') + b" ")
+    else:
+        (folder / name).write_bytes(touched[:-4] + b"\0\0\0\1")
+    with pytest.raises(EncoderError, match=r"exchanged after.*load the encoder again"):
+        encoder.encode(SENTENCES, [spec], quiet)
 
 
 CUSTOM_CODE = """
