@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, "10000"),
+        ({}, "1000"),
         ({"GOMP_SPINCOUNT": "7"}, "7"),
         ({"OMP_WAIT_POLICY": "ACTIVE"}, None),
     ],
