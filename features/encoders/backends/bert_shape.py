@@ -139,9 +139,9 @@ def bert_shape(model: EncoderModel) -> BertShape | None:
     padding, epsilon = config.get("pad_token_id", 1), config.get("layer_norm_eps", 1e-12)
     if not (type(types) is type(padding) is int and isinstance(epsilon, float)):
         return None
-    embeddings = {"word": vocabulary, "position": positions, "token_type": types}
-    if family.relative and padding != MPNET_PADDING:
+    if width % heads or (family.relative and padding != MPNET_PADDING):
         return None
+    embeddings = {"word": vocabulary, "position": positions, "token_type": types}
     expected: dict[str, tuple[int, ...]] = {
         f"embeddings.{name}_embeddings.weight": (rows, width)
         for name, rows in embeddings.items()
@@ -152,8 +152,7 @@ def bert_shape(model: EncoderModel) -> BertShape | None:
     expected |= dict(_expected(family.names, width, wide, layers))
     stored = _stored(model.transformer)
     for prefix in ("", family.prefix):
-        alike = all(stored.get(prefix + name) == expected[name] for name in expected)
-        if alike and width % heads == 0:
+        if all(stored.get(prefix + name) == expected[name] for name in expected):
             return BertShape(family, layers, heads, epsilon, padding, prefix)
     return None
 
