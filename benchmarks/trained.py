@@ -29,6 +29,9 @@ SCRIPTS = {
 }
 GOAL = 3.0
 
+THREADS = frozenset({"GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT"})
+"""What ``features.machine.threads`` sets, also in this process."""
+
 
 def run(data: Path, cache: Path, handed: Handed) -> Iterator[Result]:
     """A result for every loop that is installed; the cache holds the vectors already."""
@@ -67,14 +70,18 @@ def ours(data: Path, cache: Path, setting: str) -> tuple[float, float]:
 
 
 def command(arguments: list[str], **environment: str) -> tuple[float, str]:
-    """Seconds of ``python -m`` with these arguments, and what it printed."""
+    """Seconds of ``python -m`` with these arguments, and what it printed.
+
+    How long threads spin is not passed on: our commands choose it, scripts have the default.
+    """
+    own = {name: value for name, value in os.environ.items() if name not in THREADS}
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **environment},
+        env={**own, **environment},
     )
     if done.returncode:
         raise RuntimeError(f"{arguments[0]} failed: {done.stderr[-2000:]}")
