@@ -24,6 +24,16 @@ ROWS, COLUMNS = 4096, 2048
 """Size of a block of similarities: 32 MB in float32."""
 
 
+ROUNDS, PER_CELL = 10, 40
+"""Rounds of k-means that place the cells, and vectors per cell that it learns from."""
+
+
+def filling_products(count: int) -> int:
+    """Return how many products of two vectors :func:`filled_cells` takes for so many."""
+    cells = _cell_count(count)
+    return cells * (ROUNDS * PER_CELL * cells + count)
+
+
 def filled_cells(base: np.ndarray) -> faiss.Index:
     """Return an inverted file that holds the vectors, to be searched by others."""
     index = _trained(base)
@@ -69,13 +79,17 @@ def approximate_pairs(
 
 def _trained(base: np.ndarray) -> faiss.IndexIVFFlat:
     """Return an empty inverted file for the vectors, with about 4 sqrt(N) cells; seeded."""
-    cells = int(4 * np.sqrt(len(base)))
+    cells = _cell_count(len(base))
     quantizer = faiss.IndexFlatIP(base.shape[1])
     index = faiss.IndexIVFFlat(quantizer, base.shape[1], cells, faiss.METRIC_INNER_PRODUCT)
-    index.cp.niter, index.cp.seed = 10, 0
-    index.cp.max_points_per_centroid = 40
+    index.cp.niter, index.cp.seed = ROUNDS, 0
+    index.cp.max_points_per_centroid = PER_CELL
     index.train(base)
     return index
+
+
+def _cell_count(count: int) -> int:
+    return int(4 * np.sqrt(count))
 
 
 def _searched(vectors: np.ndarray) -> np.ndarray:

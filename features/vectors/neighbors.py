@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 
 from features.machine.hardware import cpu_bfloat16
-from features.vectors.cells import approximate_pairs, filled_cells
+from features.vectors.cells import approximate_pairs, filled_cells, filling_products
 from features.vectors.products import Product, bfloat16_product, closest_of, cosines
 
 MAX_EXACT = 200_000
@@ -81,10 +81,15 @@ def nearest(queries: np.ndarray, base: np.ndarray, k: int) -> tuple[np.ndarray, 
 
     Returns:
         (Q, k) float32 cosines and (Q, k) int64 rows of ``base``. With more than
-        ``MAX_EXACT`` rows the search is approximate.
+        ``MAX_EXACT`` rows, and queries for which making cells pays, the search is approximate.
     """
-    index = _flat(base) if len(base) <= MAX_EXACT else filled_cells(base)
-    similarity, rows = index.search(queries, min(k, len(base)))
+    most = min(k, len(base))
+    similarity: np.ndarray
+    rows: np.ndarray
+    if len(base) <= MAX_EXACT or len(queries) * len(base) <= filling_products(len(base)):
+        similarity, rows = faiss.knn(queries, base, most, metric=faiss.METRIC_INNER_PRODUCT)
+    else:
+        similarity, rows = filled_cells(base).search(queries, most)
     return similarity, rows
 
 
@@ -142,9 +147,3 @@ def _stripe(
         parts.append((first[later], second[later], block.values[later]))
     first, second, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return first.astype(np.int64), second.astype(np.int64), values
-
-
-def _flat(base: np.ndarray) -> faiss.Index:
-    index = faiss.IndexFlatIP(base.shape[1])
-    index.add(base)
-    return index

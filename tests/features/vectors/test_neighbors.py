@@ -107,6 +107,27 @@ def test_nearest_gives_the_nearest_first() -> None:
     assert nearest(base, base, 9)[1].shape == (4, 4)
 
 
+def test_few_queries_among_very_many_vectors_are_answered_exactly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To make cells would take longer."""
+    base = unit(np.random.default_rng(0).standard_normal((3000, 8)))
+    exact = nearest(base, base, 5)[1]
+    made: list[int] = []
+    real = neighbors.filled_cells
+    monkeypatch.setattr(neighbors, "MAX_EXACT", 100)
+    monkeypatch.setattr(
+        neighbors, "filled_cells", lambda base: made.append(len(base)) or real(base)
+    )
+    assert nearest(base, base, 5)[1].tolist() == exact.tolist()
+    assert made == []
+    many = np.concatenate([base] * 3)
+    assert len(many) * len(base) > neighbors.filling_products(len(base))
+    rows = nearest(many, base, 5)[1]
+    assert made == [3000]
+    assert (rows[:, 0] == np.arange(9000) % 3000).all()
+
+
 def test_a_lone_vector_has_no_neighbour() -> None:
     pairs = close_pairs(unit(np.ones((1, 3), np.float32)), 0.5, max_pairs=10)
     assert found(pairs) == set()
