@@ -182,7 +182,7 @@ def test_importing_is_light_and_sets_the_threads() -> None:
     script = (
         "import os, sys, {0}\n"
         "assert not {{'torch', 'sklearn', 'pandas'}} & set(sys.modules)\n"
-        "assert os.environ['GOMP_SPINCOUNT'] == '10000'\n"
+        "assert os.environ['GOMP_SPINCOUNT'] == '1000'\n"
     )
     unset = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
