@@ -135,6 +135,6 @@ def _state(
     weights = optimum.weights * scale
     bias = optimum.bias - weights @ center
     return {
-        "linear.weight": weights.float().numpy(),
+        "linear.weight": np.ascontiguousarray(weights.float().numpy()),
         "linear.bias": bias.float().numpy(),
     }
