@@ -1,6 +1,6 @@
-"""The CNN as people write it in Lightning: a module, a DataLoader and ``pad_sequence``.
+"""A head as people write it in Lightning: a module, a DataLoader and ``pad_sequence``.
 
-    python -m benchmarks.peers.lightning_loop FOLDER
+    python -m benchmarks.peers.lightning_loop FOLDER cnn|lstm|attention
 
 Reads what ``benchmarks.trained`` wrote there and prints the test accuracy.
 """
@@ -18,19 +18,20 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from benchmarks.handed import Handed
-from benchmarks.heads import PlainCnn, Texts, collate
-from heads.architectures.cnn import CnnSettings
+from benchmarks.heads import PLAIN, Texts, collate
+from heads.registry import make_settings
+from heads.settings import TrainingSettings
 
-SETTINGS = CnnSettings()
 Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Classifier(lightning.LightningModule):
-    """The plain CNN with its loss and optimiser."""
+    """A plain head with its loss and optimiser."""
 
-    def __init__(self, width: int, classes: int) -> None:
+    def __init__(self, head: str, settings: TrainingSettings, width: int, classes: int) -> None:
         super().__init__()
-        self.head = PlainCnn(SETTINGS, width, classes)
+        self.settings = settings
+        self.head = PLAIN[head](settings, width, classes)
 
     def training_step(self, part: Part, index: int) -> torch.Tensor:
         """The loss of a batch."""
@@ -47,9 +48,8 @@ class Classifier(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW, the step size constant."""
-        return torch.optim.AdamW(
-            self.parameters(), SETTINGS.learning_rate, weight_decay=SETTINGS.weight_decay
-        )
+        rate, decay = self.settings.learning_rate, self.settings.weight_decay
+        return torch.optim.AdamW(self.parameters(), rate, weight_decay=decay)
 
     def _score(self, side: str, part: Part) -> None:
         x, lengths, labels = part
@@ -62,27 +62,30 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    folder = Path(sys.argv[1])
+    folder, head = Path(sys.argv[1]), sys.argv[2]
+    settings = make_settings(head, {})
+    assert isinstance(settings, TrainingSettings)
     handed = Handed.read(folder)
     lightning.seed_everything(0, verbose=False)
     problem = handed.problem()
     train, validation, test = (
-        DataLoader(Texts(problem, rows), SETTINGS.batch_size, i == 0, collate_fn=collate)
+        DataLoader(Texts(problem, rows), settings.batch_size, i == 0, collate_fn=collate)
         for i, rows in enumerate(handed.sides)
     )
     best = ModelCheckpoint(folder / "lightning", monitor="validation", mode="max")
     trainer = lightning.Trainer(
-        max_epochs=SETTINGS.epochs,
+        max_epochs=settings.epochs,
         accelerator="cpu",
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=[
-            EarlyStopping("validation", patience=SETTINGS.patience, mode="max"),
+            EarlyStopping("validation", patience=settings.patience, mode="max"),
             best,
         ],
     )
-    trainer.fit(Classifier(handed.table.width, handed.classes), train, validation)
+    classifier = Classifier(head, settings, handed.table.width, handed.classes)
+    trainer.fit(classifier, train, validation)
     scores = trainer.test(dataloaders=test, ckpt_path=best.best_model_path, verbose=False)
     print(scores[0]["test"])
 
