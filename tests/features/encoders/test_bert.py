@@ -211,36 +211,36 @@ def test_an_unusual_model_is_left_to_transformers(
     assert bert_shape(model) is None
 
 
+def rewritten(folder: Path, weights: dict[str, torch.Tensor]) -> TransformerEncoder:
+    """An encoder of a model after other weights were saved there; it runs here."""
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    encoder = TransformerEncoder(find_model(str(folder)), "cpu", backend="torch")
+    assert isinstance(encoder.backend, BertBackend)
+    return encoder
+
+
+def pooled(encoder: TransformerEncoder) -> np.ndarray:
+    spec = encoder.model.spec("pooled", dtype="float32")
+    (block,) = encoder.encode(SENTENCES, [spec], lambda *counts: None)
+    return block.values
+
+
 def test_weights_saved_below_a_language_model_are_found(tmp_path: Path) -> None:
     folder = saved(tmp_path / "model", "Bert", {})
-    before = find_model(str(folder))
-    spec = before.spec("pooled", dtype="float32")
-    (expected,) = TransformerEncoder(before, "cpu").encode(SENTENCES, [spec], lambda *_: None)
     weights = load_file(folder / "model.safetensors")
+    expected = pooled(rewritten(folder, weights))
     below = {f"bert.{name}": value for name, value in weights.items()}
     below["cls.predictions.bias"] = torch.zeros(200)
-    save_file(below, folder / "model.safetensors", {"format": "pt"})
-    model = find_model(str(folder))
-    encoder = TransformerEncoder(model, "cpu", backend="torch")
-    assert isinstance(encoder.backend, BertBackend)
-    spec = model.spec("pooled", dtype="float32")
-    (block,) = encoder.encode(SENTENCES, [spec], lambda *_: None)
-    assert np.array_equal(block.values, expected.values)
+    assert np.array_equal(pooled(rewritten(folder, below)), expected)
 
 
 def test_half_precision_weights_are_computed_with_in_float32(tmp_path: Path) -> None:
     folder = saved(tmp_path / "model", "Bert", {})
     weights = load_file(folder / "model.safetensors")
-    half = {name: value.half() for name, value in weights.items()}
-    save_file(half, folder / "model.safetensors", {"format": "pt"})
-    model = find_model(str(folder))
-    encoder = TransformerEncoder(model, "cpu", backend="torch")
-    assert isinstance(encoder.backend, BertBackend)
-    spec = model.spec("pooled", dtype="float32")
-    (block,) = encoder.encode(SENTENCES, [spec], lambda *_: None)
+    encoder = rewritten(folder, {name: value.half() for name, value in weights.items()})
+    own = pooled(encoder)
     encoder.backend = TorchBackend(encoder._load, {})
-    (expected,) = encoder.encode(SENTENCES, [spec], lambda *_: None)
-    assert np.array_equal(block.values, expected.values)
+    assert np.array_equal(own, pooled(encoder))
 
 
 def test_weights_that_vanish_before_the_first_text_are_one_line(tmp_path: Path) -> None:
