@@ -154,7 +154,7 @@ def loading(model: EncoderModel, device: torch.device) -> Iterator[None]:
     """Load with the libraries, quietly.
 
     Raises:
-        EncoderError: whatever they raise; or other files are there now.
+        EncoderError: whatever they raise; or the files have changed.
         DeviceMemoryError: the model does not fit in the memory of the device.
     """
     import transformers
@@ -174,7 +174,7 @@ def translated(model: EncoderModel, device: torch.device) -> Iterator[None]:
     """Turn errors of loading into one line, and check that the files are still the same.
 
     Raises:
-        EncoderError: whatever a library raises; or other files are there now.
+        EncoderError: whatever a library raises; or the files have changed.
         DeviceMemoryError: the model does not fit in the memory of the device.
     """
     try:

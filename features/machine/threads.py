@@ -6,8 +6,8 @@ import os
 
 SPINS = "1000"
 """By default 300,000 times: as long as another program holds one of the cores, the threads wait
-for one another most of the time. With another program on one of two cores a training of `lstm`
-took half the time of 10,000 spins, which on a quiet machine were 0 to 10 % faster."""
+for one another most of the time. With another program on one of two cores a training of
+``lstm`` took half the time of 10,000 spins, which on a quiet machine were 0 to 10 % faster."""
 
 BLAS_TIMEOUT = "4"
 """As the power of two, of processor cycles; 26 by default, some 20 milliseconds, in which the

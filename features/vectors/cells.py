@@ -23,13 +23,12 @@ RECALL_SAMPLE = 500
 ROWS, COLUMNS = 4096, 2048
 """Size of a block of similarities: 32 MB in float32."""
 
-
 ROUNDS, PER_CELL = 10, 40
 """Rounds of k-means that place the cells, and vectors per cell that it learns from."""
 
 
 def filling_products(count: int) -> int:
-    """Return how many products of two vectors :func:`filled_cells` takes for so many."""
+    """Return how many dot products :func:`filled_cells` computes for ``count`` vectors."""
     cells = _cell_count(count)
     return cells * (ROUNDS * PER_CELL * cells + count)
 

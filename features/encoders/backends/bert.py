@@ -28,7 +28,7 @@ from features.encoders.description.model import EncoderModel
 from features.encoders.loading import translated
 
 FARTHEST = 128
-"""Distance between tokens from which all share a bias."""
+"""Distance in tokens from which on all distances share a bias."""
 
 
 class Bert:
@@ -50,17 +50,18 @@ class Bert:
         found = {0: states}
         for layer in range(max(layers)):
             states = self._layer(states, mask, f"encoder.layer.{layer}.")
-            found[layer + 1] = states
+            if layer + 1 in layers:  # others would only take memory
+                found[layer + 1] = states
         return {layer: found[layer] for layer in layers}
 
     def _embedded(self, inputs: Inputs) -> Tensor:
         """Return (B, T, D): the sum of what stands for token, segment and position."""
         ids = inputs["input_ids"]
         states = self._embedding(ids, "word")
-        if self._shape.family.types:
-            types = inputs.get("token_type_ids", torch.zeros_like(ids))
-            states = states + self._embedding(types, "token_type")
-        if self._shape.family.padded:
+        if self._shape.family.segments:
+            segments = inputs.get("token_type_ids", torch.zeros_like(ids))
+            states = states + self._embedding(segments, "token_type")
+        if self._shape.family.padded_positions:
             real = (ids != self._shape.padding).int()
             positions = (real.cumsum(dim=1) * real).long() + self._shape.padding
         else:
@@ -69,10 +70,10 @@ class Bert:
         return self._normalized(states, "embeddings.LayerNorm")
 
     def _mask(self, real: Tensor) -> Tensor | None:
-        """Return what attention takes beside the states, for (B, T) bool.
+        """Return what attention masks or adds, from (B, T) bool, True at real tokens.
 
-        (B, 1, T, T) bool; None without padding, which is faster; (B or 1, H, T, T) biases of
-        a relative family.
+        (B, 1, T, T) bool; None without padding, which is faster; of a relative family biases
+        (B or 1, H, T, T), float32 or as autocast casts them.
         """
         texts, tokens = real.shape
         whole = bool(real.all())
@@ -99,15 +100,15 @@ class Bert:
             .transpose(1, 2)
             for name in (names.query, names.key, names.value)
         )
-        mixed = functional.scaled_dot_product_attention(
+        attended = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, scale=per_head**-0.5
         )
-        mixed = mixed.transpose(1, 2).reshape(texts, tokens, width)
-        mixed = self._linear(mixed, place + names.mixed)
-        states = self._normalized(mixed + states, place + names.mixed_norm)
-        wide = functional.gelu(self._linear(states, place + names.wide))
-        narrow = self._linear(wide, place + names.narrow)
-        return self._normalized(narrow + states, place + names.norm)
+        attended = attended.transpose(1, 2).reshape(texts, tokens, width)
+        attended = self._linear(attended, place + names.attention_output)
+        states = self._normalized(attended + states, place + names.attention_norm)
+        wide = functional.gelu(self._linear(states, place + names.intermediate))
+        output = self._linear(wide, place + names.output)
+        return self._normalized(output + states, place + names.output_norm)
 
     def _embedding(self, rows: Tensor, name: str) -> Tensor:
         return functional.embedding(rows, self._weights[f"embeddings.{name}_embeddings.weight"])

@@ -20,10 +20,10 @@ PARTS = ("weight", "bias")
 FLOATS = frozenset({"F32", "F16", "BF16"})
 
 BUCKETS = 32
-"""Groups of distances between tokens, each with a bias of its own."""
+"""Number of groups of distances between tokens; each has a bias per head."""
 
 MPNET_PADDING = 1
-"""The number from behind which MPNet counts positions, whatever its padding token is."""
+"""The padding id that MPNet's position ids build on, whatever its config.json says."""
 
 SIZES = (
     "vocab_size",
@@ -57,44 +57,45 @@ class LayerNames:
     query: str = "attention.self.query"
     key: str = "attention.self.key"
     value: str = "attention.self.value"
-    mixed: str = "attention.output.dense"
-    mixed_norm: str = "attention.output.LayerNorm"
-    wide: str = "intermediate.dense"
-    narrow: str = "output.dense"
-    norm: str = "output.LayerNorm"
+    attention_output: str = "attention.output.dense"
+    attention_norm: str = "attention.output.LayerNorm"
+    intermediate: str = "intermediate.dense"
+    output: str = "output.dense"
+    output_norm: str = "output.LayerNorm"
 
 
 @dataclass(frozen=True)
 class Family:
-    """In what a family differs from BERT.
+    """How a family differs from BERT.
 
     Attributes:
-        prefix: of the names of weights that were saved below a language model.
+        prefix: of the names of weights that were saved as part of a language model.
         names: of the parts of a layer.
-        padded: whether positions count from behind the number of the padding token.
-        types: whether segments have embeddings.
-        relative: whether attention depends on the distance between tokens, too.
+        padded_positions: whether the first token has position id padding + 1, and padding
+            tokens the padding id; otherwise position ids begin at 0.
+        segments: whether there are embeddings of segments (``token_type_ids``).
+        relative: whether attention adds a bias per head and distance between tokens.
     """
 
     prefix: str
     names: LayerNames = LayerNames()
-    padded: bool = False
-    types: bool = True
+    padded_positions: bool = False
+    segments: bool = True
     relative: bool = False
 
 
-ROBERTA = Family("roberta.", padded=True)
+ROBERTA = Family("roberta.", padded_positions=True)
 MPNET = Family(
     "mpnet.",
     LayerNames(
         query="attention.attn.q",
         key="attention.attn.k",
         value="attention.attn.v",
-        mixed="attention.attn.o",
-        mixed_norm="attention.LayerNorm",
+        attention_output="attention.attn.o",
+        attention_norm="attention.LayerNorm",
     ),
-    padded=True,
-    types=False,
+    padded_positions=True,
+    segments=False,
     relative=True,
 )
 FAMILIES = {"bert": Family("bert."), "roberta": ROBERTA, "xlm-roberta": ROBERTA, "mpnet": MPNET}
@@ -106,11 +107,11 @@ class BertShape:
     """What a forward pass needs to know beside the weights.
 
     Attributes:
-        family: in what it differs from BERT.
+        family: how it differs from BERT.
         layers: number of layers.
         heads: attention heads per layer.
         epsilon: of the layer normalisation.
-        padding: number of the padding token.
+        padding: id of the padding token.
         prefix: of the names of its weights, or ''.
     """
 
@@ -135,17 +136,17 @@ def bert_shape(model: EncoderModel) -> BertShape | None:
     if len(sizes) < len(SIZES) or any(config.get(name) not in USUAL[name] for name in USUAL):
         return None
     vocabulary, positions, width, wide, layers, heads = sizes
-    types = config.get("type_vocab_size") if family.types else 0
+    segments = config.get("type_vocab_size") if family.segments else 0
     padding, epsilon = config.get("pad_token_id", 1), config.get("layer_norm_eps", 1e-12)
-    if not (type(types) is type(padding) is int and isinstance(epsilon, float)):
+    if not (type(segments) is type(padding) is int and isinstance(epsilon, float)):
         return None
     if width % heads or (family.relative and padding != MPNET_PADDING):
         return None
-    embeddings = {"word": vocabulary, "position": positions, "token_type": types}
+    embeddings = {"word": vocabulary, "position": positions, "token_type": segments}
     expected: dict[str, tuple[int, ...]] = {
         f"embeddings.{name}_embeddings.weight": (rows, width)
         for name, rows in embeddings.items()
-        if family.types or name != "token_type"
+        if family.segments or name != "token_type"
     }
     if family.relative:
         expected["encoder.relative_attention_bias.weight"] = (BUCKETS, heads)
@@ -162,13 +163,14 @@ def _expected(
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield the names of the weights of the layers and of all norms, and their shapes."""
     yield from ((f"embeddings.LayerNorm.{part}", (width,)) for part in PARTS)
-    dense = dict.fromkeys((names.query, names.key, names.value, names.mixed), (width, width))
-    dense |= {names.wide: (wide, width), names.narrow: (width, wide)}
+    square = (names.query, names.key, names.value, names.attention_output)
+    dense = dict.fromkeys(square, (width, width))
+    dense |= {names.intermediate: (wide, width), names.output: (width, wide)}
     for place in (f"encoder.layer.{layer}." for layer in range(layers)):
         for name, (rows, columns) in dense.items():
             yield f"{place}{name}.weight", (rows, columns)
             yield f"{place}{name}.bias", (rows,)
-        for norm in (names.mixed_norm, names.norm):
+        for norm in (names.attention_norm, names.output_norm):
             yield from ((f"{place}{norm}.{part}", (width,)) for part in PARTS)
 
 

@@ -147,10 +147,8 @@ def find(model: EncoderModel) -> KeptTokenizer | None:
 def keep(model: EncoderModel, tokenizer: Any) -> None:
     """Keep the tokenizer of transformers for a model, where it can be read without it."""
     path = _path(model)
-    if path is None or results.read(path) is not None:
-        return
-    state = state_of(tokenizer)
-    if state is not None:
+    state = None if path is None else state_of(tokenizer)
+    if path is not None and state is not None:
         results.write(path, {STATE: np.frombuffer(state.encode(), np.uint8)})
 
 

@@ -1,4 +1,4 @@
-"""Whether the files of a model are still those that it was described by.
+"""Whether the files of a model are still those by which it was described.
 
 Vectors are stored under the digest of these files, and a model may be loaded long after it was
 described: a notebook encodes after a training that saved its model into the same folder.
@@ -16,12 +16,12 @@ MARGIN = 60.0
 
 
 def check_unchanged(model: EncoderModel) -> None:
-    """Refuse a model whose files were exchanged since it was described.
+    """Refuse a model whose files have changed since it was described.
 
     They are digested again only if the file system says that one was touched since.
 
     Raises:
-        EncoderError: other files are there now, or some are missing.
+        EncoderError: the files have changed, or some are missing.
     """
     since = model.described - MARGIN
     if not any(_touched(folder, since) for folder in {model.folder, model.transformer}):
@@ -29,8 +29,8 @@ def check_unchanged(model: EncoderModel) -> None:
     now = find_model(str(model.folder), model.trust_remote_code)
     if (now.weights, now.tokenizer) != (model.weights, model.tokenizer):
         raise EncoderError(
-            f"the files of the encoder {model.name!r} in {model.folder} were exchanged after "
-            "they had been read: run the command again, or load the encoder again"
+            f"the files of the encoder {model.name!r} in {model.folder} have changed since "
+            "they were read: run the command again, or in Python call load_encoder again"
         )
 
 

@@ -17,9 +17,9 @@ from pipeline.runs.files.training_texts import Neighbor, TrainingTexts
 
 NEIGHBORS = 3
 
-MOST = 10_000
-"""Misclassified texts that get neighbours, the most confident ones: nobody reads more, and the
-search would take longer than a training on a million texts."""
+WITH_NEIGHBORS = 10_000
+"""Maximum misclassified texts that get neighbours, the most confident ones: on a million texts
+a search for all of them took longer than the training."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Misclassified:
         row: its data row, from 1.
         text, label, predicted: the text, its label, and the one predicted.
         confidence: the probability of that, to six digits.
-        neighbors: the training texts nearest to it, nearest first; none beyond ``MOST`` texts.
+        neighbors: the training texts nearest to it, nearest first; none beyond the first
+            ``WITH_NEIGHBORS`` texts.
         words: its words with their part in the wrong label; None where nobody asked.
         word_weights: what their weights are, ``probability`` or ``logit``; '' without words.
     """
@@ -72,7 +73,7 @@ def error_list(
     rows = test.rows[wrong]
     training = TrainingTexts.of(corpus, train)
     k = min(NEIGHBORS, len(train))
-    near = [*training.neighbors(pooled[rows[:MOST]], pooled[train], k)]
+    near = [*training.neighbors(pooled[rows[:WITH_NEIGHBORS]], pooled[train], k)]
     near += [()] * (len(rows) - len(near))
     labels = corpus.labels or ()
     return [

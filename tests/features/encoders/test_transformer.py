@@ -200,7 +200,7 @@ def test_a_file_of_weights_that_is_overwritten_meanwhile_changes_no_vector(
 
 @pytest.mark.parametrize("family", ["bert", "xlnet"])
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
-def test_a_model_that_was_exchanged_before_it_is_loaded_is_refused(
+def test_a_model_that_changed_before_it_is_loaded_is_refused(
     tiny_models: dict[str, Path], tmp_path: Path, family: str, name: str
 ) -> None:
     """As in a notebook, where a training saves its model into the folder of the encoder."""
@@ -217,7 +217,7 @@ def test_a_model_that_was_exchanged_before_it_is_loaded_is_refused(
         (folder / name).write_bytes(touched.replace(b'"cat"', b'"rat"') + b" ")
     else:
         (folder / name).write_bytes(touched[:-4] + b"\0\0\0\1")
-    with pytest.raises(EncoderError, match=r"exchanged after.*load the encoder again"):
+    with pytest.raises(EncoderError, match=r"have changed since.*load_encoder again"):
         encoder.encode(SENTENCES, [spec], quiet)
 
 

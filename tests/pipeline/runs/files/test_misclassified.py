@@ -19,7 +19,7 @@ def test_the_most_confident_errors_get_neighbours(monkeypatch: pytest.MonkeyPatc
     errors = error_list(corpus, np.array([0, 1]), test, ("a", "b"), vectors)
     assert [each.row for each in errors] == [4, 3, 5]
     assert [len(each.neighbors) for each in errors] == [2, 2, 2]
-    monkeypatch.setattr(misclassified, "MOST", 1)
+    monkeypatch.setattr(misclassified, "WITH_NEIGHBORS", 1)
     fewer = error_list(corpus, np.array([0, 1]), test, ("a", "b"), vectors)
     assert fewer[0] == errors[0]
     assert [(each.row, each.neighbors) for each in fewer[1:]] == [(3, ()), (5, ())]
