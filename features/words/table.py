@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,10 +48,33 @@ class WordTable:
 
     def __getitem__(self, rows: Any) -> WordTable:
         """Return the table of some texts, in that order, indexed like an array."""
+        entries, offsets = self.entries(rows)
+        return WordTable(self.ids[entries], self.counts[entries], offsets)
+
+    def entries(self, rows: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return where the entries of some texts stand.
+
+        Args:
+            rows: n texts, indexed like an array.
+
+        Returns:
+            (m,) int64 places in ``ids``, and (n + 1,) int64 offsets of the texts in them.
+        """
         chosen = np.atleast_1d(np.arange(len(self))[rows])
         lengths = np.diff(self.offsets)[chosen]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        entries = np.arange(offsets[-1]) + np.repeat(
-            self.offsets[chosen] - offsets[:-1], lengths
-        )
-        return WordTable(self.ids[entries], self.counts[entries], offsets)
+        shifts = np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        return np.arange(offsets[-1]) + shifts, offsets
+
+    @cached_property
+    def vocabulary(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distinct n-grams, and which of them each entry is.
+
+        To look up each n-gram once takes less time than to look up each entry.
+
+        Returns:
+            (U,) uint32 ids, rising, and (sum of lengths,) int32 places among them.
+        """
+        from features.words.vocabulary import encode  # imports PyArrow
+
+        return encode(self.ids)

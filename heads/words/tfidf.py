@@ -26,6 +26,9 @@ KNOWN = 0.15
 left out and letters count alone. Of 100 to 8,000 English texts it is 0.31 to 0.95, of Chinese
 ones, which put no blanks between words, 0.01 to 0.08."""
 
+FEW = 16
+"""A smaller share of a table than 1 in that many is looked up without its vocabulary."""
+
 MAX_ENTRIES = 12_000_000
 """Values of all training texts together. Each costs 8 bytes, and C products in every step."""
 
@@ -46,18 +49,34 @@ class Tfidf:
         """Return (n, V) float32 values of some rows of a table."""
         from scipy.sparse import csr_matrix  # slow to import; a head without words needs none
 
-        some = table[rows]
-        column = np.minimum(np.searchsorted(self.ids, some.ids), max(0, len(self.ids) - 1))
-        known = self.ids[column] == some.ids if len(self.ids) else np.zeros(len(column), bool)
-        column = column[known]
-        row = np.repeat(np.arange(len(rows)), np.diff(some.offsets))[known]
-        values = (1 + np.log(some.counts[known].astype(np.float32))) * self.idf[column]
-        kind = 2 * row + (some.ids[known] >= WORD_BIT)
+        entries, offsets = table.entries(rows)
+        column = self._columns(table, entries)
+        known = column >= 0
+        column, entries = column[known], entries[known]
+        row = np.repeat(np.arange(len(rows)), np.diff(offsets))[known]
+        values = (1 + np.log(table.counts[entries].astype(np.float32))) * self.idf[column]
+        kind = 2 * row + (self.ids[column] >= WORD_BIT)
         lengths = np.sqrt(np.bincount(kind, values.astype(float) ** 2, 2 * len(rows)))
         values = (values / lengths[kind]).astype(np.float32)
         starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(rows)))])
         shape = (len(rows), len(self.ids))
-        return csr_matrix((values, column.astype(np.int32), starts), shape)
+        return csr_matrix((values, column, starts), shape)
+
+    def _columns(self, table: WordTable, entries: np.ndarray) -> np.ndarray:
+        """Return (m,) int32: the columns of some entries of a table; -1: it does not count."""
+        if len(entries) * FEW < len(table.ids):
+            return self._columns_of(table.ids[entries])
+        distinct, places = table.vocabulary
+        return self._columns_of(distinct)[places[entries]]
+
+    def _columns_of(self, ids: np.ndarray) -> np.ndarray:
+        """Return (m,) int32: the columns of n-grams; -1: it does not count."""
+        if not len(self.ids):
+            return np.full(len(ids), -1, np.int32)
+        column = np.searchsorted(self.ids, ids).astype(np.int32)
+        np.minimum(column, len(self.ids) - 1, out=column)
+        column[self.ids[column] != ids] = -1
+        return column
 
 
 def learn_tfidf(
@@ -73,7 +92,10 @@ def learn_tfidf(
         rows: (n,) int64 training rows.
         labels: (n,) int64 their class ids.
     """
-    ids, texts = np.unique(table[rows].ids, return_counts=True)
+    ids, places = table.vocabulary
+    entries, _ = table.entries(rows)
+    texts = np.bincount(places[entries], minlength=len(ids))
+    ids, texts = ids[texts > 0], texts[texts > 0]
     known = (ids >= WORD_BIT) & (texts >= MIN_TEXTS)
     if texts[known].sum() < KNOWN * texts[ids >= WORD_BIT].sum():
         ids, texts = ids[ids < WORD_BIT], texts[ids < WORD_BIT]

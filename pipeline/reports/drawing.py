@@ -4,7 +4,7 @@
     process    import matplotlib ... draw ......................... end
 
 The drawing library takes longer to import than a small head to train. The process reads one
-JSON object from stdin and writes notes on stderr. Whatever goes wrong with it, ``finish`` draws
+line of JSON from stdin and writes notes on stderr. Whatever goes wrong with it, ``finish`` draws
 here.
 """
 
@@ -64,7 +64,7 @@ class Drawing:
         if self._process is not None and self._process.stdin is not None:
             wanted = {"folder": str(folder), "pictures": [asdict(each) for each in pictures]}
             with suppress(OSError):
-                self._process.stdin.write(json.dumps(wanted).encode())
+                self._process.stdin.write(json.dumps(wanted).encode() + b"\n")
                 self._process.stdin.flush()
 
     def finish(self) -> None:
@@ -121,26 +121,27 @@ def main() -> None:
     from pipeline.reports import plots  # noqa: F401  - what draw imports
 
     Figure(figsize=(1, 1)).savefig(io.BytesIO())  # fonts and file formats
-    told = sys.stdin.buffer.read()
+    told = sys.stdin.buffer.readline()  # not to its end, which comes when this must end
     if told:
         wanted = json.loads(told)
-        _draw_on_two_cores(
+        _draw_side_by_side(
             Path(wanted["folder"]), [Picture(**each) for each in wanted["pictures"]]
         )
 
 
-def _draw_on_two_cores(folder: Path, pictures: Sequence[Picture]) -> None:
-    """Draw every second picture in a copy of this process, which has imported all it needs."""
-    if sys.platform != "linux" or len(pictures) < 2:  # elsewhere a copy may not be sound
+def _draw_side_by_side(folder: Path, pictures: Sequence[Picture]) -> None:
+    """Draw each picture in a copy of this process, which has imported all it needs."""
+    if sys.platform != "linux":  # elsewhere a copy may not be sound
         draw(folder, pictures)
         return
-    copy = os.fork()
-    if copy == 0:
-        draw(folder, pictures[1::2])
-        os._exit(0)
-    draw(folder, pictures[::2])
-    _, status = os.waitpid(copy, 0)
-    if status:
+    copies = []
+    for picture in pictures:
+        copy = os.fork()
+        if copy == 0:
+            draw(folder, [picture])
+            os._exit(0)
+        copies.append(copy)
+    if any([os.waitpid(copy, 0)[1] for copy in copies]):
         sys.exit(1)  # whoever has started this draws
 
 

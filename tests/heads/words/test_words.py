@@ -60,6 +60,16 @@ def test_values_have_length_one_by_kind() -> None:
         assert squares == pytest.approx(np.ones(40), abs=1e-5)
 
 
+def test_a_few_texts_have_the_values_that_they_have_among_all() -> None:
+    table = make_words()
+    learned = learn_tfidf(table, TRAIN, LABELS[TRAIN])
+    every = learned.transform(table, np.arange(TEXTS))  # looked up by the vocabulary
+    for rows in (np.array([7]), np.array([119, 3]), np.arange(0)):
+        few = learned.transform(table, rows)
+        assert (few != every[rows]).nnz == 0
+        assert few.shape == (len(rows), len(learned.ids))
+
+
 def test_letters_alone_where_words_do_not_repeat() -> None:
     random = np.random.default_rng(0)
     texts = ["".join(random.choice(list("天地人山水火土金木日月"), 12)) for _ in range(60)]

@@ -51,6 +51,18 @@ def test_a_process_draws_what_is_drawn_here(
         assert (here / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
+def test_pictures_are_drawn_before_they_are_waited_for(
+    tmp_path: Path, pictures: list[Picture]
+) -> None:
+    with elsewhere() as own:
+        own.begin(tmp_path, pictures)
+        late = time.monotonic() + 60
+        while not all((tmp_path / each.name).exists() for each in pictures):
+            assert time.monotonic() < late, "nothing was drawn"
+            time.sleep(0.05)
+        own.finish()
+
+
 @pytest.mark.parametrize("program", ["", "false", "/no/such/program"])
 def test_where_no_process_can_draw_the_pictures_are_drawn_here(
     tmp_path: Path,
