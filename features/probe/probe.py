@@ -11,7 +11,6 @@ back end or a precision that gives other vectors is refused, or replaced by torc
 from __future__ import annotations
 
 import copy
-import importlib
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -59,7 +58,7 @@ def prepare(encoder: Encoder, spaces: Sequence[Space], warn: Warn | None = None)
     own: Any = encoder
     known_manifests = [_manifest(space) for space in spaces]
     warn = warn or logging.getLogger("manyheads").warning
-    if hasattr(own.backend, "check"):  # it may move to another back end later
+    if _may_change(own):
         own.backend.check = partial(_check_other, own, [space.spec for space in spaces], warn)
     way = _way(own)
     fresh = [
@@ -73,11 +72,9 @@ def prepare(encoder: Encoder, spaces: Sequence[Space], warn: Warn | None = None)
     found = known.find(own, plain, way)
     if found is None:
         found = probe(own, specs, warn)
-        if way == _way(own):
-            known.keep(own, plain, way, found)
+        known.keep(own, plain, way, found)
     else:
         _tell(own, warn)
-    way = _way(own)  # another, where auto left a back end that gives something else
     for index, one in zip(fresh, found, strict=True):
         space, manifest = spaces[index], known_manifests[index]
         if one.unpadded and len(space) and not manifest.probes:
@@ -101,8 +98,8 @@ def settle(encoder: Encoder, space: Space) -> None:
 def probe(encoder: Any, specs: Sequence[FeatureSpec], warn: Warn) -> list[Agreement]:
     """Compare an encoder with the reference library; return one result per spec.
 
-    Sets ``encoder.unpadded`` if padding changes the vectors. If ``auto`` chose a back end that
-    gives other vectors, torch replaces it.
+    Sets ``encoder.unpadded`` if padding changes the vectors. Where a run may change to another
+    back end, torch is compared: the other one is when the run changes (``check``).
 
     Args:
         encoder: a ``TransformerEncoder``.
@@ -131,7 +128,7 @@ def probe(encoder: Any, specs: Sequence[FeatureSpec], warn: Warn) -> list[Agreem
             warn(_padding_line(encoder, found))
     _tell(encoder, warn)
     encoder.unpadded = torch.unpadded
-    found = _as_chosen(encoder, sample, found, warn)
+    found = _as_chosen(torch if _may_change(encoder) else encoder, sample, found)
     precision = sample.specs[0].precision
     if not all(one.close(precision) for one in found):
         warn(
@@ -148,7 +145,7 @@ def _tell(encoder: Any, warn: Warn) -> None:
 
 
 def _as_chosen(
-    encoder: Any, sample: ProbeSample, found: list[Agreement], warn: Warn
+    encoder: Any, sample: ProbeSample, found: list[Agreement]
 ) -> list[Agreement]:
     """Return the agreement with the chosen back end and precision.
 
@@ -163,16 +160,12 @@ def _as_chosen(
         chosen, reason = _tried(encoder, sample, precision)
         if not reason:
             return _with_padding(chosen, found)
-        backends = importlib.import_module("features.encoders.backends.selection")
-        if not isinstance(encoder.backend, backends.FasterBackend):
-            right = not _tried(encoder.on_torch(), sample, precision)[1]
-            remedy = f"--backend {TORCH}" if right else "--precision float32"
-            raise EncoderError(
-                f"OpenVINO does not give the vectors of the encoder {name!r} ({reason}); pass "
-                f"{remedy}"
-            )
-        encoder.backend = encoder.on_torch().backend
-        warn(_left_line(encoder, reason))
+        right = not _tried(encoder.on_torch(), sample, precision)[1]
+        remedy = f"--backend {TORCH}" if right else "--precision float32"
+        raise EncoderError(
+            f"OpenVINO does not give the vectors of the encoder {name!r} ({reason}); pass "
+            f"{remedy}"
+        )
     if precision == "float32":
         return found
     chosen, reason = _tried(encoder, sample, precision)
@@ -267,8 +260,14 @@ def _shown(found: Sequence[Agreement], name: str) -> str:
 
 
 def _way(encoder: Any) -> str:
-    """Return back end and kind of device of an encoder, such as ``torch on cpu``."""
-    return f"{backend_name(encoder)} on {encoder.device.type}"
+    """Return back end and kind of device that are probed, such as ``torch on cpu``."""
+    name = TORCH if _may_change(encoder) else backend_name(encoder)
+    return f"{name} on {encoder.device.type}"
+
+
+def _may_change(encoder: Any) -> bool:
+    """Return whether a run begins in torch and may change to another back end."""
+    return hasattr(encoder.backend, "check")
 
 
 def _manifest(space: Space) -> SpaceManifest:

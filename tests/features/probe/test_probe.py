@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,7 +149,7 @@ class Wrong:
 @pytest.mark.parametrize(
     ("factor", "message"), [(float("nan"), "NaN or infinite"), (-1.0, r"smallest cosine -?\d")]
 )
-def test_a_back_end_that_gives_something_else_is_refused_and_auto_leaves_it(
+def test_a_back_end_that_gives_something_else_is_refused_and_auto_stays_in_torch(
     tiny_models: dict[str, Path],
     tmp_path: Path,
     factor: float,
@@ -161,27 +163,46 @@ def test_a_back_end_that_gives_something_else_is_refused_and_auto_leaves_it(
     with pytest.raises(EncoderError, match=rf"OpenVINO.*{message}.*pass --backend torch"):
         prepare(encoder, opened(cache, model))
     assert not [*cache.glob("*")], "nothing is left of what was refused"
-    encoder.backend = FasterBackend(Wrong(own, factor), lambda: own)
-    prepare(encoder, opened(cache, model))
-    assert encoder.backend.name == "torch"
-    assert "so torch runs it" in caplog.text
-    assert list(read_manifest(opened(cache, model)[0].folder).probes) == ["torch on cpu"]
-
-
-def test_auto_compares_before_it_moves(
-    tiny_models: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    model = find_model(str(tiny_models["bert"]))
-    encoder = TransformerEncoder(model, "cpu", backend="torch")
-    own = encoder.on_torch().backend
-    encoder.backend = FasterBackend(own, lambda: Wrong(own, float("nan")), pays_after=0)
-    spaces = opened(tmp_path, model)
+    encoder.backend = FasterBackend(own, lambda: Wrong(own, factor), pays_after=0)
+    spaces = opened(cache, model)
     prepare(encoder, spaces)
     specs = [space.spec for space in spaces]
     for block in encoder.encode(SENTENCES, specs, lambda texts, tokens: None):
         assert np.isfinite(block.values).all()
     assert encoder.backend.name == "torch"
-    assert "(NaN or infinite numbers), so torch runs it" in caplog.text
+    assert re.search(rf"\({message}.*\), so torch runs it", caplog.text)
+    assert list(read_manifest(spaces[0].folder).probes) == ["torch on cpu"]
+
+
+class FasterBefore:
+    """What is known where an earlier run found OpenVINO to be faster, and converted the model."""
+
+    def seconds(self, layers: Sequence[int], precision: str) -> tuple[float, float]:
+        return 2.0, 1.0
+
+    def segments(self) -> bool:
+        return True
+
+    def checked(self, layers: Sequence[int], precision: str) -> bool:
+        return True
+
+
+def test_where_openvino_is_known_to_be_faster_the_probe_is_known_as_well(
+    tiny_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = find_model(str(tiny_models["bert"]))
+    encoder = TransformerEncoder(model, "cpu", backend="torch")
+    own = encoder.on_torch().backend
+    for place in ("first", "second", "second"):
+        known: Any = FasterBefore()
+        encoder.backend = FasterBackend(own, lambda: Wrong(own, 1.0), known=known)
+        spaces = opened(tmp_path / place, model, "bfloat16")
+        prepare(encoder, spaces)
+        specs = [space.spec for space in spaces]
+        encoder.encode(SENTENCES, specs, lambda texts, tokens: None)
+        assert encoder.backend.name == "openvino"
+        assert list(read_manifest(spaces[0].folder).probes) == ["torch on cpu"]
+        monkeypatch.setattr(reference, "reference_vectors", never)
 
 
 def test_a_precision_that_gives_something_else_is_refused(
