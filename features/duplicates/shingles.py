@@ -126,9 +126,8 @@ def grams_of(spaced: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     hashes = _hashes(codes, GRAM)
     text_of = np.repeat(np.arange(len(spaced)), np.diff(starts))[: len(hashes)]
     inside = np.arange(len(hashes)) + GRAM <= starts[text_of + 1]
-    keys = distinct_values(
-        (text_of[inside].astype(np.uint64) << np.uint64(22)) | (hashes[inside] >> np.uint64(42))
-    )
+    texts = text_of[inside].astype(np.uint64) << np.uint64(22)
+    keys = distinct_values(texts | (hashes[inside] >> np.uint64(42)), nearly_sorted=True)
     rows = (keys >> np.uint64(22)).astype(np.int64)
     columns = (keys & np.uint64(BUCKETS - 1)).astype(np.int32)
     return columns, np.searchsorted(rows, np.arange(len(spaced) + 1))

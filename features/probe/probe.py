@@ -144,9 +144,7 @@ def _tell(encoder: Any, warn: Warn) -> None:
         warn(f"note: {note}")
 
 
-def _as_chosen(
-    encoder: Any, sample: ProbeSample, found: list[Agreement]
-) -> list[Agreement]:
+def _as_chosen(encoder: Any, sample: ProbeSample, found: list[Agreement]) -> list[Agreement]:
     """Return the agreement with the chosen back end and precision.
 
     Args:

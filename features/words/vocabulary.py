@@ -1,4 +1,4 @@
-"""The distinct n-grams of a table, by hashing: NumPy would sort the entries, 10 times as slow."""
+"""The distinct n-grams of a table, by hashing: NumPy would sort, 10 times as slow."""
 
 from __future__ import annotations
 

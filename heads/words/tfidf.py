@@ -67,7 +67,8 @@ class Tfidf:
         if len(entries) * FEW < len(table.ids):
             return self._columns_of(table.ids[entries])
         distinct, places = table.vocabulary
-        return self._columns_of(distinct)[places[entries]]
+        columns: np.ndarray = self._columns_of(distinct)[places[entries]]
+        return columns
 
     def _columns_of(self, ids: np.ndarray) -> np.ndarray:
         """Return (m,) int32: the columns of n-grams; -1: it does not count."""

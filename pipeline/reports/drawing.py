@@ -4,8 +4,8 @@
     process    import matplotlib ... draw ......................... end
 
 The drawing library takes longer to import than a small head to train. The process reads one
-line of JSON from stdin and writes notes on stderr. Whatever goes wrong with it, ``finish`` draws
-here.
+line of JSON from stdin and writes notes on stderr. Whatever goes wrong with it, ``finish``
+draws here.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ def _draw_side_by_side(folder: Path, pictures: Sequence[Picture]) -> None:
             draw(folder, [picture])
             os._exit(0)
         copies.append(copy)
-    if any([os.waitpid(copy, 0)[1] for copy in copies]):
+    failures = [os.waitpid(copy, 0)[1] for copy in copies]
+    if any(failures):
         sys.exit(1)  # whoever has started this draws
 
 

@@ -175,7 +175,7 @@ def test_a_back_end_that_gives_something_else_is_refused_and_auto_stays_in_torch
 
 
 class FasterBefore:
-    """What is known where an earlier run found OpenVINO to be faster, and converted the model."""
+    """What is known once a run has converted the model and found OpenVINO to be faster."""
 
     def seconds(self, layers: Sequence[int], precision: str) -> tuple[float, float]:
         return 2.0, 1.0
