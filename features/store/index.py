@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from features.store.shards.column import column
+from features.store.shards.column import column, values_of
 from features.store.shards.shard import ShardRows, digest
 from features.text.keys import KEY_BYTES
 
@@ -222,7 +222,7 @@ class Index:
                 tuple(shards),
                 tuple(texts),
                 np.frombuffer(keys.buffers()[1], f"S{KEY_BYTES}", count=len(keys)),
-                **{name: _numbers(column) for name, column in columns.items()},
+                **{name: values_of(column) for name, column in columns.items()},
             )
         except (pa.ArrowException, LookupError, TypeError, ValueError, RecursionError):
             return None
@@ -302,19 +302,6 @@ def _beginnings(keys: np.ndarray) -> np.ndarray:
     """Return (n,) uint64: the first 8 bytes of each key, which mostly decide the order."""
     halves = np.ascontiguousarray(keys).view(">u8")[:: KEY_BYTES // 8]
     return halves.astype(np.uint64)
-
-
-def _numbers(column: pa.Array) -> np.ndarray:
-    """Return the numbers of a column, without a copy. ``to_numpy`` would import pandas.
-
-    Raises:
-        ValueError: some are missing, or it holds no numbers.
-    """
-    if column.null_count:
-        raise ValueError("a column of an index lacks numbers")
-    dtype = np.dtype(column.type.to_pandas_dtype())
-    start = column.offset * dtype.itemsize
-    return np.frombuffer(column.buffers()[1], dtype, count=len(column), offset=start)
 
 
 def _write(table: pa.Table, sink: pa.NativeFile) -> None:

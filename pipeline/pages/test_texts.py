@@ -19,6 +19,7 @@ from features.vectors.table import POOLED
 from pipeline.config import DataConfig, ExperimentConfig
 from pipeline.evaluation.evaluation import ClassNames
 from pipeline.pages.config import ReportConfig
+from pipeline.runs.files.arrow import numbers_of
 from pipeline.runs.reader import read_held_out, read_predictions
 from pipeline.runs.run_config import Resolved
 
@@ -90,8 +91,8 @@ def _from_predictions(folder: Path) -> TestTexts:
         names,
         names.ids(labels),
         names.ids(predicted),
-        table.column("confidence").to_numpy(),
-        table.column("row").to_numpy(),
+        numbers_of(table, "confidence"),
+        numbers_of(table, "row"),
     )
 
 

@@ -17,9 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from features.errors import CacheError, DamagedFileError
 from features.storage.files import read_file
+from features.store.shards.column import values_of
 from heads.problem import EpochRecord, current_names
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, ExperimentResult, Scores
+from pipeline.runs.files.arrow import numbers_of
 from pipeline.runs.files.held_out import SIDES, HeldOutPredictions, TrainingPredictions
 from pipeline.runs.files.json_format import check_version, read_object, reason
 from pipeline.runs.files.tables import read_table, with_schema
@@ -173,14 +175,14 @@ def read_held_out(folder: Path) -> HeldOutPredictions:
         )
     names = ClassNames(described.classes, described.unseen)
     table = with_schema(path, table, probabilities_schema(len(names.classes)), RETRAIN)
-    position = table.column("position").to_numpy()
+    position = numbers_of(table, "position")
     if len(position) and not 0 <= position.min() <= position.max() < MAX_POSITION:
         raise DamagedFileError(path, "a position in the corpus is out of range", RETRAIN)
     trainings = _trainings(path, table, names)
     if len(described.learned) != sum(each.best for each in trainings):
         raise DamagedFileError(path, "'learned' has not one number per fold", RETRAIN)
     rows = np.zeros(int(position.max(initial=-1)) + 1, np.int64)
-    rows[position] = table.column("row").to_numpy()
+    rows[position] = numbers_of(table, "row")
     return HeldOutPredictions(
         described.corpus_digest,
         names,
@@ -194,14 +196,14 @@ def _trainings(
     path: Path, table: pa.Table, names: ClassNames
 ) -> tuple[TrainingPredictions, ...]:
     fold, seed, best, position = (
-        table.column(name).to_numpy() for name in ("fold", "seed", "best", "position")
+        numbers_of(table, name) for name in ("fold", "seed", "best", "position")
     )
     side = _codes(path, table, "side", SIDES)
     labels = _codes(path, table, "label", names.all)
     flat = table.column("probabilities").combine_chunks().flatten()
-    shares = flat.to_numpy(zero_copy_only=False).reshape(len(table), len(names.classes))
-    if not np.isfinite(shares).all():  # an empty cell is NaN here
+    if flat.null_count or not np.isfinite(values_of(flat)).all():
         raise DamagedFileError(path, "a probability is no finite number", RETRAIN)
+    shares = values_of(flat).reshape(len(table), len(names.classes))
 
     def evaluation(code: int, training: np.ndarray) -> Evaluation:
         chosen = np.flatnonzero(training & (side == code))
@@ -229,4 +231,4 @@ def _codes(path: Path, table: pa.Table, column: str, values: tuple[str, ...]) ->
     if unknown := [word for word in words if word not in index]:
         raise DamagedFileError(path, f"{column} {unknown[0]!r} is unknown", RETRAIN)
     codes = np.array([index[word] for word in words], np.int64)
-    return np.asarray(codes[cells.indices.to_numpy()])
+    return np.asarray(codes[values_of(cells.indices)])

@@ -33,7 +33,7 @@ from features.errors import CorruptShardError
 from features.storage.files import Content, Ranges
 from features.storage.location import Location
 from features.storage.storage import storage_of
-from features.store.shards.column import column
+from features.store.shards.column import column, values_of
 from features.store.shards.footer import ROWS_METADATA, SPEC_METADATA, Footer, footer_size
 from features.text.keys import KEY_BYTES
 from features.vectors.block import Block
@@ -200,7 +200,7 @@ class Shard:
             with pq.ParquetFile(pa.BufferReader(self._bytes)) as file:
                 table = file.read(["vectors"], use_threads=False)
             lists = table["vectors"].combine_chunks()
-            if not np.array_equal(np.diff(lists.offsets.to_numpy()), self.rows().lengths):
+            if not np.array_equal(np.diff(values_of(lists.offsets)), self.rows().lengths):
                 raise ValueError("holds lists of other lengths than it says")
 
 

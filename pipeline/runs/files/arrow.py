@@ -1,6 +1,6 @@
-"""Columns for Parquet files of a run folder, made from the bytes that Arrow holds.
+"""Columns of the Parquet files of a run folder, to and from the bytes that Arrow holds.
 
-``pa.array`` imports pandas, which takes longer than to write all files of a run.
+``pa.array`` and ``to_numpy`` import pandas: that takes longer than to write all files of a run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
+
+from features.store.shards.column import values_of
 
 MAX_BYTES = 2**31 - 1
 """Maximum bytes of all texts of a column of Arrow's type ``string``."""
@@ -49,3 +51,11 @@ def keys(values: np.ndarray) -> pa.Array:
     """Return (n,) ``S`` keys as a column of type ``binary`` of their width."""
     data = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.binary(values.dtype.itemsize), len(values), [None, data])
+
+
+def numbers_of(table: pa.Table, name: str) -> np.ndarray:
+    """Return the (n,) numbers or bools of a column of a table without empty cells."""
+    column = table.column(name).combine_chunks()
+    if pa.types.is_boolean(column.type):
+        return values_of(column.cast(pa.uint8())).view(bool)
+    return values_of(column)

@@ -99,10 +99,11 @@ def test_a_damaged_run_of_the_newest_data_is_left_out(run: Run, runs: Path) -> N
     assert "1 damaged in runs left out" in done.err
 
 
-def test_no_torch_is_imported(runs: Path) -> None:
+def test_neither_torch_nor_pandas_is_imported(runs: Path) -> None:
     code = (
         "import sys; from pipeline.cli.main import main; "
-        "assert main(['compare', '--json']) == 0; assert 'torch' not in sys.modules"
+        "assert main(['compare', '--json']) == 0; "
+        "assert not {'torch', 'pandas'} & {*sys.modules}"
     )
     path = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=path)
