@@ -162,6 +162,18 @@ class Index:
             self.tokens[rows],
         )
 
+    def alike(self, other: Index) -> bool:
+        """Return whether another index says the same, whatever the order of the shards."""
+        number = {name: place for place, name in enumerate(other.shards)}
+        texts = dict(zip(other.shards, other.texts, strict=True))
+        if dict(zip(self.shards, self.texts, strict=True)) != texts:
+            return False
+        renumbered = np.array([number[name] for name in self.shards], np.int32)
+        return np.array_equal(renumbered[self.shard], other.shard) and all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("keys", "start", "length", "tokens")
+        )
+
     def rows_by_shard(self) -> list[np.ndarray]:
         """Return, per shard, the sorted positions in the index of the texts found there."""
         return grouped(self.shard, len(self.shards))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,20 @@ def test_keys_that_begin_alike_are_told_apart() -> None:
     assert joined.keys.tolist() == sorted([*alike, b"\xff" * 16, asked[4]])
     position = joined.find(np.array(asked[:5], "S16"))
     assert joined.shard[position].tolist() == [0, 0, 1, 2, 2]
+
+
+def test_indexes_are_alike_whatever_the_order_of_their_shards() -> None:
+    shards = [("s1", rows_of([b"b", b"d"])), ("s2", rows_of([b"c", b"a"]))]
+    index = Index.of(shards)
+    assert index.alike(Index.of(shards[::-1]))
+    assert Index.empty().alike(Index.empty())
+    assert not index.alike(Index.of(shards[:1]))
+    for name in ("start", "length", "tokens", "keys", "shard"):
+        other = Index.of(shards)
+        changed = getattr(other, name).copy()
+        changed[1] = changed[0]
+        assert not index.alike(replace(other, **{name: changed})), name
+    assert not index.alike(replace(index, texts=(2, 3)))
 
 
 @given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=8, unique=True), max_size=30))
