@@ -5,7 +5,8 @@ right.
 
 A dozen texts go through the reference library one by one, and through the encoder one by one
 and together in batches. If padding changes the encoder's vectors, it is run without padding. A
-back end or a precision that gives other vectors is refused, or replaced by torch.
+back end or a precision that gives other vectors is refused; where a run may change to such a
+back end, it stays in torch.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ Warn = Callable[[str], None]
 def prepare(encoder: Encoder, spaces: Sequence[Space], warn: Warn | None = None) -> None:
     """Set up an encoder to fill some spaces, as their probes require.
 
-    A space whose encoder was not probed with this back end and kind of device is probed now,
+    A space whose encoder was not probed with this back end (torch, where a run may change to
+    another) and kind of device is probed now,
     unless that was done for another space on this machine before (``known``), and the result is
     recorded in its ``space.json``. Encoders without padding, such as fakes in
     tests, are not probed.

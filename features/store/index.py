@@ -164,10 +164,11 @@ class Index:
 
     def alike(self, other: Index) -> bool:
         """Return whether another index says the same, whatever the order of the shards."""
-        number = {name: place for place, name in enumerate(other.shards)}
-        texts = dict(zip(other.shards, other.texts, strict=True))
-        if dict(zip(self.shards, self.texts, strict=True)) != texts:
+        if sorted(zip(self.shards, self.texts, strict=True)) != sorted(
+            zip(other.shards, other.texts, strict=True)
+        ):
             return False
+        number = {name: place for place, name in enumerate(other.shards)}
         renumbered = np.array([number[name] for name in self.shards], np.int32)
         return np.array_equal(renumbered[self.shard], other.shard) and all(
             np.array_equal(getattr(self, name), getattr(other, name))

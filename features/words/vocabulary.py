@@ -19,13 +19,13 @@ def encode(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     own = pa.py_buffer(np.ascontiguousarray(ids))
     entries = pa.Array.from_buffers(pa.uint32(), len(ids), [None, own])
     found = entries.dictionary_encode()
-    distinct = _values(found.dictionary, np.uint32)
+    distinct = _numbers(found.dictionary, np.uint32)
     order = np.argsort(distinct)
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
-    return distinct[order], rank[_values(found.indices, np.int32)]
+    return distinct[order], rank[_numbers(found.indices, np.int32)]
 
 
-def _values(array: pa.Array, kind: type[np.generic]) -> np.ndarray:
-    """Return (n,) the numbers of an array without nulls, not copied."""
-    return np.frombuffer(array.buffers()[1], kind, len(array))
+def _numbers(array: pa.Array, kind: type[np.generic]) -> np.ndarray:
+    """Return the (n,) numbers of a whole array without nulls, not copied."""
+    return np.frombuffer(array.buffers()[1] or b"", kind, len(array))

@@ -27,7 +27,8 @@ left out and letters count alone. Of 100 to 8,000 English texts it is 0.31 to 0.
 ones, which put no blanks between words, 0.01 to 0.08."""
 
 FEW = 16
-"""A smaller share of a table than 1 in that many is looked up without its vocabulary."""
+"""Where fewer than one in so many entries of a table are asked for, they are looked up without
+its vocabulary."""
 
 MAX_ENTRIES = 12_000_000
 """Values of all training texts together. Each costs 8 bytes, and C products in every step."""

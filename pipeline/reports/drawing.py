@@ -98,13 +98,13 @@ def _started() -> subprocess.Popen[bytes] | None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": places, **ONE_THREAD},
-            start_new_session=True,  # so that its copy can be ended with it
+            start_new_session=True,  # so that its copies can be ended with it
         )
     return None
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the process, and its copy."""
+    """End the process, and its copies."""
     if sys.platform == "win32":
         process.kill()
     else:
@@ -121,7 +121,7 @@ def main() -> None:
     from pipeline.reports import plots  # noqa: F401  - what draw imports
 
     Figure(figsize=(1, 1)).savefig(io.BytesIO())  # fonts and file formats
-    told = sys.stdin.buffer.readline()  # not to its end, which comes when this must end
+    told = sys.stdin.buffer.readline()  # one line: it is closed only by who waits for the end
     if told:
         wanted = json.loads(told)
         _draw_side_by_side(

@@ -22,13 +22,17 @@ def column(values: np.ndarray) -> pa.Array:
 
 
 def values_of(column: pa.Array) -> np.ndarray:
-    """Return the (n,) numbers of a column, not copied.
+    """Return the (n,) integers or floats of a column, not copied.
 
     Raises:
-        ValueError: some are missing, or it holds no numbers.
+        ValueError: some are missing, or it holds something else.
     """
     if column.null_count:
         raise ValueError("a column lacks numbers")
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        raise ValueError(f"a column holds {column.type} instead of numbers")
     dtype = np.dtype(column.type.to_pandas_dtype())
+    if not len(column):  # it may have no buffer
+        return np.empty(0, dtype)
     start = column.offset * dtype.itemsize
     return np.frombuffer(column.buffers()[1], dtype, count=len(column), offset=start)

@@ -15,7 +15,9 @@ def read_table(path: Path, remedy: str) -> pa.Table:
     """Return the table of a Parquet file. Raises ``DamagedFileError`` if it holds none."""
     try:
         with open_file(path) as file:
-            return pq.ParquetFile(file).read()  # pq.read_table imports pandas
+            table = pq.ParquetFile(file).read()  # pq.read_table imports pandas
+        table.validate(full=True)  # such as bytes that are no UTF-8
+        return table
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DamagedFileError(path, error, remedy) from error
 

@@ -102,7 +102,7 @@ def test_nothing_is_drawn_once_the_block_is_left(
             raise KeyboardInterrupt
 
         monkeypatch.setattr(process, "communicate", interrupted)
-        own.begin(tmp_path, pictures * 100)
+        own.begin(tmp_path, pictures * 10)
         own.finish()
     for path in tmp_path.iterdir():
         path.unlink()
