@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from features.store.shards.column import column, values_of
+from features.arrow import column, values_of
 from features.store.shards.shard import ShardRows, digest
 from features.text.keys import KEY_BYTES
 

@@ -121,7 +121,7 @@ def main() -> None:
     from pipeline.reports import plots  # noqa: F401  - what draw imports
 
     Figure(figsize=(1, 1)).savefig(io.BytesIO())  # fonts and file formats
-    told = sys.stdin.buffer.readline()  # one line: it is closed only by who waits for the end
+    told = sys.stdin.buffer.readline()  # one line: stdin stays open until finish() waits
     if told:
         wanted = json.loads(told)
         _draw_side_by_side(

@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
+from features.arrow import values_of
 from features.errors import CacheError, DamagedFileError
 from features.storage.files import read_file
-from features.store.shards.column import values_of
 from heads.problem import EpochRecord, current_names
 from pipeline.evaluation.evaluation import ClassNames, Evaluation
 from pipeline.evaluation.result import BLEND_NAME, BlendResult, ExperimentResult, Scores

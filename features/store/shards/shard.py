@@ -29,11 +29,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
+from features.arrow import column, values_of
 from features.errors import CorruptShardError
 from features.storage.files import Content, Ranges
 from features.storage.location import Location
 from features.storage.storage import storage_of
-from features.store.shards.column import column, values_of
 from features.store.shards.footer import ROWS_METADATA, SPEC_METADATA, Footer, footer_size
 from features.text.keys import KEY_BYTES
 from features.vectors.block import Block

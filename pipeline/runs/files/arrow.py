@@ -11,7 +11,7 @@ from itertools import accumulate
 import numpy as np
 import pyarrow as pa
 
-from features.store.shards.column import values_of
+from features.arrow import column, values_of
 
 MAX_BYTES = 2**31 - 1
 """Maximum bytes of all texts of a column of Arrow's type ``string``."""
@@ -19,12 +19,10 @@ MAX_BYTES = 2**31 - 1
 
 def numbers(values: np.ndarray) -> pa.Array:
     """Return (n,) integers, floats or bools as a column of the same type."""
-    count = len(values)
     if values.dtype == np.bool_:
         bits = pa.py_buffer(np.packbits(values, bitorder="little"))
-        return pa.Array.from_buffers(pa.bool_(), count, [None, bits])
-    data = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), count, [None, data])
+        return pa.Array.from_buffers(pa.bool_(), len(values), [None, bits])
+    return column(values)
 
 
 def strings(values: Sequence[str]) -> pa.Array:
@@ -47,15 +45,9 @@ def named(ids: np.ndarray, names: Sequence[str]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, strings(names))
 
 
-def keys(values: np.ndarray) -> pa.Array:
-    """Return (n,) ``S`` keys as a column of type ``binary`` of their width."""
-    data = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(pa.binary(values.dtype.itemsize), len(values), [None, data])
-
-
 def numbers_of(table: pa.Table, name: str) -> np.ndarray:
     """Return the (n,) numbers or bools of a column of a table without empty cells."""
-    column = table.column(name).combine_chunks()
-    if pa.types.is_boolean(column.type):
-        return values_of(column.cast(pa.uint8())).view(bool)
-    return values_of(column)
+    cells = table.column(name).combine_chunks()
+    if pa.types.is_boolean(cells.type):
+        return values_of(cells.cast(pa.uint8())).view(bool)
+    return values_of(cells)

@@ -14,12 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.arrow import column
 from features.corpus.corpus import Corpus
 from features.errors import CacheError
 from features.store.space import Space
 from features.text.keys import text_keys
 from features.vectors.neighbors import nearest, unit
-from pipeline.runs.files.arrow import keys, numbers, strings
+from pipeline.runs.files.arrow import numbers, strings
 from pipeline.runs.files.tables import read_table, with_schema
 
 TRAINING = "training.parquet"
@@ -98,7 +99,7 @@ def write_training(path: Path, training: TrainingTexts) -> None:
         numbers(np.array(training.rows, np.int64)),
         strings(training.texts),
         strings(training.labels),
-        keys(training.keys.astype("S16")),
+        column(training.keys.astype("S16")),
     ]
     pq.write_table(pa.table(columns, schema=SCHEMA), path)
 

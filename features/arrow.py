@@ -1,4 +1,4 @@
-"""A column of Arrow over the memory of a NumPy array, and the other way round.
+"""Columns of Arrow over the memory of NumPy arrays, and the other way round.
 
 ``pa.array`` and ``to_numpy`` import pandas wherever that is installed, 0.3 s.
 """
@@ -10,14 +10,14 @@ import pyarrow as pa
 
 
 def column(values: np.ndarray) -> pa.Array:
-    """Return a column without nulls, not copied: integers, or fixed-size binary of bytes.
+    """Return a column without nulls, not copied: numbers, or fixed-size binary of bytes.
 
     Args:
-        values: (n,) integers, ``S`` or void.
+        values: (n,) integers, floats, ``S`` or void.
     """
     own = np.ascontiguousarray(values)
-    integers = np.issubdtype(own.dtype, np.integer)
-    kind = pa.from_numpy_dtype(own.dtype) if integers else pa.binary(own.itemsize)
+    numbers = np.issubdtype(own.dtype, np.number)
+    kind = pa.from_numpy_dtype(own.dtype) if numbers else pa.binary(own.itemsize)
     return pa.Array.from_buffers(kind, len(own), [None, pa.py_buffer(own.view(np.uint8))])
 
 
